@@ -1,0 +1,1 @@
+"""What connect-dynamics knows and decides: pure functions of facts, without I/O or clock."""

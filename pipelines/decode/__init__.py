@@ -1,0 +1,69 @@
+"""Bytes to facts. Pure: no I/O, no clock, no logging; never raises.
+
+A message is recognised by its content, never by where it came from: any payload may arrive on any
+stream or queue, or from an archive.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from pipelines.decode import contact_event, contact_record, foreign, stored_object
+from pipelines.decode.envelope import mended, unwrapped
+from pipelines.fact import Decoded
+
+
+__all__ = ["decode"]
+
+
+def decode(body: bytes, buckets: frozenset[str] | None = None) -> list[Decoded]:
+    """What a message says: one outcome per part, at least one, in the message's order.
+
+    Args:
+        body: The message as it came. Batches (S3, Lambda, Firehose) and wrappings (SQS, SNS) have
+            several parts or one further inside.
+        buckets: Names of the buckets whose objects count; None: all.
+    """
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        payloads = mended(body)
+    else:
+        if type(value) is dict and ("source" in value or contact_record.FORMAT in value):
+            return [_read(value, buckets)]  # nearly all messages: nothing to take off
+        payloads = unwrapped(value)
+    return [_read(part, buckets) if isinstance(part, dict) else part for part in payloads]
+
+
+def _read(data: dict[str, Any], buckets: frozenset[str] | None) -> Decoded:
+    """The outcome of one payload; exact spellings first, they are nearly all there is."""
+    if "detail-type" in data and "source" in data:
+        return _read_envelope(data, buckets)
+    if contact_record.FORMAT in data:
+        return contact_record.read(data)
+    if "s3" in data:
+        return stored_object.from_notification(data, buckets)
+    return _read_by_names(data, frozenset(map(str.lower, data)))
+
+
+def _read_by_names(data: dict[str, Any], names: frozenset[str]) -> Decoded:
+    """The outcome of a payload without envelope; ``names`` are its names in lower case."""
+    if reason := foreign.reason(data, names):
+        return reason
+    if contact_record.is_record(names):
+        return contact_record.read(data)
+    if contact_event.is_detail(names):
+        return contact_event.read(data, {})
+    return foreign.UNKNOWN
+
+
+def _read_envelope(data: dict[str, Any], buckets: frozenset[str] | None) -> Decoded:
+    """The outcome of an EventBridge event."""
+    source = data["source"]
+    if source == contact_event.SOURCE and data["detail-type"] in contact_event.DETAIL_TYPES:
+        return contact_event.read(data.get("detail"), data)
+    if source == stored_object.SOURCE:
+        return stored_object.from_envelope(data, buckets)
+    return foreign.other_event(data)

@@ -1,0 +1,131 @@
+"""What must be known of a Dataverse table to write to it.
+
+Names, lengths and states are from the Web API entity reference (powerapps-docs
+``reference/entities``) and, for lengths of other tables, a real organisation's classes
+(delegateas/XrmMockup ``tests/TestPluginAssembly365``). ``check --online`` compares them.
+"""
+
+from __future__ import annotations
+
+import re
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """A table.
+
+    Attributes:
+        set: Entity set, what stands in the URI: ``phonecalls``.
+        logical: Logical name: ``phonecall``.
+        key: Primary key column: ``activityid``.
+        lengths: Column -> most characters.
+        defaults: Column -> the value Dataverse gives it by itself.
+        open_status: ``statuscode`` of an open record.
+        known: False if derived from the set's name by rule.
+    """
+
+    set: str
+    logical: str
+    key: str
+    lengths: Mapping[str, int] = field(default_factory=dict)
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    open_status: int = 1
+    known: bool = True
+
+
+_ACTIVITY = {"subject": 200, "category": 250, "subcategory": 250, "description": 2000}
+_ACTIVITY_DEFAULTS = {"prioritycode": 1, "isbilled": False, "isworkflowcreated": False}
+_PHONES = dict.fromkeys(
+    [
+        "telephone1",
+        "telephone2",
+        "telephone3",
+        "mobilephone",
+        "home2",
+        "business2",
+        "company",
+        "callback",
+        "fax",
+        "pager",
+    ],
+    50,
+)
+_EMAILS = {"emailaddress1": 100, "emailaddress2": 100, "emailaddress3": 100}
+
+ENTITIES = {
+    entity.set: entity
+    for entity in (
+        Entity(
+            "phonecalls",
+            "phonecall",
+            "activityid",
+            {**_ACTIVITY, "phonenumber": 200, "activityadditionalparams": 8192},
+            {**_ACTIVITY_DEFAULTS, "directioncode": True, "leftvoicemail": False},
+        ),
+        Entity(
+            "tasks",
+            "task",
+            "activityid",
+            {**_ACTIVITY, "activityadditionalparams": 8192},
+            _ACTIVITY_DEFAULTS,
+            open_status=2,
+        ),
+        Entity(
+            "emails",
+            "email",
+            "activityid",
+            {
+                **_ACTIVITY,
+                "subject": 800,
+                "description": 1073741823,
+                "sender": 250,
+                "torecipients": 500,
+                "messageid": 320,
+            },
+            {**_ACTIVITY_DEFAULTS, "directioncode": True},
+        ),
+        Entity(
+            "appointments",
+            "appointment",
+            "activityid",
+            {**_ACTIVITY, "location": 200, "description": 1048576, "globalobjectid": 300},
+            _ACTIVITY_DEFAULTS,
+        ),
+        Entity(
+            "contacts",
+            "contact",
+            "contactid",
+            {**_PHONES, **_EMAILS, "firstname": 50, "lastname": 50, "description": 2000},
+        ),
+        Entity("accounts", "account", "accountid", {"name": 160, "description": 2000}),
+        Entity("leads", "lead", "leadid", {"subject": 300, "description": 2000}),
+        Entity("incidents", "incident", "incidentid", {"title": 200, "description": 2000}),
+        Entity(
+            "annotations",
+            "annotation",
+            "annotationid",
+            {"subject": 500, "notetext": 100000, "filename": 255, "mimetype": 256},
+        ),
+        Entity("systemusers", "systemuser", "systemuserid"),
+    )
+}
+
+#: Columns that change a record's state; they go last, in a request of their own.
+STATE = ("statecode", "statuscode")
+
+
+def entity(name: str) -> Entity:
+    """The table of an entity set; for a custom one, names by Dataverse's own plural rule."""
+    if name in ENTITIES:
+        return ENTITIES[name]
+    logical = re.sub(r"(?<=[sxz])es$|(?<=[cs]h)es$|s$", "", re.sub(r"ies$", "y", name))
+    return Entity(name, logical, f"{logical}id", known=False)
+
+
+def is_party_list(column: str) -> bool:
+    """Whether a column is the list of an activity's parties, which has rules of its own."""
+    return column.endswith("_activity_parties")

@@ -1,0 +1,119 @@
+"""Filters that pipeline authors have beside Liquid's own.
+
+======================= ==========================================================================
+``| e164``              ``0049 (30) 90-18`` -> ``+49309018``; ``| e164: "49"`` also takes
+                        national numbers: ``030 9018`` -> ``+49309018``
+``| digits``            the digits alone
+``| date: "%d.%m.%Y"``  a timestamp by strftime, in UTC or ``| date: "%H:%M", "Europe/Berlin"``
+``| seconds_to: End``   whole seconds from one timestamp to another
+``| duration``          seconds as ``1:02:03``
+``| minutes``           seconds as begun minutes
+``| fit``               cut to the length of the column it is for, or ``| fit: 100``
+======================= ==========================================================================
+
+They are pure: Liquid's own ``date`` knows ``"now"``, this one does not.
+"""
+
+from __future__ import annotations
+
+import re
+
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from liquid import RenderContext
+from liquid.exceptions import FilterArgumentError
+from liquid.filter import with_context
+
+from pipelines.decode.timestamp import normalise
+
+
+#: Where ``fit`` finds the length of the column being rendered (``RenderContext.tag_namespace``).
+LENGTH = "column length"
+
+
+def digits(value: object) -> str:
+    """The digits of a value."""
+    return re.sub(r"[^0-9]", "", str(value))
+
+
+def e164(value: object, country: object = "") -> str:
+    """A telephone number as ``+`` and digits (ITU-T E.164), as far as it can be told.
+
+    Args:
+        value: The number as anybody writes it.
+        country: Country code for numbers written the national way, without ``+``.
+    """
+    text = str(value).strip()
+    number = digits(text)
+    if text.startswith("+"):
+        return f"+{number}"
+    if number.startswith("00"):
+        return f"+{number[2:]}"
+    if country and number:
+        return f"+{digits(country)}{number.removeprefix('0')}"
+    return number
+
+
+def date(value: object, form: object = "%Y-%m-%dT%H:%M:%SZ", zone: object = "UTC") -> str:
+    """A timestamp by a strftime pattern in a time zone of the IANA database."""
+    try:
+        return _moment(value).astimezone(ZoneInfo(str(zone))).strftime(str(form))
+    except (KeyError, OSError, ValueError) as error:
+        raise FilterArgumentError("date: no timestamp or no time zone", token=None) from error
+
+
+def seconds_to(value: object, end: object) -> int:
+    """Whole seconds from one timestamp to a later one; 0 if it is not later."""
+    try:
+        return max(0, int((_moment(end) - _moment(value)).total_seconds()))
+    except ValueError as error:
+        raise FilterArgumentError("seconds_to: no timestamp", token=None) from error
+
+
+def duration(value: object) -> str:
+    """Seconds as ``m:ss`` or ``h:mm:ss``."""
+    minutes, seconds = divmod(_whole(value), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+def minutes(value: object) -> int:
+    """Seconds as minutes, a begun one counted whole."""
+    return -(-_whole(value) // 60)
+
+
+@with_context
+def fit(value: object, length: object = None, *, context: RenderContext) -> str:
+    """Text cut to the column's length (or the one given), an ellipsis where it was cut."""
+    most = _whole(length) if length is not None else context.tag_namespace.get(LENGTH)
+    text = str(value)
+    if most is None or len(text) <= most:
+        return text
+    return text[: max(0, most - 1)] + "…" if most else ""
+
+
+FILTERS: dict[str, Any] = {
+    "digits": digits,
+    "e164": e164,
+    "date": date,
+    "seconds_to": seconds_to,
+    "duration": duration,
+    "minutes": minutes,
+    "fit": fit,
+}
+
+
+def _moment(value: object) -> datetime:
+    text = normalise(str(value))
+    if not text:
+        raise ValueError("no timestamp")
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def _whole(value: object) -> int:
+    try:
+        return int(float(str(value)))
+    except (OverflowError, ValueError) as error:
+        raise FilterArgumentError("a number is needed", token=None) from error

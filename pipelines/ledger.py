@@ -1,0 +1,202 @@
+"""The ledger: what Dynamics last acknowledged, record by record and column by column.
+
+It holds digests, not values. These functions are the only ones that write it; each says what one
+outcome of one write means for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from hashlib import blake2b
+from typing import Any
+
+import orjson
+
+from pipelines.contact import UNKNOWN, Contact, Record, State
+from pipelines.decode.timestamp import normalise
+from pipelines.entity import STATE, entity
+from pipelines.write import Kind, Write
+
+
+#: Kinds that change columns of a record and so are recorded as intent before they are sent.
+CHANGING = (Kind.CREATE, Kind.UPDATE, Kind.PARTIES, Kind.REOPEN, Kind.CLOSE, Kind.NOTE)
+
+
+def digest(value: Any) -> str:
+    """A short hash of a JSON value, the same for equal values."""
+    data = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    return blake2b(data, digest_size=8).hexdigest()
+
+
+NULL = digest(None)
+
+
+def digests(columns: Mapping[str, Any]) -> dict[str, str]:
+    """The digest of each column's value."""
+    return {column: digest(value) for column, value in columns.items()}
+
+
+def record_of(contact: Contact, write: Write) -> Record:
+    """The ledger's record that a write is about, begun if it is new.
+
+    A record that no step of ours creates is taken to be there.
+    """
+    known = contact.ledger.get(write.record)
+    if known is None:
+        state: State = "unsent" if write.kind in (Kind.CREATE, Kind.ADOPT) else "there"
+        known = contact.ledger[write.record] = named(write.record, state)
+    return known
+
+
+def named(name: str, state: State) -> Record:
+    """A new record of this ledger name (``phonecalls(<key>)``)."""
+    entity_set, _, key = name.partition("(")
+    return Record(entity_set, key.removesuffix(")"), state)
+
+
+def intend(contact: Contact, writes: Iterable[Write]) -> bool:
+    """Note what is about to be sent; whether that says more than the contact's intent did."""
+    changed = False
+    for write in writes:
+        if write.kind in CHANGING:
+            noted = contact.intent.setdefault(write.record, {})
+            about = digests(write.columns) | ({"": "create"} if write.kind is Kind.CREATE else {})
+            if not about.items() <= noted.items():
+                noted.update(about)
+                changed = True
+    return changed
+
+
+def unsettle(contact: Contact) -> None:
+    """Somebody's intent was not followed by an outcome: its columns may or may not be there."""
+    for name, columns in contact.intent.items():
+        created = "" in columns
+        record = contact.ledger.setdefault(name, named(name, "unsent" if created else "there"))
+        if created and record.state == "unsent":
+            record.state = "sent"
+        record.columns.update(dict.fromkeys((c for c in columns if c), UNKNOWN))
+    contact.intent.clear()
+
+
+def acknowledge(contact: Contact, write: Write, answer: Mapping[str, Any]) -> None:
+    """Dynamics has carried the write out."""
+    if write.kind is Kind.LOOKUP:
+        asked = {"asked": digest(write.url), "answer": dict(answer)}
+        contact.lookups[write.steps[0]] = asked
+        return
+    if write.kind is Kind.OPEN:
+        contact.effects[write.steps[0]] = "done"
+        return
+    record = record_of(contact, write)
+    if write.kind is Kind.CREATE:
+        record.state = "there"
+        record.columns.clear()
+        record.answer = {name: answer[name] for name in write.returning if name in answer}
+    record.columns.update(digests(write.columns))
+
+
+def taken(contact: Contact, write: Write) -> None:
+    """A create met an existing record (412): read it before doing anything to it."""
+    record = record_of(contact, write)
+    record.ours = record.state == "sent"
+    record.state = "found"
+
+
+def adopt(
+    contact: Contact, write: Write, row: Mapping[str, Any], user_id: str, *, overwrite: bool
+) -> None:
+    """Settle what to do with an existing record, having read it.
+
+    A record that we made and nobody changed since is brought up to date fully. Of anybody else's
+    only columns that are null or at their default are filled, and it is closed if it is open.
+
+    Args:
+        contact: Its contact.
+        write: The ADOPT write; its columns are all that are desired.
+        row: The record as read, with annotations.
+        user_id: Our application user, lower case.
+        overwrite: Treat it as ours whoever made it.
+    """
+    record = record_of(contact, write)
+    table = entity(record.entity)
+    makers = {str(row.get(f"_{by}_value", "")).lower() for by in ("createdby", "modifiedby")}
+    ours = overwrite or record.ours or makers == {user_id}
+    for column, value in write.columns.items():
+        actual = current(row, column)
+        free = actual in (None, []) or actual == table.defaults.get(column)
+        if column in STATE:
+            free = row.get("statecode") == 0
+        settled = same(column, value, actual) or not (ours or free)
+        record.columns[column] = digest(value) if settled else UNKNOWN
+    for column in [c for c in record.columns if c not in write.columns]:
+        if not ours or current(row, column) in (None, []):
+            del record.columns[column]
+    record.answer = {name: row[name] for name in write.returning if name in row}
+    record.state = "there"
+    record.ours = False
+
+
+def missing(contact: Contact, write: Write) -> bool:
+    """The record is not there (404); False if an operator must decide (``on_missing = "park"``)."""
+    record = record_of(contact, write)
+    if write.kind is Kind.ADOPT or write.on_missing == "skip":
+        record.state = "gone"
+        return True
+    if write.on_missing == "recreate" and write.creatable:
+        record.state = "unsent"
+        record.columns.clear()
+        return True
+    return False
+
+
+def closed(contact: Contact, write: Write) -> None:
+    """Dynamics refused the write because the record is closed; see ``Record.refusals``."""
+    record = record_of(contact, write)
+    tried = write.kind is Kind.REOPEN or record.refusals > 0
+    record.refusals = 2 if tried else 1
+    if "statecode" not in record.columns:
+        record.columns["statecode"] = UNKNOWN
+
+
+def let_go(contact: Contact, name: str) -> None:
+    """An operator dropped a parked write: no more writes to that record, no more such lookups."""
+    contact.parked.pop(name, None)
+    if name in contact.ledger:
+        contact.ledger[name].state = "gone"
+    elif "(" in name:
+        contact.ledger[name] = named(name, "gone")
+    else:
+        contact.effects[name] = "dropped"
+
+
+def current(row: Mapping[str, Any], column: str) -> Any:
+    """The value a column written by us has in a record read with annotations."""
+    if not column.endswith("@odata.bind"):
+        return row.get(column)
+    link = column.removesuffix("@odata.bind")
+    annotation = "@Microsoft.Dynamics.CRM.associatednavigationproperty"
+    for name, value in row.items():
+        if name.startswith("_") and name.endswith("_value") and row.get(name + annotation) == link:
+            return value
+    return None
+
+
+def same(column: str, desired: Any, actual: Any) -> bool:
+    """Whether Dynamics' value says what we would write."""
+    if isinstance(desired, list) and isinstance(actual, list):
+        return sorted(map(_party, desired)) == sorted(map(_party, actual))
+    if desired == actual:
+        return True
+    if not isinstance(desired, str) or not isinstance(actual, str):
+        return False
+    if column.endswith("@odata.bind"):  # /contacts(<guid>)
+        return desired.rpartition("(")[2].removesuffix(")").lower() == actual.lower()
+    return "" != normalise(desired)[:19] == normalise(actual)[:19]
+
+
+def _party(party: Mapping[str, Any]) -> str:
+    """What of a party counts: its role and who it is."""
+    links = [str(v) for k, v in party.items() if k.endswith("@odata.bind")]
+    who = links[0].rpartition("(")[2].removesuffix(")") if links else party.get("_partyid_value")
+    who = who or party.get("addressused") or party.get("unresolvedpartyname")
+    return f"{party.get('participationtypemask')} {who}".lower()

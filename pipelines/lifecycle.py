@@ -1,0 +1,129 @@
+"""The life of a contact: phases, what proves them, and the milestones that steps hang on.
+
+Contact events are best effort, so a phase can be entered from any earlier one, and a contact
+record, which is written when the contact is over, proves every phase it has a timestamp for.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipelines.contact import Contact
+from pipelines.fact import EVENT
+from pipelines.names import second, spelt
+from pipelines.objects import objects
+
+
+#: In order; a contact only moves forward.
+PHASES = ("unknown", "initiated", "queued", "connected", "disconnected", "completed")
+
+#: Signal -> the phase it proves. A signal is an event type, or the name of a timestamp in any
+#: event or contact record, or ``contact record`` itself.
+PROOFS = {
+    "INITIATED": "initiated",
+    "CONNECTED_TO_SYSTEM": "initiated",
+    "any other event": "initiated",
+    "InitiationTimestamp": "initiated",
+    "QUEUED": "queued",
+    "Queue.EnqueueTimestamp": "queued",
+    "CONNECTED_TO_AGENT": "connected",
+    "Agent.ConnectedToAgentTimestamp": "connected",
+    "DISCONNECTED": "disconnected",
+    "DisconnectTimestamp": "disconnected",
+    "COMPLETED": "completed",
+    "contact record": "completed",
+}
+
+#: (phase, signal) -> next phase: the transition table.
+TRANSITIONS = {
+    (phase, signal): max(phase, proven, key=PHASES.index)
+    for phase in PHASES
+    for signal, proven in PROOFS.items()
+}
+
+#: What a step may be ``on``.
+MILESTONES = (
+    "created",
+    "answered",
+    "ended",
+    "completed",
+    "record",
+    "recording",
+    "transcript",
+    "analysis",
+)
+
+#: Milestone -> the phase that reaches it. ``answered`` needs the agent's connect itself: a contact
+#: that went on to ``disconnected`` was not answered by that.
+REACHED_BY = {"created": "initiated", "ended": "disconnected", "completed": "completed"}
+
+
+def signals(contact: Contact) -> dict[str, str]:
+    """What the contact's facts prove: signal -> UTC second it tells of (or ``""``)."""
+    found: dict[str, str] = {}
+    for fact in contact.events:
+        kind = fact.register.removeprefix(EVENT)
+        _note(found, kind if kind in PROOFS else "any other event", fact.at)
+        _timestamps(found, spelt(fact.data))
+    if contact.record is not None:
+        _note(found, "contact record", contact.record.at)
+        _timestamps(found, spelt(contact.record.data))
+    return found
+
+
+def _timestamps(found: dict[str, str], message: dict[str, Any]) -> None:
+    for signal in ("InitiationTimestamp", "DisconnectTimestamp"):
+        if at := message.get(signal):
+            _note(found, signal, at)
+    for structure, name in (
+        ("Queue", "EnqueueTimestamp"),
+        ("Agent", "ConnectedToAgentTimestamp"),
+    ):
+        if at := message.get(structure, {}).get(name):
+            _note(found, f"{structure}.{name}", at)
+
+
+def _note(found: dict[str, str], signal: str, at: Any) -> None:
+    found[signal] = second(at) or found.get(signal, "")
+
+
+def phase(contact: Contact) -> str:
+    """The furthest phase the facts prove."""
+    now = PHASES[0]
+    for signal in signals(contact):
+        now = TRANSITIONS[now, signal]
+    return now
+
+
+def milestones(contact: Contact) -> dict[str, str]:
+    """The milestones reached, each with the UTC second it happened at (``""`` if not told)."""
+    proven = signals(contact)
+    times = {name: _first(proven, phase) for name, phase in REACHED_BY.items()}
+    times["answered"] = _first(proven, "connected", exactly=True)
+    times["record"] = proven.get("contact record")
+    if times["created"] is not None:
+        for thing in objects(contact):
+            times.setdefault(thing.milestone, thing.at)
+    return {name: times[name] or "" for name in MILESTONES if times.get(name) is not None}
+
+
+def _first(proven: dict[str, str], phase: str, *, exactly: bool = False) -> str | None:
+    """When the phase was first proven, by itself or (unless exactly) a later one; None: never."""
+    least = PHASES.index(phase)
+    ranks = {signal: PHASES.index(PROOFS[signal]) for signal in proven}
+    times = sorted(
+        (rank, proven[signal] or "~")  # an untold time sorts last
+        for signal, rank in ranks.items()
+        if rank == least or (rank > least and not exactly)
+    )
+    return times[0][1].rstrip("~") if times else None
+
+
+def mermaid() -> str:
+    """The transition table as a Mermaid state diagram."""
+    lines = ["stateDiagram-v2", f"    [*] --> {PHASES[0]}"]
+    for phase in PHASES:
+        for target in PHASES[PHASES.index(phase) + 1 :]:
+            by = [s for s in PROOFS if TRANSITIONS[phase, s] == target]
+            lines.append(f"    {phase} --> {target} : {', '.join(by)}")
+    return "\n".join([*lines, f"    {PHASES[-1]} --> [*]"])

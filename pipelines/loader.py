@@ -1,0 +1,338 @@
+"""Loads pipelines from TOML.
+
+Everything that can be wrong with a pipeline is found here and said with file, step and position.
+ConnectPath's example bodies and query strings can be pasted as they are.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+import tomllib
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from pipelines.entity import Entity, entity
+from pipelines.lifecycle import MILESTONES
+from pipelines.names import MEMBERS
+from pipelines.pipeline import RESPONSE, Pipeline, Step
+from pipelines.template import Query, TemplateError, compile_data, templates
+from pipelines.view import NAMES
+
+
+METHODS = ("GET", "POST", "PATCH")
+ON_MISSING = ("park", "recreate", "skip")
+
+_FOLDED = {name.lower(): name for name in NAMES}
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+class PipelineError(ValueError):
+    """A pipeline that cannot be used; the message says file, step and position."""
+
+
+def load(text: str, source: str = "pipeline") -> Pipeline:
+    """The pipeline in a TOML text.
+
+    Args:
+        text: The file's text.
+        source: The file's name, for messages.
+
+    Raises:
+        PipelineError: Something is wrong with it.
+    """
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise PipelineError(f"{source}: not TOML: {error}") from error
+    return _Loader(text, source).pipeline(document)
+
+
+class _Loader:
+    """Turns one TOML document into a pipeline, knowing where things stand in the file."""
+
+    def __init__(self, text: str, source: str) -> None:
+        self.text = text
+        self.source = source
+        self.where = ""
+
+    def fail(self, message: str, template: str = "", index: int = 0) -> PipelineError:
+        """The error to raise, with the position of ``template`` + ``index`` in the file."""
+        position = ""
+        if template:
+            start = self.text.find(f'name   = "{self.where}"')
+            found = self.text.find(template, max(0, start))
+            found = found if found >= 0 else self.text.find(template)
+            if found >= 0:
+                before = self.text[: found + index]
+                line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+                position = f" (line {line}, column {column})"
+            else:
+                position = f" (character {index + 1} of {template[:40]!r})"
+        step = f" step {self.where}:" if self.where else ""
+        return PipelineError(f"{self.source}:{step} {message}{position}")
+
+    def pipeline(self, document: dict[str, Any]) -> Pipeline:
+        self.only(document, ("name", "description", "when", "step"))
+        name = self.text_of(document, "name", needed=True)
+        rows = document.get("step")
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise self.fail("needs at least one [[step]]")
+        steps = [self.step(row, name) for row in rows]
+        self.check_names(steps)
+        self.check_order(steps)
+        when = self.conditions(document)
+        return Pipeline(name, tuple(_with_reads(step, steps) for step in steps), when, self.source)
+
+    def step(self, row: dict[str, Any], pipeline: str) -> Step:
+        self.where = str(row.get("name", "?"))
+        self.only(
+            row,
+            (
+                "name", "on", "method", "entity", "body", "query", "open", "tab", "when", "after",
+                "within", "on_missing", "description",
+            ),
+        )  # fmt: skip
+        name = self.text_of(row, "name", needed=True)
+        if not re.fullmatch(r"[A-Za-z_][\w-]*", name) or name.endswith(RESPONSE):
+            raise self.fail(f"{name!r} is no step name: letters, digits, - and _ please")
+        shared = {
+            "name": name,
+            "path": f"{pipeline}/{name}",
+            "on": self.choice(row, "on", MILESTONES),
+            "when": self.conditions(row),
+            "after": self.after(row),
+            "within_s": self.within(row),
+        }
+        if "open" in row:
+            return self.opening(row, shared)
+        return self.request(row, shared)
+
+    def opening(self, row: dict[str, Any], shared: dict[str, Any]) -> Step:
+        for key in ("method", "entity", "body"):
+            if key in row:
+                raise self.fail(f"a step with 'open' has no {key!r}")
+        page = self.text_of(row, "open")
+        if not re.fullmatch(r"[\w./-]+", page) or page.startswith("/") or ".." in page:
+            raise self.fail(f"open = {page!r}: a page below the environment, like main.aspx")
+        tab = row.get("tab", False)
+        if not isinstance(tab, bool):
+            raise self.fail("tab is true or false")
+        return Step(
+            **shared, method="", table=None, open=page, tab=tab, page=self.data(row, "query", None)
+        )
+
+    def request(self, row: dict[str, Any], shared: dict[str, Any]) -> Step:
+        method = self.choice(row, "method", METHODS)
+        table = self.entity_of(row)
+        if "tab" in row:
+            raise self.fail("'tab' goes with 'open'")
+        body = {} if method == "GET" else self.data(row, "body", table)
+        if method == "GET" and "body" in row:
+            raise self.fail("a GET has no body")
+        return Step(
+            **shared,
+            method=method,
+            table=table,
+            body=body,
+            query=self.query(row, method),
+            on_missing=self.choice(row, "on_missing", ON_MISSING, "park"),
+        )
+
+    def entity_of(self, row: dict[str, Any]) -> Entity:
+        name = self.text_of(row, "entity", needed=True)
+        if not re.fullmatch(r"[a-z_][a-z0-9_]*", name):
+            raise self.fail(f"entity = {name!r}: the entity set's name, like phonecalls")
+        return entity(name)
+
+    def query(self, row: dict[str, Any], method: str) -> Query | None:
+        source = self.text_of(row, "query", needed=method == "PATCH")
+        if method == "POST" and source:
+            raise self.fail("a POST has no query: the record's key is chosen by this program")
+        if not source:
+            return None
+        # ConnectPath's page prints its example without the braces: (STEP2-Response.activityid)
+        bare = re.fullmatch(r"\(\s*([A-Za-z_][\w-]*-Response\.\w+)\s*\)", source)
+        text = f"({{{{{bare[1]}}}}})" if bare else source
+        if method == "PATCH" and not (text.startswith("(") and text.endswith(")")):
+            raise self.fail("the query of a PATCH is the record's key in parentheses", source)
+        if method == "GET" and text.startswith("$"):
+            text = f"?{text}"
+        if method == "GET" and not text.startswith(("?", "(")):
+            raise self.fail("the query of a GET begins with ? or with a key in parentheses", source)
+        try:
+            return Query(text)
+        except TemplateError as error:
+            raise self.fail(str(error), source, error.index) from error
+
+    def data(self, row: dict[str, Any], key: str, table: Entity | None) -> dict[str, Any]:
+        source = self.text_of(row, key, needed=True)
+        data = self.parse(source, key)
+        if not isinstance(data, dict):
+            raise self.fail(f'{key} is a JSON object: {{"column": "value", …}}', source)
+        compiled = {}
+        for column, value in data.items():
+            if "{{" in column or "{%" in column:
+                raise self.fail("a column's name cannot be a template", source, source.find(column))
+            length = table.lengths.get(column) if table else None
+            try:
+                compiled[column] = compile_data(value, length)
+            except TemplateError as error:
+                raise self.fail(
+                    f"{column}: {error}", source, self.locate(source, column, error)
+                ) from error
+        return compiled
+
+    @staticmethod
+    def locate(source: str, column: str, error: TemplateError) -> int:
+        at = source.find(f'"{column}"') + len(column) + 2
+        return source.find('"', at) + 1 + error.index
+
+    def parse(self, source: str, key: str) -> Any:
+        try:
+            return json.loads(source, strict=False)
+        except json.JSONDecodeError as error:
+            # Text copied from a page's source (\") or with typographic quotes still means JSON.
+            mended = re.sub("[“”„]", '"', source.replace('\\"', '"'))
+            try:
+                return json.loads(mended, strict=False)
+            except json.JSONDecodeError:
+                raise self.fail(
+                    f"{key} is not JSON: {error.msg}; placeholders stand in quotes: "
+                    '"{{Name}}"', source, error.pos,
+                ) from error  # fmt: skip
+
+    def conditions(self, row: dict[str, Any]) -> dict[str, frozenset[str]]:
+        when = row.get("when", {})
+        if not isinstance(when, dict):
+            raise self.fail('when is a table: when = { Channel = ["VOICE"] }')
+        found = {}
+        for name, values in when.items():
+            first = name.split(".")[0]
+            if first.lower() not in _FOLDED:
+                raise self.fail(f"when: {_unknown(first)}")
+            allowed = values if isinstance(values, list) else [values]
+            if not allowed or not all(isinstance(v, str | int | bool) for v in allowed):
+                raise self.fail(f"when: {name}: one value, or a list of values")
+            found[name] = frozenset(str(value).lower() for value in allowed)
+        return found
+
+    def after(self, row: dict[str, Any]) -> tuple[str, ...]:
+        names = row.get("after", [])
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise self.fail('after is a list of steps: after = ["STEP5"]')
+        return tuple(names)
+
+    def within(self, row: dict[str, Any]) -> float | None:
+        if "within" not in row:
+            return None
+        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhd])\s*", str(row["within"]))
+        if match is None:
+            raise self.fail(f'within = {row["within"]!r}: a number and s, m, h or d, like "15m"')
+        return float(match[1]) * _UNITS[match[2]]
+
+    def check_names(self, steps: list[Step]) -> None:
+        names = [step.name for step in steps]
+        for step in steps:
+            self.where = step.name
+            if names.count(step.name) > 1:
+                raise self.fail("there are two steps of this name")
+            others = {s.name.lower(): s for s in steps if s.name != step.name}
+            for template, path, index in _used(step):
+                if message := _wrong(path, others):
+                    raise self.fail(message, template, index)
+            for name in step.when:
+                if message := _wrong(tuple(name.split(".")), others):
+                    raise self.fail(f"when: {message}")
+
+    def check_order(self, steps: list[Step]) -> None:
+        """Steps wait for, and read from, one another without a circle."""
+        known = {step.name.lower(): step for step in steps}
+        for step in steps:
+            self.where = step.name
+            for name in step.after:
+                if name.lower() not in known:
+                    raise self.fail(f"after: there is no step {name!r}")
+            seen: set[str] = set()
+            queue = [*_needs(step)]
+            while queue:
+                name = queue.pop()
+                if name == step.name.lower():
+                    raise self.fail("waits for itself, through its 'after' or the answers it uses")
+                if name not in seen and name in known:
+                    seen.add(name)
+                    queue += _needs(known[name])
+
+    def only(self, row: dict[str, Any], known: tuple[str, ...]) -> None:
+        for key in row:
+            if key not in known:
+                raise self.fail(f"there is no option {key!r}; there are {', '.join(known)}")
+
+    def text_of(self, row: dict[str, Any], key: str, *, needed: bool = False) -> str:
+        value = row.get(key, "")
+        if not isinstance(value, str) or (needed and not value.strip()):
+            raise self.fail(f"{key} must be a text" + (" and is missing" if key not in row else ""))
+        return value.strip()
+
+    def choice(
+        self, row: dict[str, Any], key: str, allowed: tuple[str, ...], default: str | None = None
+    ) -> str:
+        value = row.get(key, default)
+        if value not in allowed:
+            raise self.fail(f"{key} = {value!r}: one of {', '.join(allowed)}")
+        return str(value)
+
+
+def _used(step: Step) -> Iterator[tuple[str, tuple[str, ...], int]]:
+    for data in (step.body, step.page):
+        for template in templates(data):
+            for path, index in template.names:
+                yield template.source, path, index
+    if step.query is not None:
+        for path, index in step.query.names:
+            yield step.query.source, path, index
+
+
+def _wrong(path: tuple[str, ...], steps: dict[str, Step]) -> str:
+    """Why no contact has this name, or "" if it may."""
+    first = path[0]
+    if first.lower().endswith(RESPONSE.lower()):
+        step = steps.get(first[: -len(RESPONSE)].lower())
+        if step is None or step.table is None:
+            return f"there is no step whose answer is {first}"
+        return "" if len(path) == 2 else f"{first} needs one field: {first}.{step.table.key}"  # noqa: PLR2004 - step and field
+    name = _FOLDED.get(first.lower())
+    if name is None:
+        return _unknown(first)
+    members = MEMBERS.get(name)
+    if members and len(path) > 1 and path[1].lower() not in {m.lower() for m in members}:
+        return f"{name} has no {path[1]!r}; it has {', '.join(sorted(members))}"
+    return ""
+
+
+def _unknown(name: str) -> str:
+    near = _near(name)
+    return f"there is no name {name!r}" + (f"; did you mean {near}?" if near else "")
+
+
+def _near(name: str) -> str:
+    found = difflib.get_close_matches(name.lower(), _FOLDED, 1)
+    return _FOLDED[found[0]] if found else ""
+
+
+def _needs(step: Step) -> list[str]:
+    answers = [path[0].lower() for path in step.names()]
+    return [name.lower() for name in step.after] + [
+        name[: -len(RESPONSE)] for name in answers if name.endswith(RESPONSE.lower())
+    ]
+
+
+def _with_reads(step: Step, steps: list[Step]) -> Step:
+    """The step, knowing which fields of its answer others name."""
+    answer = (step.name + RESPONSE).lower()
+    fields = {p[1] for s in steps for p in s.names() if p[0].lower() == answer and len(p) > 1}
+    key = {step.table.key} if step.table and step.method != "GET" else set()
+    return replace(step, reads=frozenset(fields - key))

@@ -1,0 +1,174 @@
+"""The vocabulary: every name of a contact event and a contact record, spelt one way.
+
+Both streams say the same things in different spellings (``instanceArn``, ``InstanceARN``,
+``agentInfo.agentArn``, ``Agent.ARN``; Connect Administrator Guide "contact-events" and
+"ctr-data-model"). Pipelines see the contact record's spelling only.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipelines.decode.timestamp import normalise
+
+
+#: Structures whose members have fixed names.
+ENDPOINT = "Address Type DisplayName"
+MEMBERS: dict[str, frozenset[str]] = {
+    name: frozenset(members.split())
+    for name, members in {
+        "Agent": (
+            "ARN Username ConnectedToAgentTimestamp AcceptedByAgentTimestamp PreviewEndTimestamp "
+            "AgentInteractionDuration CustomerHoldDuration AgentInitiatedHoldDuration "
+            "LongestHoldDuration NumberOfHolds AfterContactWorkStartTimestamp "
+            "AfterContactWorkEndTimestamp AfterContactWorkDuration AgentPauseDuration "
+            "HierarchyGroups RoutingProfile DeviceInfo Capabilities StateTransitions ActiveRegion"
+        ),
+        "Queue": "ARN Name Type EnqueueTimestamp DequeueTimestamp Duration",
+        "CustomerEndpoint": ENDPOINT,
+        "SystemEndpoint": ENDPOINT,
+        "TransferredToEndpoint": ENDPOINT,
+        "Recording": "Location Status Type DeletionReason",
+        "Campaign": "CampaignId",
+        "DisconnectDetails": "PotentialDisconnectIssue",
+        "GlobalResiliencyMetadata": "ActiveRegion OriginRegion TrafficDistributionGroupId",
+    }.items()
+}
+
+#: Structures a pipeline may look into freely: their members are the users' or AWS's to name.
+FREE = frozenset(
+    [
+        "Attributes",
+        "Tags",
+        "SegmentAttributes",
+        "References",
+        "ContactDetails",
+        "Customer",
+        "ChatMetrics",
+        "ContactEvaluations",
+        "ContactLens",
+        "CustomerVoiceActivity",
+        "ExternalThirdParty",
+        "MediaStreams",
+        "OutboundStrategy",
+        "QualityMetrics",
+        "RoutingCriteria",
+        "TaskTemplateInfo",
+        "VoiceIdResult",
+        "WisdomInfo",
+        "Recordings",
+        "AdditionalEmailRecipients",
+    ]
+)
+
+#: Plain values of the contact record.
+PLAIN = frozenset(
+    [
+        "AWSAccountId",
+        "AWSContactTraceRecordFormatVersion",
+        "AgentConnectionAttempts",
+        "AnsweringMachineDetectionStatus",
+        "Channel",
+        "ConnectedToSystemTimestamp",
+        "ContactAssociationId",
+        "ContactId",
+        "CustomerId",
+        "DisconnectReason",
+        "DisconnectTimestamp",
+        "InitialContactId",
+        "InitiationMethod",
+        "InitiationTimestamp",
+        "InstanceARN",
+        "LastPausedTimestamp",
+        "LastResumedTimestamp",
+        "LastUpdateTimestamp",
+        "NextContactId",
+        "PreviousContactId",
+        "RelatedContactId",
+        "ScheduledTimestamp",
+        "TotalPauseCount",
+        "TotalPauseDurationInSeconds",
+        "TransferCompletedTimestamp",
+    ]
+)
+
+#: Names the contact record never has: only contact events say them.
+EVENT_ONLY = frozenset(
+    ["RingStartTimestamp", "GreetingStartTimestamp", "GreetingEndTimestamp", "UpdatedProperties"]
+)
+
+#: Every name of both streams.
+STREAM = PLAIN | FREE | EVENT_ONLY | frozenset(MEMBERS)
+
+#: What a bare structure stands for: ``{{CustomerEndpoint}}`` is its address.
+SCALARS = {
+    "CustomerEndpoint": "Address",
+    "SystemEndpoint": "Address",
+    "TransferredToEndpoint": "Address",
+    "Agent": "Username",
+    "Queue": "Name",
+    "Recording": "Location",
+    "Campaign": "CampaignId",
+}
+
+#: Other spellings of a structure (events) and of its members, in lower case.
+RENAMED = {"agentinfo": "Agent", "queueinfo": "Queue"}
+RENAMED_MEMBERS = {
+    "Agent": {"agentarn": "ARN"},
+    "Queue": {"queuearn": "ARN", "queuetype": "Type"},
+}
+
+#: Values that come as ``Voice`` or ``VOICE``.
+ENUMS = frozenset(
+    ["Channel", "InitiationMethod", "DisconnectReason", "AnsweringMachineDetectionStatus"]
+)
+
+_TOP = {name.lower(): name for name in STREAM} | RENAMED
+_INNER = {
+    name: {member.lower(): member for member in members} | RENAMED_MEMBERS.get(name, {})
+    for name, members in MEMBERS.items()
+}
+
+
+def spelt(message: dict[str, Any]) -> dict[str, Any]:
+    """The message in the vocabulary's spelling, without what is null, empty or unset.
+
+    Timestamps lose their milliseconds, so that both streams say the same second; Dataverse keeps
+    no more than that.
+    """
+    known: dict[str, Any] = {}
+    for key, said in message.items():
+        name = _TOP.get(key.lower(), key[:1].upper() + key[1:])
+        if name == "Endpoints":  # events keep their one endpoint inside
+            known.update(spelt(said) if isinstance(said, dict) else {})
+            continue
+        value = _members(name, said) if name in MEMBERS else _plain(name, said)
+        if value is not None and value != {}:
+            known[name] = value
+    return known
+
+
+def _members(name: str, value: Any) -> Any:
+    if not isinstance(value, dict):
+        # Some producers send the bare value for the structure (Service Cloud Voice fixtures).
+        scalar = SCALARS.get(name)
+        return {scalar: value} if scalar and isinstance(value, str) and value else None
+    spellings = _INNER[name]
+    inner = ((spellings.get(k.lower(), k[:1].upper() + k[1:]), v) for k, v in value.items())
+    return {k: v for k, v in ((k, _plain(k, v)) for k, v in inner) if v is not None}
+
+
+def _plain(name: str, value: Any) -> Any:
+    if name.endswith("Timestamp"):
+        return second(value)
+    if isinstance(value, str):
+        if name in ENUMS:
+            return value.upper() or None
+        return value or None
+    return value
+
+
+def second(value: Any) -> str | None:
+    """A timestamp as ``YYYY-MM-DDTHH:MM:SSZ``; None if it is unset or no timestamp."""
+    text = normalise(value)
+    return f"{text[:19]}Z" if text else None

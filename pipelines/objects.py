@@ -1,0 +1,106 @@
+"""The files Amazon Connect stored for a contact: recordings, transcripts, analyses.
+
+They are known from S3 notifications and, should one be lost or missing from an archive, from the
+contact record's own ``Recordings`` (Connect Administrator Guide "ctr-data-model": ``Location`` is
+``bucket/key``, unencoded).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from pipelines.contact import Contact
+from pipelines.decode.stored_object import kind_of
+from pipelines.names import spelt
+
+
+#: Kind -> milestone; in the order in which the first of several is chosen.
+KINDS = {
+    "recording": "recording",
+    "redacted_recording": "recording",
+    "ivr_recording": "recording",
+    "transcript": "transcript",
+    "analysis": "analysis",
+    "redacted_analysis": "analysis",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """One file. ``at`` is when S3 or the contact record told of it (UTC) or ``""``."""
+
+    kind: str
+    bucket: str
+    key: str
+    region: str
+    at: str
+
+    @property
+    def milestone(self) -> str:
+        """The milestone it reaches: recording, transcript or analysis."""
+        return KINDS[self.kind]
+
+    @property
+    def uri(self) -> str:
+        """``s3://bucket/key``."""
+        return f"s3://{self.bucket}/{self.key}"
+
+    @property
+    def url(self) -> str:
+        """The https URL (S3 User Guide "VirtualHosting"); it needs the reader's permission."""
+        host = "s3" + (f".{self.region}" if self.region else "") + ".amazonaws.com"
+        if self.region.startswith("cn-"):
+            host += ".cn"
+        path = quote(self.key, safe="/-_.~")
+        # A dot in the bucket's name does not fit S3's wildcard certificate.
+        if "." in self.bucket:
+            return f"https://{host}/{self.bucket}/{path}"
+        return f"https://{self.bucket}.{host}/{path}"
+
+
+def objects(contact: Contact) -> list[StoredObject]:
+    """The contact's files, by kind and key, each once."""
+    found = dict(_recorded(contact))
+    for fact in contact.objects:
+        d = fact.data
+        found[d["bucket"], d["key"]] = StoredObject(
+            d["kind"], d["bucket"], d["key"], d.get("region") or "", fact.at
+        )
+    order = list(KINDS)
+    return sorted(found.values(), key=lambda o: (order.index(o.kind), o.key, o.bucket))
+
+
+def _recorded(contact: Contact) -> dict[tuple[str, str], StoredObject]:
+    if contact.record is None:
+        return {}
+    record = spelt(contact.record.data)
+    entries = record.get("Recordings")
+    listed: list[Any] = list(entries) if isinstance(entries, list) else []
+    found = {}
+    for entry in [record.get("Recording"), *listed]:
+        if thing := _location(entry, _region(record), contact.record.at):
+            found[thing.bucket, thing.key] = thing
+    return found
+
+
+def _location(entry: Any, region: str, at: str) -> StoredObject | None:
+    if not isinstance(entry, dict):
+        return None
+    values = {str(name).lower(): value for name, value in entry.items()}
+    location = values.get("location")
+    if values.get("storagetype") not in (None, "S3") or values.get("status") == "DELETED":
+        return None
+    if not isinstance(location, str):
+        return None
+    bucket, _, key = location.partition("/")
+    recognised = kind_of(key)
+    if not bucket or recognised is None:
+        return None
+    return StoredObject(recognised[0], bucket, key, region, at)
+
+
+def _region(record: dict[str, Any]) -> str:
+    parts = str(record.get("InstanceARN", "")).split(":")
+    return parts[3] if len(parts) > 3 else ""  # noqa: PLR2004 - arn:partition:service:region:…

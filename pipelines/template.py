@@ -1,0 +1,352 @@
+"""Templates: a pipeline's body and query strings, filled with a contact's names.
+
+A body is JSON data whose strings are templates. Each string is rendered by itself and put back as
+data, so nothing a caller says can add a column or leave its string. A string that is nothing but
+one placeholder keeps the value's JSON type. Placeholders without filters need no engine; the rest
+is Liquid (python-liquid), without anything that reads files or clocks.
+"""
+
+from __future__ import annotations
+
+import re
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+from urllib.parse import quote
+
+from liquid import Environment, RenderContext, Undefined
+from liquid.builtin.content import ContentNode
+from liquid.builtin.output import OutputNode
+from liquid.exceptions import LiquidError, UndefinedError
+from liquid.output import LimitedStringIO
+from liquid.undefined import StrictDefaultUndefined
+
+from pipelines.filters import FILTERS, LENGTH
+from pipelines.view import Names
+
+
+class Nothing:
+    """A value that is not there; ``ABSENT`` and ``HELD`` are the two there are."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return self.name
+
+    def __bool__(self) -> bool:
+        return False
+
+
+#: A placeholder alone that has no value: the column is left out.
+ABSENT: Final = Nothing("ABSENT")
+
+#: Text with a name that has no value yet: the column waits.
+HELD: Final = Nothing("HELD")
+
+
+class TemplateError(ValueError):
+    """A template that cannot be used. ``index`` is the offset of the trouble in its source."""
+
+    def __init__(self, message: str, index: int) -> None:
+        super().__init__(message)
+        self.index = index
+
+
+_PLAIN = re.compile(r"\{\{-?\s*([A-Za-z_][\w-]*(?:\.[A-Za-z_][\w-]*)*)\s*-?\}\}")
+_PLACEHOLDER = re.compile(r"\{\{.*?\}\}", re.DOTALL)
+
+#: Dropped from Liquid: they would read files, or need state that one leaf does not have.
+_TAGS_LEFT_OUT = ("include", "render", "increment", "decrement", "extends", "block", "cycle")
+
+
+class _Liquid(Environment):
+    loop_iteration_limit = 1_000
+    output_stream_limit = 1_000_000  # bytes; a column holds far less
+
+
+def _environment(undefined: type[Undefined]) -> Environment:
+    environment = _Liquid(undefined=undefined)
+    environment.filters.update(FILTERS)
+    for tag in _TAGS_LEFT_OUT:
+        environment.tags.pop(tag, None)
+    return environment
+
+
+_STRICT = _environment(StrictDefaultUndefined)
+_LENIENT = _environment(Undefined)
+
+
+class Template:
+    """One string with placeholders.
+
+    Args:
+        source: The text.
+        length: Most characters of the column it is for, if known; what ``fit`` cuts to.
+
+    Attributes:
+        names: (path, offset) of every name it reads.
+        whole: It is nothing but one placeholder.
+
+    Raises:
+        TemplateError: The text is not a template.
+    """
+
+    __slots__ = ("_length", "_lenient", "_parts", "_strict", "names", "source", "whole")
+
+    def __init__(self, source: str, length: int | None = None) -> None:
+        self.source = source
+        self._length = length
+        self._strict = self._lenient = None
+        self._parts = _plain_parts(source)
+        if self._parts is not None:
+            self.names = [(part, at) for part, at in self._parts if isinstance(part, tuple)]
+            self.whole = len(self._parts) == 1 and bool(self.names)
+            return
+        try:
+            self._strict = _STRICT.from_string(source)
+            self._lenient = _LENIENT.from_string(source)
+            used = self._strict.analyze().globals
+        except LiquidError as error:
+            index = error.token.start_index if error.token is not None else 0
+            raise TemplateError(str(error.message or "not a template"), index) from error
+        self.names = [
+            (tuple(str(segment) for segment in v.segments), v.span.index)
+            for variables in used.values()
+            for v in variables
+        ]
+        self.whole = len(self._strict.nodes) == 1 and isinstance(self._strict.nodes[0], OutputNode)
+
+    @property
+    def constant(self) -> bool:
+        """There is nothing to fill in."""
+        return not self.names and (self._strict is None or _is_text(self._strict.nodes))
+
+    def render(self, names: Names, *, lenient: bool = False) -> Any:
+        """The value: any JSON value if ``whole``, else text; or ABSENT or HELD.
+
+        Args:
+            names: The contact's names.
+            lenient: Text is not held back for names without a value; they render empty.
+        """
+        if self._parts is not None:
+            return self._fill(self._parts, names, lenient=lenient)
+        if self.whole:
+            return self._evaluate(names)
+        return self._run(names, lenient=lenient)
+
+    def _fill(self, parts: list[tuple[Any, int]], names: Names, *, lenient: bool) -> Any:
+        if self.whole:
+            return resolve(names, parts[0][0])
+        texts = []
+        for part, _ in parts:
+            value = part if isinstance(part, str) else resolve(names, part)
+            if value is ABSENT:
+                if not lenient:
+                    return HELD
+                continue
+            texts.append(value if isinstance(value, str) else as_text(value))
+        return "".join(texts)
+
+    def _evaluate(self, names: Names) -> Any:
+        assert self._strict is not None  # noqa: S101 - by construction: not made of plain parts
+        node = self._strict.nodes[0]
+        assert isinstance(node, OutputNode)  # noqa: S101 - that is what whole means
+        context = RenderContext(self._strict, globals=names)
+        context.tag_namespace[LENGTH] = self._length
+        try:
+            value = node.expression.evaluate(context)
+        except LiquidError:  # a name without value, or one that the filter has no use for
+            return ABSENT
+        if isinstance(value, Names):
+            value = value.plain()
+        return ABSENT if value is None or isinstance(value, Undefined) else value
+
+    def _run(self, names: Names, *, lenient: bool) -> Any:
+        template = self._lenient if lenient else self._strict
+        assert template is not None  # noqa: S101 - by construction: not made of plain parts
+        names = Names(names, lenient=lenient)
+        context = RenderContext(template, globals=names)
+        context.tag_namespace[LENGTH] = self._length
+        buffer = LimitedStringIO(limit=_Liquid.output_stream_limit)
+        try:
+            template.render_with_context(context, buffer)
+        except UndefinedError:
+            return HELD
+        except LiquidError:  # a filter has no use for a value: as if the value were not there
+            return ABSENT if lenient else HELD
+        return buffer.getvalue()
+
+
+def _plain_parts(source: str) -> list[tuple[Any, int]] | None:
+    """Text and paths in turn with their offsets, or None if it takes Liquid."""
+    parts: list[tuple[Any, int]] = []
+    position = 0
+    for match in _PLAIN.finditer(source):
+        parts.append((source[position : match.start()], position))
+        parts.append((tuple(match[1].split(".")), match.start(1)))
+        position = match.end()
+    parts.append((source[position:], position))
+    texts = [part for part, _ in parts if isinstance(part, str)]
+    if any("{{" in text or "{%" in text for text in texts):
+        return None
+    return [(part, at) for part, at in parts if part] or [("", 0)]
+
+
+def _is_text(nodes: list[Any]) -> bool:
+    return all(isinstance(node, ContentNode) for node in nodes)
+
+
+def resolve(names: Names, path: tuple[str, ...]) -> Any:
+    """The value at a path of names, or ABSENT."""
+    value: Any = names
+    for name in path:
+        try:
+            value = value[name]
+        except (KeyError, IndexError, TypeError):
+            return ABSENT
+    if isinstance(value, Names):
+        value = value.plain()
+    return ABSENT if value is None else value
+
+
+def as_text(value: Any) -> str:
+    """A JSON value inside text: booleans as JSON has them."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+# --- bodies -------------------------------------------------------------------------------------
+
+Body = dict[str, Any]
+
+
+def compile_data(data: Any, length: int | None = None) -> Any:
+    """JSON data with every string that has something to fill in made a ``Template``.
+
+    Raises:
+        TemplateError: With ``index`` counted in that string.
+    """
+    if isinstance(data, dict):
+        return {key: compile_data(value, length) for key, value in data.items()}
+    if isinstance(data, list):
+        return [compile_data(value, length) for value in data]
+    if isinstance(data, str):
+        template = Template(data, length)
+        return data if template.constant else template
+    return data
+
+
+def templates(compiled: Any) -> Iterator[Template]:
+    """Every template in compiled data."""
+    if isinstance(compiled, Template):
+        yield compiled
+    elif isinstance(compiled, Mapping):
+        for value in compiled.values():
+            yield from templates(value)
+    elif isinstance(compiled, list):
+        for value in compiled:
+            yield from templates(value)
+
+
+def render_data(compiled: Any, names: Names, *, lenient: bool = False, key: str = "") -> Any:
+    """Compiled data with its templates rendered; ABSENT parts are left out.
+
+    A link (``…@odata.bind``) is never made of names that have no value. A member of a list none of
+    whose templates has a value, such as a party nobody is known for, is left out. HELD anywhere
+    holds back the whole.
+    """
+    if isinstance(compiled, Template):
+        if key.endswith("@odata.bind"):
+            value = compiled.render(names)
+            return ABSENT if value is HELD or value == "" else value
+        return compiled.render(names, lenient=lenient)
+    if isinstance(compiled, dict):
+        return _render_object(compiled, names, lenient=lenient)
+    if isinstance(compiled, list):
+        values = [_render_member(value, names, lenient=lenient) for value in compiled]
+        if any(value is HELD for value in values):
+            return HELD
+        return [value for value in values if value is not ABSENT]
+    return compiled
+
+
+def _render_object(compiled: Body, names: Names, *, lenient: bool) -> Any:
+    values = {k: render_data(v, names, lenient=lenient, key=k) for k, v in compiled.items()}
+    if any(value is HELD for value in values.values()):
+        return HELD
+    return {k: v for k, v in values.items() if v is not ABSENT}
+
+
+def _render_member(compiled: Any, names: Names, *, lenient: bool) -> Any:
+    rendered = render_data(compiled, names, lenient=lenient)
+    if isinstance(compiled, dict) and isinstance(rendered, dict):
+        filled = [k for k, v in compiled.items() if isinstance(v, Template)]
+        if filled and not any(k in rendered for k in filled):
+            return ABSENT
+    return rendered
+
+
+# --- queries ------------------------------------------------------------------------------------
+
+#: Values that may stand outside quotes in a URL: GUIDs, numbers, dates, true and false.
+_LITERAL = re.compile(
+    r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"
+    r"|[+-]?\d{1,30}(?:\.\d{1,30})?"
+    r"|\d{4}-\d\d-\d\d(?:T\d\d:\d\d:\d\d(?:\.\d{1,7})?Z)?"
+    r"|true|false"
+)
+_LIKE = re.compile(r"\b(contains|startswith|endswith)\s*\([^()]*$")
+_ENCODED = re.compile(r"%(?![0-9A-Fa-f]{2})")
+
+
+class Query:
+    """What is appended to an entity set's URI: a key in parentheses, or an OData query.
+
+    Values are put between quotes with their quotes doubled, wildcards of ``contains`` and its like
+    escaped, everything percent-encoded (Dataverse "query/filter-rows"). A value outside quotes
+    must be a plain literal, or the request is held back.
+
+    Raises:
+        TemplateError: The text is not a template.
+    """
+
+    __slots__ = ("_pieces", "names", "source")
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        if "{%" in source:
+            raise TemplateError("tags are not allowed in a query", source.index("{%"))
+        self._pieces: list[tuple[str, Template | None]] = []
+        self.names: list[tuple[tuple[str, ...], int]] = []
+        position = 0
+        for match in _PLACEHOLDER.finditer(source):
+            template = Template(match[0])
+            self.names += [(path, at + match.start()) for path, at in template.names]
+            self._pieces.append((source[position : match.start()], template))
+            position = match.end()
+        self._pieces.append((source[position:], None))
+
+    def render(self, names: Names) -> Any:
+        """The text to append, percent-encoded, or HELD."""
+        raw = encoded = ""
+        for text, template in self._pieces:
+            raw += text
+            encoded += quote(_ENCODED.sub("%25", text), safe="?$&=()',/:@-._~*+%;!")
+            if template is None:
+                continue
+            value = template.render(names)
+            if isinstance(value, Nothing):
+                return HELD
+            escaped = _escaped(as_text(value), raw)
+            if escaped is HELD:
+                return HELD
+            encoded += quote(escaped, safe="")
+        return encoded
+
+
+def _escaped(value: str, before: str) -> Any:
+    if before.count("'") % 2 == 0:
+        return value if _LITERAL.fullmatch(value) else HELD
+    if _LIKE.search(before[: before.rindex("'")]):
+        value = re.sub(r"([%_\[])", r"[\1]", value)
+    return value.replace("'", "''")

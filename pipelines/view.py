@@ -1,0 +1,182 @@
+"""The names a pipeline sees of a contact.
+
+Precedence is decided here, when facts are read: names are the contact record's. Before it has
+come they are filled from the events, later ones over earlier ones; once it is there they come
+from it alone, what it leaves out included. Names that only events have stay the events'.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from liquid.exceptions import UndefinedError
+
+from pipelines.contact import Contact
+from pipelines.lifecycle import milestones, phase
+from pipelines.names import EVENT_ONLY, SCALARS, STREAM, spelt
+from pipelines.objects import KINDS, StoredObject
+
+
+#: Names made here from the others.
+DERIVED = frozenset(
+    [
+        "Phase",
+        "Answered",
+        "Abandoned",
+        "Outbound",
+        "Direction",
+        "DurationSeconds",
+        "DurationMinutes",
+        "Username",
+    ]
+)
+
+#: Names of the stored object a step is about.
+OBJECT_NAMES = frozenset(["objectUrl", "objectUri", "bucket", "key", "objects"])
+
+#: Names that come from the settings.
+CONSTANTS = frozenset(["AppId", "EnvironmentUri"])
+
+#: Every name a template may begin with, beside ``<STEP>-Response``.
+NAMES = STREAM | DERIVED | OBJECT_NAMES | CONSTANTS
+
+#: Methods by which the contact centre calls the customer (Connect "contact-events").
+OUTBOUND = frozenset(
+    ["OUTBOUND", "EXTERNAL_OUTBOUND", "CALLBACK", "CAMPAIGN_PREVIEW", "API", "AGENT_REPLY"]
+)
+
+
+class Names(Mapping[str, Any]):
+    """What templates read: names regardless of case, structures that can stand for themselves.
+
+    Args:
+        values: Names and values, without nulls.
+        scalar: The member a bare structure stands for.
+        lenient: A structure without that member renders empty instead of being held back.
+    """
+
+    __slots__ = ("_folded", "_values", "lenient", "scalar")
+
+    def __init__(
+        self, values: Mapping[str, Any], scalar: str | None = None, *, lenient: bool = False
+    ) -> None:
+        self._values = values
+        self._folded = {str(name).lower(): name for name in values}
+        self.scalar = scalar
+        self.lenient = lenient
+
+    def __getitem__(self, name: str) -> Any:
+        key = name if name in self._values else self._folded[str(name).lower()]
+        value = self._values[key]
+        if isinstance(value, dict):
+            return Names(value, SCALARS.get(key), lenient=self.lenient)
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __liquid__(self) -> Any:
+        return self.value()
+
+    def __str__(self) -> str:
+        value = self.value()
+        if value is None and not self.lenient:
+            raise UndefinedError(f"no {self.scalar}", token=None)
+        return "" if value is None else str(value)
+
+    def __eq__(self, other: object) -> bool:
+        return self.value() == other if not isinstance(other, Names) else self is other
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def value(self) -> Any:
+        """What the structure stands for: its scalar, or None without one."""
+        return self._values.get(self.scalar) if self.scalar else None
+
+    def plain(self) -> Any:
+        """The structure as JSON data, or its scalar where it has one."""
+        return self.value() if self.scalar else dict(self._values)
+
+
+def view(contact: Contact, constants: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The contact's names and values, nulls left out; see ``object_names`` for its files.
+
+    Args:
+        contact: The contact.
+        constants: ``AppId``, ``EnvironmentUri`` from the settings.
+    """
+    values = dict(constants or {})
+    values.update(_stream(contact))
+    values["ContactId"] = contact.id
+    values.update(_derived(contact, values))
+    return values
+
+
+def _stream(contact: Contact) -> dict[str, Any]:
+    events: dict[str, Any] = {}
+    for fact in contact.events:
+        for name, value in spelt(fact.data).items():
+            if isinstance(value, dict) and isinstance(events.get(name), dict):
+                events[name] = {**events[name], **value}
+            else:
+                events[name] = value
+    if contact.record is None:
+        return {name: value for name, value in events.items() if name in STREAM}
+    record = spelt(contact.record.data)
+    return {name: events[name] for name in EVENT_ONLY if name in events} | record
+
+
+def _derived(contact: Contact, values: Mapping[str, Any]) -> dict[str, Any]:
+    reached = milestones(contact)
+    outbound = values.get("InitiationMethod") in OUTBOUND and _dialled(values)
+    derived: dict[str, Any] = {
+        "Phase": phase(contact),
+        "Answered": "answered" in reached,
+        "Abandoned": "ended" in reached and "answered" not in reached and "Queue" in values,
+        "Outbound": outbound,
+        "Direction": "outbound" if outbound else "inbound",
+    }
+    if username := values.get("Agent", {}).get("Username"):
+        derived["Username"] = username
+    start, end = values.get("InitiationTimestamp"), values.get("DisconnectTimestamp")
+    if start and end:
+        seconds = max(0, int((_time(end) - _time(start)).total_seconds()))
+        derived["DurationSeconds"] = seconds
+        derived["DurationMinutes"] = -(-seconds // 60)  # a begun minute counts, as on a bill
+    return derived
+
+
+def _dialled(values: Mapping[str, Any]) -> bool:
+    # A chat or task that an API started came from the customer's side; a call was dialled.
+    return values.get("InitiationMethod") != "API" or values.get("Channel") == "VOICE"
+
+
+def object_names(things: list[StoredObject], on: str) -> dict[str, Any]:
+    """``objectUrl`` and so on of the first file a step is about, ``objects`` of all.
+
+    A step on recording, transcript or analysis is about those, any other step about every file.
+    """
+    about = [t for t in things if on not in KINDS.values() or t.milestone == on]
+    if not about:
+        return {}
+    first = about[0]
+    return {
+        "objectUrl": first.url,
+        "objectUri": first.uri,
+        "bucket": first.bucket,
+        "key": first.key,
+        "objects": [
+            {"kind": t.kind, "bucket": t.bucket, "key": t.key, "url": t.url, "uri": t.uri}
+            for t in about
+        ],
+    }
+
+
+def _time(second: str) -> datetime:
+    return datetime.fromisoformat(second)

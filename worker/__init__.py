@@ -1,0 +1,1 @@
+"""What connect-dynamics does: everything that touches network, disk or clock."""

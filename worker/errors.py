@@ -1,0 +1,23 @@
+"""What can go wrong, by what the caller can do about it.
+
+WorkerError
+├── ConfigError        mend the settings or the pipeline file; the message says where
+├── StoreUnavailable   the same call may succeed later
+└── DynamicsError      see ``worker.dynamics.errors``
+
+Messages never hold numbers, names, attributes, transcripts or secrets.
+"""
+
+from __future__ import annotations
+
+
+class WorkerError(Exception):
+    """Anything this program raises on purpose."""
+
+
+class ConfigError(WorkerError):
+    """The settings or a pipeline file must be mended first."""
+
+
+class StoreUnavailable(WorkerError):  # noqa: N818 - says what is the matter
+    """The contact store cannot be used just now."""
