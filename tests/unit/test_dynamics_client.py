@@ -1,0 +1,452 @@
+"""The client: what goes over the wire, what is repeated, and what an answer turns into."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+
+from collections.abc import AsyncIterator
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+import structlog
+
+from worker.dynamics.auth import StaticTokens
+from worker.dynamics.client import MAX_BODY_BYTES
+from worker.dynamics.client import TRIES
+from worker.dynamics.client import Client
+from worker.dynamics.client import describe
+from worker.dynamics.errors import Closed
+from worker.dynamics.errors import DynamicsError
+from worker.dynamics.errors import Exists
+from worker.dynamics.errors import Forbidden
+from worker.dynamics.errors import Missing
+from worker.dynamics.errors import Refused
+from worker.dynamics.errors import Throttled
+from worker.dynamics.errors import Unauthorized
+from worker.dynamics.errors import Unavailable
+from worker.dynamics.gate import Gate
+from worker.dynamics.gate import GateClosed
+from worker.dynamics.gate import Reason
+from worker.dynamics.gate import State
+from worker.dynamics.http import make_http
+from worker.dynamics.protocol import Request
+from worker.errors import ConfigError
+
+
+ORG = "https://org.crm.dynamics.com"
+ID = "11111111-2222-4333-8444-555555555555"
+CREATE = Request("POST", "phonecalls", body={"activityid": ID, "subject": "+15550100"})
+UPDATE = Request("PATCH", f"phonecalls({ID})", {"If-Match": "*"}, {"category": "VOICE"})
+LOOKUP = Request("GET", "contacts?$select=contactid&$filter=telephone1%20eq%20'%2B15550100'")
+
+Step = httpx.Response | Exception
+
+
+class Server:
+    """Answers with one step after the other (the last one again and again), and remembers."""
+
+    def __init__(self, *steps: Step) -> None:
+        self.steps = list(steps)
+        self.requests: list[httpx.Request] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        step = self.steps.pop(0) if len(self.steps) > 1 else self.steps[0]
+        if isinstance(step, Exception):
+            raise step
+        return step
+
+
+class RotatingTokens:
+    """Gives ``token-1`` until it is refused, then ``token-2``, and so on."""
+
+    def __init__(self) -> None:
+        self.number = 1
+
+    async def token(self) -> str:
+        return f"token-{self.number}"
+
+    async def refuse(self, token: str) -> None:
+        if token == f"token-{self.number}":
+            self.number += 1
+
+
+class Time:
+    """A clock that only sleeping moves."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.slept: list[float] = []
+
+    def __call__(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self.slept.append(seconds)
+
+
+class Rig:
+    """A client on a scripted server, with its gate and its clock."""
+
+    def __init__(self, handler: Callable[[httpx.Request], Any]) -> None:
+        self.time = Time()
+        self.tokens = RotatingTokens()
+        self.gate = Gate(clock=self.time, sleep=self.time.sleep, random=lambda: 1.0)
+        self.http = make_http(transport=httpx.MockTransport(handler))
+        self.client = Client(
+            ORG,
+            self.http,
+            self.tokens,
+            self.gate,
+            clock=self.time,
+            sleep=self.time.sleep,
+            random=lambda: 1.0,
+        )
+
+
+MakeRig = Callable[..., Rig]
+
+
+@pytest.fixture
+async def rig() -> AsyncIterator[MakeRig]:
+    rigs: list[Rig] = []
+
+    def make(handler: Callable[[httpx.Request], Any]) -> Rig:
+        rigs.append(Rig(handler))
+        return rigs[-1]
+
+    yield make
+    for one in rigs:
+        await one.http.aclose()
+
+
+def error(status: int, code: str = "", message: str = "", **headers: str) -> httpx.Response:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return httpx.Response(status, json={"error": {"code": code, "message": message}}, headers=named)
+
+
+NO_CONTENT = httpx.Response(204)
+
+
+async def test_every_call_carries_the_headers_microsoft_asks_for(rig: MakeRig) -> None:
+    server = Server(NO_CONTENT)
+    await rig(server).client.send(CREATE, timeout_s=10)
+
+    (sent,) = server.requests
+    assert str(sent.url) == f"{ORG}/api/data/v9.2/phonecalls"
+    assert orjson.loads(sent.content) == CREATE.body
+    expected = {
+        "accept": "application/json",
+        "odata-maxversion": "4.0",
+        "odata-version": "4.0",
+        "if-none-match": "null",
+        "content-type": "application/json",
+        "authorization": "Bearer token-1",
+    }
+    assert {name: sent.headers[name] for name in expected} == expected
+
+
+async def test_a_request_s_own_headers_win_and_without_a_body_there_is_no_content_type(
+    rig: MakeRig,
+) -> None:
+    server = Server(httpx.Response(200, json={}))
+    request = Request("GET", "contacts", {"if-none-match": "*", "Prefer": "x"})
+    await rig(server).client.send(request, timeout_s=10)
+
+    (sent,) = server.requests
+    assert sent.headers.get_list("if-none-match") == ["*"]
+    assert sent.headers["prefer"] == "x"
+    assert "content-type" not in sent.headers
+
+
+async def test_each_try_has_an_id_of_its_own(rig: MakeRig) -> None:
+    server = Server(error(503), NO_CONTENT)
+    await rig(server).client.send(UPDATE, timeout_s=10)
+
+    first, second = (sent.headers["x-ms-client-request-id"] for sent in server.requests)
+    assert first != second
+
+
+async def test_an_answer_has_status_headers_and_the_parsed_body(rig: MakeRig) -> None:
+    rigged = rig(Server(httpx.Response(200, json={"value": []}, headers={"ETag": 'W/"1"'})))
+    answer = await rigged.client.send(LOOKUP, timeout_s=10)
+
+    assert (answer.status, answer.body, answer.headers["etag"]) == (200, {"value": []}, 'W/"1"')
+
+
+async def test_a_query_reaches_the_server_as_it_was_encoded(rig: MakeRig) -> None:
+    server = Server(httpx.Response(200, json={"value": []}))
+    await rig(server).client.send(LOOKUP, timeout_s=10)
+
+    assert server.requests[0].url.params["$filter"] == "telephone1 eq '+15550100'"
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        httpx.ReadTimeout("test"),
+        httpx.ConnectTimeout("test"),
+        httpx.ConnectError("test"),
+        httpx.ReadError("reset"),
+        httpx.RemoteProtocolError("test"),
+        error(408),
+        error(500, "0x80044150", "Sql Number: 1205"),
+        error(500, "0x80040216"),
+        error(502),
+        error(503),
+        error(504),
+        httpx.Response(504, text="<html>"),
+    ],
+)
+@pytest.mark.parametrize("request_", [CREATE, UPDATE, LOOKUP])
+async def test_an_unknown_outcome_is_asked_for_again(
+    rig: MakeRig, lost: Step, request_: Request
+) -> None:
+    server = Server(lost, lost, NO_CONTENT)
+    rigged = rig(server)
+
+    assert (await rigged.client.send(request_, timeout_s=60)).status == 204
+    assert len(server.requests) == 3
+    assert rigged.time.slept == [0.5, 1.0]
+    assert rigged.gate.in_flight == 0
+
+
+async def test_after_four_tries_it_is_unavailable(rig: MakeRig) -> None:
+    server = Server(error(503, message="secret"))
+    rigged = rig(server)
+
+    with pytest.raises(Unavailable) as caught:
+        await rigged.client.send(UPDATE, timeout_s=600)
+    assert len(server.requests) == TRIES
+    assert rigged.time.slept == [0.5, 1.0, 2.0]
+    assert str(caught.value) == "PATCH phonecalls answered 503"
+
+
+async def test_no_try_starts_after_the_time_is_up(rig: MakeRig) -> None:
+    server = Server(error(503))
+    with pytest.raises(Unavailable):
+        await rig(server).client.send(UPDATE, timeout_s=1.2)
+    assert len(server.requests) == 2
+
+
+async def test_a_request_that_hangs_ends_with_its_time(rig: MakeRig) -> None:
+    async def hang(_request: httpx.Request) -> httpx.Response:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    rigged = rig(hang)
+    rigged.time.now = 0
+    send = asyncio.create_task(rigged.client.send(UPDATE, timeout_s=0.05))
+    with pytest.raises(Unavailable, match="in time"):
+        await send
+    assert rigged.gate.in_flight == 0
+
+
+async def test_the_time_to_wait_for_a_slot_counts_and_is_no_outage(rig: MakeRig) -> None:
+    rigged = rig(Server(NO_CONTENT))
+    rigged.gate.hint(1)
+    async with rigged.gate.slot():
+        with pytest.raises(Unavailable, match="no slot"):
+            await rigged.client.send(UPDATE, timeout_s=0.01)
+    assert rigged.gate._unanswered == 0
+
+
+@pytest.mark.parametrize(
+    ("request_", "answer", "kind"),
+    [
+        (CREATE, error(412, "0x80040237"), Exists),
+        (Request("PATCH", "x(1)", {"If-None-Match": "*"}, {}), error(412), Exists),
+        (UPDATE, error(412), Refused),
+        (UPDATE, error(404, "0x80040217"), Missing),
+        (UPDATE, error(400, "0x80040230"), Closed),
+        (CREATE, error(400, "0x80044331"), Refused),
+        (CREATE, error(403, "0x80040220"), Forbidden),
+        (CREATE, error(403, "0x80040225"), Unauthorized),
+    ],
+)
+async def test_a_definitive_answer_is_not_asked_for_again(
+    rig: MakeRig, request_: Request, answer: httpx.Response, kind: type[DynamicsError]
+) -> None:
+    server = Server(answer)
+    with pytest.raises(DynamicsError) as caught:
+        await rig(server).client.send(request_, timeout_s=10)
+    assert type(caught.value) is kind
+    assert len(server.requests) == 1
+
+
+async def test_a_create_whose_first_answer_was_lost_finds_its_record_there(rig: MakeRig) -> None:
+    rigged = rig(Server(httpx.ReadTimeout("lost"), error(412, "0x80040237")))
+    with pytest.raises(Exists):
+        await rigged.client.send(CREATE, timeout_s=10)
+
+
+@pytest.mark.parametrize(
+    "answer", [error(429, Retry_After="9"), error(403, "0x80040220"), error(401)]
+)
+async def test_after_a_lost_answer_one_that_says_nothing_about_it_leaves_the_doubt(
+    rig: MakeRig, answer: httpx.Response
+) -> None:
+    rigged = rig(Server(httpx.ReadTimeout("lost"), answer))
+    with pytest.raises(Unavailable) as caught:
+        await rigged.client.send(CREATE, timeout_s=10)
+    assert "ReadTimeout" in str(caught.value)
+
+
+async def test_429_closes_the_gate_for_everybody_until_retry_after(rig: MakeRig) -> None:
+    server = Server(error(429, "0x80072322", Retry_After="17"))
+    rigged = rig(server)
+    with pytest.raises(Throttled) as caught:
+        await rigged.client.send(CREATE, timeout_s=60)
+    assert caught.value.retry_after_s == 17
+
+    with pytest.raises(GateClosed):
+        await rigged.client.send(LOOKUP, timeout_s=60)
+    assert len(server.requests) == 1
+
+
+async def test_401_gets_one_new_token(rig: MakeRig) -> None:
+    server = Server(error(401), NO_CONTENT)
+    rigged = rig(server)
+    await rigged.client.send(UPDATE, timeout_s=10)
+
+    used = [sent.headers["authorization"] for sent in server.requests]
+    assert used == ["Bearer token-1", "Bearer token-2"]
+    assert rigged.gate.state is State.OPEN
+
+
+async def test_401_twice_closes_the_gate(rig: MakeRig) -> None:
+    server = Server(error(401))
+    rigged = rig(server)
+    with pytest.raises(Unauthorized):
+        await rigged.client.send(UPDATE, timeout_s=10)
+    assert len(server.requests) == 2
+    assert rigged.gate.reason is Reason.UNAUTHORIZED
+
+
+async def test_a_probe_passes_the_closed_gate_and_opens_it(rig: MakeRig) -> None:
+    server = Server(error(503), httpx.Response(200, json={"UserId": ID}))
+    rigged = rig(server)
+    rigged.gate.unauthorized()
+    await rigged.gate.reopen(rigged.client.probe)
+
+    assert [sent.url.path for sent in server.requests] == ["/api/data/v9.2/WhoAmI"] * 2
+    assert rigged.gate.state is State.OPEN
+
+
+async def test_five_requests_without_an_answer_close_the_gate_and_end_the_repeating(
+    rig: MakeRig,
+) -> None:
+    server = Server(httpx.ConnectError("down"))
+    rigged = rig(server)
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            await rigged.client.send(CREATE, timeout_s=60)
+    assert len(server.requests) == 5
+    assert rigged.gate.reason is Reason.OUTAGE
+
+
+async def test_the_server_s_hint_reaches_the_gate(rig: MakeRig) -> None:
+    rigged = rig(Server(httpx.Response(204, headers={"x-ms-dop-hint": "2"})))
+    await rigged.client.send(UPDATE, timeout_s=10)
+    assert rigged.gate.limit == 2
+
+
+async def test_the_user_s_id_is_asked_for_once_and_in_lower_case(rig: MakeRig) -> None:
+    server = Server(httpx.Response(200, json={"UserId": "ABCD"}))
+    client = rig(server).client
+    assert await asyncio.gather(*(client.user_id() for _ in range(5))) == ["abcd"] * 5
+    assert len(server.requests) == 1
+
+
+async def test_who_am_i_without_a_user_is_no_answer(rig: MakeRig) -> None:
+    with pytest.raises(Unavailable):
+        await rig(Server(httpx.Response(200, json={}))).client.user_id()
+
+
+@pytest.mark.parametrize("content", [b"<html>login</html>", b"[]", b"5"])
+async def test_a_success_that_is_not_a_json_object_is_no_answer(
+    rig: MakeRig, content: bytes
+) -> None:
+    with pytest.raises(Unavailable, match="GET contacts answered 200 without a JSON object"):
+        await rig(Server(httpx.Response(200, content=content))).client.send(LOOKUP, timeout_s=10)
+
+
+async def test_redirects_are_not_followed(rig: MakeRig) -> None:
+    server = Server(httpx.Response(302, headers={"Location": "https://elsewhere.example/"}))
+    with pytest.raises(Unavailable):
+        await rig(server).client.send(LOOKUP, timeout_s=1)
+    assert {sent.url.host for sent in server.requests} == {"org.crm.dynamics.com"}
+
+
+async def test_cookies_are_dropped(rig: MakeRig) -> None:
+    server = Server(httpx.Response(204, headers={"Set-Cookie": "ARRAffinity=1; Path=/"}))
+    client = rig(server).client
+    await client.send(UPDATE, timeout_s=10)
+    await client.send(UPDATE, timeout_s=10)
+    assert "cookie" not in server.requests[1].headers
+
+
+async def test_an_answer_is_bounded_unpacked(rig: MakeRig) -> None:
+    packed = gzip.compress(b" " * (MAX_BODY_BYTES + 1))
+    headers = {"Content-Encoding": "gzip"}
+    server = Server(httpx.Response(200, content=packed, headers=headers))
+    with pytest.raises(Refused, match="more than"):
+        await rig(server).client.send(LOOKUP, timeout_s=10)
+
+
+async def test_a_damaged_answer_is_no_answer(rig: MakeRig) -> None:
+    headers = {"Content-Encoding": "gzip"}
+
+    def damaged(_request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, stream=httpx.ByteStream(b"no gzip"), headers=headers)
+
+    with pytest.raises(Unavailable, match="DecodingError"):
+        await rig(damaged).client.send(LOOKUP, timeout_s=0.1)
+
+
+async def test_an_address_that_cannot_be_one_is_refused(rig: MakeRig) -> None:
+    with pytest.raises(Refused):
+        await rig(Server(NO_CONTENT)).client.send(Request("GET", "a" * 70_000), timeout_s=10)
+
+
+async def test_neither_texts_nor_logs_hold_queries_bodies_messages_or_tokens(rig: MakeRig) -> None:
+    wrong = error(400, "0x80044331", "'+15550100' is too long", x_ms_service_request_id="s-1")
+    with structlog.testing.capture_logs() as logs:
+        for request in (CREATE, UPDATE, LOOKUP):
+            with pytest.raises(Refused) as caught:
+                await rig(Server(wrong)).client.send(request, timeout_s=10)
+            assert str(caught.value) == f"{describe(request)} answered 400 0x80044331"
+    assert [line["event"] for line in logs] == ["dynamics.refused"] * 3
+    assert logs[0]["service_request_id"] == "s-1"
+    assert not any(word in str(logs) for word in ("5550100", "token-1", "telephone1", ID))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://org.crm.dynamics.com",
+        "org.crm.dynamics.com",
+        "https://u:p@org",
+        "https://",
+        "https://o?x=1",
+        "https://o\n",
+    ],
+)
+async def test_only_a_plain_https_address_is_taken(url: str, rig: MakeRig) -> None:
+    with pytest.raises(ConfigError):
+        Client(url, rig(Server(NO_CONTENT)).http, StaticTokens("t"), Gate())
+
+
+async def test_static_tokens_stay_the_same(rig: MakeRig) -> None:
+    server = Server(error(401))
+    rigged = rig(server)
+    client = Client(f"{ORG}/", rigged.http, StaticTokens("t"), rigged.gate, api_version="v9.1")
+    with pytest.raises(Unauthorized):
+        await client.send(UPDATE, timeout_s=10)
+    assert server.requests[1].headers["authorization"] == "Bearer t"
+    assert server.requests[1].url.path.startswith("/api/data/v9.1/")

@@ -1,0 +1,428 @@
+"""The gate: how many requests at a time, when none at all, and how it opens again."""
+
+from __future__ import annotations
+
+import asyncio
+
+from typing import Any
+
+import pytest
+
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from worker.dynamics.errors import DynamicsError
+from worker.dynamics.errors import Forbidden
+from worker.dynamics.errors import Missing
+from worker.dynamics.errors import Throttled
+from worker.dynamics.errors import Unauthorized
+from worker.dynamics.errors import Unavailable
+from worker.dynamics.gate import FORBIDDEN_PAUSE_S
+from worker.dynamics.gate import START_SLOTS
+from worker.dynamics.gate import Gate
+from worker.dynamics.gate import GateClosed
+from worker.dynamics.gate import Reason
+from worker.dynamics.gate import State
+
+
+class Time:
+    """A clock that only sleeping moves."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        await asyncio.sleep(0)
+
+
+class Probe:
+    """A probe that ends as told, one outcome after the other, then succeeds."""
+
+    def __init__(self, *outcomes: DynamicsError) -> None:
+        self.outcomes = list(outcomes)
+        self.calls = 0
+
+    async def __call__(self) -> None:
+        self.calls += 1
+        if self.outcomes:
+            raise self.outcomes.pop(0)
+
+
+def make_gate(time: Time | None = None, **options: Any) -> Gate:
+    time = time or Time()
+    return Gate(clock=time, sleep=time.sleep, random=lambda: 1.0, **options)
+
+
+async def fill(gate: Gate, done: asyncio.Event) -> list[asyncio.Task[None]]:
+    """Take every slot until ``done``."""
+
+    async def hold() -> None:
+        async with gate.slot():
+            await done.wait()
+
+    holders = [asyncio.create_task(hold()) for _ in range(gate.limit)]
+    await asyncio.sleep(0)
+    assert gate.in_flight == gate.limit
+    return holders
+
+
+async def use(gate: Gate, error: DynamicsError | None = None) -> None:
+    """One request that ends so."""
+    try:
+        async with gate.slot():
+            if error is not None:
+                raise error
+    except DynamicsError as raised:
+        if raised is not error:
+            raise
+
+
+def throttled(seconds: float) -> Throttled:
+    return Throttled("test", retry_after_s=seconds)
+
+
+async def test_it_starts_low_and_more_than_the_limit_wait_their_turn() -> None:
+    gate, done = make_gate(), asyncio.Event()
+    holders = await fill(gate, done)
+    assert gate.in_flight == START_SLOTS
+
+    late = asyncio.create_task(use(gate))
+    await asyncio.sleep(0)
+    assert not late.done()
+
+    done.set()
+    await asyncio.gather(late, *holders)
+    assert gate.in_flight == 0
+
+
+async def test_a_round_of_successes_that_used_all_slots_adds_about_one() -> None:
+    gate, done = make_gate(), asyncio.Event()
+    for _ in range(2):
+        holders = await fill(gate, done)
+        done.set()
+        await asyncio.gather(*holders)
+        done.clear()
+    # Only the first of each round leaves a full house behind.
+    assert gate._slots == pytest.approx(START_SLOTS + 2 / START_SLOTS, abs=0.05)
+
+
+async def test_under_load_it_grows_to_its_maximum_and_not_beyond() -> None:
+    gate = make_gate(max_slots=10)
+    stop = asyncio.Event()
+
+    async def work() -> None:
+        while not stop.is_set():
+            async with gate.slot():
+                assert gate.in_flight <= gate.limit
+                await asyncio.sleep(0)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(20):
+            group.create_task(work())
+        for _ in range(1000):
+            await asyncio.sleep(0)
+        assert gate.limit == 10
+        stop.set()
+
+
+async def test_an_idle_line_does_not_raise_the_limit() -> None:
+    gate = make_gate()
+    for _ in range(100):
+        await use(gate)
+    assert gate.limit == START_SLOTS
+
+
+async def test_the_server_s_hint_is_the_maximum_within_the_configured_one() -> None:
+    gate = make_gate(max_slots=10)
+    gate.hint(2)
+    assert gate.limit == 2
+    gate.hint(0)
+    assert gate.limit == 1
+    gate.hint(1000)
+    assert gate._ceiling == 10
+
+
+async def test_a_429_halves_and_closes_until_retry_after_has_passed() -> None:
+    time = Time()
+    gate = make_gate(time)
+    await use(gate, throttled(30))
+
+    assert (gate.state, gate.reason, gate.limit) == (State.CLOSED, Reason.THROTTLED, 2)
+    with pytest.raises(GateClosed) as caught:
+        await use(gate)
+    assert (caught.value.reason, caught.value.retry_at) == (Reason.THROTTLED, 1030)
+
+    probe = Probe()
+    await gate.reopen(probe)
+    assert (gate.state, probe.calls, time.now) == (State.OPEN, 1, 1030)
+
+
+async def test_of_several_retry_afters_the_longest_wins() -> None:
+    time = Time()
+    gate = make_gate(time)
+    gate.throttled(30)
+    gate.throttled(45)
+    gate.throttled(10)
+    await gate.reopen(Probe(throttled(100)))
+    assert time.now == 1000 + 45 + 100
+
+
+async def test_retry_after_that_comes_in_while_probing_is_obeyed() -> None:
+    time = Time()
+    gate = make_gate(time)
+    gate.throttled(30)
+    calls = 0
+
+    async def probe() -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            gate.throttled(60)
+
+    await gate.reopen(probe)
+    assert (calls, time.now) == (2, 1090)
+
+
+async def test_five_unanswered_requests_in_a_row_are_an_outage_and_an_answer_between_is_not() -> (
+    None
+):
+    gate = make_gate()
+    for _ in range(4):
+        await use(gate, Unavailable("test"))
+    await use(gate, Missing("test", status=404))
+    for _ in range(4):
+        await use(gate, Unavailable("test"))
+    assert gate.state is State.OPEN
+    await use(gate, Unavailable("test"))
+    assert (gate.state, gate.reason) == (State.CLOSED, Reason.OUTAGE)
+
+
+async def test_many_time_outs_between_answers_halve_the_limit_without_closing() -> None:
+    gate = make_gate()
+    for _ in range(2):
+        await use(gate, Unavailable("test"))
+        await use(gate)
+    assert gate.limit == START_SLOTS
+    await use(gate, Unavailable("test"))
+    assert (gate.limit, gate.state) == (START_SLOTS // 2, State.OPEN)
+
+
+async def test_probes_of_an_outage_come_ever_later_up_to_a_minute() -> None:
+    time = Time()
+    gate = make_gate(time, outage_after=1)
+    await use(gate, Unavailable("test"))
+    starts: list[float] = []
+
+    async def probe() -> None:
+        starts.append(time.now)
+        if len(starts) < 9:
+            raise Unavailable("test")
+
+    await gate.reopen(probe)
+    gaps = [later - sooner for sooner, later in zip([1000, *starts], starts, strict=False)]
+    assert gaps == [2, 4, 8, 16, 32, 60, 60, 60, 60]
+
+
+async def test_jitter_takes_up_to_half_of_the_pause_but_never_goes_below_a_second() -> None:
+    time = Time()
+    gate = Gate(clock=time, sleep=time.sleep, random=lambda: 0.0)
+    gate.unauthorized()
+    assert gate.retry_at == 1001
+    await gate.reopen(Probe(Unauthorized("test"), Unauthorized("test")))
+    assert time.now == 1001 + 2 + 4
+
+
+async def test_a_refused_token_closes_at_once_and_the_probe_s_outcome_names_the_reason() -> None:
+    gate = make_gate()
+    await use(gate, Unauthorized("test", status=401))
+    assert gate.reason is Reason.UNAUTHORIZED
+    seen: list[Reason] = []
+
+    async def probe() -> None:
+        seen.append(gate.reason)
+        errors: list[DynamicsError] = [Unavailable("test"), Forbidden("test"), throttled(1)]
+        if len(seen) <= len(errors):
+            raise errors[len(seen) - 1]
+
+    await gate.reopen(probe)
+    assert seen == [Reason.UNAUTHORIZED, Reason.OUTAGE, Reason.FORBIDDEN, Reason.THROTTLED]
+    assert (gate.state, gate.reason) == (State.OPEN, Reason.NONE)
+
+
+async def test_the_same_403_on_three_contacts_pauses_but_three_on_one_contact_do_not() -> None:
+    time = Time()
+    gate = make_gate(time)
+    assert [gate.forbidden("a", "0x1") for _ in range(3)] == [False, False, False]
+    assert not gate.forbidden("b", "0x1")
+    assert not gate.forbidden("c", "0x2")
+    assert gate.forbidden("c", "0x1")
+    assert (gate.reason, gate.retry_at) == (Reason.FORBIDDEN, 1000 + FORBIDDEN_PAUSE_S)
+    assert gate.forbidden("d", "0x1")
+
+
+async def test_a_successful_write_between_403s_proves_the_role_and_a_read_does_not() -> None:
+    gate = make_gate()
+    gate.forbidden("a", "0x1")
+    gate.forbidden("b", "0x1")
+    await use(gate)
+    assert not gate.forbidden("c", "0x1")
+
+    gate.forbidden("d", "0x1")
+    async with gate.slot(writes=False):
+        pass
+    assert gate.forbidden("e", "0x1")
+
+
+async def test_those_who_wait_for_a_slot_are_told_when_it_closes() -> None:
+    gate, done = make_gate(), asyncio.Event()
+    holders = await fill(gate, done)
+    late = asyncio.create_task(use(gate))
+    await asyncio.sleep(0)
+
+    gate.throttled(1)
+    await gate.reopen(Probe())
+    with pytest.raises(GateClosed):
+        await late
+
+    done.set()
+    await asyncio.gather(*holders)
+    assert gate.in_flight == 0
+
+
+async def test_waiting_for_a_slot_is_bounded_and_says_nothing_about_dataverse() -> None:
+    gate, done = make_gate(), asyncio.Event()
+    holders = await fill(gate, done)
+    for _ in range(10):
+        with pytest.raises(Unavailable, match="no slot"):
+            async with gate.slot(wait_s=0):
+                pass
+    assert gate.state is State.OPEN
+    done.set()
+    await asyncio.gather(*holders)
+
+
+async def test_a_slot_granted_to_somebody_cancelled_at_that_moment_is_not_lost() -> None:
+    gate, done = make_gate(), asyncio.Event()
+    holders = await fill(gate, done)
+    late = asyncio.create_task(use(gate))
+    await asyncio.sleep(0)
+
+    gate._leave()  # grants the slot, before the waiter has run
+    late.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await late
+    assert gate.in_flight == START_SLOTS - 1
+
+    gate.in_flight += 1
+    done.set()
+    await asyncio.gather(*holders)
+    assert gate.in_flight == 0
+
+
+async def test_cancelled_waiters_leave_the_queue() -> None:
+    gate, done = make_gate(), asyncio.Event()
+    holders = await fill(gate, done)
+    late = asyncio.create_task(use(gate))
+    await asyncio.sleep(0)
+    late.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await late
+    done.set()
+    await asyncio.gather(*holders)
+    await use(gate)
+    assert gate.in_flight == 0
+
+
+async def test_of_many_who_want_it_open_one_probes() -> None:
+    gate = make_gate()
+    gate.unauthorized()
+    probe = Probe(Unauthorized("test"))
+    await asyncio.gather(*(gate.reopen(probe) for _ in range(10)))
+    assert probe.calls == 2
+
+
+async def test_it_opens_with_few_slots_and_an_open_gate_needs_no_probe() -> None:
+    gate = make_gate()
+    gate._slots = 40.0
+    gate.unauthorized()
+    probe = Probe()
+    await gate.reopen(probe)
+    await gate.reopen(probe)
+    assert (gate.limit, probe.calls) == (START_SLOTS, 1)
+
+
+async def test_a_fault_of_our_own_in_the_probe_is_raised_and_it_stays_closed() -> None:
+    gate = make_gate()
+    gate.unauthorized()
+
+    async def probe() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await gate.reopen(probe)
+    assert gate.state is State.CLOSED
+
+
+class WatchedGate(Gate):
+    """A gate that fails the test when it admits beyond its limit."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name == "in_flight" and isinstance(value, int):
+            assert value <= max(self.limit, self.__dict__.get("in_flight", 0))
+        super().__setattr__(name, value)
+
+
+OUTCOMES = st.sampled_from(["ok", "missing", "lost", "throttled", "401", "hint", "403", "cancel"])
+ERRORS: dict[str, DynamicsError] = {
+    "missing": Missing("test"),
+    "lost": Unavailable("test"),
+    "throttled": throttled(7),
+    "401": Unauthorized("test"),
+}
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    script=st.lists(st.tuples(OUTCOMES, st.integers(0, 4)), max_size=60),
+    probes=st.lists(st.sampled_from([*ERRORS.values(), Forbidden("test")]), max_size=5),
+)
+async def test_whatever_happens_it_never_admits_beyond_its_limit_and_always_opens_again(
+    script: list[tuple[str, int]], probes: list[DynamicsError]
+) -> None:
+    time = Time()
+    gate = WatchedGate(clock=time, sleep=time.sleep, random=lambda: 1.0, max_slots=6)
+
+    async def request(number: int, outcome: str, turns: int) -> None:
+        try:
+            async with gate.slot():
+                assert gate.state is State.OPEN
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                if outcome == "hint":
+                    gate.hint(turns)
+                elif outcome == "403":
+                    gate.forbidden(str(number), "0x1")
+                elif outcome in ERRORS:
+                    raise ERRORS[outcome]
+        except DynamicsError:
+            return  # told so by the script, or found the gate closed
+
+    tasks: list[asyncio.Task[None]] = []
+    for number, (outcome, turns) in enumerate(script):
+        tasks.append(asyncio.create_task(request(number, outcome, turns)))
+        if turns == 0:
+            await asyncio.sleep(0)
+        if outcome == "cancel":
+            tasks[number // 2].cancel()
+    ended = await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert all(e is None or isinstance(e, asyncio.CancelledError) for e in ended)
+    assert gate.in_flight == 0
+    await gate.reopen(Probe(*probes))
+    assert gate.state is State.OPEN
+    await use(gate)

@@ -1,0 +1,267 @@
+"""The command line: ``connect-dynamics``."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from pipelines.decode.timestamp import normalise
+from pipelines.lifecycle import mermaid
+from worker.check import check_offline, check_online
+from worker.definitions import find, find_all
+from worker.dynamics.connection import connect
+from worker.errors import ConfigError, WorkerError
+from worker.operator import (
+    LEFT_ASIDE,
+    SettingsFile,
+    contact_app,
+    out,
+    parked_app,
+    pretty,
+    quarantine_app,
+)
+from worker.preview import Preview, previews, read_contacts, send
+from worker.replay import Options, Report, Watch, replay
+from worker.service import serve
+from worker.settings import Settings, load_settings
+from worker.telemetry.logs import configure
+
+
+#: Exit status of a command that failed.
+FAILED = 1
+
+#: How many ids a message names.
+FEW = 5
+
+app = typer.Typer(
+    help="Keeps Microsoft Dynamics 365 true to Amazon Connect.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.add_typer(contact_app, name="contact")
+app.add_typer(parked_app, name="parked")
+app.add_typer(quarantine_app, name="quarantine")
+
+err = Console(stderr=True)
+
+
+def main() -> None:
+    """Run a command; what its user can mend is one line, never a traceback."""
+    try:
+        app()
+    except (WorkerError, BaseExceptionGroup) as error:
+        if (reason := _mendable(error)) is None:
+            raise
+        err.print(f"connect-dynamics: {escape(str(reason))}", highlight=False, soft_wrap=True)
+        sys.exit(FAILED)
+
+
+def _mendable(error: BaseException) -> WorkerError | None:
+    """The one error meant for the user; None if there is any of another kind."""
+    if isinstance(error, WorkerError):
+        return error
+    if not isinstance(error, BaseExceptionGroup):
+        return None
+    reasons = [_mendable(inner) for inner in error.exceptions]
+    return None if None in reasons else reasons[0]
+
+
+@app.command()
+def run(settings: SettingsFile = None) -> None:
+    """Work until SIGTERM: read the streams and the queue, keep Dynamics true."""
+    loaded = load_settings(settings)
+    configure(loaded.log_level)
+    asyncio.run(serve(loaded))
+
+
+@app.command("replay")
+def replay_command(
+    sources: Annotated[list[str], typer.Argument(help="Files, folders or s3://bucket/prefix.")],
+    pipeline: Annotated[list[str] | None, typer.Option(help="Shipped name or TOML file.")] = None,
+    state: Annotated[
+        str, typer.Option(help="sqlite:PATH or memory; default: one for this run alone.")
+    ] = "",
+    dynamics: Annotated[
+        str, typer.Option(help="'sandbox' or the environment's https:// address.")
+    ] = "sandbox",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Send nothing.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Existing records are overwritten, whoever's.")
+    ] = False,
+    since: Annotated[str, typer.Option(help="Only messages from this ISO time on.")] = "",
+    until: Annotated[str, typer.Option(help="Only messages before this ISO time.")] = "",
+    rate: Annotated[float | None, typer.Option(min=0.001, help="Requests per second.")] = None,
+    report: Annotated[Literal["table", "json"], typer.Option(help="Form of the report.")] = "table",
+    dump: Annotated[Path | None, typer.Option(help="Write the sandbox's records here.")] = None,
+    settings: SettingsFile = None,
+) -> None:
+    """Bring archived messages into Dynamics, once. Exit status 3: something was left aside."""
+    loaded = load_settings(settings)
+    configure("error")
+    options = Options(
+        sources=tuple(sources),
+        pipelines=tuple(find_all(pipeline or loaded.pipelines)),
+        state=state,
+        dynamics=dynamics,
+        dry_run=dry_run,
+        overwrite=overwrite,
+        since=_time(since, "--since"),
+        until=_time(until, "--until"),
+        rate=rate,
+        dump=dump,
+    )
+    with _progress() as watch:
+        result = asyncio.run(replay(options, loaded, watch))
+    if report == "json":
+        sys.stdout.write(result.to_json().decode() + "\n")
+    else:
+        out.print(_report_table(result))
+    raise typer.Exit(0 if result.clean else LEFT_ASIDE)
+
+
+def _time(text: str, option: str) -> str:
+    """An ISO time or date in the form facts have."""
+    found = normalise(f"{text}T00:00:00Z" if len(text) == len("2026-01-02") else text)
+    if text and not found:
+        message = f"{text!r} is no ISO time like 2026-01-02T03:04:05Z"
+        raise typer.BadParameter(message, param_hint=option)
+    return found
+
+
+@contextmanager
+def _progress() -> Iterator[Watch | None]:
+    """A progress bar while messages are read, where somebody sees it."""
+    if not err.is_terminal:
+        yield None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=err, transient=True) as progress:
+        task = progress.add_task("reading", total=None)
+
+        def watch(messages: int, read: int, total: int) -> None:
+            done = read >= total > 0
+            told = f"{messages:,} messages" + (", pushing" if done else "")
+            progress.update(task, description=told, completed=read, total=total or None)
+
+        yield watch
+
+
+def _report_table(report: Report) -> Table:
+    table = Table("replay", "", title="dry run: nothing was sent" if report.dry_run else None)
+    table.columns[1].justify = "right"
+    told = asdict(report)
+    for name in ("events", "contacts", "ignored", "quarantined", "parked"):
+        table.add_row(name, f"{told[name]:,}")
+    for reason, count in report.ignored_by_reason.items():
+        table.add_row(f"  ignored: {escape(reason)}", f"{count:,}")
+    table.add_row("writes", f"{report.writes:,}")
+    table.add_row("requests", f"{report.requests:,}")
+    table.add_row("seconds", f"{report.seconds:.1f}")
+    return table
+
+
+@app.command("preview")
+def preview_command(
+    pipeline: Annotated[str, typer.Argument(help="Shipped name or TOML file.")],
+    step: Annotated[str, typer.Argument(help="The step's name.")],
+    event: Annotated[list[str], typer.Option(help="Files of messages; may be given again.")],
+    contact: Annotated[str, typer.Option(help="Which contact, if the files tell of several.")] = "",
+    send_it: Annotated[bool, typer.Option("--send", help="Send it, show the answer.")] = False,
+    settings: SettingsFile = None,
+) -> None:
+    """Show what a step would send for real messages: method, URI, headers and body."""
+    loaded = load_settings(settings)
+    configure("error")
+    contacts = {c.id: c for c in asyncio.run(read_contacts(event, loaded))}
+    if len(contacts) > 1 and not contact:
+        raise ConfigError(f"several contacts: choose one with --contact, {_some(contacts)}")
+    chosen = contacts.get(contact.lower()) if contact else next(iter(contacts.values()))
+    if chosen is None:
+        raise ConfigError(f"no message is about contact {contact}; there are {_some(contacts)}")
+    shown, reason = previews(chosen, find(pipeline), step, loaded)
+    for one in shown:
+        _print_preview(one)
+    if not shown:
+        out.print(f"{step} sends nothing: {escape(reason)}", highlight=False)
+        raise typer.Exit(FAILED)
+    if send_it:
+        asyncio.run(_send(shown, loaded))
+
+
+def _some(ids: Iterable[str]) -> str:
+    """The first few ids, for a message."""
+    first = list(ids)
+    return ", ".join(first[:FEW]) + (f" and {len(first) - FEW} more" if len(first) > FEW else "")
+
+
+def _print_preview(one: Preview) -> None:
+    lines = [f"{one.method} {one.uri}", *(f"{k}: {v}" for k, v in one.headers.items())]
+    if one.body is not None:
+        lines += ["", pretty(one.body)]
+    out.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
+
+
+async def _send(shown: list[Preview], settings: Settings) -> None:
+    async with connect(settings) as connection:
+        for one in shown:
+            if one.request is None:
+                raise ConfigError("a page is opened on the agent's desktop, it cannot be sent")
+            answer = await send(one, connection.client)
+            out.print(pretty(answer), markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command("check")
+def check_command(
+    pipeline: Annotated[list[str] | None, typer.Option(help="Instead of the settings'.")] = None,
+    online: Annotated[bool, typer.Option("--online", help="Ask Dynamics too.")] = False,
+    settings: SettingsFile = None,
+) -> None:
+    """Check settings and pipelines, and with --online the environment, tables and columns."""
+    loaded = load_settings(settings)
+    configure("error")
+    if pipeline:
+        loaded = loaded.model_copy(update={"pipelines": tuple(pipeline)})
+    findings = asyncio.run(check_offline(loaded))
+    if online:
+        findings += asyncio.run(check_online(loaded))
+    for finding in findings:
+        mark = "ok  " if finding.fine else "FAIL" if finding.wrong else "note"
+        out.print(f"{mark} {escape(finding.text)}", highlight=False, soft_wrap=True)
+    raise typer.Exit(FAILED if any(finding.wrong for finding in findings) else 0)
+
+
+@app.command("states")
+def states_command() -> None:
+    """Print the life of a contact as a Mermaid diagram."""
+    sys.stdout.write(mermaid() + "\n")
+
+
+@app.command("sandbox")
+def sandbox_command(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: a free one.")] = 8443,
+    data: Annotated[Path | None, typer.Option(help="Keep records in this SQLite file.")] = None,
+    ca: Annotated[Path, typer.Option(help="Write the authority to trust here.")] = Path(
+        "sandbox-ca.pem"
+    ),
+) -> None:
+    """Serve a local Dataverse with a token endpoint until SIGTERM."""
+    try:
+        from worker.sandbox.command import serve_until_stopped  # noqa: PLC0415 - an optional extra
+    except ModuleNotFoundError as error:
+        message = f"the sandbox needs {error.name}: install connect-dynamics[sandbox]"
+        raise ConfigError(message) from error
+    asyncio.run(serve_until_stopped(port, data, ca, out.print))

@@ -1,0 +1,1 @@
+"""What goes back to Amazon Connect while a contact is on."""

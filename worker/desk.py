@@ -1,0 +1,158 @@
+"""The operator's desk: what is parked or quarantined, retried or dropped, and one contact shown."""
+
+from __future__ import annotations
+
+import time
+
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from pipelines import ledger
+from pipelines.contact import UNKNOWN, Contact, Parked
+from pipelines.lifecycle import milestones, phase
+from pipelines.pipeline import Pipeline
+from pipelines.plan import Terms, plan
+from worker.errors import ConfigError
+from worker.ingest import Ingest
+from worker.sources.protocol import Message
+from worker.stores import open_store
+from worker.stores.protocol import ContactStore, Entry, Quarantined, Saved
+
+
+#: How many entries are read from a store at a time.
+PAGE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedWrite:
+    """One parked write of one contact; ``place`` is its record or step."""
+
+    contact_id: str
+    place: str
+    parked: Parked
+
+
+@asynccontextmanager
+async def opened(spec: str) -> AsyncIterator[ContactStore]:
+    """A store for the time of one command.
+
+    Raises:
+        ConfigError: There is no such store.
+    """
+    if spec == "memory":
+        raise ConfigError("state in memory ends with its process; name a file: sqlite:PATH")
+    store = open_store(spec)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+async def parked_writes(store: ContactStore) -> AsyncIterator[ParkedWrite]:
+    """Every parked write, by contact."""
+    after = ""
+    while ids := await store.parked(after, PAGE):
+        for entry in await store.load(ids):
+            for place, parked in sorted(entry.contact.parked.items()):
+                yield ParkedWrite(entry.contact.id, place, parked)
+        after = ids[-1]
+
+
+def matches(write: ParkedWrite, contact_ids: Iterable[str], step: str) -> bool:
+    """Whether a parked write is meant: one of these contacts (none: any), and that step (if any).
+
+    A step is named as ``STEP4`` or ``phonecall/STEP4``.
+    """
+    wanted = {contact_id.lower() for contact_id in contact_ids}
+    names = {*write.parked.steps, *(path.rpartition("/")[2] for path in write.parked.steps)}
+    return (not wanted or write.contact_id in wanted) and (not step or step in names)
+
+
+async def retry_parked(store: ContactStore, write: ParkedWrite) -> None:
+    """Let the worker try again, rendering anew from the facts."""
+    await _change(store, write.contact_id, lambda c: c.parked.pop(write.place, None))
+
+
+async def drop_parked(store: ContactStore, write: ParkedWrite) -> None:
+    """Let go of a parked write: its record gets no more writes."""
+    await _change(store, write.contact_id, lambda c: ledger.let_go(c, write.place))
+
+
+async def _change(
+    store: ContactStore, contact_id: str, change: Callable[[Contact], object]
+) -> None:
+    while True:
+        (entry,) = await store.load([contact_id])
+        change(entry.contact)
+        entry.due_at = time.time()
+        if await store.save([entry]) != [Saved.CONFLICT]:
+            return
+
+
+async def quarantined(store: ContactStore) -> AsyncIterator[Quarantined]:
+    """Every quarantined message, by id."""
+    after = ""
+    while page := await store.quarantined(after, PAGE):
+        for item in page:
+            yield item
+        after = page[-1].id
+
+
+async def retry_quarantined(store: ContactStore, ingest: Ingest, item: Quarantined) -> bool:
+    """Take a quarantined message in again; whether it could be used this time."""
+    before = ingest.tally.quarantined
+    await ingest.handle([Message(item.body, item.origin)])
+    if ingest.tally.quarantined > before:
+        return False
+    await store.release([item.id])
+    return True
+
+
+async def contact_entry(store: ContactStore, contact_id: str) -> Entry:
+    """A stored contact.
+
+    Raises:
+        ConfigError: The store has none of this id.
+    """
+    (entry,) = await store.load([contact_id.strip().lower()])
+    if not entry.version:
+        raise ConfigError(f"the store knows no contact {contact_id}")
+    return entry
+
+
+def shown(entry: Entry, pipelines: Iterable[Pipeline], terms: Terms, now: float) -> dict[str, Any]:
+    """One contact: what came in, what is desired, sent, acknowledged, owed and why.
+
+    Holds personal data: it is for an operator's screen.
+    """
+    contact = entry.contact
+    agenda = plan(contact, pipelines, now, terms)
+    return {
+        "contact": contact.id,
+        "phase": phase(contact),
+        "milestones": milestones(contact),
+        "facts": {register: fact.version for register, fact in sorted(contact.facts.items())},
+        "records": {
+            name: {
+                "state": record.state,
+                "acknowledged": sorted(c for c, d in record.columns.items() if d != UNKNOWN),
+                "unsure": sorted(c for c, d in record.columns.items() if d == UNKNOWN),
+            }
+            for name, record in sorted(contact.ledger.items())
+        },
+        "lookups": contact.lookups,
+        "effects": contact.effects,
+        "owed": [
+            {"what": w.kind.value, "steps": w.steps, "to": w.place, "columns": w.columns}
+            for w in agenda.writes
+        ],
+        "waiting": agenda.waiting,
+        "parked": {
+            place: {"status": p.status, "code": p.code, "answer": p.answer, "request": p.request}
+            for place, p in sorted(contact.parked.items())
+        },
+        "due_at": entry.due_at,
+        "claimed_until": entry.claimed_until or None,
+    }

@@ -1,0 +1,253 @@
+"""Access tokens of the application user, from Microsoft Entra by way of MSAL.
+
+MSAL blocks (its constructor too), does not join concurrent requests and keeps returning an old
+refusal for a minute (reference ``dataverse.md`` section 11, seen with msal 1.39.0). So it runs in
+a thread, for one request at a time, and every request gets an application object of its own: the
+price is one discovery request per hour, the gain is that nothing stale can be in it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+
+from collections.abc import Awaitable
+from collections.abc import Callable
+from collections.abc import Mapping
+from json import JSONDecodeError
+from pathlib import Path
+from typing import Any
+from typing import Protocol
+
+import httpx
+import msal
+import structlog
+
+from jwt.exceptions import PyJWTError
+from msal.exceptions import MsalServiceError
+
+from worker.dynamics.errors import DynamicsError
+from worker.dynamics.errors import Unauthorized
+from worker.dynamics.errors import Unavailable
+from worker.dynamics.http import no_cookies
+from worker.dynamics.http import require_https
+from worker.dynamics.http import tls_context
+from worker.dynamics.secret import Credential
+from worker.errors import ConfigError
+
+
+#: A token is renewed when less than this is left (s), or half of a life shorter than twice this.
+RENEW_LEFT_S = 300.0
+
+#: After a failure Entra is asked again no sooner than this (s).
+RETRY_PAUSE_S = 5.0
+
+#: Limit of each of MSAL's HTTP requests (s).
+HTTP_TIMEOUT_S = 10.0
+
+#: Entra's codes that pass by themselves.
+PASSING_CODES = frozenset({90024, 90025, 90033})
+PASSING_ERRORS = frozenset({"temporarily_unavailable", "server_error"})
+
+_AADSTS = re.compile(r"AADSTS(\d{4,9})")
+
+_log = structlog.get_logger(__name__)
+
+#: What an operator can do about Entra's codes (learn.microsoft.com, "AADSTS error codes").
+ADVICE = {
+    7000222: "the client secret has expired: create a new one and store it",
+    7000215: "the client secret is wrong: store its value, not its id",
+    700027: "the certificate is not the one registered with the application",
+    700016: "the application is not in this tenant: check client id and tenant",
+    90002: "the tenant is unknown: check it",
+    7000229: "the application has no service principal in this tenant: consent to it",
+    500011: "the scope is unknown: it is the environment's address and /.default",
+}
+
+
+class Tokens(Protocol):
+    """Hands out access tokens."""
+
+    async def token(self) -> str:
+        """A token that Dataverse should take.
+
+        Raises:
+            Unauthorized: there is none until an operator acts.
+            Unavailable: there is none just now.
+        """
+        ...
+
+    async def refuse(self, token: str) -> None:
+        """Dataverse answered 401 for ``token``: never hand it out again."""
+        ...
+
+
+class StaticTokens:
+    """One token for ever, for the sandbox and tests."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    async def token(self) -> str:
+        """The token."""
+        return self._token
+
+    async def refuse(self, token: str) -> None:
+        """There is no other one."""
+
+
+class MsalTokens:
+    """Client-credentials tokens of one application (see ``Tokens``)."""
+
+    def __init__(
+        self,
+        authority_tenant_url: str,
+        client_id: str,
+        credential: Callable[[], Awaitable[Credential]],
+        scope: str,
+        ca_file: Path | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Nothing is asked before the first ``token()``.
+
+        Args:
+            authority_tenant_url: ``https://login.microsoftonline.com/<tenant>``.
+            client_id: The application's id.
+            credential: Reads its secret or certificate (``lambda: read_secret(spec)``); called
+                first and after each refusal, so that a new one is found without a restart.
+            scope: The environment's address and ``/.default``.
+            ca_file: PEM file of a private authority.
+            clock: Monotonic time (s).
+
+        Raises:
+            ConfigError: the address is not https, or ``ca_file`` cannot be used.
+        """
+        self._authority = str(require_https("the authority", authority_tenant_url))
+        self._client_id = client_id
+        self._read_credential = credential
+        self._scope = scope
+        self._clock = clock
+        # Not MSAL's own: that one keeps cookies, and CA variables overrule its ``verify``.
+        self._http = httpx.Client(
+            verify=tls_context(ca_file), cookies=no_cookies(), timeout=HTTP_TIMEOUT_S
+        )
+        self._credential: Credential | None = None
+        self._token = ""
+        self._renew_at = float("-inf")
+        self._expires_at = float("-inf")
+        self._failure: tuple[type[DynamicsError], str, str] = (Unavailable, "no token yet", "")
+        self._not_before = float("-inf")
+        self._refused_at = float("-inf")
+        self._renewal: asyncio.Task[None] | None = None
+
+    async def token(self) -> str:
+        """The token at hand while it is fresh, else a new one (see ``Tokens``).
+
+        While Entra does not answer, the old one serves for the rest of its life.
+        """
+        if self._renew_at <= self._clock() >= self._not_before:
+            if self._renewal is None or self._renewal.done():
+                self._renewal = asyncio.create_task(self._renew())
+            # A caller that gives up must not let another request start beside the thread's.
+            await asyncio.shield(self._renewal)
+        if self._expires_at <= self._clock():
+            kind, summary, code = self._failure
+            raise kind(summary, code=code)
+        return self._token
+
+    async def refuse(self, token: str) -> None:
+        """Drop the token; after a second one within ``RETRY_PAUSE_S`` comes a pause."""
+        if token != self._token:
+            return
+        self._token = ""
+        self._renew_at = self._expires_at = float("-inf")
+        now = self._clock()
+        if now - self._refused_at < RETRY_PAUSE_S:
+            self._fail(Unauthorized("Dataverse refuses new tokens: is the application user there?"))
+        self._refused_at = now
+
+    async def close(self) -> None:
+        """Wait for a request under way and let go of the connections."""
+        if self._renewal is not None:
+            await asyncio.wait([self._renewal])
+        self._http.close()
+
+    async def _renew(self) -> None:
+        asked_at = self._clock()
+        try:
+            answer = await self._ask()
+        except DynamicsError as error:
+            self._fail(error)
+            return
+        life_s = float(answer["expires_in"])
+        self._token = answer["access_token"]
+        self._expires_at = asked_at + life_s
+        self._renew_at = self._expires_at - min(RENEW_LEFT_S, life_s / 2)
+        _log.info("dynamics.token_renewed", life_s=life_s)
+
+    def _fail(self, error: DynamicsError) -> None:
+        self._failure = (type(error), str(error), error.code)
+        self._not_before = self._clock() + RETRY_PAUSE_S
+        _log.warning("dynamics.no_token", reason=str(error))
+
+    async def _ask(self) -> dict[str, Any]:
+        """Ask Entra; a refused credential is read anew and, if it changed, tried at once."""
+        stored = self._credential
+        try:
+            return await self._ask_with(stored or await self._read())
+        except Unauthorized:
+            if stored is None:
+                raise
+            fresh = await self._read()
+            if fresh == stored:
+                raise
+            return await self._ask_with(fresh)
+
+    async def _read(self) -> Credential:
+        try:
+            return await self._read_credential()
+        except ConfigError as error:
+            raise Unauthorized(f"the credential cannot be read: {error}") from error
+
+    async def _ask_with(self, credential: Credential) -> dict[str, Any]:
+        """One token request; the credential is kept unless it may be what was refused."""
+        self._credential = credential
+        try:
+            return await asyncio.to_thread(self._acquire, credential)
+        except Unauthorized:
+            self._credential = None
+            raise
+
+    def _acquire(self, credential: Credential) -> dict[str, Any]:
+        """Blocking: ask through MSAL; the answer holds ``access_token`` and ``expires_in``."""
+        try:
+            app = msal.ConfidentialClientApplication(
+                self._client_id,
+                client_credential=credential,
+                authority=self._authority,
+                http_client=self._http,
+                instance_discovery=False,
+            )
+            answer: dict[str, Any] = app.acquire_token_for_client([self._scope])
+        except (httpx.RequestError, MsalServiceError, JSONDecodeError) as error:
+            raise Unavailable(f"Entra gave no answer: {type(error).__name__}") from None
+        except (ValueError, KeyError, TypeError, PyJWTError):
+            # PyJWT signs for MSAL. Texts are not repeated: they may quote what was given.
+            raise Unauthorized("MSAL refuses tenant, client id or certificate") from None
+        if "access_token" not in answer:
+            raise read_refusal(answer)
+        return answer
+
+
+def read_refusal(answer: Mapping[str, Any]) -> DynamicsError:
+    """The error that an OAuth error answer stands for, naming the AADSTS code and what to do."""
+    found = _AADSTS.search(str(answer.get("error_description", "")))
+    number = int(found.group(1)) if found else 0
+    code = f"AADSTS{number}" if found else ""
+    name = str(answer.get("error", ""))
+    if number in PASSING_CODES or name in PASSING_ERRORS:
+        return Unavailable(f"Entra is busy {code}".rstrip(), code=code)
+    advice = ADVICE.get(number, "see Entra's list of AADSTS error codes")
+    return Unauthorized(f"Entra refuses a token {code}: {advice}".replace(" :", ":"), code=code)

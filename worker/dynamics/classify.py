@@ -1,0 +1,165 @@
+"""What an answer of Dataverse that is no success means: status and code in, error out.
+
+Microsoft: the code is unrelated to the status and often empty, so statuses decide and codes only
+split them (powerapps-docs ``webapi/compose-http-requests-handle-errors``). The codes are listed in
+``org-service/web-service-error-codes`` of the same repository.
+"""
+
+from __future__ import annotations
+
+import re
+
+from collections.abc import Mapping
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import NamedTuple
+
+import orjson
+
+from worker.dynamics.errors import Closed
+from worker.dynamics.errors import DynamicsError
+from worker.dynamics.errors import Exists
+from worker.dynamics.errors import Forbidden
+from worker.dynamics.errors import Missing
+from worker.dynamics.errors import Refused
+from worker.dynamics.errors import Throttled
+from worker.dynamics.errors import Unauthorized
+from worker.dynamics.errors import Unavailable
+
+
+#: Without a usable Retry-After header, and at most, however long the header says (s).
+RETRY_AFTER_DEFAULT_S = 5.0
+RETRY_AFTER_MAX_S = 300.0
+
+DETAIL_MAX_CHARS = 2000
+
+USER_DISABLED = frozenset({"0x80040225"})
+READ_ONLY = frozenset({"0x8004022e", "0x80040230"})
+KEY_TAKEN = frozenset({"0x80040237"})
+DUPLICATE_RULE = frozenset({"0x80040333"})
+SQL_ERROR = frozenset({"0x80044150"})
+SQL_TIMEOUT = frozenset({"0x80044151"})
+
+_CODE = re.compile(r"0x[0-9a-f]{1,8}")
+
+
+class Row(NamedTuple):
+    """One line of the table: which answers it fits and what they mean.
+
+    Attributes:
+        first: Lowest status.
+        last: Highest status.
+        kind: The error.
+        codes: Dataverse's codes; empty fits any.
+        creates: Fits creates only.
+        says: A word the message must hold.
+    """
+
+    first: int
+    last: int
+    kind: type[DynamicsError]
+    codes: frozenset[str] = frozenset()
+    creates: bool = False
+    says: str = ""
+
+    def fits(self, status: int, code: str, detail: str, *, creates: bool) -> bool:
+        """Whether this row speaks about such an answer."""
+        return (
+            self.first <= status <= self.last
+            and (not self.codes or code in self.codes)
+            and (creates or not self.creates)
+            and self.says in detail
+        )
+
+
+#: The first row that fits decides; an answer that none fits (a redirect) is no answer that counts.
+ROWS = (
+    Row(401, 401, Unauthorized),
+    Row(403, 403, Unauthorized, USER_DISABLED),
+    Row(400, 403, Closed, READ_ONLY),
+    Row(403, 403, Forbidden),
+    Row(404, 404, Missing),
+    Row(408, 408, Unavailable),
+    Row(429, 429, Throttled),
+    # A duplicate-detection rule means another record; docs disagree whether it is 412 or 500.
+    Row(412, 500, Refused, DUPLICATE_RULE),
+    Row(412, 412, Exists, creates=True),
+    # "Cannot insert duplicate key.": nobody has written down its status.
+    Row(400, 500, Exists, KEY_TAKEN, creates=True),
+    Row(400, 499, Unavailable, SQL_ERROR, says="1205"),
+    Row(400, 499, Unavailable, SQL_TIMEOUT),
+    Row(400, 499, Refused),
+    Row(501, 501, Refused),
+    Row(500, 599, Unavailable),
+)
+
+
+def failure(
+    call: str, status: int, headers: Mapping[str, str], body: bytes, *, creates: bool
+) -> DynamicsError:
+    """The error that an answer without success stands for.
+
+    Args:
+        call: What was asked, without personal data: ``PATCH phonecalls``.
+        status: HTTP status, not 2xx.
+        headers: The answer's headers, names in lower case or looked up without regard to it.
+        body: The answer's bytes, JSON or not.
+        creates: Whether the request asked for a new record and nothing else.
+    """
+    code, detail = read_error(body)
+    kind = kind_of(status, code, detail, creates=creates)
+    summary = f"{call} answered {status} {code}".rstrip()
+    if kind is Throttled:
+        return Throttled(summary, retry_after_s=retry_after_s(headers), code=code)
+    return kind(summary, status=status, code=code, detail=detail)
+
+
+def kind_of(status: int, code: str, detail: str, *, creates: bool) -> type[DynamicsError]:
+    """Look the answer up in the table."""
+    fitting = (row.kind for row in ROWS if row.fits(status, code, detail, creates=creates))
+    return next(fitting, Unavailable)
+
+
+def read_error(body: bytes) -> tuple[str, str]:
+    """Code (``0x80040217`` or "") and message of an error body; both "" if it is not Dataverse's.
+
+    ``innererror`` is being removed from Dataverse and is never read.
+    """
+    try:
+        parsed = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return "", ""
+    error = parsed.get("error") if isinstance(parsed, dict) else None
+    if not isinstance(error, dict):
+        return "", ""
+    code = str(error.get("code", "")).lower()
+    detail = str(error.get("message", ""))[:DETAIL_MAX_CHARS]
+    # What is not a code might be anything: it must not reach a log line.
+    return (code if _CODE.fullmatch(code) else ""), detail
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float:
+    """Seconds that ``Retry-After`` asks for, as a number or as an HTTP date, bounded."""
+    value = headers.get("retry-after", "").strip()
+    if value.isascii() and value.isdecimal():
+        wait_s = float(value)
+    else:
+        wait_s = _seconds_between(headers.get("date", ""), value)
+    return min(wait_s, RETRY_AFTER_MAX_S)
+
+
+def _seconds_between(start: str, end: str) -> float:
+    """From one HTTP date to another; both are the server's, so our own clock does not matter."""
+    try:
+        gap_s = (_moment(end) - _moment(start)).total_seconds()
+    except ValueError:
+        return RETRY_AFTER_DEFAULT_S
+    return max(gap_s, 0.0)
+
+
+def _moment(text: str) -> datetime:
+    """An HTTP date; raises ValueError also when it names no zone."""
+    moment = parsedate_to_datetime(text)
+    if moment.tzinfo is None:
+        raise ValueError("a date without a zone")
+    return moment

@@ -1,0 +1,264 @@
+"""Sends requests to the Dataverse Web API as one application user."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+import time
+import uuid
+
+from collections.abc import Awaitable
+from collections.abc import Callable
+from typing import Any
+from typing import NamedTuple
+
+import httpx
+import orjson
+import structlog
+
+from worker.dynamics.auth import Tokens
+from worker.dynamics.classify import failure
+from worker.dynamics.errors import DynamicsError
+from worker.dynamics.errors import Forbidden
+from worker.dynamics.errors import Refused
+from worker.dynamics.errors import Throttled
+from worker.dynamics.errors import Unauthorized
+from worker.dynamics.errors import Unavailable
+from worker.dynamics.gate import Gate
+from worker.dynamics.gate import GateClosed
+from worker.dynamics.http import require_https
+from worker.dynamics.protocol import Answer
+from worker.dynamics.protocol import Request
+
+
+#: What Microsoft asks for on every call; "null" is literal (powerapps-docs
+#: ``webapi/compose-http-requests-handle-errors``).
+HEADERS = {
+    "Accept": "application/json",
+    "OData-MaxVersion": "4.0",
+    "OData-Version": "4.0",
+    "If-None-Match": "null",
+}
+
+MAX_BODY_BYTES = 16 * 1024 * 1024
+
+#: How often one request is sent at most while its outcome is unknown.
+TRIES = 4
+
+#: Longest pause after the first such try (s), doubling with each; a random part of it is slept.
+FIRST_PAUSE_S = 0.5
+
+#: Time limit of requests we make on our own account (s).
+WHO_AM_I_TIMEOUT_S = 30.0
+
+WHO_AM_I = Request("GET", "WhoAmI")
+
+_ENTITY_SET = re.compile(r"[$\w]*")
+
+_log = structlog.get_logger(__name__)
+
+
+class _Reply(NamedTuple):
+    """What came back for one try."""
+
+    request_id: str
+    status: int
+    headers: httpx.Headers
+    body: bytes
+
+
+def describe(request: Request) -> str:
+    """Method and entity set: what may be told about a request anywhere."""
+    found = _ENTITY_SET.match(request.path)
+    return f"{request.method} {found.group() if found else ''}".rstrip()
+
+
+def is_create(request: Request) -> bool:
+    """Whether the request asks for a new record and nothing else."""
+    conditions = httpx.Headers(request.headers)
+    return request.method == "POST" or conditions.get("if-none-match") == "*"
+
+
+class Client:
+    """One application user's way into one Dataverse environment (see ``protocol.Dynamics``).
+
+    Everything we send is conditional or carries its own primary key, so a request whose outcome
+    is unknown is sent again (reference ``dataverse.md`` section 12.5).
+    """
+
+    def __init__(
+        self,
+        environment_url: str,
+        http: httpx.AsyncClient,
+        tokens: Tokens,
+        gate: Gate,
+        *,
+        api_version: str = "v9.2",
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        random: Callable[[], float] = random.random,
+    ) -> None:
+        """Use ``http`` (see ``make_http``), which stays the caller's to close.
+
+        Raises:
+            ConfigError: ``environment_url`` is not a plain https address.
+        """
+        environment = str(require_https("the environment's address", environment_url))
+        self._base = f"{environment.rstrip('/')}/api/data/{api_version}/"
+        self._http = http
+        self._tokens = tokens
+        self._gate = gate
+        self._clock = clock
+        self._sleep = sleep
+        self._random = random
+        self._user_id = ""
+        self._asking_user_id = asyncio.Lock()
+
+    async def send(self, request: Request, *, timeout_s: float) -> Answer:
+        """Send, repeating ambiguous outcomes while time is left (see ``protocol.Dynamics``).
+
+        Raises:
+            GateClosed: a kind of Unavailable that says nothing was sent.
+            DynamicsError: anything in ``worker.dynamics.errors``.
+        """
+        deadline = self._clock() + timeout_s
+        doubt: Unavailable | None = None
+        tries = 0
+        while True:
+            tries += 1
+            try:
+                return await self._through_gate(request, deadline)
+            except (Throttled, GateClosed, Unauthorized, Forbidden) as error:
+                # Says nothing about an earlier try, which may have been carried out.
+                raise doubt or error from None
+            except Unavailable as error:
+                doubt = error
+                pause_s = self._random() * FIRST_PAUSE_S * 2 ** (tries - 1)
+                if tries == TRIES or self._clock() + pause_s >= deadline:
+                    raise
+            await self._sleep(pause_s)
+
+    async def user_id(self) -> str:
+        """Our application user's systemuserid in lower case, asked for once.
+
+        Raises:
+            DynamicsError: see ``send``.
+        """
+        async with self._asking_user_id:
+            if not self._user_id:
+                answer = await self.send(WHO_AM_I, timeout_s=WHO_AM_I_TIMEOUT_S)
+                self._user_id = str(answer.body.get("UserId", "")).lower()
+            if not self._user_id:
+                raise Unavailable("WhoAmI answered without UserId")
+        return self._user_id
+
+    async def probe(self) -> None:
+        """Ask who we are, once and past the gate: for ``Gate.reopen``.
+
+        Raises:
+            DynamicsError: see ``send``.
+        """
+        await self._exchange(WHO_AM_I, WHO_AM_I_TIMEOUT_S)
+
+    async def _through_gate(self, request: Request, deadline: float) -> Answer:
+        writes = request.method != "GET"
+        async with self._gate.slot(wait_s=deadline - self._clock(), writes=writes):
+            return await self._exchange(request, deadline - self._clock())
+
+    async def _exchange(self, request: Request, timeout_s: float) -> Answer:
+        """One try, with a second token if Dataverse does not like the first."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                token = await self._tokens.token()
+                reply = await self._once(request, token)
+                if reply.status == httpx.codes.UNAUTHORIZED:
+                    await self._tokens.refuse(token)
+                    reply = await self._once(request, await self._tokens.token())
+        except TimeoutError:
+            raise Unavailable(f"{describe(request)} got no answer in time") from None
+        return self._judge(request, reply)
+
+    async def _once(self, request: Request, token: str) -> _Reply:
+        request_id = str(uuid.uuid4())
+        try:
+            async with self._http.stream(
+                request.method,
+                self._base + request.path,
+                headers=_headers(request, token, request_id),
+                content=None if request.body is None else orjson.dumps(request.body),
+            ) as response:
+                body = await _read(request, response)
+                return _Reply(request_id, response.status_code, response.headers, body)
+        except httpx.InvalidURL:
+            raise Refused(f"{describe(request)} has no usable address") from None
+        except httpx.RequestError as error:
+            # Not chained: h11's texts quote what came over the wire.
+            raise Unavailable(f"{describe(request)} got no answer: {_reason(error)}") from None
+
+    def _judge(self, request: Request, reply: _Reply) -> Answer:
+        """The answer, or the error it stands for."""
+        hint = reply.headers.get("x-ms-dop-hint", "")
+        if hint.isascii() and hint.isdecimal():
+            self._gate.hint(int(hint))
+        if not httpx.codes.is_success(reply.status):
+            raise _failure(request, reply)
+        return Answer(reply.status, reply.headers, _parse(request, reply))
+
+
+def _headers(request: Request, token: str, request_id: str) -> httpx.Headers:
+    headers = httpx.Headers(HEADERS)
+    if request.body is not None:
+        headers["Content-Type"] = "application/json"
+    headers.update(request.headers)
+    headers["Authorization"] = f"Bearer {token}"
+    headers["x-ms-client-request-id"] = request_id
+    return headers
+
+
+async def _read(request: Request, response: httpx.Response) -> bytes:
+    """The body, unpacked; bounded, because a slip in a query can ask for a whole table."""
+    body = bytearray()
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            raise Refused(
+                f"{describe(request)} answered more than {MAX_BODY_BYTES} bytes",
+                status=response.status_code,
+            )
+    return bytes(body)
+
+
+def _parse(request: Request, reply: _Reply) -> dict[str, Any]:
+    """The JSON object of a success; anything else comes from a proxy and not from Dataverse."""
+    if not reply.body:
+        return {}
+    try:
+        parsed = orjson.loads(reply.body)
+    except orjson.JSONDecodeError:
+        parsed = None
+    if not isinstance(parsed, dict):
+        raise Unavailable(f"{describe(request)} answered {reply.status} without a JSON object")
+    return parsed
+
+
+def _failure(request: Request, reply: _Reply) -> DynamicsError:
+    """What the answer means, with both sides' ids logged for a support case."""
+    error = failure(
+        describe(request), reply.status, reply.headers, reply.body, creates=is_create(request)
+    )
+    _log.info(
+        "dynamics.refused",
+        call=describe(request),
+        status=reply.status,
+        code=error.code,
+        request_id=reply.request_id,
+        service_request_id=reply.headers.get("x-ms-service-request-id", ""),
+    )
+    return error
+
+
+def _reason(error: httpx.RequestError) -> str:
+    """Why there was no answer; before the connection stands, the text can only be about TLS."""
+    name = type(error).__name__
+    return f"{name}: {error}" if isinstance(error, httpx.ConnectError) else name

@@ -1,0 +1,73 @@
+"""Opens the way to Dynamics that the settings name: a real environment, or the sandbox."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from collections.abc import Awaitable
+from collections.abc import Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+
+import httpx
+
+from worker import aws
+from worker.dynamics.auth import MsalTokens
+from worker.dynamics.auth import StaticTokens
+from worker.dynamics.client import Client
+from worker.dynamics.gate import Gate
+from worker.dynamics.http import make_http
+from worker.dynamics.secret import read_secret
+from worker.errors import ConfigError
+from worker.settings import DYNAMICS
+from worker.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A client and the gate its requests pass."""
+
+    client: Client
+    gate: Gate
+
+    @property
+    def probe(self) -> Callable[[], Awaitable[object]]:
+        """One request past the gate."""
+        return self.client.probe
+
+
+@asynccontextmanager
+async def connect(settings: Settings) -> AsyncIterator[Connection]:
+    """A connection to the environment of the settings.
+
+    Raises:
+        ConfigError: A setting it needs is empty or unusable.
+    """
+    if missing := settings.missing(*DYNAMICS):
+        raise ConfigError(f"to reach Dynamics, please set {', '.join(missing)}")
+    gate = Gate()
+    tokens = MsalTokens(
+        f"{settings.authority}/{settings.tenant}",
+        settings.client_id,
+        partial(read_secret, settings.secret, partial(aws.client, "secretsmanager")),
+        settings.token_scope,
+        settings.ca_file,
+    )
+    try:
+        async with make_http(settings.ca_file) as http:
+            yield Connection(
+                Client(
+                    settings.environment_url, http, tokens, gate, api_version=settings.api_version
+                ),
+                gate,
+            )
+    finally:
+        await tokens.close()
+
+
+@asynccontextmanager
+async def connect_in_process(transport: httpx.AsyncBaseTransport) -> AsyncIterator[Connection]:
+    """A connection to something in this process that asks for no token."""
+    gate = Gate()
+    async with make_http(transport=transport) as http:
+        yield Connection(Client("https://sandbox.invalid", http, StaticTokens("none"), gate), gate)

@@ -1,0 +1,20 @@
+"""What ``--dry-run`` talks to instead of Dynamics: takes everything, keeps nothing."""
+
+from __future__ import annotations
+
+from worker.dynamics.protocol import Answer
+from worker.dynamics.protocol import Request
+
+
+class DryRun:
+    """Answers every write with success and every lookup with no match."""
+
+    async def send(self, request: Request, *, timeout_s: float) -> Answer:
+        """Take the request."""
+        del timeout_s
+        body = {"value": []} if request.method == "GET" else {}
+        return Answer(200 if request.method == "GET" else 204, {}, body)
+
+    async def user_id(self) -> str:
+        """Nobody."""
+        return ""

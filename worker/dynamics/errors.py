@@ -1,0 +1,72 @@
+"""What Dynamics can answer, by what the caller can do about it.
+
+DynamicsError
+├── Unavailable     no answer that counts (network, time-out, 5xx, lost answer): send it again later
+│   └── Throttled   the same, not before ``retry_after_s``; binds every request of this user
+├── Unauthorized    token refused, secret expired, user disabled: an operator must act, push pauses
+├── Forbidden       403: a missing privilege, of this record or of this worker
+└── Refused         definitive for this request; another try of the same one is useless
+    ├── Missing     404: the record is not there
+    ├── Exists      412 on a create: the primary key is taken
+    └── Closed      the record is closed and refuses updates
+
+Statuses are decided on first, codes second (Microsoft: "compose HTTP requests and handle errors").
+"""
+
+from __future__ import annotations
+
+from worker.errors import WorkerError
+
+
+class DynamicsError(WorkerError):
+    """Base of what a request to Dynamics can end in, beside success.
+
+    Attributes:
+        status: HTTP status, or None without an answer.
+        code: Dataverse's error code (``0x80040217``) or "".
+        detail: Dataverse's message. May hold personal data: for the parked entry, never for logs.
+    """
+
+    def __init__(
+        self, summary: str, *, status: int | None = None, code: str = "", detail: str = ""
+    ) -> None:
+        super().__init__(summary)
+        self.status = status
+        self.code = code
+        self.detail = detail
+
+
+class Unavailable(DynamicsError):
+    """No answer that counts; the request may or may not have been carried out."""
+
+
+class Throttled(Unavailable):
+    """Service protection: nothing was done, wait ``retry_after_s``."""
+
+    def __init__(self, summary: str, *, retry_after_s: float, code: str = "") -> None:
+        super().__init__(summary, status=429, code=code)
+        self.retry_after_s = retry_after_s
+
+
+class Unauthorized(DynamicsError):
+    """No token, or Dataverse refuses it (401, disabled user)."""
+
+
+class Forbidden(DynamicsError):
+    """403: the application user lacks a privilege."""
+
+
+class Refused(DynamicsError):
+    """Definitive: this request will never succeed as it is."""
+
+
+class Missing(Refused):
+    """404: no such record (or no such entity set: then ``code`` is 0x80060888 or 0x8006088a)."""
+
+
+class Exists(Refused):
+    """412 on a create: a record with this primary key is there already."""
+
+
+class Closed(Refused):
+    """The record is completed or cancelled and takes no updates."""

@@ -1,0 +1,52 @@
+"""Spreads requests over time, for replays beside live work."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from collections.abc import Awaitable
+from collections.abc import Callable
+
+from worker.dynamics.protocol import Answer
+from worker.dynamics.protocol import Dynamics
+from worker.dynamics.protocol import Request
+
+
+class Paced:
+    """Starts at most ``rate`` requests a second, evenly spaced; counts them.
+
+    Args:
+        dynamics: Where requests go.
+        rate: Requests per second; None: as fast as they go.
+        clock: Monotonic clock (s).
+        sleep: Waits.
+    """
+
+    def __init__(
+        self,
+        dynamics: Dynamics,
+        rate: float | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._dynamics = dynamics
+        self._interval_s = 1 / rate if rate else 0.0
+        self._clock = clock
+        self._sleep = sleep
+        self._next = 0.0
+        self.requests = 0
+
+    async def send(self, request: Request, *, timeout_s: float) -> Answer:
+        """Wait for this request's turn, then send it; the wait does not count as its time."""
+        self.requests += 1
+        if self._interval_s:
+            turn = max(self._clock(), self._next)
+            self._next = turn + self._interval_s
+            await self._sleep(turn - self._clock())
+        return await self._dynamics.send(request, timeout_s=timeout_s)
+
+    async def user_id(self) -> str:
+        """See ``Dynamics.user_id``."""
+        return await self._dynamics.user_id()

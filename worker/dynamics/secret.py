@@ -1,0 +1,120 @@
+"""Where the application's secret or certificate is kept, and how it is read."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any
+from typing import Protocol
+
+import orjson
+
+from botocore.exceptions import BotoCoreError
+from botocore.exceptions import ClientError
+from botocore.parsers import ResponseParserError
+
+from worker.dynamics.errors import Unavailable
+from worker.errors import ConfigError
+
+
+#: What MSAL takes as ``client_credential``: a secret, or a certificate's parts by name.
+Credential = str | dict[str, Any]
+
+#: Answers of Secrets Manager that only an operator can change.
+LASTING_ERRORS = frozenset(
+    {
+        "AccessDeniedException",
+        "DecryptionFailure",
+        "InvalidParameterException",
+        "InvalidRequestException",
+        "ResourceNotFoundException",
+    }
+)
+
+
+class SecretsClientFactory(Protocol):
+    """Opens a Secrets Manager client: ``partial(worker.aws.client, "secretsmanager")``."""
+
+    def __call__(self, *, region: str) -> AbstractAsyncContextManager[Any]:
+        """A client of that Region, to be used with ``async with`` once."""
+        ...
+
+
+async def read_secret(spec: str, secrets_client: SecretsClientFactory | None = None) -> Credential:
+    """Read the credential that ``spec`` names; it is read afresh at every call.
+
+    Args:
+        spec: ``env:NAME``, ``file:/path`` or a Secrets Manager ARN.
+        secrets_client: Opens the client for an ARN.
+
+    Raises:
+        ConfigError: there is nothing to be read, or it may not be read.
+        Unavailable: Secrets Manager cannot be reached just now.
+    """
+    kind, _, name = spec.partition(":")
+    if kind == "env":
+        return parse_credential(_from_environment(name))
+    if kind == "file":
+        return parse_credential(await asyncio.to_thread(_from_file, name))
+    if kind == "arn" and secrets_client is not None:
+        return parse_credential(await _from_secrets_manager(spec, secrets_client))
+    # The text is not repeated: someone may have put the secret itself here.
+    raise ConfigError("a secret is named env:NAME, file:/path or by the ARN of its secret")
+
+
+def parse_credential(text: str) -> Credential:
+    """A secret as it is, a PEM file with key and certificate, or either in a JSON object.
+
+    JSON is ``{"client_secret": "…"}`` or MSAL's ``{"private_key": …, "thumbprint": …}``; of a PEM
+    file MSAL computes the thumbprint (its ``ConfidentialClientApplication``, since 1.35).
+    """
+    text = text.strip()
+    if not text:
+        raise ConfigError("the secret is empty")
+    if "PRIVATE KEY-----" in text and not text.startswith("{"):
+        return {"private_key": text, "public_certificate": text}
+    if not text.startswith("{"):
+        return text
+    try:
+        parsed: dict[str, Any] = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return text  # a secret may begin with a brace
+    secret = parsed.get("client_secret", parsed)
+    return secret if isinstance(secret, str) else parsed
+
+
+def _from_environment(name: str) -> str:
+    try:
+        return os.environ[name]
+    except KeyError:
+        raise ConfigError(f"the environment has no {name}") from None
+
+
+def _from_file(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {type(error).__name__}") from None
+
+
+async def _from_secrets_manager(arn: str, secrets_client: SecretsClientFactory) -> str:
+    match arn.split(":"):
+        case ["arn", _, "secretsmanager", region, _, "secret", *_]:
+            pass
+        case _:
+            raise ConfigError("the ARN names no secret of Secrets Manager")
+    try:
+        async with secrets_client(region=region) as client:
+            answer = await client.get_secret_value(SecretId=arn)
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "")
+        if code in LASTING_ERRORS:
+            raise ConfigError(f"Secrets Manager answered {code} for the secret") from None
+        raise Unavailable(f"Secrets Manager answered {code}") from None
+    except (BotoCoreError, ResponseParserError) as error:
+        raise Unavailable(f"Secrets Manager: {type(error).__name__}") from None
+    text = answer.get("SecretString")
+    return text if isinstance(text, str) else answer["SecretBinary"].decode()

@@ -1,0 +1,130 @@
+"""Carries out one write and tells the ledger what came of it.
+
+This is the one place where Dynamics' answers get their meaning: what a 412 says about a create,
+a 404 about an update, a refusal about a closed record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pipelines import ledger
+from pipelines.contact import Contact
+from pipelines.contact import Parked
+from pipelines.write import Kind
+from pipelines.write import Write
+from worker.dynamics.errors import Closed
+from worker.dynamics.errors import DynamicsError
+from worker.dynamics.errors import Exists
+from worker.dynamics.errors import Missing
+from worker.dynamics.errors import Refused
+from worker.dynamics.protocol import Dynamics
+from worker.dynamics.protocol import Request
+from worker.dynamics.requests import CreateBy
+from worker.dynamics.requests import request_for
+
+
+#: Codes of a 404 that means the entity set, not the record (dataverse.md section 2).
+NO_SUCH_SET = frozenset(("0x80060888", "0x8006088a"))
+
+#: Kinds that a closed record can refuse.
+UPDATING = (Kind.UPDATE, Kind.PARTIES, Kind.REOPEN)
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """Carries out writes as one application user.
+
+    Attributes:
+        dynamics: Where requests go.
+        clock: Wall clock (s), for the time of parking.
+        create_by: How records are made, see ``worker.dynamics.requests``.
+        overwrite: Existing records are brought up to date whoever made or changed them.
+    """
+
+    dynamics: Dynamics
+    clock: Callable[[], float]
+    create_by: CreateBy = "post"
+    overwrite: bool = False
+
+    async def perform(self, contact: Contact, write: Write, *, timeout_s: float) -> bool:
+        """Send the write; whether what was planned after it still holds.
+
+        Raises:
+            DynamicsError: Nothing definitive came of it (unavailable, unauthorized, forbidden);
+                the ledger is as before.
+        """
+        request = request_for(write, self.create_by)
+        try:
+            answer = await self.dynamics.send(request, timeout_s=timeout_s)
+        except Refused as refusal:
+            return self._refused(contact, write, request, refusal)
+        if write.kind is Kind.ADOPT:
+            user = await self.dynamics.user_id()
+            ledger.adopt(contact, write, answer.body, user, overwrite=self.overwrite)
+            return False
+        found = found_by(write, answer.body) if write.kind is Kind.LOOKUP else answer.body
+        ledger.acknowledge(contact, write, found)
+        return True
+
+    def _refused(self, contact: Contact, write: Write, request: Request, refusal: Refused) -> bool:
+        if isinstance(refusal, Exists) and write.kind is Kind.NOTE:
+            ledger.acknowledge(contact, write, {})  # its id says its content: it is this very note
+            return True
+        if isinstance(refusal, Exists) and write.kind is Kind.CREATE:
+            ledger.taken(contact, write)
+            return False
+        if isinstance(refusal, Closed) and write.kind in UPDATING:
+            ledger.closed(contact, write)
+            return False
+        if isinstance(refusal, Missing) and self._missing(contact, write, refusal):
+            return False
+        if write.kind is Kind.REOPEN and not isinstance(refusal, Missing):
+            ledger.closed(contact, write)
+            return False
+        park(contact, write, request, refusal, self.clock())
+        return False
+
+    @staticmethod
+    def _missing(contact: Contact, write: Write, refusal: Missing) -> bool:
+        """The record is not there; False if that is for an operator."""
+        if refusal.code.lower() in NO_SUCH_SET or write.kind in (Kind.CREATE, Kind.NOTE):
+            return False
+        if write.kind is Kind.LOOKUP:
+            ledger.acknowledge(contact, write, status("NoMatch"))
+            return True
+        return ledger.missing(contact, write)
+
+
+def park(
+    contact: Contact, write: Write, request: Request, refusal: DynamicsError, now: float
+) -> None:
+    """Set a write aside for an operator, with what was sent and answered."""
+    contact.parked[write.place] = Parked(
+        steps=list(write.steps),
+        at=now,
+        status=refusal.status,
+        code=refusal.code,
+        request={"method": request.method, "path": request.path, "body": request.body},
+        answer=refusal.detail,
+    )
+
+
+def found_by(write: Write, body: Mapping[str, Any]) -> dict[str, Any]:
+    """What a lookup's answer tells later steps: its status, and the columns of a single match."""
+    rows = body.get("value") if isinstance(body.get("value"), list) else [body]
+    assert isinstance(rows, list)  # noqa: S101 - both arms of the line above are lists
+    if not rows:
+        return status("NoMatch")
+    if len(rows) > 1:
+        return status("MultiMatch")
+    fields = {name: rows[0][name] for name in write.returning if rows[0].get(name) is not None}
+    return fields | status("SingleMatch")
+
+
+def status(value: str) -> dict[str, Any]:
+    """A lookup's status under both of its names (the CornerstoneCX D365 module's)."""
+    return {"LookupStatus": value, "outcome": value}

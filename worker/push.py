@@ -1,0 +1,354 @@
+"""Push: brings Dynamics to match the contacts that are due.
+
+A contact whose plan is not empty is *due*. Claiming it notes until when it is ours and the
+*intent*: what is about to be sent. No request leaves later than a claim safely allows, so two
+workers never write for one contact at once, and a crash leaves a note of what may have been sent.
+Only definitive answers count; while the gate is closed nothing is claimed at all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+from uuid import uuid4
+
+import structlog
+
+from pipelines import ledger
+from pipelines.contact import Contact
+from pipelines.lifecycle import milestones
+from pipelines.pipeline import Pipeline
+from pipelines.plan import Plan, Terms, judge_age, plan
+from pipelines.view import view
+from pipelines.write import Kind, Write
+from worker.connect.protocol import Desktop, DesktopError, Opening
+from worker.dynamics.errors import DynamicsError, Forbidden, Unavailable
+from worker.dynamics.gate import Gate, GateClosed, State
+from worker.dynamics.requests import request_for
+from worker.dynamics.writer import Writer, park
+from worker.errors import StoreUnavailable
+from worker.stores.protocol import ContactStore, Entry, Saved
+
+
+_log = structlog.get_logger(__name__)
+
+#: How long one request may take in all its tries (s).
+REQUEST_S = 60.0
+
+#: Dataverse gives up on a request after this long (s); until then it may still commit.
+SERVER_S = 120.0
+
+#: How long a claim lasts (s): requests start only in its first part.
+CLAIM_S = 300.0
+
+#: An ended contact is kept this long after its end, for late records and recordings (s).
+KEPT_S = 30 * 86_400.0
+
+#: Pause before a contact whose request got no answer, or a 403, is tried again (s).
+RETRY_S = 2.0
+
+#: 403 answers on one contact alone, while others succeed, before its write is parked.
+FORBIDDEN_TRIES = 3
+
+#: How many contacts are worked on at a time; requests in flight are the gate's to limit.
+CONTACTS_AT_A_TIME = 64
+
+#: Longest wait before the store is asked again for due contacts (s).
+LOOK_AGAIN_S = 1.0
+
+
+@dataclass(slots=True)
+class Sent:
+    """What went out so far."""
+
+    writes: int = 0
+    lookups: int = 0
+    opened: int = 0
+    expired: int = 0
+    parked: int = 0
+
+
+@dataclass(slots=True)
+class Push:
+    """Pushes due contacts.
+
+    Attributes:
+        store: Where contacts are kept.
+        writer: Carries out writes.
+        gate: Says whether Dynamics takes requests.
+        probe: One request past the gate, to find out whether it can open again.
+        desktop: Opens records for agents.
+        pipelines: What to send.
+        terms: Under which terms.
+        clock: Wall clock (s).
+        monotonic: Monotonic clock (s), for deadlines.
+        sleep: Waits.
+        jitter: Random number from 0 to 1.
+        waits_over: Plan as if every wait were over: a replay's time is the archive's.
+        latency: Called with how long (s) each contact was due when Dynamics came to match it.
+        sent: Counts.
+    """
+
+    store: ContactStore
+    writer: Writer
+    gate: Gate
+    probe: Callable[[], Awaitable[object]]
+    desktop: Desktop
+    pipelines: Iterable[Pipeline]
+    terms: Terms
+    clock: Callable[[], float] = time.time
+    monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Coroutine[Any, Any, None]] = asyncio.sleep
+    jitter: Callable[[], float] = random.random
+    waits_over: bool = False
+    latency: Callable[[float], None] = lambda _seconds: None
+    sent: Sent = field(default_factory=Sent)
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
+    _in_hand: set[str] = field(default_factory=set)
+
+    def news(self) -> None:
+        """Something came due: look now."""
+        self._news.set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Push what comes due until ``stop`` is set, then finish what is in hand."""
+        async with asyncio.TaskGroup() as group:
+            while not stop.is_set():
+                if self.gate.state is not State.OPEN:
+                    await _first(self.gate.reopen(self.probe), stop.wait())
+                elif not await self._start(group):
+                    await _first(self._rest(), stop.wait())
+
+    async def drain(self) -> None:
+        """Push until nothing is due any more, now or after a pause that runs."""
+        while True:
+            async with asyncio.TaskGroup() as group:
+                while await self._start(group):
+                    await self.gate.reopen(self.probe)
+            following = await self.store.next_due()
+            if following is None:
+                return
+            await self.sleep(max(0.0, following - self.clock()))
+
+    # --- which contacts ---
+
+    async def _start(self, group: asyncio.TaskGroup) -> bool:
+        """Start work on due contacts, as many as there is room for; False: none is in hand."""
+        self._news.clear()
+        room = CONTACTS_AT_A_TIME - len(self._in_hand)
+        due = await self._due(CONTACTS_AT_A_TIME) if room else []
+        fresh = [contact_id for contact_id in due if contact_id not in self._in_hand][:room]
+        for contact_id in fresh:
+            self._in_hand.add(contact_id)
+            group.create_task(self._guarded(contact_id))
+        if not self._in_hand:
+            return False
+        await self._news.wait()  # something came due, or there is room again
+        return True
+
+    async def _due(self, limit: int) -> list[str]:
+        try:
+            return await self.store.due(self.clock(), limit)
+        except StoreUnavailable as error:
+            _log.warning("push.store_unavailable", reason=str(error))
+            await self.sleep(RETRY_S)
+            return []
+
+    async def _rest(self) -> None:
+        """Wait for news, for the next thing to come due, or for the time to look again."""
+        try:
+            following = await self.store.next_due()
+        except StoreUnavailable:
+            following = None  # asked again after the pause; _due reports it
+        pause_s = LOOK_AGAIN_S
+        if following is not None:
+            pause_s = min(pause_s, max(0.01, following - self.clock()))
+        await _first(self._news.wait(), self.sleep(pause_s))
+
+    async def _guarded(self, contact_id: str) -> None:
+        try:
+            await self.push(contact_id)
+        except StoreUnavailable as error:
+            # Its claim lapses by itself; the intent saved with it says what may have been sent.
+            _log.warning("push.store_unavailable", contact_id=contact_id, reason=str(error))
+            await self.sleep(RETRY_S)
+        finally:
+            self._in_hand.discard(contact_id)
+            self._news.set()
+
+    # --- one contact ---
+
+    async def push(self, contact_id: str) -> None:
+        """Bring Dynamics to match one contact, as far as it can be done now."""
+        (entry,) = await self.store.load([contact_id])
+        now = self.clock()
+        if entry.due_at is None or entry.due_at > now or entry.claimed_until > now:
+            return  # somebody was faster
+        contact = entry.contact
+        due_at = entry.due_at
+        ledger.unsettle(contact)
+        if self.terms.live:
+            judge_age(contact, now, KEPT_S)
+        agenda = self._plan(contact)
+        if agenda.writes and not await self._claim(entry, agenda):
+            return
+        retry_s = await self._work(entry, agenda) if agenda.writes else None
+        contact.intent.clear()
+        agenda = self._plan(contact)
+        self._expire(contact, agenda)
+        if retry_s is None:
+            entry.due_at = self.clock() if agenda.writes else agenda.next_at
+        else:
+            entry.due_at = self.clock() + retry_s
+        if "ended" in milestones(contact):
+            entry.expires_at = self.clock() + KEPT_S
+        await self._release(entry)
+        if retry_s is None and not agenda.writes:
+            self.latency(self.clock() - due_at)
+
+    def _plan(self, contact: Contact) -> Plan:
+        now = float("inf") if self.waits_over else self.clock()
+        return plan(contact, self.pipelines, now, self.terms)
+
+    async def _claim(self, entry: Entry, agenda: Plan) -> bool:
+        """Make the contact ours for a while and note what we are about to send."""
+        ledger.intend(entry.contact, agenda.writes)
+        entry.claim = uuid4().hex
+        entry.claimed_until = self.clock() + CLAIM_S
+        return await self.store.save([entry]) == [Saved.SAVED]
+
+    async def _work(self, entry: Entry, agenda: Plan) -> float | None:
+        """Carry out writes until none are left; the pause (s) if something must be tried again."""
+        last_start = self.monotonic() + CLAIM_S - SERVER_S - REQUEST_S
+        contact = entry.contact
+        writes = list(agenda.writes)
+        retry_s = None
+        while writes:
+            if self.monotonic() > last_start:
+                return 0.0  # what is left goes under a new claim
+            write = writes.pop(0)
+            try:
+                goes_on = await self._perform(contact, write)
+            except DesktopError as error:
+                _log.warning("push.open_failed", contact_id=contact.id, reason=str(error))
+                retry_s = RETRY_S
+                continue
+            except DynamicsError as error:
+                return self._failed(contact, write, error)
+            if goes_on and (writes or write.kind is not Kind.LOOKUP):
+                continue
+            writes = [
+                w for w in self._plan(contact).writes if w.kind is not Kind.OPEN or not retry_s
+            ]
+            if ledger.intend(contact, writes) and await self.store.save([entry]) != [Saved.SAVED]:
+                return 0.0  # facts came meanwhile: plan again from all of them
+        return retry_s
+
+    async def _perform(self, contact: Contact, write: Write) -> bool:
+        if write.kind is Kind.OPEN:
+            await self.desktop.open(_opening(contact, write))
+            ledger.acknowledge(contact, write, {})
+            self.sent.opened += 1
+            return True
+        parked = len(contact.parked)
+        goes_on = await self.writer.perform(contact, write, timeout_s=REQUEST_S)
+        contact.tries = 0
+        if goes_on and write.kind is Kind.LOOKUP:
+            self.sent.lookups += 1
+        elif goes_on:
+            self.sent.writes += 1
+        if len(contact.parked) > parked:
+            self._parked(contact, write)
+        return goes_on
+
+    def _failed(self, contact: Contact, write: Write, error: DynamicsError) -> float:
+        """Nothing definitive came of it; how long to wait before the contact is tried again."""
+        contact.intent.clear()
+        if isinstance(error, Unavailable) and not isinstance(error, GateClosed):
+            ledger.intend(contact, [write])
+            ledger.unsettle(contact)
+        _log.info("push.not_done", contact_id=contact.id, kind=write.kind.value, reason=str(error))
+        if isinstance(error, Forbidden):
+            return self._forbidden(contact, write, error)
+        return RETRY_S * (1 + self.jitter())
+
+    def _forbidden(self, contact: Contact, write: Write, error: Forbidden) -> float:
+        if self.gate.forbidden(contact.id, error.code):
+            contact.tries = 0  # a lost role is nobody's fault here
+            return RETRY_S
+        contact.tries += 1
+        if contact.tries >= FORBIDDEN_TRIES:
+            park(contact, write, request_for(write, self.writer.create_by), error, self.clock())
+            self._parked(contact, write)
+            contact.tries = 0
+            return 0.0
+        return RETRY_S * 2.0**contact.tries * (1 + self.jitter())
+
+    def _parked(self, contact: Contact, write: Write) -> None:
+        self.sent.parked += 1
+        entry = contact.parked[write.place]
+        _log.error(
+            "push.parked",
+            contact_id=contact.id,
+            steps=entry.steps,
+            status=entry.status,
+            code=entry.code,
+        )
+
+    # --- afterwards ---
+
+    def _expire(self, contact: Contact, agenda: Plan) -> None:
+        """Record live-only steps whose time is over."""
+        for step in agenda.expired:
+            contact.effects[step] = "expired"
+            self.sent.expired += 1
+            _log.info("push.expired", contact_id=contact.id, step=step)
+
+    async def _release(self, entry: Entry) -> None:
+        """Save what came of it and let go of the claim.
+
+        Facts that came meanwhile are kept. Should somebody else hold the claim by now, ours has
+        lapsed: our intent told them what we may have sent, and nothing is left to save.
+        """
+        token, entry.claim, entry.claimed_until = entry.claim, "", 0.0
+        while await self.store.save([entry]) == [Saved.CONFLICT]:
+            (fresh,) = await self.store.load([entry.contact.id])
+            if not token or fresh.claim != token:
+                _log.info("push.superseded", contact_id=entry.contact.id)
+                return
+            entry = replace(
+                fresh,
+                contact=replace(entry.contact, facts=fresh.contact.facts),
+                due_at=self.clock(),
+                claim="",
+                claimed_until=0.0,
+            )
+
+
+def _opening(contact: Contact, write: Write) -> Opening:
+    values = view(contact)
+    return Opening(
+        contact.id,
+        str(values.get("InitialContactId") or contact.id),
+        str(values.get("InstanceARN", "")).rpartition("/")[2],
+        write.url,
+        write.tab,
+    )
+
+
+async def _first(*calls: Coroutine[Any, Any, Any]) -> None:
+    """Run until the first is done; the others are cancelled. A failure is raised."""
+    tasks = [asyncio.ensure_future(call) for call in calls]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in done:
+        task.result()

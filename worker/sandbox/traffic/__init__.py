@@ -1,0 +1,48 @@
+"""Invented Amazon Connect traffic: pure, and the same for the same seed.
+
+A *leg* is what happened on one contact (``leg``, told by ``kinds``). From it come the messages
+about it (``events``, ``records``, ``objects``), put in order by ``histories``, and the *truth*
+a checker compares Dynamics with (``truths``). ``disturbance`` is what goes wrong on the way,
+``archives`` are files of messages. ``python -m worker.sandbox.traffic`` writes some.
+"""
+
+from __future__ import annotations
+
+from worker.sandbox.traffic.archives import Form
+from worker.sandbox.traffic.archives import write_archive
+from worker.sandbox.traffic.disturbance import disturb
+from worker.sandbox.traffic.disturbance import malformed
+from worker.sandbox.traffic.histories import EVENTS
+from worker.sandbox.traffic.histories import RECORDINGS
+from worker.sandbox.traffic.histories import RECORDS
+from worker.sandbox.traffic.histories import START
+from worker.sandbox.traffic.histories import History
+from worker.sandbox.traffic.histories import Sent
+from worker.sandbox.traffic.histories import day
+from worker.sandbox.traffic.histories import history
+from worker.sandbox.traffic.kinds import KINDS
+from worker.sandbox.traffic.leg import Leg
+from worker.sandbox.traffic.leg import Stored
+from worker.sandbox.traffic.truths import Truth
+from worker.sandbox.traffic.truths import truth
+
+
+__all__ = [
+    "EVENTS",
+    "KINDS",
+    "RECORDINGS",
+    "RECORDS",
+    "START",
+    "Form",
+    "History",
+    "Leg",
+    "Sent",
+    "Stored",
+    "Truth",
+    "day",
+    "disturb",
+    "history",
+    "malformed",
+    "truth",
+    "write_archive",
+]

@@ -1,0 +1,153 @@
+"""Every knob, once, with its unit and default.
+
+A setting is read from the environment as ``CONNECT_DYNAMICS_<NAME>`` or from a TOML file named by
+``--settings`` or ``CONNECT_DYNAMICS_SETTINGS``; the environment wins. Lists are comma-separated.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from worker.dynamics.requests import CreateBy
+from worker.errors import ConfigError
+
+
+PREFIX = "CONNECT_DYNAMICS_"
+
+Names = Annotated[tuple[str, ...], NoDecode]
+
+
+class Settings(BaseSettings):
+    """What an installation sets; the first group is ConnectPath's first step."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, extra="forbid", frozen=True, hide_input_in_errors=True
+    )
+
+    # Dynamics 365
+    environment_url: str = Field("", description="Environment, https://org.crm.dynamics.com")
+    api_version: str = Field("v9.2", pattern=r"^v\d+\.\d+$", description="Web API version")
+    app_id: str = Field("", description="Dynamics app opened for agents, {{AppId}}")
+    tenant: str = Field("", description="Entra tenant id")
+    client_id: str = Field("", description="Entra application (client) id")
+    secret: str = Field(
+        "", description="Where the client secret is: env:NAME, file:/path or a secret's ARN"
+    )
+    secret_expires: date | None = Field(None, description="Warns from 30 days before")
+    scope: str = Field("", description="Token scope; default: environment_url/.default")
+    authority: str = Field("https://login.microsoftonline.com", description="Token authority")
+    ca_file: Path | None = Field(None, description="PEM of a private authority, trusted as well")
+    recording_buckets: Names = Field((), description="Buckets whose objects count; empty: all")
+    create_by: CreateBy = Field("post", description="POST with the key, or PATCH If-None-Match")
+
+    # Amazon Connect (AWS credentials, region and endpoints as botocore finds them)
+    contact_events: str = Field("", description="Kinesis stream of contact events, name or ARN")
+    contact_records: str = Field("", description="Kinesis stream of contact records")
+    recordings: str = Field("", description="URL of the SQS queue of S3 notifications")
+    contact_events_start: str = Field("now", description="now, earliest or an ISO time")
+    contact_records_start: str = Field("now", description="now, earliest or an ISO time")
+    poll_s: float = Field(1.0, gt=0, le=60, description="Pause between reads of an idle shard")
+    visibility_s: int = Field(120, ge=3, le=43200, description="SQS hides a message this long")
+    open_by: Literal["log", "attributes"] = Field(
+        "log", description="How agents' desktops learn what to open: a log line, or attributes"
+    )
+    open_url_attribute: str = Field("DynamicsUrl", description="Attribute that holds the page")
+    open_tab_attribute: str = Field("DynamicsTab", description="Attribute: true for a new tab")
+
+    # The worker
+    pipelines: Names = Field(("phonecall",), description="Shipped names or paths of TOML files")
+    state: str = Field("sqlite:connect-dynamics.sqlite", description="memory or sqlite:PATH")
+    drain_s: float = Field(25.0, gt=0, description="Longest time from SIGTERM to exit")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info")
+
+    @field_validator("recording_buckets", "pipelines", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("environment_url", "authority")
+    @classmethod
+    def _https(cls, value: str) -> str:
+        if value and not value.startswith("https://"):
+            raise ValueError("must begin with https://")
+        return value.rstrip("/")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment goes before the file, whose values come as arguments."""
+        del settings_cls, dotenv_settings, file_secret_settings
+        assert isinstance(init_settings, InitSettingsSource)  # noqa: S101 - pydantic's contract
+        return env_settings, init_settings
+
+    @property
+    def token_scope(self) -> str:
+        """The scope to ask a token for."""
+        return self.scope or f"{self.environment_url}/.default"
+
+    @property
+    def constants(self) -> dict[str, str]:
+        """The settings that templates can name."""
+        named = {"AppId": self.app_id, "EnvironmentUri": self.environment_url}
+        return {name: value for name, value in named.items() if value}
+
+    def missing(self, *names: str) -> list[str]:
+        """The environment names of those settings that are empty."""
+        return [PREFIX + name.upper() for name in names if not getattr(self, name)]
+
+
+#: What a connection to Dynamics cannot do without.
+DYNAMICS = ("environment_url", "tenant", "client_id", "secret")
+
+
+def load_settings(path: Path | None = None) -> Settings:
+    """The settings of the environment and, if named, a TOML file.
+
+    Raises:
+        ConfigError: One line per setting that must be mended.
+    """
+    path = path or (Path(named) if (named := os.environ.get(f"{PREFIX}SETTINGS")) else None)
+    try:
+        return Settings(**_read(path))
+    except ValidationError as error:
+        raise ConfigError("\n".join(_line(e["loc"], e["msg"]) for e in error.errors())) from None
+
+
+def _read(path: Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(
+            f"{path}: cannot be read ({error.strerror}); is the path right?"
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not TOML: {error}") from None
+
+
+def _line(loc: tuple[int | str, ...], message: str) -> str:
+    name = ".".join(str(part) for part in loc)
+    return f"{PREFIX}{name.upper()} ({name}): {message}"

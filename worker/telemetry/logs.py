@@ -1,0 +1,40 @@
+"""Logs: one JSON object a line on standard error, dotted event names, never personal data."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from typing import TextIO
+
+import orjson
+import structlog
+
+
+def configure(level: str, stream: TextIO | None = None) -> None:
+    """Send log lines of at least this level to ``stream`` (standard error)."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _only_the_kind_of_exceptions,
+            structlog.processors.JSONRenderer(serializer=_dumps),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
+        logger_factory=structlog.PrintLoggerFactory(stream or sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+
+
+def _only_the_kind_of_exceptions(
+    _logger: structlog.typing.WrappedLogger, _name: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """An exception's text may quote anything; its kind cannot."""
+    if (error := event.pop("exc_info", None)) is not None:
+        event["exception"] = type(error).__name__ if error is not True else "?"
+    return event
+
+
+def _dumps(event: structlog.typing.EventDict, **_: object) -> str:
+    return orjson.dumps(event, default=repr).decode()
