@@ -63,9 +63,8 @@ class _Loader:
         """The error to raise, with the position of ``template`` + ``index`` in the file."""
         position = ""
         if template:
-            start = self.text.find(f'name   = "{self.where}"')
-            found = self.text.find(template, max(0, start))
-            found = found if found >= 0 else self.text.find(template)
+            named = re.search(rf"""name\s*=\s*["']{re.escape(self.where)}["']""", self.text)
+            found = self.text.find(template, named.start() if named else 0)
             if found >= 0:
                 before = self.text[: found + index]
                 line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
@@ -236,35 +235,34 @@ class _Loader:
 
     def check_names(self, steps: list[Step]) -> None:
         names = [step.name for step in steps]
-        for step in steps:
+        for position, step in enumerate(steps):
             self.where = step.name
             if names.count(step.name) > 1:
                 raise self.fail("there are two steps of this name")
-            others = {s.name.lower(): s for s in steps if s.name != step.name}
+            earlier = {s.name.lower(): s for s in steps[:position]}
             for template, path, index in _used(step):
-                if message := _wrong(path, others):
+                if message := _wrong(path, earlier):
                     raise self.fail(message, template, index)
             for name in step.when:
-                if message := _wrong(tuple(name.split(".")), others):
+                if message := _wrong(tuple(name.split(".")), earlier):
                     raise self.fail(f"when: {message}")
 
     def check_order(self, steps: list[Step]) -> None:
-        """Steps wait for, and read from, one another without a circle."""
-        known = {step.name.lower(): step for step in steps}
+        """Steps wait for steps there are, and not for one another in a circle."""
+        after = {step.name.lower(): [name.lower() for name in step.after] for step in steps}
         for step in steps:
             self.where = step.name
-            for name in step.after:
-                if name.lower() not in known:
-                    raise self.fail(f"after: there is no step {name!r}")
+            if unknown := [name for name in step.after if name.lower() not in after]:
+                raise self.fail(f"after: there is no step {unknown[0]!r}")
             seen: set[str] = set()
-            queue = [*_needs(step)]
+            queue = [*after[step.name.lower()]]
             while queue:
                 name = queue.pop()
                 if name == step.name.lower():
-                    raise self.fail("waits for itself, through its 'after' or the answers it uses")
-                if name not in seen and name in known:
+                    raise self.fail("after: it waits for itself, by way of the steps it names")
+                if name not in seen:
                     seen.add(name)
-                    queue += _needs(known[name])
+                    queue += after.get(name, [])
 
     def only(self, row: dict[str, Any], known: tuple[str, ...]) -> None:
         for key in row:
@@ -296,20 +294,27 @@ def _used(step: Step) -> Iterator[tuple[str, tuple[str, ...], int]]:
             yield step.query.source, path, index
 
 
-def _wrong(path: tuple[str, ...], steps: dict[str, Step]) -> str:
+def _wrong(path: tuple[str, ...], earlier: dict[str, Step]) -> str:
     """Why no contact has this name, or "" if it may."""
     first = path[0]
     if first.lower().endswith(RESPONSE.lower()):
-        step = steps.get(first[: -len(RESPONSE)].lower())
-        if step is None or step.table is None:
-            return f"there is no step whose answer is {first}"
-        return "" if len(path) == 2 else f"{first} needs one field: {first}.{step.table.key}"  # noqa: PLR2004 - step and field
+        return _wrong_answer(path, earlier.get(first[: -len(RESPONSE)].lower()))
     name = _FOLDED.get(first.lower())
     if name is None:
         return _unknown(first)
     members = MEMBERS.get(name)
     if members and len(path) > 1 and path[1].lower() not in {m.lower() for m in members}:
         return f"{name} has no {path[1]!r}; it has {', '.join(sorted(members))}"
+    return ""
+
+
+def _wrong_answer(path: tuple[str, ...], step: Step | None) -> str:
+    if step is None or step.table is None:
+        return f"there is no step before this one whose answer is {path[0]}"
+    if len(path) != 2:  # noqa: PLR2004 - step and field
+        return f"{path[0]} needs one field: {path[0]}.{step.table.key}"
+    if step.method == "PATCH" and path[1] != step.table.key:
+        return f"{path[0]} is the answer of a PATCH, which is its key only: {step.table.key}"
     return ""
 
 
@@ -321,13 +326,6 @@ def _unknown(name: str) -> str:
 def _near(name: str) -> str:
     found = difflib.get_close_matches(name.lower(), _FOLDED, 1)
     return _FOLDED[found[0]] if found else ""
-
-
-def _needs(step: Step) -> list[str]:
-    answers = [path[0].lower() for path in step.names()]
-    return [name.lower() for name in step.after] + [
-        name[: -len(RESPONSE)] for name in answers if name.endswith(RESPONSE.lower())
-    ]
 
 
 def _with_reads(step: Step, steps: list[Step]) -> Step:

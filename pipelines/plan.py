@@ -137,6 +137,11 @@ def plan(contact: Contact, pipelines: Iterable[Pipeline], now: float, terms: Ter
     return result
 
 
+def opening(contact: Contact, pipeline: Pipeline, step: Step, terms: Terms) -> Write | None:
+    """What a step would open for an agent, whether or not it is the time for it; for previews."""
+    return _Planner(contact, pipeline, 0.0, terms, Plan()).opening(step)
+
+
 class _Planner:
     """Plans one pipeline for one contact."""
 
@@ -233,19 +238,30 @@ class _Planner:
 
     def known_answers(self) -> dict[str, dict[str, Any]]:
         """``STEP2-Response`` -> what is known of it; keys we choose are known beforehand."""
-        answers = {}
-        for name, step in self.own.items():
-            record = self.contact.ledger.get(name)
-            key = name.partition("(")[2].removesuffix(")")
-            assert step.table is not None  # noqa: S101 - a POST has a table, see the loader
-            answers[step.name + RESPONSE] = {
-                **(record.answer if record else {}),
-                step.table.key: key,
-            }
+        answers: dict[str, dict[str, Any]] = {}
         for step in self.pipeline.steps:
-            if found := self.contact.lookups.get(step.path):
-                answers[step.name + RESPONSE] = found["answer"]
+            if step.table is None:
+                continue
+            if step.method == "GET":
+                known = self.contact.lookups.get(step.path, {}).get("answer")
+            else:
+                known = self.written(step, answers)
+            if known is not None:
+                answers[step.name + RESPONSE] = known
         return answers
+
+    def written(self, step: Step, answers: dict[str, dict[str, Any]]) -> dict[str, Any] | None:
+        """What is known of the record a POST or PATCH is about, once its key is."""
+        assert step.table is not None  # noqa: S101 - the caller has looked
+        key: Any = record_id(self.contact.id, self.pipeline.name, step.name)
+        if step.method == "PATCH":
+            names = Names(self.values | answers)
+            key = step.query.render(names) if step.query else HELD
+            if key is HELD:
+                return None
+            key = key.removeprefix("(").removesuffix(")")
+        record = self.contact.ledger.get(f"{step.table.set}({key})")
+        return {**(record.answer if record else {}), step.table.key: key}
 
     # --- lookups and records ---
 
@@ -412,13 +428,18 @@ class _Planner:
         if self.ended is not None or (at is not None and self.now - at > OPEN_WITHIN_S):
             self.result.expired.append(step.path)
             return
-        page = render_data(step.page, self.names(step))
-        if page is HELD:
+        if (write := self.opening(step)) is None:
             self.wait(step, "for a value of its page")
             return
+        self.result.writes.append(write)
+
+    def opening(self, step: Step) -> Write | None:
+        page = render_data(step.page, self.names(step))
+        if page is HELD:
+            return None
         root = str(self.terms.constants.get("EnvironmentUri", "")).rstrip("/")
         url = f"{root}/{step.open}?{urlencode(page)}" if page else f"{root}/{step.open}"
-        self.result.writes.append(Write(Kind.OPEN, (step.path,), url=url, tab=step.tab))
+        return Write(Kind.OPEN, (step.path,), url=url, tab=step.tab)
 
 
 def _pending(record: Record, plain: dict[str, Any], held: set[str]) -> dict[str, Any]:

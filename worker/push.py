@@ -58,8 +58,9 @@ FORBIDDEN_TRIES = 3
 #: How many contacts are worked on at a time; requests in flight are the gate's to limit.
 CONTACTS_AT_A_TIME = 64
 
-#: Longest wait before the store is asked again for due contacts (s).
+#: Longest and shortest wait before the store is asked again for due contacts (s).
 LOOK_AGAIN_S = 1.0
+SHORTEST_PAUSE_S = 0.05
 
 
 @dataclass(slots=True)
@@ -120,7 +121,7 @@ class Push:
         async with asyncio.TaskGroup() as group:
             while not stop.is_set():
                 if self.gate.state is not State.OPEN:
-                    await _first(self.gate.reopen(self.probe), stop.wait())
+                    await _first(self._reopen(), stop.wait())
                 elif not await self._start(group):
                     await _first(self._rest(), stop.wait())
 
@@ -129,11 +130,19 @@ class Push:
         while True:
             async with asyncio.TaskGroup() as group:
                 while await self._start(group):
-                    await self.gate.reopen(self.probe)
+                    await self._reopen()
             following = await self.store.next_due()
             if following is None:
                 return
             await self.sleep(max(0.0, following - self.clock()))
+
+    async def _reopen(self) -> None:
+        """Claim nothing while Dynamics takes nothing, and tell the operator once."""
+        if self.gate.state is State.OPEN:
+            return
+        _log.error("push.paused", reason=self.gate.reason.value)
+        await self.gate.reopen(self.probe)
+        _log.error("push.resumed")
 
     # --- which contacts ---
 
@@ -148,7 +157,10 @@ class Push:
             group.create_task(self._guarded(contact_id))
         if not self._in_hand:
             return False
-        await self._news.wait()  # something came due, or there is room again
+        if room > len(fresh):
+            await self._rest()
+        else:
+            await self._news.wait()  # until there is room again
         return True
 
     async def _due(self, limit: int) -> list[str]:
@@ -167,7 +179,7 @@ class Push:
             following = None  # asked again after the pause; _due reports it
         pause_s = LOOK_AGAIN_S
         if following is not None:
-            pause_s = min(pause_s, max(0.01, following - self.clock()))
+            pause_s = min(pause_s, max(SHORTEST_PAUSE_S, following - self.clock()))
         await _first(self._news.wait(), self.sleep(pause_s))
 
     async def _guarded(self, contact_id: str) -> None:

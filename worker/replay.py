@@ -241,4 +241,5 @@ async def _environment(url: str, settings: Settings) -> AsyncIterator[_Target]:
         raise ConfigError(f"--dynamics {url}: 'sandbox', or an address that begins with https://")
     named = settings.model_copy(update={"environment_url": url.rstrip("/")})
     async with connect(named) as connection:
+        await connection.client.user_id()  # a wrong address or secret shows before work begins
         yield _Target(connection.client, connection.gate, connection.probe)

@@ -21,6 +21,9 @@ TOO_LONG = "longer than 8 MiB"
 # How far ahead a piece's end is looked for before it is read bracket by bracket.
 _SIGHT_BYTES = 64 * 1024
 
+# How many bytes may at first be read again after broken values.
+_REREAD_BYTES = 1024 * 1024
+
 _BOM = b"\xef\xbb\xbf"
 _SPACE = b" \t\r\n"
 _QUOTE, _NEWLINE = b'"\n'
@@ -76,6 +79,7 @@ class Splitter:
         self._in_array = False  # inside an array that only holds the values together
         self._by_line = False  # after a broken value: none goes on past the end of its line
         self._head = b""  # of a piece that is too long
+        self._may_reread = _REREAD_BYTES  # grows with what is read, so time stays linear
 
     def feed(self, chunk: bytes) -> list[Piece]:
         """The pieces that end in this chunk."""
@@ -110,6 +114,7 @@ class Splitter:
         """The piece in hand, which ends at ``end``, and be ready for the next."""
         body = self._head or self._buffer[self._start : end].strip()
         too_long = self._head or len(body) > MAX_BYTES
+        self._may_reread += end - self._start
         self._start = self._at = end
         self._awaited.clear()
         self._in_string = self._in_junk = False
@@ -155,6 +160,8 @@ class Splitter:
         between a line that ends with the one and a line that begins with the other; and between
         the two side by side, if the quotes before them pair up.
         """
+        if self._in_array:  # values there end with a comma
+            return -1
         if self._line_end < self._start:
             found = self._buffer.find(b"\n", self._start)
             self._line_end = found if found >= 0 else len(self._buffer)
@@ -163,10 +170,8 @@ class Splitter:
         if touch >= 0:
             value = self._buffer[self._start : touch]
             return -1 if b"\\" in value or value.count(b'"') % 2 else touch + 1
-        if (
-            self._buffer[end : end + 2] != b"\n{"
-            or self._buffer[self._start : end].rstrip()[-1:] != b"}"
-        ):
+        line = self._buffer[self._start : end]
+        if self._buffer[end : end + 2] != b"\n{" or not line.rstrip().endswith(b"}"):
             return -1
         self._by_line = False
         return end
@@ -182,11 +187,8 @@ class Splitter:
         while True:
             if self._in_string:
                 self._at = _end(_IN_STRING, self._buffer, self._at)
-                ahead = self._buffer[self._at : self._at + 2]
-                if ahead[:1] != b'"':  # no string goes on past its line; or more is needed
-                    return (
-                        self._broken(self._at + ahead.find(b"\n")) if ahead.endswith(b"\n") else -1
-                    )
+                if self._buffer[self._at : self._at + 1] != b'"':
+                    return self._end_of_line_in_string()
                 self._in_string = False
                 self._at += 1
             self._at = at = _end(_PLAIN, self._buffer, self._at)
@@ -196,6 +198,11 @@ class Splitter:
             if end >= 0:
                 return end
             self._at = at + 1
+
+    def _end_of_line_in_string(self) -> int:
+        """Where a string is broken because its line ends; -1: more is needed."""
+        ahead = self._buffer[self._at : self._at + 2].removeprefix(b"\\")
+        return self._broken(self._at) if ahead.startswith(b"\n") else -1
 
     def _end_with(self, byte: int, at: int) -> int:
         """Where the value ends because of this bracket, newline or quote; -1: it goes on."""
@@ -228,7 +235,8 @@ class Splitter:
     def _broken(self, at: int) -> int:
         """Where a value ends that cannot go on at ``at``: there, or where a line begins anew."""
         line = None if self._head else _NEXT_LINE.search(self._buffer, self._start, at)
-        if line is None:
+        if line is None or at - line.start() > self._may_reread:
             return at
+        self._may_reread -= at - line.start()
         self._by_line = not self._in_array
         return line.start()

@@ -1,0 +1,210 @@
+"""Whatever is done to a store, it answers as a plain dict of entries would."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+
+from collections.abc import Coroutine
+from copy import deepcopy
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from typing import TypeVar
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine
+from hypothesis.stateful import invariant
+from hypothesis.stateful import precondition
+from hypothesis.stateful import rule
+
+from pipelines.contact import Contact
+from pipelines.contact import Parked
+from worker.stores.memory import MemoryStore
+from worker.stores.protocol import ContactStore
+from worker.stores.protocol import Counts
+from worker.stores.protocol import Entry
+from worker.stores.protocol import Quarantined
+from worker.stores.protocol import Saved
+from worker.stores.sqlite import SqliteStore
+
+
+T = TypeVar("T")
+
+LIMIT_BYTES = 2_000
+
+KEYS = st.sampled_from("abcdef")
+TIMES = st.integers(0, 4).map(float)
+LIMITS = st.integers(1, 4)
+BATCHES = st.lists(KEYS, min_size=1, max_size=4, unique=True)
+PARKED = Parked(steps=["p/s"], at=1.0, status=400, code="", request={}, answer="")
+
+
+@st.composite
+def changes(draw: st.DrawFn) -> dict[str, Any]:
+    """What a worker may do to an entry between loading and saving it."""
+    return {
+        "due_at": draw(st.none() | TIMES),
+        "rank": draw(st.integers(0, 1)),
+        "claim": draw(st.sampled_from(["", "w"])),
+        "claimed_until": draw(TIMES),
+        "expires_at": draw(st.none() | TIMES),
+        "contact": {
+            "tries": draw(st.integers(0, 9)),
+            "effects": {"p/s": "x" * draw(st.sampled_from([1, LIMIT_BYTES]))},
+            "parked": draw(st.sampled_from([{}, {"tasks(1)": PARKED}])),
+        },
+    }
+
+
+def apply(entry: Entry, change: dict[str, Any]) -> Entry:
+    """The entry with the changes made to a copy."""
+    contact = replace(entry.contact, **deepcopy(change["contact"]))
+    return replace(entry, **{**change, "contact": contact})
+
+
+class StoreMachine(RuleBasedStateMachine):
+    """The model: the same entries, in a dict, with the protocol's sentences as comprehensions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runner = asyncio.Runner()
+        self.folder = tempfile.TemporaryDirectory()
+        self.store = self.open(Path(self.folder.name))
+        self.entries: dict[str, Entry] = {}
+        self.in_quarantine: dict[str, Quarantined] = {}
+        self.in_hand: list[Entry] = []
+
+    def open(self, folder: Path) -> ContactStore:
+        raise NotImplementedError
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        return self.runner.run(coroutine)
+
+    def teardown(self) -> None:
+        self.run(self.store.close())
+        self.runner.close()
+        self.folder.cleanup()
+
+    def owed(self) -> dict[str, float]:
+        return {k: e.due_at for k, e in self.entries.items() if e.due_at is not None}
+
+    @rule(keys=BATCHES)
+    def load(self, keys: list[str]) -> None:
+        self.in_hand = self.run(self.store.load(keys))
+        assert self.in_hand == [self.entries.get(k, Entry(Contact(k))) for k in keys]
+
+    @rule(keys=BATCHES, change=changes())
+    def load_and_save(self, keys: list[str], change: dict[str, Any]) -> None:
+        self.load(keys)
+        self.save(change)
+
+    @precondition(lambda self: self.in_hand)
+    @rule(change=changes())
+    def save(self, change: dict[str, Any]) -> None:
+        """Entries stay in hand, so that later saves of them may conflict."""
+        wanted = [apply(entry, change) for entry in self.in_hand]
+        expected = [self.expected(entry) for entry in wanted]
+        versions = [entry.version for entry in wanted]
+        assert self.run(self.store.save(wanted)) == expected
+        for entry, outcome, version in zip(wanted, expected, versions, strict=True):
+            assert entry.version == version + (outcome is Saved.SAVED)
+            if outcome is Saved.SAVED:
+                self.entries[entry.contact.id] = deepcopy(entry)
+
+    def expected(self, entry: Entry) -> Saved:
+        if len(entry.contact.to_bytes()) > LIMIT_BYTES:
+            return Saved.REFUSED
+        known = self.entries.get(entry.contact.id)
+        return Saved.SAVED if entry.version == (known.version if known else 0) else Saved.CONFLICT
+
+    @rule(now=TIMES, limit=LIMITS, until=TIMES)
+    def claim_what_is_due(self, now: float, limit: int, until: float) -> None:
+        due = self.run(self.store.due(now, limit))
+        ready = [k for k, at in self.owed().items() if max(at, self.claimed_until(k)) <= now]
+        assert len(set(due)) == len(due)
+        assert set(due) <= set(ready)
+        order = [(self.entries[k].rank, self.entries[k].due_at) for k in due]
+        assert order == sorted((self.entries[k].rank, self.owed()[k]) for k in ready)[:limit]
+        for entry in self.run(self.store.load(due)):
+            entry.claim, entry.claimed_until = "w", until
+            assert self.run(self.store.save([entry])) == [Saved.SAVED]
+            self.entries[entry.contact.id] = entry
+
+    def claimed_until(self, key: str) -> float:
+        return self.entries[key].claimed_until
+
+    @rule(now=TIMES, limit=LIMITS)
+    def expire(self, now: float, limit: int) -> None:
+        may_go = {
+            key
+            for key, e in self.entries.items()
+            if e.expires_at is not None and e.expires_at < now
+            if e.due_at is None and not e.contact.parked
+        }
+        assert self.run(self.store.expire(now, limit)) == min(limit, len(may_go))
+        left = set(self.run(self.store.ids("", 100)))
+        gone = self.entries.keys() - left
+        assert gone <= may_go
+        self.entries = {k: e for k, e in self.entries.items() if k in left}
+
+    @rule(keys=st.lists(KEYS, max_size=4), at=TIMES)
+    def quarantine(self, keys: list[str], at: float) -> None:
+        items = [Quarantined(k, at, "origin", "reason", k.encode()) for k in keys]
+        self.run(self.store.quarantine(items))
+        for item in items:
+            self.in_quarantine.setdefault(item.id, item)
+
+    @rule(keys=st.lists(KEYS, max_size=4))
+    def release(self, keys: list[str]) -> None:
+        gone = set(keys) & self.in_quarantine.keys()
+        assert self.run(self.store.release(keys)) == len(gone)
+        for key in gone:
+            del self.in_quarantine[key]
+
+    @rule(after=KEYS, limit=LIMITS)
+    def page(self, after: str, limit: int) -> None:
+        def expected(keys: set[str]) -> list[str]:
+            return sorted(k for k in keys if k > after)[:limit]
+
+        assert self.run(self.store.ids(after, limit)) == expected(set(self.entries))
+        stuck = {k for k, e in self.entries.items() if e.contact.parked}
+        assert self.run(self.store.parked(after, limit)) == expected(stuck)
+        shown = self.run(self.store.quarantined(after, limit))
+        assert shown == [self.in_quarantine[k] for k in expected(set(self.in_quarantine))]
+
+    @invariant()
+    def next_due_is_the_first_that_will_be_ready(self) -> None:
+        ready = [max(at, self.claimed_until(k)) for k, at in self.owed().items()]
+        assert self.run(self.store.next_due()) == min(ready, default=None)
+
+    @rule(now=TIMES)
+    def count(self, now: float) -> None:
+        due = [at for at in self.owed().values() if at <= now]
+        parked = sum(bool(e.contact.parked) for e in self.entries.values())
+        assert self.run(self.store.counts(now)) == Counts(
+            len(self.entries), len(due), parked, len(self.in_quarantine), min(due, default=None)
+        )
+
+
+class MemoryMachine(StoreMachine):
+    def open(self, folder: Path) -> ContactStore:  # noqa: ARG002 - it needs none
+        return MemoryStore(limit_bytes=LIMIT_BYTES)
+
+
+class SqliteMachine(StoreMachine):
+    def open(self, folder: Path) -> ContactStore:
+        return SqliteStore(folder / "contacts.sqlite", limit_bytes=LIMIT_BYTES)
+
+    @rule()
+    def close_and_open_again(self) -> None:
+        self.run(self.store.close())
+        self.store = self.open(Path(self.folder.name))
+
+
+TestMemory = MemoryMachine.TestCase
+TestMemory.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+
+TestSqlite = SqliteMachine.TestCase
+TestSqlite.settings = settings(max_examples=30, stateful_step_count=30, deadline=None)

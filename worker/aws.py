@@ -1,0 +1,88 @@
+"""AWS clients, made in one way, and what their calls can end in."""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+from typing import Final
+
+from aiobotocore.config import AioConfig
+from aiobotocore.session import get_session
+from botocore import exceptions
+from botocore.parsers import ResponseParserError
+
+
+CONNECT_TIMEOUT_S: Final = 5.0
+#: Longer than the longest wait asked for, which is SQS's 20 s long poll.
+READ_TIMEOUT_S: Final = 30.0
+#: One connection for each shard or receiver that is waiting; botocore's 10 would be a queue.
+MAX_CONNECTIONS: Final = 100
+#: Inside botocore, with its own back-off; whoever must not give up repeats the call above this.
+MAX_ATTEMPTS: Final = 3
+
+#: Codes that repeating the same request cannot mend: it, or the program, is wrong.
+WRONG_REQUEST: Final = frozenset(
+    {
+        "InvalidAction",
+        "InvalidArgumentException",
+        "InvalidParameterValue",
+        "MissingParameter",
+        "SerializationException",
+        "UnknownOperationException",
+        "ValidationException",
+    }
+)
+
+#: Failures without an answer that counts: the network, a proxy, or the source of credentials.
+NO_ANSWER: Final = (
+    exceptions.HTTPClientError,
+    exceptions.ConnectionError,
+    exceptions.NoCredentialsError,
+    exceptions.CredentialRetrievalError,
+    exceptions.TokenRetrievalError,
+    ResponseParserError,
+)
+
+#: What a call to AWS can raise; ``code`` tells them apart.
+FAILURES: Final = (exceptions.ClientError, *NO_ANSWER)
+
+
+def client(
+    service: str, *, endpoint_url: str | None = None, region: str | None = None
+) -> AbstractAsyncContextManager[Any]:
+    """Make a client of an AWS service, to be used with ``async with`` once.
+
+    Credentials, region and endpoint (``AWS_ENDPOINT_URL``, ``AWS_ENDPOINT_URL_<SERVICE>``) are
+    found the way botocore finds them, unless given.
+    """
+    manager: AbstractAsyncContextManager[Any] = get_session().create_client(
+        service, endpoint_url=endpoint_url, region_name=region, config=_config()
+    )
+    return manager
+
+
+def code(failure: BaseException) -> str:
+    """The AWS error code of a failed call, or the failure's class name if there was no answer."""
+    if isinstance(failure, exceptions.ClientError):
+        return str(failure.response.get("Error", {}).get("Code", "Unknown"))
+    return type(failure).__name__
+
+
+def may_pass(failure: BaseException) -> bool:
+    """Whether the same call may succeed later: throttled, unavailable, or once someone mends it.
+
+    A refused permission, a missing stream and a disabled key count as passing: an operator mends
+    them while we wait, and nothing is skipped meanwhile.
+    """
+    return isinstance(failure, FAILURES) and code(failure) not in WRONG_REQUEST
+
+
+def _config() -> AioConfig:
+    return AioConfig(
+        connect_timeout=CONNECT_TIMEOUT_S,
+        read_timeout=READ_TIMEOUT_S,
+        max_pool_connections=MAX_CONNECTIONS,
+        retries={"mode": "standard", "total_max_attempts": MAX_ATTEMPTS},
+        tcp_keepalive=True,
+        user_agent_extra="connect-dynamics",
+    )

@@ -1,0 +1,28 @@
+"""Where contacts are kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from worker.errors import ConfigError
+from worker.stores.memory import MemoryStore
+from worker.stores.protocol import ContactStore
+from worker.stores.sqlite import SqliteStore
+
+
+__all__ = ["open_store"]
+
+
+def open_store(spec: str) -> ContactStore:
+    """The store that the setting names: ``memory`` or ``sqlite:PATH``.
+
+    Raises:
+        ConfigError: There is no such kind of store, or the file is not one of ours.
+        StoreUnavailable: The file is locked, or the disk full.
+    """
+    match spec.partition(":"):
+        case ("memory", "", ""):
+            return MemoryStore()
+        case ("sqlite", ":", path) if path:
+            return SqliteStore(Path(path))
+    raise ConfigError(f"no such store: {spec!r}; use memory or sqlite:PATH")

@@ -1,0 +1,187 @@
+"""A contact store in memory: for tests, simulation and ``replay --dry-run``.
+
+It keeps contacts as bytes, as the others do: nothing a caller does to a contact afterwards reaches
+the store, and what cannot be encoded fails here too.
+"""
+
+from __future__ import annotations
+
+import heapq
+
+from collections import defaultdict
+from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipelines.contact import Contact
+from worker.stores.protocol import Counts
+from worker.stores.protocol import Entry
+from worker.stores.protocol import Quarantined
+from worker.stores.protocol import Saved
+from worker.stores.sqlite import MAX_ENTRY_BYTES
+
+
+def _page(ids: Iterable[str], after: str, limit: int) -> list[str]:
+    """The first ``limit`` ids after ``after``."""
+    return heapq.nsmallest(limit, (key for key in ids if key > after))
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """An entry as it lies in the store."""
+
+    version: int
+    due_at: float | None
+    rank: int
+    claim: str
+    claimed_until: float
+    expires_at: float | None
+    parked: bool
+    data: bytes
+
+    @classmethod
+    def of(cls, entry: Entry) -> _Row:
+        """What saving this entry leaves in the store."""
+        return cls(
+            entry.version + 1,
+            entry.due_at,
+            entry.rank,
+            entry.claim,
+            entry.claimed_until,
+            entry.expires_at,
+            bool(entry.contact.parked),
+            entry.contact.to_bytes(),
+        )
+
+    def entry(self, contact_id: str) -> Entry:
+        """A new entry, sharing nothing with the one it was made of."""
+        return Entry(
+            Contact.from_bytes(contact_id, self.data),
+            self.version,
+            self.due_at,
+            self.rank,
+            self.claim,
+            self.claimed_until,
+            self.expires_at,
+        )
+
+
+class MemoryStore:
+    """``ContactStore`` that is gone with the process.
+
+    Args:
+        limit_bytes: Encoded contacts larger than this are refused.
+    """
+
+    def __init__(self, *, limit_bytes: int = MAX_ENTRY_BYTES) -> None:
+        self._limit_bytes = limit_bytes
+        self._rows: dict[str, _Row] = {}
+        self._owed: dict[str, tuple[float, _Row]] = {}  # those with a due_at, and that
+        self._quarantine: dict[str, Quarantined] = {}
+        self._positions: defaultdict[str, dict[str, str]] = defaultdict(dict)
+        self._remembered: dict[str, str] = {}
+
+    async def load(self, contact_ids: Sequence[str]) -> list[Entry]:
+        """See ``ContactStore``."""
+        return [self._load(contact_id) for contact_id in dict.fromkeys(contact_ids)]
+
+    def _load(self, contact_id: str) -> Entry:
+        row = self._rows.get(contact_id)
+        return row.entry(contact_id) if row else Entry(Contact(contact_id))
+
+    async def save(self, entries: Sequence[Entry]) -> list[Saved]:
+        """See ``ContactStore``."""
+        rows = [_Row.of(entry) for entry in entries]
+        return [self._save(entry, row) for entry, row in zip(entries, rows, strict=True)]
+
+    def _save(self, entry: Entry, row: _Row) -> Saved:
+        key = entry.contact.id
+        stored = self._rows.get(key)
+        if len(row.data) > self._limit_bytes:
+            return Saved.REFUSED
+        if row.version != (stored.version if stored else 0) + 1:
+            return Saved.CONFLICT
+        self._rows[key] = row
+        if row.due_at is None:
+            self._owed.pop(key, None)
+        else:
+            self._owed[key] = (row.due_at, row)
+        entry.version = row.version
+        return Saved.SAVED
+
+    async def due(self, now: float, limit: int) -> list[str]:
+        """See ``ContactStore``."""
+        due = (
+            (row.rank, due_at, key)
+            for key, (due_at, row) in self._owed.items()
+            if due_at <= now and row.claimed_until <= now
+        )
+        return [key for _, _, key in heapq.nsmallest(limit, due)]
+
+    async def next_due(self) -> float | None:
+        """See ``ContactStore``."""
+        times = (max(due_at, row.claimed_until) for due_at, row in self._owed.values())
+        return min(times, default=None)
+
+    async def ids(self, after: str, limit: int) -> list[str]:
+        """See ``ContactStore``."""
+        return _page(self._rows, after, limit)
+
+    async def parked(self, after: str, limit: int) -> list[str]:
+        """See ``ContactStore``."""
+        return _page((key for key, row in self._rows.items() if row.parked), after, limit)
+
+    async def counts(self, now: float) -> Counts:
+        """See ``ContactStore``."""
+        due = [due_at for due_at, _ in self._owed.values() if due_at <= now]
+        return Counts(
+            contacts=len(self._rows),
+            due=len(due),
+            parked=sum(row.parked for row in self._rows.values()),
+            quarantined=len(self._quarantine),
+            oldest_due_at=min(due, default=None),
+        )
+
+    async def expire(self, now: float, limit: int) -> int:
+        """See ``ContactStore``."""
+        expired = (
+            (row.expires_at, key)
+            for key, row in self._rows.items()
+            if row.expires_at is not None and row.expires_at < now
+            if row.due_at is None and not row.parked
+        )
+        gone = heapq.nsmallest(limit, expired)
+        for _, key in gone:
+            del self._rows[key]
+        return len(gone)
+
+    async def quarantine(self, items: Sequence[Quarantined]) -> None:
+        """See ``ContactStore``."""
+        for item in items:
+            self._quarantine.setdefault(item.id, item)
+
+    async def quarantined(self, after: str, limit: int) -> list[Quarantined]:
+        """See ``ContactStore``."""
+        return [self._quarantine[key] for key in _page(self._quarantine, after, limit)]
+
+    async def release(self, quarantine_ids: Sequence[str]) -> int:
+        """See ``ContactStore``."""
+        known = self._quarantine.keys() & set(quarantine_ids)
+        for key in known:
+            del self._quarantine[key]
+        return len(known)
+
+    async def positions(self, stream: str) -> dict[str, str]:
+        """See ``ContactStore``."""
+        return dict(self._positions[stream])
+
+    async def set_position(self, stream: str, shard: str, position: str) -> None:
+        """See ``ContactStore``."""
+        self._positions[stream][shard] = position
+
+    async def remember(self, name: str, value: str) -> str:
+        """See ``ContactStore``."""
+        return self._remembered.setdefault(name, value)
+
+    async def close(self) -> None:
+        """See ``ContactStore``."""

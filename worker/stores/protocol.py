@@ -1,0 +1,144 @@
+"""What a contact store is. SQLite, DynamoDB and memory pass the same contract suite."""
+
+from __future__ import annotations
+
+import enum
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from pipelines.contact import Contact
+
+
+@dataclass(slots=True)
+class Entry:
+    """A contact with what the store knows beside it.
+
+    Attributes:
+        contact: The contact (facts, ledger, parked steps). Its ``parked`` is indexed on saving.
+        version: The stored version this entry was loaded at; 0 if it was not stored yet.
+        due_at: Wall-clock time (s since 1970) from which it wants pushing; None: nothing is owed.
+        rank: 0 for live contacts, 1 for replayed ones; lower goes first.
+        claim: Token of the worker pushing it, or "".
+        claimed_until: Wall-clock time (s) at which the claim lapses; 0.0 without a claim.
+        expires_at: Wall-clock time (s) after which it may be removed, unless due or parked.
+    """
+
+    contact: Contact
+    version: int = 0
+    due_at: float | None = None
+    rank: int = 0
+    claim: str = ""
+    claimed_until: float = 0.0
+    expires_at: float | None = None
+
+
+class Saved(enum.Enum):
+    """What became of one entry handed to ``save``."""
+
+    SAVED = "saved"
+    CONFLICT = "conflict"  # someone saved another version since it was loaded: load and fold again
+    REFUSED = "refused"  # this store can never hold it (too large): quarantine its facts
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """A message that could not be used, kept as it came.
+
+    Attributes:
+        id: Hash of origin, body and reason: putting the same one twice keeps one.
+        at: Wall-clock time (s) of the first time.
+        origin: The message's origin (see ``worker.sources.protocol.Message``).
+        reason: Why, without personal data.
+        body: The bytes.
+    """
+
+    id: str
+    at: float
+    origin: str
+    reason: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How much of what a store holds, for reports and gauges."""
+
+    contacts: int
+    due: int
+    parked: int
+    quarantined: int
+    oldest_due_at: float | None
+
+
+class ContactStore(Protocol):
+    """Keeps contacts, quarantine, checkpoints and a few remembered values.
+
+    Every method that writes has made its writes durable when it returns. A fault that may pass
+    (disk full, locked, throttled) raises ``StoreUnavailable``; nothing of that call was written
+    or all of it may have been: callers repeat, conditions make that safe.
+    """
+
+    async def load(self, contact_ids: Sequence[str]) -> list[Entry]:
+        """The entries of these contacts, one per distinct id, new ones empty with version 0."""
+        ...
+
+    async def save(self, entries: Sequence[Entry]) -> list[Saved]:
+        """Save each entry if its version is still the stored one; the others are not held up.
+
+        A saved entry's ``version`` is raised in place.
+        """
+        ...
+
+    async def due(self, now: float, limit: int) -> list[str]:
+        """Ids with ``due_at <= now`` and no claim still running, by (rank, due_at)."""
+        ...
+
+    async def next_due(self) -> float | None:
+        """The earliest time (s) at which something will be due and unclaimed; None if nothing."""
+        ...
+
+    async def ids(self, after: str, limit: int) -> list[str]:
+        """Contact ids greater than ``after``, ascending: pages through the whole store."""
+        ...
+
+    async def parked(self, after: str, limit: int) -> list[str]:
+        """Ids, greater than ``after`` and ascending, of contacts with parked steps."""
+        ...
+
+    async def counts(self, now: float) -> Counts:
+        """How many contacts, due (claimed ones too), parked and quarantined there are."""
+        ...
+
+    async def expire(self, now: float, limit: int) -> int:
+        """Remove up to ``limit`` expired contacts that are neither due nor parked; how many."""
+        ...
+
+    async def quarantine(self, items: Sequence[Quarantined]) -> None:
+        """Keep these; one with a known id changes nothing."""
+        ...
+
+    async def quarantined(self, after: str, limit: int) -> list[Quarantined]:
+        """Quarantined messages with ids greater than ``after``, ascending."""
+        ...
+
+    async def release(self, quarantine_ids: Sequence[str]) -> int:
+        """Remove these from quarantine; how many there were."""
+        ...
+
+    async def positions(self, stream: str) -> dict[str, str]:
+        """The checkpoint of every shard of a stream that has one."""
+        ...
+
+    async def set_position(self, stream: str, shard: str, position: str) -> None:
+        """Write a shard's checkpoint."""
+        ...
+
+    async def remember(self, name: str, value: str) -> str:
+        """Keep ``value`` under ``name`` unless there is one; what is kept now."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what was begun and let go of files."""
+        ...

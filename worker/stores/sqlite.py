@@ -1,0 +1,402 @@
+"""A contact store in one SQLite file, for a single machine.
+
+One thread writes; calls that wait for it at the same time share one transaction, and so one flush
+of the disk (group commit). Another thread reads, undisturbed by the writer, from what is committed
+(write-ahead log: https://www.sqlite.org/wal.html). A write returns once it is on disk
+(``synchronous=FULL``). Several processes may open the same file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sqlite3
+
+from collections import deque
+from collections.abc import Callable
+from collections.abc import Iterator
+from collections.abc import Sequence
+from concurrent.futures import Future
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from dataclasses import field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+from typing import TypeVar
+
+import orjson
+
+from pipelines.contact import Contact
+from worker.errors import ConfigError
+from worker.errors import StoreUnavailable
+from worker.stores.protocol import Counts
+from worker.stores.protocol import Entry
+from worker.stores.protocol import Quarantined
+from worker.stores.protocol import Saved
+
+
+T = TypeVar("T")
+
+#: The largest contact, encoded, that is saved (bytes). Real ones are some 10 kB.
+MAX_ENTRY_BYTES = 16 * 1024 * 1024
+
+#: How long to wait for another process that is writing (s).
+BUSY_TIMEOUT_S = 5.0
+
+#: The user alone may read and write the file; SQLite gives its -wal and -shm the same mode.
+MODE = 0o600
+
+#: A usual contact fits into one page: measured, a third faster than SQLite's 4 KiB (bytes).
+PAGE_BYTES = 16 * 1024
+
+#: Marks a file as ours (https://www.sqlite.org/pragma.html#pragma_application_id).
+APPLICATION_ID = 0x4344796E
+
+#: ``user_version`` n is the file after the first n of these.
+MIGRATIONS = ("sqlite_1.sql",)
+
+LOAD = """
+    SELECT id, version, due_at, rank, claim, claimed_until, expires_at, data
+    FROM contact WHERE id IN (SELECT value FROM json_each(:ids))
+"""
+INSERT = """
+    INSERT INTO contact
+        (id, version, due_at, rank, claim, claimed_until, expires_at, parked, data)
+    VALUES
+        (:id, 1, :due_at, :rank, :claim, :claimed_until, :expires_at, :parked, :data)
+    ON CONFLICT DO NOTHING
+"""
+#: Not an upsert: one that was removed since it was loaded is a conflict too.
+UPDATE = """
+    UPDATE contact SET
+        version = :version + 1, due_at = :due_at, rank = :rank, claim = :claim,
+        claimed_until = :claimed_until, expires_at = :expires_at, parked = :parked, data = :data
+    WHERE id = :id AND version = :version
+"""
+#: Both ranks are spelled out so that the index yields the order without sorting.
+DUE = """
+    SELECT id FROM contact WHERE rank IN (0, 1) AND due_at <= :now AND claimed_until <= :now
+    ORDER BY rank, due_at LIMIT :limit
+"""
+NEXT_DUE = "SELECT min(ready_at) FROM contact WHERE ready_at IS NOT NULL"
+IDS = "SELECT id FROM contact WHERE id > :after ORDER BY id LIMIT :limit"
+PARKED = "SELECT id FROM contact WHERE parked AND id > :after ORDER BY id LIMIT :limit"
+COUNTS = """
+    SELECT (SELECT count(*) FROM contact), due.n, (SELECT count(*) FROM contact WHERE parked),
+           (SELECT count(*) FROM quarantine), due.oldest
+    FROM (SELECT count(*) AS n, min(due_at) AS oldest
+          FROM contact WHERE rank IN (0, 1) AND due_at <= :now) AS due
+"""
+EXPIRE = """
+    DELETE FROM contact WHERE id IN (
+        SELECT id FROM contact WHERE expires_at < :now AND due_at IS NULL AND NOT parked
+        ORDER BY expires_at LIMIT :limit)
+"""
+QUARANTINE = """
+    INSERT INTO quarantine (id, at, origin, reason, body) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT DO NOTHING
+"""
+QUARANTINED = """
+    SELECT id, at, origin, reason, body FROM quarantine
+    WHERE id > :after ORDER BY id LIMIT :limit
+"""
+RELEASE = "DELETE FROM quarantine WHERE id IN (SELECT value FROM json_each(:ids))"
+POSITIONS = "SELECT shard, position FROM position WHERE stream = :stream"
+SET_POSITION = """
+    INSERT INTO position (stream, shard, position) VALUES (:stream, :shard, :position)
+    ON CONFLICT DO UPDATE SET position = excluded.position
+"""
+REMEMBER = "INSERT INTO remembered (name, value) VALUES (:name, :value) ON CONFLICT DO NOTHING"
+REMEMBERED = "SELECT value FROM remembered WHERE name = :name"
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    """A connection that leaves transactions to us."""
+    return sqlite3.connect(
+        path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+    )
+
+
+def _open_writer(path: Path) -> sqlite3.Connection:
+    """A connection to a file that exists, is ours and is of today's form."""
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, MODE))
+    except OSError as error:
+        raise ConfigError(f"cannot open the store {path}: {error.strerror}") from error
+    connection = _open(path)
+    try:
+        with _unavailable():
+            _prepare(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    """Bring an empty or older file to today's form; leave anything else alone."""
+    connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")  # of a file that is still empty
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError:
+        raise
+    except sqlite3.DatabaseError as error:
+        raise ConfigError(f"{path} is not an SQLite file") from error
+    with connection:
+        for name in MIGRATIONS[_version(connection, path) :]:
+            for statement in (files(__package__) / name).read_text().split(";"):
+                connection.execute(statement)  # executescript would commit first
+        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+
+
+def _version(connection: sqlite3.Connection, path: Path) -> int:
+    """How many migrations the file has seen.
+
+    Raises:
+        ConfigError: It is another program's, or a newer release wrote it.
+    """
+    owner, version, tables = connection.execute(
+        "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema)"
+        " FROM pragma_application_id, pragma_user_version"
+    ).fetchone()
+    if owner != APPLICATION_ID and (owner, version, tables) != (0, 0, 0):
+        raise ConfigError(f"{path} belongs to another program")
+    if version > len(MIGRATIONS):
+        raise ConfigError(f"{path} was written by a newer release: form {version}")
+    return int(version)
+
+
+@contextlib.contextmanager
+def _unavailable() -> Iterator[None]:
+    """Locked, full, I/O: what SQLite calls operational may pass."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise StoreUnavailable(f"SQLite: {error}") from error
+
+
+def _json(ids: Sequence[str]) -> str:
+    """Any number of ids as one parameter, for ``json_each``."""
+    return orjson.dumps(list(ids)).decode()
+
+
+def _row(entry: Entry) -> dict[str, Any]:
+    """The parameters of ``INSERT`` and ``UPDATE``."""
+    return {
+        "id": entry.contact.id,
+        "version": entry.version,
+        "due_at": entry.due_at,
+        "rank": entry.rank,
+        "claim": entry.claim,
+        "claimed_until": entry.claimed_until,
+        "expires_at": entry.expires_at,
+        "parked": bool(entry.contact.parked),
+        "data": entry.contact.to_bytes(),
+    }
+
+
+def _entry(row: tuple[Any, ...]) -> Entry:
+    """What ``LOAD`` found."""
+    contact_id, *beside, data = row
+    return Entry(Contact.from_bytes(contact_id, data), *beside)
+
+
+@dataclass(slots=True)
+class _Call:
+    """A write that waits for its turn."""
+
+    work: Callable[[sqlite3.Connection], Any]
+    outcome: Future[Any] = field(default_factory=Future)
+
+
+class _Writer:
+    """The thread that writes. Calls waiting together are committed together.
+
+    A group in which one call fails is rolled back, and each call is then carried out alone: so
+    each gets its own outcome, even if SQLite itself dropped the transaction, as it does on a full
+    disk (https://www.sqlite.org/lang_transaction.html, "Response To Errors Within A Transaction").
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+        self._waiting: deque[_Call] = deque()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-writer")
+
+    async def do(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Carry ``work`` out in a transaction; committed when this returns.
+
+        ``work`` may run twice, the first time rolled back. If the caller is cancelled it runs not
+        at all or whole.
+        """
+        call = _Call(work)
+        self._waiting.append(call)
+        self._thread.submit(self._commit_waiting)
+        with _unavailable():
+            result: T = await asyncio.wrap_future(call.outcome)
+        return result
+
+    def close(self) -> None:
+        """Carry out what waits, then let go of the file."""
+        self._thread.shutdown()
+        self.connection.close()
+
+    def _commit_waiting(self) -> None:
+        """Everything that came while the last group was committed is the next group."""
+        calls = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        group = [call for call in calls if call.outcome.set_running_or_notify_cancel()]
+        if group:
+            self._commit(group)
+
+    def _commit(self, group: list[_Call]) -> None:
+        try:
+            self.connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as error:  # another process holds the file: nobody's turn
+            for call in group:
+                call.outcome.set_exception(error)
+            return
+        try:
+            with self.connection:
+                results = [call.work(self.connection) for call in group]
+        except Exception as error:  # noqa: BLE001 - goes to the caller it concerns
+            if len(group) == 1:
+                group[0].outcome.set_exception(error)
+                return
+            for call in group:
+                self._commit([call])
+        else:
+            for call, result in zip(group, results, strict=True):
+                call.outcome.set_result(result)
+
+
+class SqliteStore:
+    """``ContactStore`` in one file; see the module's docstring.
+
+    Args:
+        path: The file, created with mode 0600 if it is not there.
+        limit_bytes: Encoded contacts larger than this are refused.
+
+    Raises:
+        ConfigError: The file cannot be opened, is not ours, or is of a newer release.
+        StoreUnavailable: The file is locked, or the disk full.
+    """
+
+    def __init__(self, path: Path, *, limit_bytes: int = MAX_ENTRY_BYTES) -> None:
+        path = path.absolute()  # as SQLite takes ":memory:" for no file at all
+        self._limit_bytes = limit_bytes
+        self._writer = _Writer(_open_writer(path))
+        self._reader = _open(path)
+        self._reading = ThreadPoolExecutor(1, thread_name_prefix="sqlite-reader")
+
+    async def load(self, contact_ids: Sequence[str]) -> list[Entry]:
+        """See ``ContactStore``."""
+
+        def work() -> dict[str, Entry]:
+            rows = self._reader.execute(LOAD, {"ids": _json(contact_ids)}).fetchall()
+            return {row[0]: _entry(row) for row in rows}
+
+        known = await self._in_reader(work)
+        return [known.get(key) or Entry(Contact(key)) for key in dict.fromkeys(contact_ids)]
+
+    async def save(self, entries: Sequence[Entry]) -> list[Saved]:
+        """See ``ContactStore``."""
+        rows = [_row(entry) for entry in entries]
+
+        def save_one(connection: sqlite3.Connection, row: dict[str, Any]) -> Saved:
+            if len(row["data"]) > self._limit_bytes:
+                return Saved.REFUSED
+            changed = connection.execute(UPDATE if row["version"] else INSERT, row).rowcount
+            return Saved.SAVED if changed else Saved.CONFLICT
+
+        outcomes = await self._writer.do(lambda connection: [save_one(connection, r) for r in rows])
+        for entry, row, outcome in zip(entries, rows, outcomes, strict=True):
+            if outcome is Saved.SAVED:
+                entry.version = row["version"] + 1
+        return outcomes
+
+    async def due(self, now: float, limit: int) -> list[str]:
+        """See ``ContactStore``."""
+        return await self._column(DUE, now=now, limit=limit)
+
+    async def next_due(self) -> float | None:
+        """See ``ContactStore``."""
+        at: float | None
+        [at] = await self._column(NEXT_DUE)
+        return at
+
+    async def ids(self, after: str, limit: int) -> list[str]:
+        """See ``ContactStore``."""
+        return await self._column(IDS, after=after, limit=limit)
+
+    async def parked(self, after: str, limit: int) -> list[str]:
+        """See ``ContactStore``."""
+        return await self._column(PARKED, after=after, limit=limit)
+
+    async def counts(self, now: float) -> Counts:
+        """See ``ContactStore``."""
+        [row] = await self._rows(COUNTS, now=now)
+        return Counts(*row)
+
+    async def expire(self, now: float, limit: int) -> int:
+        """See ``ContactStore``."""
+        return await self._change(EXPIRE, now=now, limit=limit)
+
+    async def quarantine(self, items: Sequence[Quarantined]) -> None:
+        """See ``ContactStore``."""
+        rows = [(item.id, item.at, item.origin, item.reason, item.body) for item in items]
+        await self._writer.do(lambda connection: connection.executemany(QUARANTINE, rows))
+
+    async def quarantined(self, after: str, limit: int) -> list[Quarantined]:
+        """See ``ContactStore``."""
+        return [
+            Quarantined(*row) for row in await self._rows(QUARANTINED, after=after, limit=limit)
+        ]
+
+    async def release(self, quarantine_ids: Sequence[str]) -> int:
+        """See ``ContactStore``."""
+        return await self._change(RELEASE, ids=_json(quarantine_ids))
+
+    async def positions(self, stream: str) -> dict[str, str]:
+        """See ``ContactStore``."""
+        return dict(await self._rows(POSITIONS, stream=stream))
+
+    async def set_position(self, stream: str, shard: str, position: str) -> None:
+        """See ``ContactStore``."""
+        await self._change(SET_POSITION, stream=stream, shard=shard, position=position)
+
+    async def remember(self, name: str, value: str) -> str:
+        """See ``ContactStore``."""
+
+        def work(connection: sqlite3.Connection) -> str:
+            connection.execute(REMEMBER, {"name": name, "value": value})
+            [kept] = connection.execute(REMEMBERED, {"name": name}).fetchone()
+            return str(kept)
+
+        return await self._writer.do(work)
+
+    async def close(self) -> None:
+        """See ``ContactStore``."""
+        # First the reader: the last connection to close empties the log into the file.
+        await asyncio.to_thread(self._reading.shutdown)
+        self._reader.close()
+        await asyncio.to_thread(self._writer.close)
+
+    async def _in_reader(self, work: Callable[[], T]) -> T:
+        """Run ``work`` in the thread that owns the reading connection."""
+        with _unavailable():
+            return await asyncio.get_running_loop().run_in_executor(self._reading, work)
+
+    async def _rows(self, query: str, **parameters: Any) -> list[tuple[Any, ...]]:
+        """All rows of a query."""
+        return await self._in_reader(lambda: self._reader.execute(query, parameters).fetchall())
+
+    async def _column(self, query: str, **parameters: Any) -> list[Any]:
+        """The first column of a query."""
+        return [row[0] for row in await self._rows(query, **parameters)]
+
+    async def _change(self, statement: str, **parameters: Any) -> int:
+        """How many rows a writing statement touched."""
+        return await self._writer.do(lambda c: c.execute(statement, parameters).rowcount)
