@@ -1,0 +1,52 @@
+"""Repeating a call for ever, and saying so each time it fails."""
+
+from __future__ import annotations
+
+import asyncio
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from worker import aws
+from worker.errors import StoreUnavailable
+from worker.sources.pace import Backoff, Clock, unless
+
+
+T = TypeVar("T")
+
+
+def ignore(*_: object) -> None:
+    """Take any report and do nothing: the default where nobody listens."""
+
+
+async def insist(
+    call: Callable[[], Awaitable[T]],
+    *,
+    stop: asyncio.Event,
+    clock: Clock,
+    report: Callable[[str], None],
+) -> T | None:
+    """Repeat the call, with back-off, until it succeeds.
+
+    A try that has begun is finished even after ``stop``, so that what is in hand gets
+    acknowledged; only the waiting is cut short.
+
+    Returns:
+        What the call returned; None if it failed and ``stop`` is set.
+
+    Raises:
+        Exception: Anything that another try cannot mend.
+    """
+    backoff = Backoff(clock.chance)
+    while True:
+        try:
+            return await call()
+        except StoreUnavailable as failure:
+            report(aws.code(failure))
+        except aws.FAILURES as failure:
+            if not aws.may_pass(failure):
+                raise
+            report(aws.code(failure))
+        await unless(stop, clock.sleep(backoff.failed()))
+        if stop.is_set():
+            return None

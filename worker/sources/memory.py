@@ -1,0 +1,30 @@
+"""A source that hands out what it was given: for tests, the demo and simulation."""
+
+from __future__ import annotations
+
+import asyncio
+
+from collections.abc import Iterable, Sequence
+
+from worker.sources.protocol import Handle, Message
+
+
+class Memory:
+    """Hands out batches of messages one after the other.
+
+    Attributes:
+        acknowledged: The batches that were handled, in order.
+    """
+
+    def __init__(self, batches: Iterable[Sequence[Message]]) -> None:
+        self.acknowledged: list[Sequence[Message]] = []
+        self._batches = iter(batches)
+
+    async def run(self, handle: Handle, stop: asyncio.Event) -> None:
+        """Hand out the batches that are left, until there are none or ``stop`` is set."""
+        while not stop.is_set():
+            batch = next(self._batches, None)
+            if batch is None:
+                return
+            await handle(batch)
+            self.acknowledged.append(batch)

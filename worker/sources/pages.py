@@ -1,0 +1,58 @@
+"""What GetRecords answers, and cutting it into batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record, its sequence number as the integer that orders it inside its shard."""
+
+    sequence: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One answer of GetRecords.
+
+    Attributes:
+        records: In order; may be empty although there are more.
+        following: The next iterator; None at the shard's end.
+        behind_ms: Milliseconds behind the newest record.
+    """
+
+    records: list[Record]
+    following: str | None
+    behind_ms: int
+
+    @property
+    def size(self) -> int:
+        """Bytes of all records."""
+        return sum(len(record.data) for record in self.records)
+
+
+def page_of(answer: Mapping[str, Any]) -> Page:
+    """An answer of GetRecords; a null or absent NextShardIterator is the shard's end."""
+    return Page(
+        [Record(int(record["SequenceNumber"]), record["Data"]) for record in answer["Records"]],
+        answer.get("NextShardIterator"),
+        answer.get("MillisBehindLatest", 0),
+    )
+
+
+def slices(records: Sequence[Record], count: int, size: int) -> Iterator[list[Record]]:
+    """Cut records into runs of at most ``count`` records and ``size`` bytes, never empty."""
+    run: list[Record] = []
+    run_size = 0
+    for record in records:
+        if run and (len(run) == count or run_size + len(record.data) > size):
+            yield run
+            run, run_size = [], 0
+        run.append(record)
+        run_size += len(record.data)
+    if run:
+        yield run

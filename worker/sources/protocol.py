@@ -1,0 +1,44 @@
+"""What a source of messages is: Kinesis, SQS, an archive, or memory."""
+
+from __future__ import annotations
+
+import asyncio
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message as it came.
+
+    Attributes:
+        body: The bytes.
+        origin: Where it came from, for quarantine and logs, e.g.
+            ``kinesis:contact-events/shardId-000000000000/4960…``, ``sqs:recordings/<message id>``
+            or ``archive:2026-01-02.json.gz:17``. Never holds personal data.
+        damage: Why the bytes could not be read whole (``line longer than 8 MiB``), if so: the
+            message goes to quarantine without being decoded.
+    """
+
+    body: bytes
+    origin: str
+    damage: str | None = None
+
+
+#: Takes a batch and returns once all of it is saved, quarantined or ignored on purpose.
+#: The source acknowledges the batch only after it has returned (invariant I2).
+Handle = Callable[[Sequence[Message]], Awaitable[None]]
+
+
+class Source(Protocol):
+    """Something that hands out messages."""
+
+    async def run(self, handle: Handle, stop: asyncio.Event) -> None:
+        """Hand out batches until exhausted or ``stop`` is set.
+
+        Batches of one shard come one after the other; different shards run side by side. After
+        ``stop`` no new batch is handed out, the one in hand is finished and acknowledged.
+        """
+        ...

@@ -1,0 +1,195 @@
+"""Reading one shard of a Kinesis stream: fetch, hand on, checkpoint, again."""
+
+from __future__ import annotations
+
+import asyncio
+
+from typing import Final
+
+import structlog
+
+from worker import aws
+from worker.sources.feed import Feed
+from worker.sources.insist import insist
+from worker.sources.pace import Backoff, unless
+from worker.sources.pages import Page, Record, page_of, slices
+from worker.sources.positions import SHARD_END, begin_at, begin_at_horizon, sequence_of
+from worker.sources.protocol import Handle, Message
+
+
+log = structlog.get_logger(__name__)
+
+#: GetRecords allows 5 calls/s per shard, shared by all applications that poll it
+#: (Kinesis Developer Guide, "service-sizes-and-limits").
+READ_SPACING_S: Final = 0.2
+#: The most that one GetRecords answers, in bytes (same page).
+LARGEST_ANSWER: Final = 10 * 1024 * 1024
+#: What a shard can take in while a reader that has caught up is away for a second (same page).
+STEADY_ANSWER: Final = 1024 * 1024
+#: Messages in one batch at most.
+SLICE_COUNT: Final = 1000
+#: A shard that was not read for so long has its growing lag reported in its stead.
+STALL_S: Final = 10.0
+
+#: Reported beside AWS's own codes: the checkpoint is older than what the stream still keeps.
+TRIMMED: Final = "RecordsTrimmed"
+EXPIRED: Final = "ExpiredIteratorException"
+INVALID: Final = "InvalidArgumentException"
+
+
+class ShardReader:
+    """Reads one shard from its checkpoint to its end.
+
+    Attributes:
+        shard: The shard's id.
+        over: Whether its end is reached and checkpointed.
+        listed: Set to False once the shard is past the stream's retention; it then stops.
+    """
+
+    def __init__(self, feed: Feed, shard: str, checkpoint: str | None) -> None:
+        self.shard = shard
+        self.over = False
+        self.listed = True
+        self._feed = feed
+        self._clock = feed.clock
+        self._backoff = Backoff(feed.clock.chance)
+        self._done = sequence_of(checkpoint) if checkpoint else None
+        self._iterator: str | None = None
+        self._resuming = False  # the first record must be the one that was done last
+        self._trimmed = False  # AWS refuses the checkpoint: begin at the oldest record
+        self._lag_ms = 0
+        self._caught_up = False
+        self._read_at = self._clock.monotonic()
+
+    async def run(self, handle: Handle, stop: asyncio.Event) -> None:
+        """Read until the end, or until ``stop`` is set and the batch in hand is acknowledged.
+
+        Raises:
+            Exception: What ``handle`` raised, or a refusal by AWS that waiting cannot mend.
+        """
+        while self.listed and not self.over and not stop.is_set():
+            begun = self._clock.monotonic()
+            async with self._feed.budget.hold(self._estimate()) as hold:
+                try:
+                    page = await unless(stop, self._read())
+                except aws.FAILURES as failure:
+                    wait_s = self._failed(failure)
+                else:
+                    if page is None:
+                        return
+                    hold(page.size)
+                    await self._deliver(page, handle, stop)
+                    wait_s = self._feed.poll_s if self._caught_up else READ_SPACING_S
+            if not self.over:
+                left_s = begun + wait_s - self._clock.monotonic()
+                await unless(stop, self._clock.sleep(max(left_s, 0)))
+
+    def report_stall(self) -> None:
+        """Let the lag grow while nothing is read, so that a stuck shard shows."""
+        silent_s = self._clock.monotonic() - self._read_at
+        if silent_s > STALL_S:
+            self._feed.on_lag(self._feed.stream, self.shard, self._lag_ms + int(silent_s * 1000))
+
+    def _estimate(self) -> int:
+        """Bytes to set aside for the next answer: small if caught up, else the largest there is."""
+        return STEADY_ANSWER if self._caught_up else LARGEST_ANSWER
+
+    async def _read(self) -> Page:
+        if self._iterator is None:
+            self._iterator = await self._obtain_iterator()
+        answer = await self._feed.client.get_records(
+            ShardIterator=self._iterator, Limit=self._feed.limit, **self._feed.arn
+        )
+        page = page_of(answer)
+        self._backoff.succeeded()
+        self._note_lag(page)
+        return page
+
+    async def _obtain_iterator(self) -> str:
+        """Begin at the last record done, read again and dropped: seeing it proves no gap."""
+        self._resuming = self._done is not None and not self._trimmed
+        if self._done is None:
+            begin = self._feed.begin
+        else:
+            begin = begin_at_horizon() if self._trimmed else begin_at(self._done)
+        answer = await self._feed.client.get_shard_iterator(
+            **self._feed.target, ShardId=self.shard, **begin
+        )
+        return str(answer["ShardIterator"])
+
+    def _note_lag(self, page: Page) -> None:
+        self._read_at = self._clock.monotonic()
+        self._lag_ms = page.behind_ms
+        self._caught_up = page.behind_ms == 0
+        self._feed.on_lag(self._feed.stream, self.shard, page.behind_ms)
+
+    def _failed(self, failure: Exception) -> float:
+        """Decide on a failed call: how long (s) to wait, or raise it if waiting is useless."""
+        code = aws.code(failure)
+        if code == EXPIRED:
+            self._iterator = None
+            self._report(code)
+            return READ_SPACING_S
+        if code == INVALID and self._iterator is None:
+            return self._refused(failure)
+        if not aws.may_pass(failure):
+            raise failure
+        self._report(code)
+        return self._backoff.failed()
+
+    def _refused(self, failure: Exception) -> float:
+        """AWS refuses the place to begin at."""
+        if self._done is not None and not self._trimmed:
+            self._trimmed = True
+            self._report_trimmed()
+            return READ_SPACING_S
+        if self._done is None and "Timestamp" in self._feed.begin:
+            # "The timestampInMillis parameter cannot be greater than the currentTimestampInMillis":
+            # our clock is ahead of AWS's, which passes.
+            self._report(INVALID)
+            return self._backoff.failed()
+        raise failure
+
+    async def _deliver(self, page: Page, handle: Handle, stop: asyncio.Event) -> None:
+        """Hand the records on in batches, each acknowledged before the next (I2)."""
+        self._look_for_gap(page)
+        new = [
+            record for record in page.records if self._done is None or record.sequence > self._done
+        ]
+        for batch in slices(new, SLICE_COUNT, self._feed.slice_bytes):
+            if stop.is_set():
+                return
+            await handle([self._message(record) for record in batch])
+            self._done = batch[-1].sequence
+            await self._checkpoint(str(self._done), stop)
+        self._iterator = page.following
+        if page.following is None:
+            self.over = await self._checkpoint(SHARD_END, stop)
+
+    def _look_for_gap(self, page: Page) -> None:
+        if not page.records:
+            return
+        if self._resuming and self._done is not None and page.records[0].sequence > self._done:
+            self._report_trimmed()
+        self._resuming = self._trimmed = False
+
+    def _message(self, record: Record) -> Message:
+        return Message(record.data, f"kinesis:{self._feed.name}/{self.shard}/{record.sequence}")
+
+    async def _checkpoint(self, position: str, stop: asyncio.Event) -> bool:
+        """Write the position; False if the store failed until ``stop``."""
+
+        async def write() -> bool:
+            await self._feed.checkpoints.set_position(self._feed.stream, self.shard, position)
+            return True
+
+        written = await insist(write, stop=stop, clock=self._clock, report=self._report)
+        return written is not None
+
+    def _report(self, code: str) -> None:
+        log.warning("kinesis.trouble", stream=self._feed.stream, shard=self.shard, code=code)
+        self._feed.on_trouble(self._feed.stream, self.shard, code)
+
+    def _report_trimmed(self) -> None:
+        log.error("kinesis.records_trimmed", stream=self._feed.stream, shard=self.shard)
+        self._feed.on_trouble(self._feed.stream, self.shard, TRIMMED)

@@ -1,0 +1,263 @@
+"""An SQS standard queue as a source.
+
+SQS delivers at least once and may deliver a message again while it is being worked on. A message
+is therefore known by its id, held once, and deleted with the newest receipt handle seen for it.
+
+What ``handle`` raises: it is not expected to, quarantining what cannot be used. If it does, the
+messages are made visible again after a back-off that grows with their receive count, so that the
+queue's dead-letter policy can count. ``StoreUnavailable`` is reported and the receiver goes on,
+since the next try may succeed; anything else is a bug and ends ``run``. On cancellation nothing is
+released: the messages come back when their visibility runs out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final, Protocol, TypeVar
+
+import structlog
+
+from worker import aws
+from worker.errors import StoreUnavailable
+from worker.sources.insist import ignore, insist
+from worker.sources.pace import Backoff, Clock, alongside, unless
+from worker.sources.protocol import Handle, Message
+
+
+T = TypeVar("T")
+
+log = structlog.get_logger(__name__)
+
+#: The most that SQS takes for one receive and for one batch (SQS API reference, ReceiveMessage).
+BATCH: Final = 10
+LONG_POLL_S: Final = 20
+#: No message stays invisible longer than this after a receive, however often it is extended
+#: (SQS Developer Guide, "visibility timeout").
+LONGEST_HOLD_S: Final = 12 * 3600
+#: The wait after a first failed handling; doubles with each receive.
+RELEASE_FIRST_S: Final = 5
+RELEASE_LONGEST_S: Final = 900
+#: How often a refused delete is repeated before the message is left to come again.
+DELETE_TRIES: Final = 5
+#: SQS says so of a receipt handle that no longer counts; repeating is useless.
+STALE: Final = frozenset({"ReceiptHandleIsInvalid", "MessageNotInflight"})
+
+
+class Sqs(Protocol):
+    """The calls of an aiobotocore SQS client that we make."""
+
+    async def receive_message(self, **request: Any) -> dict[str, Any]:
+        """Wait for up to ten messages."""
+        ...
+
+    async def delete_message_batch(self, **request: Any) -> dict[str, Any]:
+        """Delete up to ten; answers which failed."""
+        ...
+
+    async def change_message_visibility_batch(self, **request: Any) -> dict[str, Any]:
+        """Hide up to ten for some time from now; answers which failed."""
+        ...
+
+
+@dataclass(slots=True)
+class Held:
+    """A message in hand.
+
+    Attributes:
+        id: The message's id, the same at every receive.
+        receipt: The newest receipt handle seen.
+        received_at: Monotonic time (s) of that receive; the twelve hours count from it.
+        count: How often it was received.
+        body: The bytes.
+    """
+
+    id: str
+    receipt: str
+    received_at: float
+    count: int
+    body: bytes
+
+
+class SqsQueue:
+    """Hands out the messages of a queue, at most ten at a time and receiver.
+
+    Args:
+        connect: Makes an SQS client, e.g. ``partial(aws.client, "sqs")``.
+        queue_url: The queue's URL.
+        receivers: How many batches may be in hand side by side.
+        visibility_s: How long (whole seconds, at least 3) SQS hides a message after a receive or
+            an extension; extended every third of it while ``handle`` works.
+        clock: Time and chance.
+        on_trouble: Told (queue's name, code) of every failed try.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], AbstractAsyncContextManager[Sqs]],
+        queue_url: str,
+        *,
+        receivers: int = 1,
+        visibility_s: int = 120,
+        clock: Clock | None = None,
+        on_trouble: Callable[[str, str], None] = ignore,
+    ) -> None:
+        self.name = queue_url.rpartition("/")[2]
+        self._connect = connect
+        self._url = queue_url
+        self._receivers = receivers
+        self._visibility_s = visibility_s
+        self._clock = clock or Clock()
+        self._on_trouble = on_trouble
+        self._in_hand: dict[str, Held] = {}
+
+    async def run(self, handle: Handle, stop: asyncio.Event) -> None:
+        """Receive until ``stop`` is set; the batches in hand are then finished and deleted.
+
+        Raises:
+            ExceptionGroup: ``handle`` raised (see the module), or SQS refuses a request as wrong.
+        """
+        async with self._connect() as client, asyncio.TaskGroup() as tasks:
+            for _ in range(self._receivers):
+                tasks.create_task(self._receive_on(client, handle, stop))
+
+    async def _receive_on(self, client: Sqs, handle: Handle, stop: asyncio.Event) -> None:
+        backoff = Backoff(self._clock.chance)
+        while not stop.is_set():
+            answer = await self._insist(lambda: unless(stop, self._receive(client)), stop)
+            batch = self._hold(answer.get("Messages", ())) if answer else []
+            if stop.is_set():
+                await self._hide(client, batch, lambda _: 0)
+                self._let_go(batch)
+            elif batch:
+                if await self._work_on(client, batch, handle, stop):
+                    backoff.succeeded()
+                else:  # slowly, or an outage of the store would drive all into the dead letters
+                    await unless(stop, self._clock.sleep(backoff.failed()))
+
+    async def _receive(self, client: Sqs) -> dict[str, Any]:
+        return await client.receive_message(
+            QueueUrl=self._url,
+            MaxNumberOfMessages=BATCH,
+            WaitTimeSeconds=LONG_POLL_S,
+            VisibilityTimeout=self._visibility_s,
+            MessageSystemAttributeNames=["ApproximateReceiveCount"],
+        )
+
+    def _hold(self, received: Iterable[dict[str, Any]]) -> list[Held]:
+        """Take what is new in hand; of what is there already, keep the newer receipt handle."""
+        new = []
+        for message in received:
+            held = self._held(message)
+            known = self._in_hand.get(held.id)
+            if known:
+                known.receipt, known.received_at = held.receipt, held.received_at
+            else:
+                self._in_hand[held.id] = held
+                new.append(held)
+        return new
+
+    def _held(self, message: dict[str, Any]) -> Held:
+        return Held(
+            id=message["MessageId"],
+            receipt=message["ReceiptHandle"],
+            received_at=self._clock.monotonic(),
+            count=int(message.get("Attributes", {}).get("ApproximateReceiveCount", 1)),
+            body=message["Body"].encode(),
+        )
+
+    def _let_go(self, batch: Sequence[Held]) -> None:
+        for held in batch:
+            del self._in_hand[held.id]
+
+    async def _work_on(
+        self, client: Sqs, batch: list[Held], handle: Handle, stop: asyncio.Event
+    ) -> bool:
+        """Handle and delete a batch; False if the store could not be used."""
+        try:
+            async with alongside(self._keep_hidden(client, batch)):
+                await handle([self._message(held) for held in batch])
+                await self._delete(client, batch, stop)
+        except StoreUnavailable as failure:
+            self._report(aws.code(failure))
+            await self._hide(client, batch, release_after_s)
+            return False
+        except Exception:
+            await self._hide(client, batch, release_after_s)
+            raise
+        else:
+            return True
+        finally:
+            self._let_go(batch)
+
+    def _message(self, held: Held) -> Message:
+        return Message(held.body, f"sqs:{self.name}/{held.id}")
+
+    async def _keep_hidden(self, client: Sqs, batch: Sequence[Held]) -> None:
+        """Extend the visibility every third of it, as far as SQS allows, until cancelled."""
+        while True:
+            await self._clock.sleep(self._visibility_s / 3)
+            extensible = [held for held in batch if self._extension_s(held) > 0]
+            if len(extensible) < len(batch):
+                self._report("HeldTooLong")
+            await self._hide(client, extensible, self._extension_s)
+
+    def _extension_s(self, held: Held) -> int:
+        left_s = held.received_at + LONGEST_HOLD_S - self._clock.monotonic()
+        return min(self._visibility_s, int(left_s))
+
+    async def _hide(
+        self, client: Sqs, batch: Sequence[Held], seconds: Callable[[Held], int]
+    ) -> None:
+        """Hide the messages for so long from now. Once: what fails becomes visible on its own."""
+        if not batch:
+            return
+        entries = [
+            {"Id": str(n), "ReceiptHandle": held.receipt, "VisibilityTimeout": seconds(held)}
+            for n, held in enumerate(batch)
+        ]
+        try:
+            answer = await client.change_message_visibility_batch(
+                QueueUrl=self._url, Entries=entries
+            )
+        except aws.FAILURES as failure:
+            self._report(aws.code(failure))
+        else:
+            self._failed(answer)
+
+    async def _delete(self, client: Sqs, batch: list[Held], stop: asyncio.Event) -> None:
+        """Delete the messages; those that SQS could not, again with their newest receipts."""
+        backoff = Backoff(self._clock.chance)
+        for _ in range(DELETE_TRIES):
+            answer = await self._insist(partial(self._delete_once, client, batch), stop)
+            batch = [batch[int(n)] for n in self._failed(answer)] if answer else []
+            if not batch:
+                return
+            await unless(stop, self._clock.sleep(backoff.failed()))
+
+    async def _delete_once(self, client: Sqs, batch: list[Held]) -> dict[str, Any]:
+        entries = [{"Id": str(n), "ReceiptHandle": held.receipt} for n, held in enumerate(batch)]
+        return await client.delete_message_batch(QueueUrl=self._url, Entries=entries)
+
+    def _failed(self, answer: dict[str, Any]) -> list[str]:
+        """Report the failed entries of a batch answer; the ids of those worth another try."""
+        failed = answer.get("Failed", [])
+        for entry in failed:
+            self._report(entry["Code"])
+        return [entry["Id"] for entry in failed if entry["Code"] not in STALE]
+
+    async def _insist(self, call: Callable[[], Awaitable[T]], stop: asyncio.Event) -> T | None:
+        return await insist(call, stop=stop, clock=self._clock, report=self._report)
+
+    def _report(self, code: str) -> None:
+        log.warning("sqs.trouble", queue=self.name, code=code)
+        self._on_trouble(self.name, code)
+
+
+def release_after_s(held: Held) -> int:
+    """How long (s) a message stays hidden after its handling failed."""
+    return min(RELEASE_FIRST_S << min(held.count - 1, 10), RELEASE_LONGEST_S)
