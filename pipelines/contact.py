@@ -102,9 +102,12 @@ class Contact:
     update_only: bool = False
 
     def observe(self, fact: Fact) -> bool:
-        """Keep the fact if it is greater than what its register holds; whether it was."""
+        """Keep the fact if it is greater than what its register holds; whether it was.
+
+        One thing told by two paths (S3 natively and by EventBridge) may differ in ``at`` alone.
+        """
         known = self.facts.get(fact.register)
-        if known is not None and (fact.version, fact.digest) <= (known.version, known.digest):
+        if known is not None and _rank(fact) <= _rank(known):
             return False
         self.facts[fact.register] = fact
         return True
@@ -146,3 +149,7 @@ class Contact:
         for name, kind in (("ledger", Record), ("parked", Parked)):
             document[name] = {key: kind(**value) for key, value in document.get(name, {}).items()}
         return cls(contact_id, facts, **document)
+
+
+def _rank(fact: Fact) -> tuple[str, str, str]:
+    return fact.version, fact.digest, fact.at

@@ -201,8 +201,8 @@ class Splitter:
 
     def _end_of_line_in_string(self) -> int:
         """Where a string is broken because its line ends; -1: more is needed."""
-        ahead = self._buffer[self._at : self._at + 2].removeprefix(b"\\")
-        return self._broken(self._at) if ahead.startswith(b"\n") else -1
+        at = self._at + self._buffer.startswith(b"\\", self._at)  # not even escaped may it go on
+        return self._broken(at) if self._buffer.startswith(b"\n", at) else -1
 
     def _end_with(self, byte: int, at: int) -> int:
         """Where the value ends because of this bracket, newline or quote; -1: it goes on."""

@@ -8,23 +8,21 @@ a checker compares Dynamics with (``truths``). ``disturbance`` is what goes wron
 
 from __future__ import annotations
 
-from worker.sandbox.traffic.archives import Form
-from worker.sandbox.traffic.archives import write_archive
-from worker.sandbox.traffic.disturbance import disturb
-from worker.sandbox.traffic.disturbance import malformed
-from worker.sandbox.traffic.histories import EVENTS
-from worker.sandbox.traffic.histories import RECORDINGS
-from worker.sandbox.traffic.histories import RECORDS
-from worker.sandbox.traffic.histories import START
-from worker.sandbox.traffic.histories import History
-from worker.sandbox.traffic.histories import Sent
-from worker.sandbox.traffic.histories import day
-from worker.sandbox.traffic.histories import history
+from worker.sandbox.traffic.archives import Form, write_archive
+from worker.sandbox.traffic.disturbance import disturb, malformed
+from worker.sandbox.traffic.histories import (
+    EVENTS,
+    RECORDINGS,
+    RECORDS,
+    START,
+    History,
+    Sent,
+    day,
+    history,
+)
 from worker.sandbox.traffic.kinds import KINDS
-from worker.sandbox.traffic.leg import Leg
-from worker.sandbox.traffic.leg import Stored
-from worker.sandbox.traffic.truths import Truth
-from worker.sandbox.traffic.truths import truth
+from worker.sandbox.traffic.leg import Leg, Stored
+from worker.sandbox.traffic.truths import Truth, truth
 
 
 __all__ = [

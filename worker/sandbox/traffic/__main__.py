@@ -5,11 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from pathlib import Path
 
-from worker.sandbox.traffic import EVENTS
-from worker.sandbox.traffic import RECORDINGS
-from worker.sandbox.traffic import RECORDS
-from worker.sandbox.traffic import day
-from worker.sandbox.traffic import write_archive
+from worker.sandbox.traffic import EVENTS, RECORDINGS, RECORDS, day, write_archive
 
 
 def main() -> None:

@@ -7,16 +7,13 @@ import gzip
 
 from contextlib import contextmanager
 from itertools import islice
-from typing import TYPE_CHECKING
-from typing import BinaryIO
-from typing import Literal
+from typing import TYPE_CHECKING, BinaryIO, Literal
 
 import orjson
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from worker.sandbox.traffic.histories import Sent

@@ -7,13 +7,9 @@ Contact events are best effort, records and notifications come at least once, no
 from __future__ import annotations
 
 from operator import attrgetter
-from typing import TYPE_CHECKING
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from worker.sandbox.traffic.histories import EVENTS
-from worker.sandbox.traffic.histories import RECORDINGS
-from worker.sandbox.traffic.histories import RECORDS
-from worker.sandbox.traffic.histories import Sent
+from worker.sandbox.traffic.histories import EVENTS, RECORDINGS, RECORDS, Sent
 from worker.sandbox.traffic.leg import new_id
 
 

@@ -6,14 +6,11 @@ queues are ARNs only, the customer's number and the contact's attributes are nev
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-from typing import Any
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from worker.sandbox.traffic import moment
-from worker.sandbox.traffic import people
+from worker.sandbox.traffic import moment, people
 from worker.sandbox.traffic.leg import new_id
 
 

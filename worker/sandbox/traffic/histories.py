@@ -10,20 +10,14 @@ import heapq
 import math
 
 from dataclasses import dataclass
-from datetime import UTC
-from datetime import datetime
-from itertools import accumulate
-from itertools import count
+from datetime import UTC, datetime
+from itertools import accumulate, count
 from random import Random
-from typing import TYPE_CHECKING
-from typing import Any
-from typing import Final
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
 
-from worker.sandbox.traffic import moment
-from worker.sandbox.traffic import objects
+from worker.sandbox.traffic import moment, objects
 from worker.sandbox.traffic.events import events
 from worker.sandbox.traffic.kinds import KINDS
 from worker.sandbox.traffic.records import record

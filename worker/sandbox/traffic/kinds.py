@@ -7,14 +7,10 @@ in a day.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from worker.sandbox.traffic import objects
-from worker.sandbox.traffic import people
-from worker.sandbox.traffic import scenes
-from worker.sandbox.traffic.leg import Leg
-from worker.sandbox.traffic.leg import new_id
+from worker.sandbox.traffic import objects, people, scenes
+from worker.sandbox.traffic.leg import Leg, new_id
 from worker.sandbox.traffic.transfers import transfer
 
 

@@ -6,17 +6,14 @@ cannot disagree. All times are milliseconds since 1970 (UTC), ``_ms`` durations 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 
 if TYPE_CHECKING:
     from random import Random
 
-    from worker.sandbox.traffic.people import Agent
-    from worker.sandbox.traffic.people import Customer
-    from worker.sandbox.traffic.people import Queue
+    from worker.sandbox.traffic.people import Agent, Customer, Queue
 
 
 #: Ways of beginning in which the contact centre turns to the customer; calls dialled by an API too.

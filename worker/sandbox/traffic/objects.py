@@ -11,10 +11,8 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from worker.sandbox.traffic import moment
-from worker.sandbox.traffic import people
-from worker.sandbox.traffic.leg import Stored
-from worker.sandbox.traffic.leg import new_id
+from worker.sandbox.traffic import moment, people
+from worker.sandbox.traffic.leg import Stored, new_id
 
 
 if TYPE_CHECKING:

@@ -8,8 +8,7 @@ from __future__ import annotations
 import uuid
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 
 if TYPE_CHECKING:

@@ -6,14 +6,11 @@ whole seconds. Its names are the ones a pipeline prefers, so checkers compare wi
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-from typing import Any
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from worker.sandbox.traffic import moment
-from worker.sandbox.traffic import people
+from worker.sandbox.traffic import moment, people
 from worker.sandbox.traffic.events import endpoint
 
 

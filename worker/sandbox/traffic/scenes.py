@@ -7,10 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from worker.sandbox.traffic import objects
-from worker.sandbox.traffic import people
-from worker.sandbox.traffic.leg import Leg
-from worker.sandbox.traffic.leg import new_id
+from worker.sandbox.traffic import objects, people
+from worker.sandbox.traffic.leg import Leg, new_id
 
 
 if TYPE_CHECKING:

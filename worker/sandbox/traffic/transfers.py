@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from worker.sandbox.traffic import objects
-from worker.sandbox.traffic import people
-from worker.sandbox.traffic import scenes
+from worker.sandbox.traffic import objects, people, scenes
 
 
 if TYPE_CHECKING:

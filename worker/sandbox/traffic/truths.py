@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from worker.sandbox.traffic import moment
-from worker.sandbox.traffic import people
+from worker.sandbox.traffic import moment, people
 
 
 if TYPE_CHECKING:

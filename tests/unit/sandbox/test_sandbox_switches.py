@@ -1,0 +1,170 @@
+"""Section 14 of the Dataverse reference: what nobody could check is a switch.
+
+States (1 to 3 and 19) are in test_sandbox_states, batches (13) in test_sandbox_batch, limits (18)
+in test_sandbox_limits, lost answers and SQL's troubles (15, 17) in test_sandbox_faults.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from worker.sandbox import faults
+from worker.sandbox.dataverse import CLIENT_ID, Dataverse, application_user
+
+
+if TYPE_CHECKING:
+    import httpx
+
+
+ID = "0a0b0c0d-0001-4002-8003-00000000000a"
+PARTY = {"addressused": "x", "participationtypemask": 1}
+SHORT = "regardingobjectid_contact@odata.bind"
+
+
+def code(answer: httpx.Response) -> tuple[int, str]:
+    return answer.status_code, answer.json()["error"]["code"]
+
+
+@pytest.mark.parametrize(("mode", "status"), [("refuse", 400), ("replace", 204), ("ignore", 204)])
+async def test_4_parties_nested_in_an_update(
+    http: httpx.AsyncClient, dataverse: Dataverse, mode: Any, status: int
+) -> None:
+    dataverse.switches.patch_parties = mode
+    call = dataverse.put("phonecalls", {})
+    body = {"phonecall_activity_parties": [PARTY]}
+    assert (await http.patch(f"phonecalls({call})", json=body)).status_code == status
+    replaced = "phonecall_activity_parties" in dataverse.dump()["phonecalls"][0]
+    assert replaced == (mode == "replace")
+
+
+@pytest.mark.parametrize("status", [404, 400])
+async def test_5_a_bind_to_a_row_that_is_not_there(
+    http: httpx.AsyncClient, dataverse: Dataverse, status: Any
+) -> None:
+    dataverse.switches.bad_bind_status = status
+    answer = await http.post("phonecalls", json={SHORT: f"/contacts({ID})"})
+    assert code(answer) == (status, "0x80040217")
+
+
+@pytest.mark.parametrize("expected", ["0x80040237", "0x80060892"])
+async def test_6_a_primary_key_that_is_taken(
+    http: httpx.AsyncClient, dataverse: Dataverse, expected: Any
+) -> None:
+    dataverse.switches.key_taken_code = expected
+    call = dataverse.put("phonecalls", {})
+    assert code(await http.post("phonecalls", json={"activityid": call})) == (412, expected)
+
+
+@pytest.mark.parametrize("status", [412, 500])
+async def test_7_duplicate_detection(
+    http: httpx.AsyncClient, dataverse: Dataverse, status: Any
+) -> None:
+    dataverse.switches.duplicate_status = status
+    dataverse.put("accounts", {"emailaddress1": "a@x.example"})
+    body = {"emailaddress1": "A@x.example"}
+    headers = {"MSCRM.SuppressDuplicateDetection": "false"}
+    assert code(await http.post("accounts", json=body, headers=headers)) == (status, "0x80040333")
+    assert (await http.post("accounts", json=body)).status_code == 204
+
+
+@pytest.mark.parametrize(("style", "expected"), [("hex", "0x80040217"), ("", ""), ("0x0", "0x0")])
+async def test_8_error_codes_have_a_style(
+    http: httpx.AsyncClient, dataverse: Dataverse, style: Any, expected: str
+) -> None:
+    dataverse.switches.code_style = style
+    assert code(await http.get(f"phonecalls({ID})")) == (404, expected)
+
+
+@pytest.mark.parametrize("expected", ["0x80060882", ""])
+async def test_9_a_stale_etag(http: httpx.AsyncClient, dataverse: Dataverse, expected: Any) -> None:
+    dataverse.switches.stale_code = expected
+    call = dataverse.put("phonecalls", {})
+    answer = await http.patch(f"phonecalls({call})", json={}, headers={"If-Match": 'W/"1"'})
+    assert code(answer) == (412, expected)
+
+
+@pytest.mark.parametrize("expected", ["0x80060888", "0x8006088a"])
+async def test_10_a_segment_nobody_knows(
+    http: httpx.AsyncClient, dataverse: Dataverse, expected: Any
+) -> None:
+    dataverse.switches.segment_code = expected
+    assert code(await http.get("nothings")) == (404, expected)
+
+
+@pytest.mark.parametrize(("mode", "status"), [("allow", 204), ("refuse", 400), ("pending", 400)])
+async def test_11_an_alternate_key_on_phone_calls(
+    http: httpx.AsyncClient, dataverse: Dataverse, mode: Any, status: int
+) -> None:
+    dataverse.switches.phonecall_keys = mode
+    assert (await http.patch("phonecalls(subject='x')", json={})).status_code == status
+
+
+@pytest.mark.parametrize(("mode", "status"), [("refuse", 400), ("accept", 200)])
+@pytest.mark.parametrize("logical", ["phonecall", "annotation"])
+async def test_12_a_bulk_message_where_none_is_documented(
+    http: httpx.AsyncClient, dataverse: Dataverse, mode: Any, status: int, logical: str
+) -> None:
+    dataverse.switches.bulk_everywhere = mode
+    body = {"Targets": [{"@odata.type": f"Microsoft.Dynamics.CRM.{logical}", "subject": "x"}]}
+    answer = await http.post(f"{logical}s/Microsoft.Dynamics.CRM.CreateMultiple", json=body)
+    assert answer.status_code == status
+
+
+@pytest.mark.parametrize(("mode", "expected"), [("conflict", [204, 412]), ("accept", [204, 204])])
+async def test_14_simultaneous_upserts_of_a_new_row(
+    http: httpx.AsyncClient, dataverse: Dataverse, mode: Any, expected: list[int]
+) -> None:
+    dataverse.switches.upsert_race = mode
+    dataverse.faults.next(faults.latency(0.001), times=2)
+    upserts = [http.patch(f"phonecalls({ID})", json={"subject": "x"}) for _ in range(2)]
+    answers = await asyncio.gather(*upserts)
+    assert sorted(answer.status_code for answer in answers) == expected
+
+
+@pytest.mark.parametrize(
+    ("status", "challenge", "challenged"),
+    [(403, True, False), (401, True, True), (401, False, False)],
+)
+async def test_16_a_disabled_application_user(
+    http: httpx.AsyncClient,
+    dataverse: Dataverse,
+    status: Any,
+    challenge: bool,
+    challenged: bool,
+) -> None:
+    dataverse.switches.disabled_status = status
+    dataverse.switches.www_authenticate = challenge
+    user = application_user(CLIENT_ID)
+    await http.patch(f"systemusers({user})", json={"isdisabled": True})
+    answer = await http.get("WhoAmI")
+    assert code(answer) == (status, "0x80040225")
+    assert ("www-authenticate" in answer.headers) == challenged
+
+
+@pytest.mark.parametrize(("mode", "status"), [("accept", 204), ("refuse", 400)])
+async def test_20_a_bind_by_alternate_key(
+    http: httpx.AsyncClient, dataverse: Dataverse, mode: Any, status: int
+) -> None:
+    dataverse.switches.bind_by_key = mode
+    dataverse.put("contacts", {"emailaddress1": "a@x.example"})
+    body = {SHORT: "/contacts(emailaddress1='a@x.example')"}
+    assert (await http.post("phonecalls", json=body)).status_code == status
+
+
+@pytest.mark.parametrize(("mode", "status"), [("accept", 204), ("refuse", 400)])
+async def test_20_the_short_name_of_a_phone_calls_regarding(
+    http: httpx.AsyncClient, dataverse: Dataverse, mode: Any, status: int
+) -> None:
+    dataverse.switches.short_regarding = mode
+    person = dataverse.put("contacts", {})
+    answer = await http.post("phonecalls", json={SHORT: f"/contacts({person})"})
+    assert answer.status_code == status
+
+
+async def test_20_a_bind_by_an_alternate_key_that_names_nobody(http: httpx.AsyncClient) -> None:
+    body = {SHORT: "/contacts(emailaddress1='nobody@x.example')"}
+    assert code(await http.post("phonecalls", json=body)) == (404, "0x80060891")

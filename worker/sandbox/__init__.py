@@ -1,0 +1,1 @@
+"""A local stand-in for the clouds: Dataverse with its token endpoint, and traffic."""

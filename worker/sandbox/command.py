@@ -1,0 +1,57 @@
+"""``connect-dynamics sandbox``: serves a local Dataverse until told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+
+from typing import TYPE_CHECKING
+
+from worker.errors import ConfigError
+from worker.sandbox.dataverse import CLIENT_ID, CLIENT_SECRET, create_dataverse
+from worker.sandbox.server import serve
+from worker.service import stopping_on_signals
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+#: Any tenant will do for the sandbox; this one is printed.
+TENANT = "00000000-0000-4000-8000-000000000001"
+
+
+async def serve_until_stopped(
+    port: int, data: Path | None, ca: Path, tell: Callable[[str], object]
+) -> None:
+    """Serve until SIGTERM or SIGINT; ``tell`` gets the settings that reach it.
+
+    Raises:
+        ConfigError: The port is taken.
+    """
+    dataverse = create_dataverse(path=data)
+    stop = asyncio.Event()
+    try:
+        with stopping_on_signals(stop.set):
+            async with serve(dataverse, ca_path=ca, port=port) as url:
+                tell(
+                    "\n".join(f"export {name}={value}" for name, value in settings(url, ca).items())
+                )
+                await stop.wait()
+    except OSError as error:
+        raise ConfigError(f"port {port}: {error.strerror}; choose another with --port") from error
+    finally:
+        dataverse.close()
+
+
+def settings(url: str, ca: Path) -> dict[str, str]:
+    """The environment that makes ``connect-dynamics`` use a sandbox."""
+    return {
+        "CONNECT_DYNAMICS_ENVIRONMENT_URL": url,
+        "CONNECT_DYNAMICS_AUTHORITY": url,
+        "CONNECT_DYNAMICS_CA_FILE": str(ca.resolve()),
+        "CONNECT_DYNAMICS_TENANT": TENANT,
+        "CONNECT_DYNAMICS_CLIENT_ID": CLIENT_ID,
+        "CONNECT_DYNAMICS_SECRET": "env:SANDBOX_SECRET",
+        "SANDBOX_SECRET": CLIENT_SECRET,
+    }

@@ -1,0 +1,114 @@
+"""Serves a sandbox over TLS on this machine, with a certificate of its own authority."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+import trustme
+import uvicorn
+
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from worker.sandbox.web import ABORT
+
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
+
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from worker.sandbox.dataverse import Dataverse
+
+
+HOST: Final = "127.0.0.1"
+DRAIN_S: Final = 5  # how long requests have to finish when the server stops
+
+
+class _Protocol(H11Protocol):
+    """Lets the application close the connection (``web.ABORT``)."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        inner: ASGIApp = self.app
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            extensions = {**scope.get("extensions", {}), ABORT: self.transport.abort}
+            await inner({**scope, "extensions": extensions}, receive, send)
+
+        self.app = app
+
+    def shutdown(self) -> None:
+        """Close an idle connection at once: a client that never answers TLS's goodbye holds it."""
+        super().shutdown()
+        if self.transport.is_closing():
+            self.transport.abort()
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to the program and tells when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listening.set()
+
+
+@asynccontextmanager
+async def serve(dataverse: Dataverse, *, ca_path: Path, port: int = 0) -> AsyncIterator[str]:
+    """Serve while the block runs; gives the base URL (``https://127.0.0.1:<port>``).
+
+    Args:
+        dataverse: What to serve. It stays open.
+        ca_path: Where the authority's certificate goes (PEM), for clients to trust.
+        port: TCP port on 127.0.0.1; 0: a free one.
+
+    Raises:
+        OSError: The port is taken.
+    """
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(ca_path))
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((HOST, port))
+        server = _Server(_config(dataverse, authority))
+        task = asyncio.create_task(server.serve([listener]))
+        listening = asyncio.create_task(server.listening.wait())
+        try:
+            await asyncio.wait({task, listening}, return_when=asyncio.FIRST_COMPLETED)
+            yield f"https://{HOST}:{listener.getsockname()[1]}"
+        finally:
+            listening.cancel()
+            dataverse.release()
+            server.should_exit = True
+            await task
+
+
+def _config(dataverse: Dataverse, authority: trustme.CA) -> uvicorn.Config:
+    config = uvicorn.Config(
+        dataverse.app,
+        http=_Protocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,  # URLs hold numbers and names
+        server_header=False,
+        timeout_graceful_shutdown=DRAIN_S,
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(HOST, "localhost").configure_cert(context)
+    config.load()
+    config.ssl = context
+    return config

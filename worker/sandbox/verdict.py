@@ -1,0 +1,134 @@
+"""What Dynamics should hold after a scenario, compared with what it holds.
+
+Expectations come from what happened (the traffic's ``Truth``), not from the messages about it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from urllib.parse import quote
+
+from pipelines.plan import SIDE_LEGS, record_id
+from worker.sandbox.traffic import Leg, Truth
+from worker.sandbox.traffic.people import BUCKET, MAILBOX, REGION
+from worker.sandbox.traffic.truths import of_leg
+
+
+#: All records by entity set, as ``Dataverse.dump`` gives them.
+Records = dict[str, list[dict[str, Any]]]
+
+#: Channel -> entity set, pipeline and step that make its record.
+MADE_BY: Final = {
+    "VOICE": ("phonecalls", "phonecall", "STEP2"),
+    "CHAT": ("tasks", "chat", "CREATE"),
+    "TASK": ("tasks", "task", "CREATE"),
+    "EMAIL": ("emails", "email", "CREATE"),
+}
+
+#: The pipelines that are judged.
+PIPELINES: Final = tuple(pipeline for _, pipeline, _ in MADE_BY.values())
+
+#: Entity sets in which nothing else may be.
+ACTIVITIES: Final = ("phonecalls", "tasks", "emails", "appointments", "annotations")
+
+_COMPLETED: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """The record a contact should have: its entity set, key and columns (None: empty)."""
+
+    entity_set: str
+    key: str
+    columns: dict[str, Any]
+
+
+def expected(legs: Sequence[Leg]) -> list[Expected]:
+    """The records that contacts should have, in their order; side legs have none."""
+    return [_of(leg) for leg in legs if leg.method not in SIDE_LEGS]
+
+
+def _of(leg: Leg) -> Expected:
+    entity_set, pipeline, step = MADE_BY[leg.channel]
+    truth = of_leg(leg)
+    columns = {
+        "actualstart": truth.start,
+        "actualend": truth.end,
+        "actualdurationminutes": _minutes(truth),
+        "category": leg.channel,
+        "subcategory": truth.queue,
+        "statecode": _COMPLETED,
+        **_OWN[leg.channel](leg, truth),
+    }
+    return Expected(entity_set, record_id(leg.id, pipeline, step), columns)
+
+
+def _minutes(truth: Truth) -> int:
+    length = datetime.fromisoformat(truth.end) - datetime.fromisoformat(truth.start)
+    return -(-int(length.total_seconds()) // 60)
+
+
+def _call(_: Leg, truth: Truth) -> dict[str, Any]:
+    url = truth.recording_url
+    return {
+        "subject": f"Call between {truth.agent or 'no agent'} and {truth.number}",
+        "phonenumber": truth.number,
+        "directioncode": truth.outgoing,
+        "description": f"Your Recording URI is {url}" if url else None,
+        "statuscode": 2 if truth.outgoing else 4,
+    }
+
+
+def _chat(leg: Leg, truth: Truth) -> dict[str, Any]:
+    key = leg.key_of("transcript")
+    url = f"https://{BUCKET}.s3.{REGION}.amazonaws.com/{quote(key)}" if key else None
+    return {
+        "subject": f"Chat with {truth.agent or 'no agent'}",
+        "description": f"Your Transcript URI is {url}" if url else None,
+        "statuscode": 5,
+    }
+
+
+def _task(_: Leg, truth: Truth) -> dict[str, Any]:
+    return {"subject": f"Task for {truth.agent or 'no agent'}", "statuscode": 5}
+
+
+def _mail(_: Leg, truth: Truth) -> dict[str, Any]:
+    ends = (MAILBOX, truth.number) if truth.outgoing else (truth.number, MAILBOX)
+    return {
+        "subject": f"E-mail between {truth.agent or 'no agent'} and {truth.number}",
+        "directioncode": truth.outgoing,
+        "sender": ends[0],
+        "torecipients": ends[1],
+        "statuscode": 3 if truth.outgoing else 4,
+    }
+
+
+_OWN: Final = {"VOICE": _call, "CHAT": _chat, "TASK": _task, "EMAIL": _mail}
+
+
+def differences(wanted: Sequence[Expected], records: Records) -> Iterator[str]:
+    """What is not as it should be, one line each; nothing if all is right."""
+    found = {
+        (entity_set, row[_key_of(entity_set)]): row
+        for entity_set in ACTIVITIES
+        for row in records.get(entity_set, [])
+    }
+    for one in wanted:
+        row = found.pop((one.entity_set, one.key), None)
+        name = f"{one.entity_set}({one.key})"
+        if row is None:
+            yield f"{name} is not there"
+            continue
+        for column, value in one.columns.items():
+            if row.get(column) != value:
+                yield f"{name} {column} is {row.get(column)!r}, should be {value!r}"
+    for entity_set, key in found:
+        yield f"{entity_set}({key}) should not be there"
+
+
+def _key_of(entity_set: str) -> str:
+    return "annotationid" if entity_set == "annotations" else "activityid"
