@@ -12,6 +12,7 @@ from typing import Any, Literal
 import orjson
 
 from pipelines.fact import EVENT, OBJECT, RECORD, Fact
+from pipelines.facts import SEPARATOR, Facts, Stored
 
 
 #: Ledger entry of a column that may or may not have reached Dynamics: it is sent again.
@@ -92,7 +93,7 @@ class Contact:
     """
 
     id: str
-    facts: dict[str, Fact] = field(default_factory=dict)
+    facts: Facts = field(default_factory=Facts)
     ledger: dict[str, Record] = field(default_factory=dict)
     lookups: dict[str, dict[str, Any]] = field(default_factory=dict)
     effects: dict[str, str] = field(default_factory=dict)
@@ -101,16 +102,12 @@ class Contact:
     tries: int = 0
     update_only: bool = False
 
-    def observe(self, fact: Fact) -> bool:
+    def observe(self, fact: Fact | Stored) -> bool:
         """Keep the fact if it is greater than what its register holds; whether it was.
 
         One thing told by two paths (S3 natively and by EventBridge) may differ in ``at`` alone.
         """
-        known = self.facts.get(fact.register)
-        if known is not None and _rank(fact) <= _rank(known):
-            return False
-        self.facts[fact.register] = fact
-        return True
+        return self.facts.observe(fact)
 
     @property
     def record(self) -> Fact | None:
@@ -129,27 +126,20 @@ class Contact:
         return [f for r, f in sorted(self.facts.items()) if r.startswith(OBJECT)]
 
     def to_bytes(self) -> bytes:
-        """The contact as JSON, everything but its id; see ``from_bytes``."""
-        document: dict[str, Any] = {
-            "facts": {r: (f.version, f.digest, f.at, f.data) for r, f in self.facts.items()},
-        }
+        """The contact, everything but its id: a line of JSON, then each fact's data on its own."""
+        document: dict[str, Any] = {"facts": self.facts.heads()}
         for name in ("ledger", "lookups", "effects", "parked", "intent", "tries", "update_only"):
             if value := getattr(self, name):
                 document[name] = value
-        return orjson.dumps(document)
+        return SEPARATOR.join([orjson.dumps(document), *self.facts.bodies()])
 
     @classmethod
     def from_bytes(cls, contact_id: str, data: bytes) -> Contact:
         """The contact that ``to_bytes`` wrote."""
-        document = orjson.loads(data)
-        facts = {
-            register: Fact(contact_id, register, version, digest, fact, at)
-            for register, (version, digest, at, fact) in document.pop("facts").items()
-        }
+        head, *bodies = data.split(SEPARATOR)
+        document = orjson.loads(head)
+        facts = Facts(contact_id, document.pop("facts"), bodies)
         for name, kind in (("ledger", Record), ("parked", Parked)):
-            document[name] = {key: kind(**value) for key, value in document.get(name, {}).items()}
+            if name in document:
+                document[name] = {key: kind(**value) for key, value in document[name].items()}
         return cls(contact_id, facts, **document)
-
-
-def _rank(fact: Fact) -> tuple[str, str, str]:
-    return fact.version, fact.digest, fact.at

@@ -29,6 +29,7 @@ def digest(value: Any) -> str:
 
 
 NULL = digest(None)
+OPEN = digest(0)  # of a statecode
 
 
 def digests(columns: Mapping[str, Any]) -> dict[str, str]:
@@ -154,7 +155,7 @@ def closed(contact: Contact, write: Write) -> None:
     record = record_of(contact, write)
     tried = write.kind is Kind.REOPEN or record.refusals > 0
     record.refusals = 2 if tried else 1
-    if "statecode" not in record.columns:
+    if record.columns.get("statecode", OPEN) == OPEN:  # it is not, whatever we thought
         record.columns["statecode"] = UNKNOWN
 
 

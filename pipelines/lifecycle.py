@@ -103,7 +103,7 @@ def milestones(contact: Contact) -> dict[str, str]:
     times["record"] = proven.get("contact record")
     if times["created"] is not None:
         for thing in objects(contact):
-            times.setdefault(thing.milestone, thing.at)
+            times.setdefault(thing.milestone, second(thing.at) or "")
     return {name: times[name] or "" for name in MILESTONES if times.get(name) is not None}
 
 

@@ -78,12 +78,15 @@ class _Loader:
         self.only(document, ("name", "description", "when", "step"))
         name = self.text_of(document, "name", needed=True)
         rows = document.get("step")
-        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        if not rows or not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise self.fail("needs at least one [[step]]")
+        when = self.conditions(document)
+        for condition in when:
+            if message := _wrong(tuple(condition.split(".")), {}):
+                raise self.fail(f"when: {message}")
         steps = [self.step(row, name) for row in rows]
         self.check_names(steps)
         self.check_order(steps)
-        when = self.conditions(document)
         return Pipeline(name, tuple(_with_reads(step, steps) for step in steps), when, self.source)
 
     def step(self, row: dict[str, Any], pipeline: str) -> Step:
@@ -178,17 +181,10 @@ class _Loader:
                 raise self.fail("a column's name cannot be a template", source, source.find(column))
             length = table.lengths.get(column) if table else None
             try:
-                compiled[column] = compile_data(value, length)
+                compiled[column] = compile_data(value, length, column)
             except TemplateError as error:
-                raise self.fail(
-                    f"{column}: {error}", source, self.locate(source, column, error)
-                ) from error
+                raise self.fail(f"{column}: {error}", error.source, error.index) from error
         return compiled
-
-    @staticmethod
-    def locate(source: str, column: str, error: TemplateError) -> int:
-        at = source.find(f'"{column}"') + len(column) + 2
-        return source.find('"', at) + 1 + error.index
 
     def parse(self, source: str, key: str) -> Any:
         try:
@@ -209,10 +205,7 @@ class _Loader:
         if not isinstance(when, dict):
             raise self.fail('when is a table: when = { Channel = ["VOICE"] }')
         found = {}
-        for name, values in when.items():
-            first = name.split(".")[0]
-            if first.lower() not in _FOLDED:
-                raise self.fail(f"when: {_unknown(first)}")
+        for name, values in _flat(when).items():
             allowed = values if isinstance(values, list) else [values]
             if not allowed or not all(isinstance(v, str | int | bool) for v in allowed):
                 raise self.fail(f"when: {name}: one value, or a list of values")
@@ -234,15 +227,17 @@ class _Loader:
         return float(match[1]) * _UNITS[match[2]]
 
     def check_names(self, steps: list[Step]) -> None:
-        names = [step.name for step in steps]
+        names = [step.name.lower() for step in steps]
         for position, step in enumerate(steps):
             self.where = step.name
-            if names.count(step.name) > 1:
+            if names.count(step.name.lower()) > 1:
                 raise self.fail("there are two steps of this name")
             earlier = {s.name.lower(): s for s in steps[:position]}
             for template, path, index in _used(step):
                 if message := _wrong(path, earlier):
-                    raise self.fail(message, template, index)
+                    # A text that was mended on reading is not in the file, but the name is.
+                    there = template in self.text
+                    raise self.fail(message, template if there else path[0], index if there else 0)
             for name in step.when:
                 if message := _wrong(tuple(name.split(".")), earlier):
                     raise self.fail(f"when: {message}")
@@ -284,6 +279,15 @@ class _Loader:
         return str(value)
 
 
+def _flat(table: dict[str, Any], above: str = "") -> dict[str, Any]:
+    """``Queue.Name = …`` is a table in a table to TOML, one name to us."""
+    found: dict[str, Any] = {}
+    for name, value in table.items():
+        path = f"{above}{name}"
+        found.update(_flat(value, f"{path}.") if isinstance(value, dict) else {path: value})
+    return found
+
+
 def _used(step: Step) -> Iterator[tuple[str, tuple[str, ...], int]]:
     for data in (step.body, step.page):
         for template in templates(data):
@@ -313,7 +317,7 @@ def _wrong_answer(path: tuple[str, ...], step: Step | None) -> str:
         return f"there is no step before this one whose answer is {path[0]}"
     if len(path) != 2:  # noqa: PLR2004 - step and field
         return f"{path[0]} needs one field: {path[0]}.{step.table.key}"
-    if step.method == "PATCH" and path[1] != step.table.key:
+    if step.method == "PATCH" and path[1].lower() != step.table.key:
         return f"{path[0]} is the answer of a PATCH, which is its key only: {step.table.key}"
     return ""
 
@@ -331,6 +335,8 @@ def _near(name: str) -> str:
 def _with_reads(step: Step, steps: list[Step]) -> Step:
     """The step, knowing which fields of its answer others name."""
     answer = (step.name + RESPONSE).lower()
-    fields = {p[1] for s in steps for p in s.names() if p[0].lower() == answer and len(p) > 1}
+    fields = {
+        p[1].lower() for s in steps for p in s.names() if p[0].lower() == answer and len(p) > 1
+    }
     key = {step.table.key} if step.table and step.method != "GET" else set()
     return replace(step, reads=frozenset(fields - key))

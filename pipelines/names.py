@@ -161,11 +161,9 @@ def _members(name: str, value: Any) -> Any:
 def _plain(name: str, value: Any) -> Any:
     if name.endswith("Timestamp"):
         return second(value)
-    if isinstance(value, str):
-        if name in ENUMS:
-            return value.upper() or None
-        return value or None
-    return value
+    if name in ENUMS:
+        return (value.upper() or None) if isinstance(value, str) else None
+    return None if value == "" else value
 
 
 def second(value: Any) -> str | None:

@@ -123,6 +123,6 @@ def _constants(data: Any) -> Any:
         return [_constants(value) for value in data.values()]
     if isinstance(data, list):
         return [_constants(value) for value in data]
-    if isinstance(data, Template):
+    if isinstance(data, Template | Query):
         return re.sub(r"\{\{.*?\}\}|\{%.*?%\}", "", data.source)
     return data

@@ -12,22 +12,19 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
-from uuid import UUID, uuid5
 
 from pipelines.contact import Contact, Record
-from pipelines.entity import STATE, entity, is_party_list
-from pipelines.ledger import NULL, digest, digests
+from pipelines.difference import Desired, difference
+from pipelines.entity import is_party_list
+from pipelines.identity import record_id
+from pipelines.ledger import digest
 from pipelines.lifecycle import milestones
 from pipelines.objects import objects
 from pipelines.pipeline import RESPONSE, WITHIN_S, Pipeline, Step
-from pipelines.template import ABSENT, HELD, render_data, resolve
+from pipelines.template import ABSENT, HELD, as_text, render_data, resolve
 from pipelines.view import Names, object_names, view
 from pipelines.write import Kind, Write
 
-
-#: Record ids are ``uuid5(NAMESPACE, "<contact id>/<pipeline>/<step>")``: doing a write twice is
-#: doing it once. Never change it: every record ever made hangs on it.
-NAMESPACE = UUID("5f0c7c5e-7a3b-5d0e-9c53-1d6f6a4e2b10")
 
 #: Opening a record for the agent makes sense only so long after its milestone.
 OPEN_WITHIN_S = 60.0
@@ -90,33 +87,11 @@ class Plan:
         self.next_at = at if self.next_at is None else min(self.next_at, at)
 
 
-@dataclass(slots=True)
-class Desired:
-    """What one record should look like."""
-
-    entity: str
-    key: str
-    creating: Step | None
-    columns: dict[str, Any] = field(default_factory=dict)
-    held: set[str] = field(default_factory=set)
-    steps: list[Step] = field(default_factory=list)
-
-    @property
-    def name(self) -> str:
-        """The record's name in the ledger."""
-        return f"{self.entity}({self.key})"
-
-
 def judge_age(contact: Contact, now: float, kept_s: float) -> None:
     """Mark a contact that is new to us but ended longer ago than contacts are kept."""
     ended = _epoch(milestones(contact).get("ended", ""))
     if not contact.ledger and not contact.lookups and ended is not None and now - ended > kept_s:
         contact.update_only = True
-
-
-def record_id(contact_id: str, pipeline: str, step: str) -> str:
-    """The primary key of the record that a creating step makes for a contact."""
-    return str(uuid5(NAMESPACE, f"{contact_id}/{pipeline}/{step}"))
 
 
 def plan(contact: Contact, pipelines: Iterable[Pipeline], now: float, terms: Terms) -> Plan:
@@ -164,6 +139,7 @@ class _Planner:
             if step.method == "POST" and step.table is not None
         }
         self.answers = self.known_answers()
+        self.blocked_records: set[str] = set()
 
     def run(self) -> list[Write]:
         """Add the writes to the result; the closing ones are returned, for they go last of all."""
@@ -198,9 +174,9 @@ class _Planner:
 
     def met(self, name: str) -> bool:
         step = next(s for s in self.pipeline.steps if s.name.lower() == name.lower())
-        if step.on in FILES and self.ended is not None and "answered" not in self.reached:
+        if step.on in FILES and "ended" in self.reached and "answered" not in self.reached:
             return True
-        return step.on in self.reached and _admits(step.when, self.names(step))
+        return step.on in self.reached  # or its 'when' keeps it away: not worth a wait either
 
     def patience_over(self, step: Step, *, forever: bool = False) -> bool:
         """The contact ended ``within`` ago; if not yet, the plan looks again then."""
@@ -311,9 +287,11 @@ class _Planner:
         lenient = self.contact.record is not None
         names = self.names(step, lenient=lenient)
         for column, compiled in step.body.items():
-            value = render_data(compiled, names, lenient=lenient, key=column)
+            value = render_data(compiled, names, lenient=lenient)
             if value is HELD and self.patience_over(step):
                 value = render_data(compiled, self.names(step, lenient=True), lenient=True)
+            if value == [] and is_party_list(column):
+                value = ABSENT  # nobody is known: leave whom Dynamics puts there by itself
             if value is HELD:
                 if column not in desired.columns:
                     desired.held.add(column)
@@ -328,96 +306,38 @@ class _Planner:
 
     def diff(self, desired: Desired) -> list[Write]:
         """Add what brings the record to the desired columns; what closes it is returned."""
-        known = self.contact.ledger.get(desired.name)
-        unsent = Record(desired.entity, desired.key, "unsent" if desired.creating else "there")
-        record = known or unsent
-        reason = self.blocked(desired, record)
-        if reason:
+        record = self.contact.ledger.get(desired.name)
+        if reason := self.blocked(desired, record):
+            self.blocked_records.add(desired.name)
             for step in desired.steps:
                 self.wait(step, reason)
             return []
-        state = {c: v for c, v in desired.columns.items() if c in STATE and v is not None}
-        plain = {c: v for c, v in desired.columns.items() if c not in STATE}
         adopting = self.contact.update_only and self.terms.live
-        if record.state in ("unsent", "sent") and not adopting:
-            self.result.writes.append(self.write(Kind.CREATE, desired, _known(plain)))
-            return self.closing(desired, state)
-        if record.state != "there":
-            self.result.writes.append(self.write(Kind.ADOPT, desired, _known(desired.columns)))
-            return []
-        pending = _pending(record, plain, desired.held)
-        reopened = self.updates(desired, record, pending, state)
-        changed = reopened or any(record.columns.get(c) != digest(v) for c, v in state.items())
-        return self.closing(desired, state) if changed else []
+        writes, closes = difference(desired, record, adopting=adopting)
+        self.result.writes += writes
+        return closes
 
-    def blocked(self, desired: Desired, record: Record) -> str:
+    def blocked(self, desired: Desired, record: Record | None) -> str:
         if desired.name in self.contact.parked:
             return "parked"
-        if record.state == "gone":
+        if record is not None and record.state == "gone":
             return "no: the record was deleted or let go of"
-        answers = {p[0].lower() for s in desired.steps for p in s.names()}
+        return self.hanging(desired.steps, desired.name)
+
+    def hanging(self, steps: Iterable[Step], own: str = "") -> str:
+        """Which record that the steps name is not to be had, or ""."""
+        answers = {p[0].lower() for s in steps for p in s.names()}
         for name, step in self.own.items():
-            if name == desired.name or (step.name + RESPONSE).lower() not in answers:
+            if name == own or (step.name + RESPONSE).lower() not in answers:
                 continue
             other = self.contact.ledger.get(name)
             if name in self.contact.parked or (other and other.state == "gone"):
                 return f"for {step.name}, which is parked or gone"
+            if name in self.blocked_records:
+                return f"for {step.name}, which waits itself"
             if name not in self.records and not (other and other.state == "there"):
                 return f"for {step.name}"
         return ""
-
-    def updates(
-        self, desired: Desired, record: Record, pending: dict[str, Any], state: dict[str, Any]
-    ) -> bool:
-        """Add what updates an existing record; whether it had to be reopened for it."""
-        if not pending:
-            return False
-        table = entity(desired.entity)
-        opened = {"statecode": 0, "statuscode": table.open_status}
-        is_open = record.columns.get("statecode", digest(0)) == digest(0)
-        if record.refusals and not is_open and (record.refusals > 1 or not state):
-            self.result.writes.append(self.note(desired, pending))
-            return False
-        reopen = bool(record.refusals) and not is_open
-        if reopen:
-            self.result.writes.append(self.write(Kind.REOPEN, desired, opened))
-        parties = {c: v for c, v in pending.items() if is_party_list(c)}
-        if columns := {c: v for c, v in pending.items() if c not in parties}:
-            self.result.writes.append(self.write(Kind.UPDATE, desired, columns))
-        for column, value in parties.items():
-            self.result.writes.append(self.write(Kind.PARTIES, desired, {column: value or []}))
-        return reopen
-
-    def closing(self, desired: Desired, state: dict[str, Any]) -> list[Write]:
-        new = desired.name not in self.contact.ledger
-        if not state or (new and state.get("statecode") == 0):
-            return []  # a new record is open anyway
-        return [self.write(Kind.CLOSE, desired, state)]
-
-    def note(self, desired: Desired, pending: dict[str, Any]) -> Write:
-        told = digest({desired.name: digests(pending)})
-        return Write(
-            Kind.NOTE,
-            tuple(step.path for step in desired.steps),
-            record=desired.name,
-            entity="annotations",
-            key=record_id(self.contact.id, self.pipeline.name, f"note {desired.name} {told}"),
-            columns=pending,
-        )
-
-    def write(self, kind: Kind, desired: Desired, columns: dict[str, Any]) -> Write:
-        creating = desired.creating
-        return Write(
-            kind,
-            tuple(step.path for step in desired.steps),
-            record=desired.name,
-            entity=desired.entity,
-            key=desired.key,
-            columns=columns,
-            returning=tuple(sorted(creating.reads)) if creating else (),
-            on_missing=(creating or desired.steps[0]).on_missing,
-            creatable=creating is not None,
-        )
 
     # --- for the agent ---
 
@@ -425,8 +345,11 @@ class _Planner:
         if not self.terms.live or step.path in self.contact.effects:
             return
         at = _epoch(self.reached[step.on])
-        if self.ended is not None or (at is not None and self.now - at > OPEN_WITHIN_S):
+        if "ended" in self.reached or (at is not None and self.now - at > OPEN_WITHIN_S):
             self.result.expired.append(step.path)
+            return
+        if reason := self.hanging([step]):
+            self.wait(step, reason)
             return
         if (write := self.opening(step)) is None:
             self.wait(step, "for a value of its page")
@@ -437,27 +360,10 @@ class _Planner:
         page = render_data(step.page, self.names(step))
         if page is HELD:
             return None
+        page = {name: as_text(value) for name, value in page.items()}
         root = str(self.terms.constants.get("EnvironmentUri", "")).rstrip("/")
         url = f"{root}/{step.open}?{urlencode(page)}" if page else f"{root}/{step.open}"
         return Write(Kind.OPEN, (step.path,), url=url, tab=step.tab)
-
-
-def _pending(record: Record, plain: dict[str, Any], held: set[str]) -> dict[str, Any]:
-    """Columns whose desired value is not the acknowledged one; what has no value any more: null."""
-    pending = {
-        column: value
-        for column, value in plain.items()
-        if record.columns.get(column, NULL) != digest(value)
-    }
-    for column, acknowledged in record.columns.items():
-        ours = column not in plain and column not in held and column not in STATE
-        if ours and acknowledged != NULL:
-            pending[column] = None
-    return pending
-
-
-def _known(columns: dict[str, Any]) -> dict[str, Any]:
-    return {column: value for column, value in columns.items() if value is not None}
 
 
 def _admits(when: Mapping[str, frozenset[str]], values: Mapping[str, Any]) -> bool:

@@ -8,6 +8,7 @@ is Liquid (python-liquid), without anything that reads files or clocks.
 
 from __future__ import annotations
 
+import json
 import re
 
 from collections.abc import Iterator, Mapping
@@ -46,14 +47,25 @@ HELD: Final = Nothing("HELD")
 
 
 class TemplateError(ValueError):
-    """A template that cannot be used. ``index`` is the offset of the trouble in its source."""
+    """A template that cannot be used. ``index`` is the offset of the trouble in ``source``."""
 
-    def __init__(self, message: str, index: int) -> None:
+    def __init__(self, message: str, source: str, index: int) -> None:
         super().__init__(message)
+        self.source = source
         self.index = index
 
 
-_PLAIN = re.compile(r"\{\{-?\s*([A-Za-z_][\w-]*(?:\.[A-Za-z_][\w-]*)*)\s*-?\}\}")
+_PLAIN = re.compile(r"\{\{\s*([A-Za-z_][\w-]*(?:\.[A-Za-z_][\w-]*)*)\s*\}\}")
+
+#: What filters raise about a value they have no use for; not all of it is Liquid's own.
+_USELESS = (
+    LiquidError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+)
 _PLACEHOLDER = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 
 #: Dropped from Liquid: they would read files, or need state that one leaf does not have.
@@ -106,10 +118,16 @@ class Template:
         try:
             self._strict = _STRICT.from_string(source)
             self._lenient = _LENIENT.from_string(source)
-            used = self._strict.analyze().globals
+            analysis = self._strict.analyze()
         except LiquidError as error:
             index = error.token.start_index if error.token is not None else 0
-            raise TemplateError(str(error.message or "not a template"), index) from error
+            if index < 0:  # the end came too early
+                index = len(source)
+            raise TemplateError(str(error.message or "not a template"), source, index) from error
+        for name, spans in analysis.filters.items():
+            if name not in _STRICT.filters:
+                raise TemplateError(f"there is no filter {name!r}", source, spans[0].index)
+        used = analysis.globals
         self.names = [
             (tuple(str(segment) for segment in v.segments), v.span.index)
             for variables in used.values()
@@ -152,15 +170,15 @@ class Template:
         assert self._strict is not None  # noqa: S101 - by construction: not made of plain parts
         node = self._strict.nodes[0]
         assert isinstance(node, OutputNode)  # noqa: S101 - that is what whole means
-        context = RenderContext(self._strict, globals=names)
+        context = RenderContext(self._strict, globals=Names(names))  # strict: nothing is absent
         context.tag_namespace[LENGTH] = self._length
         try:
             value = node.expression.evaluate(context)
-        except LiquidError:  # a name without value, or one that the filter has no use for
+            if isinstance(value, Names):  # to touch a strict Undefined raises
+                value = value.plain()
+        except _USELESS:  # a name without value, or one that the filter has no use for
             return ABSENT
-        if isinstance(value, Names):
-            value = value.plain()
-        return ABSENT if value is None or isinstance(value, Undefined) else value
+        return ABSENT if value is None else value
 
     def _run(self, names: Names, *, lenient: bool) -> Any:
         template = self._lenient if lenient else self._strict
@@ -168,12 +186,12 @@ class Template:
         names = Names(names, lenient=lenient)
         context = RenderContext(template, globals=names)
         context.tag_namespace[LENGTH] = self._length
-        buffer = LimitedStringIO(limit=_Liquid.output_stream_limit)
+        buffer = LimitedStringIO(limit=_Liquid.output_stream_limit, newline="")
         try:
             template.render_with_context(context, buffer)
         except UndefinedError:
             return HELD
-        except LiquidError:  # a filter has no use for a value: as if the value were not there
+        except _USELESS:  # a filter has no use for a value: as if the value were not there
             return ABSENT if lenient else HELD
         return buffer.getvalue()
 
@@ -212,78 +230,8 @@ def resolve(names: Names, path: tuple[str, ...]) -> Any:
 
 def as_text(value: Any) -> str:
     """A JSON value inside text: booleans as JSON has them."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-# --- bodies -------------------------------------------------------------------------------------
-
-Body = dict[str, Any]
-
-
-def compile_data(data: Any, length: int | None = None) -> Any:
-    """JSON data with every string that has something to fill in made a ``Template``.
-
-    Raises:
-        TemplateError: With ``index`` counted in that string.
-    """
-    if isinstance(data, dict):
-        return {key: compile_data(value, length) for key, value in data.items()}
-    if isinstance(data, list):
-        return [compile_data(value, length) for value in data]
-    if isinstance(data, str):
-        template = Template(data, length)
-        return data if template.constant else template
-    return data
-
-
-def templates(compiled: Any) -> Iterator[Template]:
-    """Every template in compiled data."""
-    if isinstance(compiled, Template):
-        yield compiled
-    elif isinstance(compiled, Mapping):
-        for value in compiled.values():
-            yield from templates(value)
-    elif isinstance(compiled, list):
-        for value in compiled:
-            yield from templates(value)
-
-
-def render_data(compiled: Any, names: Names, *, lenient: bool = False, key: str = "") -> Any:
-    """Compiled data with its templates rendered; ABSENT parts are left out.
-
-    A link (``…@odata.bind``) is never made of names that have no value. A member of a list none of
-    whose templates has a value, such as a party nobody is known for, is left out. HELD anywhere
-    holds back the whole.
-    """
-    if isinstance(compiled, Template):
-        if key.endswith("@odata.bind"):
-            value = compiled.render(names)
-            return ABSENT if value is HELD or value == "" else value
-        return compiled.render(names, lenient=lenient)
-    if isinstance(compiled, dict):
-        return _render_object(compiled, names, lenient=lenient)
-    if isinstance(compiled, list):
-        values = [_render_member(value, names, lenient=lenient) for value in compiled]
-        if any(value is HELD for value in values):
-            return HELD
-        return [value for value in values if value is not ABSENT]
-    return compiled
-
-
-def _render_object(compiled: Body, names: Names, *, lenient: bool) -> Any:
-    values = {k: render_data(v, names, lenient=lenient, key=k) for k, v in compiled.items()}
-    if any(value is HELD for value in values.values()):
-        return HELD
-    return {k: v for k, v in values.items() if v is not ABSENT}
-
-
-def _render_member(compiled: Any, names: Names, *, lenient: bool) -> Any:
-    rendered = render_data(compiled, names, lenient=lenient)
-    if isinstance(compiled, dict) and isinstance(rendered, dict):
-        filled = [k for k, v in compiled.items() if isinstance(v, Template)]
-        if filled and not any(k in rendered for k in filled):
-            return ABSENT
-    return rendered
+    plain = isinstance(value, str | int | float) and not isinstance(value, bool)
+    return str(value) if plain else json.dumps(value, ensure_ascii=False)
 
 
 # --- queries ------------------------------------------------------------------------------------
@@ -293,7 +241,8 @@ _LITERAL = re.compile(
     r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"
     r"|[+-]?\d{1,30}(?:\.\d{1,30})?"
     r"|\d{4}-\d\d-\d\d(?:T\d\d:\d\d:\d\d(?:\.\d{1,7})?Z)?"
-    r"|true|false"
+    r"|true|false",
+    re.ASCII,
 )
 _LIKE = re.compile(r"\b(contains|startswith|endswith)\s*\([^()]*$")
 _ENCODED = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -315,16 +264,22 @@ class Query:
     def __init__(self, source: str) -> None:
         self.source = source
         if "{%" in source:
-            raise TemplateError("tags are not allowed in a query", source.index("{%"))
+            raise TemplateError("tags are not allowed in a query", source, source.index("{%"))
         self._pieces: list[tuple[str, Template | None]] = []
         self.names: list[tuple[tuple[str, ...], int]] = []
         position = 0
         for match in _PLACEHOLDER.finditer(source):
-            template = Template(match[0])
+            try:
+                template = Template(match[0])
+            except TemplateError as error:
+                raise TemplateError(str(error), source, match.start() + error.index) from error
             self.names += [(path, at + match.start()) for path, at in template.names]
             self._pieces.append((source[position : match.start()], template))
             position = match.end()
         self._pieces.append((source[position:], None))
+        for text, _ in self._pieces:
+            if "{{" in text:
+                raise TemplateError("expected '}}'", source, source.index(text) + text.index("{{"))
 
     def render(self, names: Names) -> Any:
         """The text to append, percent-encoded, or HELD."""
@@ -350,3 +305,82 @@ def _escaped(value: str, before: str) -> Any:
     if _LIKE.search(before[: before.rindex("'")]):
         value = re.sub(r"([%_\[])", r"[\1]", value)
     return value.replace("'", "''")
+
+
+# --- bodies -------------------------------------------------------------------------------------
+
+Body = dict[str, Any]
+
+#: Ending of a column that links to another record.
+LINK = "@odata.bind"
+
+
+def compile_data(data: Any, length: int | None = None, key: str = "") -> Any:
+    """JSON data with every string that has something to fill in made a ``Template``.
+
+    A link (``…@odata.bind``) is an address, so it is made a ``Query``.
+
+    Raises:
+        TemplateError: With the string at fault and the offset in it.
+    """
+    if isinstance(data, dict):
+        return {name: compile_data(value, length, name) for name, value in data.items()}
+    if isinstance(data, list):
+        return [compile_data(value, length) for value in data]
+    if not isinstance(data, str):
+        return data
+    if key.endswith(LINK):
+        link = Query(data)
+        return link if link.names else data
+    template = Template(data, length)
+    return data if template.constant else template
+
+
+def templates(compiled: Any) -> Iterator[Template | Query]:
+    """Every template and link in compiled data."""
+    if isinstance(compiled, Template | Query):
+        yield compiled
+    elif isinstance(compiled, Mapping):
+        for value in compiled.values():
+            yield from templates(value)
+    elif isinstance(compiled, list):
+        for value in compiled:
+            yield from templates(value)
+
+
+def render_data(compiled: Any, names: Names, *, lenient: bool = False) -> Any:
+    """Compiled data with its templates rendered; ABSENT parts are left out.
+
+    A link is never made of names that have no value. A member of a list none of whose templates
+    has a value, such as a party nobody is known for, is left out. HELD anywhere holds back the
+    whole.
+    """
+    if isinstance(compiled, Template):
+        return compiled.render(names, lenient=lenient)
+    if isinstance(compiled, Query):
+        value = compiled.render(names)
+        return ABSENT if value is HELD else value
+    if isinstance(compiled, dict):
+        return _render_object(compiled, names, lenient=lenient)
+    if isinstance(compiled, list):
+        values = [_render_member(value, names, lenient=lenient) for value in compiled]
+        if any(value is HELD for value in values):
+            return HELD
+        return [value for value in values if value is not ABSENT]
+    return compiled
+
+
+def _render_object(compiled: Body, names: Names, *, lenient: bool) -> Any:
+    values = {k: render_data(v, names, lenient=lenient) for k, v in compiled.items()}
+    if any(value is HELD for value in values.values()):
+        return HELD
+    return {k: v for k, v in values.items() if v is not ABSENT}
+
+
+def _render_member(compiled: Any, names: Names, *, lenient: bool) -> Any:
+    rendered = render_data(compiled, names, lenient=lenient)
+    if isinstance(compiled, dict) and isinstance(rendered, dict):
+        filled = [k for k, v in compiled.items() if isinstance(v, Template | Query)]
+        if filled and not any(k in rendered for k in filled):
+            return ABSENT
+    return rendered

@@ -62,8 +62,10 @@ class Names(Mapping[str, Any]):
     def __init__(
         self, values: Mapping[str, Any], scalar: str | None = None, *, lenient: bool = False
     ) -> None:
-        self._values = values
-        self._folded = {str(name).lower(): name for name in values}
+        # Names wrapped anew: their members must not keep the leniency of before.
+        inner = values._values if isinstance(values, Names) else values  # noqa: SLF001 - our own
+        self._values: Mapping[str, Any] = inner
+        self._folded = {str(name).lower(): name for name in self._values}
         self.scalar = scalar
         self.lenient = lenient
 

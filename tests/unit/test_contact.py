@@ -1,0 +1,135 @@
+"""A contact: the greatest fact of each register, in whatever order and however often they come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import permutations
+
+import pytest
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.contact import Contact, Parked, Record
+from pipelines.fact import Fact
+
+
+Told = Callable[..., Contact]
+Makes = Callable[..., Fact]
+
+FACTS = st.builds(
+    Fact,
+    contact_id=st.just("c"),
+    register=st.sampled_from(["record", "event/QUEUED", "object/b/k"]),
+    version=st.sampled_from(["", "1", "2"]),
+    digest=st.sampled_from(["a", "b"]),
+    data=st.just({}),
+    at=st.just(""),
+)
+
+
+def test_a_newer_record_replaces_an_older_one(record: Makes, told: Told) -> None:
+    old, new = record(), record(LastUpdateTimestamp="2026-01-11T04:09:00Z")
+    contact = told(old)
+    assert contact.observe(new)
+    assert contact.record is new
+
+
+def test_an_older_record_changes_nothing(record: Makes, told: Told) -> None:
+    old, new = record(), record(LastUpdateTimestamp="2026-01-11T04:09:00Z")
+    contact = told(new)
+    assert not contact.observe(old)
+    assert contact.record is new
+
+
+def test_the_same_fact_twice_is_no_news(record: Makes, told: Told) -> None:
+    assert not told(record()).observe(record())
+
+
+def test_of_two_with_one_version_the_greater_digest_stays(record: Makes, told: Told) -> None:
+    one, other = record(Channel="VOICE"), record(Channel="TASK")
+    greater = max(one, other, key=lambda fact: fact.digest)
+    assert told(one, other).record == told(other, one).record == greater
+
+
+@given(st.lists(FACTS, max_size=5))
+def test_facts_end_the_same_in_any_order_and_number(facts: list[Fact]) -> None:
+    def ends(order: tuple[Fact, ...]) -> dict[str, Fact]:
+        contact = Contact("c")
+        for fact in (*order, *order):
+            contact.observe(fact)
+        return dict(contact.facts)
+
+    assert all(ends(order) == ends(tuple(facts)) for order in permutations(facts))
+
+
+def test_events_are_in_the_order_in_which_they_happened(event: Makes, told: Told) -> None:
+    contact = told(*(event(k) for k in ("DISCONNECTED", "QUEUED", "INITIATED")))
+    assert [fact.register for fact in contact.events] == [
+        "event/INITIATED",
+        "event/QUEUED",
+        "event/DISCONNECTED",
+    ]
+
+
+def test_events_record_and_objects_are_apart(
+    event: Makes, record: Makes, stored: Makes, told: Told
+) -> None:
+    contact = told(event("INITIATED"), record(), stored())
+    assert len(contact.events) == len(contact.objects) == 1
+    assert contact.record == record()
+
+
+def test_a_contact_without_facts_has_none_of_them() -> None:
+    contact = Contact("c")
+    assert (contact.record, contact.events, contact.objects) == (None, [], [])
+
+
+def test_a_contact_survives_being_written_down(
+    event: Makes, record: Makes, stored: Makes, told: Told
+) -> None:
+    contact = told(event("INITIATED"), record(), stored())
+    contact.ledger["phonecalls(1)"] = Record(
+        "phonecalls", "1", "there", {"subject": "ab"}, ours=True, refusals=1, answer={"a": 1}
+    )
+    contact.lookups["p/WHO"] = {"asked": "cd", "answer": {"LookupStatus": "NoMatch"}}
+    contact.effects["p/OPEN"] = "expired"
+    contact.parked["phonecalls(1)"] = Parked(["p/S"], 12.5, 400, "0x0", {"body": None}, "no")
+    contact.intent["phonecalls(1)"] = {"subject": "ef"}
+    contact.tries = 2
+    contact.update_only = True
+    assert Contact.from_bytes(contact.id, contact.to_bytes()) == contact
+
+
+def test_read_back_it_takes_new_facts_and_keeps_the_others(
+    event: Makes, record: Makes, told: Told
+) -> None:
+    whole = told(event("INITIATED"), event("QUEUED"), record())
+    read = Contact.from_bytes(whole.id, told(event("INITIATED"), record()).to_bytes())
+    assert not read.observe(event("INITIATED"))
+    assert read.observe(event("QUEUED"))
+    assert read.facts == whole.facts
+    assert Contact.from_bytes(whole.id, read.to_bytes()) == whole
+
+
+def test_its_facts_are_shown_by_register_only(record: Makes, told: Told) -> None:
+    assert repr(told(record()).facts) == "Facts(record)"
+
+
+def test_a_new_contact_survives_it_too() -> None:
+    assert Contact.from_bytes("c", Contact("c").to_bytes()) == Contact("c")
+
+
+def test_what_is_empty_takes_no_room() -> None:
+    assert Contact("c").to_bytes() == b'{"facts":{}}'
+
+
+@pytest.mark.parametrize(
+    ("record", "name"),
+    [
+        (Record("phonecalls", "1-2"), "phonecalls(1-2)"),
+        (Record("contacts", "emailaddress1='a'"), "contacts(emailaddress1='a')"),
+    ],
+)
+def test_a_record_is_named_by_its_address(record: Record, name: str) -> None:
+    assert record.name == name

@@ -1,0 +1,387 @@
+"""The ledger: what each outcome of each write means."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pipelines.contact import UNKNOWN, Contact, Parked, Record
+from pipelines.ledger import (
+    CHANGING,
+    NULL,
+    acknowledge,
+    adopt,
+    closed,
+    current,
+    digest,
+    digests,
+    intend,
+    let_go,
+    missing,
+    record_of,
+    same,
+    taken,
+    unsettle,
+)
+from pipelines.write import Kind, Write
+
+
+KEY = "8a1f0c7e-0000-4000-8000-00000000c0de"
+NAME = f"phonecalls({KEY})"
+US = "11111111-0000-4000-8000-000000000001"
+SOMEBODY = "22222222-0000-4000-8000-000000000002"
+
+
+def write(kind: Kind = Kind.UPDATE, **changes: Any) -> Write:
+    columns = {"subject": "Call", "category": "VOICE"}
+    fields = {"record": NAME, "entity": "phonecalls", "key": KEY, "columns": columns} | changes
+    return Write(kind, ("p/CALL",), **fields)
+
+
+def known(contact: Contact, **fields: Any) -> Record:
+    contact.ledger[NAME] = Record("phonecalls", KEY, **({"state": "there"} | fields))
+    return contact.ledger[NAME]
+
+
+@pytest.fixture
+def contact() -> Contact:
+    return Contact("c")
+
+
+# --- digests ------------------------------------------------------------------------------------
+
+
+def test_equal_values_have_one_digest() -> None:
+    assert digest({"a": [1, None], "b": "x"}) == digest({"b": "x", "a": [1, None]})
+    different: list[Any] = [None, False, 0, "", "0", [], {}, [0]]
+    assert len({digest(value) for value in different}) == len(different)
+    assert digests({"a": None, "b": 1}) == {"a": NULL, "b": digest(1)}
+
+
+# --- acknowledged -------------------------------------------------------------------------------
+
+
+def test_a_create_makes_the_record_ours(contact: Contact) -> None:
+    acknowledge(
+        contact,
+        write(Kind.CREATE, returning=("createdon", "other")),
+        {"createdon": "now", "secret": "x"},
+    )
+    assert contact.ledger == {
+        NAME: Record(
+            "phonecalls",
+            KEY,
+            "there",
+            {"subject": digest("Call"), "category": digest("VOICE")},
+            answer={"createdon": "now"},
+        )
+    }
+
+
+def test_a_create_forgets_what_was_thought_of_the_record(contact: Contact) -> None:
+    record = known(contact, state="sent", columns={"description": UNKNOWN})
+    acknowledge(contact, write(Kind.CREATE), {})
+    assert set(record.columns) == {"subject", "category"}
+
+
+def test_an_update_adds_its_columns(contact: Contact) -> None:
+    record = known(contact, columns={"subject": UNKNOWN, "description": "x"})
+    acknowledge(contact, write(columns={"subject": None}), {})
+    assert record.columns == {"subject": NULL, "description": "x"}
+
+
+def test_a_record_that_no_step_creates_is_taken_to_be_there(contact: Contact) -> None:
+    acknowledge(contact, write(), {})
+    assert contact.ledger[NAME].state == "there"
+
+
+@pytest.mark.parametrize(("kind", "state"), [(Kind.CREATE, "unsent"), (Kind.ADOPT, "unsent")])
+def test_a_record_of_ours_begins_unsent(kind: Kind, state: str, contact: Contact) -> None:
+    assert record_of(contact, write(kind)).state == state
+    assert record_of(contact, write(kind)) is contact.ledger[NAME]
+
+
+def test_a_record_by_another_key_keeps_it_whole(contact: Contact) -> None:
+    odd = write(record="contacts(name='a (b)')", entity="contacts", key="name='a (b)'")
+    assert record_of(contact, odd).key == "name='a (b)'"
+    assert record_of(contact, odd).name == odd.record
+
+
+def test_a_lookup_is_remembered_with_its_question(contact: Contact) -> None:
+    lookup = Write(Kind.LOOKUP, ("p/WHO",), url="contacts?x")
+    acknowledge(contact, lookup, {"LookupStatus": "NoMatch"})
+    assert contact.lookups == {
+        "p/WHO": {"asked": digest("contacts?x"), "answer": {"LookupStatus": "NoMatch"}}
+    }
+    assert contact.ledger == {}
+
+
+def test_an_opened_record_is_done(contact: Contact) -> None:
+    acknowledge(contact, Write(Kind.OPEN, ("p/OPEN",), url="https://x"), {})
+    assert (contact.effects, contact.ledger) == ({"p/OPEN": "done"}, {})
+
+
+# --- intent -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_what_changes_a_record_is_noted_before_it_is_sent(kind: Kind, contact: Contact) -> None:
+    assert intend(contact, [write(kind)]) is (kind in CHANGING)
+    assert (NAME in contact.intent) is (kind in CHANGING)
+
+
+def test_noting_the_same_again_is_no_news(contact: Contact) -> None:
+    assert intend(contact, [write(Kind.CREATE), write(columns={"a": 1})])
+    assert not intend(contact, [write(columns={"a": 1})])
+    assert not intend(contact, [])
+    assert intend(contact, [write(columns={"a": 2})])
+
+
+def test_an_intent_without_outcome_leaves_columns_unknown(contact: Contact) -> None:
+    record = known(contact, columns={"subject": digest("Call"), "description": "x"})
+    intend(contact, [write()])
+    unsettle(contact)
+    assert record.columns == {"subject": UNKNOWN, "category": UNKNOWN, "description": "x"}
+    assert (record.state, contact.intent) == ("there", {})
+
+
+def test_a_create_without_outcome_may_have_been_sent(contact: Contact) -> None:
+    intend(contact, [write(Kind.CREATE)])
+    unsettle(contact)
+    assert contact.ledger[NAME].state == "sent"
+    assert set(contact.ledger[NAME].columns) == {"subject", "category"}
+
+
+def test_a_create_of_a_record_that_is_there_says_nothing_new(contact: Contact) -> None:
+    record = known(contact)
+    intend(contact, [write(Kind.CREATE)])
+    unsettle(contact)
+    assert record.state == "there"
+
+
+def test_an_update_of_others_without_outcome_is_of_a_record_that_is_there(
+    contact: Contact,
+) -> None:
+    intend(contact, [write()])
+    unsettle(contact)
+    assert contact.ledger[NAME].state == "there"
+
+
+def test_without_intent_nothing_is_unsettled(contact: Contact) -> None:
+    unsettle(contact)
+    assert contact == Contact("c")
+
+
+# --- it exists already --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("state", "ours"), [("unsent", False), ("sent", True)])
+def test_a_record_that_exists_may_be_ours_if_a_create_left(
+    state: str, contact: Contact, *, ours: bool
+) -> None:
+    record = known(contact, state=state)
+    taken(contact, write(Kind.CREATE))
+    assert (record.state, record.ours) == ("found", ours)
+
+
+def adopted(contact: Contact, row: dict[str, Any], *, overwrite: bool = False) -> dict[str, str]:
+    """What the ledger says of each column: "settled", or "owed" if it is to be written."""
+    columns = {"subject": "Call", "directioncode": False, "statecode": 1, "statuscode": 4}
+    asked = write(Kind.ADOPT, columns=columns, returning=("createdon",))
+    adopt(contact, asked, row, US, overwrite=overwrite)
+    record = contact.ledger[NAME]
+    assert (record.state, record.ours) == ("there", False)
+    return {c: "owed" if d == UNKNOWN else "settled" for c, d in record.columns.items()}
+
+
+OURS = {"_createdby_value": US.upper(), "_modifiedby_value": US}
+OTHERS = {"_createdby_value": US, "_modifiedby_value": SOMEBODY}
+EDITED = {"subject": "Edited", "directioncode": True, "statecode": 0, "statuscode": 1}
+ALL_OWED = dict.fromkeys(EDITED, "owed")
+
+
+def test_our_own_record_is_brought_up_to_date_fully(contact: Contact) -> None:
+    assert adopted(contact, OURS | EDITED) == ALL_OWED
+
+
+def test_so_is_one_that_our_lost_create_may_have_made(contact: Contact) -> None:
+    known(contact, state="found", ours=True)
+    assert adopted(contact, OTHERS | EDITED) == ALL_OWED
+
+
+def test_so_is_any_if_told_to_overwrite(contact: Contact) -> None:
+    assert adopted(contact, OTHERS | EDITED, overwrite=True) == ALL_OWED
+
+
+def test_a_persons_columns_are_kept_and_gaps_filled(contact: Contact) -> None:
+    assert adopted(contact, OTHERS | EDITED) == {
+        "subject": "settled",  # edited
+        "directioncode": "owed",  # at its default
+        "statecode": "owed",  # open, so it is closed
+        "statuscode": "owed",
+    }
+    assert adopted(contact, OTHERS | EDITED | {"subject": None})["subject"] == "owed"
+
+
+def test_a_record_without_makers_is_a_persons(contact: Contact) -> None:
+    assert adopted(contact, EDITED)["subject"] == "settled"
+
+
+def test_a_persons_closed_record_stays_as_it_was_closed(contact: Contact) -> None:
+    found = adopted(contact, OTHERS | EDITED | {"statecode": 2, "statuscode": 3})
+    assert (found["statecode"], found["statuscode"]) == ("settled", "settled")
+
+
+@pytest.mark.parametrize("row", [OURS, OTHERS])
+def test_what_says_the_same_is_settled(row: dict[str, Any], contact: Contact) -> None:
+    there = {"subject": "Call", "directioncode": False, "statecode": 1, "statuscode": 4}
+    assert set(adopted(contact, row | there).values()) == {"settled"}
+
+
+def test_columns_nobody_wants_any_more_are_nulled_in_our_record_only(contact: Contact) -> None:
+    for row, left in ((OURS, "description"), (OTHERS, None)):
+        known(contact, state="found", columns={"description": "x", "category": "y"})
+        found = adopted(contact, row | EDITED | {"description": "old", "category": None})
+        assert ("description" in found) is (left is not None)
+        assert "category" not in found
+
+
+def test_asked_fields_are_kept(contact: Contact) -> None:
+    adopted(contact, OURS | EDITED | {"createdon": "then", "other": 1})
+    assert contact.ledger[NAME].answer == {"createdon": "then"}
+
+
+def test_a_record_of_others_has_its_tables_defaults(contact: Contact) -> None:
+    adopt(
+        contact,
+        write(Kind.ADOPT, columns={"prioritycode": 2, "phonecall_activity_parties": [{}]}),
+        OTHERS | {"prioritycode": 1, "phonecall_activity_parties": []},
+        US,
+        overwrite=False,
+    )
+    assert set(contact.ledger[NAME].columns.values()) == {UNKNOWN}
+
+
+# --- it is missing or closed ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("asked", "settled", "state"),
+    [
+        (write(creatable=True), False, "there"),
+        (write(on_missing="skip", creatable=True), True, "gone"),
+        (write(on_missing="skip"), True, "gone"),
+        (write(on_missing="recreate", creatable=True), True, "unsent"),
+        (write(on_missing="recreate"), False, "there"),
+        (write(Kind.CLOSE, creatable=True), False, "there"),
+        (write(Kind.ADOPT, creatable=True), True, "gone"),
+        (write(Kind.ADOPT, on_missing="recreate", creatable=True), True, "gone"),
+    ],
+)
+def test_a_missing_record_is_parked_recreated_or_skipped(
+    asked: Write, state: str, contact: Contact, *, settled: bool
+) -> None:
+    record = known(contact, columns={"subject": "x"})
+    assert missing(contact, asked) is settled
+    assert record.state == state
+    assert record.columns == ({} if state == "unsent" else {"subject": "x"})
+
+
+def test_a_closed_record_is_reopened_then_noted(contact: Contact) -> None:
+    record = known(contact)
+    closed(contact, write())
+    assert (record.refusals, record.columns) == (1, {"statecode": UNKNOWN})
+    closed(contact, write())
+    assert record.refusals == 2
+
+
+def test_a_record_that_will_not_reopen_is_noted_at_once(contact: Contact) -> None:
+    record = known(contact, columns={"statecode": digest(1)})
+    closed(contact, write(Kind.REOPEN))
+    assert (record.refusals, record.columns) == (2, {"statecode": digest(1)})
+
+
+# --- letting go ---------------------------------------------------------------------------------
+
+
+def test_a_record_let_go_of_is_gone(contact: Contact) -> None:
+    known(contact)
+    contact.parked[NAME] = Parked(["p/CALL"], 0.0, 400, "", {}, "")
+    let_go(contact, NAME)
+    assert (contact.parked, contact.ledger[NAME].state) == ({}, "gone")
+
+
+def test_so_is_one_that_never_came_to_be(contact: Contact) -> None:
+    let_go(contact, NAME)
+    assert contact.ledger == {NAME: Record("phonecalls", KEY, "gone")}
+
+
+def test_a_lookup_let_go_of_is_dropped(contact: Contact) -> None:
+    contact.parked["p/WHO"] = Parked(["p/WHO"], 0.0, 400, "", {}, "")
+    let_go(contact, "p/WHO")
+    assert (contact.parked, contact.effects) == ({}, {"p/WHO": "dropped"})
+
+
+# --- comparing ------------------------------------------------------------------------------------
+
+LINK = "regardingobjectid_contact_phonecall"
+ANNOTATION = "@Microsoft.Dynamics.CRM.associatednavigationproperty"
+
+
+def test_a_links_value_is_found_by_its_annotation() -> None:
+    row = {
+        "_ownerid_value": SOMEBODY,
+        f"_ownerid_value{ANNOTATION}": "ownerid",
+        "_regardingobjectid_value": KEY,
+        f"_regardingobjectid_value{ANNOTATION}": LINK,
+        "subject": "Call",
+    }
+    assert current(row, f"{LINK}@odata.bind") == KEY
+    assert current(row, "regardingobjectid_account_phonecall@odata.bind") is None
+    assert current(row, "subject") == "Call"
+    assert current(row, "category") is None
+
+
+@pytest.mark.parametrize(
+    ("column", "desired", "actual", "equal"),
+    [
+        ("subject", "Call", "Call", True),
+        ("subject", "Call", "call", False),
+        ("subject", "Call", None, False),
+        ("actualdurationminutes", 5, 5, True),
+        ("actualdurationminutes", 5, "5", False),
+        ("actualstart", "2026-01-02T03:00:00Z", "2026-01-02T03:00:00.000Z", True),
+        ("actualstart", "2026-01-02T03:00:00Z", "2026-01-02T04:00:00+01:00", True),
+        ("actualstart", "2026-01-02T03:00:00Z", "2026-01-02T03:00:01Z", False),
+        ("subject", "soon", "later", False),
+        (f"{LINK}@odata.bind", f"/contacts({KEY.upper()})", KEY, True),
+        (f"{LINK}@odata.bind", f"contacts({KEY})", KEY, True),
+        (f"{LINK}@odata.bind", f"/contacts({KEY})", SOMEBODY, False),
+        (f"{LINK}@odata.bind", f"/contacts({KEY})", None, False),
+    ],
+)
+def test_values_are_compared_by_what_they_say(
+    column: str,
+    desired: Any,
+    actual: Any,
+    equal: bool,
+) -> None:
+    assert same(column, desired, actual) is equal
+
+
+def test_parties_are_compared_by_role_and_person() -> None:
+    desired = [
+        {"partyid_contact@odata.bind": f"/contacts({KEY.upper()})", "participationtypemask": 1},
+        {"addressused": "+49", "participationtypemask": 2},
+    ]
+    actual = [
+        {"participationtypemask": 2, "_partyid_value": None, "addressused": "+49", "x": 1},
+        {"participationtypemask": 1, "_partyid_value": KEY, "addressused": "a@b"},
+    ]
+    assert same("phonecall_activity_parties", desired, actual)
+    assert not same("phonecall_activity_parties", desired, actual[:1])
+    assert not same("phonecall_activity_parties", desired[:1], actual[:1])
+    assert same(
+        "email_activity_parties", [{"unresolvedpartyname": "A"}], [{"unresolvedpartyname": "a"}]
+    )

@@ -1,0 +1,143 @@
+"""The files stored for a contact, as S3 or the contact record tells of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pipelines.contact import Contact
+from pipelines.fact import Fact
+from pipelines.objects import KINDS, StoredObject, objects
+
+
+Told = Callable[..., Contact]
+Makes = Callable[..., Fact]
+
+CONTACT = "5ca32fbd-8f92-46af-92a5-6b0f970f0efe"
+NAME = f"{CONTACT}_20260102T03:00_UTC.wav"
+
+
+def thing(**changes: Any) -> StoredObject:
+    return StoredObject(
+        **{
+            "kind": "recording",
+            "bucket": "recordings",
+            "key": f"a/{NAME}",
+            "region": "eu-central-1",
+            "at": "",
+            **changes,
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "url"),
+    [
+        ({}, "https://recordings.s3.eu-central-1.amazonaws.com/a/"),
+        ({"region": "cn-north-1"}, "https://recordings.s3.cn-north-1.amazonaws.com.cn/a/"),
+        ({"region": ""}, "https://recordings.s3.amazonaws.com/a/"),
+        ({"bucket": "rec.acme.com"}, "https://s3.eu-central-1.amazonaws.com/rec.acme.com/a/"),
+        ({"bucket": "rec.acme.com", "region": ""}, "https://s3.amazonaws.com/rec.acme.com/a/"),
+    ],
+)
+def test_its_url_fits_region_and_bucket(changes: dict[str, str], url: str) -> None:
+    assert thing(**changes).url == url + NAME.replace(":", "%3A")
+
+
+def test_a_url_is_encoded_and_a_uri_is_not() -> None:
+    odd = thing(key="a b/c+d%/ü.wav")
+    assert odd.url.endswith("/a%20b/c%2Bd%25/%C3%BC.wav")
+    assert odd.uri == "s3://recordings/a b/c+d%/ü.wav"
+
+
+@pytest.mark.parametrize(("kind", "milestone"), KINDS.items())
+def test_every_kind_reaches_a_milestone(kind: str, milestone: str) -> None:
+    assert thing(kind=kind).milestone == milestone
+
+
+def test_s3_tells_of_a_recording(stored: Makes, told: Told) -> None:
+    (found,) = objects(told(stored(f"a/{NAME}")))
+    assert found == thing(at="2026-01-02T03:06:00.000Z")
+
+
+def test_without_a_region_told_it_is_unknown(stored: Makes, told: Told) -> None:
+    (found,) = objects(told(stored(region=None)))
+    assert found.region == ""
+
+
+def test_they_are_ordered_by_kind_and_key(stored: Makes, told: Told) -> None:
+    keys = [
+        f"a/{NAME}",
+        f"b/{NAME}",
+        f"Redacted/{CONTACT}_call_recording_redacted_2026-01-02T03:00:00Z.wav",
+        f"ivr/2026/01/02/{NAME}",
+        f"a/{CONTACT}_20260102T03:00_UTC.json",
+        f"a/{CONTACT}_analysis_2026-01-02T03:00:00Z.json",
+        f"a/{CONTACT}_analysis_redacted_2026-01-02T03:00:00Z.json",
+    ]
+    found = objects(told(*(stored(key) for key in reversed(keys))))
+    assert [one.key for one in found] == keys
+    assert [one.kind for one in found] == ["recording", *KINDS]
+
+
+def entry(**changes: Any) -> dict[str, Any]:
+    return {
+        "StorageType": "S3",
+        "Location": f"recordings/a/{NAME}",
+        "MediaStreamType": "AUDIO",
+        "Status": "AVAILABLE",
+    } | changes
+
+
+def test_the_contact_record_tells_too(record: Makes, told: Told) -> None:
+    (found,) = objects(told(record(Recordings=[entry()])))
+    assert found == thing(at="2026-01-02T03:05:30.000Z")
+
+
+def test_its_single_recording_counts_for_itself(record: Makes, told: Told) -> None:
+    alone = {"Location": f"recordings/a/{NAME}", "Status": None, "Type": "AUDIO"}
+    assert [o.key for o in objects(told(record(Recording=alone)))] == [f"a/{NAME}"]
+
+
+def test_a_file_told_of_three_times_is_one_and_s3_knows_best(
+    record: Makes, stored: Makes, told: Told
+) -> None:
+    twice = record(Recording=entry(), Recordings=[entry()], InstanceARN="arn:aws:connect:us-west-2")
+    assert [o.region for o in objects(told(twice))] == ["us-west-2"]
+    assert [o.region for o in objects(told(twice, stored(f"a/{NAME}")))] == ["eu-central-1"]
+
+
+@pytest.mark.parametrize(
+    "useless",
+    [
+        entry(Status="DELETED"),
+        entry(StorageType="KINESIS_VIDEO_STREAM"),
+        entry(Location="arn:aws:kinesisvideo:eu-central-1:1:stream/x/1"),
+        entry(Location="recordings/a/notes.txt"),
+        entry(Location=f"/a/{NAME}"),
+        entry(Location=None),
+        "text",
+        None,
+    ],
+)
+def test_what_is_no_file_of_ours_is_passed_over(useless: Any, record: Makes, told: Told) -> None:
+    assert objects(told(record(Recordings=[useless, entry()]))) == objects(
+        told(record(Recordings=[entry()]))
+    )
+
+
+def test_a_deleted_recording_in_another_case_is_passed_over(record: Makes, told: Told) -> None:
+    gone = {name.lower(): value for name, value in entry(Status="DELETED").items()}
+    assert objects(told(record(recordings=[gone]))) == []
+
+
+@pytest.mark.parametrize("listed", [None, {}, "text", 7])
+def test_a_list_that_is_none_holds_nothing(listed: Any, record: Makes, told: Told) -> None:
+    assert objects(told(record(Recordings=listed))) == []
+
+
+def test_a_record_without_instance_knows_no_region(record: Makes, told: Told) -> None:
+    (found,) = objects(told(record(Recordings=[entry()], InstanceARN=None)))
+    assert found.region == ""

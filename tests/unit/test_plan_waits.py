@@ -1,0 +1,322 @@
+"""When steps apply: milestones, conditions, waits, and what is for live contacts only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pipelines.contact import Contact, Parked, Record
+from pipelines.fact import Fact
+from pipelines.identity import record_id
+from pipelines.lifecycle import MILESTONES
+from pipelines.loader import load
+from pipelines.plan import AWAITED, Plan, Terms, judge_age, opening, plan
+from pipelines.write import Kind
+
+
+Told = Callable[..., Contact]
+Makes = Callable[..., Fact]
+
+BEGAN = 1767322800.0  # 03:00:00
+ANSWERED = BEGAN + 20
+ENDED = BEGAN + 245
+FOREVER = float("inf")
+
+CREATE = """
+[[step]]
+name = "CALL"
+on = "created"
+method = "POST"
+entity = "phonecalls"
+body = '{"subject": "Call"}'
+"""
+FILE = """
+[[step]]
+name = "FILE"
+on = "recording"
+method = "PATCH"
+entity = "phonecalls"
+query = "({{CALL-Response.activityid}})"
+body = '{"description": "{{objectUri}}"}'
+"""
+CLOSE = """
+[[step]]
+name = "CLOSE"
+on = "ended"
+after = ["FILE"]
+method = "PATCH"
+entity = "phonecalls"
+query = "({{CALL-Response.activityid}})"
+body = '{"statecode": 1, "statuscode": 4}'
+"""
+OPEN = """
+[[step]]
+name = "OPEN"
+on = "answered"
+open = "main.aspx"
+query = '{"etn": "phonecall", "id": "{{CALL-Response.activityid}}"}'
+"""
+
+
+def planned(contact: Contact, *steps: str, now: float = ENDED, **terms: Any) -> Plan:
+    return plan(contact, [load('name = "p"' + "".join(steps))], now, Terms(**terms))
+
+
+def kinds(found: Plan) -> list[str]:
+    return [write.kind.value for write in found.writes]
+
+
+# --- milestones and conditions ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("milestone", MILESTONES[1:])
+def test_a_step_waits_for_its_milestone(milestone: str, event: Makes, told: Told) -> None:
+    found = planned(told(event("INITIATED")), CREATE.replace('"created"', f'"{milestone}"'))
+    assert found == Plan(waiting={"p/CALL": f"for {AWAITED[milestone]}"})
+
+
+def test_there_are_words_for_every_milestone() -> None:
+    assert set(AWAITED) == set(MILESTONES)
+
+
+@pytest.mark.parametrize(
+    ("when", "admitted"),
+    [
+        ('Channel = "voice"', True),
+        ('Channel = ["CHAT", "VOICE"]', True),
+        ('Channel = "CHAT"', False),
+        ("Outbound = false", True),
+        ('Queue = "support"', True),
+        ('"Queue.ARN" = "77"', True),
+        ('InstanceARN = "1a2b"', True),
+        ('InstanceARN = "arn:aws:connect:eu-central-1:111122223333:instance/1a2b"', True),
+        ('InstanceARN = "2b"', False),
+        ('"attributes.callreason" = "invoice"', True),
+        ('"Attributes.Other" = "invoice"', False),
+        ('Channel = "VOICE", Queue = "Sales"', False),
+        ("Attributes = 1", False),
+    ],
+)
+def test_a_step_applies_to_contacts_its_when_admits(
+    when: str, record: Makes, told: Told, *, admitted: bool
+) -> None:
+    found = planned(told(record()), CREATE + f"when = {{ {when} }}")
+    assert kinds(found) == (["create"] if admitted else [])
+    assert ("p/CALL" in found.waiting) is not admitted
+
+
+# --- after and within ---------------------------------------------------------------------------
+
+
+def test_a_step_waits_for_others(record: Makes, stored: Makes, told: Told) -> None:
+    contact = told(record())
+    before = planned(contact, CREATE, FILE, CLOSE, now=FOREVER)
+    assert kinds(before) == ["create"]
+    assert before.waiting["p/CLOSE"] == "for FILE"
+    assert before.next_at is None
+    contact.observe(stored())
+    assert kinds(planned(contact, CREATE, FILE, CLOSE)) == ["create", "close"]
+
+
+def test_within_bounds_the_wait(record: Makes, told: Told) -> None:
+    steps = (CREATE, FILE, CLOSE + 'within = "10m"')
+    before = planned(told(record()), *steps, now=ENDED + 599)
+    assert (kinds(before), before.next_at) == (["create"], ENDED + 600)
+    after = planned(told(record()), *steps, now=ENDED + 600)
+    assert (kinds(after), after.next_at) == (["create", "close"], None)
+    assert kinds(planned(told(record()), *steps, now=FOREVER)) == ["create", "close"]
+
+
+def test_the_earliest_of_several_waits_counts(record: Makes, told: Told) -> None:
+    later = CLOSE.replace('"CLOSE"', '"LATER"') + 'within = "20m"'
+    found = planned(told(record()), CREATE, FILE, later, CLOSE + 'within = "10m"')
+    assert found.next_at == ENDED + 600
+
+
+def test_before_the_end_nothing_runs_out(event: Makes, told: Told) -> None:
+    close = CLOSE.replace('"ended"', '"created"') + 'within = "0s"'
+    found = planned(told(event("INITIATED")), CREATE, FILE, close, now=FOREVER)
+    assert (kinds(found), found.next_at) == (["create"], None)
+
+
+def test_a_contact_nobody_answered_waits_for_no_recording(record: Makes, told: Told) -> None:
+    assert kinds(planned(told(record(Agent=None)), CREATE, FILE, CLOSE)) == ["create", "close"]
+
+
+def test_a_contact_nobody_has_answered_yet_does(event: Makes, told: Told) -> None:
+    close = CLOSE.replace('"ended"', '"created"')
+    assert kinds(planned(told(event("QUEUED")), CREATE, FILE, close)) == ["create"]
+
+
+def test_a_step_that_its_when_keeps_away_is_not_waited_for(
+    record: Makes, stored: Makes, told: Told
+) -> None:
+    never = FILE + 'when = { Channel = "CHAT" }'
+    assert kinds(planned(told(record(), stored()), CREATE, never, CLOSE)) == ["create", "close"]
+
+
+# --- legs and age -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["DISCONNECT", "MONITOR"])
+def test_a_side_leg_gets_no_record(method: str, record: Makes, told: Told) -> None:
+    contact = told(record(InitiationMethod=method))
+    found = planned(contact, CREATE, FILE, CLOSE)
+    assert found.writes == []
+    assert found.waiting["p/CALL"].startswith(f"no: {method} legs")
+    named = CREATE + f'when = {{ InitiationMethod = "{method}" }}'
+    assert kinds(planned(contact, named)) == ["create"]
+    text = f'name = "p"\nwhen = {{ initiationmethod = "{method}" }}' + CREATE
+    assert len(plan(contact, [load(text)], ENDED, Terms()).writes) == 1
+
+
+@pytest.mark.parametrize("method", ["INBOUND", "TRANSFER", "QUEUE_TRANSFER", "BRAND_NEW", None])
+def test_every_other_leg_is_a_contact_of_its_own(
+    method: str | None, record: Makes, told: Told
+) -> None:
+    assert kinds(planned(told(record(InitiationMethod=method)), CREATE)) == ["create"]
+
+
+def test_contacts_older_than_the_pipeline_get_no_record_live(record: Makes, told: Told) -> None:
+    since = {"p": "2026-01-02T03:00:01Z"}
+    found = planned(told(record()), CREATE, live=True, since=since)
+    assert found.writes == []
+    assert "before this pipeline was first loaded" in found.waiting["p/CALL"]
+    assert kinds(planned(told(record()), CREATE, live=False, since=since)) == ["create"]
+    same = {"p": "2026-01-02T03:00:00Z"}
+    assert kinds(planned(told(record()), CREATE, live=True, since=same)) == ["create"]
+    other = {"q": "2026-01-02T03:00:01Z"}
+    assert kinds(planned(told(record()), CREATE, live=True, since=other)) == ["create"]
+
+
+def test_a_record_once_begun_is_kept_true(record: Makes, told: Told) -> None:
+    contact = told(record())
+    for write in planned(contact, CREATE).writes:
+        contact.ledger[write.record] = Record(write.entity, write.key, "there")
+    found = planned(contact, CREATE, live=True, since={"p": "2026-01-02T03:00:01Z"})
+    assert kinds(found) == ["update"]
+
+
+def test_a_contact_new_to_us_that_ended_long_ago_is_update_only(
+    event: Makes, record: Makes, told: Told
+) -> None:
+    contact = told(record())
+    judge_age(contact, ENDED + 1000, kept_s=1000)
+    assert not contact.update_only
+    judge_age(contact, ENDED + 1001, kept_s=1000)
+    assert contact.update_only
+    running = told(event("INITIATED"))
+    judge_age(running, FOREVER, kept_s=0)
+    assert not running.update_only
+
+
+def test_a_contact_with_a_ledger_is_not(record: Makes, told: Told) -> None:
+    contact = told(record())
+    contact.lookups["p/WHO"] = {}
+    judge_age(contact, FOREVER, kept_s=0)
+    assert not contact.update_only
+
+
+def test_update_only_reads_before_it_writes_unless_replayed(record: Makes, told: Told) -> None:
+    contact = told(record())
+    contact.update_only = True
+    steps = (CREATE, CLOSE.replace('["FILE"]', "[]"))
+    (adopt,) = planned(contact, *steps, live=True).writes
+    assert adopt.kind is Kind.ADOPT
+    assert adopt.columns == {"subject": "Call", "statecode": 1, "statuscode": 4}
+    assert kinds(planned(contact, *steps, live=False)) == ["create", "close"]
+
+
+# --- for the agent ------------------------------------------------------------------------------
+
+LIVE: dict[str, Any] = {
+    "live": True,
+    "constants": {"EnvironmentUri": "https://acme.crm4.dynamics.com/"},
+}
+
+
+def test_the_record_is_opened_for_the_agent(event: Makes, told: Told) -> None:
+    contact = told(event("CONNECTED_TO_AGENT"))
+    found = planned(contact, CREATE, OPEN + "tab = true", now=ANSWERED, **LIVE)
+    assert kinds(found) == ["create", "open"]
+    assert found.writes[1].tab
+    assert found.writes[1].url == (
+        "https://acme.crm4.dynamics.com/main.aspx?etn=phonecall&id="
+        + record_id(contact.id, "p", "CALL")
+    )
+
+
+@pytest.mark.parametrize(("later", "opens"), [(0, True), (60, True), (60.5, False)])
+def test_it_is_opened_within_a_minute_or_has_expired(
+    later: float, event: Makes, told: Told, *, opens: bool
+) -> None:
+    contact = told(event("CONNECTED_TO_AGENT"))
+    found = planned(contact, CREATE, OPEN, now=ANSWERED + later, **LIVE)
+    assert ("open" in kinds(found)) is opens
+    assert found.expired == ([] if opens else ["p/OPEN"])
+
+
+def test_it_is_never_opened_after_the_end(record: Makes, told: Told) -> None:
+    found = planned(told(record()), CREATE, OPEN, now=ANSWERED, **LIVE)
+    assert (kinds(found), found.expired) == (["create"], ["p/OPEN"])
+
+
+def test_it_is_never_opened_in_a_replay(event: Makes, told: Told) -> None:
+    found = planned(told(event("CONNECTED_TO_AGENT")), CREATE, OPEN, now=ANSWERED, live=False)
+    assert (kinds(found), found.expired) == (["create"], [])
+
+
+@pytest.mark.parametrize("effect", ["done", "expired"])
+def test_it_is_opened_once(effect: str, event: Makes, told: Told) -> None:
+    contact = told(event("CONNECTED_TO_AGENT"))
+    contact.effects["p/OPEN"] = effect
+    found = planned(contact, CREATE, OPEN, now=ANSWERED, **LIVE)
+    assert (kinds(found), found.expired) == (["create"], [])
+
+
+def test_a_page_without_query_has_a_plain_url(event: Makes, told: Told) -> None:
+    bare = OPEN[: OPEN.index("query")] + "query = '{}'"
+    (write,) = planned(told(event("CONNECTED_TO_AGENT")), bare, now=ANSWERED, **LIVE).writes
+    assert write.url == "https://acme.crm4.dynamics.com/main.aspx"
+
+
+def test_a_page_waits_for_its_values(event: Makes, told: Told) -> None:
+    held = OPEN.replace('"phonecall"', '"for {{CustomerEndpoint}}"')
+    found = planned(told(event("CONNECTED_TO_AGENT")), CREATE, held, now=ANSWERED, **LIVE)
+    assert kinds(found) == ["create"]
+    assert found.waiting["p/OPEN"] == "for a value of its page"
+
+
+def test_a_preview_shows_it_at_any_time(record: Makes, told: Told) -> None:
+    pipeline = load('name = "p"' + CREATE + OPEN)
+    write = opening(told(record()), pipeline, pipeline.steps[1], Terms(**LIVE))
+    assert write is not None
+    assert write.url.startswith("https://acme.crm4.dynamics.com/main.aspx?etn=phonecall&id=")
+
+
+def test_a_page_says_true_as_json_does(event: Makes, told: Told) -> None:
+    page = CREATE + OPEN.replace('"phonecall"', '"phonecall", "cmdbar": true')
+    found = planned(told(event("CONNECTED_TO_AGENT")), page, now=ANSWERED, **LIVE)
+    assert "cmdbar=true" in found.writes[-1].url
+
+
+@pytest.mark.parametrize("why", ["side leg", "older than the pipeline", "parked", "deleted"])
+def test_a_record_that_is_not_there_is_not_opened(why: str, event: Makes, told: Told) -> None:
+    method = "MONITOR" if why == "side leg" else "INBOUND"
+    contact = told(event("CONNECTED_TO_AGENT", initiationMethod=method))
+    key = record_id(contact.id, "p", "CALL")
+    if why == "parked":
+        contact.parked[f"phonecalls({key})"] = Parked(["p/CALL"], 0.0, 400, "", {}, "")
+    if why == "deleted":
+        contact.ledger[f"phonecalls({key})"] = Record("phonecalls", key, "gone")
+    since = {"p": "2026-01-02T03:00:01Z"} if why == "older than the pipeline" else {}
+    assert planned(contact, CREATE, OPEN, now=ANSWERED, since=since, **LIVE).writes == []
+
+
+def test_an_end_without_a_time_is_an_end(event: Makes, told: Told) -> None:
+    untold = {"initiationTimestamp": None, "disconnectTimestamp": None}
+    contact = told(event("DISCONNECTED", time="", **untold), event("CONNECTED_TO_AGENT", **untold))
+    found = planned(contact, CREATE, OPEN, now=ANSWERED, **LIVE)
+    assert (kinds(found), found.expired) == (["create"], ["p/OPEN"])
