@@ -6,10 +6,13 @@ Every finding says what to do about it.
 from __future__ import annotations
 
 import asyncio
+import difflib
+import os
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -18,12 +21,13 @@ from pipelines.pipeline import Pipeline
 from pipelines.template import Template
 from worker import aws
 from worker.definitions import find
+from worker.desk import file_of
 from worker.dynamics.connection import connect
 from worker.dynamics.errors import DynamicsError, Missing
 from worker.dynamics.protocol import Dynamics, Request
 from worker.dynamics.secret import read_secret
 from worker.errors import ConfigError, WorkerError
-from worker.settings import DYNAMICS, Settings
+from worker.settings import DYNAMICS, PREFIX, Settings
 from worker.stores import open_store
 
 
@@ -48,6 +52,15 @@ FITTING: Mapping[str, tuple[type, ...]] = {
 }
 
 
+#: How a JSON value of a pipeline is called in a finding.
+WORDS: Mapping[type, str] = {
+    str: "a text in quotes",
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One thing found. ``wrong`` is False for a warning or for what is in order."""
@@ -64,7 +77,7 @@ def good(text: str) -> Finding:
 
 async def check_offline(settings: Settings) -> list[Finding]:
     """What can be said without Dynamics: settings, secret, state and pipelines."""
-    found = [Finding(f"{name} is not set") for name in settings.missing(*DYNAMICS)]
+    found = [Finding(_unset(name)) for name in DYNAMICS if not getattr(settings, name)]
     streams = ("contact_events", "contact_records", "recordings")
     if len(settings.missing(*streams)) == len(streams):
         names = ", ".join(settings.missing(*streams))
@@ -76,23 +89,38 @@ async def check_offline(settings: Settings) -> list[Finding]:
     return found
 
 
+def _unset(name: str) -> str:
+    return f"set {PREFIX}{name.upper()}: {Settings.model_fields[name].description}"
+
+
 async def _secret(settings: Settings) -> list[Finding]:
     if not settings.secret:
         return []
     try:
         await read_secret(settings.secret, partial(aws.client, "secretsmanager"))
     except WorkerError as error:
-        return [Finding(f"CONNECT_DYNAMICS_SECRET: {error}")]
+        return [Finding(f"{PREFIX}SECRET: {error}")]
     return [good("the client secret can be read")]
 
 
 async def _state(settings: Settings) -> list[Finding]:
+    path = file_of(settings.state)
+    if path is not None and not path.exists():
+        return [await asyncio.to_thread(_makeable, path)]
     try:
         store = await asyncio.to_thread(open_store, settings.state)
     except WorkerError as error:
-        return [Finding(f"CONNECT_DYNAMICS_STATE: {error}")]
+        mended = "; name a file of its own" if path and isinstance(error, ConfigError) else ""
+        return [Finding(f"{PREFIX}STATE: {error}{mended}")]
     await store.close()
     return [good(f"state {settings.state} can be used")]
+
+
+def _makeable(path: Path) -> Finding:
+    """Whether a state file can be made. It is not made here: it is to be the service user's."""
+    if path.parent.is_dir() and os.access(path.parent, os.W_OK | os.X_OK):
+        return good(f"state {path} can be made")
+    return Finding(f"{PREFIX}STATE: {path.parent} is no folder to write to; name another")
 
 
 def _pipeline(name: str) -> list[Finding]:
@@ -187,12 +215,14 @@ def _columns(
             continue  # navigation properties; Dynamics names them in its answer if wrong
         known = definition["columns"].get(column)
         if known is None:
-            found.append(Finding(f"{where}: {table.set} has no column {column!r}"))
+            text = f"{where}: {table.set} has no column {column!r}"
+            found.append(Finding(f"{text}; {_instead(column, definition['columns'])}"))
             continue
         found += [Finding(f"{where}: {column}: {text}") for text in _misfits(known, value)]
         if not known.get("IsValidForCreate" if creating else "IsValidForUpdate", True):
             verb = "created" if creating else "updated"
-            found.append(Finding(f"{where}: {column} cannot be set when a record is {verb}"))
+            text = f"{where}: {column} cannot be set when a record is {verb}; leave it out"
+            found.append(Finding(text))
         length, assumed = known.get("MaxLength"), table.lengths.get(column)
         if isinstance(length, int) and assumed is not None and length < assumed:
             text = f"{where}: {column} holds {length} characters here; use | fit: {length}"
@@ -200,7 +230,14 @@ def _columns(
     return found
 
 
+def _instead(column: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(column, list(known), 1)
+    return f"did you mean {near[0]}?" if near else "mind the publisher's prefix"
+
+
 def _misfits(known: Mapping[str, Any], value: Any) -> list[str]:
+    if value is None:
+        return []
     kind = str(known.get("AttributeType"))
     fitting = FITTING.get(kind)
     if isinstance(value, Template):
@@ -208,9 +245,11 @@ def _misfits(known: Mapping[str, Any], value: Any) -> list[str]:
         return [f"is text, but the column is {kind}; use one placeholder alone"] if is_text else []
     if fitting is None or (isinstance(value, fitting) and not _bool_for_int(value, fitting)):
         length = known.get("MaxLength")
-        too_long = isinstance(value, str) and isinstance(length, int) and len(value) > length
-        return [f"is longer than the column's {length} characters"] if too_long else []
-    return [f"is {type(value).__name__}, but the column is {kind}"]
+        if isinstance(value, str) and isinstance(length, int) and len(value) > length:
+            return [f"is longer than the column's {length} characters; shorten it"]
+        return []
+    is_, wanted = WORDS.get(type(value), "a structure"), " or ".join(WORDS[t] for t in fitting)
+    return [f"is {is_}, but the column is {kind}: write {wanted}"]
 
 
 def _bool_for_int(value: Any, fitting: tuple[type, ...]) -> bool:

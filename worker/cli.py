@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -112,6 +114,9 @@ def replay_command(
     """Bring archived messages into Dynamics, once. Exit status 3: something was left aside."""
     loaded = load_settings(settings)
     configure("error")
+    if not all(sources):  # an unset variable of a shell, not the folder one is in
+        raise typer.BadParameter("a source without a name", param_hint="sources")
+    _writable(dump)
     options = Options(
         sources=tuple(sources),
         pipelines=tuple(find_all(pipeline or loaded.pipelines)),
@@ -131,6 +136,15 @@ def replay_command(
     else:
         out.print(_report_table(result))
     raise typer.Exit(0 if result.clean else LEFT_ASIDE)
+
+
+def _writable(dump: Path | None) -> None:
+    """Find out before the work whether its outcome can be written."""
+    if dump is None:
+        return
+    place = dump if dump.exists() else dump.parent
+    if dump.is_dir() or not os.access(place, os.W_OK):
+        raise typer.BadParameter(f"{dump} cannot be written", param_hint="--dump")
 
 
 def _time(text: str, option: str) -> str:
@@ -264,4 +278,6 @@ def sandbox_command(
     except ModuleNotFoundError as error:
         message = f"the sandbox needs {error.name}: install connect-dynamics[sandbox]"
         raise ConfigError(message) from error
-    asyncio.run(serve_until_stopped(port, data, ca, out.print))
+    # Lines to paste into a shell: they stay whole however narrow the terminal is.
+    tell = partial(out.print, markup=False, highlight=False, soft_wrap=True)
+    asyncio.run(serve_until_stopped(port, data, ca, tell))

@@ -30,6 +30,8 @@ def find(name: str) -> Pipeline:
         return load(_text(name), name if _is_path(name) else f"{name}.toml")
     except PipelineError as error:
         raise ConfigError(str(error)) from None
+    except RecursionError:
+        raise ConfigError(f"{name}: nested too deeply") from None
 
 
 def find_all(names: Iterable[str]) -> list[Pipeline]:

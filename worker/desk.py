@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pipelines import ledger
@@ -34,15 +35,23 @@ class ParkedWrite:
     parked: Parked
 
 
+def file_of(spec: str) -> Path | None:
+    """The file of a ``sqlite:PATH`` store; None for any other."""
+    kind, _, path = spec.partition(":")
+    return Path(path) if kind == "sqlite" and path else None
+
+
 @asynccontextmanager
 async def opened(spec: str) -> AsyncIterator[ContactStore]:
-    """A store for the time of one command.
+    """The store that is there, for the time of one command; none is made.
 
     Raises:
         ConfigError: There is no such store.
     """
     if spec == "memory":
         raise ConfigError("state in memory ends with its process; name a file: sqlite:PATH")
+    if (path := file_of(spec)) is not None and not path.exists():
+        raise ConfigError(f"{path}: there is no state yet; is --state, or the setting, right?")
     store = open_store(spec)
     try:
         yield store

@@ -19,5 +19,5 @@ class ConfigError(WorkerError):
     """The settings or a pipeline file must be mended first."""
 
 
-class StoreUnavailable(WorkerError):  # noqa: N818 - says what is the matter
+class StoreUnavailable(WorkerError):
     """The contact store cannot be used just now."""

@@ -15,7 +15,7 @@ import typer
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from pipelines.plan import Terms
 from worker import desk
@@ -51,7 +51,7 @@ def pretty(value: Any) -> str:
 
 @contact_app.command("show")
 def contact_show(
-    contact_id: str,
+    contact_id: Annotated[str, typer.Argument(help="The contact's id.")],
     state: State = "",
     pipeline: Annotated[list[str] | None, typer.Option(help="Instead of the settings'.")] = None,
     settings: SettingsFile = None,
@@ -72,7 +72,7 @@ def contact_show(
 def parked_list(state: State = "", settings: SettingsFile = None) -> None:
     """List parked writes: contact, steps, since when, and Dynamics' first answer."""
     loaded = load_settings(settings)
-    table = Table("contact", "steps", "parked", "status", "code", "answer")
+    table = _table("contact", "steps", "parked", "status", "code", "answer")
 
     async def work() -> None:
         async with desk.opened(state or loaded.state) as store:
@@ -142,7 +142,7 @@ async def _each_parked(
 def quarantine_list(state: State = "", settings: SettingsFile = None) -> None:
     """List quarantined messages: id, origin, since when, reason."""
     loaded = load_settings(settings)
-    table = Table("id", "origin", "since", "bytes", "reason")
+    table = _table("id", "origin", "since", "bytes", "reason")
 
     async def work() -> None:
         async with desk.opened(state or loaded.state) as store:
@@ -155,7 +155,11 @@ def quarantine_list(state: State = "", settings: SettingsFile = None) -> None:
 
 
 @quarantine_app.command("show")
-def quarantine_show(item_id: str, state: State = "", settings: SettingsFile = None) -> None:
+def quarantine_show(
+    item_id: Annotated[str, typer.Argument(help="The message's id, from the list.")],
+    state: State = "",
+    settings: SettingsFile = None,
+) -> None:
     """Write a quarantined message's bytes to standard output, as they came."""
     loaded = load_settings(settings)
     items = asyncio.run(_quarantined(state or loaded.state, [item_id]))
@@ -220,6 +224,11 @@ async def _chosen(store: ContactStore, item_ids: list[str] | None) -> list[Quara
     if missing := set(item_ids) - {item.id for item in chosen}:
         raise ConfigError(f"not in quarantine: {', '.join(sorted(missing))}")
     return chosen
+
+
+def _table(first: str, *others: str) -> Table:
+    """A table whose first cells stay in one piece, to be copied into the next command."""
+    return Table(Column(first, no_wrap=True), *(Column(name, overflow="fold") for name in others))
 
 
 def _age(at: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -52,7 +53,7 @@ async def read_contacts(paths: Sequence[str], settings: Settings) -> list[Contac
     store = MemoryStore()
     ingest = Ingest(store, frozenset(settings.recording_buckets) or None)
     await Archive(paths, partial(aws.client, "s3")).run(ingest.handle, asyncio.Event())
-    ids = await store.ids("", 100)
+    ids = await store.ids("", sys.maxsize)
     if not ids:
         reasons = ", ".join(ingest.tally.ignored) or "nothing in it can be understood"
         raise ConfigError(f"{' '.join(paths)}: no message about a contact ({reasons})")

@@ -221,7 +221,9 @@ class Push:
             entry.expires_at = self.clock() + KEPT_S
         await self._release(entry)
         if retry_s is None and not agenda.writes:
-            self.latency(self.clock() - due_at)
+            latency_s = self.clock() - due_at
+            self.latency(latency_s)
+            _log.info("push.done", contact_id=contact.id, latency_s=round(latency_s, 3))
 
     def _plan(self, contact: Contact) -> Plan:
         now = float("inf") if self.waits_over else self.clock()

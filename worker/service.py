@@ -138,7 +138,6 @@ async def _push(
         desktop=desktop,
         pipelines=pipelines,
         terms=Terms(settings.constants, live=True, since=since),
-        latency=lambda seconds: _log.info("push.done", latency_s=round(seconds, 3)),
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import tomllib
 
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -35,43 +35,72 @@ class Settings(BaseSettings):
     """What an installation sets; the first group is ConnectPath's first step."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, extra="forbid", frozen=True, hide_input_in_errors=True
+        env_prefix=PREFIX,
+        env_ignore_empty=True,  # NAME= in a compose file means: not set
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
     )
 
     # Dynamics 365
-    environment_url: str = Field("", description="Environment, https://org.crm.dynamics.com")
-    api_version: str = Field("v9.2", pattern=r"^v\d+\.\d+$", description="Web API version")
-    app_id: str = Field("", description="Dynamics app opened for agents, {{AppId}}")
-    tenant: str = Field("", description="Entra tenant id")
-    client_id: str = Field("", description="Entra application (client) id")
-    secret: str = Field(
-        "", description="Where the client secret is: env:NAME, file:/path or a secret's ARN"
+    environment_url: str = Field(
+        default="", description="Environment, https://org.crm.dynamics.com"
     )
-    secret_expires: date | None = Field(None, description="Warns from 30 days before")
-    scope: str = Field("", description="Token scope; default: environment_url/.default")
-    authority: str = Field("https://login.microsoftonline.com", description="Token authority")
-    ca_file: Path | None = Field(None, description="PEM of a private authority, trusted as well")
-    recording_buckets: Names = Field((), description="Buckets whose objects count; empty: all")
-    create_by: CreateBy = Field("post", description="POST with the key, or PATCH If-None-Match")
+    api_version: str = Field(default="v9.2", pattern=r"^v\d+\.\d+$", description="Web API version")
+    app_id: str = Field(default="", description="Dynamics app opened for agents, {{AppId}}")
+    tenant: str = Field(default="", description="Entra tenant id")
+    client_id: str = Field(default="", description="Entra application (client) id")
+    secret: str = Field(
+        default="", description="Where the client secret is: env:NAME, file:/path or a secret's ARN"
+    )
+    secret_expires: date | None = Field(default=None, description="Warns from 30 days before")
+    scope: str = Field(default="", description="Token scope; default: environment_url/.default")
+    authority: str = Field(
+        default="https://login.microsoftonline.com", description="Token authority"
+    )
+    ca_file: Path | None = Field(
+        default=None, description="PEM of a private authority, trusted as well"
+    )
+    recording_buckets: Names = Field(
+        default=(), description="Buckets whose objects count; empty: all"
+    )
+    create_by: CreateBy = Field(
+        default="post", description="POST with the key, or PATCH If-None-Match"
+    )
 
     # Amazon Connect (AWS credentials, region and endpoints as botocore finds them)
-    contact_events: str = Field("", description="Kinesis stream of contact events, name or ARN")
-    contact_records: str = Field("", description="Kinesis stream of contact records")
-    recordings: str = Field("", description="URL of the SQS queue of S3 notifications")
-    contact_events_start: str = Field("now", description="now, earliest or an ISO time")
-    contact_records_start: str = Field("now", description="now, earliest or an ISO time")
-    poll_s: float = Field(1.0, gt=0, le=60, description="Pause between reads of an idle shard")
-    visibility_s: int = Field(120, ge=3, le=43200, description="SQS hides a message this long")
-    open_by: Literal["log", "attributes"] = Field(
-        "log", description="How agents' desktops learn what to open: a log line, or attributes"
+    contact_events: str = Field(
+        default="", description="Kinesis stream of contact events, name or ARN"
     )
-    open_url_attribute: str = Field("DynamicsUrl", description="Attribute that holds the page")
-    open_tab_attribute: str = Field("DynamicsTab", description="Attribute: true for a new tab")
+    contact_records: str = Field(default="", description="Kinesis stream of contact records")
+    recordings: str = Field(default="", description="URL of the SQS queue of S3 notifications")
+    contact_events_start: str = Field(default="now", description="now, earliest or an ISO time")
+    contact_records_start: str = Field(default="now", description="now, earliest or an ISO time")
+    poll_s: float = Field(
+        default=1.0, gt=0, le=60, description="Pause between reads of an idle shard"
+    )
+    visibility_s: int = Field(
+        default=120, ge=3, le=43200, description="SQS hides a message this long"
+    )
+    open_by: Literal["log", "attributes"] = Field(
+        default="log",
+        description="How agents' desktops learn what to open: a log line, or attributes",
+    )
+    open_url_attribute: str = Field(
+        default="DynamicsUrl", description="Attribute that holds the page"
+    )
+    open_tab_attribute: str = Field(
+        default="DynamicsTab", description="Attribute: true for a new tab"
+    )
 
     # The worker
-    pipelines: Names = Field(("phonecall",), description="Shipped names or paths of TOML files")
-    state: str = Field("sqlite:connect-dynamics.sqlite", description="memory or sqlite:PATH")
-    drain_s: float = Field(25.0, gt=0, description="Longest time from SIGTERM to exit")
+    pipelines: Names = Field(
+        default=("phonecall",), description="Shipped names or paths of TOML files"
+    )
+    state: str = Field(
+        default="sqlite:connect-dynamics.sqlite", description="memory or sqlite:PATH"
+    )
+    drain_s: float = Field(default=25.0, gt=0, description="Longest time from SIGTERM to exit")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info")
 
     @field_validator("recording_buckets", "pipelines", mode="before")
@@ -87,6 +116,14 @@ class Settings(BaseSettings):
         if value and not value.startswith("https://"):
             raise ValueError("must begin with https://")
         return value.rstrip("/")
+
+    @field_validator("contact_events_start", "contact_records_start")
+    @classmethod
+    def _begin(cls, value: str) -> str:
+        try:
+            return value if value in ("now", "earliest") else str(datetime.fromisoformat(value))
+        except ValueError:
+            raise ValueError("must be now, earliest or an ISO time") from None
 
     @classmethod
     def settings_customise_sources(
@@ -144,10 +181,10 @@ def _read(path: Path | None) -> dict[str, Any]:
         raise ConfigError(
             f"{path}: cannot be read ({error.strerror}); is the path right?"
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(f"{path}: not TOML: {error}") from None
 
 
 def _line(loc: tuple[int | str, ...], message: str) -> str:
     name = ".".join(str(part) for part in loc)
-    return f"{PREFIX}{name.upper()} ({name}): {message}"
+    return f"{PREFIX}{name.upper()} ({name}): {message.removeprefix('Value error, ')}"

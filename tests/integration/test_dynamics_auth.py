@@ -8,25 +8,18 @@ import ssl
 import threading
 import time
 
-from collections.abc import AsyncIterator
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler
-from http.server import ThreadingHTTPServer
+from collections.abc import AsyncIterator, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
-from typing import ClassVar
+from typing import Any, ClassVar
 from urllib.parse import parse_qs
 
 import pytest
 import trustme
 
-from worker.dynamics.auth import RETRY_PAUSE_S
-from worker.dynamics.auth import MsalTokens
-from worker.dynamics.errors import DynamicsError
-from worker.dynamics.errors import Unauthorized
-from worker.dynamics.errors import Unavailable
-from worker.dynamics.secret import Credential
-from worker.dynamics.secret import parse_credential
+from worker.dynamics.auth import RETRY_PAUSE_S, MsalTokens
+from worker.dynamics.errors import DynamicsError, Unauthorized, Unavailable
+from worker.dynamics.secret import Credential, parse_credential
 from worker.errors import ConfigError
 
 

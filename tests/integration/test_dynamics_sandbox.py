@@ -11,23 +11,18 @@ import pytest
 
 from worker.dynamics.auth import MsalTokens
 from worker.dynamics.client import Client
-from worker.dynamics.errors import Exists
-from worker.dynamics.errors import Missing
-from worker.dynamics.errors import Refused
-from worker.dynamics.errors import Throttled
-from worker.dynamics.errors import Unauthorized
-from worker.dynamics.errors import Unavailable
-from worker.dynamics.gate import Gate
-from worker.dynamics.gate import Reason
-from worker.dynamics.gate import State
+from worker.dynamics.errors import Exists, Missing, Refused, Throttled, Unauthorized, Unavailable
+from worker.dynamics.gate import Gate, Reason, State
 from worker.dynamics.http import make_http
 from worker.dynamics.protocol import Request
 from worker.sandbox import faults
-from worker.sandbox.dataverse import CLIENT_ID
-from worker.sandbox.dataverse import CLIENT_SECRET
-from worker.sandbox.dataverse import Dataverse
-from worker.sandbox.dataverse import application_user
-from worker.sandbox.dataverse import create_dataverse
+from worker.sandbox.dataverse import (
+    CLIENT_ID,
+    CLIENT_SECRET,
+    Dataverse,
+    application_user,
+    create_dataverse,
+)
 from worker.sandbox.server import serve
 
 

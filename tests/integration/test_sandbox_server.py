@@ -5,19 +5,14 @@ from __future__ import annotations
 import asyncio
 import ssl
 
-from typing import TYPE_CHECKING
-from typing import Any
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import httpx
 import msal
 import pytest
 
 from worker.sandbox import faults
-from worker.sandbox.dataverse import CLIENT_ID
-from worker.sandbox.dataverse import CLIENT_SECRET
-from worker.sandbox.dataverse import Dataverse
-from worker.sandbox.dataverse import create_dataverse
+from worker.sandbox.dataverse import CLIENT_ID, CLIENT_SECRET, Dataverse, create_dataverse
 from worker.sandbox.server import serve
 
 

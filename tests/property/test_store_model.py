@@ -9,24 +9,15 @@ from collections.abc import Coroutine
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine
-from hypothesis.stateful import invariant
-from hypothesis.stateful import precondition
-from hypothesis.stateful import rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from pipelines.contact import Contact
-from pipelines.contact import Parked
+from pipelines.contact import Contact, Parked
 from worker.stores.memory import MemoryStore
-from worker.stores.protocol import ContactStore
-from worker.stores.protocol import Counts
-from worker.stores.protocol import Entry
-from worker.stores.protocol import Quarantined
-from worker.stores.protocol import Saved
+from worker.stores.protocol import ContactStore, Counts, Entry, Quarantined, Saved
 from worker.stores.sqlite import SqliteStore
 
 

@@ -12,13 +12,10 @@ import asyncio
 import re
 import time
 
-from collections.abc import Awaitable
-from collections.abc import Callable
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from json import JSONDecodeError
 from pathlib import Path
-from typing import Any
-from typing import Protocol
+from typing import Any, Protocol
 
 import httpx
 import msal
@@ -27,12 +24,8 @@ import structlog
 from jwt.exceptions import PyJWTError
 from msal.exceptions import MsalServiceError
 
-from worker.dynamics.errors import DynamicsError
-from worker.dynamics.errors import Unauthorized
-from worker.dynamics.errors import Unavailable
-from worker.dynamics.http import no_cookies
-from worker.dynamics.http import require_https
-from worker.dynamics.http import tls_context
+from worker.dynamics.errors import DynamicsError, Unauthorized, Unavailable
+from worker.dynamics.http import no_cookies, require_https, tls_context
 from worker.dynamics.secret import Credential
 from worker.errors import ConfigError
 

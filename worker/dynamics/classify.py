@@ -16,15 +16,17 @@ from typing import NamedTuple
 
 import orjson
 
-from worker.dynamics.errors import Closed
-from worker.dynamics.errors import DynamicsError
-from worker.dynamics.errors import Exists
-from worker.dynamics.errors import Forbidden
-from worker.dynamics.errors import Missing
-from worker.dynamics.errors import Refused
-from worker.dynamics.errors import Throttled
-from worker.dynamics.errors import Unauthorized
-from worker.dynamics.errors import Unavailable
+from worker.dynamics.errors import (
+    Closed,
+    DynamicsError,
+    Exists,
+    Forbidden,
+    Missing,
+    Refused,
+    Throttled,
+    Unauthorized,
+    Unavailable,
+)
 
 
 #: Without a usable Retry-After header, and at most, however long the header says (s).

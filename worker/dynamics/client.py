@@ -8,10 +8,8 @@ import re
 import time
 import uuid
 
-from collections.abc import Awaitable
-from collections.abc import Callable
-from typing import Any
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
 
 import httpx
 import orjson
@@ -19,17 +17,17 @@ import structlog
 
 from worker.dynamics.auth import Tokens
 from worker.dynamics.classify import failure
-from worker.dynamics.errors import DynamicsError
-from worker.dynamics.errors import Forbidden
-from worker.dynamics.errors import Refused
-from worker.dynamics.errors import Throttled
-from worker.dynamics.errors import Unauthorized
-from worker.dynamics.errors import Unavailable
-from worker.dynamics.gate import Gate
-from worker.dynamics.gate import GateClosed
+from worker.dynamics.errors import (
+    DynamicsError,
+    Forbidden,
+    Refused,
+    Throttled,
+    Unauthorized,
+    Unavailable,
+)
+from worker.dynamics.gate import Gate, GateClosed
 from worker.dynamics.http import require_https
-from worker.dynamics.protocol import Answer
-from worker.dynamics.protocol import Request
+from worker.dynamics.protocol import Answer, Request
 
 
 #: What Microsoft asks for on every call; "null" is literal (powerapps-docs

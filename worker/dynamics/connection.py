@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from collections.abc import Awaitable
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -12,15 +10,13 @@ from functools import partial
 import httpx
 
 from worker import aws
-from worker.dynamics.auth import MsalTokens
-from worker.dynamics.auth import StaticTokens
+from worker.dynamics.auth import MsalTokens, StaticTokens
 from worker.dynamics.client import Client
 from worker.dynamics.gate import Gate
 from worker.dynamics.http import make_http
 from worker.dynamics.secret import read_secret
 from worker.errors import ConfigError
-from worker.settings import DYNAMICS
-from worker.settings import Settings
+from worker.settings import DYNAMICS, Settings
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from worker.dynamics.protocol import Answer
-from worker.dynamics.protocol import Request
+from worker.dynamics.protocol import Answer, Request
 
 
 class DryRun:

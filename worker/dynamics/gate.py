@@ -14,16 +14,10 @@ import random
 import time
 
 from collections import deque
-from collections.abc import AsyncIterator
-from collections.abc import Awaitable
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from worker.dynamics.errors import DynamicsError
-from worker.dynamics.errors import Forbidden
-from worker.dynamics.errors import Throttled
-from worker.dynamics.errors import Unauthorized
-from worker.dynamics.errors import Unavailable
+from worker.dynamics.errors import DynamicsError, Forbidden, Throttled, Unauthorized, Unavailable
 
 
 START_SLOTS = 4

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from http.cookiejar import CookieJar
-from http.cookiejar import DefaultCookiePolicy
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from typing import TYPE_CHECKING
 

@@ -12,23 +12,14 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl
-from urllib.parse import unquote
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import httpx
 import orjson
 
-from worker.dynamics.client import WHO_AM_I
-from worker.dynamics.client import describe
-from worker.dynamics.client import is_create
-from worker.dynamics.errors import Closed
-from worker.dynamics.errors import DynamicsError
-from worker.dynamics.errors import Exists
-from worker.dynamics.errors import Missing
-from worker.dynamics.errors import Refused
-from worker.dynamics.protocol import Answer
-from worker.dynamics.protocol import Request
+from worker.dynamics.client import WHO_AM_I, describe, is_create
+from worker.dynamics.errors import Closed, DynamicsError, Exists, Missing, Refused
+from worker.dynamics.protocol import Answer, Request
 
 
 #: Our application user, and somebody else.

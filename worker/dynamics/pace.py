@@ -5,12 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 
-from collections.abc import Awaitable
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
-from worker.dynamics.protocol import Answer
-from worker.dynamics.protocol import Dynamics
-from worker.dynamics.protocol import Request
+from worker.dynamics.protocol import Answer, Dynamics, Request
 
 
 class Paced:

@@ -8,13 +8,10 @@ from __future__ import annotations
 
 import json
 
-from typing import Any
-from typing import Literal
+from typing import Any, Literal
 
-from pipelines.entity import entity
-from pipelines.entity import is_party_list
-from pipelines.write import Kind
-from pipelines.write import Write
+from pipelines.entity import entity, is_party_list
+from pipelines.write import Kind, Write
 from worker.dynamics.protocol import Request
 
 

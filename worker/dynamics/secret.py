@@ -7,13 +7,11 @@ import os
 
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Any
-from typing import Protocol
+from typing import Any, Protocol
 
 import orjson
 
-from botocore.exceptions import BotoCoreError
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from worker.dynamics.errors import Unavailable

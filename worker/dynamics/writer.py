@@ -6,25 +6,16 @@ a 404 about an update, a refusal about a closed record.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pipelines import ledger
-from pipelines.contact import Contact
-from pipelines.contact import Parked
-from pipelines.write import Kind
-from pipelines.write import Write
-from worker.dynamics.errors import Closed
-from worker.dynamics.errors import DynamicsError
-from worker.dynamics.errors import Exists
-from worker.dynamics.errors import Missing
-from worker.dynamics.errors import Refused
-from worker.dynamics.protocol import Dynamics
-from worker.dynamics.protocol import Request
-from worker.dynamics.requests import CreateBy
-from worker.dynamics.requests import request_for
+from pipelines.contact import Contact, Parked
+from pipelines.write import Kind, Write
+from worker.dynamics.errors import Closed, DynamicsError, Exists, Missing, Refused
+from worker.dynamics.protocol import Dynamics, Request
+from worker.dynamics.requests import CreateBy, request_for
 
 
 #: Codes of a 404 that means the entity set, not the record (dataverse.md section 2).

@@ -7,6 +7,7 @@ input does, so it does not outlive whoever started it, however that ended.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sys
 
@@ -142,6 +143,7 @@ def _slices(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
 
 def main() -> None:
     """Serve until standard input ends."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # else a line per request
     server = ThreadedMotoServer(ip_address=HOST, port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()

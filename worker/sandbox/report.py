@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
+from rich import box
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
@@ -17,8 +18,19 @@ from worker.sandbox.outcome import Outcome, percentile
 RECORDS_SHOWN: Final = 36
 PROBLEMS_SHOWN: Final = 20
 
+#: Columns of the table and how wide they are.
+COLUMNS: Final = {
+    "activity": 9,
+    "subject": 46,
+    "in/out": 6,
+    "start": 5,
+    "min": 3,
+    "status": 6,
+    "recording": 9,
+}
+
 _STATES: Final = {0: "open", 1: "closed", 2: "cancelled"}
-_FILES: Final = {"Your Recording": "yes", "Your Transcript": "transcript"}
+_FILES: Final = {"Your Recording": "yes", "Your Transcript": "text"}
 
 
 def report(outcome: Outcome) -> Group:
@@ -38,9 +50,9 @@ def records_table(outcome: Outcome) -> Table:
     ]
     rows.sort(key=lambda named: str(named[1].get("actualstart")))
     title = f"Dynamics records: {len(rows)} of {len(outcome.expected)}, times in UTC"
-    table = Table("activity", "subject", "direction", "start", "min", "status", "file", title=title)
-    table.columns[1].no_wrap = True
-    table.columns[4].justify = "right"
+    table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), title_style="bold")
+    for name, width in COLUMNS.items():
+        table.add_column(name, width=width, no_wrap=True)
     for logical, row in rows:
         table.add_row(logical, *_cells(row))
     return table
@@ -48,8 +60,8 @@ def records_table(outcome: Outcome) -> Table:
 
 def _cells(row: dict[str, Any]) -> Iterator[str]:
     yield row.get("subject", "")
-    yield {True: "outgoing", False: "incoming"}.get(row.get("directioncode", ""), "")
-    yield row.get("actualstart", "")[11:19]
+    yield {True: "out", False: "in"}.get(row.get("directioncode", ""), "")
+    yield row.get("actualstart", "")[11:16]
     yield str(row.get("actualdurationminutes", ""))
     yield _STATES[row["statecode"]]
     begins = row.get("description", "")
@@ -60,11 +72,11 @@ def _counts(outcome: Outcome) -> Iterator[str]:
     found = (f"{len(rows)} {name}" for name, rows in outcome.records.items() if rows)
     yield f"in Dynamics        {', '.join(found)}"
     ascending = outcome.latencies_s
-    p50, p95, most = (1000 * percentile(ascending, share) for share in (0.5, 0.95, 1.0))
-    yield f"event to Dynamics  p50 {p50:.0f} ms, p95 {p95:.0f} ms, max {most:.0f} ms, once read"
+    p50, p95, most = (f"{1000 * percentile(ascending, s):.0f} ms" for s in (0.5, 0.95, 1.0))
+    yield f"event to Dynamics  p50 {p50}, p95 {p95}, max {most}; from read to acknowledged"
     opened, expired = outcome.count("desktop.open"), outcome.count("push.expired")
     yield f"requests           {outcome.requests} for {len(outcome.expected)} records"
-    yield f"opened for agents  {opened}; {expired} answers were told more than 60 s late"
+    yield f"opened for agents  {opened}; {expired} answers were told of over 60 s late"
     yield f"quarantined        {len(outcome.quarantined)}{_reasons(outcome)}"
     yield f"parked             {outcome.parked}"
 

@@ -19,7 +19,6 @@ from typing import Any, Final
 
 import orjson
 
-from worker import desk
 from worker.definitions import SHIPPED
 from worker.sandbox.children import child
 from worker.sandbox.command import settings
@@ -28,6 +27,7 @@ from worker.sandbox.embedded import Cloud, embedded_aws
 from worker.sandbox.server import serve
 from worker.sandbox.traffic.people import AGENTS
 from worker.sandbox.verdict import PIPELINES
+from worker.stores import open_store
 from worker.stores.protocol import ContactStore
 
 
@@ -67,9 +67,13 @@ class Stage:
     environment: dict[str, str]
 
     def log(self) -> list[dict[str, Any]]:
-        """The worker's log so far; a line that is not whole yet is left out."""
-        lines = _log_file(self.folder).read_bytes().splitlines(keepends=True)
-        return [orjson.loads(line) for line in lines if line[:1] == b"{" and line.endswith(b"\n")]
+        """The worker's log so far."""
+        return [orjson.loads(line) for line in self.log_text().splitlines() if line[:1] == "{"]
+
+    def log_text(self) -> str:
+        """The same as it stands; a line that is not whole yet is left out."""
+        text = _log_file(self.folder).read_text(encoding="utf-8")
+        return text[: text.rfind("\n") + 1]
 
 
 @asynccontextmanager
@@ -81,14 +85,10 @@ async def stage(folder: Path, *, within: str = SHORT_WITHIN) -> AsyncIterator[St
         within: What pipelines wait for a recording at most, in place of ``WITHIN``.
     """
     ca, state = folder / "sandbox-ca.pem", f"sqlite:{folder / 'state.sqlite'}"
-    dataverse = create_dataverse()
+    dataverse, store = create_dataverse(), open_store(state)
     _populate(dataverse)
     try:
-        async with (
-            embedded_aws() as cloud,
-            serve(dataverse, ca_path=ca) as url,
-            desk.opened(state) as store,
-        ):
+        async with embedded_aws() as cloud, serve(dataverse, ca_path=ca) as url:
             environment = {
                 **cloud.environment,
                 **settings(url, ca),
@@ -97,9 +97,11 @@ async def stage(folder: Path, *, within: str = SHORT_WITHIN) -> AsyncIterator[St
             }
             await _age_pipelines(store)
             with _log_file(folder).open("wb") as log:
-                async with child([str(COMMAND), "run"], _inherited() | environment, stderr=log) as worker:
+                command = [str(COMMAND), "run"]
+                async with child(command, _inherited() | environment, stderr=log) as worker:
                     yield Stage(cloud, dataverse, url, worker, store, folder, environment)
     finally:
+        await store.close()
         dataverse.close()
 
 
@@ -112,7 +114,9 @@ def _populate(dataverse: Dataverse) -> None:
     for agent in AGENTS:
         first, _, last = agent.username.title().partition(".")
         domain_name = f"{agent.username}@example.com"
-        dataverse.put("systemusers", {"firstname": first, "lastname": last, "domainname": domain_name})
+        dataverse.put(
+            "systemusers", {"firstname": first, "lastname": last, "domainname": domain_name}
+        )
     for number, name in enumerate(("Ada Abendroth", "Emre Castillo", "Hana Hoang")):
         first, _, last = name.partition(" ")
         telephone = f"+491555000000{number}"
@@ -125,7 +129,9 @@ def _pipelines(folder: Path, within: str) -> str:
     for name in PIPELINES:
         text = (SHIPPED / f"{name}.toml").read_text(encoding="utf-8")
         path = folder / f"{name}.toml"
-        path.write_text(text.replace(f'within = "{WITHIN}"', f'within = "{within}"'), encoding="utf-8")
+        path.write_text(
+            text.replace(f'within = "{WITHIN}"', f'within = "{within}"'), encoding="utf-8"
+        )
         paths.append(str(path))
     return ",".join(paths)
 

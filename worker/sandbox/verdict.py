@@ -11,7 +11,8 @@ from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote
 
-from pipelines.plan import SIDE_LEGS, record_id
+from pipelines.identity import record_id
+from pipelines.plan import SIDE_LEGS
 from worker.sandbox.traffic import Leg, Truth
 from worker.sandbox.traffic.people import BUCKET, MAILBOX, REGION
 from worker.sandbox.traffic.truths import of_leg

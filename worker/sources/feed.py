@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+import asyncio
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol, TypedDict, TypeVar
+
+import structlog
 
 from worker.sources.budget import Budget
+from worker.sources.insist import ignore, insist
 from worker.sources.pace import Clock
-from worker.sources.positions import Begin, Checkpoints
 from worker.sources.shards import Shard, from_listing
+
+
+T = TypeVar("T")
+
+log = structlog.get_logger(__name__)
+
+BUDGET_BYTES: Final = 64 * 1024 * 1024
 
 
 class Kinesis(Protocol):
@@ -28,28 +39,9 @@ class Kinesis(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Feed:
-    """What the readers of one stream share.
+class Reading(TypedDict, total=False):
+    """How a stream is read, all of it optional; what each means stands at ``Feed``."""
 
-    Attributes:
-        client: Calls AWS.
-        stream: The stream's name or ARN; its checkpoints are kept under it.
-        checkpoints: Where positions are kept.
-        begin: Where a shard without a checkpoint begins.
-        poll_s: Seconds between reads of a shard that has caught up.
-        limit: Records asked for at once.
-        slice_bytes: Bytes in one batch at most, unless a single record is larger.
-        budget: Bounds the bytes in hand.
-        clock: Time and chance.
-        on_lag: Told (stream, shard, ms behind the newest record).
-        on_trouble: Told (stream, shard or "", code) of every failed try.
-    """
-
-    client: Kinesis
-    stream: str
-    checkpoints: Checkpoints
-    begin: Begin
     poll_s: float
     limit: int
     slice_bytes: int
@@ -57,6 +49,33 @@ class Feed:
     clock: Clock
     on_lag: Callable[[str, str, int], None]
     on_trouble: Callable[[str, str, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """What the readers of one stream share.
+
+    Attributes:
+        client: Calls AWS.
+        stream: The stream's name or ARN.
+        poll_s: Seconds between reads of a shard that has caught up.
+        limit: Records asked for at once, at most 10 000.
+        slice_bytes: Bytes in one batch at most, unless a single record is larger.
+        budget: Bounds the bytes in hand; several streams may share one.
+        clock: Time and chance.
+        on_lag: Told (stream, shard, ms behind the newest record) at each read.
+        on_trouble: Told (stream, shard or "", code) of every failed try.
+    """
+
+    client: Kinesis
+    stream: str
+    poll_s: float = 1.0
+    limit: int = 10_000
+    slice_bytes: int = 4 * 1024 * 1024
+    budget: Budget = field(default_factory=lambda: Budget(BUDGET_BYTES))
+    clock: Clock = field(default_factory=Clock)
+    on_lag: Callable[[str, str, int], None] = ignore
+    on_trouble: Callable[[str, str, str], None] = ignore
 
     @property
     def name(self) -> str:
@@ -73,10 +92,10 @@ class Feed:
         """The argument for calls that need no name, but take an ARN to find the account."""
         return {"StreamARN": self.stream} if self.stream.startswith("arn:") else {}
 
-    async def shards(self) -> list[Shard]:
-        """All shards within the stream's retention, open and closed."""
+    async def shards(self, **chosen: Any) -> list[Shard]:
+        """The shards within the stream's retention: open and closed ones, or as ``chosen``."""
         shards: list[Shard] = []
-        request = self.target
+        request = {**self.target, **chosen}
         while True:
             page = await self.client.list_shards(**request)
             shards += map(from_listing, page["Shards"])
@@ -85,3 +104,12 @@ class Feed:
                 return shards
             # With a token AWS refuses the stream's name (API reference, ListShards).
             request = {**self.arn, "NextToken": token}
+
+    async def insist(self, call: Callable[[], Awaitable[T]], stop: asyncio.Event) -> T | None:
+        """Repeat a call that is no shard's in particular; see ``insist``."""
+        return await insist(call, stop=stop, clock=self.clock, report=self.report)
+
+    def report(self, code: str, shard: str = "") -> None:
+        """Say that a try failed."""
+        log.warning("kinesis.trouble", stream=self.stream, shard=shard, code=code)
+        self.on_trouble(self.stream, shard, code)

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from worker.sources.shards import Shard, from_parent
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -23,11 +25,13 @@ class Page:
         records: In order; may be empty although there are more.
         following: The next iterator; None at the shard's end.
         behind_ms: Milliseconds behind the newest record.
+        children: At the shard's end, what it was split or merged into.
     """
 
     records: list[Record]
     following: str | None
     behind_ms: int
+    children: list[Shard]
 
     @property
     def size(self) -> int:
@@ -41,6 +45,7 @@ def page_of(answer: Mapping[str, Any]) -> Page:
         [Record(int(record["SequenceNumber"]), record["Data"]) for record in answer["Records"]],
         answer.get("NextShardIterator"),
         answer.get("MillisBehindLatest", 0),
+        [from_parent(child) for child in answer.get("ChildShards") or ()],
     )
 
 

@@ -20,8 +20,16 @@ EARLIEST: Final = "earliest"
 Begin = dict[str, Any]
 
 
-class Checkpoints(Protocol):
-    """What a stream needs of a ``ContactStore``."""
+class Memory(Protocol):
+    """What a stream whose positions are kept elsewhere needs of a ``ContactStore``."""
+
+    async def remember(self, name: str, value: str) -> str:
+        """Keep ``value`` under ``name`` unless there is one; what is kept now."""
+        ...
+
+
+class Checkpoints(Memory, Protocol):
+    """What a stream needs of a ``ContactStore`` that keeps its positions."""
 
     async def positions(self, stream: str) -> dict[str, str]:
         """The checkpoint of every shard of a stream that has one."""
@@ -29,10 +37,6 @@ class Checkpoints(Protocol):
 
     async def set_position(self, stream: str, shard: str, position: str) -> None:
         """Write a shard's checkpoint."""
-        ...
-
-    async def remember(self, name: str, value: str) -> str:
-        """Keep ``value`` under ``name`` unless there is one; what is kept now."""
         ...
 
 
@@ -48,6 +52,11 @@ def fixed_start(start: str, now: float) -> str:
         return datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds")
     begin_at_start(start)
     return start
+
+
+async def remembered_start(memory: Memory, stream: str, start: str) -> str:
+    """What ``start`` was when the stream was first seen; changing it later changes nothing."""
+    return await memory.remember(f"start/{stream}", start)
 
 
 def begin_at_start(start: str) -> Begin:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import structlog
 
 from worker import aws
+from worker.sources.bookmark import Bookmark
 from worker.sources.feed import Feed
 from worker.sources.insist import insist
 from worker.sources.pace import Backoff, unless
 from worker.sources.pages import Page, Record, page_of, slices
-from worker.sources.positions import SHARD_END, begin_at, begin_at_horizon, sequence_of
+from worker.sources.positions import Begin, begin_at, begin_at_horizon
 from worker.sources.protocol import Handle, Message
 
 
@@ -37,8 +41,29 @@ EXPIRED: Final = "ExpiredIteratorException"
 INVALID: Final = "InvalidArgumentException"
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in a shard to go on from.
+
+    Attributes:
+        begin: Where to begin if no record of the shard was begun yet.
+        done: Sequence number of the last record that was; it and all before it are done.
+        partly: Whether that record itself is only partly done, so that it is handed on again.
+    """
+
+    begin: Begin
+    done: int | None = None
+    partly: bool = False
+
+
 class ShardReader:
-    """Reads one shard from its checkpoint to its end.
+    """Reads one shard from a place to its end.
+
+    Args:
+        feed: The stream.
+        shard: The shard's id.
+        place: Where to go on.
+        bookmark: Keeps the place reached.
 
     Attributes:
         shard: The shard's id.
@@ -46,14 +71,17 @@ class ShardReader:
         listed: Set to False once the shard is past the stream's retention; it then stops.
     """
 
-    def __init__(self, feed: Feed, shard: str, checkpoint: str | None) -> None:
+    def __init__(self, feed: Feed, shard: str, place: Place, bookmark: Bookmark) -> None:
         self.shard = shard
         self.over = False
         self.listed = True
         self._feed = feed
         self._clock = feed.clock
         self._backoff = Backoff(feed.clock.chance)
-        self._done = sequence_of(checkpoint) if checkpoint else None
+        self._begin = place.begin
+        self._bookmark = bookmark
+        self._done = place.done
+        self._partly = place.partly
         self._iterator: str | None = None
         self._resuming = False  # the first record must be the one that was done last
         self._trimmed = False  # AWS refuses the checkpoint: begin at the oldest record
@@ -109,7 +137,7 @@ class ShardReader:
         """Begin at the last record done, read again and dropped: seeing it proves no gap."""
         self._resuming = self._done is not None and not self._trimmed
         if self._done is None:
-            begin = self._feed.begin
+            begin = self._begin
         else:
             begin = begin_at_horizon() if self._trimmed else begin_at(self._done)
         answer = await self._feed.client.get_shard_iterator(
@@ -143,7 +171,7 @@ class ShardReader:
             self._trimmed = True
             self._report_trimmed()
             return READ_SPACING_S
-        if self._done is None and "Timestamp" in self._feed.begin:
+        if self._done is None and "Timestamp" in self._begin:
             # "The timestampInMillis parameter cannot be greater than the currentTimestampInMillis":
             # our clock is ahead of AWS's, which passes.
             self._report(INVALID)
@@ -153,18 +181,21 @@ class ShardReader:
     async def _deliver(self, page: Page, handle: Handle, stop: asyncio.Event) -> None:
         """Hand the records on in batches, each acknowledged before the next (I2)."""
         self._look_for_gap(page)
-        new = [
-            record for record in page.records if self._done is None or record.sequence > self._done
-        ]
-        for batch in slices(new, SLICE_COUNT, self._feed.slice_bytes):
+        for batch in slices(self._new(page), SLICE_COUNT, self._feed.slice_bytes):
             if stop.is_set():
                 return
             await handle([self._message(record) for record in batch])
-            self._done = batch[-1].sequence
-            await self._checkpoint(str(self._done), stop)
+            self._done, self._partly = batch[-1].sequence, False
+            await self._keep(partial(self._bookmark.move, self._done), stop)
         self._iterator = page.following
         if page.following is None:
-            self.over = await self._checkpoint(SHARD_END, stop)
+            self.over = await self._keep(partial(self._bookmark.end, page.children), stop)
+
+    def _new(self, page: Page) -> list[Record]:
+        if self._done is None:
+            return page.records
+        first = self._done if self._partly else self._done + 1
+        return [record for record in page.records if record.sequence >= first]
 
     def _look_for_gap(self, page: Page) -> None:
         if not page.records:
@@ -176,19 +207,18 @@ class ShardReader:
     def _message(self, record: Record) -> Message:
         return Message(record.data, f"kinesis:{self._feed.name}/{self.shard}/{record.sequence}")
 
-    async def _checkpoint(self, position: str, stop: asyncio.Event) -> bool:
-        """Write the position; False if the store failed until ``stop``."""
+    async def _keep(self, write: Callable[[], Awaitable[None]], stop: asyncio.Event) -> bool:
+        """Keep the place; False if that failed until ``stop``."""
 
-        async def write() -> bool:
-            await self._feed.checkpoints.set_position(self._feed.stream, self.shard, position)
+        async def done() -> bool:
+            await write()
             return True
 
-        written = await insist(write, stop=stop, clock=self._clock, report=self._report)
-        return written is not None
+        kept = await insist(done, stop=stop, clock=self._clock, report=self._report)
+        return kept is not None
 
     def _report(self, code: str) -> None:
-        log.warning("kinesis.trouble", stream=self._feed.stream, shard=self.shard, code=code)
-        self._feed.on_trouble(self._feed.stream, self.shard, code)
+        self._feed.report(code, self.shard)
 
     def _report_trimmed(self) -> None:
         log.error("kinesis.records_trimmed", stream=self._feed.stream, shard=self.shard)

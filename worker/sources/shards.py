@@ -19,16 +19,34 @@ class Shard:
     Attributes:
         id: ``shardId-…``.
         parents: The ids of the one or two shards it was made of; none for an original one.
+        hashes: The first and the last hash key it takes in, if known.
+        begins: Its first sequence number; parents have lower ones than their children.
+        open: Whether it still takes records in.
     """
 
     id: str
     parents: tuple[str, ...] = ()
+    hashes: tuple[int, int] | None = None
+    begins: int = 0
+    open: bool = True
 
 
 def from_listing(listed: Mapping[str, Any]) -> Shard:
     """A shard as ListShards describes it; a merged one has an adjacent parent too."""
     parents = (listed.get("ParentShardId"), listed.get("AdjacentParentShardId"))
-    return Shard(listed["ShardId"], tuple(parent for parent in parents if parent))
+    sequences = listed.get("SequenceNumberRange", {})
+    return Shard(
+        listed["ShardId"],
+        tuple(parent for parent in parents if parent),
+        _hashes(listed),
+        int(sequences.get("StartingSequenceNumber", 0)),
+        "EndingSequenceNumber" not in sequences,
+    )
+
+
+def from_parent(child: Mapping[str, Any]) -> Shard:
+    """A child as GetRecords describes it at the end of its parent."""
+    return Shard(child["ShardId"], tuple(child["ParentShards"]), _hashes(child))
 
 
 def readable(shards: Iterable[Shard], finished: Container[str]) -> list[Shard]:
@@ -48,3 +66,8 @@ def readable(shards: Iterable[Shard], finished: Container[str]) -> list[Shard]:
         )
 
     return [known[name] for name in sorted(known) if name not in finished and free(name)]
+
+
+def _hashes(described: Mapping[str, Any]) -> tuple[int, int] | None:
+    hashes = described.get("HashKeyRange")
+    return hashes and (int(hashes["StartingHashKey"]), int(hashes["EndingHashKey"]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from worker.errors import ConfigError
+from worker.stores.dynamodb import DynamoStore
 from worker.stores.memory import MemoryStore
 from worker.stores.protocol import ContactStore
 from worker.stores.sqlite import SqliteStore
@@ -14,10 +15,11 @@ __all__ = ["open_store"]
 
 
 def open_store(spec: str) -> ContactStore:
-    """The store that the setting names: ``memory`` or ``sqlite:PATH``.
+    """The store that the setting names: ``memory``, ``sqlite:PATH`` or ``dynamodb:TABLE``.
 
     Raises:
-        ConfigError: There is no such kind of store, or the file is not one of ours.
+        ConfigError: There is no such kind of store, or the file is not one of ours. A table is
+            looked for only when it is used.
         StoreUnavailable: The file is locked, or the disk full.
     """
     match spec.partition(":"):
@@ -25,4 +27,6 @@ def open_store(spec: str) -> ContactStore:
             return MemoryStore()
         case ("sqlite", ":", path) if path:
             return SqliteStore(Path(path))
-    raise ConfigError(f"no such store: {spec!r}; use memory or sqlite:PATH")
+        case ("dynamodb", ":", table) if table:
+            return DynamoStore(table)
+    raise ConfigError(f"no such store: {spec!r}; use memory, sqlite:PATH or dynamodb:TABLE")

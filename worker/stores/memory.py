@@ -9,15 +9,11 @@ from __future__ import annotations
 import heapq
 
 from collections import defaultdict
-from collections.abc import Iterable
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pipelines.contact import Contact
-from worker.stores.protocol import Counts
-from worker.stores.protocol import Entry
-from worker.stores.protocol import Quarantined
-from worker.stores.protocol import Saved
+from worker.stores.protocol import Counts, Entry, Quarantined, Saved
 from worker.stores.sqlite import MAX_ENTRY_BYTES
 
 

@@ -9,32 +9,21 @@ of the disk (group commit). Another thread reads, undisturbed by the writer, fro
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import sqlite3
 
-from collections import deque
-from collections.abc import Callable
-from collections.abc import Iterator
-from collections.abc import Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from dataclasses import field
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import orjson
 
 from pipelines.contact import Contact
 from worker.errors import ConfigError
-from worker.errors import StoreUnavailable
-from worker.stores.protocol import Counts
-from worker.stores.protocol import Entry
-from worker.stores.protocol import Quarantined
-from worker.stores.protocol import Saved
+from worker.stores.protocol import Counts, Entry, Quarantined, Saved
+from worker.stores.sqlite_writer import Writer, unavailable
 
 
 T = TypeVar("T")
@@ -127,7 +116,7 @@ def _open_writer(path: Path) -> sqlite3.Connection:
         raise ConfigError(f"cannot open the store {path}: {error.strerror}") from error
     connection = _open(path)
     try:
-        with _unavailable():
+        with unavailable():
             _prepare(connection, path)
     except BaseException:
         connection.close()
@@ -170,15 +159,6 @@ def _version(connection: sqlite3.Connection, path: Path) -> int:
     return int(version)
 
 
-@contextlib.contextmanager
-def _unavailable() -> Iterator[None]:
-    """Locked, full, I/O: what SQLite calls operational may pass."""
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        raise StoreUnavailable(f"SQLite: {error}") from error
-
-
 def _json(ids: Sequence[str]) -> str:
     """Any number of ids as one parameter, for ``json_each``."""
     return orjson.dumps(list(ids)).decode()
@@ -205,73 +185,6 @@ def _entry(row: tuple[Any, ...]) -> Entry:
     return Entry(Contact.from_bytes(contact_id, data), *beside)
 
 
-@dataclass(slots=True)
-class _Call:
-    """A write that waits for its turn."""
-
-    work: Callable[[sqlite3.Connection], Any]
-    outcome: Future[Any] = field(default_factory=Future)
-
-
-class _Writer:
-    """The thread that writes. Calls waiting together are committed together.
-
-    A group in which one call fails is rolled back, and each call is then carried out alone: so
-    each gets its own outcome, even if SQLite itself dropped the transaction, as it does on a full
-    disk (https://www.sqlite.org/lang_transaction.html, "Response To Errors Within A Transaction").
-    """
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self.connection = connection
-        self._waiting: deque[_Call] = deque()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-writer")
-
-    async def do(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Carry ``work`` out in a transaction; committed when this returns.
-
-        ``work`` may run twice, the first time rolled back. If the caller is cancelled it runs not
-        at all or whole.
-        """
-        call = _Call(work)
-        self._waiting.append(call)
-        self._thread.submit(self._commit_waiting)
-        with _unavailable():
-            result: T = await asyncio.wrap_future(call.outcome)
-        return result
-
-    def close(self) -> None:
-        """Carry out what waits, then let go of the file."""
-        self._thread.shutdown()
-        self.connection.close()
-
-    def _commit_waiting(self) -> None:
-        """Everything that came while the last group was committed is the next group."""
-        calls = [self._waiting.popleft() for _ in range(len(self._waiting))]
-        group = [call for call in calls if call.outcome.set_running_or_notify_cancel()]
-        if group:
-            self._commit(group)
-
-    def _commit(self, group: list[_Call]) -> None:
-        try:
-            self.connection.execute("BEGIN IMMEDIATE")
-        except sqlite3.Error as error:  # another process holds the file: nobody's turn
-            for call in group:
-                call.outcome.set_exception(error)
-            return
-        try:
-            with self.connection:
-                results = [call.work(self.connection) for call in group]
-        except Exception as error:  # noqa: BLE001 - goes to the caller it concerns
-            if len(group) == 1:
-                group[0].outcome.set_exception(error)
-                return
-            for call in group:
-                self._commit([call])
-        else:
-            for call, result in zip(group, results, strict=True):
-                call.outcome.set_result(result)
-
-
 class SqliteStore:
     """``ContactStore`` in one file; see the module's docstring.
 
@@ -287,7 +200,7 @@ class SqliteStore:
     def __init__(self, path: Path, *, limit_bytes: int = MAX_ENTRY_BYTES) -> None:
         path = path.absolute()  # as SQLite takes ":memory:" for no file at all
         self._limit_bytes = limit_bytes
-        self._writer = _Writer(_open_writer(path))
+        self._writer = Writer(_open_writer(path))
         self._reader = _open(path)
         self._reading = ThreadPoolExecutor(1, thread_name_prefix="sqlite-reader")
 
@@ -386,7 +299,7 @@ class SqliteStore:
 
     async def _in_reader(self, work: Callable[[], T]) -> T:
         """Run ``work`` in the thread that owns the reading connection."""
-        with _unavailable():
+        with unavailable():
             return await asyncio.get_running_loop().run_in_executor(self._reading, work)
 
     async def _rows(self, query: str, **parameters: Any) -> list[tuple[Any, ...]]:

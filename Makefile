@@ -1,0 +1,66 @@
+# All work is done in .venv, made by the first target that needs it; stamps say what is in it.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help install run up test check bench locks clean
+
+# The first python that is new enough and really starts (a name may be a shim that does not).
+PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
+	$$name -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null \
+	&& { echo $$name; break; }; done)
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+LOCK := uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
+	--generate-hashes --no-emit-index-url --no-annotate --no-header
+
+help: ## List the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+install: .venv/run.stamp ## Make .venv with the locked dependencies; needs Python 3.11 to 3.13
+
+run: .venv/run.stamp ## Show the whole product on this machine, without clouds, in half a minute
+	@$(BIN)/python -m worker.sandbox.demo
+
+up: .venv/run.stamp ## The same, staying up with a new contact every second until Ctrl-C
+	@$(BIN)/python -m worker.sandbox.demo --up
+
+test: check ## Run all checks and tests, with coverage; pytest's summary comes last
+	@log=$$(mktemp); trap 'rm -f "$$log"' EXIT; \
+	$(BIN)/pytest -n 2 --dist loadfile --cov --cov-report= | tee "$$log"; \
+	$(BIN)/coverage report --skip-covered --fail-under=90; \
+	$(BIN)/coverage report --include='pipelines/*' --skip-covered --fail-under=95; \
+	tail -n 1 "$$log"
+
+check: .venv/dev.stamp ## Check style, types and the layers of imports
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+bench: .venv/dev.stamp ## Measure
+	@$(BIN)/python tests/benchmarks/bench.py
+
+locks: ## Lock the dependencies anew; needs uv
+	$(LOCK) --extra sandbox --output-file infra/locks/run.txt --upgrade
+	$(LOCK) --all-extras --constraint infra/locks/run.txt \
+		--output-file infra/locks/dev.txt --upgrade
+
+clean: ## Remove .venv and what tools left behind
+	rm -rf .venv .coverage* .hypothesis .*_cache
+	find infra pipelines tests worker -name __pycache__ -prune -exec rm -rf {} +
+
+$(BIN)/pip:
+	@$(if $(PYTHON),,echo "Python 3.11, 3.12 or 3.13 is needed: make install PYTHON=..."; exit 1)
+	$(PYTHON) -m venv .venv
+
+.venv/run.stamp: pyproject.toml infra/locks/run.txt | $(BIN)/pip
+	@echo "installing into .venv, which takes a minute or so"
+	$(PIP) --require-hashes --requirement infra/locks/run.txt
+	$(PIP) --no-deps --editable .
+	@touch $@
+
+.venv/dev.stamp: infra/locks/dev.txt .venv/run.stamp
+	$(PIP) --require-hashes --requirement infra/locks/dev.txt
+	@touch $@

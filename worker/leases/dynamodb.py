@@ -1,0 +1,238 @@
+"""Leases in DynamoDB: the Kinesis Client Library's own table, so that its workers can share it.
+
+The conditions are KCL's (``leases/dynamodb/DynamoDBLeaseRefresher.java``), some of them stricter:
+reference/kcl-lease-protocol.md section 3. Existing leases are only ever updated, attribute by
+attribute: what a later KCL adds to them stays.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Final
+
+from botocore.exceptions import ClientError
+
+from worker import aws
+from worker.errors import StoreUnavailable
+from worker.leases.items import Item, is_lease, item_of, lease_from, number, text, texts
+from worker.leases.lease import Lease
+from worker.leases.position import Position
+from worker.leases.protocol import LeaseTable, Refused
+
+
+CONDITION_FAILED: Final = "ConditionalCheckFailedException"
+#: A request that takes longer has met a dead connection; a lease would lapse meanwhile.
+ANSWER_S: Final = 5.0
+
+EXISTS: Final = "ResourceInUseException"
+
+_RENEW: Final = "SET leaseCounter = :next"
+_TAKE: Final = "SET leaseCounter = :next, leaseOwner = :worker REMOVE checkpointOwner"
+_SWITCH: Final = " ADD ownerSwitchesSinceCheckpoint :one"
+_RELEASE: Final = "SET leaseCounter = :next REMOVE leaseOwner"
+_HAND_OFF: Final = "SET leaseCounter = :next REMOVE checkpointOwner"
+_MOVE: Final = (
+    "SET leaseCounter = :next, checkpoint = :at, checkpointSubSequenceNumber = :sub,"
+    " ownerSwitchesSinceCheckpoint = :zero"
+    " REMOVE pendingCheckpoint, pendingCheckpointSubSequenceNumber, pendingCheckpointState"
+)
+
+_SAME: Final = "leaseCounter = :counter"
+_NOT_HANDED_OFF: Final = " AND attribute_not_exists(checkpointOwner)"
+_OWNED: Final = " AND leaseOwner = :owner"
+_HELD: Final = (
+    " AND (checkpointOwner = :holder"
+    " OR (attribute_not_exists(checkpointOwner) AND leaseOwner = :holder))"
+)
+
+
+@asynccontextmanager
+async def open_leases(
+    connect: Callable[[], AbstractAsyncContextManager[Any]], table: str
+) -> AsyncIterator[LeaseTable]:
+    """The lease table of one stream, for as long as the block lasts.
+
+    Args:
+        connect: Makes a DynamoDB client, e.g. ``partial(aws.client, "dynamodb")``.
+        table: The table's name; with KCL that is the application's name.
+    """
+    async with connect() as client:
+        yield DynamoLeases(client, table)
+
+
+async def create_lease_table(client: Any, table: str) -> None:
+    """Create a lease table as KCL does, unless there is one, and wait until it can be used.
+
+    KCL 3 adds the index that it needs beyond this by itself.
+    """
+    try:
+        await client.create_table(
+            TableName=table,
+            AttributeDefinitions=[{"AttributeName": "leaseKey", "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": "leaseKey", "KeyType": "HASH"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+    except ClientError as failure:
+        if aws.code(failure) != EXISTS:
+            raise
+    await client.get_waiter("table_exists").wait(TableName=table)
+
+
+class DynamoLeases:
+    """A lease table in DynamoDB.
+
+    Args:
+        client: A DynamoDB client (aiobotocore).
+        table: The table's name.
+    """
+
+    def __init__(self, client: Any, table: str) -> None:
+        self._client = client
+        self._table = table
+
+    async def scan(self) -> list[Lease]:
+        """See ``LeaseTable``."""
+        items: list[Item] = []
+        request: dict[str, Any] = {"TableName": self._table, "ConsistentRead": True}
+        while True:
+            page = await _usable(self._client.scan(**request))
+            items += page["Items"]
+            if "LastEvaluatedKey" not in page:
+                return [lease_from(item) for item in items if is_lease(item)]
+            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+    async def get(self, key: str) -> Lease | None:
+        """See ``LeaseTable``."""
+        answer = await _usable(
+            self._client.get_item(
+                TableName=self._table, Key={"leaseKey": text(key)}, ConsistentRead=True
+            )
+        )
+        item = answer.get("Item")
+        return lease_from(item) if item else None
+
+    async def create(self, lease: Lease) -> bool:
+        """See ``LeaseTable``."""
+        return await _allowed(
+            self._client.put_item(
+                TableName=self._table,
+                Item=item_of(lease),
+                ConditionExpression="attribute_not_exists(leaseKey)",
+            )
+        )
+
+    async def renew(self, lease: Lease) -> Lease | Refused:
+        """See ``LeaseTable``."""
+        if lease.checkpoint_owner:
+            # As KCL: once the hand-off is known, it is no reason any more to stop renewing.
+            return await self._update(lease, _RENEW, _SAME)
+        return await self._update(lease, _RENEW, _SAME + _NOT_HANDED_OFF)
+
+    async def take(self, lease: Lease, worker: str) -> Lease | Refused:
+        """See ``LeaseTable``."""
+        values: Item = {":worker": text(worker)}
+        if lease.taken(worker).switches > lease.switches:
+            return await self._update(lease, _TAKE + _SWITCH, _SAME, {**values, ":one": number(1)})
+        return await self._update(lease, _TAKE, _SAME, values)
+
+    async def release(self, lease: Lease) -> Lease | Refused:
+        """See ``LeaseTable``."""
+        values: Item = {":owner": text(lease.owner or "")}
+        if lease.checkpoint_owner:
+            values[":holder"] = text(lease.checkpoint_owner)
+            return await self._update(lease, _HAND_OFF, _SAME + _OWNED + _HELD, values)
+        return await self._update(lease, _RELEASE, _SAME + _OWNED + _NOT_HANDED_OFF, values)
+
+    async def move(self, lease: Lease, checkpoint: Position) -> Lease | Refused:
+        """See ``LeaseTable``."""
+        values: Item = {
+            ":holder": text(lease.holder or ""),
+            ":at": text(checkpoint.at),
+            ":sub": number(checkpoint.sub),
+            ":zero": number(0),
+        }
+        return await self._update(lease, _MOVE, _SAME + _HELD, values)
+
+    async def set_children(self, key: str, children: Iterable[str]) -> None:
+        """See ``LeaseTable``."""
+        await _allowed(
+            self._client.update_item(
+                TableName=self._table,
+                Key={"leaseKey": text(key)},
+                UpdateExpression="SET childShardIds = :children",
+                ConditionExpression="attribute_exists(leaseKey)",
+                ExpressionAttributeValues={":children": texts(children)},
+            )
+        )
+
+    async def delete(self, lease: Lease) -> bool:
+        """See ``LeaseTable``."""
+        return await _allowed(
+            self._client.delete_item(
+                TableName=self._table,
+                Key={"leaseKey": text(lease.key)},
+                ConditionExpression=_SAME,
+                ExpressionAttributeValues={":counter": number(lease.counter)},
+            )
+        )
+
+    async def _update(
+        self, lease: Lease, update: str, condition: str, values: Item | None = None
+    ) -> Lease | Refused:
+        counters = {":counter": number(lease.counter), ":next": number(lease.counter + 1)}
+        try:
+            answer = await _usable(
+                self._client.update_item(
+                    TableName=self._table,
+                    Key={"leaseKey": text(lease.key)},
+                    UpdateExpression=update,
+                    ConditionExpression=condition,
+                    ExpressionAttributeValues={**counters, **(values or {})},
+                    ReturnValues="ALL_NEW",
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                )
+            )
+        except ClientError as failure:
+            return _refused(failure)
+        return lease_from(answer["Attributes"])
+
+
+async def _usable(call: Awaitable[Any]) -> Any:
+    """A call's answer.
+
+    Raises:
+        StoreUnavailable: The same call may succeed later.
+        ClientError: The condition was not met, or the request is wrong.
+    """
+    try:
+        async with asyncio.timeout(ANSWER_S):
+            return await call
+    except TimeoutError as failure:
+        raise StoreUnavailable("lease table: no answer") from failure
+    except aws.FAILURES as failure:
+        if aws.code(failure) == CONDITION_FAILED or not aws.may_pass(failure):
+            raise
+        raise StoreUnavailable(f"lease table: {aws.code(failure)}") from failure
+
+
+async def _allowed(call: Awaitable[Any]) -> bool:
+    """Whether a call's condition was met."""
+    try:
+        await _usable(call)
+    except ClientError as failure:
+        if aws.code(failure) != CONDITION_FAILED:
+            raise
+        return False
+    return True
+
+
+def _refused(failure: ClientError) -> Refused:
+    """A condition that was not met. Any other failure is raised again."""
+    if aws.code(failure) != CONDITION_FAILED:
+        raise failure
+    item = failure.response.get("Item")
+    retries = failure.response["ResponseMetadata"].get("RetryAttempts", 0)
+    return Refused(lease_from(item) if item else None, repeated=retries > 0)

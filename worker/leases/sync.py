@@ -1,0 +1,87 @@
+"""Keeps the lease table true to the stream's shards, and ends shards in it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+import structlog
+
+from worker.errors import StoreUnavailable
+from worker.leases.lease import Lease, lease_of
+from worker.leases.lineage import complete, first_leases, missing_leases, outlived_leases
+from worker.leases.position import END, TRIM_HORIZON, Position
+from worker.leases.protocol import LeaseTable
+from worker.leases.tenure import Tenure
+from worker.sources.shards import Shard
+
+
+log = structlog.get_logger(__name__)
+
+
+class ListingIncomplete(StoreUnavailable):
+    """The shards that are listed lack some hash keys; a later listing will have them."""
+
+
+class ParentMissing(StoreUnavailable):
+    """The other parent of a merged shard has no lease yet; it will get one."""
+
+
+async def sync_leases(
+    table: LeaseTable, list_shards: Callable[[], Awaitable[list[Shard]]], begin: Position
+) -> bool:
+    """Add the leases that are missing, remove those that were outlived.
+
+    Args:
+        table: Where the leases are.
+        list_shards: Lists all of the stream's shards.
+        begin: Where a shard begins that no worker began yet.
+
+    Returns:
+        Whether there is a new lease.
+
+    Raises:
+        ListingIncomplete: There are no leases yet, and not all shards are listed.
+        StoreUnavailable: The table cannot be used just now.
+    """
+    leases = await table.scan()  # before the shards: whatever is leased must be listed
+    shards = await list_shards()
+    if not leases and not complete(shards):
+        raise ListingIncomplete("not all shards are listed yet")
+    for lease in outlived_leases(shards, leases):
+        if await table.delete(lease):
+            log.info("lease.deleted", shard=lease.key, over=lease.over)
+    missing = missing_leases(shards, leases, begin) if leases else first_leases(shards, begin)
+    return await _create(table, missing)
+
+
+async def end_shard(table: LeaseTable, tenure: Tenure, children: Sequence[Shard]) -> None:
+    """Finish a shard that was read to its end: first its children get leases, then it ends.
+
+    In this order nothing is lost if the worker dies in between.
+
+    Raises:
+        LeaseLost: The lease is held no more.
+        ParentMissing: Children of two parents have to wait until both have a lease.
+        StoreUnavailable: The table cannot be used just now.
+    """
+    await tenure.renew()  # a worker that was paused for long must not bring leases back
+    for child in children:
+        await _expect_parents(table, child)
+    if await _create(table, [lease_of(child, Position(TRIM_HORIZON)) for child in children]):
+        log.info("lease.children_created", shard=tenure.lease.key, children=len(children))
+    if children:
+        await table.set_children(tenure.lease.key, [child.id for child in children])
+    await tenure.move(END)
+
+
+async def _expect_parents(table: LeaseTable, child: Shard) -> None:
+    """See that no parent could be overtaken: without a lease it would hold nobody up."""
+    parents = [await table.get(parent) for parent in child.parents]
+    if None in parents and await table.get(child.id) is None:
+        raise ParentMissing(f"a parent of {child.id} has no lease")
+
+
+async def _create(table: LeaseTable, leases: Sequence[Lease]) -> bool:
+    """Add leases in their order, parents first; whether any was new."""
+    created = [await table.create(lease) for lease in leases]
+    return any(created)

@@ -1,0 +1,117 @@
+"""Takes leases for one worker: looks at the table, chooses, takes, and says when to look again."""
+
+from __future__ import annotations
+
+import asyncio
+
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from worker.errors import StoreUnavailable
+from worker.leases.choice import Choice, Situation, choose, next_lapse
+from worker.leases.lease import Lease
+from worker.leases.protocol import LeaseTable, Refused
+from worker.leases.tenure import Tenure
+from worker.leases.watch import Watch
+from worker.sources.pace import Clock
+
+
+log = structlog.get_logger(__name__)
+
+#: Added to the wait for a lease to lapse, so that it has when we look.
+AFTER_LAPSE_S = 0.05
+#: A round comes up to this part of its period early, so that workers do not march in step.
+JITTER = 0.2
+
+
+class Taker:
+    """Brings one worker to its share of the leases.
+
+    Args:
+        table: Where the leases are.
+        worker: This worker's id; no two may have the same at a time.
+        failover_s: From when on a lease that is not renewed may be taken.
+        period_s: Seconds between rounds.
+        clock: Time and chance.
+        report: Told the code of every failed try.
+
+    Attributes:
+        held: What this worker holds, by key. Who ends a tenure removes it.
+        wait_s: Seconds until the next round is due.
+    """
+
+    def __init__(
+        self,
+        table: LeaseTable,
+        worker: str,
+        *,
+        failover_s: float,
+        period_s: float,
+        clock: Clock,
+        report: Callable[[str], None],
+    ) -> None:
+        self.held: dict[str, Tenure] = {}
+        self.wait_s = 0.0
+        self._table = table
+        self._worker = worker
+        self._failover_s = failover_s
+        self._period_s = period_s
+        self._clock = clock
+        self._report = report
+        self._watch = Watch()
+
+    async def round(self) -> list[Tenure]:
+        """Look at the table and take what is to be taken; the tenures that began.
+
+        Raises:
+            StoreUnavailable: The table cannot be read just now.
+        """
+        now = self._situation(await self._table.scan())
+        choice = choose(now)
+        self.wait_s = min(
+            self._period_s * (1 - JITTER * self._clock.chance()), next_lapse(now) + AFTER_LAPSE_S
+        )
+        wanted = [*choice.free, *await self._still_to_steal(choice)]
+        taken = await asyncio.gather(*map(self._take, wanted))
+        return [tenure for tenure in taken if tenure]
+
+    def _situation(self, leases: Sequence[Lease]) -> Situation:
+        ages = self._watch.observe(leases, self._clock.monotonic())
+        return Situation(
+            leases, ages, self.held, self._worker, self._failover_s, self._clock.chance
+        )
+
+    async def _still_to_steal(self, choice: Choice) -> list[Lease]:
+        """The lease to steal as it is now: its owner may have renewed it since the scan."""
+        if choice.steal is None:
+            return []
+        current = await self._table.get(choice.steal.key)
+        if current is None or (current.owner, current.checkpoint_owner) != (
+            choice.steal.owner,
+            None,
+        ):
+            return []
+        return [current]
+
+    async def _take(self, lease: Lease) -> Tenure | None:
+        since = self._clock.monotonic()
+        try:
+            answer = await self._table.take(lease, self._worker)
+        except StoreUnavailable as failure:
+            self._report(type(failure).__name__)
+            return None
+        if isinstance(answer, Refused):
+            return None  # somebody was faster
+        log.info("lease.taken", shard=lease.key, worker=self._worker, before=lease.owner)
+        tenure = Tenure(
+            self._table,
+            answer,
+            self._worker,
+            since=since,
+            failover_s=self._failover_s,
+            clock=self._clock,
+            report=self._report,
+        )
+        self.held[lease.key] = tenure
+        return tenure

@@ -1,0 +1,194 @@
+"""One worker's hold on one lease, from taking it to losing it or letting go.
+
+A tenure that could not be renewed for ``failover_s`` is over, whether or not anybody took the
+lease. The time counts from before the renewal was sent, while others count from after they saw it,
+and on monotonic clocks: so a worker has stopped before another that uses the same ``failover_s``
+may take over. Whatever a worker does that was paused meanwhile is caught by the counter.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from worker.errors import StoreUnavailable
+from worker.leases.lease import Lease
+from worker.leases.position import Position
+from worker.leases.protocol import LeaseLost, LeaseTable, Refused
+from worker.sources.pace import Backoff, Clock
+
+
+#: Renewals per ``failover_s``, and so the tries there are before a lease lapses. As KCL has it.
+RENEWALS: Final = 3
+#: A renewal comes up to this part of its period early, so that workers do not march in step.
+JITTER: Final = 0.2
+
+
+class Tenure:
+    """Holds one lease.
+
+    Args:
+        table: Where the lease is.
+        lease: The lease as it was when this worker took it.
+        worker: This worker's id.
+        since: Monotonic time (s) just before the request that took it.
+        failover_s: For how long the lease is held without being renewed.
+        clock: Time and chance.
+        report: Told the code of every failed renewal.
+
+    Attributes:
+        lease: The lease as it was last known to be held.
+        lost: Set once the lease is not held any more.
+        how: By then why: "lapsed", "lost" to another, or "released".
+        leave: Set when the shard is to be left in order: its worker is stopping, or the lease is
+            being handed off to another.
+    """
+
+    def __init__(
+        self,
+        table: LeaseTable,
+        lease: Lease,
+        worker: str,
+        *,
+        since: float,
+        failover_s: float,
+        clock: Clock,
+        report: Callable[[str], None],
+    ) -> None:
+        self.lease = lease
+        self.lost = asyncio.Event()
+        self.how = ""
+        self.leave = asyncio.Event()
+        self._table = table
+        self._worker = worker
+        self._failover_s = failover_s
+        self._ends = since + failover_s
+        self._clock = clock
+        self._report = report
+        self._unsure = False  # the last write's answer is missing: it may have been carried out
+        self._turn = asyncio.Lock()
+
+    def check(self) -> None:
+        """See that the lease is still held.
+
+        Raises:
+            LeaseLost: It is not.
+        """
+        if not self.lost.is_set() and self._clock.monotonic() >= self._ends:
+            self._lose("lapsed")
+        if self.lost.is_set():
+            raise LeaseLost(self.lease.key)
+
+    async def keep(self) -> None:
+        """Renew the lease until it is lost; a failed try is repeated, with back-off."""
+        backoff = Backoff(self._clock.chance)
+        period_s = self._failover_s / RENEWALS
+        wait_s = self._early(period_s)
+        while not self.lost.is_set():
+            left_s = self._ends - self._clock.monotonic()
+            await self._clock.sleep(max(min(wait_s, left_s), 0))
+            try:
+                await self.renew()
+            except LeaseLost:
+                return
+            except StoreUnavailable as failure:
+                self._report(type(failure).__name__)
+                wait_s = min(backoff.failed(), period_s)
+            else:
+                backoff.succeeded()
+                wait_s = self._early(period_s)
+
+    async def renew(self) -> None:
+        """Hold on to the lease.
+
+        Raises:
+            LeaseLost: It is held no more.
+            StoreUnavailable: The table cannot be used just now.
+        """
+        await self._write(self._table.renew)
+
+    async def move(self, checkpoint: Position) -> None:
+        """Write the checkpoint, unless it is there or beyond already.
+
+        Raises:
+            LeaseLost: The lease is held no more; the checkpoint is where it was.
+            StoreUnavailable: The table cannot be used just now.
+        """
+
+        async def move(lease: Lease) -> Lease | Refused:
+            return (
+                lease
+                if lease.checkpoint >= checkpoint
+                else await self._table.move(lease, checkpoint)
+            )
+
+        await self._write(move)
+
+    async def release(self) -> None:
+        """Let go of the lease, so that another can take it at once; it then counts as lost.
+
+        Raises:
+            LeaseLost: It is held no more; nothing was written.
+            StoreUnavailable: The table cannot be used just now; the lease lapses by itself.
+        """
+        await self._write(self._table.release)
+        self._lose("released")
+
+    async def _write(self, write: Callable[[Lease], Awaitable[Lease | Refused]]) -> None:
+        async with self._turn:
+            while True:
+                self.check()
+                begun = self._clock.monotonic()
+                answer = await self._answered(write(self.lease))
+                if isinstance(answer, Lease):
+                    self._written(answer, begun)
+                    return
+                current = answer.current
+                if current is None or not self._ours(current, repeated=answer.repeated):
+                    self._lose("lost")
+                    raise LeaseLost(self.lease.key)
+                self._adopt(current)
+
+    async def _answered(self, writing: Awaitable[Lease | Refused]) -> Lease | Refused:
+        """Wait for an answer, but not so long that a lost one costs the lease, nor beyond it."""
+        unsure, self._unsure = self._unsure, True
+        left_s = self._ends - self._clock.monotonic()
+        try:
+            async with asyncio.timeout(min(left_s, self._failover_s / RENEWALS)):
+                answer = await writing
+        except TimeoutError as error:
+            raise StoreUnavailable("lease table: no answer") from error
+        self._unsure = unsure and isinstance(answer, Refused)
+        return answer
+
+    def _written(self, lease: Lease, begun: float) -> None:
+        if lease.counter != self.lease.counter:
+            self._ends = begun + self._failover_s
+        if lease.holder == self._worker:  # not so when it was just released
+            self._adopt(lease)
+
+    def _ours(self, current: Lease, *, repeated: bool) -> bool:
+        """Whether the lease differs only by what we did ourselves, or by a hand-off's beginning.
+
+        KCL takes any lease of its own that is one ahead for its own write. We do so only if there
+        was a write without an answer: else it is another worker with our id, or our successor.
+        """
+        ahead = current.counter - self.lease.counter
+        return current.holder == self._worker and (
+            ahead == 0 or (ahead == 1 and (self._unsure or repeated))
+        )
+
+    def _adopt(self, current: Lease) -> None:
+        self.lease = current
+        self._unsure = False
+        if current.checkpoint_owner == self._worker:
+            self.leave.set()
+
+    def _lose(self, how: str) -> None:
+        self.how = how
+        self.lost.set()
+
+    def _early(self, period_s: float) -> float:
+        return period_s * (1 - JITTER * self._clock.chance())

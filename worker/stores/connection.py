@@ -1,0 +1,218 @@
+"""One DynamoDB table over the network: few requests at a time, failures by what they mean.
+
+botocore repeats throttled and failed requests a few times by itself (``worker.aws``). What still
+fails then:
+
+StoreUnavailable   throttled, 5xx, no answer, no permission yet: the same call may succeed later
+Refused            DynamoDB cannot take this request, now or ever
+ConfigError        there is no such table, or no Region to look for it
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from typing import Any, Final, TypeVar
+
+from botocore.exceptions import ClientError, NoRegionError
+
+from worker import aws
+from worker.errors import ConfigError, StoreUnavailable, WorkerError
+from worker.sources.pace import Backoff, Clock
+from worker.stores.layout import Item
+
+
+T = TypeVar("T")
+
+#: Requests under way at a time; less than ``worker.aws.MAX_CONNECTIONS``.
+AT_ONCE: Final = 32
+
+#: BatchGetItem takes no more keys:
+#: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
+MAX_KEYS: Final = 100
+
+#: Answers without any of the keys asked for, in a row, before a read counts as failed.
+EMPTY_ANSWERS: Final = 5
+
+CONDITION_FAILED: Final = "ConditionalCheckFailedException"
+NO_TABLE: Final = "ResourceNotFoundException"
+
+
+class Refused(ConfigError):  # noqa: N818 - says what is the matter
+    """DynamoDB cannot take the request: an item it cannot hold, or the table is of another form."""
+
+
+async def together(calls: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """Carry the calls out side by side; a failure is raised once all of them are over."""
+    outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException):
+            raise outcome
+    return outcomes  # type: ignore[return-value] # no exception is among them
+
+
+def where(condition: str, **values: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a query for the keys that meet the condition."""
+    return {
+        "KeyConditionExpression": condition,
+        "ExpressionAttributeValues": {f":{name}": value for name, value in values.items()},
+    }
+
+
+class Connection:
+    """A table and the client that reaches it, made when first needed.
+
+    Args:
+        table: The table's name.
+        connect: Makes a client, see ``worker.aws.client``.
+        clock: Time and chance, for pauses.
+    """
+
+    def __init__(
+        self, table: str, connect: Callable[[], AbstractAsyncContextManager[Any]], clock: Clock
+    ) -> None:
+        self._table = table
+        self._connect = connect
+        self._clock = clock
+        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._opening = asyncio.Lock()
+        self._client: Any = None
+        self._stack = AsyncExitStack()
+
+    async def put(
+        self, item: Item, condition: str | None = None, **values: dict[str, Any]
+    ) -> Item | None:
+        """Write an item if the condition holds.
+
+        Returns:
+            None if it is written, else the item in the way (empty if there is none).
+        """
+        request: dict[str, Any] = {"Item": item}
+        if condition is not None:
+            request["ConditionExpression"] = condition
+            request["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
+        if values:
+            request["ExpressionAttributeValues"] = {f":{k}": v for k, v in values.items()}
+        try:
+            await self._call("put_item", TableName=self._table, **request)
+        except ClientError as failure:  # the condition failed: no other comes through
+            obstacle: Item = failure.response.get("Item", {})
+            return obstacle
+        return None
+
+    async def make_lasting(self, key: Item) -> bool:
+        """Take away an item's time-to-live; False if the item is gone already."""
+        try:
+            await self._call(
+                "update_item",
+                TableName=self._table,
+                Key=key,
+                UpdateExpression="REMOVE #ttl",
+                ConditionExpression="attribute_exists(pk)",
+                ExpressionAttributeNames={"#ttl": "ttl"},
+            )
+        except ClientError:  # the condition failed: no other comes through
+            return False
+        return True
+
+    async def delete(self, key: Item) -> Item | None:
+        """Remove an item; what it was, None if there was none."""
+        answer = await self._call(
+            "delete_item", TableName=self._table, Key=key, ReturnValues="ALL_OLD"
+        )
+        old: Item | None = answer.get("Attributes")
+        return old
+
+    async def get(self, keys: Sequence[Item]) -> list[Item]:
+        """Those of these items that are there, as last written, in any order."""
+        batches = (keys[at : at + MAX_KEYS] for at in range(0, len(keys), MAX_KEYS))
+        answers = await together(self._get(batch) for batch in batches)
+        return [item for answer in answers for item in answer]
+
+    async def _get(self, keys: Sequence[Item]) -> list[Item]:
+        """What did not fit into an answer is asked for at once, what was throttled later."""
+        found: list[Item] = []
+        backoff, empty = Backoff(self._clock.chance), 0
+        while True:
+            wanted = {self._table: {"Keys": keys, "ConsistentRead": True}}
+            answer = await self._call("batch_get_item", RequestItems=wanted)
+            items = answer["Responses"].get(self._table, [])
+            found += items
+            keys = answer["UnprocessedKeys"].get(self._table, {}).get("Keys", [])
+            if not keys:
+                return found
+            empty = 0 if items else empty + 1
+            if empty == EMPTY_ANSWERS:
+                raise StoreUnavailable("DynamoDB: keys left unprocessed")
+            if empty:
+                await self._clock.sleep(backoff.failed())
+
+    async def pages(self, *, limit: int | None = None, **query: Any) -> AsyncIterator[Any]:
+        """The answers to a query, until there are ``limit`` items or no more."""
+        seen = 0
+        while limit is None or seen < limit:
+            if limit is not None:
+                query["Limit"] = limit - seen
+            answer = await self._call("query", TableName=self._table, **query)
+            yield answer
+            seen += answer["Count"]
+            if not (last := answer.get("LastEvaluatedKey")):
+                return
+            query["ExclusiveStartKey"] = last
+
+    async def query(self, *, limit: int | None = None, **query: Any) -> list[Item]:
+        """The items a query finds, in the order of their sort key."""
+        pages = self.pages(limit=limit, **query)
+        return [item async for page in pages for item in page["Items"]]
+
+    async def count(self, *, limit: int | None = None, **query: Any) -> int:
+        """How many items a query finds, ``limit`` at most."""
+        pages = self.pages(limit=limit, **query, Select="COUNT")
+        return sum([page["Count"] async for page in pages])
+
+    async def index_size(self, index: str) -> int:
+        """How many items were in an index some time in the last six hours.
+
+        Source: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_GlobalSecondaryIndexDescription.html
+        """
+        answer = await self._call("describe_table", TableName=self._table)
+        indexes = answer["Table"]["GlobalSecondaryIndexes"]
+        return sum(int(i.get("ItemCount", 0)) for i in indexes if i["IndexName"] == index)
+
+    async def close(self) -> None:
+        """Let go of the client."""
+        async with self._opening:
+            self._client = None
+            await self._stack.aclose()
+
+    async def _call(self, operation: str, **request: Any) -> Any:
+        """One request; a failed condition alone is left to the caller as botocore's error."""
+        client = await self._open()
+        async with self._turns:
+            try:
+                return await getattr(client, operation)(**request)
+            except aws.FAILURES as failure:
+                if aws.code(failure) == CONDITION_FAILED:
+                    raise
+                raise self._meaning(failure) from failure
+
+    async def _open(self) -> Any:
+        async with self._opening:
+            if self._client is None:
+                try:
+                    self._client = await self._stack.enter_async_context(self._connect())
+                except NoRegionError as error:
+                    raise ConfigError("no AWS Region is set: AWS_REGION") from error
+            return self._client
+
+    def _meaning(self, failure: Exception) -> WorkerError:
+        code = aws.code(failure)
+        if code == NO_TABLE:
+            return ConfigError(
+                f"there is no DynamoDB table {self._table}: connect-dynamics tables create makes it"
+            )
+        if aws.may_pass(failure):
+            return StoreUnavailable(f"DynamoDB: {code}")
+        return Refused(f"DynamoDB refuses a request to the table {self._table}: {code}")

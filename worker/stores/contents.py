@@ -1,0 +1,167 @@
+"""What an item holds: in the item itself or, if it is too large for that, in chunks beside it.
+
+An item and its chunks are written so that nobody ever reads parts of two saves. Each save has a
+name of its own, which is in the keys of its chunks:
+
+1. the chunks are written, to vanish after a while should nothing come of the save;
+2. if the item is to stay, they are made to stay;
+3. the item is written on condition of the version it replaces: from here on its chunks are read;
+4. the chunks of saves that it replaced, or that can no longer succeed, are removed.
+
+Whatever is done between two steps, or not done any more, the item names a complete set of chunks.
+A crash between 2 and 4 leaves chunks that nobody reads and the item's next save removes.
+"""
+
+from __future__ import annotations
+
+import math
+
+from collections.abc import Iterable
+from typing import Final
+from uuid import uuid4
+
+import structlog
+
+from worker.errors import StoreUnavailable
+from worker.sources.pace import Clock
+from worker.stores.connection import Connection, together, where
+from worker.stores.layout import Item, number, packed, text, unpacked
+
+
+_log = structlog.get_logger(__name__)
+
+#: The largest part of the contents in one item (bytes). An item, names and all, may have 400 KB:
+#: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
+PART_BYTES: Final = 350 * 1024
+
+#: How much longer than their item chunks stay (s). The table removes what has expired "within a
+#: few days", and in any order. No save takes as long.
+OUTLIVE_S: Final = 7 * 86_400
+
+CHUNK: Final = "chunk#"
+
+
+def chunk_keys(item: Item) -> list[Item]:
+    """The keys of the chunks an item names."""
+    count = int(item["chunks"]["N"]) if "chunks" in item else 0
+    first = _version(item) + item["save"]["S"]
+    return [{"pk": item["pk"], "sk": text(f"{first}#{n:04}")} for n in range(count)]
+
+
+def _version(item: Item) -> str:
+    """What the sort keys of chunks of an item's version begin with; later versions are greater."""
+    return f"{CHUNK}{int(item['version']['N']):012}#"
+
+
+class Contents:
+    """Writes and reads items with what they hold.
+
+    Args:
+        connection: The table.
+        clock: Wall clock.
+    """
+
+    def __init__(self, connection: Connection, clock: Clock) -> None:
+        self._connection = connection
+        self._clock = clock
+
+    async def put(self, item: Item, data: bytes, replaced: int = 0) -> bool:
+        """Write an item and its contents.
+
+        Args:
+            item: The item with its ``version``. Without ``ttl`` it stays for good.
+            data: What it holds.
+            replaced: The version that it replaces; 0: none.
+
+        Returns:
+            False, and nothing is changed, if the item there is of another version.
+
+        Raises:
+            Refused: The table can never hold it.
+        """
+        body = packed(data)
+        item = {**item, "save": text(uuid4().hex)}
+        if len(body) <= PART_BYTES:
+            return await self._put_whole({**item, "data": {"B": body}}, replaced)
+        parts = [body[at : at + PART_BYTES] for at in range(0, len(body), PART_BYTES)]
+        return await self._put_in_chunks({**item, "chunks": number(len(parts))}, parts, replaced)
+
+    async def get(self, item: Item) -> bytes | None:
+        """What an item holds; None if it has been saved again meanwhile, or removed."""
+        if "data" in item:
+            return unpacked(item["data"]["B"])
+        keys = chunk_keys(item)
+        found = {chunk["sk"]["S"]: chunk for chunk in await self._connection.get(keys)}
+        if len(found) < len(keys):
+            return None
+        return unpacked(b"".join(found[key["sk"]["S"]]["data"]["B"] for key in keys))
+
+    async def drop(self, keys: Iterable[Item]) -> None:
+        """Remove chunks that nobody reads. If the table cannot just now, that is no failure."""
+        try:
+            await together(self._connection.delete(key) for key in keys)
+        except StoreUnavailable as error:
+            _log.warning("store.chunks_left", reason=str(error))
+
+    async def _put_whole(self, item: Item, replaced: int) -> bool:
+        obstacle = await self._commit(item, replaced, " AND attribute_not_exists(chunks)")
+        if obstacle is None:
+            return True
+        if "chunks" not in obstacle or int(obstacle["version"]["N"]) != replaced:
+            return False
+        if await self._commit(item, replaced) is not None:
+            return False
+        await self._sweep(item)
+        return True
+
+    async def _put_in_chunks(self, item: Item, parts: list[bytes], replaced: int) -> bool:
+        lasts_until = max(self._clock.wall(), float(item["ttl"]["N"]) if "ttl" in item else 0.0)
+        ttl = number(math.ceil(lasts_until) + OUTLIVE_S)
+        keys = chunk_keys(item)
+        await together(
+            self._connection.put({**key, "data": {"B": part}, "ttl": ttl})
+            for key, part in zip(keys, parts, strict=True)
+        )
+        if "ttl" not in item and not all(
+            await together(self._connection.make_lasting(key) for key in keys)
+        ):
+            return False  # this save has slept for days
+        if await self._commit(item, replaced) is not None:
+            await self.drop(keys)
+            return False
+        await self._sweep(item)
+        return True
+
+    async def _commit(self, item: Item, replaced: int, more: str = "") -> Item | None:
+        """Write the item itself; what is in the way, if so.
+
+        Our own save in the way is an earlier try of this request, whose answer was lost.
+        """
+        if replaced:
+            condition = f"version = :replaced{more}"
+            obstacle = await self._connection.put(item, condition, replaced=number(replaced))
+        else:
+            obstacle = await self._connection.put(item, "attribute_not_exists(pk)")
+        return None if obstacle and obstacle["save"] == item["save"] else obstacle
+
+    async def _sweep(self, item: Item) -> None:
+        """Remove the chunks of saves that this one outdid.
+
+        A save that would become this version, or an earlier one, cannot succeed any more; one
+        that would become a later version has begun after this one and may.
+        """
+        try:
+            chunks = await self._connection.query(
+                **where(
+                    "pk = :pk AND sk BETWEEN :first AND :last",
+                    pk=item["pk"],
+                    first=text(CHUNK),
+                    last=text(_version(item) + "~"),
+                ),
+                ProjectionExpression="pk, sk",
+                ConsistentRead=True,
+            )
+        except StoreUnavailable as error:
+            _log.warning("store.chunks_left", reason=str(error))
+            return
+        await self.drop(chunk for chunk in chunks if chunk not in chunk_keys(item))

@@ -1,0 +1,313 @@
+"""A contact store in one DynamoDB table, for any number of workers.
+
+Loads and checkpoints are read consistently and saves are conditional, so what one worker wrote
+every other one finds. Lists (``due``, ``parked``, ``ids``, ``quarantined``, ``counts``) come from
+indexes, which follow within a second or so: whoever goes by a list loads the contact and looks
+again, as push does. Contacts that are due are few among those that are kept, and are found
+without reading the others.
+
+What the table is made of is in ``worker.stores.tables``.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from functools import partial
+from operator import attrgetter
+from typing import Any, Final
+
+import structlog
+
+from pipelines.contact import Contact
+from worker import aws
+from worker.errors import StoreUnavailable
+from worker.sources.pace import Clock
+from worker.stores import layout
+from worker.stores.connection import Connection, Refused, together, where
+from worker.stores.contents import Contents, chunk_keys
+from worker.stores.layout import (
+    CONTACT,
+    DUE_BUCKETS,
+    MEMORY,
+    POSITION,
+    QUARANTINE,
+    RANKS,
+    SHELVES,
+    Item,
+    head,
+    number,
+    text,
+)
+from worker.stores.protocol import Counts, Entry, Quarantined, Saved
+from worker.stores.sqlite import MAX_ENTRY_BYTES
+from worker.stores.tables import DUE, LISTED, PARKED
+
+
+_log = structlog.get_logger(__name__)
+
+#: How often a contact is read again that is saved each time between its item and its chunks.
+READS: Final = 5
+
+#: Contacts are counted one by one up to so many a shelf (some 17 MB of index, 2 100 read units);
+#: where there are more, DynamoDB's own count is used, up to six hours old.
+COUNTED: Final = 100_000
+
+#: What an index calls the shelf.
+SHELF_OF: Final = {LISTED: "shelf", PARKED: "parked_shelf"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """An entry as it was when ``save`` was called."""
+
+    item: Item
+    data: bytes
+    replaced: int
+
+    @classmethod
+    def of(cls, entry: Entry) -> _Row:
+        return cls(layout.contact_item(entry), entry.contact.to_bytes(), entry.version)
+
+
+class DynamoStore:
+    """``ContactStore`` in a DynamoDB table; see the module's docstring.
+
+    Args:
+        table: The table's name.
+        connect: Makes a DynamoDB client.
+        limit_bytes: Encoded contacts larger than this are refused.
+        clock: Time and chance.
+    """
+
+    def __init__(
+        self,
+        table: str,
+        *,
+        connect: Callable[[], AbstractAsyncContextManager[Any]] | None = None,
+        limit_bytes: int = MAX_ENTRY_BYTES,
+        clock: Clock | None = None,
+    ) -> None:
+        clock = clock or Clock()
+        self._limit_bytes = limit_bytes
+        connect = connect or partial(aws.client, "dynamodb")
+        self._connection = Connection(table, connect, clock)
+        self._contents = Contents(self._connection, clock)
+
+    # --- contacts ---
+
+    async def load(self, contact_ids: Sequence[str]) -> list[Entry]:
+        """See ``ContactStore``."""
+        wanted = list(dict.fromkeys(contact_ids))
+        found = await self._connection.get([head(CONTACT, key) for key in wanted])
+        known = {layout.named(item, CONTACT): item for item in found}
+        return await together(self._entry(key, known.get(key)) for key in wanted)
+
+    async def _entry(self, contact_id: str, item: Item | None) -> Entry:
+        for _ in range(READS):
+            if item is None:
+                return Entry(Contact(contact_id))
+            data = await self._contents.get(item)
+            if data is not None:
+                return layout.entry_of(contact_id, item, data)
+            again = await self._connection.get([head(CONTACT, contact_id)])
+            item = again[0] if again else None
+        raise StoreUnavailable(f"DynamoDB: chunks of contact {contact_id} are missing")
+
+    async def save(self, entries: Sequence[Entry]) -> list[Saved]:
+        """See ``ContactStore``. Contacts are saved side by side, each by a request of its own."""
+        rows = [_Row.of(entry) for entry in entries]
+        outcomes = [Saved.REFUSED] * len(entries)
+        turns: defaultdict[str, list[int]] = defaultdict(list)  # a contact's entries in order
+        for n, entry in enumerate(entries):
+            turns[entry.contact.id].append(n)
+
+        async def save_in_turn(numbers: list[int]) -> None:
+            for n in numbers:
+                outcomes[n] = await self._save(rows[n])
+                if outcomes[n] is Saved.SAVED:
+                    entries[n].version = rows[n].replaced + 1
+
+        await together(save_in_turn(numbers) for numbers in turns.values())
+        return outcomes
+
+    async def _save(self, row: _Row) -> Saved:
+        if len(row.data) > self._limit_bytes:
+            return Saved.REFUSED
+        try:
+            written = await self._contents.put(row.item, row.data, row.replaced)
+        except Refused as error:
+            contact_id = layout.named(row.item, CONTACT)
+            _log.error("store.contact_refused", contact_id=contact_id, reason=str(error))
+            return Saved.REFUSED
+        return Saved.SAVED if written else Saved.CONFLICT
+
+    # --- what is due ---
+
+    async def due(self, now: float, limit: int) -> list[str]:
+        """See ``ContactStore``. Of a rank, first come those that have been ready the longest.
+
+        One whose claim lapsed was ready when it lapsed, not when it came due.
+        """
+        due: list[Item] = []
+        for rank in RANKS:
+            due += await self._from_buckets(
+                [rank], limit - len(due), " AND ready_at <= :now", now=number(now)
+            )
+        return [layout.named(item, CONTACT) for item in due]
+
+    async def next_due(self) -> float | None:
+        """See ``ContactStore``."""
+        first = await self._from_buckets(RANKS, 1)
+        return _ready_at(first[0]) if first else None
+
+    async def _from_buckets(
+        self, ranks: Sequence[int], limit: int, condition: str = "", **values: dict[str, Any]
+    ) -> list[Item]:
+        """Of all the buckets' items, those that are ready first."""
+        found = await together(
+            self._connection.query(
+                limit=limit,
+                IndexName=DUE,
+                **where(f"due_bucket = :bucket{condition}", bucket=text(bucket), **values),
+            )
+            for bucket in _buckets(ranks)
+        )
+        return sorted((item for bucket in found for item in bucket), key=_ready_at)[:limit]
+
+    # --- lists ---
+
+    async def ids(self, after: str, limit: int) -> list[str]:
+        """See ``ContactStore``."""
+        return await self._names(LISTED, CONTACT, after, limit)
+
+    async def parked(self, after: str, limit: int) -> list[str]:
+        """See ``ContactStore``."""
+        return await self._names(PARKED, CONTACT, after, limit)
+
+    async def _names(self, index: str, kind: str, after: str, limit: int) -> list[str]:
+        found: list[Item] = []
+        for shelf in layout.shelves_from(after):
+            found += await self._connection.query(
+                limit=limit - len(found),
+                IndexName=index,
+                **where(
+                    f"{SHELF_OF[index]} = :shelf AND pk > :after",
+                    shelf=text(kind + shelf),
+                    after=text(kind + after),
+                ),
+            )
+        return [layout.named(item, kind) for item in found]
+
+    async def counts(self, now: float) -> Counts:
+        """See ``ContactStore``. Reads whole lists: for a look a minute, not a second.
+
+        ``contacts`` may be six hours old where there are more than ``COUNTED`` on a shelf.
+        """
+        due = await together(self._owed(bucket, now) for bucket in _buckets(RANKS))
+        quarantined = sum(await self._count(LISTED, QUARANTINE))
+        return Counts(
+            contacts=await self._contacts(quarantined),
+            due=sum(count for count, _ in due),
+            parked=sum(await self._count(PARKED, CONTACT)),
+            quarantined=quarantined,
+            oldest_due_at=min((oldest for count, oldest in due if count), default=None),
+        )
+
+    async def _owed(self, bucket: str, now: float) -> tuple[int, float]:
+        """How many of a bucket are due, claimed or not, and since when (s) the first."""
+        count, oldest = 0, now
+        async for page in self._connection.pages(
+            IndexName=DUE,
+            **where("due_bucket = :bucket", bucket=text(bucket), now=number(now)),
+            FilterExpression="due_at <= :now",
+            ProjectionExpression="due_at",
+        ):
+            count += page["Count"]
+            oldest = min([oldest, *(float(item["due_at"]["N"]) for item in page["Items"])])
+        return count, oldest
+
+    async def _contacts(self, quarantined: int) -> int:
+        counted = await self._count(LISTED, CONTACT, limit=COUNTED)
+        if max(counted) < COUNTED:
+            return sum(counted)
+        return max(sum(counted), await self._connection.index_size(LISTED) - quarantined)
+
+    async def _count(self, index: str, kind: str, limit: int | None = None) -> list[int]:
+        """How many of a kind are in an index, shelf by shelf."""
+        return await together(
+            self._connection.count(
+                limit=limit,
+                IndexName=index,
+                **where(f"{SHELF_OF[index]} = :shelf", shelf=text(kind + shelf)),
+            )
+            for shelf in SHELVES
+        )
+
+    async def expire(self, now: float, limit: int) -> int:  # noqa: ARG002 - the protocol's
+        """Nothing: the table removes what has expired by itself, some days later."""
+        return 0
+
+    # --- quarantine ---
+
+    async def quarantine(self, items: Sequence[Quarantined]) -> None:
+        """See ``ContactStore``."""
+        first = {item.id: item for item in reversed(items)}
+        await together(
+            self._contents.put(layout.quarantine_item(item), item.body) for item in first.values()
+        )
+
+    async def quarantined(self, after: str, limit: int) -> list[Quarantined]:
+        """See ``ContactStore``."""
+        while ids := await self._names(LISTED, QUARANTINE, after, limit):
+            heads = await self._connection.get([head(QUARANTINE, key) for key in ids])
+            found = await together(self._quarantined(item) for item in heads)
+            if there := [message for message in found if message]:
+                return sorted(there, key=attrgetter("id"))
+            after = ids[-1]  # these have all been released
+        return []
+
+    async def _quarantined(self, item: Item) -> Quarantined | None:
+        body = await self._contents.get(item)
+        return None if body is None else layout.quarantined_of(item, body)
+
+    async def release(self, quarantine_ids: Sequence[str]) -> int:
+        """See ``ContactStore``."""
+        keys = [head(QUARANTINE, key) for key in dict.fromkeys(quarantine_ids)]
+        gone = [item for item in await together(map(self._connection.delete, keys)) if item]
+        await self._contents.drop(key for item in gone for key in chunk_keys(item))
+        return len(gone)
+
+    # --- positions and memories ---
+
+    async def positions(self, stream: str) -> dict[str, str]:
+        """See ``ContactStore``."""
+        found = await self._connection.query(
+            **where("pk = :pk", pk=text(POSITION + stream)), ConsistentRead=True
+        )
+        return {item["sk"]["S"]: item["position"]["S"] for item in found}
+
+    async def set_position(self, stream: str, shard: str, position: str) -> None:
+        """See ``ContactStore``."""
+        key = {"pk": text(POSITION + stream), "sk": text(shard)}
+        await self._connection.put({**key, "position": text(position)})
+
+    async def remember(self, name: str, value: str) -> str:
+        """See ``ContactStore``."""
+        item = {**head(MEMORY, name), "value": text(value)}
+        kept = await self._connection.put(item, "attribute_not_exists(pk)")
+        return str((kept or item)["value"]["S"])
+
+    async def close(self) -> None:
+        """See ``ContactStore``."""
+        await self._connection.close()
+
+
+def _buckets(ranks: Sequence[int]) -> list[str]:
+    return [layout.due_bucket(rank, bucket) for rank in ranks for bucket in range(DUE_BUCKETS)]
+
+
+def _ready_at(item: Item) -> float:
+    return float(item["ready_at"]["N"])

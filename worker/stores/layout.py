@@ -1,0 +1,159 @@
+"""How things lie in the DynamoDB table: keys, entries in the indexes, numbers as text.
+
+Pure: nothing here speaks to DynamoDB. ``worker.stores.tables`` lists the keys and the indexes.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+
+from bisect import bisect_right
+from typing import Any, Final
+
+from pipelines.contact import Contact
+from worker.stores.protocol import Entry, Quarantined
+
+
+#: An item, or a part of one, as DynamoDB's API writes it: name -> {type: value}.
+Item = dict[str, dict[str, Any]]
+
+#: Beginnings of partition keys.
+CONTACT: Final = "contact#"
+QUARANTINE: Final = "quarantine#"
+POSITION: Final = "position#"
+MEMORY: Final = "memory#"
+
+#: Sort key of what has one item.
+HEAD: Final = "head"
+
+#: Live contacts and replayed ones; live ones go first.
+RANKS: Final = (0, 1)
+
+#: Buckets that due contacts of a rank are spread over. An index partition takes 1000 writes a
+#: second and a change of ``ready_at`` is two: enough for 2000 changes a second. May be raised,
+#: never lowered: what lies in a bucket that is no longer read is forgotten.
+DUE_BUCKETS: Final = 4
+
+#: Lists by id are spread over shelves, by the first character of the id: read one after the other
+#: they are in order. Ids are hexadecimal, so these fill evenly. May not be changed: see above.
+SHELVES: Final = "048c"
+
+
+def text(value: str) -> dict[str, Any]:
+    """An attribute that is text."""
+    return {"S": value}
+
+
+def number(value: float) -> dict[str, Any]:
+    """An attribute that is a number; ``float`` of it is exactly the same again."""
+    return {"N": str(value)}
+
+
+def packed(data: bytes) -> bytes:
+    """Bytes as they are stored: measured, contacts shrink to a quarter, and so do write units."""
+    return zlib.compress(data, level=1)
+
+
+def unpacked(data: bytes) -> bytes:
+    """What ``packed`` packed."""
+    return zlib.decompress(data)
+
+
+def head(kind: str, name: str) -> Item:
+    """The key of a contact, a quarantined message or a remembered value."""
+    return {"pk": text(kind + name), "sk": text(HEAD)}
+
+
+def named(item: Item, kind: str) -> str:
+    """The name of an item of that kind."""
+    key: str = item["pk"]["S"]
+    return key.removeprefix(kind)
+
+
+def due_bucket(rank: int, bucket: int) -> str:
+    """The name of a bucket of the due index."""
+    return f"{rank}#{bucket}"
+
+
+def shelves_from(name: str) -> str:
+    """The shelves that hold names greater than this one, in order."""
+    return SHELVES[_shelf_number(name) :]
+
+
+def shelf(kind: str, name: str) -> str:
+    """Where a contact or a quarantined message is listed."""
+    return kind + SHELVES[_shelf_number(name)]
+
+
+def _shelf_number(name: str) -> int:
+    return max(0, bisect_right(SHELVES, name[:1]) - 1)
+
+
+def contact_item(entry: Entry) -> Item:
+    """A contact's head, but for its contents and the name of the save, at its next version.
+
+    Time-to-live is set only when nothing is due or parked: the table does not look before it
+    removes an item.
+    """
+    contact_id = entry.contact.id
+    item = {
+        **head(CONTACT, contact_id),
+        "shelf": text(shelf(CONTACT, contact_id)),
+        "version": number(entry.version + 1),
+        "rank": number(entry.rank),
+        "claim": text(entry.claim),
+        "claimed_until": number(entry.claimed_until),
+    }
+    if entry.due_at is not None:
+        bucket = zlib.crc32(contact_id.encode()) % DUE_BUCKETS
+        item["due_at"] = number(entry.due_at)
+        item["due_bucket"] = text(due_bucket(entry.rank, bucket))
+        item["ready_at"] = number(max(entry.due_at, entry.claimed_until))
+    if entry.contact.parked:
+        item["parked_shelf"] = item["shelf"]
+    if entry.expires_at is not None:
+        item["expires_at"] = number(entry.expires_at)
+        if entry.due_at is None and not entry.contact.parked:
+            item["ttl"] = number(math.ceil(entry.expires_at))
+    return item
+
+
+def entry_of(contact_id: str, item: Item, data: bytes) -> Entry:
+    """The entry that ``contact_item`` wrote down, with its contents."""
+    return Entry(
+        Contact.from_bytes(contact_id, data),
+        int(item["version"]["N"]),
+        _float(item, "due_at"),
+        int(item["rank"]["N"]),
+        item["claim"]["S"],
+        float(item["claimed_until"]["N"]),
+        _float(item, "expires_at"),
+    )
+
+
+def quarantine_item(message: Quarantined) -> Item:
+    """A quarantined message's head, but for its body and the name of the save. It never expires."""
+    return {
+        **head(QUARANTINE, message.id),
+        "shelf": text(shelf(QUARANTINE, message.id)),
+        "version": number(0),
+        "at": number(message.at),
+        "origin": text(message.origin),
+        "reason": text(message.reason),
+    }
+
+
+def quarantined_of(item: Item, body: bytes) -> Quarantined:
+    """The message that ``quarantine_item`` wrote down, with its body."""
+    return Quarantined(
+        named(item, QUARANTINE),
+        float(item["at"]["N"]),
+        item["origin"]["S"],
+        item["reason"]["S"],
+        body,
+    )
+
+
+def _float(item: Item, name: str) -> float | None:
+    return float(item[name]["N"]) if name in item else None

@@ -1,0 +1,94 @@
+"""The thread that writes an SQLite file, and how it groups what waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from worker.errors import StoreUnavailable
+
+
+T = TypeVar("T")
+
+
+@contextmanager
+def unavailable() -> Iterator[None]:
+    """Locked, full, I/O: what SQLite calls operational may pass."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise StoreUnavailable(f"SQLite: {error}") from error
+
+
+@dataclass(slots=True)
+class _Call:
+    """A write that waits for its turn."""
+
+    work: Callable[[sqlite3.Connection], Any]
+    outcome: Future[Any] = field(default_factory=Future)
+
+
+class Writer:
+    """The thread that writes. Calls waiting together are committed together.
+
+    A group in which one call fails is rolled back, and each call is then carried out alone: so
+    each gets its own outcome, even if SQLite itself dropped the transaction, as it does on a full
+    disk (https://www.sqlite.org/lang_transaction.html, "Response To Errors Within A Transaction").
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+        self._waiting: deque[_Call] = deque()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-writer")
+
+    async def do(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Carry ``work`` out in a transaction; committed when this returns.
+
+        ``work`` may run twice, the first time rolled back. If the caller is cancelled it runs not
+        at all or whole.
+        """
+        call = _Call(work)
+        self._waiting.append(call)
+        self._thread.submit(self._commit_waiting)
+        with unavailable():
+            result: T = await asyncio.wrap_future(call.outcome)
+        return result
+
+    def close(self) -> None:
+        """Carry out what waits, then let go of the file."""
+        self._thread.shutdown()
+        self.connection.close()
+
+    def _commit_waiting(self) -> None:
+        """Everything that came while the last group was committed is the next group."""
+        calls = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        group = [call for call in calls if call.outcome.set_running_or_notify_cancel()]
+        if group:
+            self._commit(group)
+
+    def _commit(self, group: list[_Call]) -> None:
+        try:
+            self.connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as error:  # another process holds the file: nobody's turn
+            for call in group:
+                call.outcome.set_exception(error)
+            return
+        try:
+            with self.connection:
+                results = [call.work(self.connection) for call in group]
+        except Exception as error:  # noqa: BLE001 - goes to the caller it concerns
+            if len(group) == 1:
+                group[0].outcome.set_exception(error)
+                return
+            for call in group:
+                self._commit([call])
+        else:
+            for call, result in zip(group, results, strict=True):
+                call.outcome.set_result(result)
