@@ -101,7 +101,7 @@ class Settings(BaseSettings):
         default="sqlite:connect-dynamics.sqlite", description="memory or sqlite:PATH"
     )
     drain_s: float = Field(default=25.0, gt=0, description="Longest time from SIGTERM to exit")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info")
 
     @field_validator("recording_buckets", "pipelines", mode="before")
     @classmethod

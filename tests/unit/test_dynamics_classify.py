@@ -6,20 +6,18 @@ import httpx
 import orjson
 import pytest
 
-from worker.dynamics.classify import DETAIL_MAX_CHARS
-from worker.dynamics.classify import failure
-from worker.dynamics.classify import kind_of
-from worker.dynamics.classify import read_error
-from worker.dynamics.classify import retry_after_s
-from worker.dynamics.errors import Closed
-from worker.dynamics.errors import DynamicsError
-from worker.dynamics.errors import Exists
-from worker.dynamics.errors import Forbidden
-from worker.dynamics.errors import Missing
-from worker.dynamics.errors import Refused
-from worker.dynamics.errors import Throttled
-from worker.dynamics.errors import Unauthorized
-from worker.dynamics.errors import Unavailable
+from worker.dynamics.classify import DETAIL_MAX_CHARS, failure, kind_of, read_error, retry_after_s
+from worker.dynamics.errors import (
+    Closed,
+    DynamicsError,
+    Exists,
+    Forbidden,
+    Missing,
+    Refused,
+    Throttled,
+    Unauthorized,
+    Unavailable,
+)
 
 
 DEADLOCK = "Transaction was deadlocked. Sql Number: 1205"

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 
-from collections.abc import AsyncIterator
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import httpx
@@ -15,23 +14,19 @@ import pytest
 import structlog
 
 from worker.dynamics.auth import StaticTokens
-from worker.dynamics.client import MAX_BODY_BYTES
-from worker.dynamics.client import TRIES
-from worker.dynamics.client import Client
-from worker.dynamics.client import describe
-from worker.dynamics.errors import Closed
-from worker.dynamics.errors import DynamicsError
-from worker.dynamics.errors import Exists
-from worker.dynamics.errors import Forbidden
-from worker.dynamics.errors import Missing
-from worker.dynamics.errors import Refused
-from worker.dynamics.errors import Throttled
-from worker.dynamics.errors import Unauthorized
-from worker.dynamics.errors import Unavailable
-from worker.dynamics.gate import Gate
-from worker.dynamics.gate import GateClosed
-from worker.dynamics.gate import Reason
-from worker.dynamics.gate import State
+from worker.dynamics.client import MAX_BODY_BYTES, TRIES, Client, describe
+from worker.dynamics.errors import (
+    Closed,
+    DynamicsError,
+    Exists,
+    Forbidden,
+    Missing,
+    Refused,
+    Throttled,
+    Unauthorized,
+    Unavailable,
+)
+from worker.dynamics.gate import Gate, GateClosed, Reason, State
 from worker.dynamics.http import make_http
 from worker.dynamics.protocol import Request
 from worker.errors import ConfigError

@@ -8,22 +8,18 @@ from typing import Any
 
 import pytest
 
-from hypothesis import given
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worker.dynamics.errors import DynamicsError
-from worker.dynamics.errors import Forbidden
-from worker.dynamics.errors import Missing
-from worker.dynamics.errors import Throttled
-from worker.dynamics.errors import Unauthorized
-from worker.dynamics.errors import Unavailable
-from worker.dynamics.gate import FORBIDDEN_PAUSE_S
-from worker.dynamics.gate import START_SLOTS
-from worker.dynamics.gate import Gate
-from worker.dynamics.gate import GateClosed
-from worker.dynamics.gate import Reason
-from worker.dynamics.gate import State
+from worker.dynamics.errors import (
+    DynamicsError,
+    Forbidden,
+    Missing,
+    Throttled,
+    Unauthorized,
+    Unavailable,
+)
+from worker.dynamics.gate import FORBIDDEN_PAUSE_S, START_SLOTS, Gate, GateClosed, Reason, State
 
 
 class Time:

@@ -5,20 +5,9 @@ from __future__ import annotations
 import pytest
 
 from worker.dynamics.client import WHO_AM_I
-from worker.dynamics.errors import Closed
-from worker.dynamics.errors import DynamicsError
-from worker.dynamics.errors import Exists
-from worker.dynamics.errors import Missing
-from worker.dynamics.errors import Refused
-from worker.dynamics.errors import Unavailable
-from worker.dynamics.memory import PERSON_ID
-from worker.dynamics.memory import USER_ID
-from worker.dynamics.memory import Failure
-from worker.dynamics.memory import MemoryDynamics
-from worker.dynamics.memory import in_turn
-from worker.dynamics.protocol import Answer
-from worker.dynamics.protocol import Dynamics
-from worker.dynamics.protocol import Request
+from worker.dynamics.errors import Closed, DynamicsError, Exists, Missing, Refused, Unavailable
+from worker.dynamics.memory import PERSON_ID, USER_ID, Failure, MemoryDynamics, in_turn
+from worker.dynamics.protocol import Answer, Dynamics, Request
 
 
 KEY = "11111111-2222-4333-8444-555555555555"

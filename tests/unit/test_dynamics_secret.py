@@ -4,27 +4,20 @@ from __future__ import annotations
 
 import ssl
 
-from collections.abc import AsyncIterator
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trustme
 
-from botocore.exceptions import ClientError
-from botocore.exceptions import EndpointConnectionError
+from botocore.exceptions import ClientError, EndpointConnectionError
 
 from worker.dynamics.auth import read_refusal
-from worker.dynamics.errors import DynamicsError
-from worker.dynamics.errors import Unauthorized
-from worker.dynamics.errors import Unavailable
-from worker.dynamics.http import make_http
-from worker.dynamics.http import tls_context
-from worker.dynamics.secret import parse_credential
-from worker.dynamics.secret import read_secret
+from worker.dynamics.errors import DynamicsError, Unauthorized, Unavailable
+from worker.dynamics.http import make_http, tls_context
+from worker.dynamics.secret import parse_credential, read_secret
 from worker.errors import ConfigError
 
 

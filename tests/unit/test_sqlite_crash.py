@@ -15,8 +15,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.contact import Contact
-from worker.stores.protocol import Entry
-from worker.stores.protocol import Saved
+from worker.stores.protocol import Entry, Saved
 from worker.stores.sqlite import SqliteStore
 
 

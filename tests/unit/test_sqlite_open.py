@@ -11,13 +11,10 @@ from pathlib import Path
 import pytest
 
 from pipelines.contact import Contact
-from worker.errors import ConfigError
-from worker.errors import StoreUnavailable
-from worker.stores import open_store
-from worker.stores import sqlite
+from worker.errors import ConfigError, StoreUnavailable
+from worker.stores import open_store, sqlite
 from worker.stores.memory import MemoryStore
-from worker.stores.protocol import Entry
-from worker.stores.protocol import Saved
+from worker.stores.protocol import Entry, Saved
 from worker.stores.sqlite import SqliteStore
 
 

@@ -7,8 +7,7 @@ import re
 import sqlite3
 import threading
 
-from collections.abc import AsyncIterator
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -18,9 +17,7 @@ import pytest
 from pipelines.contact import Contact
 from worker.errors import StoreUnavailable
 from worker.stores import sqlite
-from worker.stores.protocol import Entry
-from worker.stores.protocol import Quarantined
-from worker.stores.protocol import Saved
+from worker.stores.protocol import Entry, Quarantined, Saved
 from worker.stores.sqlite import SqliteStore
 
 

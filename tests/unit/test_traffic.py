@@ -8,12 +8,10 @@ import re
 import sys
 
 from collections import Counter
-from datetime import UTC
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import pairwise
 from random import Random
-from typing import TYPE_CHECKING
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
 import orjson
@@ -28,9 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from worker.sandbox.traffic import History
-    from worker.sandbox.traffic import Leg
-    from worker.sandbox.traffic import Sent
+    from worker.sandbox.traffic import History, Leg, Sent
 
 
 UUID4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")

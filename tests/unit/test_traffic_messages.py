@@ -6,10 +6,8 @@ import re
 
 from collections import Counter
 from itertools import pairwise
-from typing import TYPE_CHECKING
-from typing import Any
-from urllib.parse import quote_plus
-from urllib.parse import unquote_plus
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote_plus, unquote_plus
 
 import orjson
 import pytest
