@@ -12,11 +12,13 @@ from typing import Any, Literal
 import orjson
 
 from pipelines.fact import EVENT, OBJECT, RECORD, Fact
-from pipelines.facts import SEPARATOR, Facts, Stored
 
 
 #: Ledger entry of a column that may or may not have reached Dynamics: it is sent again.
 UNKNOWN = "?"
+
+#: Between a stored contact's lines. JSON escapes it, so nothing has it inside.
+SEPARATOR = b"\n"
 
 #: What is known of a record in Dynamics.
 #: unsent: never created by us. sent: a create left, its answer is not known.
@@ -93,7 +95,7 @@ class Contact:
     """
 
     id: str
-    facts: Facts = field(default_factory=Facts)
+    facts: dict[str, Fact] = field(default_factory=dict)
     ledger: dict[str, Record] = field(default_factory=dict)
     lookups: dict[str, dict[str, Any]] = field(default_factory=dict)
     effects: dict[str, str] = field(default_factory=dict)
@@ -102,12 +104,16 @@ class Contact:
     tries: int = 0
     update_only: bool = False
 
-    def observe(self, fact: Fact | Stored) -> bool:
+    def observe(self, fact: Fact) -> bool:
         """Keep the fact if it is greater than what its register holds; whether it was.
 
         One thing told by two paths (S3 natively and by EventBridge) may differ in ``at`` alone.
         """
-        return self.facts.observe(fact)
+        known = self.facts.get(fact.register)
+        if known is not None and not fact.exceeds(known):
+            return False
+        self.facts[fact.register] = fact
+        return True
 
     @property
     def record(self) -> Fact | None:
@@ -127,18 +133,23 @@ class Contact:
 
     def to_bytes(self) -> bytes:
         """The contact, everything but its id: a line of JSON, then each fact's data on its own."""
-        document: dict[str, Any] = {"facts": self.facts.heads()}
+        heads = {register: (fact.version, fact.at) for register, fact in self.facts.items()}
+        document: dict[str, Any] = {"facts": heads}
         for name in ("ledger", "lookups", "effects", "parked", "intent", "tries", "update_only"):
             if value := getattr(self, name):
                 document[name] = value
-        return SEPARATOR.join([orjson.dumps(document), *self.facts.bodies()])
+        return SEPARATOR.join([orjson.dumps(document), *(f.body for f in self.facts.values())])
 
     @classmethod
     def from_bytes(cls, contact_id: str, data: bytes) -> Contact:
         """The contact that ``to_bytes`` wrote."""
         head, *bodies = data.split(SEPARATOR)
         document = orjson.loads(head)
-        facts = Facts(contact_id, document.pop("facts"), bodies)
+        heads = document.pop("facts").items()
+        facts = {
+            register: Fact(contact_id, register, version, body, at)
+            for (register, (version, at)), body in zip(heads, bodies, strict=True)
+        }
         for name, kind in (("ledger", Record), ("parked", Parked)):
             if name in document:
                 document[name] = {key: kind(**value) for key, value in document[name].items()}

@@ -7,13 +7,19 @@ the greatest fact only, so merging commutes and repeats do no harm.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any
+
+import orjson
 
 
 #: Registers: ``record``, ``event/<EVENTTYPE>``, ``object/<bucket>/<key>``.
 RECORD = "record"
 EVENT = "event/"
 OBJECT = "object/"
+
+#: Bytes of the digest that breaks ties between equal versions.
+DIGEST_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +32,34 @@ class Fact:
             ``object/<bucket>/<key>``.
         version: What orders the facts of one register, compared as text: a UTC time
             ``YYYY-MM-DDTHH:MM:SS.mmmZ`` or an S3 sequencer padded with zeros.
-        digest: Hash of ``data``'s canonical bytes (hex); breaks ties between equal versions.
-        data: JSON object in the message's own spelling. Names are decided when it is read.
+        body: ``data`` as canonical JSON (names in order, no line breaks): what is stored.
         at: The UTC time the message tells of itself (same form), for waits and archive time.
     """
 
     contact_id: str
     register: str
     version: str
-    digest: str
-    data: dict[str, Any]
+    body: bytes
     at: str
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The message in its own spelling, read anew. Names are decided when it is read."""
+        data: dict[str, Any] = orjson.loads(self.body)
+        return data
+
+    @property
+    def digest(self) -> str:
+        """Hash of the body (hex), made only when versions are equal: it breaks the tie."""
+        return blake2b(self.body, digest_size=DIGEST_BYTES).hexdigest()
+
+    def exceeds(self, other: Fact) -> bool:
+        """Whether this is the greater fact of one register, to the last difference."""
+        if self.version != other.version:
+            return self.version > other.version
+        if self.body != other.body:
+            return self.digest > other.digest
+        return self.at > other.at
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,12 @@ record, which is written when the contact is over, proves every phase it has a t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pipelines.contact import Contact
 from pipelines.fact import EVENT
-from pipelines.names import second, spelt
+from pipelines.names import said, second
 from pipelines.objects import objects
 
 
@@ -64,14 +65,14 @@ def signals(contact: Contact) -> dict[str, str]:
     for fact in contact.events:
         kind = fact.register.removeprefix(EVENT)
         _note(found, kind if kind in PROOFS else "any other event", fact.at)
-        _timestamps(found, spelt(fact.data))
+        _timestamps(found, said(fact.body))
     if contact.record is not None:
         _note(found, "contact record", contact.record.at)
-        _timestamps(found, spelt(contact.record.data))
+        _timestamps(found, said(contact.record.body))
     return found
 
 
-def _timestamps(found: dict[str, str], message: dict[str, Any]) -> None:
+def _timestamps(found: dict[str, str], message: Mapping[str, Any]) -> None:
     for signal in ("InitiationTimestamp", "DisconnectTimestamp"):
         if at := message.get(signal):
             _note(found, signal, at)

@@ -7,13 +7,15 @@ contact record's own ``Recordings`` (Connect Administrator Guide "ctr-data-model
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
 from pipelines.contact import Contact
 from pipelines.decode.stored_object import kind_of
-from pipelines.names import spelt
+from pipelines.names import said
 
 
 #: Kind -> milestone; in the order in which the first of several is chosen.
@@ -50,14 +52,17 @@ class StoredObject:
     @property
     def url(self) -> str:
         """The https URL (S3 User Guide "VirtualHosting"); it needs the reader's permission."""
-        host = "s3" + (f".{self.region}" if self.region else "") + ".amazonaws.com"
-        if self.region.startswith("cn-"):
-            host += ".cn"
-        path = quote(self.key, safe="/-_.~")
-        # A dot in the bucket's name does not fit S3's wildcard certificate.
-        if "." in self.bucket:
-            return f"https://{host}/{self.bucket}/{path}"
-        return f"https://{self.bucket}.{host}/{path}"
+        return _url(self.bucket, self.key, self.region)
+
+
+@lru_cache(maxsize=1024)
+def _url(bucket: str, key: str, region: str) -> str:
+    host = "s3" + (f".{region}" if region else "") + ".amazonaws.com"
+    if region.startswith("cn-"):
+        host += ".cn"
+    path = quote(key, safe="/-_.~")
+    # A dot in the bucket's name does not fit S3's wildcard certificate.
+    return f"https://{host}/{bucket}/{path}" if "." in bucket else f"https://{bucket}.{host}/{path}"
 
 
 def objects(contact: Contact) -> list[StoredObject]:
@@ -75,7 +80,7 @@ def objects(contact: Contact) -> list[StoredObject]:
 def _recorded(contact: Contact) -> dict[tuple[str, str], StoredObject]:
     if contact.record is None:
         return {}
-    record = spelt(contact.record.data)
+    record = said(contact.record.body)
     entries = record.get("Recordings")
     listed: list[Any] = list(entries) if isinstance(entries, list) else []
     found = {}
@@ -101,6 +106,6 @@ def _location(entry: Any, region: str, at: str) -> StoredObject | None:
     return StoredObject(recognised[0], bucket, key, region, at)
 
 
-def _region(record: dict[str, Any]) -> str:
+def _region(record: Mapping[str, Any]) -> str:
     parts = str(record.get("InstanceARN", "")).split(":")
     return parts[3] if len(parts) > 3 else ""  # noqa: PLR2004 - arn:partition:service:region:…

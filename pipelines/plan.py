@@ -138,6 +138,7 @@ class _Planner:
             for step in pipeline.steps
             if step.method == "POST" and step.table is not None
         }
+        self.read: dict[tuple[str, bool], Names] = {}
         self.answers = self.known_answers()
         self.blocked_records: set[str] = set()
 
@@ -209,8 +210,11 @@ class _Planner:
     # --- what steps see ---
 
     def names(self, step: Step, *, lenient: bool = False) -> Names:
-        values = self.values | object_names(self.things, step.on) | self.answers
-        return Names(values, lenient=lenient)
+        known = self.read.get((step.on, lenient))
+        if known is None:
+            values = self.values | object_names(self.things, step.on) | self.answers
+            known = self.read[step.on, lenient] = Names(values, lenient=lenient)
+        return known
 
     def known_answers(self) -> dict[str, dict[str, Any]]:
         """``STEP2-Response`` -> what is known of it; keys we choose are known beforehand."""

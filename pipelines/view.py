@@ -15,7 +15,7 @@ from liquid.exceptions import UndefinedError
 
 from pipelines.contact import Contact
 from pipelines.lifecycle import milestones, phase
-from pipelines.names import EVENT_ONLY, SCALARS, STREAM, spelt
+from pipelines.names import EVENT_ONLY, SCALARS, STREAM, said
 from pipelines.objects import KINDS, StoredObject
 
 
@@ -65,16 +65,22 @@ class Names(Mapping[str, Any]):
         # Names wrapped anew: their members must not keep the leniency of before.
         inner = values._values if isinstance(values, Names) else values  # noqa: SLF001 - our own
         self._values: Mapping[str, Any] = inner
-        self._folded = {str(name).lower(): name for name in self._values}
+        self._folded: dict[str, str] | None = None
         self.scalar = scalar
         self.lenient = lenient
 
     def __getitem__(self, name: str) -> Any:
-        key = name if name in self._values else self._folded[str(name).lower()]
+        key = name if name in self._values else self._found(name)
         value = self._values[key]
         if isinstance(value, dict):
             return Names(value, SCALARS.get(key), lenient=self.lenient)
         return value
+
+    def _found(self, name: str) -> str:
+        """The name that is meant, whatever its case. Most are written as they are."""
+        if self._folded is None:
+            self._folded = {str(name).lower(): name for name in self._values}
+        return self._folded[str(name).lower()]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._values)
@@ -123,15 +129,15 @@ def view(contact: Contact, constants: Mapping[str, Any] | None = None) -> dict[s
 def _stream(contact: Contact) -> dict[str, Any]:
     events: dict[str, Any] = {}
     for fact in contact.events:
-        for name, value in spelt(fact.data).items():
+        for name, value in said(fact.body).items():
             if isinstance(value, dict) and isinstance(events.get(name), dict):
                 events[name] = {**events[name], **value}
             else:
                 events[name] = value
     if contact.record is None:
         return {name: value for name, value in events.items() if name in STREAM}
-    record = spelt(contact.record.data)
-    return {name: events[name] for name in EVENT_ONLY if name in events} | record
+    record = said(contact.record.body)
+    return {name: events[name] for name in EVENT_ONLY if name in events} | dict(record)
 
 
 def _derived(contact: Contact, values: Mapping[str, Any]) -> dict[str, Any]:

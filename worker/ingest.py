@@ -19,7 +19,6 @@ import structlog
 
 from pipelines.decode import decode
 from pipelines.fact import Fact, Ignored, Undecodable
-from pipelines.facts import Stored, stored
 from worker.errors import StoreUnavailable
 from worker.sources.protocol import Message
 from worker.stores.protocol import ContactStore, Entry, Quarantined, Saved
@@ -77,7 +76,7 @@ class Ingest:
 
     async def handle(self, messages: Sequence[Message]) -> None:
         """Make every message safe: saved, quarantined, or ignored on purpose."""
-        facts: dict[str, list[tuple[Stored, Message]]] = {}
+        facts: dict[str, list[tuple[Fact, Message]]] = {}
         rejected: list[Quarantined] = []
         for message in messages:
             self._sort(message, facts, rejected)
@@ -92,7 +91,7 @@ class Ingest:
     def _sort(
         self,
         message: Message,
-        facts: dict[str, list[tuple[Stored, Message]]],
+        facts: dict[str, list[tuple[Fact, Message]]],
         rejected: list[Quarantined],
     ) -> None:
         if message.damage is not None:
@@ -101,7 +100,7 @@ class Ingest:
         for found in decode(message.body, self.buckets):
             match found:
                 case Fact() if self._in_time(found):
-                    facts.setdefault(found.contact_id, []).append((stored(found), message))
+                    facts.setdefault(found.contact_id, []).append((found, message))
                     self.tally.facts += 1
                     self.tally.last_at = max(self.tally.last_at, found.at)
                 case Fact():
@@ -119,7 +118,7 @@ class Ingest:
     def _ignore(self, reason: str) -> None:
         self.tally.ignored[reason] = self.tally.ignored.get(reason, 0) + 1
 
-    async def _fold(self, facts: dict[str, list[tuple[Stored, Message]]]) -> list[Quarantined]:
+    async def _fold(self, facts: dict[str, list[tuple[Fact, Message]]]) -> list[Quarantined]:
         """Fold facts into their contacts until all are saved; what no save can hold is returned."""
         rejected: list[Quarantined] = []
         waiting = dict(facts)
@@ -138,7 +137,7 @@ class Ingest:
             waiting = {contact_id: waiting[contact_id] for contact_id in again}
         return rejected
 
-    def _observe(self, entry: Entry, facts: list[tuple[Stored, Message]]) -> bool:
+    def _observe(self, entry: Entry, facts: list[tuple[Fact, Message]]) -> bool:
         """Fold facts into an entry; whether that told anything new."""
         news = sum([entry.contact.observe(fact) for fact, _ in facts])
         if not news:
@@ -150,7 +149,7 @@ class Ingest:
         entry.expires_at = now + UNFINISHED_S
         return True
 
-    def _too_large(self, entry: Entry, facts: list[tuple[Stored, Message]]) -> list[Quarantined]:
+    def _too_large(self, entry: Entry, facts: list[tuple[Fact, Message]]) -> list[Quarantined]:
         _log.error("ingest.contact_refused", contact_id=entry.contact.id)
         messages = {message.origin: message for _, message in facts}
         reason = "the store cannot hold the contact with this fact: it is too large"
