@@ -3,6 +3,7 @@
 WorkerError
 ├── ConfigError        mend the settings or the pipeline file; the message says where
 ├── StoreUnavailable   the same call may succeed later
+├── Interrupted        somebody asked to stop; the same command goes on from there
 └── DynamicsError      see ``worker.dynamics.errors``
 
 Messages never hold numbers, names, attributes, transcripts or secrets.
@@ -21,3 +22,7 @@ class ConfigError(WorkerError):
 
 class StoreUnavailable(WorkerError):
     """The contact store cannot be used just now."""
+
+
+class Interrupted(WorkerError):
+    """Stopped on request before the end; what was done is kept."""

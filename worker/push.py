@@ -62,6 +62,9 @@ CONTACTS_AT_A_TIME = 64
 LOOK_AGAIN_S = 1.0
 SHORTEST_PAUSE_S = 0.05
 
+#: A wait that is worth telling (s).
+LONG_PAUSE_S = 15.0
+
 
 @dataclass(slots=True)
 class Sent:
@@ -125,16 +128,22 @@ class Push:
                 elif not await self._start(group):
                     await _first(self._rest(), stop.wait())
 
-    async def drain(self) -> None:
-        """Push until nothing is due any more, now or after a pause that runs."""
-        while True:
+    async def drain(self, stop: asyncio.Event) -> None:
+        """Push until nothing is due any more, now or after a pause that runs, or ``stop`` is set.
+
+        Contacts in hand are finished in any case.
+        """
+        while not stop.is_set():
             async with asyncio.TaskGroup() as group:
-                while await self._start(group):
-                    await self._reopen()
+                while not stop.is_set() and await self._start(group):
+                    await _first(self._reopen(), stop.wait())
             following = await self.store.next_due()
             if following is None:
                 return
-            await self.sleep(max(0.0, following - self.clock()))
+            pause_s = max(0.0, following - self.clock())
+            if pause_s > LONG_PAUSE_S:
+                _log.error("push.waiting", seconds=round(pause_s), why="an earlier run's claims")
+            await _first(self.sleep(pause_s), stop.wait())
 
     async def _reopen(self) -> None:
         """Claim nothing while Dynamics takes nothing, and tell the operator once."""

@@ -30,10 +30,11 @@ from worker.dynamics.gate import Gate
 from worker.dynamics.pace import Paced
 from worker.dynamics.protocol import Dynamics
 from worker.dynamics.writer import Writer
-from worker.errors import ConfigError
+from worker.errors import ConfigError, Interrupted
 from worker.ingest import Ingest, Tally
 from worker.push import Push
 from worker.settings import Settings
+from worker.signals import stopping_on_signals
 from worker.sources.archive import Archive
 from worker.sources.protocol import Message
 from worker.stores import open_store
@@ -109,14 +110,17 @@ async def replay(options: Options, settings: Settings, watch: Watch | None = Non
     started = time.monotonic()
     if options.dump is not None and (options.dry_run or not _is_sandbox(options.dynamics)):
         raise ConfigError("--dump writes the sandbox's records: use it with --dynamics sandbox")
+    stop = asyncio.Event()
     async with _store(options) as store, _target(options, settings) as target:
-        tally = await _ingest(options, settings, store, watch)
-        push, paced = _push(options, settings, store, target)
-        await push.drain()
+        with stopping_on_signals(stop.set):
+            tally = await _ingest(options, settings, store, watch, stop)
+            push, paced = _push(options, settings, store, target)
+            await push.drain(stop)
+        if stop.is_set():
+            raise Interrupted(_interrupted(options))
         counts = await store.counts(time.time())
         if options.dump is not None and target.dump is not None:
-            rows = orjson.dumps(target.dump(), option=orjson.OPT_INDENT_2)
-            await asyncio.to_thread(options.dump.write_bytes, rows)
+            await asyncio.to_thread(_write, options.dump, target.dump())
     ignored = sum(tally.ignored.values())
     return Report(
         events=tally.facts + ignored + tally.quarantined,
@@ -133,8 +137,25 @@ async def replay(options: Options, settings: Settings, watch: Watch | None = Non
     )
 
 
+def _interrupted(options: Options) -> str:
+    if options.state:
+        return "interrupted; what was done is kept, the same command goes on from there"
+    return "interrupted; name a --state next time, and the same command goes on from there"
+
+
+def _write(path: Path, rows: dict[str, list[dict[str, object]]]) -> None:
+    try:
+        path.write_bytes(orjson.dumps(rows, option=orjson.OPT_INDENT_2))
+    except OSError as error:
+        raise ConfigError(f"--dump {path}: {error.strerror}") from None
+
+
 async def _ingest(
-    options: Options, settings: Settings, store: ContactStore, watch: Watch | None
+    options: Options,
+    settings: Settings,
+    store: ContactStore,
+    watch: Watch | None,
+    stop: asyncio.Event,
 ) -> Tally:
     archive = Archive(options.sources, partial(aws.client, "s3"))
     ingest = Ingest(
@@ -150,7 +171,7 @@ async def _ingest(
         if watch is not None:
             watch(ingest.tally.messages, archive.progress.read, archive.progress.total)
 
-    await archive.run(handle, asyncio.Event())
+    await archive.run(handle, stop)
     return ingest.tally
 
 
@@ -188,9 +209,12 @@ async def _store(options: Options) -> AsyncIterator[ContactStore]:
 
 def _copied(path: Path, folder: Path) -> Path:
     """A copy of a SQLite file with what its write-ahead log holds."""
-    for suffix in ("", "-wal"):
-        if (part := path.with_name(path.name + suffix)).exists():
-            shutil.copy(part, folder / (f"dry.sqlite{suffix}"))
+    try:
+        for suffix in ("", "-wal"):
+            if (part := path.with_name(path.name + suffix)).exists():
+                shutil.copy(part, folder / f"dry.sqlite{suffix}")
+    except OSError as error:
+        raise ConfigError(f"--state sqlite:{path}: {error.strerror}") from None
     return folder / "dry.sqlite"
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import time
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -27,6 +26,7 @@ from worker.errors import ConfigError, StoreUnavailable
 from worker.ingest import Ingest
 from worker.push import Push
 from worker.settings import Settings
+from worker.signals import stopping_on_signals
 from worker.sources.kinesis import KinesisStream
 from worker.sources.protocol import Source
 from worker.sources.sqs import SqsQueue
@@ -177,20 +177,6 @@ def warn_of_secret(settings: Settings, today: int) -> None:
     days = settings.secret_expires.toordinal() - today
     if days <= SECRET_WARNING_DAYS:
         _log.warning("service.secret_expires", days=days)
-
-
-@contextmanager
-def stopping_on_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Call ``stop`` on SIGTERM and SIGINT while the block runs."""
-    loop = asyncio.get_running_loop()
-    signals = (signal.SIGTERM, signal.SIGINT)
-    for number in signals:
-        loop.add_signal_handler(number, stop)
-    try:
-        yield
-    finally:
-        for number in signals:
-            loop.remove_signal_handler(number)
 
 
 async def serve(settings: Settings) -> None:

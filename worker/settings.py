@@ -121,9 +121,11 @@ class Settings(BaseSettings):
     @classmethod
     def _begin(cls, value: str) -> str:
         try:
-            return value if value in ("now", "earliest") else str(datetime.fromisoformat(value))
+            if value not in ("now", "earliest"):
+                datetime.fromisoformat(value)
         except ValueError:
             raise ValueError("must be now, earliest or an ISO time") from None
+        return value
 
     @classmethod
     def settings_customise_sources(

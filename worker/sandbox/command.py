@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 
 from typing import TYPE_CHECKING
 
 from worker.errors import ConfigError
 from worker.sandbox.dataverse import CLIENT_ID, CLIENT_SECRET, create_dataverse
 from worker.sandbox.server import serve
-from worker.service import stopping_on_signals
+from worker.signals import stopping_on_signals
 
 
 if TYPE_CHECKING:
@@ -39,7 +40,9 @@ async def serve_until_stopped(
                 )
                 await stop.wait()
     except OSError as error:
-        raise ConfigError(f"port {port}: {error.strerror}; choose another with --port") from error
+        if error.errno == errno.EADDRINUSE:
+            raise ConfigError(f"port {port} is taken; choose another with --port") from None
+        raise ConfigError(f"{error.filename or port}: {error.strerror}") from None
     finally:
         dataverse.close()
 

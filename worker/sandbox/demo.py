@@ -32,7 +32,7 @@ from worker.sandbox.scenario import Scenario, tell
 from worker.sandbox.stage import COMMAND, SHORT_WITHIN, WITHIN, Stage, stage
 from worker.sandbox.traffic import Sent, day, malformed
 from worker.sandbox.verdict import PIPELINES, differences, expected
-from worker.service import stopping_on_signals
+from worker.signals import stopping_on_signals
 
 
 CONTACTS: Final = 60

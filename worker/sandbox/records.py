@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from worker.errors import ConfigError
 from worker.sandbox import refusals
 from worker.sandbox.tables import TABLES
 
@@ -222,10 +223,17 @@ class Records:
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    file = sqlite3.connect(path)
-    file.execute("PRAGMA journal_mode = WAL")
-    file.execute("PRAGMA synchronous = NORMAL")
-    file.execute(_SCHEMA)
+    try:
+        file = sqlite3.connect(path)
+    except sqlite3.OperationalError as error:
+        raise ConfigError(f"{path}: {error}; name a file for the sandbox's records") from None
+    try:
+        file.execute("PRAGMA journal_mode = WAL")
+        file.execute("PRAGMA synchronous = NORMAL")
+        file.execute(_SCHEMA)
+    except sqlite3.DatabaseError as error:
+        file.close()
+        raise ConfigError(f"{path} is no file of a sandbox: {error}") from None
     return file
 
 

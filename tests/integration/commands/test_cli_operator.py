@@ -1,0 +1,208 @@
+"""The operator's commands: ``contact``, ``parked``, ``quarantine``, and ``states``."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+Command = Callable[..., Any]
+
+STATE = ("--state", "sqlite:state.db")
+CALL = "00000000-0000-4000-a000-000000000001"
+MISSED = "00000000-0000-4000-a000-000000000002"
+
+PIPELINE = """
+[[step]]
+name = "MAKE"
+on = "created"
+method = "POST"
+entity = "phonecalls"
+body = '{{"{column}": "{{{{Channel}}}}"}}'
+"""
+
+
+@pytest.fixture
+def refused(command: Command, pipeline: Callable[[str], Path], day: Path) -> Path:
+    """A state with two parked contacts, and the pipeline whose column Dynamics does not know."""
+    path = pipeline(PIPELINE.format(column="kategory"))
+    ended = command("replay", day, "--pipeline", path, *STATE, "--report", "json")
+    assert (ended.status, ended.report["parked"]) == (3, 2)
+    return path
+
+
+@pytest.fixture
+def quarantined(command: Command, place: Path) -> list[str]:
+    """The ids of two messages in quarantine."""
+    (place / "broken.json").write_bytes(b'{"a": \n{"b": \xff}\n')
+    command("replay", "broken.json", *STATE)
+    return re.findall(r"\b[0-9a-f]{32}\b", command("quarantine", "list", *STATE).out)
+
+
+def replayed(command: Command, day: Path, *options: object) -> Any:
+    return command("replay", day, *STATE, "--report", "json", *options)
+
+
+# contact
+
+
+def test_a_contact_is_shown_with_what_came_in_and_what_dynamics_has(
+    command: Command, day: Path
+) -> None:
+    replayed(command, day)
+    ended = command("contact", "show", CALL.upper(), *STATE)
+    assert ended.status == 0
+    shown = ended.report
+    assert shown["contact"] == CALL
+    assert shown["phase"] == "completed"
+    assert set(shown["milestones"]) >= {"created", "answered", "ended", "record", "recording"}
+    assert {"record", "event/INITIATED"} <= set(shown["facts"])
+    (record,) = shown["records"].values()
+    assert record["state"] == "there"
+    assert {"subject", "phonenumber", "actualend", "statecode"} <= set(record["acknowledged"])
+    assert shown["owed"] == []
+
+
+def test_a_contact_shows_what_is_owed_and_why_it_waits(command: Command, day: Path) -> None:
+    replayed(command, day, "--dry-run")
+    replayed(command, day, "--until", "2026-01-02T09:03:00Z")
+    shown = command("contact", "show", CALL, *STATE).report
+    assert shown["waiting"]["phonecall/STEP4"].startswith("for ")
+    assert shown["waiting"]["phonecall/CLOSE-OUTBOUND"]
+
+
+def test_a_parked_write_is_shown_with_request_and_answer(command: Command, refused: Path) -> None:
+    shown = command("contact", "show", CALL, *STATE, "--pipeline", refused).report
+    (parked,) = shown["parked"].values()
+    assert parked["status"] == 400
+    assert parked["request"]["body"]["kategory"] == "VOICE"
+    assert "kategory" in parked["answer"]
+
+
+def test_an_unknown_contact_and_an_unknown_state_are_told_apart(
+    command: Command, day: Path, place: Path
+) -> None:
+    replayed(command, day)
+    assert "knows no contact 123" in command("contact", "show", "123", *STATE).err
+    for state in ("sqlite:stat.db", "memory", "redis:x", "sqlite:"):
+        ended = command("contact", "show", CALL, "--state", state)
+        assert ended.status == 1
+        assert len(ended.err.splitlines()) == 1
+    assert not (place / "stat.db").exists()
+
+
+# parked
+
+
+def test_parked_writes_are_listed_with_dynamics_answer(command: Command, refused: Path) -> None:
+    ended = command("parked", "list", *STATE)
+    assert ended.status == 0
+    for contact in (CALL, MISSED):
+        assert contact in ended.out  # in one piece, to be copied
+    assert "400" in ended.out
+    assert refused.stem in ended.out
+
+
+def test_retrying_renders_parked_writes_anew(
+    command: Command, refused: Path, pipeline: Callable[[str], Path], day: Path
+) -> None:
+    """The administrator mends the pipeline and retries one contact, then the others."""
+    pipeline(PIPELINE.format(column="category"))
+    ended = command("parked", "retry", CALL, *STATE)
+    assert (ended.status, ended.out) == (0, "1 parked writes will be tried again\n")
+    ended = replayed(command, day, "--pipeline", refused, "--dump", "dump.json")
+    assert (ended.status, ended.report["writes"], ended.report["parked"]) == (3, 1, 1)
+    command("parked", "retry", "--all", "--step", "MAKE", *STATE)
+    ended = replayed(command, day, "--pipeline", refused)
+    assert (ended.status, ended.report["writes"], ended.report["parked"]) == (0, 1, 0)
+
+
+def test_a_step_that_nothing_is_parked_for_is_left_alone(command: Command, refused: Path) -> None:
+    assert refused.exists()
+    ended = command("parked", "retry", "--all", "--step", "OTHER", *STATE)
+    assert ended.out == "0 parked writes will be tried again\n"
+
+
+@pytest.mark.parametrize("command_name", ["parked", "quarantine"])
+@pytest.mark.parametrize("verb", ["retry", "drop"])
+def test_one_says_which_or_all_of_them_not_both(
+    command: Command, command_name: str, verb: str
+) -> None:
+    assert command(command_name, verb).status == 2
+    assert command(command_name, verb, "--all", "some").status == 2
+
+
+def test_dropping_asks_first(command: Command, refused: Path, day: Path) -> None:
+    ended = command("parked", "drop", "--all", *STATE, answer="n\n")
+    assert ended.status == 1
+    assert CALL in command("parked", "list", *STATE).out
+    ended = command("parked", "drop", CALL, *STATE, answer="y\n")
+    assert "1 parked writes dropped" in ended.out
+    ended = command("parked", "drop", "--all", "--yes", *STATE)
+    assert ended.out == "1 parked writes dropped\n"
+    ended = replayed(command, day, "--pipeline", refused)
+    assert (ended.status, ended.report["writes"]) == (0, 0)  # let go of for good
+
+
+# quarantine
+
+
+def test_quarantined_messages_are_listed_with_origin_and_reason(
+    command: Command, quarantined: list[str]
+) -> None:
+    ended = command("quarantine", "list", *STATE)
+    assert len(quarantined) == 2
+    assert "not JSON" in ended.out
+    assert "archive:" in ended.out
+
+
+def test_showing_gives_the_bytes_as_they_came(command: Command, quarantined: list[str]) -> None:
+    shown = [command("quarantine", "show", one, *STATE).raw for one in quarantined]
+    assert sorted(shown) == [b'{"a":', b'{"b": \xff}']
+
+
+def test_retrying_what_still_cannot_be_used_keeps_it(
+    command: Command, quarantined: list[str]
+) -> None:
+    ended = command("quarantine", "retry", "--all", *STATE)
+    assert ended.status == 3
+    assert ended.out == "0 of 2 quarantined messages could be used\n"
+    assert all(one in command("quarantine", "list", *STATE).out for one in quarantined)
+
+
+def test_dropping_from_quarantine_asks_first(command: Command, quarantined: list[str]) -> None:
+    first, second = quarantined
+    assert command("quarantine", "drop", first, *STATE, answer="n\n").status == 1
+    assert (
+        "1 quarantined messages dropped"
+        in command("quarantine", "drop", first, *STATE, answer="y\n").out
+    )
+    ended = command("quarantine", "show", first, *STATE)
+    assert (ended.status, ended.out) == (1, "")
+    assert f"not in quarantine: {first}" in ended.err
+    assert command("quarantine", "drop", second, "--yes", *STATE).status == 0
+    assert command("quarantine", "retry", "--all", *STATE).status == 0
+
+
+# states
+
+
+def test_states_is_a_mermaid_state_diagram(command: Command) -> None:
+    """Lines as Mermaid's state diagram syntax has them: ``from --> to : label``."""
+    ended = command("states")
+    first, *lines = ended.out.splitlines()
+    assert first == "stateDiagram-v2"
+    arrow = re.compile(r"    (\[\*\]|\w+) --> (\[\*\]|\w+)( : [\w., ]+)?")
+    matches = [arrow.fullmatch(line) for line in lines]
+    assert all(matches)
+    arrows = [(m[1], m[2]) for m in matches if m]
+    assert arrows[0][0] == arrows[-1][1] == "[*]"
+    named = {end for pair in arrows for end in pair} - {"[*]"}
+    assert named == {"unknown", "initiated", "queued", "connected", "disconnected", "completed"}
+    assert not json.dumps(arrows).count("null")

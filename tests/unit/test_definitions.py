@@ -1,0 +1,38 @@
+"""Pipelines are found by shipped name or by path."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from worker.definitions import find, find_all, shipped
+from worker.errors import ConfigError
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_every_shipped_pipeline_loads_without_a_warning(name: str) -> None:
+    pipeline = find(name)
+    assert pipeline.name == name
+    assert pipeline.warnings() == []
+
+
+def test_a_path_is_told_from_a_name_by_its_ending_or_its_folder(tmp_path: Path) -> None:
+    path = tmp_path / "other.toml"
+    path.write_text(
+        'name = "mine"\n[[step]]\nname = "A"\non = "ended"\nopen = "main.aspx"\nquery = "{}"'
+    )
+    assert find(str(path)).name == "mine"
+    for missing in ("none", "none.toml", "./phonecall"):
+        with pytest.raises(ConfigError, match="there is no such pipeline"):
+            find(missing)
+
+
+def test_no_pipeline_at_all_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"shipped are .*phonecall"):
+        find_all([])
+
+
+def test_the_same_pipeline_twice_is_refused() -> None:
+    with pytest.raises(ConfigError, match="rename one"):
+        find_all(["phonecall", "phonecall"])
