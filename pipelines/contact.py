@@ -92,6 +92,7 @@ class Contact:
         tries: Definitive failures in a row that are neither parked nor solved (403 so far).
         update_only: It had ended longer ago than contacts are kept when its first fact came: its
             records may exist although the ledger does not know, so live work creates none.
+        replayed: It was replayed on purpose: it gets its records however old it is.
     """
 
     id: str
@@ -103,6 +104,7 @@ class Contact:
     intent: dict[str, dict[str, str]] = field(default_factory=dict)
     tries: int = 0
     update_only: bool = False
+    replayed: bool = False
 
     def observe(self, fact: Fact) -> bool:
         """Keep the fact if it is greater than what its register holds; whether it was.
@@ -135,7 +137,16 @@ class Contact:
         """The contact, everything but its id: a line of JSON, then each fact's data on its own."""
         heads = {register: (fact.version, fact.at) for register, fact in self.facts.items()}
         document: dict[str, Any] = {"facts": heads}
-        for name in ("ledger", "lookups", "effects", "parked", "intent", "tries", "update_only"):
+        for name in (
+            "ledger",
+            "lookups",
+            "effects",
+            "parked",
+            "intent",
+            "tries",
+            "update_only",
+            "replayed",
+        ):
             if value := getattr(self, name):
                 document[name] = value
         return SEPARATOR.join([orjson.dumps(document), *(f.body for f in self.facts.values())])

@@ -199,9 +199,13 @@ class _Planner:
         if method in SIDE_LEGS and "initiationmethod" not in named:
             return self.wait(step, f"no: {method} legs get no record unless 'when' names them")
         since = self.terms.since.get(self.pipeline.name, "")
-        if self.terms.live and "" != self.reached["created"] < since:
+        if self.live_only() and "" != self.reached["created"] < since:
             return self.wait(step, "no: the contact began before this pipeline was first loaded")
         return True
+
+    def live_only(self) -> bool:
+        """Nobody has asked for this contact by a replay."""
+        return self.terms.live and not self.contact.replayed
 
     def wait(self, step: Step, reason: str) -> bool:
         self.result.waiting[step.path] = reason
@@ -316,7 +320,7 @@ class _Planner:
             for step in desired.steps:
                 self.wait(step, reason)
             return []
-        adopting = self.contact.update_only and self.terms.live
+        adopting = self.contact.update_only and self.live_only()
         writes, closes = difference(desired, record, adopting=adopting)
         self.result.writes += writes
         return closes

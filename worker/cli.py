@@ -22,6 +22,7 @@ from rich.table import Table
 
 from pipelines.decode.timestamp import normalise
 from pipelines.lifecycle import mermaid
+from worker import aws
 from worker.check import check_offline, check_online
 from worker.definitions import find, find_all
 from worker.dynamics.connection import connect
@@ -39,6 +40,7 @@ from worker.preview import Preview, previews, read_contacts, send
 from worker.replay import Options, Report, Watch, replay
 from worker.service import serve
 from worker.settings import Settings, load_settings
+from worker.stores.tables import create_tables
 from worker.telemetry.logs import configure
 
 
@@ -54,9 +56,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+tables_app = typer.Typer(help="Contact state in DynamoDB.", no_args_is_help=True)
 app.add_typer(contact_app, name="contact")
 app.add_typer(parked_app, name="parked")
 app.add_typer(quarantine_app, name="quarantine")
+app.add_typer(tables_app, name="tables")
 
 err = Console(stderr=True)
 
@@ -95,7 +99,11 @@ def replay_command(
     sources: Annotated[list[str], typer.Argument(help="Files, folders or s3://bucket/prefix.")],
     pipeline: Annotated[list[str] | None, typer.Option(help="Shipped name or TOML file.")] = None,
     state: Annotated[
-        str, typer.Option(help="sqlite:PATH or memory; default: one for this run alone.")
+        str,
+        typer.Option(
+            help="sqlite:PATH, memory, or dynamodb:TABLE (live workers push); "
+            "default: one for this run alone."
+        ),
     ] = "",
     dynamics: Annotated[
         str, typer.Option(help="'sandbox' or the environment's https:// address.")
@@ -262,6 +270,18 @@ def check_command(
 def states_command() -> None:
     """Print the life of a contact as a Mermaid diagram."""
     sys.stdout.write(mermaid() + "\n")
+
+
+@tables_app.command("create")
+def tables_create(table: Annotated[str, typer.Argument(help="The table's name.")]) -> None:
+    """Make the DynamoDB table for contact state, or finish a half-made one."""
+
+    async def work() -> None:
+        async with aws.client("dynamodb") as client:
+            await create_tables(client, table)
+
+    asyncio.run(work())
+    out.print(f"dynamodb:{table} is there")
 
 
 @app.command("sandbox")

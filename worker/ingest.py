@@ -55,7 +55,7 @@ class Ingest:
     Attributes:
         store: Where contacts are kept.
         buckets: Buckets whose objects count; None: all.
-        rank: Rank of contacts that come due: 0 live, 1 replayed.
+        rank: Rank of contacts that come due: 0 live, 1 replayed (and marked so).
         since: Facts older than this UTC time (``YYYY-MM-DDTHH:MM:SS…``) are left out; "" for none.
         until: The same for facts from this time on.
         news: Called after contacts came due.
@@ -147,6 +147,7 @@ class Ingest:
         entry.rank = self.rank if entry.due_at is None else min(entry.rank, self.rank)
         entry.due_at = now if entry.due_at is None else min(entry.due_at, now)
         entry.expires_at = now + UNFINISHED_S
+        entry.contact.replayed |= self.rank > 0
         return True
 
     def _too_large(self, entry: Entry, facts: list[tuple[Fact, Message]]) -> list[Quarantined]:

@@ -39,7 +39,7 @@ out = Console()
 SettingsFile = Annotated[
     Path | None, typer.Option("--settings", help="TOML file; the environment wins over it.")
 ]
-State = Annotated[str, typer.Option(help="sqlite:PATH; default: the setting 'state'.")]
+State = Annotated[str, typer.Option(help="sqlite:PATH or dynamodb:TABLE; default: the setting.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 All = Annotated[bool, typer.Option("--all", help="All of them.")]
 

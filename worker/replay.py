@@ -66,6 +66,11 @@ class Options:
     rate: float | None = None
     dump: Path | None = None
 
+    @property
+    def enqueues(self) -> bool:
+        """The state is shared with live workers: they push, at low priority."""
+        return self.state.startswith("dynamodb:")
+
 
 @dataclass(slots=True)
 class Report:
@@ -110,12 +115,17 @@ async def replay(options: Options, settings: Settings, watch: Watch | None = Non
     started = time.monotonic()
     if options.dump is not None and (options.dry_run or not _is_sandbox(options.dynamics)):
         raise ConfigError("--dump writes the sandbox's records: use it with --dynamics sandbox")
+    if options.enqueues and (options.dry_run or options.dump or options.overwrite):
+        raise ConfigError(
+            f"--state {options.state} only enqueues; --dry-run, --dump and --overwrite need another"
+        )
     stop = asyncio.Event()
     async with _store(options) as store, _target(options, settings) as target:
         with stopping_on_signals(stop.set):
             tally = await _ingest(options, settings, store, watch, stop)
             push, paced = _push(options, settings, store, target)
-            await push.drain(stop)
+            if not options.enqueues:
+                await push.drain(stop)
         if stop.is_set():
             raise Interrupted(_interrupted(options))
         counts = await store.counts(time.time())
@@ -223,7 +233,7 @@ def _is_sandbox(target: str) -> bool:
 
 
 def _target(options: Options, settings: Settings) -> AbstractAsyncContextManager[_Target]:
-    if options.dry_run:
+    if options.dry_run or options.enqueues:
         return _nowhere()
     if _is_sandbox(options.dynamics):
         return _sandbox(_sandbox_path(options))

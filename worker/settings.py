@@ -98,7 +98,8 @@ class Settings(BaseSettings):
         default=("phonecall",), description="Shipped names or paths of TOML files"
     )
     state: str = Field(
-        default="sqlite:connect-dynamics.sqlite", description="memory or sqlite:PATH"
+        default="sqlite:connect-dynamics.sqlite",
+        description="memory, sqlite:PATH or dynamodb:TABLE",
     )
     drain_s: float = Field(default=25.0, gt=0, description="Longest time from SIGTERM to exit")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info")

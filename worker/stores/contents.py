@@ -9,7 +9,8 @@ name of its own, which is in the keys of its chunks:
 4. the chunks of saves that it replaced, or that can no longer succeed, are removed.
 
 Whatever is done between two steps, or not done any more, the item names a complete set of chunks.
-A crash between 2 and 4 leaves chunks that nobody reads and the item's next save removes.
+A crash between 2 and 4 leaves chunks that nobody reads; the item's next save that writes or
+replaces chunks removes them.
 """
 
 from __future__ import annotations
@@ -122,15 +123,16 @@ class Contents:
             self._connection.put({**key, "data": {"B": part}, "ttl": ttl})
             for key, part in zip(keys, parts, strict=True)
         )
-        if "ttl" not in item and not all(
-            await together(self._connection.make_lasting(key) for key in keys)
-        ):
-            return False  # this save has slept for days
-        if await self._commit(item, replaced) is not None:
-            await self.drop(keys)
-            return False
-        await self._sweep(item)
-        return True
+        whole = "ttl" in item or await self._make_lasting(keys)
+        if whole and await self._commit(item, replaced) is None:
+            await self._sweep(item)
+            return True
+        await self.drop(keys)
+        return False
+
+    async def _make_lasting(self, keys: Iterable[Item]) -> bool:
+        """False if some are gone: somebody was faster, or this save has slept for days."""
+        return all(await together(self._connection.make_lasting(key) for key in keys))
 
     async def _commit(self, item: Item, replaced: int, more: str = "") -> Item | None:
         """Write the item itself; what is in the way, if so.

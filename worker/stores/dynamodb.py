@@ -274,7 +274,7 @@ class DynamoStore:
         return None if body is None else layout.quarantined_of(item, body)
 
     async def release(self, quarantine_ids: Sequence[str]) -> int:
-        """See ``ContactStore``."""
+        """See ``ContactStore``. A crash halfway may leave chunks, which nobody reads."""
         keys = [head(QUARANTINE, key) for key in dict.fromkeys(quarantine_ids)]
         gone = [item for item in await together(map(self._connection.delete, keys)) if item]
         await self._contents.drop(key for item in gone for key in chunk_keys(item))
