@@ -128,11 +128,12 @@ class Push:
                 elif not await self._start(group):
                     await _first(self._rest(), stop.wait())
 
-    async def drain(self, stop: asyncio.Event) -> None:
+    async def drain(self, stop: asyncio.Event | None = None) -> None:
         """Push until nothing is due any more, now or after a pause that runs, or ``stop`` is set.
 
         Contacts in hand are finished in any case.
         """
+        stop = stop or asyncio.Event()
         while not stop.is_set():
             async with asyncio.TaskGroup() as group:
                 while not stop.is_set() and await self._start(group):

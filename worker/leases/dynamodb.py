@@ -16,12 +16,14 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from worker import aws
-from worker.errors import StoreUnavailable
 from worker.leases.items import Item, is_lease, item_of, lease_from, number, text, texts
 from worker.leases.lease import Lease
 from worker.leases.position import Position
-from worker.leases.protocol import LeaseTable, Refused
+from worker.leases.protocol import LeasesUnavailable, LeaseTable, Refused
 
+
+#: Longest wait for a new table; AWS takes some ten seconds.
+CREATION_S: Final = 120
 
 CONDITION_FAILED: Final = "ConditionalCheckFailedException"
 #: A request that takes longer has met a dead connection; a lease would lapse meanwhile.
@@ -78,7 +80,9 @@ async def create_lease_table(client: Any, table: str) -> None:
     except ClientError as failure:
         if aws.code(failure) != EXISTS:
             raise
-    await client.get_waiter("table_exists").wait(TableName=table)
+    await client.get_waiter("table_exists").wait(
+        TableName=table, WaiterConfig={"Delay": 1, "MaxAttempts": CREATION_S}
+    )
 
 
 class DynamoLeases:
@@ -204,18 +208,18 @@ async def _usable(call: Awaitable[Any]) -> Any:
     """A call's answer.
 
     Raises:
-        StoreUnavailable: The same call may succeed later.
+        LeasesUnavailable: The same call may succeed later.
         ClientError: The condition was not met, or the request is wrong.
     """
     try:
         async with asyncio.timeout(ANSWER_S):
             return await call
     except TimeoutError as failure:
-        raise StoreUnavailable("lease table: no answer") from failure
+        raise LeasesUnavailable("no answer") from failure
     except aws.FAILURES as failure:
         if aws.code(failure) == CONDITION_FAILED or not aws.may_pass(failure):
             raise
-        raise StoreUnavailable(f"lease table: {aws.code(failure)}") from failure
+        raise LeasesUnavailable(aws.code(failure)) from failure
 
 
 async def _allowed(call: Awaitable[Any]) -> bool:

@@ -6,13 +6,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from worker.errors import WorkerError
+from worker.errors import StoreUnavailable, WorkerError
 from worker.leases.lease import Lease
 from worker.leases.position import Position
 
 
 class LeaseLost(WorkerError):  # noqa: N818 - says what is the matter
     """This worker does not hold the shard's lease any more: stop working on the shard."""
+
+
+class LeasesUnavailable(StoreUnavailable):
+    """The lease table cannot be used just now; a write may have been carried out all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +40,7 @@ class LeaseTable(Protocol):
     as it is afterwards, and are durable by then. Attributes unknown to us are left alone.
 
     Raises:
-        StoreUnavailable: Any method: the table cannot be used just now. A write may have been
-            carried out all the same.
+        LeasesUnavailable: Any method.
     """
 
     async def scan(self) -> list[Lease]:

@@ -41,7 +41,7 @@ async def sync_leases(
 
     Raises:
         ListingIncomplete: There are no leases yet, and not all shards are listed.
-        StoreUnavailable: The table cannot be used just now.
+        LeasesUnavailable: The table cannot be used just now.
     """
     leases = await table.scan()  # before the shards: whatever is leased must be listed
     shards = await list_shards()
@@ -62,7 +62,7 @@ async def end_shard(table: LeaseTable, tenure: Tenure, children: Sequence[Shard]
     Raises:
         LeaseLost: The lease is held no more.
         ParentMissing: Children of two parents have to wait until both have a lease.
-        StoreUnavailable: The table cannot be used just now.
+        LeasesUnavailable: The table cannot be used just now.
     """
     await tenure.renew()  # a worker that was paused for long must not bring leases back
     for child in children:

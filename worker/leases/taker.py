@@ -6,18 +6,13 @@ import asyncio
 
 from collections.abc import Callable, Sequence
 
-import structlog
-
-from worker.errors import StoreUnavailable
 from worker.leases.choice import Choice, Situation, choose, next_lapse
 from worker.leases.lease import Lease
-from worker.leases.protocol import LeaseTable, Refused
+from worker.leases.protocol import LeasesUnavailable, LeaseTable, Refused
 from worker.leases.tenure import Tenure
 from worker.leases.watch import Watch
 from worker.sources.pace import Clock
 
-
-log = structlog.get_logger(__name__)
 
 #: Added to the wait for a lease to lapse, so that it has when we look.
 AFTER_LAPSE_S = 0.05
@@ -65,7 +60,7 @@ class Taker:
         """Look at the table and take what is to be taken; the tenures that began.
 
         Raises:
-            StoreUnavailable: The table cannot be read just now.
+            LeasesUnavailable: The table cannot be read just now.
         """
         now = self._situation(await self._table.scan())
         choice = choose(now)
@@ -73,8 +68,9 @@ class Taker:
             self._period_s * (1 - JITTER * self._clock.chance()), next_lapse(now) + AFTER_LAPSE_S
         )
         wanted = [*choice.free, *await self._still_to_steal(choice)]
-        taken = await asyncio.gather(*map(self._take, wanted))
-        return [tenure for tenure in taken if tenure]
+        async with asyncio.TaskGroup() as tasks:
+            taking = [tasks.create_task(self._take(lease)) for lease in wanted]
+        return [tenure for task in taking if (tenure := task.result())]
 
     def _situation(self, leases: Sequence[Lease]) -> Situation:
         ages = self._watch.observe(leases, self._clock.monotonic())
@@ -98,12 +94,11 @@ class Taker:
         since = self._clock.monotonic()
         try:
             answer = await self._table.take(lease, self._worker)
-        except StoreUnavailable as failure:
+        except LeasesUnavailable as failure:
             self._report(type(failure).__name__)
             return None
         if isinstance(answer, Refused):
             return None  # somebody was faster
-        log.info("lease.taken", shard=lease.key, worker=self._worker, before=lease.owner)
         tenure = Tenure(
             self._table,
             answer,

@@ -13,10 +13,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from worker.errors import StoreUnavailable
 from worker.leases.lease import Lease
 from worker.leases.position import Position
-from worker.leases.protocol import LeaseLost, LeaseTable, Refused
+from worker.leases.protocol import LeaseLost, LeasesUnavailable, LeaseTable, Refused
 from worker.sources.pace import Backoff, Clock
 
 
@@ -93,7 +92,7 @@ class Tenure:
                 await self.renew()
             except LeaseLost:
                 return
-            except StoreUnavailable as failure:
+            except LeasesUnavailable as failure:
                 self._report(type(failure).__name__)
                 wait_s = min(backoff.failed(), period_s)
             else:
@@ -105,24 +104,22 @@ class Tenure:
 
         Raises:
             LeaseLost: It is held no more.
-            StoreUnavailable: The table cannot be used just now.
+            LeasesUnavailable: The table cannot be used just now.
         """
         await self._write(self._table.renew)
 
     async def move(self, checkpoint: Position) -> None:
-        """Write the checkpoint, unless it is there or beyond already.
+        """Write the checkpoint; if it is there or beyond already, just hold on to the lease.
 
         Raises:
             LeaseLost: The lease is held no more; the checkpoint is where it was.
-            StoreUnavailable: The table cannot be used just now.
+            LeasesUnavailable: The table cannot be used just now.
         """
 
         async def move(lease: Lease) -> Lease | Refused:
-            return (
-                lease
-                if lease.checkpoint >= checkpoint
-                else await self._table.move(lease, checkpoint)
-            )
+            if lease.checkpoint >= checkpoint:
+                return await self._table.renew(lease)
+            return await self._table.move(lease, checkpoint)
 
         await self._write(move)
 
@@ -131,7 +128,7 @@ class Tenure:
 
         Raises:
             LeaseLost: It is held no more; nothing was written.
-            StoreUnavailable: The table cannot be used just now; the lease lapses by itself.
+            LeasesUnavailable: The table cannot be used just now; the lease lapses by itself.
         """
         await self._write(self._table.release)
         self._lose("released")
@@ -159,13 +156,12 @@ class Tenure:
             async with asyncio.timeout(min(left_s, self._failover_s / RENEWALS)):
                 answer = await writing
         except TimeoutError as error:
-            raise StoreUnavailable("lease table: no answer") from error
+            raise LeasesUnavailable("no answer") from error
         self._unsure = unsure and isinstance(answer, Refused)
         return answer
 
     def _written(self, lease: Lease, begun: float) -> None:
-        if lease.counter != self.lease.counter:
-            self._ends = begun + self._failover_s
+        self._ends = begun + self._failover_s
         if lease.holder == self._worker:  # not so when it was just released
             self._adopt(lease)
 

@@ -20,7 +20,7 @@ EARLIEST: Final = "earliest"
 Begin = dict[str, Any]
 
 
-class Memory(Protocol):
+class Remembers(Protocol):
     """What a stream whose positions are kept elsewhere needs of a ``ContactStore``."""
 
     async def remember(self, name: str, value: str) -> str:
@@ -28,7 +28,7 @@ class Memory(Protocol):
         ...
 
 
-class Checkpoints(Memory, Protocol):
+class Checkpoints(Remembers, Protocol):
     """What a stream needs of a ``ContactStore`` that keeps its positions."""
 
     async def positions(self, stream: str) -> dict[str, str]:
@@ -54,7 +54,7 @@ def fixed_start(start: str, now: float) -> str:
     return start
 
 
-async def remembered_start(memory: Memory, stream: str, start: str) -> str:
+async def remembered_start(memory: Remembers, stream: str, start: str) -> str:
     """What ``start`` was when the stream was first seen; changing it later changes nothing."""
     return await memory.remember(f"start/{stream}", start)
 
