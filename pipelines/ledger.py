@@ -23,8 +23,8 @@ CHANGING = (Kind.CREATE, Kind.UPDATE, Kind.PARTIES, Kind.REOPEN, Kind.CLOSE, Kin
 
 
 def digest(value: Any) -> str:
-    """A short hash of a JSON value, the same for equal values."""
-    data = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    """A short hash of a JSON value; an empty list says what null says."""
+    data = orjson.dumps(None if value == [] else value, option=orjson.OPT_SORT_KEYS)
     return blake2b(data, digest_size=8).hexdigest()
 
 
@@ -140,6 +140,9 @@ def adopt(
 def missing(contact: Contact, write: Write) -> bool:
     """The record is not there (404); False if an operator must decide (``on_missing = "park"``)."""
     record = record_of(contact, write)
+    if write.kind is Kind.ADOPT and record.state == "found":
+        record.state = "unsent"  # the 412 was about another record: an alternate key is taken
+        return False
     if write.kind is Kind.ADOPT or write.on_missing == "skip":
         record.state = "gone"
         return True
@@ -168,6 +171,15 @@ def let_go(contact: Contact, name: str) -> None:
         contact.ledger[name] = named(name, "gone")
     else:
         contact.effects[name] = "dropped"
+
+
+def unpark(contact: Contact, fresh: Contact, name: str) -> None:
+    """Follow an operator who retried or dropped a parked write while the contact was claimed."""
+    record = fresh.ledger.get(name)
+    if name in fresh.effects or (record is not None and record.state == "gone"):
+        let_go(contact, name)
+    else:
+        contact.parked.pop(name, None)
 
 
 def current(row: Mapping[str, Any], column: str) -> Any:

@@ -27,8 +27,8 @@ from pipelines.plan import Plan, Terms, judge_age, plan
 from pipelines.view import view
 from pipelines.write import Kind, Write
 from worker.connect.protocol import Desktop, DesktopError, Opening
-from worker.dynamics.errors import DynamicsError, Forbidden, Unavailable
-from worker.dynamics.gate import Gate, GateClosed, State
+from worker.dynamics.errors import DynamicsError, Forbidden, NotSent, Throttled, Unavailable
+from worker.dynamics.gate import Gate, State
 from worker.dynamics.requests import request_for
 from worker.dynamics.writer import Writer, park
 from worker.errors import StoreUnavailable
@@ -39,6 +39,9 @@ _log = structlog.get_logger(__name__)
 
 #: How long one request may take in all its tries (s).
 REQUEST_S = 60.0
+
+#: How long telling the agent's desktop may take (s).
+DESKTOP_S = 10.0
 
 #: Dataverse gives up on a request after this long (s); until then it may still commit.
 SERVER_S = 120.0
@@ -54,6 +57,9 @@ RETRY_S = 2.0
 
 #: 403 answers on one contact alone, while others succeed, before its write is parked.
 FORBIDDEN_TRIES = 3
+
+#: Pause before a contact that has grown too large to be claimed is tried again (s).
+TOO_LARGE_S = 3600.0
 
 #: How many contacts are worked on at a time; requests in flight are the gate's to limit.
 CONTACTS_AT_A_TIME = 64
@@ -216,10 +222,13 @@ class Push:
         ledger.unsettle(contact)
         if self.terms.live:
             judge_age(contact, now, KEPT_S)
+        parked = set(contact.parked)
         agenda = self._plan(contact)
+        # Counted from before the claim is saved, however long that takes.
+        last_start = self.monotonic() + CLAIM_S - SERVER_S - REQUEST_S
         if agenda.writes and not await self._claim(entry, agenda):
             return
-        retry_s = await self._work(entry, agenda) if agenda.writes else None
+        retry_s = await self._work(entry, agenda, last_start) if agenda.writes else None
         contact.intent.clear()
         agenda = self._plan(contact)
         self._expire(contact, agenda)
@@ -229,7 +238,7 @@ class Push:
             entry.due_at = self.clock() + retry_s
         if "ended" in milestones(contact):
             entry.expires_at = self.clock() + KEPT_S
-        await self._release(entry)
+        await self._release(entry, parked)
         if retry_s is None and not agenda.writes:
             latency_s = self.clock() - due_at
             self.latency(latency_s)
@@ -244,11 +253,17 @@ class Push:
         ledger.intend(entry.contact, agenda.writes)
         entry.claim = uuid4().hex
         entry.claimed_until = self.clock() + CLAIM_S
-        return await self.store.save([entry]) == [Saved.SAVED]
+        (saved,) = await self.store.save([entry])
+        if saved is Saved.REFUSED:
+            _log.error("push.contact_refused", contact_id=entry.contact.id)
+            entry.contact.intent.clear()
+            entry.claim, entry.claimed_until = "", 0.0
+            entry.due_at = self.clock() + TOO_LARGE_S
+            await self.store.save([entry])
+        return saved is Saved.SAVED
 
-    async def _work(self, entry: Entry, agenda: Plan) -> float | None:
+    async def _work(self, entry: Entry, agenda: Plan, last_start: float) -> float | None:
         """Carry out writes until none are left; the pause (s) if something must be tried again."""
-        last_start = self.monotonic() + CLAIM_S - SERVER_S - REQUEST_S
         contact = entry.contact
         writes = list(agenda.writes)
         retry_s = None
@@ -275,7 +290,7 @@ class Push:
 
     async def _perform(self, contact: Contact, write: Write) -> bool:
         if write.kind is Kind.OPEN:
-            await self.desktop.open(_opening(contact, write))
+            await self._open(contact, write)
             ledger.acknowledge(contact, write, {})
             self.sent.opened += 1
             return True
@@ -290,10 +305,17 @@ class Push:
             self._parked(contact, write)
         return goes_on
 
+    async def _open(self, contact: Contact, write: Write) -> None:
+        try:
+            async with asyncio.timeout(DESKTOP_S):
+                await self.desktop.open(_opening(contact, write))
+        except TimeoutError:
+            raise DesktopError(f"no answer in {DESKTOP_S} s") from None
+
     def _failed(self, contact: Contact, write: Write, error: DynamicsError) -> float:
         """Nothing definitive came of it; how long to wait before the contact is tried again."""
         contact.intent.clear()
-        if isinstance(error, Unavailable) and not isinstance(error, GateClosed):
+        if isinstance(error, Unavailable) and not isinstance(error, NotSent | Throttled):
             ledger.intend(contact, [write])
             ledger.unsettle(contact)
         _log.info("push.not_done", contact_id=contact.id, kind=write.kind.value, reason=str(error))
@@ -333,18 +355,20 @@ class Push:
             self.sent.expired += 1
             _log.info("push.expired", contact_id=contact.id, step=step)
 
-    async def _release(self, entry: Entry) -> None:
+    async def _release(self, entry: Entry, parked: set[str]) -> None:
         """Save what came of it and let go of the claim.
 
         Facts that came meanwhile are kept. Should somebody else hold the claim by now, ours has
         lapsed: our intent told them what we may have sent, and nothing is left to save.
         """
         token, entry.claim, entry.claimed_until = entry.claim, "", 0.0
-        while await self.store.save([entry]) == [Saved.CONFLICT]:
+        while (saved := await self.store.save([entry])) == [Saved.CONFLICT]:
             (fresh,) = await self.store.load([entry.contact.id])
             if not token or fresh.claim != token:
                 _log.info("push.superseded", contact_id=entry.contact.id)
                 return
+            for place in parked - fresh.contact.parked.keys():
+                ledger.unpark(entry.contact, fresh.contact, place)  # an operator did meanwhile
             entry = replace(
                 fresh,
                 contact=replace(entry.contact, facts=fresh.contact.facts),
@@ -352,6 +376,9 @@ class Push:
                 claim="",
                 claimed_until=0.0,
             )
+        if saved == [Saved.REFUSED]:
+            # The intent saved with the claim says what was sent; it is settled when that lapses.
+            _log.error("push.contact_refused", contact_id=entry.contact.id)
 
 
 def _opening(contact: Contact, write: Write) -> Opening:

@@ -2,7 +2,8 @@
 
 DynamicsError
 ├── Unavailable     no answer that counts (network, time-out, 5xx, lost answer): send it again later
-│   └── Throttled   the same, not before ``retry_after_s``; binds every request of this user
+│   ├── NotSent     it did not even leave: nothing can have been done
+│   └── Throttled   nothing was done either, and not before ``retry_after_s``; binds this user
 ├── Unauthorized    token refused, secret expired, user disabled: an operator must act, push pauses
 ├── Forbidden       403: a missing privilege, of this record or of this worker
 └── Refused         definitive for this request; another try of the same one is useless
@@ -38,6 +39,10 @@ class DynamicsError(WorkerError):
 
 class Unavailable(DynamicsError):
     """No answer that counts; the request may or may not have been carried out."""
+
+
+class NotSent(Unavailable):
+    """The request did not leave this process."""
 
 
 class Throttled(Unavailable):

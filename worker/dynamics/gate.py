@@ -17,7 +17,14 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from worker.dynamics.errors import DynamicsError, Forbidden, Throttled, Unauthorized, Unavailable
+from worker.dynamics.errors import (
+    DynamicsError,
+    Forbidden,
+    NotSent,
+    Throttled,
+    Unauthorized,
+    Unavailable,
+)
 
 
 START_SLOTS = 4
@@ -61,7 +68,7 @@ class Reason(enum.Enum):
     FORBIDDEN = "forbidden"
 
 
-class GateClosed(Unavailable):
+class GateClosed(NotSent):
     """The request was not sent.
 
     Attributes:
@@ -130,7 +137,7 @@ class Gate:
 
         Raises:
             GateClosed: it is closed, or closes while waiting.
-            Unavailable: no slot came free in ``wait_s``.
+            NotSent: no slot came free in ``wait_s``.
         """
         await self._enter(wait_s)
         try:
@@ -227,7 +234,7 @@ class Gate:
                 refusal = await turn
         except TimeoutError:
             self._give_up(turn)
-            raise Unavailable("not sent: no slot came free in time") from None
+            raise NotSent("not sent: no slot came free in time") from None
         except asyncio.CancelledError:
             self._give_up(turn)
             raise
@@ -297,7 +304,6 @@ class Gate:
         self._slots = min(self._slots, float(START_SLOTS))
         self._unanswered = 0
         self._trouble = 0.0
-        self._forbidden.clear()
 
     def _probe_pause_s(self) -> float:
         """Twice as long after each failed probe, with jitter in the upper half."""

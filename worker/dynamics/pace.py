@@ -7,6 +7,7 @@ import time
 
 from collections.abc import Awaitable, Callable
 
+from worker.dynamics.errors import NotSent
 from worker.dynamics.protocol import Answer, Dynamics, Request
 
 
@@ -36,12 +37,19 @@ class Paced:
         self.requests = 0
 
     async def send(self, request: Request, *, timeout_s: float) -> Answer:
-        """Wait for this request's turn, then send it; the wait does not count as its time."""
-        self.requests += 1
+        """Wait for this request's turn, then send it; the wait does not count as its time.
+
+        Raises:
+            NotSent: Its turn would come too late.
+        """
         if self._interval_s:
-            turn = max(self._clock(), self._next)
+            now = self._clock()
+            turn = max(now, self._next)
+            if turn - now > timeout_s:
+                raise NotSent("not sent: its turn under --rate would come too late")
             self._next = turn + self._interval_s
-            await self._sleep(turn - self._clock())
+            await self._sleep(turn - now)
+        self.requests += 1
         return await self._dynamics.send(request, timeout_s=timeout_s)
 
     async def user_id(self) -> str:

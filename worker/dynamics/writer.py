@@ -62,8 +62,9 @@ class Writer:
         return True
 
     def _refused(self, contact: Contact, write: Write, request: Request, refusal: Refused) -> bool:
-        if isinstance(refusal, Exists) and write.kind is Kind.NOTE:
-            ledger.acknowledge(contact, write, {})  # its id says its content: it is this very note
+        # A note's id says its content, so it is this very note; or somebody closed the record.
+        if (type(refusal), write.kind) in ((Exists, Kind.NOTE), (Closed, Kind.CLOSE)):
+            ledger.acknowledge(contact, write, {})
             return True
         if isinstance(refusal, Exists) and write.kind is Kind.CREATE:
             ledger.taken(contact, write)

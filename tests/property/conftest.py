@@ -1,0 +1,351 @@
+"""A world to test the invariants in: one store, one Dynamics, workers that come and go."""
+
+from __future__ import annotations
+
+import asyncio
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+import httpx
+import pytest
+
+from pipelines.pipeline import Pipeline
+from pipelines.plan import Terms
+from worker.connect.memory import MemoryDesktop
+from worker.definitions import find
+from worker.dynamics.auth import StaticTokens
+from worker.dynamics.client import Client, is_create
+from worker.dynamics.errors import DynamicsError
+from worker.dynamics.gate import Gate
+from worker.dynamics.memory import MemoryDynamics
+from worker.dynamics.protocol import Answer, Dynamics, Request
+from worker.dynamics.requests import CreateBy
+from worker.dynamics.writer import Writer
+from worker.ingest import Ingest
+from worker.push import CLAIM_S, Push
+from worker.sandbox.dataverse import Dataverse, create_dataverse
+from worker.sandbox.records import CLOCKED
+from worker.sandbox.switches import Switches
+from worker.sandbox.traffic import History, Truth, truth
+from worker.sources.memory import Memory
+from worker.sources.protocol import Message
+from worker.stores.memory import MemoryStore
+from worker.stores.protocol import ContactStore
+
+
+#: When the world begins (s since 1970): an hour after the day the histories are of.
+BEGINNING = 1_767_402_000.0
+
+
+class Clock:
+    """A clock, wall and monotonic, that only sleeping moves."""
+
+    def __init__(self) -> None:
+        self.now = BEGINNING
+
+    def __call__(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += max(0.0, seconds)
+        await asyncio.sleep(0)
+
+
+class Crash(BaseException):
+    """The process is gone: no handler of the product may see this."""
+
+
+@dataclass(slots=True)
+class Steps:
+    """Counts the steps of a worker over store and network, and ends the process at one of them.
+
+    Each call is two steps: before it, and after it took effect but before its answer is known.
+    """
+
+    crash_at: int | None = None
+    count: int = 0
+
+    def pass_(self) -> None:
+        self.count += 1
+        if self.count == self.crash_at:
+            raise Crash
+
+
+@dataclass(slots=True)
+class Wire:
+    """The way to Dynamics, with what went over it: requests, and whether they succeeded."""
+
+    inner: Dynamics
+    steps: Steps
+    log: list[tuple[Request, bool]] = field(default_factory=list)
+
+    async def send(self, request: Request, *, timeout_s: float) -> Answer:
+        self.steps.pass_()
+        try:
+            answer = await self.inner.send(request, timeout_s=timeout_s)
+        except DynamicsError:
+            self.log.append((request, False))
+            raise
+        self.log.append((request, True))
+        self.steps.pass_()
+        return answer
+
+    async def user_id(self) -> str:
+        return await self.inner.user_id()
+
+    def created(self) -> list[str]:
+        """The keys that creates made, notes left out."""
+        return [
+            request.path.partition("(")[2].partition(")")[0] or (request.body or {})["activityid"]
+            for request, done in self.log
+            if done and is_create(request) and not request.path.startswith("annotations")
+        ]
+
+    def written(self) -> int:
+        """How many requests changed something."""
+        return sum(done and request.method != "GET" for request, done in self.log)
+
+
+class StoreSteps:
+    """A store whose every call of the two loops is counted, see ``Steps``."""
+
+    def __init__(self, inner: ContactStore, steps: Steps) -> None:
+        self.inner = inner
+        self.steps = steps
+
+    def __getattr__(self, name: str) -> Any:
+        method: Callable[..., Awaitable[Any]] = getattr(self.inner, name)
+
+        async def call(*args: Any) -> Any:
+            self.steps.pass_()
+            result = await method(*args)
+            self.steps.pass_()
+            return result
+
+        return call
+
+
+@dataclass(slots=True)
+class World:
+    """One store and one Dynamics. ``worker`` starts a process on them.
+
+    Attributes:
+        dynamics: Where requests go.
+        gate: The gate they pass.
+        pipelines: What is sent.
+        create_by: How records are made.
+        dataverse: The sandbox, if it is one.
+        live: Whether agents are served and times are waited for.
+        overwrite: Whether existing records are overwritten.
+    """
+
+    dynamics: Dynamics
+    gate: Gate
+    pipelines: Sequence[Pipeline]
+    create_by: CreateBy = "post"
+    dataverse: Dataverse | None = None
+    live: bool = False
+    overwrite: bool = False
+    store: ContactStore = field(default_factory=MemoryStore)
+    clock: Clock = field(default_factory=Clock)
+    steps: Steps = field(default_factory=Steps)
+    desktop: MemoryDesktop = field(default_factory=MemoryDesktop)
+    wire: Wire = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.wire = Wire(self.dynamics, self.steps)
+
+    @property
+    def memory(self) -> MemoryDynamics:
+        """Dynamics, where it is the in-memory twin."""
+        assert isinstance(self.dynamics, MemoryDynamics)
+        return self.dynamics
+
+    def worker(self) -> tuple[Ingest, Push]:
+        """A process that has just started."""
+        store: Any = StoreSteps(self.store, self.steps)
+        push = Push(
+            store=store,
+            writer=Writer(self.wire, self.clock, self.create_by, self.overwrite),
+            gate=self.gate,
+            probe=self.dynamics.user_id,
+            desktop=self.desktop,
+            pipelines=self.pipelines,
+            terms=Terms(live=self.live),
+            clock=self.clock,
+            monotonic=self.clock,
+            sleep=self.clock.sleep,
+            jitter=_half,
+            waits_over=not self.live,
+        )
+        return Ingest(store, clock=self.clock, sleep=self.clock.sleep, news=push.news), push
+
+    async def tell(self, *batches: Sequence[bytes], push: bool = False) -> int:
+        """Hand in batches of messages, bring Dynamics up to date; how many were acknowledged.
+
+        Args:
+            batches: The messages' bytes.
+            push: Bring it up to date after each batch, not after the last one only.
+        """
+        ingest, pusher = self.worker()
+        messages = [[Message(body, f"memory:{n}") for body in b] for n, b in enumerate(batches)]
+        source, never = Memory(messages), asyncio.Event()
+
+        async def handle(batch: Sequence[Message]) -> None:
+            await ingest.handle(batch)
+            if push:
+                await pusher.drain(never)
+
+        try:
+            await source.run(handle, never)
+            await pusher.drain(never)
+        except* Crash:
+            pass  # the next worker begins where this one had acknowledged
+        return len(source.acknowledged)
+
+    async def tell_crashing(
+        self, batches: Sequence[Sequence[bytes]], at: int, *, push: bool
+    ) -> bool:
+        """The same, ending the process at one of its steps, then going on with a new one.
+
+        Returns:
+            Whether it got that far: False when there are no more steps to crash at.
+        """
+        self.steps.crash_at = at
+        done = await self.tell(*batches, push=push)
+        if self.steps.count < at:
+            return False
+        self.clock.now += CLAIM_S
+        await self.tell(*batches[done:], push=push)
+        return True
+
+    def forget(self) -> None:
+        """Go on with an empty store: a fresh machine."""
+        self.store = MemoryStore()
+        self.wire.log.clear()
+
+    def rows(self) -> dict[str, dict[str, Any]]:
+        """What Dynamics shows, by ``set(key)``, without nulls, clocks and users."""
+        if self.dataverse is None:
+            keyed = {f"{name}({key})": row for (name, key), row in self.memory.records.items()}
+        else:
+            keyed = {
+                f"{name}({row.get('activityid') or row.get('annotationid')})": row
+                for name, rows in self.dataverse.dump().items()
+                for row in rows
+                if name != "systemusers"
+            }
+        return {name: _shown(row) for name, row in keyed.items()}
+
+    def calls(self) -> list[dict[str, Any]]:
+        """What the phone calls say of the columns that the truth knows; see ``expected``."""
+        shown = [
+            {column: value for column, value in row.items() if column in TOLD}
+            for name, row in self.rows().items()
+            if name.startswith("phonecalls")
+        ]
+        return sorted(shown, key=str)
+
+    async def parked(self) -> list[str]:
+        """The contacts with something parked."""
+        return await self.store.parked("", 1000)
+
+
+def _shown(row: dict[str, Any]) -> dict[str, Any]:
+    shown = {k: v for k, v in row.items() if v not in (None, "") and k not in CLOCKED}
+    return dict(sorted(shown.items()))
+
+
+def _half() -> float:
+    """What chance comes to here."""
+    return 0.5
+
+
+@asynccontextmanager
+async def _open_world(variant: str, **more: Any) -> AsyncIterator[World]:
+    kind, create_by, closed = variant.split()
+    clock = Clock()
+    gate = Gate(clock=clock, sleep=clock.sleep, random=_half)
+    more = {"create_by": create_by, "pipelines": [find("phonecall")], "clock": clock, **more}
+    if kind == "memory":
+        yield World(MemoryDynamics(refuse_closed=closed == "refuse"), gate, **more)
+        return
+    switches = Switches(closed="allow" if closed == "allow" else "0x8004022e")
+    dataverse = create_dataverse(
+        auth=False, switches=switches, random=Random(1), keys=more.pop("keys", None)
+    )
+    # Without certificates and proxies to read, which takes longer than a history.
+    transport = httpx.ASGITransport(dataverse.app)
+    async with httpx.AsyncClient(transport=transport, verify=False, trust_env=False) as http:
+        client = Client(
+            "https://sandbox.invalid",
+            http,
+            StaticTokens("none"),
+            gate,
+            clock=clock,
+            sleep=clock.sleep,
+            random=_half,
+        )
+        yield World(client, gate, dataverse=dataverse, **more)
+    dataverse.close()
+
+
+@pytest.fixture(scope="session")
+def open_world() -> Callable[..., AbstractAsyncContextManager[World]]:
+    """Opens a world: ``sandbox`` or ``memory``, ``post`` or ``patch``, closed: ``allow`` …
+
+    The last word is what Dynamics does with updates of closed records: ``allow`` or ``refuse``.
+    """
+    return _open_world
+
+
+@pytest.fixture(scope="session")
+def expected() -> Callable[[History], list[dict[str, Any]]]:
+    """The phone calls that a history's truth asks for."""
+
+    def calls(history: History) -> list[dict[str, Any]]:
+        told = [_call(told) for told in truth(history).values() if _has_record(told)]
+        return sorted((dict(sorted(call.items())) for call in told), key=str)
+
+    return calls
+
+
+def _has_record(told: Truth) -> bool:
+    return told.channel == "VOICE" and told.method != "DISCONNECT"
+
+
+#: Columns of a phone call whose values the truth knows.
+TOLD = frozenset(
+    (
+        "subject",
+        "phonenumber",
+        "directioncode",
+        "actualstart",
+        "actualend",
+        "category",
+        "subcategory",
+        "description",
+        "statecode",
+        "statuscode",
+    )
+)
+
+
+def _call(told: Truth) -> dict[str, Any]:
+    call = {
+        "subject": f"Call between {told.agent or 'no agent'} and {told.number}",
+        "phonenumber": told.number,
+        "directioncode": told.outgoing,
+        "actualstart": told.start,
+        "actualend": told.end,
+        "category": "VOICE",
+        "subcategory": told.queue,
+        "description": f"Your Recording URI is {told.recording_url}" if told.recording else None,
+        "statecode": 1,
+        "statuscode": 2 if told.outgoing else 4,
+    }
+    return {name: value for name, value in call.items() if value is not None}

@@ -1,0 +1,246 @@
+"""I8: no secret and no personal data in a log line or an exception's text."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import traceback
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager
+from functools import partial
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import orjson
+import pytest
+import structlog
+
+from worker.cli import main
+from worker.connect.protocol import DesktopError, Opening
+from worker.dynamics import errors
+from worker.dynamics.auth import StaticTokens
+from worker.dynamics.client import Client
+from worker.dynamics.gate import Gate
+from worker.dynamics.memory import Failure
+from worker.dynamics.protocol import Request
+from worker.errors import ConfigError, WorkerError
+from worker.ingest import Ingest
+from worker.sandbox import faults
+from worker.sandbox.traffic import history
+from worker.sandbox.wire import Reply
+from worker.settings import Settings, load_settings
+from worker.sources.protocol import Message
+from worker.stores.memory import MemoryStore
+
+
+if TYPE_CHECKING:
+    from tests.property.conftest import World
+
+
+OpenWorld = Callable[..., "AbstractAsyncContextManager[World]"]
+
+#: What every marked value holds: whoever says it says something it should not.
+CANARY = "CaNaRy"
+
+#: Names whose values are marked.
+PERSONAL = frozenset(
+    ["Address", "Username", "Name", "Attributes", "DisplayName", "crm-account", "address", "name"]
+)
+
+
+def marked(value: Any, *, personal: bool = False) -> Any:
+    """The same message with everything personal marked."""
+    if isinstance(value, dict):
+        said = {k: marked(v, personal=personal or k in PERSONAL) for k, v in value.items()}
+        return said | {f"key {CANARY}": CANARY} if personal else said
+    if isinstance(value, list):
+        return [marked(member, personal=personal) for member in value]
+    return f"{value} {CANARY}" if personal and isinstance(value, str) else value
+
+
+def messages(kind: str = "voice_inbound") -> list[bytes]:
+    return [
+        message.body
+        if message.stream == "recordings"
+        else orjson.dumps(marked(orjson.loads(message.body)))
+        for message in history(kind, Random(kind)).sent
+    ]
+
+
+def error(kind: type[errors.DynamicsError]) -> errors.DynamicsError:
+    """An error of this kind as the client would raise it, its detail marked."""
+    if kind is errors.Throttled:
+        return errors.Throttled("POST phonecalls answered 429", retry_after_s=1.0)
+    return kind("POST phonecalls answered 400", status=400, code="0x0", detail=f"no {CANARY}")
+
+
+ERRORS = [
+    errors.Unavailable,
+    errors.Throttled,
+    errors.Unauthorized,
+    errors.Forbidden,
+    errors.Refused,
+    errors.Missing,
+    errors.Exists,
+    errors.Closed,
+]
+
+
+@pytest.fixture
+async def said(caplog: pytest.LogCaptureFixture) -> AsyncIterator[list[Any]]:
+    """Everything logged, by whomever, at any level; checked when the test is over."""
+    with caplog.at_level(logging.DEBUG), structlog.testing.capture_logs() as lines:
+        yield lines
+    assert CANARY not in str(lines)
+    ours = [record for record in caplog.records if not record.name.startswith("asyncio")]
+    assert CANARY not in str([record.getMessage() for record in ours])
+
+
+@pytest.mark.parametrize("kind", ERRORS)
+@pytest.mark.parametrize("which", ["first", "later"])
+async def test_i8_no_failure_of_dynamics_puts_personal_data_into_a_log_line(
+    open_world: OpenWorld, said: list[Any], kind: type[errors.DynamicsError], which: str
+) -> None:
+    async with open_world("memory post refuse") as world:
+        fails = iter([*([None] if which == "later" else []), *[Failure(error(kind))] * 3])
+        world.memory.script = lambda _request: next(fails, None)
+        await world.tell(messages())
+        assert CANARY in str(world.memory.requests)  # it was there to be told
+    assert said
+
+
+async def test_i8_what_is_parked_is_logged_without_its_request_and_answer(
+    open_world: OpenWorld, said: list[Any]
+) -> None:
+    async with open_world("sandbox post allow") as world:
+        assert world.dataverse is not None
+        world.dataverse.faults.next(faults.plugin(f"no {CANARY}"))
+        await world.tell(messages())
+        (contact_id,) = await world.parked()
+        (entry,) = await world.store.load([contact_id])
+        assert CANARY in str(entry.contact.parked)
+    assert "push.parked" in [line["event"] for line in said]
+
+
+async def test_i8_what_is_quarantined_is_logged_without_its_bytes(said: list[Any]) -> None:
+    bad = [
+        f'{{"ContactId": "{CANARY}"'.encode(),
+        f'{{"AWSContactTraceRecordFormatVersion": "{CANARY}", "ContactId": ["{CANARY}"]}}'.encode(),
+        f'{{"source": "aws.connect", "detail-type": "{CANARY} {CANARY}"}}'.encode(),
+        f'{{"source": "{CANARY}", "detail-type": "{CANARY}", "detail": {{}}}}'.encode(),
+        CANARY.encode(),
+    ]
+    small = MemoryStore(limit_bytes=100)
+    ingest = Ingest(small)
+    await ingest.handle(
+        [Message(body, f"memory:{n}") for n, body in enumerate([*bad, *messages()])]
+    )
+    kept = await small.quarantined("", 100)
+    assert CANARY in str([item.body for item in kept])
+    assert CANARY not in str([(item.origin, item.reason) for item in kept])
+    assert {line["event"] for line in said} == {"ingest.quarantined", "ingest.contact_refused"}
+
+
+async def test_i8_a_desktop_that_fails_is_logged_without_the_page(
+    open_world: OpenWorld, said: list[Any]
+) -> None:
+    class Broken:
+        async def open(self, opening: Opening) -> None:
+            raise DesktopError(f"{type(opening).__name__} was not taken")
+
+    async with open_world("memory post allow", live=True) as world:
+        world.desktop = Broken()  # type: ignore[assignment] # another twin of the same protocol
+        told = history("voice_inbound", Random("voice_inbound"))
+        world.clock.now = told.contacts[0].answered_ms / 1000 if told.contacts[0].answered_ms else 0
+        await world.tell(*[[body] for body in messages()[:4]], push=True)
+    assert "push.open_failed" in [line["event"] for line in said]
+
+
+def answered(status: int, body: str, *headers: tuple[str, str]) -> faults.Fault:
+    return faults.Fault(carried_out=False, answer=Reply(status, list(headers), body.encode()))
+
+
+ANSWERS = {
+    "a plug-in's message": faults.plugin(f"no {CANARY}"),
+    "a code": answered(403, f'{{"error":{{"code":"{CANARY}","message":"{CANARY}"}}}}'),
+    "a gateway's page": answered(502, CANARY),
+    "no JSON": answered(200, CANARY),
+    "a redirect": answered(302, "", ("location", f"https://{CANARY}/")),
+    "no answer": faults.dropped(),
+}
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+async def test_i8_the_text_of_no_error_of_the_client_says_what_was_sent_or_answered(
+    open_world: OpenWorld, said: list[Any], answer: str
+) -> None:
+    async with open_world("sandbox post allow") as world:
+        assert world.dataverse is not None
+        assert isinstance(world.dynamics, Client)
+        world.dataverse.faults.next(ANSWERS[answer], times=9)
+        request = Request("POST", f"phonecalls?x={CANARY}", body={"subject": CANARY})
+        with pytest.raises(WorkerError) as caught:
+            await world.dynamics.send(request, timeout_s=20)
+    assert_silent(caught.value)
+    assert said is not None
+
+
+async def test_i8_an_error_of_the_network_does_not_say_what_was_sent(said: list[Any]) -> None:
+    def fail(request: httpx.Request) -> httpx.Response:
+        raise httpx.RemoteProtocolError(f"illegal header {CANARY}", request=request)
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(fail)) as http:
+        tokens, no_time = StaticTokens(f"token {CANARY}"), partial(asyncio.sleep, 0)
+        client = Client("https://org.test", http, tokens, Gate(), sleep=lambda _seconds: no_time())
+        with pytest.raises(errors.Unavailable) as caught:
+            await client.send(Request("GET", f"contacts('{CANARY}')"), timeout_s=20)
+    assert_silent(caught.value)
+    assert said == []
+
+
+def test_i8_settings_that_do_not_fit_are_named_without_their_values(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.setenv(f"CONNECT_DYNAMICS_{name.upper()}", CANARY)
+    with pytest.raises(ConfigError) as caught:
+        load_settings(None)
+    assert "ENVIRONMENT_URL" in str(caught.value)
+    assert_silent(caught.value)
+
+
+@pytest.fixture
+def logs_reset() -> Iterator[None]:
+    """The command sends log lines to a stream that ends with its test."""
+    yield
+    structlog.reset_defaults()
+
+
+@pytest.mark.usefixtures("logs_reset")
+def test_i8_the_replay_command_tells_of_trouble_without_personal_data(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The call's subject is too long, a line is no message, and logging is at its most."""
+    archive = tmp_path / "archive.jsonl"
+    shout = orjson.dumps(CANARY * 100)[1:-1]
+    bodies = [body.replace(b'"Username":"', b'"Username":"' + shout) for body in messages()]
+    archive.write_bytes(b"\n".join([*bodies, f"no {CANARY}".encode()]))
+    monkeypatch.setenv("CONNECT_DYNAMICS_LOG_LEVEL", "debug")
+    monkeypatch.setattr(sys, "argv", ["connect-dynamics", "replay", str(archive)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    told = capfd.readouterr()
+    assert ended.value.code not in {0, 1}  # something was left aside
+    assert "push.parked" in told.err
+    assert CANARY not in told.out + told.err
+
+
+def assert_silent(error: BaseException) -> None:
+    """Neither its text nor what a traceback would show of it says anything marked."""
+    shown = "".join(traceback.format_exception_only(error))
+    causes = [cause for cause in (error.__cause__,) if cause is not None]
+    assert CANARY not in f"{error} {error!r} {error.args} {shown} {[str(c) for c in causes]}"

@@ -1,0 +1,93 @@
+"""What request carries out which write."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipelines.write import Kind, Write
+from worker.dynamics.requests import request_for
+
+
+KEY = "11111111-2222-5333-8444-555555555555"
+PARTIES = "phonecall_activity_parties"
+
+
+def write(kind: Kind, **more: object) -> Write:
+    fields = {
+        "record": f"phonecalls({KEY})",
+        "entity": "phonecalls",
+        "key": KEY,
+        "columns": {"subject": "x"},
+    }
+    return Write(kind, ("p/S",), **{**fields, **more})  # type: ignore[arg-type] # Write's own fields
+
+
+def test_a_create_posts_the_columns_with_the_key_in_the_body() -> None:
+    request = request_for(write(Kind.CREATE))
+    assert (request.method, request.path) == ("POST", "phonecalls")
+    assert request.body == {"activityid": KEY, "subject": "x"}
+    assert not request.headers
+
+
+def test_a_create_by_patch_must_not_find_a_record() -> None:
+    request = request_for(write(Kind.CREATE), "patch")
+    assert (request.method, request.path) == ("PATCH", f"phonecalls({KEY})")
+    assert request.headers == {"If-None-Match": "*"}
+    assert request.body == {"subject": "x"}
+
+
+@pytest.mark.parametrize("create_by", ["post", "patch"])
+def test_a_create_asks_back_only_the_fields_that_later_steps_name(create_by: str) -> None:
+    made = write(Kind.CREATE, returning=("createdon",))
+    request = request_for(made, create_by)  # type: ignore[arg-type] # one of the two
+    assert request.path.endswith("?$select=activityid,createdon")
+    assert request.headers["Prefer"] == "return=representation"
+
+
+@pytest.mark.parametrize("kind", [Kind.UPDATE, Kind.REOPEN, Kind.CLOSE])
+def test_whatever_updates_must_find_the_record(kind: Kind) -> None:
+    request = request_for(write(kind))
+    assert (request.method, request.path) == ("PATCH", f"phonecalls({KEY})")
+    assert request.headers == {"If-Match": "*"}
+    assert request.body == {"subject": "x"}
+
+
+def test_parties_are_replaced_as_a_collection() -> None:
+    party = {"participationtypemask": 1, "addressused": "x"}
+    request = request_for(write(Kind.PARTIES, columns={PARTIES: [party]}))
+    assert (request.method, request.path) == ("PUT", f"phonecalls({KEY})/{PARTIES}")
+    assert request.body == {"value": [party]}
+
+
+def test_before_adopting_the_whole_record_is_read_with_annotations_and_parties() -> None:
+    request = request_for(write(Kind.ADOPT, columns={"subject": "x", PARTIES: []}))
+    assert (request.method, request.path) == ("GET", f"phonecalls({KEY})?$expand={PARTIES}")
+    assert request.headers == {"Prefer": 'odata.include-annotations="*"'}
+    assert request_for(write(Kind.ADOPT)).path == f"phonecalls({KEY})"
+
+
+@pytest.mark.parametrize(
+    ("url", "sent"),
+    [
+        ("contacts", "contacts?$top=50"),
+        ("contacts?$filter=x eq 1", "contacts?$filter=x eq 1&$top=50"),
+        ("contacts?$top=3", "contacts?$top=3"),
+        ("contacts(1)", "contacts(1)"),
+        ("contacts(1)?$select=x", "contacts(1)?$select=x"),
+    ],
+)
+def test_a_lookup_never_reads_a_whole_table(url: str, sent: str) -> None:
+    request = request_for(Write(Kind.LOOKUP, ("p/S",), entity="contacts", url=url))
+    assert (request.method, request.path, request.body) == ("GET", sent, None)
+
+
+def test_a_note_tells_the_columns_line_by_line_on_the_record() -> None:
+    columns = {"subject": "Ünï", "actualdurationminutes": 3, "description": None}
+    request = request_for(write(Kind.NOTE, entity="annotations", key="note", columns=columns))
+    assert (request.method, request.path) == ("POST", "annotations")
+    assert request.body == {
+        "annotationid": "note",
+        "subject": "Came after the record was closed",
+        "notetext": "actualdurationminutes: 3\ndescription: null\nsubject: Ünï",
+        "objectid_phonecall@odata.bind": f"/phonecalls({KEY})",
+    }

@@ -1,0 +1,165 @@
+"""The service: sources, ingest and push side by side, and an end within its bound."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from structlog.testing import capture_logs
+
+from worker import service as service_module
+from worker.dynamics.errors import Unauthorized
+from worker.dynamics.memory import Failure
+from worker.errors import StoreUnavailable
+from worker.service import (
+    EXPIRE_EVERY_S,
+    SECRET_WARNING_DAYS,
+    Service,
+    serve,
+    warn_of_secret,
+)
+from worker.settings import Settings
+from worker.signals import stopping_on_signals
+from worker.sources.memory import Memory
+from worker.sources.protocol import Handle, Message, Source
+
+
+if TYPE_CHECKING:
+    from tests.unit.runtime.conftest import Call, Rig
+
+
+DRAIN_S = 25.0
+
+
+def serving(rig: Rig, *sources: Source) -> Service:
+    return Service(rig.store, sources, rig.ingest, rig.push, DRAIN_S)
+
+
+async def run(service: Service, seconds: float) -> float:
+    """Run it, ask it to stop after a while; how long (s) it then took."""
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    loop.call_later(seconds, stop.set)
+    begun = loop.time()
+    await service.run(stop)
+    return loop.time() - begun - seconds
+
+
+async def test_what_sources_hand_out_reaches_dynamics(rig: Rig, call: Call) -> None:
+    events = Memory([[Message(call.begun(), "memory:1")]])
+    records = Memory([[Message(call.record(), "memory:2")]])
+    assert await run(serving(rig, events, records), 30) == pytest.approx(0, abs=1)
+    assert rig.calls[0]["phonenumber"] == "+15550100200"
+
+
+async def test_it_goes_on_after_its_sources_are_exhausted(rig: Rig, call: Call) -> None:
+    """The call is closed a quarter of an hour after its end, long after the last message."""
+    agent = {"Username": "a", "ConnectedToAgentTimestamp": "2026-01-02T03:00:10Z"}
+    source = Memory([[Message(call.record(Agent=agent), "memory:1")]])
+    await run(serving(rig, source), 600)
+    assert rig.calls[0]["statecode"] == 0
+    await run(serving(rig), 3600)
+    assert rig.calls[0]["statecode"] == 1
+
+
+async def test_stopping_finishes_the_request_in_hand(rig: Rig, call: Call) -> None:
+    rig.dynamics.slow = lambda _request: 10.0
+    source = Memory([[Message(call.begun(), "memory:1")]])
+    assert await run(serving(rig, source), 1) == pytest.approx(9, abs=0.5)
+    assert len(rig.calls) == 1
+    assert (await rig.entry(call.id)).claim == ""
+
+
+async def test_what_does_not_end_is_cut_short_within_the_drain_time(rig: Rig, call: Call) -> None:
+    rig.dynamics.slow = lambda _request: 10_000.0
+    source = Memory([[Message(call.begun(), "memory:1")]])
+    with capture_logs() as lines:
+        assert await run(serving(rig, source), 1) <= DRAIN_S
+    assert "service.drain_cut_short" in [line["event"] for line in lines]
+    assert (await rig.entry(call.id)).contact.intent  # what may have been sent is known
+
+
+async def test_a_batch_that_cannot_be_saved_does_not_hold_up_the_end(
+    rig: Rig, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(_contact_ids: Any) -> Any:
+        raise StoreUnavailable("locked")
+
+    monkeypatch.setattr(rig.store, "load", away)
+    source = Memory([[Message(call.begun(), "memory:1")]])
+    assert await run(serving(rig, source), 5) <= DRAIN_S
+    assert not source.acknowledged
+
+
+async def test_a_closed_gate_does_not_hold_up_the_end(rig: Rig, call: Call) -> None:
+    rig.dynamics.script = lambda _request: Failure(Unauthorized("answered 401", status=401))
+    source = Memory([[Message(call.begun(), "memory:1")]])
+    assert await run(serving(rig, source), 100) == pytest.approx(0, abs=1)
+
+
+async def test_a_part_that_breaks_ends_the_service_with_its_error(rig: Rig) -> None:
+    class Broken:
+        async def run(self, handle: Handle, stop: asyncio.Event) -> None:
+            raise LookupError(f"{handle} {stop}")
+
+    with pytest.raises(ExceptionGroup) as caught:
+        await run(serving(rig, Broken()), 3600)
+    assert caught.group_contains(LookupError)
+    assert asyncio.get_running_loop().time() < 1
+
+
+async def test_what_has_expired_is_removed_every_hour_also_after_the_store_was_away(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+
+    async def expire(_now: float, limit: int) -> int:
+        asked.append(asyncio.get_running_loop().time())
+        if len(asked) == 1:
+            raise StoreUnavailable("locked")
+        return limit if len(asked) == 2 else 0  # a full page: there is more
+
+    monkeypatch.setattr(rig.store, "expire", expire)
+    await run(serving(rig), EXPIRE_EVERY_S + 1)
+    assert asked == [0, EXPIRE_EVERY_S, EXPIRE_EVERY_S]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_signals_stop_it_while_the_block_runs(number: signal.Signals) -> None:
+    stop = asyncio.Event()
+    before = signal.getsignal(number)
+    with stopping_on_signals(stop.set):
+        asyncio.get_running_loop().call_later(1, os.kill, os.getpid(), number)
+        await asyncio.sleep(2)
+        assert stop.is_set()
+    assert signal.getsignal(number) in {before, signal.SIG_DFL, signal.default_int_handler}
+
+
+@pytest.mark.parametrize(
+    ("days", "warned"), [(SECRET_WARNING_DAYS, True), (SECRET_WARNING_DAYS + 1, False), (-1, True)]
+)
+def test_a_secret_that_expires_is_warned_of_30_days_before(days: int, warned: bool) -> None:
+    today = date(2026, 1, 2).toordinal()
+    settings = Settings(secret_expires=date.fromordinal(today + days))
+    with capture_logs() as lines:
+        warn_of_secret(settings, today)
+        warn_of_secret(Settings(), today)
+    assert [line["days"] for line in lines] == ([days] if warned else [])
+
+
+async def test_serving_ends_on_a_signal(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Ready:
+        async def __aenter__(self) -> Service:
+            asyncio.get_running_loop().call_later(1, os.kill, os.getpid(), signal.SIGTERM)
+            return serving(rig)
+
+        async def __aexit__(self, *_: object) -> None:
+            """Nothing is open."""
+
+    monkeypatch.setattr(service_module, "build", lambda _settings: Ready())
+    await serve(Settings())

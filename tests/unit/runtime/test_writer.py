@@ -1,0 +1,254 @@
+"""What Dynamics' answers mean, write by write."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pipelines.contact import UNKNOWN, Contact, Record
+from pipelines.ledger import digest
+from pipelines.write import Kind, Write
+from worker.dynamics.errors import (
+    Closed,
+    DynamicsError,
+    Exists,
+    Forbidden,
+    Missing,
+    Refused,
+    Unauthorized,
+    Unavailable,
+)
+from worker.dynamics.memory import PERSON_ID, Failure, MemoryDynamics, in_turn
+from worker.dynamics.protocol import Request
+from worker.dynamics.writer import Writer
+
+
+KEY = "11111111-2222-5333-8444-555555555555"
+NAME = f"phonecalls({KEY})"
+NOW = 1_767_322_800.0
+
+
+class Desk:
+    """A contact, a Dynamics, and a writer between them."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.contact = Contact("c")
+        self.dynamics = MemoryDynamics()
+        self.writer = Writer(self.dynamics, lambda: NOW, **settings)
+
+    def there(self, **columns: Any) -> Record:
+        """The record exists and its ledger says so."""
+        self.dynamics.records["phonecalls", KEY] = {"activityid": KEY, "statecode": 0, **columns}
+        known = {column: digest(value) for column, value in columns.items()}
+        record = self.contact.ledger[NAME] = Record("phonecalls", KEY, "there", known)
+        return record
+
+    async def perform(self, kind: Kind, **more: Any) -> bool:
+        fields = {"record": NAME, "entity": "phonecalls", "key": KEY, "columns": {"subject": "x"}}
+        write = Write(kind, ("p/S",), **{**fields, **more})
+        return await self.writer.perform(self.contact, write, timeout_s=1)
+
+    def fails(self, error: DynamicsError) -> None:
+        self.dynamics.script = in_turn(Failure(error))
+
+    @property
+    def record(self) -> Record:
+        return self.contact.ledger[NAME]
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+async def test_a_create_that_succeeds_is_acknowledged_with_the_fields_asked_for(desk: Desk) -> None:
+    assert await desk.perform(Kind.CREATE, returning=("prioritycode",))
+    assert desk.record.state == "there"
+    assert desk.record.columns == {"subject": digest("x")}
+    assert desk.record.answer == {"prioritycode": 1}
+
+
+@pytest.mark.parametrize(("state", "ours"), [("unsent", False), ("sent", True)])
+async def test_a_create_that_meets_a_record_has_it_read_before_anything_is_done(
+    desk: Desk, state: Any, ours: bool
+) -> None:
+    desk.there(subject="by hand")
+    desk.contact.ledger[NAME] = Record("phonecalls", KEY, state)
+    assert not await desk.perform(Kind.CREATE)
+    assert (desk.record.state, desk.record.ours) == ("found", ours)
+    assert desk.dynamics.records["phonecalls", KEY]["subject"] == "by hand"
+
+
+@pytest.mark.parametrize(
+    ("makers", "settled"),
+    [((PERSON_ID, PERSON_ID), True), (("", PERSON_ID), True), (("", ""), False)],
+)
+async def test_adopting_settles_what_a_person_wrote_and_leaves_open_what_we_wrote(
+    desk: Desk, makers: tuple[str, str], settled: bool
+) -> None:
+    us = await desk.dynamics.user_id()
+    creator, modifier = (maker or us for maker in makers)
+    desk.there(subject="other", _createdby_value=creator, _modifiedby_value=modifier)
+    desk.contact.ledger[NAME] = Record("phonecalls", KEY, "found")
+    assert not await desk.perform(Kind.ADOPT)
+    assert desk.record.state == "there"
+    assert desk.record.columns == {"subject": digest("x") if settled else UNKNOWN}
+
+
+async def test_overwriting_leaves_open_what_a_person_wrote_too() -> None:
+    desk = Desk(overwrite=True)
+    desk.there(subject="other", _createdby_value=PERSON_ID, _modifiedby_value=PERSON_ID)
+    desk.contact.ledger[NAME] = Record("phonecalls", KEY, "found")
+    await desk.perform(Kind.ADOPT)
+    assert desk.record.columns == {"subject": UNKNOWN}
+
+
+async def test_adopting_what_is_not_there_any_more_lets_go_of_it(desk: Desk) -> None:
+    desk.contact.ledger[NAME] = Record("phonecalls", KEY, "unsent")
+    assert not await desk.perform(Kind.ADOPT)
+    assert desk.record.state == "gone"
+    assert not desk.contact.parked
+
+
+@pytest.mark.parametrize("kind", [Kind.UPDATE, Kind.CLOSE, Kind.REOPEN])
+@pytest.mark.parametrize(
+    ("policy", "state", "parked"),
+    [
+        ({"on_missing": "skip"}, "gone", 0),
+        ({"on_missing": "recreate", "creatable": True}, "unsent", 0),
+        ({"on_missing": "recreate"}, "there", 1),  # no step of ours creates it
+        ({"on_missing": "park", "creatable": True}, "there", 1),
+    ],
+)
+async def test_a_404_on_an_update_is_what_the_pipeline_says(
+    desk: Desk, kind: Kind, policy: dict[str, Any], state: str, parked: int
+) -> None:
+    desk.there(subject="x")
+    desk.dynamics.delete("phonecalls", KEY)
+    assert not await desk.perform(kind, **policy)
+    assert desk.record.state == state
+    assert len(desk.contact.parked) == parked
+
+
+@pytest.mark.parametrize("code", ["0x80060888", "0x8006088A"])
+async def test_a_404_that_means_the_entity_set_is_for_an_operator(desk: Desk, code: str) -> None:
+    desk.there()
+    desk.fails(Missing("answered 404", status=404, code=code))
+    assert not await desk.perform(Kind.UPDATE, on_missing="recreate", creatable=True)
+    assert desk.record.state == "there"
+    assert desk.contact.parked[NAME].code == code
+
+
+@pytest.mark.parametrize(
+    ("kinds", "refusals"),
+    [
+        ([Kind.UPDATE], 1),
+        ([Kind.PARTIES], 1),
+        ([Kind.UPDATE, Kind.UPDATE], 2),
+        ([Kind.REOPEN], 2),
+    ],
+)
+async def test_a_closed_record_is_reopened_first_then_told_of_in_notes(
+    desk: Desk, kinds: list[Kind], refusals: int
+) -> None:
+    desk.there()
+    for kind in kinds:
+        desk.fails(Closed("answered 400", status=400))
+        assert not await desk.perform(kind)
+    assert desk.record.refusals == refusals
+    assert not desk.contact.parked
+
+
+async def test_a_reopening_refused_for_another_reason_is_told_of_in_notes_too(desk: Desk) -> None:
+    desk.there()
+    desk.fails(Refused("answered 400", status=400, code="0x80048408"))
+    assert not await desk.perform(Kind.REOPEN)
+    assert desk.record.refusals == 2
+    assert not desk.contact.parked
+
+
+async def test_a_note_that_is_there_already_is_this_very_note(desk: Desk) -> None:
+    desk.there(subject="old")
+    desk.fails(Exists("answered 412", status=412))
+    assert await desk.perform(Kind.NOTE, entity="annotations", key="n")
+    assert desk.record.columns["subject"] == digest("x")
+
+
+@pytest.mark.parametrize("kind", [Kind.CREATE, Kind.UPDATE, Kind.CLOSE, Kind.NOTE])
+async def test_what_is_refused_for_good_is_parked_with_request_and_answer(
+    desk: Desk, kind: Kind
+) -> None:
+    desk.fails(Refused("answered 400", status=400, code="0x1", detail="the answer"))
+    assert not await desk.perform(kind)
+    parked = desk.contact.parked[NAME]
+    assert (parked.steps, parked.at, parked.status) == (["p/S"], NOW, 400)
+    assert (parked.code, parked.answer) == ("0x1", "the answer")
+    request: Request = desk.dynamics.requests[0]
+    assert parked.request == {
+        "method": request.method,
+        "path": request.path,
+        "body": request.body,
+    }
+
+
+@pytest.mark.parametrize("kind", [Kind.CREATE, Kind.UPDATE, Kind.ADOPT, Kind.LOOKUP])
+@pytest.mark.parametrize("error", [Unavailable, Unauthorized, Forbidden])
+async def test_what_is_not_definitive_is_raised_and_the_ledger_is_as_before(
+    desk: Desk, kind: Kind, error: type[DynamicsError]
+) -> None:
+    desk.there(subject="old")
+    before = desk.contact.to_bytes()
+    desk.fails(error("no"))
+    with pytest.raises(error):
+        await desk.perform(kind, url="contacts")
+    assert desk.contact.to_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("people", "status", "found"),
+    [
+        (0, "NoMatch", {}),
+        (1, "SingleMatch", {"contactid": "1", "fullname": "Ada"}),
+        (2, "MultiMatch", {}),
+    ],
+)
+async def test_a_lookup_tells_how_many_there_are_and_the_fields_of_a_single_one(
+    desk: Desk, people: int, status: str, found: dict[str, str]
+) -> None:
+    for n in range(people):
+        row = {"contactid": str(n + 1), "fullname": "Ada", "nickname": None, "telephone1": "+1"}
+        desk.dynamics.records["contacts", str(n)] = row
+    url = "contacts?$filter=telephone1 eq '%2B1'"
+    returning = ("contactid", "fullname", "nickname")
+    assert await look_up(desk, url=url, returning=returning)
+    assert desk.contact.lookups["p/S"]["answer"] == {
+        "LookupStatus": status,
+        "outcome": status,
+        **found,
+    }
+
+
+async def test_a_lookup_by_a_key_that_is_not_there_is_no_match(desk: Desk) -> None:
+    await look_up(desk, url="contacts(1)")
+    assert desk.contact.lookups["p/S"]["answer"]["LookupStatus"] == "NoMatch"
+    assert not desk.contact.parked
+
+
+async def test_a_lookup_refused_for_good_is_parked_under_its_step(desk: Desk) -> None:
+    desk.fails(Refused("answered 400", status=400))
+    assert not await look_up(desk, url="contacts?$filter=?")
+    assert list(desk.contact.parked) == ["p/S"]
+
+
+async def look_up(desk: Desk, **more: Any) -> bool:
+    return await desk.perform(Kind.LOOKUP, record="", entity="contacts", key="", **more)
+
+
+async def test_a_person_who_closed_the_record_is_not_asked_to_close_it_again(
+    desk: Desk,
+) -> None:
+    desk.there(statecode=0)
+    desk.fails(Closed("answered 400", status=400))
+    await desk.perform(Kind.CLOSE, columns={"statecode": 1, "statuscode": 4})
+    assert not desk.contact.parked

@@ -1,0 +1,63 @@
+"""The service as the settings describe it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from worker.errors import ConfigError
+from worker.service import build, serve
+from worker.settings import Settings
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Callable[..., Settings]:
+    """Settings of an installation that could start."""
+    needed = {
+        "environment_url": "https://org.test",
+        "tenant": "t",
+        "client_id": "c",
+        "secret": "env:NOBODY_SET_THIS",
+        "state": f"sqlite:{tmp_path / 'state.sqlite'}",
+        "contact_events": "events",
+        "contact_records": "records",
+        "recordings": "https://sqs.eu-central-1.amazonaws.com/1/recordings",
+    }
+    return lambda **more: Settings(**{**needed, **more})
+
+
+async def test_the_service_reads_what_the_settings_name(
+    settings: Callable[..., Settings],
+) -> None:
+    async with build(settings()) as service:
+        assert len(service.sources) == 3
+        assert service.push.terms.live
+        assert set(service.push.terms.since) == {"phonecall"}
+        assert service.ingest.news == service.push.news
+
+
+async def test_the_time_a_pipeline_was_first_loaded_is_remembered(
+    settings: Callable[..., Settings],
+) -> None:
+    async with build(settings()) as service:
+        first = service.push.terms.since
+    async with build(settings()) as service:
+        assert service.push.terms.since == first
+
+
+@pytest.mark.parametrize(
+    ("missing", "named"),
+    [
+        ({"contact_events": "", "contact_records": "", "recordings": ""}, "CONTACT_EVENTS"),
+        ({"secret": ""}, "CONNECT_DYNAMICS_SECRET"),
+        ({"pipelines": ("nobody",)}, "nobody"),
+    ],
+)
+async def test_what_is_missing_is_named(
+    settings: Callable[..., Settings], missing: dict[str, Any], named: str
+) -> None:
+    with pytest.raises(ConfigError, match=named):
+        await serve(settings(**missing))
