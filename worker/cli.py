@@ -27,6 +27,7 @@ from worker.check import check_offline, check_online
 from worker.definitions import find, find_all
 from worker.dynamics.connection import connect
 from worker.errors import ConfigError, WorkerError
+from worker.leases.dynamodb import create_lease_table
 from worker.operator import (
     LEFT_ASIDE,
     SettingsFile,
@@ -273,15 +274,22 @@ def states_command() -> None:
 
 
 @tables_app.command("create")
-def tables_create(table: Annotated[str, typer.Argument(help="The table's name.")]) -> None:
-    """Make the DynamoDB table for contact state, or finish a half-made one."""
+def tables_create(
+    state: Annotated[str, typer.Argument(help="Name of the table for contact state.")],
+    leases: Annotated[
+        list[str] | None, typer.Option(help="Names of lease tables, one per stream.")
+    ] = None,
+) -> None:
+    """Make the DynamoDB tables, or finish half-made ones. In production a template makes them."""
 
     async def work() -> None:
         async with aws.client("dynamodb") as client:
-            await create_tables(client, table)
+            await create_tables(client, state)
+            for table in leases or ():
+                await create_lease_table(client, table)
 
     asyncio.run(work())
-    out.print(f"dynamodb:{table} is there")
+    out.print(f"there are: {', '.join([state, *(leases or ())])}")
 
 
 @app.command("sandbox")

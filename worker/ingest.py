@@ -22,6 +22,7 @@ from pipelines.fact import Fact, Ignored, Undecodable
 from worker.errors import StoreUnavailable
 from worker.sources.protocol import Message
 from worker.stores.protocol import ContactStore, Entry, Quarantined, Saved
+from worker.telemetry.health import beat
 
 
 T = TypeVar("T")
@@ -167,6 +168,7 @@ class Ingest:
         """Call until the store takes it: the batch waits, nothing is skipped."""
         pause_s = FIRST_PAUSE_S
         while True:
+            beat()
             try:
                 return await call()
             except StoreUnavailable as error:

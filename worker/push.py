@@ -33,6 +33,7 @@ from worker.dynamics.requests import request_for
 from worker.dynamics.writer import Writer, park
 from worker.errors import StoreUnavailable
 from worker.stores.protocol import ContactStore, Entry, Saved
+from worker.telemetry.health import beat
 
 
 _log = structlog.get_logger(__name__)
@@ -101,6 +102,7 @@ class Push:
         jitter: Random number from 0 to 1.
         waits_over: Plan as if every wait were over: a replay's time is the archive's.
         latency: Called with how long (s) each contact was due when Dynamics came to match it.
+        wrote: Called with the kind of each write that was acknowledged.
         sent: Counts.
     """
 
@@ -117,6 +119,7 @@ class Push:
     jitter: Callable[[], float] = random.random
     waits_over: bool = False
     latency: Callable[[float], None] = lambda _seconds: None
+    wrote: Callable[[Kind], None] = lambda _kind: None
     sent: Sent = field(default_factory=Sent)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
     _in_hand: set[str] = field(default_factory=set)
@@ -129,6 +132,7 @@ class Push:
         """Push what comes due until ``stop`` is set, then finish what is in hand."""
         async with asyncio.TaskGroup() as group:
             while not stop.is_set():
+                beat()
                 if self.gate.state is not State.OPEN:
                     await _first(self._reopen(), stop.wait())
                 elif not await self._start(group):
@@ -293,10 +297,13 @@ class Push:
             await self._open(contact, write)
             ledger.acknowledge(contact, write, {})
             self.sent.opened += 1
+            self.wrote(write.kind)
             return True
         parked = len(contact.parked)
         goes_on = await self.writer.perform(contact, write, timeout_s=REQUEST_S)
         contact.tries = 0
+        if goes_on:
+            self.wrote(write.kind)
         if goes_on and write.kind is Kind.LOOKUP:
             self.sent.lookups += 1
         elif goes_on:

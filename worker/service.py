@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
+from uuid import uuid4
 
 import structlog
 
@@ -24,14 +27,22 @@ from worker.dynamics.connection import Connection, connect
 from worker.dynamics.writer import Writer
 from worker.errors import ConfigError, StoreUnavailable
 from worker.ingest import Ingest
+from worker.leases.dynamodb import open_leases
 from worker.push import Push
 from worker.settings import Settings
 from worker.signals import stopping_on_signals
 from worker.sources.kinesis import KinesisStream
+from worker.sources.leased import LeasedStream
 from worker.sources.protocol import Source
 from worker.sources.sqs import SqsQueue
 from worker.stores import open_store
 from worker.stores.protocol import ContactStore
+from worker.telemetry.census import Census
+from worker.telemetry.health import Health, beat
+from worker.telemetry.http import serving
+from worker.telemetry.metrics import Metrics
+from worker.telemetry.pages import pages
+from worker.telemetry.readings import Readings
 
 
 _log = structlog.get_logger(__name__)
@@ -39,6 +50,11 @@ _log = structlog.get_logger(__name__)
 #: How often expired contacts are removed (s), and how many at a time.
 EXPIRE_EVERY_S = 3600.0
 EXPIRE_AT_ONCE = 1000
+
+#: How long a loop may be silent (s). A call to AWS takes up to 145 in all its tries; push waits
+#: for the longest Retry-After, 300, which may be renewed meanwhile, and for a probe.
+SILENCE_S = 300.0
+PUSH_SILENCE_S = 600.0
 
 #: From how long before its expiry the secret is warned about.
 SECRET_WARNING_DAYS = 30
@@ -53,17 +69,28 @@ class Service:
 
     Attributes:
         store: Contact state.
-        sources: Where messages come from.
+        sources: Where messages come from, by name.
         ingest: Brings them into the store.
         push: Brings Dynamics to match.
         drain_s: Longest time (s) from stop to return.
+        metrics: What is measured.
+        health: Watches the loops.
+        census: Counts what the store holds.
     """
 
     store: ContactStore
-    sources: Sequence[Source]
+    sources: Mapping[str, Source]
     ingest: Ingest
     push: Push
     drain_s: float
+    metrics: Metrics = field(default_factory=Metrics)
+    health: Health = field(default_factory=Health)
+    census: Census = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.census = Census(self.store, self.health)
+        readings = Readings(self.ingest.tally, self.push.gate, self.census)
+        self.metrics.registry.register(readings)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until ``stop`` is set, then finish what is in hand, within ``drain_s``."""
@@ -83,18 +110,28 @@ class Service:
 
     async def _work(self, stop: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as group:
-            for source in self.sources:
-                group.create_task(source.run(self.ingest.handle, stop))
-            group.create_task(self.push.run(stop))
-            housekeeping = group.create_task(self._keep_house())
+
+            def start(
+                name: str, loop: Coroutine[Any, Any, None], silence_s: float, **more: bool
+            ) -> asyncio.Task[None]:
+                heart = self.health.heart(name, silence_s, **more)
+                return group.create_task(loop, context=heart.context())
+
+            for name, source in self.sources.items():
+                start(name, source.run(self.ingest.handle, stop), SILENCE_S, connects=True)
+            start("push", self.push.run(stop), PUSH_SILENCE_S)
+            house = start("housekeeping", self._keep_house(), EXPIRE_EVERY_S + SILENCE_S)
+            census = start("census", self.census.run(), SILENCE_S)
             await stop.wait()
-            housekeeping.cancel()
+            house.cancel()
+            census.cancel()
 
     async def _keep_house(self) -> None:
         while True:
             try:
                 removed = EXPIRE_AT_ONCE
                 while removed == EXPIRE_AT_ONCE:
+                    beat()
                     removed = await self.store.expire(time.time(), EXPIRE_AT_ONCE)
             except StoreUnavailable as error:
                 _log.warning("service.store_unavailable", reason=str(error))
@@ -110,13 +147,21 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
     """
     pipelines = find_all(settings.pipelines)
     warn_of_secret(settings, datetime.now(UTC).date().toordinal())
+    metrics = Metrics()
+    if settings.secret_expires:
+        metrics.secret(settings.secret_expires)
     store = open_store(settings.state)
     try:
-        async with connect(settings) as connection, _desktop(settings) as desktop:
+        async with (
+            connect(settings, answered=metrics.answered, renewed=metrics.token) as connection,
+            _desktop(settings) as desktop,
+        ):
             push = await _push(settings, store, connection, desktop, pipelines)
+            push.latency, push.wrote = metrics.latency, metrics.wrote
             buckets = frozenset(settings.recording_buckets) or None
             ingest = Ingest(store, buckets, news=push.news)
-            yield Service(store, _sources(settings, store), ingest, push, settings.drain_s)
+            sources = _sources(settings, store, metrics)
+            yield Service(store, sources, ingest, push, settings.drain_s, metrics)
     finally:
         await store.close()
 
@@ -141,24 +186,48 @@ async def _push(
     )
 
 
-def _sources(settings: Settings, store: ContactStore) -> list[Source]:
-    sources: list[Source] = []
-    for stream, start in (
-        (settings.contact_events, settings.contact_events_start),
-        (settings.contact_records, settings.contact_records_start),
-    ):
-        if stream:
-            kinesis = partial(aws.client, "kinesis")
-            sources.append(
-                KinesisStream(kinesis, stream, store, start=start, poll_s=settings.poll_s)
-            )
+def _sources(settings: Settings, store: ContactStore, metrics: Metrics) -> dict[str, Source]:
+    sources: dict[str, Source] = {
+        name: _stream(settings, name, store, metrics)
+        for name in ("contact_events", "contact_records")
+        if getattr(settings, name)
+    }
     if settings.recordings:
         sqs = partial(aws.client, "sqs")
-        sources.append(SqsQueue(sqs, settings.recordings, visibility_s=settings.visibility_s))
+        sources["recordings"] = SqsQueue(
+            sqs,
+            settings.recordings,
+            visibility_s=settings.visibility_s,
+            on_trouble=metrics.queue_trouble,
+        )
     if not sources:
         names = settings.missing("contact_events", "contact_records", "recordings")
         raise ConfigError(f"there is nothing to read: set at least one of {', '.join(names)}")
     return sources
+
+
+def _stream(settings: Settings, name: str, store: ContactStore, metrics: Metrics) -> Source:
+    """One stream: read whole by this process, or shared through a lease table."""
+    stream, start = getattr(settings, name), getattr(settings, f"{name}_start")
+    kinesis = partial(aws.client, "kinesis")
+    reading: dict[str, Any] = {
+        "start": start,
+        "poll_s": settings.poll_s,
+        "on_lag": metrics.lag,
+        "on_trouble": metrics.shard_trouble,
+    }
+    if not (table := getattr(settings, f"{name}_leases")):
+        return KinesisStream(kinesis, stream, store, **reading)
+    return LeasedStream(
+        kinesis,
+        stream,
+        partial(open_leases, partial(aws.client, "dynamodb"), table),
+        settings.worker_id or f"{socket.gethostname()}-{uuid4().hex[:8]}",
+        store,
+        failover_s=settings.failover_s,
+        on_lease=metrics.lease,
+        **reading,
+    )
 
 
 @asynccontextmanager
@@ -188,4 +257,6 @@ async def serve(settings: Settings) -> None:
     stop = asyncio.Event()
     with stopping_on_signals(stop.set):
         async with build(settings) as service:
-            await service.run(stop)
+            served = pages(service.metrics, service.health, service.push.gate)
+            async with serving(settings.metrics, served):
+                await service.run(stop)

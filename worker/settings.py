@@ -76,6 +76,14 @@ class Settings(BaseSettings):
     recordings: str = Field(default="", description="URL of the SQS queue of S3 notifications")
     contact_events_start: str = Field(default="now", description="now, earliest or an ISO time")
     contact_records_start: str = Field(default="now", description="now, earliest or an ISO time")
+    contact_events_leases: str = Field(
+        default="", description="DynamoDB lease table: several workers share the stream's shards"
+    )
+    contact_records_leases: str = Field(default="", description="The same for contact records")
+    worker_id: str = Field(default="", description="Name in the lease tables; default: made up")
+    failover_s: float = Field(
+        default=10.0, ge=1, description="A lease not renewed so long is taken; same for all"
+    )
     poll_s: float = Field(
         default=1.0, gt=0, le=60, description="Pause between reads of an idle shard"
     )
@@ -100,6 +108,11 @@ class Settings(BaseSettings):
     state: str = Field(
         default="sqlite:connect-dynamics.sqlite",
         description="memory, sqlite:PATH or dynamodb:TABLE",
+    )
+    metrics: str = Field(
+        default="0.0.0.0:9464",
+        pattern=r"^.+:\d{1,5}$",
+        description="Where /metrics, /healthz and /readyz are served; port 0: a free one",
     )
     drain_s: float = Field(default=25.0, gt=0, description="Longest time from SIGTERM to exit")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info")

@@ -102,6 +102,7 @@ class MsalTokens:
         ca_file: Path | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
+        renewed: Callable[[float], None] = lambda _life_s: None,
     ) -> None:
         """Nothing is asked before the first ``token()``.
 
@@ -113,6 +114,7 @@ class MsalTokens:
             scope: The environment's address and ``/.default``.
             ca_file: PEM file of a private authority.
             clock: Monotonic time (s).
+            renewed: Told how long (s) each new token lives.
 
         Raises:
             ConfigError: the address is not https, or ``ca_file`` cannot be used.
@@ -122,6 +124,7 @@ class MsalTokens:
         self._read_credential = credential
         self._scope = scope
         self._clock = clock
+        self._renewed = renewed
         # Not MSAL's own: that one keeps cookies, and CA variables overrule its ``verify``.
         self._http = httpx.Client(
             verify=tls_context(ca_file), cookies=no_cookies(), timeout=HTTP_TIMEOUT_S
@@ -179,6 +182,7 @@ class MsalTokens:
         self._expires_at = asked_at + life_s
         self._renew_at = self._expires_at - min(RENEW_LEFT_S, life_s / 2)
         _log.info("dynamics.token_renewed", life_s=life_s)
+        self._renewed(life_s)
 
     def _fail(self, error: DynamicsError) -> None:
         self._failure = (type(error), str(error), error.code)

@@ -96,8 +96,11 @@ class Client:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         random: Callable[[], float] = random.random,
+        answered: Callable[[str, int | None], None] = lambda _method, _status: None,
     ) -> None:
         """Use ``http`` (see ``make_http``), which stays the caller's to close.
+
+        ``answered`` is told the method and status of every try; None: no answer came.
 
         Raises:
             ConfigError: ``environment_url`` is not a plain https address.
@@ -110,6 +113,7 @@ class Client:
         self._clock = clock
         self._sleep = sleep
         self._random = random
+        self._answered = answered
         self._user_id = ""
         self._asking_user_id = asyncio.Lock()
 
@@ -179,6 +183,7 @@ class Client:
 
     async def _once(self, request: Request, token: str) -> _Reply:
         request_id = str(uuid.uuid4())
+        status = None
         try:
             async with self._http.stream(
                 request.method,
@@ -186,6 +191,7 @@ class Client:
                 headers=_headers(request, token, request_id),
                 content=None if request.body is None else orjson.dumps(request.body),
             ) as response:
+                status = response.status_code
                 body = await _read(request, response)
                 return _Reply(request_id, response.status_code, response.headers, body)
         except httpx.InvalidURL:
@@ -193,6 +199,8 @@ class Client:
         except httpx.RequestError as error:
             # Not chained: h11's texts quote what came over the wire.
             raise Unavailable(f"{describe(request)} got no answer: {_reason(error)}") from None
+        finally:
+            self._answered(request.method, status)
 
     def _judge(self, request: Request, reply: _Reply) -> Answer:
         """The answer, or the error it stands for."""

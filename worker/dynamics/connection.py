@@ -33,8 +33,13 @@ class Connection:
 
 
 @asynccontextmanager
-async def connect(settings: Settings) -> AsyncIterator[Connection]:
-    """A connection to the environment of the settings.
+async def connect(
+    settings: Settings,
+    *,
+    answered: Callable[[str, int | None], None] = lambda _method, _status: None,
+    renewed: Callable[[float], None] = lambda _life_s: None,
+) -> AsyncIterator[Connection]:
+    """A connection to the environment of the settings; see ``Client`` and ``MsalTokens``.
 
     Raises:
         ConfigError: A setting it needs is empty or unusable.
@@ -48,12 +53,18 @@ async def connect(settings: Settings) -> AsyncIterator[Connection]:
         partial(read_secret, settings.secret, partial(aws.client, "secretsmanager")),
         settings.token_scope,
         settings.ca_file,
+        renewed=renewed,
     )
     try:
         async with make_http(settings.ca_file) as http:
             yield Connection(
                 Client(
-                    settings.environment_url, http, tokens, gate, api_version=settings.api_version
+                    settings.environment_url,
+                    http,
+                    tokens,
+                    gate,
+                    api_version=settings.api_version,
+                    answered=answered,
                 ),
                 gate,
             )

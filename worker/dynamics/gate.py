@@ -25,6 +25,7 @@ from worker.dynamics.errors import (
     Unauthorized,
     Unavailable,
 )
+from worker.telemetry.health import beat
 
 
 START_SLOTS = 4
@@ -200,6 +201,7 @@ class Gate:
         """
         async with self._probing:
             while self.state is State.CLOSED:
+                beat()
                 await self._pause()
                 await self._try_to_open(probe)
 

@@ -93,6 +93,7 @@ async def stage(folder: Path, *, within: str = SHORT_WITHIN) -> AsyncIterator[St
                 **cloud.environment,
                 **settings(url, ca),
                 "CONNECT_DYNAMICS_STATE": state,
+                "CONNECT_DYNAMICS_METRICS": "127.0.0.1:0",
                 "CONNECT_DYNAMICS_PIPELINES": _pipelines(folder, within),
             }
             await _age_pipelines(store)

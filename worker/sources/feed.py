@@ -14,6 +14,7 @@ from worker.sources.budget import Budget
 from worker.sources.insist import ignore, insist
 from worker.sources.pace import Clock
 from worker.sources.shards import Shard, from_listing
+from worker.telemetry.health import connected
 
 
 T = TypeVar("T")
@@ -101,6 +102,7 @@ class Feed:
             shards += map(from_listing, page["Shards"])
             token = page.get("NextToken")
             if not token:
+                connected()
                 return shards
             # With a token AWS refuses the stream's name (API reference, ListShards).
             request = {**self.arn, "NextToken": token}

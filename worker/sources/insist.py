@@ -10,6 +10,7 @@ from typing import TypeVar
 from worker import aws
 from worker.errors import StoreUnavailable
 from worker.sources.pace import Backoff, Clock, unless
+from worker.telemetry.health import beat
 
 
 T = TypeVar("T")
@@ -39,6 +40,7 @@ async def insist(
     """
     backoff = Backoff(clock.chance)
     while True:
+        beat()
         try:
             return await call()
         except StoreUnavailable as failure:

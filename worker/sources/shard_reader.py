@@ -19,6 +19,7 @@ from worker.sources.pace import Backoff, unless
 from worker.sources.pages import Page, Record, page_of, slices
 from worker.sources.positions import Begin, begin_at, begin_at_horizon
 from worker.sources.protocol import Handle, Message
+from worker.telemetry.health import apart, beat, rest
 
 
 log = structlog.get_logger(__name__)
@@ -95,9 +96,15 @@ class ShardReader:
         Raises:
             Exception: What ``handle`` raised, or a refusal by AWS that waiting cannot mend.
         """
+        with apart(self.shard):
+            await self._run(handle, stop)
+
+    async def _run(self, handle: Handle, stop: asyncio.Event) -> None:
         while self.listed and not self.over and not stop.is_set():
             begun = self._clock.monotonic()
+            rest()  # whoever holds the room we may have to wait for is watched too
             async with self._feed.budget.hold(self._estimate()) as hold:
+                beat()
                 try:
                     page = await unless(stop, self._read())
                 except aws.FAILURES as failure:

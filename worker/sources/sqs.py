@@ -27,6 +27,7 @@ from worker.errors import StoreUnavailable
 from worker.sources.insist import ignore, insist
 from worker.sources.pace import Backoff, Clock, alongside, unless
 from worker.sources.protocol import Handle, Message
+from worker.telemetry.health import connected
 
 
 T = TypeVar("T")
@@ -140,13 +141,15 @@ class SqsQueue:
                     await unless(stop, self._clock.sleep(backoff.failed()))
 
     async def _receive(self, client: Sqs) -> dict[str, Any]:
-        return await client.receive_message(
+        answer = await client.receive_message(
             QueueUrl=self._url,
             MaxNumberOfMessages=BATCH,
             WaitTimeSeconds=LONG_POLL_S,
             VisibilityTimeout=self._visibility_s,
             MessageSystemAttributeNames=["ApproximateReceiveCount"],
         )
+        connected()
+        return answer
 
     def _hold(self, received: Iterable[dict[str, Any]]) -> list[Held]:
         """Take what is new in hand; of what is there already, keep the newer receipt handle."""

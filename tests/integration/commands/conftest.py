@@ -73,6 +73,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty working directory, and no settings from outside."""
     for name in [name for name in os.environ if name.startswith("CONNECT_DYNAMICS_")]:
         monkeypatch.delenv(name)
+    monkeypatch.setenv("CONNECT_DYNAMICS_METRICS", "127.0.0.1:0")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

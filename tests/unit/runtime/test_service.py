@@ -38,7 +38,8 @@ DRAIN_S = 25.0
 
 
 def serving(rig: Rig, *sources: Source) -> Service:
-    return Service(rig.store, sources, rig.ingest, rig.push, DRAIN_S)
+    named = {str(number): source for number, source in enumerate(sources)}
+    return Service(rig.store, named, rig.ingest, rig.push, DRAIN_S)
 
 
 async def run(service: Service, seconds: float) -> float:
@@ -162,4 +163,4 @@ async def test_serving_ends_on_a_signal(rig: Rig, monkeypatch: pytest.MonkeyPatc
             """Nothing is open."""
 
     monkeypatch.setattr(service_module, "build", lambda _settings: Ready())
-    await serve(Settings())
+    await serve(Settings(metrics="127.0.0.1:0"))

@@ -1,0 +1,51 @@
+"""A clock that tests turn, and a way to read what a scrape would see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from worker.telemetry.metrics import PREFIX, Metrics
+
+
+Samples = dict[tuple[str, ...], float]
+
+
+class Turned:
+    """A clock that only tests turn."""
+
+    def __init__(self) -> None:
+        self.now = 1_767_402_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Turned:
+    return Turned()
+
+
+@pytest.fixture
+def metrics(clock: Turned) -> Metrics:
+    return Metrics(clock)
+
+
+@pytest.fixture
+def scraped(metrics: Metrics) -> Callable[[], Samples]:
+    """What a scrape sees: (name without our prefix, label values by label's name) -> value."""
+
+    def scrape() -> Samples:
+        families = text_string_to_metric_families(metrics.exposition().decode())
+        return {
+            (sample.name.removeprefix(PREFIX), *(v for _, v in sorted(sample.labels.items()))): (
+                sample.value
+            )
+            for family in families
+            for sample in family.samples
+        }
+
+    return scrape

@@ -1,0 +1,61 @@
+"""The census: what the store holds is asked now and then, and its silence is noticed."""
+
+from __future__ import annotations
+
+import asyncio
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from worker.dynamics.gate import Gate
+from worker.errors import StoreUnavailable
+from worker.ingest import Tally
+from worker.stores.memory import MemoryStore
+from worker.stores.protocol import Counts
+from worker.telemetry.census import LOOK_EVERY_S, Census
+from worker.telemetry.health import Health
+from worker.telemetry.metrics import Metrics
+from worker.telemetry.readings import Readings
+
+
+class Fickle(MemoryStore):
+    """A store that is away at its second look."""
+
+    asked = 0
+
+    async def counts(self, now: float) -> Counts:
+        self.asked += 1
+        if self.asked == 2:
+            raise StoreUnavailable("no answer")
+        return await super().counts(now)
+
+
+async def test_the_store_is_asked_every_so_often_and_known_to_be_away_until_it_answers(
+    clock: Callable[[], float],
+) -> None:
+    said: list[Any] = []
+    store = Fickle()
+
+    async def sleep(seconds: float) -> None:
+        said.append((census.counts is not None, census.health.store_answers, seconds))
+        if len(said) == 3:
+            raise asyncio.CancelledError
+
+    census = Census(store, Health(clock), clock, sleep)
+    heart = census.health.heart("census", 10)
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.create_task(census.run(), context=heart.context())
+    assert said == [
+        (True, True, LOOK_EVERY_S),
+        (False, False, LOOK_EVERY_S),
+        (True, True, LOOK_EVERY_S),
+    ]
+
+
+def test_a_scrape_does_not_ask_the_store(metrics: Metrics, scraped: Callable[[], Any]) -> None:
+    store = Fickle()
+    metrics.registry.register(Readings(Tally(), Gate(), Census(store, Health())))
+    assert scraped()["store_up",] == 0
+    assert store.asked == 0

@@ -1,0 +1,140 @@
+"""Health: loops that do not go on are named, whether they hang, were dropped or ended."""
+
+from __future__ import annotations
+
+import asyncio
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from worker.telemetry.health import STORE_SILENCE_S, Health, apart, beat, connected, rest
+
+
+@pytest.fixture
+def health(clock: Callable[[], float]) -> Health:
+    return Health(clock)
+
+
+async def test_a_loop_that_beats_in_time_is_not_silent(health: Health, clock: Any) -> None:
+    heart = health.heart("push", 10)
+
+    async def loop() -> None:
+        for _ in range(5):
+            clock.now += 9
+            beat()
+
+    await asyncio.create_task(loop(), context=heart.context())
+    assert health.silent() == []
+
+
+async def test_a_loop_that_ended_without_a_word_is_named_voicemail_54(
+    health: Health, clock: Any
+) -> None:
+    going, ended = health.heart("push", 10), health.heart("recordings", 10)
+    await asyncio.create_task(asyncio.sleep(0), context=ended.context())
+    clock.now += 11
+    going.beat()
+    assert health.silent() == ["recordings"]
+
+
+def test_each_loop_has_its_own_longest_silence(health: Health, clock: Any) -> None:
+    health.heart("short", 10)
+    health.heart("long", 100)
+    clock.now += 50
+    assert health.silent() == ["short"]
+    clock.now += 51
+    assert health.silent() == ["short", "long"]
+
+
+async def test_tasks_that_a_loop_starts_beat_for_it(health: Health, clock: Any) -> None:
+    heart = health.heart("push", 10)
+
+    async def work() -> None:
+        beat()
+
+    async def loop() -> None:
+        await asyncio.create_task(work())
+
+    clock.now += 11
+    await asyncio.create_task(loop(), context=heart.context())
+    assert health.silent() == []
+
+
+async def test_a_part_is_watched_for_itself_and_only_while_it_lasts(
+    health: Health, clock: Any
+) -> None:
+    heart = health.heart("contact_events", 10)
+
+    async def hang(until: asyncio.Event) -> None:
+        with apart("shard-0"):
+            await until.wait()
+            beat()
+
+    async def loop() -> None:
+        over = asyncio.Event()
+        part = asyncio.create_task(hang(over))
+        await asyncio.sleep(0)
+        clock.now += 11
+        beat()
+        assert health.silent() == ["contact_events/shard-0"]
+        over.set()
+        await part
+        assert health.silent() == []
+
+    await asyncio.create_task(loop(), context=heart.context())
+
+
+async def test_a_loop_that_rests_may_be_silent_until_it_beats_again(
+    health: Health, clock: Any
+) -> None:
+    heart = health.heart("contact_events", 10)
+
+    async def loop() -> None:
+        rest()
+        clock.now += 1e6
+        assert health.silent() == []
+        beat()
+        clock.now += 11
+
+    await asyncio.create_task(loop(), context=heart.context())
+    assert health.silent() == ["contact_events"]
+
+
+def test_where_nobody_watches_signs_of_life_do_nothing() -> None:
+    beat()
+    rest()
+    connected()
+    with apart("shard-0"):
+        beat()
+
+
+async def test_a_worker_is_ready_once_the_store_answers_and_every_source_was_reached(
+    health: Health,
+) -> None:
+    hearts = [health.heart(name, 10, connects=True) for name in ("recordings", "contact_events")]
+    health.heart("push", 10)
+    assert health.awaited() == ["store", "contact_events", "recordings"]
+    health.store_answered()
+
+    async def loop() -> None:
+        with apart("shard-0"):
+            assert "contact_events/shard-0" not in health.awaited()
+            connected()
+
+    for heart in hearts:
+        await asyncio.create_task(loop(), context=heart.context())
+    assert health.awaited() == []
+
+
+def test_a_store_that_fails_or_does_not_answer_any_more_makes_unready(
+    health: Health, clock: Any
+) -> None:
+    health.store_answered()
+    assert health.awaited() == []
+    health.store_failed()
+    assert health.awaited() == ["store"]
+    health.store_answered()
+    clock.now += STORE_SILENCE_S + 1
+    assert health.awaited() == ["store"]

@@ -1,0 +1,160 @@
+"""Metrics for Prometheus. Their names are promises to dashboards and alarms: none ever changes.
+
+What a room counts anyway is read when scraped (``worker.telemetry.readings``); the rest is told to
+the methods here, which the rooms take as plain callables and so know nothing of Prometheus.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime
+from datetime import time as time_of_day
+from importlib.metadata import version
+from typing import Final
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    ProcessCollector,
+    generate_latest,
+)
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from pipelines.write import Kind
+from worker.sources.shard_reader import TRIMMED
+from worker.telemetry.labels import Codes, short, status_class
+
+
+PREFIX: Final = "connect_dynamics_"
+
+#: Upper bounds of the latency histogram (s): from the aim of a second to a long outage.
+LATENCY_S: Final = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14_400)
+
+#: What can be acknowledged; adopting is only a look at what is there.
+WRITTEN: Final = tuple(kind for kind in Kind if kind is not Kind.ADOPT)
+
+#: Dataverse's service protection answers this.
+TOO_MANY_REQUESTS: Final = 429
+
+
+class Metrics:
+    """The metrics of one worker, with a registry of their own.
+
+    Args:
+        clock: Wall clock (s).
+
+    Attributes:
+        registry: Where they are, for further collectors.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self.registry = registry = CollectorRegistry()
+        self._clock = clock
+        self._codes = Codes()
+
+        def counter(name: str, told: str, *labels: str) -> Counter:
+            return Counter(PREFIX + name, told, labels, registry=registry)
+
+        def gauge(name: str, told: str, *labels: str) -> Gauge:
+            return Gauge(PREFIX + name, told, labels, registry=registry)
+
+        self._lag = gauge(
+            "lag_seconds", "How far reading is behind the newest record.", "stream", "shard"
+        )
+        self._gaps = counter(
+            "retention_gaps_total",
+            "Times that records were lost: the stream dropped them before they were read.",
+            "stream",
+        )
+        self._trouble = counter(
+            "source_trouble_total", "Failed calls to a stream or queue.", "source", "code"
+        )
+        self._leases = counter(
+            "lease_changes_total", "Leases taken, and how they ended.", "stream", "change"
+        )
+        self._latency = Histogram(
+            f"{PREFIX}latency_seconds",
+            "From a contact coming due, its event saved, to Dynamics matching it.",
+            buckets=LATENCY_S,
+            registry=registry,
+        )
+        self._writes = counter("writes_total", "Writes that were acknowledged.", "kind")
+        self._requests = counter(
+            "requests_total", "Requests to Dynamics, by class of their answer.", "method", "status"
+        )
+        self._throttled = counter("throttled_total", "Requests that Dynamics answered with 429.")
+        self._token = gauge("token_expires_timestamp_seconds", "When the access token expires.")
+        for kind in WRITTEN:  # a series that begins at 1 hides its first increase from Prometheus
+            self._writes.labels(kind.value)
+        told = {"version": version("connect-dynamics"), "python": platform.python_version()}
+        Info(f"{PREFIX}build", "The program.", registry=registry).info(told)
+        ProcessCollector(registry=registry)
+
+    def lag(self, stream: str, shard: str, ms: int) -> None:
+        """Reading a shard is so far (ms) behind its newest record."""
+        self._lag.labels(short(stream), shard).set(ms / 1000)
+        self._gaps.labels(short(stream))
+
+    def shard_trouble(self, stream: str, shard: str, code: str) -> None:
+        """A call to a stream failed, or its retention was too short (``RecordsTrimmed``)."""
+        del shard  # the log has it; as a label it would multiply with the codes
+        if code == TRIMMED:
+            self._gaps.labels(short(stream)).inc()
+        else:
+            self.queue_trouble(stream, code)
+
+    def queue_trouble(self, queue: str, code: str) -> None:
+        """A call to a queue failed."""
+        self._trouble.labels(short(queue), self._codes.label(code)).inc()
+
+    def lease(self, stream: str, shard: str, change: str) -> None:
+        """A lease was taken or is over (see ``LeasedStream.on_lease``)."""
+        del shard
+        self._leases.labels(short(stream), self._codes.label(change)).inc()
+
+    def latency(self, seconds: float) -> None:
+        """Dynamics matches a contact that was due for so long (s)."""
+        self._latency.observe(seconds)
+
+    def wrote(self, kind: Kind) -> None:
+        """A write was acknowledged."""
+        self._writes.labels(kind.value).inc()
+
+    def answered(self, method: str, status: int | None) -> None:
+        """A request to Dynamics got this answer; None: no answer."""
+        self._requests.labels(method, status_class(status)).inc()
+        if status == TOO_MANY_REQUESTS:
+            self._throttled.inc()
+
+    def token(self, life_s: float) -> None:
+        """There is a new access token, good for so long (s)."""
+        self._token.set(self._clock() + life_s)
+
+    def secret(self, expires: date) -> None:
+        """The client secret expires on that day, at its beginning (UTC) to be safe."""
+        name, told = "secret_expires_timestamp_seconds", "When the client secret expires."
+        moment = datetime.combine(expires, time_of_day(), UTC)
+        Gauge(PREFIX + name, told, registry=self.registry).set(moment.timestamp())
+
+    def exposition(self) -> bytes:
+        """All metrics in Prometheus's text format."""
+        return generate_latest(_Plain(self.registry))
+
+
+class _Plain(Collector):
+    """Leaves out when each counter was made: as many series again, and nobody reads them."""
+
+    def __init__(self, inner: Collector) -> None:
+        self._inner = inner
+
+    def collect(self) -> Iterator[Metric]:
+        for metric in self._inner.collect():
+            metric.samples = [s for s in metric.samples if not s.name.endswith("_created")]
+            yield metric

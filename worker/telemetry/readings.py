@@ -1,0 +1,82 @@
+"""What ingest, gate and store know of themselves, read when somebody scrapes."""
+
+from __future__ import annotations
+
+import time
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from worker.dynamics.gate import Gate, Reason
+from worker.ingest import Tally
+from worker.telemetry.census import Census
+from worker.telemetry.labels import kind_of
+from worker.telemetry.metrics import PREFIX
+
+
+@dataclass(eq=False, slots=True)
+class Readings(Collector):
+    """A collector for ``Metrics.registry``.
+
+    Attributes:
+        tally: Of ingest.
+        gate: To Dynamics.
+        census: Of the store.
+        clock: Wall clock (s).
+    """
+
+    tally: Tally
+    gate: Gate
+    census: Census
+    clock: Callable[[], float] = time.time
+
+    def collect(self) -> Iterator[Metric]:
+        """All of them, as they are now."""
+        yield from self._ingested()
+        yield from self._passed()
+        yield from self._kept()
+
+    def _ingested(self) -> Iterator[Metric]:
+        told = "Messages taken in."
+        yield CounterMetricFamily(f"{PREFIX}messages", told, self.tally.messages)
+        told = "What they held: facts, parts ignored on purpose, parts quarantined."
+        found = CounterMetricFamily(f"{PREFIX}ingested", told, labels=["outcome", "reason"])
+        found.add_metric(["fact", ""], self.tally.facts)
+        found.add_metric(["quarantined", ""], self.tally.quarantined)
+        ignored: dict[str, int] = {}
+        for reason, count in self.tally.ignored.items():
+            ignored[kind_of(reason)] = ignored.get(kind_of(reason), 0) + count
+        for reason, count in ignored.items():
+            found.add_metric(["ignored", reason], count)
+        yield found
+
+    def _passed(self) -> Iterator[Metric]:
+        yield _gauge("gate_slots", "Requests that may be in flight to Dynamics.", self.gate.limit)
+        yield _gauge("gate_in_flight", "Requests in flight to Dynamics.", self.gate.in_flight)
+        told = "1 for the reason why nothing is sent to Dynamics now, else 0."
+        degraded = GaugeMetricFamily(f"{PREFIX}degraded", told, labels=["reason"])
+        for reason in Reason:
+            if reason is not Reason.NONE:
+                degraded.add_metric([reason.value], self.gate.reason is reason)
+        yield degraded
+
+    def _kept(self) -> Iterator[Metric]:
+        up = self.census.health.store_answers
+        yield _gauge("store_up", "1 while the contact store answers, else 0.", up)
+        counts = self.census.counts
+        if counts is None:
+            return  # not known is not zero
+        oldest = counts.oldest_due_at
+        age_s = 0.0 if oldest is None else max(0.0, self.clock() - oldest)
+        yield _gauge("contacts", "Contacts in the store.", counts.contacts)
+        yield _gauge("contacts_due", "Contacts that Dynamics does not match yet.", counts.due)
+        yield _gauge("contacts_parked", "Contacts set aside for an operator.", counts.parked)
+        yield _gauge("messages_quarantined", "Messages set aside as they came.", counts.quarantined)
+        yield _gauge("oldest_due_age_seconds", "How long the longest due contact waits.", age_s)
+
+
+def _gauge(name: str, told: str, value: float) -> Metric:
+    return GaugeMetricFamily(PREFIX + name, told, value)
