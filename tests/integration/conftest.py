@@ -7,13 +7,17 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 
+from moto.dynamodb.responses import DynamoHandler
 from moto.server import ThreadedMotoServer
 
 
@@ -59,13 +63,30 @@ def installed_kinesis_mock() -> Path:
 
 
 @pytest.fixture(scope="session")
-def moto_server() -> Iterator[str]:
+def moto_process() -> Iterator[str]:
     """The URL of a moto server: Kinesis, SQS, S3, DynamoDB in this process."""
+    # moto checks a condition and writes in two steps; DynamoDB does it in one.
+    lock = threading.Lock()
+    call_action = DynamoHandler.call_action
+
+    def one_at_a_time(handler: DynamoHandler) -> Any:
+        with lock:
+            return call_action(handler)
+
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DynamoHandler, "call_action", one_at_a_time)
+        server.start()
+        host, port = server.get_host_and_port()
+        yield f"http://{host}:{port}"
+        server.stop()
+
+
+@pytest.fixture
+def moto_server(moto_process: str) -> str:
+    """The same, empty."""
+    httpx.post(f"{moto_process}/moto-api/reset").raise_for_status()
+    return moto_process
 
 
 @pytest.fixture(scope="session")

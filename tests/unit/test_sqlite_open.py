@@ -46,7 +46,7 @@ async def test_memory_and_sqlite_are_opened_by_name(path: Path) -> None:
 
 @pytest.mark.parametrize("spec", ["", "sqlite", "sqlite:", "memory:", "memory:x", "redis:x"])
 def test_any_other_name_is_answered_with_what_is_allowed(spec: str) -> None:
-    with pytest.raises(ConfigError, match="use memory or sqlite:PATH"):
+    with pytest.raises(ConfigError, match="use memory, sqlite:PATH or dynamodb:TABLE"):
         open_store(spec)
 
 
