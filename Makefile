@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install run up test check bench locks clean
+.PHONY: help install run up test check bench locks image clean
 
 # The first python that is new enough and really starts (a name may be a shim that does not).
 PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
@@ -14,6 +14,8 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 LOCK := uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-annotate --no-header
+
+IMAGE ?= connect-dynamics
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -46,6 +48,19 @@ locks: ## Lock the dependencies anew; needs uv
 	$(LOCK) --extra sandbox --output-file infra/locks/run.txt --upgrade
 	$(LOCK) --all-extras --constraint infra/locks/run.txt \
 		--output-file infra/locks/dev.txt --upgrade
+	$(LOCK) --constraint infra/locks/run.txt --output-file infra/locks/worker.txt --upgrade
+
+image: ## Build the container's image with docker or buildah; BUILD_OPTIONS is for them
+	@if docker info >/dev/null 2>&1; then \
+		docker build --file infra/docker/Dockerfile --tag $(IMAGE) $(BUILD_OPTIONS) .; \
+		docker images $(IMAGE); \
+	elif command -v buildah >/dev/null; then \
+		buildah build --format docker --file infra/docker/Dockerfile --tag $(IMAGE) \
+			$(BUILD_OPTIONS) .; \
+		buildah images $(IMAGE); \
+	else \
+		echo "not run: no docker engine answers, and there is no buildah"; \
+	fi
 
 clean: ## Remove .venv and what tools left behind
 	rm -rf .venv .coverage* .hypothesis .*_cache

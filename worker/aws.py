@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractAsyncContextManager
+import os
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final
 
 from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 from botocore import exceptions
 from botocore.parsers import ResponseParserError
+
+from worker.errors import ConfigError
 
 
 CONNECT_TIMEOUT_S: Final = 5.0
@@ -46,18 +51,30 @@ NO_ANSWER: Final = (
 FAILURES: Final = (exceptions.ClientError, *NO_ANSWER)
 
 
-def client(
+@asynccontextmanager
+async def client(
     service: str, *, endpoint_url: str | None = None, region: str | None = None
-) -> AbstractAsyncContextManager[Any]:
+) -> AsyncIterator[Any]:
     """Make a client of an AWS service, to be used with ``async with`` once.
 
-    Credentials, region and endpoint (``AWS_ENDPOINT_URL``, ``AWS_ENDPOINT_URL_<SERVICE>``) are
-    found the way botocore finds them, unless given.
+    Credentials, Region and endpoint (``AWS_ENDPOINT_URL``, ``AWS_ENDPOINT_URL_<SERVICE>``) are
+    found the way botocore finds them, unless given. ``AWS_REGION``, which ECS sets and botocore
+    does not read, serves if there is no other Region.
+
+    Raises:
+        ConfigError: There is no Region.
     """
-    manager: AbstractAsyncContextManager[Any] = get_session().create_client(
+    session = get_session()
+    region = region or session.get_config_variable("region") or os.environ.get("AWS_REGION")
+    made = session.create_client(
         service, endpoint_url=endpoint_url, region_name=region, config=_config()
     )
-    return manager
+    async with AsyncExitStack() as stack:
+        try:
+            opened = await stack.enter_async_context(made)
+        except exceptions.NoRegionError:
+            raise ConfigError("no AWS Region is set: set AWS_REGION") from None
+        yield opened
 
 
 def code(failure: BaseException) -> str:

@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequen
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any, Final, TypeVar
 
-from botocore.exceptions import ClientError, NoRegionError
+from botocore.exceptions import ClientError
 
 from worker import aws
 from worker.errors import ConfigError, StoreUnavailable, WorkerError
@@ -201,10 +201,7 @@ class Connection:
     async def _open(self) -> Any:
         async with self._opening:
             if self._client is None:
-                try:
-                    self._client = await self._stack.enter_async_context(self._connect())
-                except NoRegionError as error:
-                    raise ConfigError("no AWS Region is set: AWS_REGION") from error
+                self._client = await self._stack.enter_async_context(self._connect())
             return self._client
 
     def _meaning(self, failure: Exception) -> WorkerError:

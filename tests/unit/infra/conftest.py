@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cfnlint.decode import decode  # type: ignore[import-untyped] # it has no types
+from cfnlint.decode import decode
 
 
 TEMPLATES = Path(__file__).parents[3] / "infra" / "cloudformation"

@@ -12,6 +12,7 @@ from botocore.exceptions import (
 )
 
 from worker import aws
+from worker.errors import ConfigError
 
 
 def refusal(code: str) -> ClientError:
@@ -71,3 +72,20 @@ def test_what_someone_or_time_may_mend_is_worth_waiting_for(failure: Exception) 
 )
 def test_a_wrong_request_or_program_is_not(failure: Exception) -> None:
     assert not aws.may_pass(failure)
+
+
+async def test_the_region_that_ecs_sets_serves_if_there_is_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+    monkeypatch.setenv("AWS_REGION", "eu-west-3")
+    async with aws.client("sqs") as client:
+        assert client.meta.region_name == "eu-west-3"
+
+
+async def test_without_a_region_it_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(ConfigError, match="set AWS_REGION"):
+        async with aws.client("sqs"):
+            pass
