@@ -24,9 +24,6 @@ WITHIN_S = 15 * 60
 #: Step answers end in this: ``{{STEP2-Response.activityid}}``.
 RESPONSE = "-Response"
 
-#: What a GET answers, beside the columns of the single record it found.
-LOOKUP_FIELDS = ("LookupStatus", "outcome")
-
 
 @dataclass(frozen=True, slots=True)
 class Step:

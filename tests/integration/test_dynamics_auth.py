@@ -360,3 +360,4 @@ def test_an_http_authority_is_refused() -> None:
 
 async def test_closing_tokens_that_were_never_used_is_fine(entra: type[Entra]) -> None:
     await Rig(entra.url, None).tokens.close()
+    assert entra.asked == 0

@@ -164,3 +164,5 @@ async def test_serving_ends_on_a_signal(rig: Rig, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(service_module, "build", lambda _settings: Ready())
     await serve(Settings(metrics="127.0.0.1:0"))
+    left = asyncio.get_running_loop().remove_signal_handler(signal.SIGTERM)
+    assert not left, "the signal is everybody's again"

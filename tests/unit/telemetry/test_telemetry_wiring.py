@@ -104,6 +104,7 @@ async def test_a_worker_is_ready_once_its_source_is_connected(clock: Any) -> Non
     await until(lambda: health.awaited() == [])
     stop.set()
     await working
+    assert health.awaited() == []
 
 
 class Away(MemoryStore):
