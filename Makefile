@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install run up test check bench locks image clean
+.PHONY: help install run up test check judge bench locks image clean
 
 # The first python that is new enough and really starts (a name may be a shim that does not).
 PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
@@ -40,6 +40,9 @@ check: .venv/dev.stamp ## Check style, types and the layers of imports
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+
+judge: .venv/dev.stamp ## Run the slow proofs: killed workers, the real KCL, the image; up to half an hour
+	@$(BIN)/pytest -m judge --durations=10
 
 bench: .venv/dev.stamp ## Measure
 	@$(BIN)/python tests/benchmarks/bench.py
