@@ -335,6 +335,34 @@ async def test_remember_keeps_the_first_value(store: ContactStore) -> None:
     assert await store.remember("other", "later") == "later"
 
 
+async def test_recall_tells_what_is_remembered_or_that_nothing_is(store: ContactStore) -> None:
+    assert await store.recall("start") is None
+    await store.remember("start", "now")
+    assert await store.recall("start") == "now"
+
+
+async def test_replace_changes_a_value_that_is_known_and_no_other(store: ContactStore) -> None:
+    assert not await store.replace("gate", "", "open")
+    assert await store.replace("gate", None, "open")
+    assert not await store.replace("gate", None, "closed")
+    assert not await store.replace("gate", "closed", "")
+    assert await store.replace("gate", "open", "closed")
+    assert await store.recall("gate") == "closed"
+    assert await store.remember("gate", "open") == "closed"
+    assert await store.recall("other") is None
+
+
+@pytest.mark.parametrize("old", [None, "open"])
+async def test_of_those_that_replace_the_same_value_at_once_one_succeeds(
+    store: ContactStore, old: str | None
+) -> None:
+    if old is not None:
+        await store.remember("gate", old)
+    done = await asyncio.gather(*(store.replace("gate", old, str(n)) for n in range(10)))
+    assert done.count(True) == 1
+    assert await store.recall("gate") == str(done.index(True))
+
+
 async def test_calls_side_by_side_do_not_disturb_each_other(store: ContactStore) -> None:
     entries = [entry(f"{n:03}") for n in range(100)]
     saves = [store.save([e]) for e in entries]

@@ -82,9 +82,19 @@ class Connection:
         self._stack = AsyncExitStack()
 
     async def put(
-        self, item: Item, condition: str | None = None, **values: dict[str, Any]
+        self,
+        item: Item,
+        condition: str | None = None,
+        names: dict[str, str] | None = None,
+        **values: dict[str, Any],
     ) -> Item | None:
         """Write an item if the condition holds.
+
+        Args:
+            item: All of it.
+            condition: On the item in its place.
+            names: Attributes' names, by what the condition calls them.
+            **values: Values, by what the condition calls them without the colon.
 
         Returns:
             None if it is written, else the item in the way (empty if there is none).
@@ -93,6 +103,8 @@ class Connection:
         if condition is not None:
             request["ConditionExpression"] = condition
             request["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
+        if names:
+            request["ExpressionAttributeNames"] = names
         if values:
             request["ExpressionAttributeValues"] = {f":{k}": v for k, v in values.items()}
         try:

@@ -300,6 +300,19 @@ class DynamoStore:
         kept = await self._connection.put(item, "attribute_not_exists(pk)")
         return str((kept or item)["value"]["S"])
 
+    async def recall(self, name: str) -> str | None:
+        """See ``ContactStore``."""
+        found = await self._connection.get([head(MEMORY, name)])
+        return str(found[0]["value"]["S"]) if found else None
+
+    async def replace(self, name: str, old: str | None, new: str) -> bool:
+        """See ``ContactStore``."""
+        item = {**head(MEMORY, name), "value": text(new)}
+        if old is None:
+            return await self._connection.put(item, "attribute_not_exists(pk)") is None
+        names = {"#value": "value"}  # a word that DynamoDB reserves
+        return await self._connection.put(item, "#value = :old", names, old=text(old)) is None
+
     async def close(self) -> None:
         """See ``ContactStore``."""
         await self._connection.close()

@@ -179,5 +179,16 @@ class MemoryStore:
         """See ``ContactStore``."""
         return self._remembered.setdefault(name, value)
 
+    async def recall(self, name: str) -> str | None:
+        """See ``ContactStore``."""
+        return self._remembered.get(name)
+
+    async def replace(self, name: str, old: str | None, new: str) -> bool:
+        """See ``ContactStore``."""
+        if self._remembered.get(name) != old:
+            return False
+        self._remembered[name] = new
+        return True
+
     async def close(self) -> None:
         """See ``ContactStore``."""

@@ -139,6 +139,17 @@ class ContactStore(Protocol):
         """Keep ``value`` under ``name`` unless there is one; what is kept now."""
         ...
 
+    async def recall(self, name: str) -> str | None:
+        """What is kept under ``name``, as last written; None if nothing is."""
+        ...
+
+    async def replace(self, name: str, old: str | None, new: str) -> bool:
+        """Keep ``new`` under ``name`` if ``old`` is what is kept there; whether it was.
+
+        Of several that know the same ``old``, one succeeds: how workers agree on something.
+        """
+        ...
+
     async def close(self) -> None:
         """Finish what was begun and let go of files."""
         ...

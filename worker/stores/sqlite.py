@@ -99,6 +99,7 @@ SET_POSITION = """
 """
 REMEMBER = "INSERT INTO remembered (name, value) VALUES (:name, :value) ON CONFLICT DO NOTHING"
 REMEMBERED = "SELECT value FROM remembered WHERE name = :name"
+REPLACE = "UPDATE remembered SET value = :value WHERE name = :name AND value = :old"
 
 
 def _open(path: Path) -> sqlite3.Connection:
@@ -289,6 +290,16 @@ class SqliteStore:
             return str(kept)
 
         return await self._writer.do(work)
+
+    async def recall(self, name: str) -> str | None:
+        """See ``ContactStore``."""
+        return next(iter(await self._column(REMEMBERED, name=name)), None)
+
+    async def replace(self, name: str, old: str | None, new: str) -> bool:
+        """See ``ContactStore``."""
+        if old is None:
+            return bool(await self._change(REMEMBER, name=name, value=new))
+        return bool(await self._change(REPLACE, name=name, value=new, old=old))
 
     async def close(self) -> None:
         """See ``ContactStore``."""
