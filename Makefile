@@ -12,7 +12,7 @@ PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-LOCK := uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
+LOCK := uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-annotate --no-header
 
 IMAGE ?= connect-dynamics
@@ -51,12 +51,18 @@ simulate: .venv/dev.stamp ## Try SEEDS=300 seeds of the simulated world, or tell
 
 bench: .venv/dev.stamp ## Measure
 	@$(BIN)/python tests/benchmarks/bench.py
+	@$(BIN)/python tests/benchmarks/sharing.py
 
 locks: ## Lock the dependencies anew; needs uv
-	$(LOCK) --extra sandbox --output-file infra/locks/run.txt --upgrade
-	$(LOCK) --all-extras --constraint infra/locks/run.txt \
+	$(LOCK) pyproject.toml --extra sandbox --output-file infra/locks/run.txt --upgrade
+	$(LOCK) pyproject.toml --all-extras --constraint infra/locks/run.txt \
 		--output-file infra/locks/dev.txt --upgrade
-	$(LOCK) --constraint infra/locks/run.txt --output-file infra/locks/worker.txt --upgrade
+	$(LOCK) pyproject.toml --constraint infra/locks/run.txt \
+		--output-file infra/locks/worker.txt --upgrade
+	@# A newer cbor2, pyOpenSSL or plux breaks it; from version 4.13 on it needs Python 3.13.
+	echo "localstack-core[runtime]==4.9.2" | $(LOCK) - --exclude-newer 2025-10-20 \
+		--output-file infra/locks/localstack.txt
+	echo "kclpy-ext==3.1.3.post4" | $(LOCK) - --output-file infra/locks/kcl.txt
 
 image: ## Build the container's image with docker or buildah; BUILD_OPTIONS is for them
 	@if docker info >/dev/null 2>&1; then \

@@ -18,7 +18,7 @@ from typing import TypeVar
 import structlog
 
 from pipelines.decode import decode
-from pipelines.fact import Fact, Ignored, Undecodable
+from pipelines.fact import Decoded, Fact, Ignored, Undecodable
 from worker.errors import StoreUnavailable
 from worker.sources.protocol import Message
 from worker.stores.protocol import ContactStore, Entry, Quarantined, Saved
@@ -98,7 +98,7 @@ class Ingest:
         if message.damage is not None:
             rejected.append(self._quarantined(message, message.damage))
             return
-        for found in decode(message.body, self.buckets):
+        for found in self._decode(message):
             match found:
                 case Fact() if self._in_time(found):
                     facts.setdefault(found.contact_id, []).append((found, message))
@@ -110,6 +110,12 @@ class Ingest:
                     self._ignore(reason)
                 case Undecodable(reason):
                     rejected.append(self._quarantined(message, reason))
+
+    def _decode(self, message: Message) -> list[Decoded]:
+        try:
+            return decode(message.body, self.buckets)
+        except Exception as error:  # noqa: BLE001 - our own bug must not hold up a shard for ever
+            return [Undecodable(f"the decoder failed ({type(error).__name__}): report this bug")]
 
     def _in_time(self, fact: Fact) -> bool:
         if not fact.at:

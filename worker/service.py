@@ -245,6 +245,7 @@ def _stream(settings: Settings, name: str, store: ContactStore, metrics: Metrics
         settings.worker_id or f"{socket.gethostname()}-{uuid4().hex[:8]}",
         store,
         failover_s=settings.failover_s,
+        take_s=settings.take_s,
         on_lease=metrics.lease,
         **reading,
     )

@@ -85,6 +85,9 @@ class Settings(BaseSettings):
     failover_s: float = Field(
         default=10.0, ge=1, description="A lease not renewed so long is taken; same for all"
     )
+    take_s: float = Field(
+        default=5.0, ge=1, description="Pause between looks for leases to take; KCL's is 20"
+    )
     poll_s: float = Field(
         default=1.0, gt=0, le=60, description="Pause between reads of an idle shard"
     )

@@ -1,4 +1,4 @@
-"""The container's image, built for real where there is an engine."""
+"""The container's image, built for real."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 
-#: Building takes minutes: only who sets this has it built.
-WANTED = "CONNECT_DYNAMICS_TEST_IMAGE"
-
 ROOT = Path(__file__).parents[3]
 IMAGE = "connect-dynamics-test"
 BUILD_LIMIT_S = 900
+
+#: Builds without a docker engine, as root. A machine of a CI, which is thrown away, is given them.
+BUILDERS = ("buildah", "debootstrap")
 
 #: What buildah builds on, put together from Debian's packages instead of pulled.
 SUITE = "trixie"
@@ -39,21 +39,54 @@ ENVIRONMENT = '{{range .Docker.Config.Env}}{{.}}{{"\\n"}}{{end}}'
 #: The command line that runs a command line in the image, with these variables.
 InImage = Callable[[dict[str, str], list[str]], list[str]]
 
+#: How docker and buildah are asked for an image's size.
+ASK_SIZE = ("images", "--format", "{{.Size}}")
+SIZE = pytest.StashKey[str]()
+
 #: Runs a command line and gives what it prints.
 Run = Callable[..., str]
 
 
 @pytest.fixture(scope="session")
-def in_image(tmp_path_factory: pytest.TempPathFactory) -> InImage:
+def in_image(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> InImage:
     """Builds the image with ``make image``; the process it runs is the worker's own."""
-    if not os.environ.get(WANTED):
-        pytest.skip(f"not run: building the image takes minutes; set {WANTED}=1 to have it built")
-    if _answers("docker", "info"):
+    if engine_answers():
         _make_image(_run)
+        pytestconfig.stash[SIZE] = _run("docker", *ASK_SIZE, IMAGE)
         return _with_docker
-    if not all(map(shutil.which, ("buildah", "debootstrap"))) or os.geteuid():
-        pytest.skip("not run: no docker engine answers; buildah needs debootstrap and root")
-    return _with_buildah(tmp_path_factory.mktemp("image"))
+    if os.geteuid():
+        pytest.skip("not run: the image needs a Docker engine, or root for buildah")
+    if not _there(*BUILDERS):
+        _install(*BUILDERS)
+    in_image, pytestconfig.stash[SIZE] = _with_buildah(tmp_path_factory.mktemp("image"))
+    return in_image
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Tell the image's size at the end of the run."""
+    if SIZE in config.stash:
+        terminalreporter.write_line(f"size of the image: {config.stash[SIZE]}")
+
+
+@pytest.fixture(scope="session")
+def engine() -> None:
+    """Docker's, for what nothing else can do."""
+    if not engine_answers():
+        pytest.skip("not run: compose needs a Docker engine")
+
+
+@pytest.fixture(scope="session")
+def compose() -> Run:
+    """Runs ``docker compose`` with our file."""
+    if not _succeeds("docker", "compose", "version"):
+        pytest.skip("not run: compose's own check of its file needs docker's plug-in")
+    return partial(_run, "docker", "compose", "--file", "infra/docker/compose.yaml")
+
+
+def engine_answers() -> bool:
+    return _succeeds("docker", "info")
 
 
 def _with_docker(environment: dict[str, str], command: list[str]) -> list[str]:
@@ -62,8 +95,8 @@ def _with_docker(environment: dict[str, str], command: list[str]) -> list[str]:
     return ["docker", "run", *options, *variables, IMAGE, *command[1:]]
 
 
-def _with_buildah(folder: Path) -> InImage:
-    """Everything buildah keeps goes into the folder; what is built runs in its own mount."""
+def _with_buildah(folder: Path) -> tuple[InImage, str]:
+    """As ``_with_docker``, and the size. All that buildah keeps is in the folder."""
     storage = folder / "storage.conf"
     storage.write_text(
         f'[storage]\ndriver = "vfs"\ngraphroot = "{folder}/graph"\nrunroot = "{folder}/run"\n'
@@ -73,6 +106,7 @@ def _with_buildah(folder: Path) -> InImage:
     _make_image(run, f"--build-arg=BASE={BASE}")
     container = run("buildah", "from", "--pull-never", f"localhost/{IMAGE}")
     root = run("buildah", "mount", container)
+    size = run("buildah", *ASK_SIZE, f"localhost/{IMAGE}")
     told = run("buildah", "inspect", "--format", ENVIRONMENT, container)
     own = dict(line.split("=", 1) for line in told.splitlines() if line)
 
@@ -81,11 +115,12 @@ def _with_buildah(folder: Path) -> InImage:
         isolated = ["unshare", "--mount", "sh", "-c", READ_ONLY, root]
         return [*isolated, "/usr/bin/env", "-i", "--chdir=/data", *variables, *command]
 
-    return in_image
+    return in_image, size
 
 
 def _make_base(run: Run, folder: Path) -> None:
-    run("debootstrap", "--variant=minbase", SUITE, str(folder))
+    # In a mount namespace: what it mounts is gone with it, whatever ends it.
+    run("unshare", "--mount", "debootstrap", "--variant=minbase", SUITE, str(folder))
     for waste in ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/locale"):
         shutil.rmtree(folder / waste)  # an official slim image is without these, too
     container = run("buildah", "from", "scratch")
@@ -100,8 +135,20 @@ def _make_image(run: Run, options: str = "") -> None:
     print(run("make", "image", f"IMAGE={IMAGE}", f"BUILD_OPTIONS={options}"))
 
 
-def _answers(*command: str) -> bool:
-    if not shutil.which(command[0]):
+def _there(*tools: str) -> bool:
+    return all(map(shutil.which, tools))
+
+
+def _install(*tools: str) -> None:
+    if not (os.environ.get("CI") and _there("apt-get")):
+        pytest.skip(f"not run: the image needs a Docker engine, or {' and '.join(tools)}")
+    _run("apt-get", "update")
+    quietly = ("--yes", "--no-install-recommends")
+    _run("apt-get", "install", *quietly, *tools, DEBIAN_FRONTEND="noninteractive")
+
+
+def _succeeds(*command: str) -> bool:
+    if not _there(command[0]):
         return False
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 

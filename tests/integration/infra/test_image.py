@@ -1,4 +1,8 @@
-"""The image runs as it is deployed: as uid 10001, on a root file system that is read-only."""
+"""The image runs as it is deployed: as uid 10001, on a root file system that is read-only.
+
+Part of ``make judge``: building takes minutes. What cannot be shown on this machine is skipped as
+"not run", each with what it needs.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +13,31 @@ import subprocess
 import time
 
 from asyncio.subprocess import PIPE
+from collections.abc import Callable
 from typing import Any
 
 import boto3
 import pytest
 
 
-pytestmark = [pytest.mark.services, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.judge, pytest.mark.timeout(1200)]
 
 HEALTH = "import urllib.request as r; r.urlopen('http://127.0.0.1:{port}/healthz', timeout=5)"
 START_LIMIT_S = 60.0
+
+#: Prints how many writes Dynamics took, as worker-a tells it.
+WRITES = """
+import urllib.request as r
+lines = r.urlopen("http://127.0.0.1:9464/metrics", timeout=5).read().decode().splitlines()
+print(sum(float(l.split()[-1]) for l in lines if l.startswith("connect_dynamics_writes_total{")))
+"""
+
+#: What no machine without an account or the open Internet can show.
+ELSEWHERE = {
+    "known vulnerabilities of the image": "an online vulnerability database",
+    "the CloudWatch agent beside the worker": "its image and CloudWatch",
+    "deploying the templates to AWS": "an account",
+}
 
 
 def _in(in_image: Any, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -69,6 +88,26 @@ async def test_the_worker_is_healthy_and_ends_in_time_when_told_to(
     assert worker.returncode == 0, log.decode()
     assert time.monotonic() - told < 30
     assert b"service.stopped" in log
+
+
+def test_compose_understands_its_file(compose: Callable[..., str]) -> None:
+    assert "worker-b" in compose("config", "--services").split()
+
+
+@pytest.mark.usefixtures("engine")
+def test_compose_brings_contacts_from_traffic_to_dynamics(compose: Callable[..., str]) -> None:
+    try:
+        compose("up", "--build", "--detach")  # ends once both workers are healthy
+        deadline = time.monotonic() + START_LIMIT_S
+        while not float(compose("exec", "--no-TTY", "worker-a", "python", "-c", WRITES)):
+            assert time.monotonic() < deadline, "nothing was written"
+    finally:
+        compose("down", "--volumes")
+
+
+@pytest.mark.parametrize("what", ELSEWHERE)
+def test_what_is_shown_elsewhere(what: str) -> None:
+    pytest.skip(f"not run: {what} (needs {ELSEWHERE[what]})")
 
 
 def _settings(aws: str, port: int) -> dict[str, str]:

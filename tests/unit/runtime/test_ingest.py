@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pipelines.decode import decode
+from pipelines.fact import Decoded
 from worker.errors import StoreUnavailable
 from worker.ingest import FIRST_PAUSE_S, LONGEST_PAUSE_S, UNFINISHED_S, Ingest
 from worker.sources.protocol import Message
@@ -156,6 +158,24 @@ async def test_of_one_message_the_good_parts_are_used_and_the_bad_ones_kept(
     assert len((await rig.entry(call.id)).contact.facts) == 2
     (item,) = await rig.store.quarantined("", 10)
     assert call.id.encode() in item.body
+
+
+async def test_a_message_that_breaks_the_decoder_is_quarantined_and_holds_nobody_up(
+    rig: Rig, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(body: bytes, buckets: frozenset[str] | None) -> list[Decoded]:
+        if body == b"poison":
+            raise KeyError("+4930901820")
+        return decode(body, buckets)
+
+    monkeypatch.setattr("worker.ingest.decode", broken)
+    await rig.tell(b"poison", call.begun())
+    (item,) = await rig.store.quarantined("", 10)
+    assert (item.body, item.reason) == (
+        b"poison",
+        "the decoder failed (KeyError): report this bug",
+    )
+    assert set((await rig.entry(call.id)).contact.facts) == {"event/INITIATED"}
 
 
 async def test_a_contact_too_large_sends_its_facts_to_quarantine_and_keeps_what_it_had(
