@@ -82,7 +82,7 @@ def stale_record_wins(patch: Patch) -> None:
 
 
 def retry_after_ignored(patch: Patch) -> None:
-    patch.setattr(Gate, "throttled", lambda _self, _retry_after_s: None)
+    patch.setattr(Gate, "throttled", lambda *_: None)
 
 
 def record_ids_made_up_each_time(patch: Patch) -> None:

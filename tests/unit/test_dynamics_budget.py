@@ -83,7 +83,7 @@ def test_workers_divide_it(workers: int) -> None:
 
 def test_long_requests_are_fewer_so_that_execution_time_suffices() -> None:
     budget = Budget()
-    budget.told(left("6000", "30.00"))
+    budget.told(left("6000", "15.00"))
     budget.took(2.0)
     assert budget.rate * 2.0 <= EXECUTION_S / WINDOW_S
     budget.took(0.1)

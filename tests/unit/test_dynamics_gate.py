@@ -472,7 +472,7 @@ async def test_a_worker_that_does_not_lead_waits_for_the_one_that_does() -> None
 async def test_when_little_is_left_requests_wait_for_their_turn_in_order() -> None:
     time = Time()
     gate = make_gate(time)
-    gate.budget.told({REQUESTS_LEFT: "20"})
+    gate.budget.told({REQUESTS_LEFT: "5"})
     starts: list[tuple[int, float]] = []
 
     async def request(number: int) -> None:

@@ -29,7 +29,7 @@ EXECUTION_LEFT = "x-ms-ratelimit-time-remaining-xrm-requests"
 SURPLUS_S = 60.0
 
 #: When less than this is left, in seconds of usual spending, less than the usual is spent.
-RESERVE_S = 10.0
+RESERVE_S = 5.0
 
 #: Part of the usual rate that is always spent: what is left is known only from answers.
 TRICKLE = 0.05

@@ -2,9 +2,8 @@
 
 Dataverse counts requests per application user and not per worker. So what closes one worker's gate
 closes all: it is told in a notice in the store, which each worker reads before a request, at most
-once a second.
-One of them probes, the others wait for what comes of it. Each takes its part of slots and budget,
-by the number of workers whose beat goes on, as seen on the reader's own clock.
+once a second. One of them probes, the others wait for what comes of it. Each takes its part of
+slots and budget, by the number of workers whose beat goes on, as seen on the reader's own clock.
 
 A worker that alone has trouble must not hold up the others: after a failed probe the next worker
 probes, and who was proved wrong keeps its closings to itself until it has been open for a while.

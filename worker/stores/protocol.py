@@ -40,6 +40,7 @@ class Saved(enum.Enum):
     SAVED = "saved"
     CONFLICT = "conflict"  # someone saved another version since it was loaded: load and fold again
     REFUSED = "refused"  # this store can never hold it (too large): quarantine its facts
+    FORGOTTEN = "forgotten"  # it was forgotten for good: leave it at that
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,18 @@ class ContactStore(Protocol):
 
     async def expire(self, now: float, limit: int) -> int:
         """Remove up to ``limit`` expired contacts that are neither due nor parked; how many."""
+        ...
+
+    async def forget(self, contact_ids: Sequence[str]) -> None:
+        """Remove these contacts, known or not, and remember their ``tombstone`` for good.
+
+        From then on ``save`` answers FORGOTTEN to whoever would begin one of them anew. Whoever
+        had loaded one before finds a CONFLICT first: no save brings it back.
+        """
+        ...
+
+    async def scrub(self) -> None:
+        """Leave no byte of what was removed so far where the store keeps its data."""
         ...
 
     async def quarantine(self, items: Sequence[Quarantined]) -> None:

@@ -138,7 +138,7 @@ class Conduct:
             return
         key, body = sent.key, sent.request.body or {}
         self.story.tell("dataverse", f"{sent.request.method} {key[:8]} {_shown(body)} {status}")
-        if is_create(sent.request) or key not in self.created:
+        if is_create(sent.request) or key not in self.created or key in self.deleted:
             self._created(key)
         revision = int(body.get(REVISION) or 0)
         if revision < self.revisions.get(key, 0) and REVISION in body and not sent.late:

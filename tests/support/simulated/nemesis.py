@@ -11,6 +11,7 @@ from typing import Final
 
 from simulated.fleet import Fleet
 from simulated.loop import Process
+from simulated.network import Weather
 from simulated.worker import Services, Worker
 
 
@@ -23,8 +24,8 @@ SPARED_S: Final = 150.0
 #: How long a worker may take to end in order (s).
 DRAIN_S: Final = 30.0
 
-#: Share of answers at which a worker in ambush is struck.
-AMBUSHED: Final = 0.03
+#: Where workers are struck, and at what share of answers: mostly after a request of theirs.
+AMBUSHES: Final = (("dataverse", 0.2), ("dataverse", 0.5), ("store", 0.03), ("leases", 0.03))
 
 
 @dataclass(slots=True)
@@ -96,8 +97,10 @@ class Nemesis:
         rng, network = self.services.rng, self.services.network
         strikes = [(self._take_down, self._absence_s()), (self._hold_up, self._stall_s())]
 
-        def lurk(process: Process) -> None:
-            if rng.random() < AMBUSHED:
+        service, share = rng.choice(AMBUSHES)
+
+        def lurk(process: Process, weather: Weather) -> None:
+            if weather is self.services.weather(service) and rng.random() < share:
                 act, for_s = rng.choice(strikes)
                 self._strike([w for w in self._victims() if w.process is process], for_s, act)
 
@@ -107,7 +110,7 @@ class Nemesis:
         def end() -> None:
             network.ambush = None
 
-        for_s = self._during(at_s, rng.uniform(10, 60), "an ambush is laid", begin, end)
+        for_s = self._during(at_s, rng.uniform(10, 60), f"an ambush is laid at {service}", begin, end)
         return for_s + max(for_s for _, for_s in strikes)
 
     def _strike(

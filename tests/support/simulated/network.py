@@ -49,12 +49,12 @@ class Network:
         rng: Decides what goes wrong.
 
     Attributes:
-        ambush: If set, told of each process for which a service has just acted, and which does not
-            know of it yet.
+        ambush: If set, told of each process for which a service (by its weather) has just acted,
+            and which does not know of it yet.
     """
 
     def __init__(self, loop: VirtualLoop, rng: Random) -> None:
-        self.ambush: Callable[[Process], object] | None = None
+        self.ambush: Callable[[Process, Weather], object] | None = None
         self._loop = loop
         self._rng = rng
 
@@ -84,7 +84,7 @@ class Network:
                 self._loop.outside(back_s, lambda: _fail(answer, failure))
                 return
             if self.ambush is not None and process is not None:
-                self.ambush(process)
+                self.ambush(process, weather)
             if luck < weather.fails + weather.loses:
                 self._loop.outside(back_s, lambda: _fail(answer, trouble()))
                 return
