@@ -14,7 +14,7 @@ import time
 
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import structlog
@@ -35,6 +35,8 @@ from worker.errors import StoreUnavailable
 from worker.stores.protocol import ContactStore, Entry, Saved
 from worker.telemetry.health import beat
 
+
+T = TypeVar("T")
 
 _log = structlog.get_logger(__name__)
 
@@ -218,7 +220,7 @@ class Push:
         ledger.unsettle(contact)
         if self.terms.live:
             judge_age(contact, now, KEPT_S)
-        parked = set(contact.parked)
+        parked, before = set(contact.parked), ledger.columns_of(contact)
         agenda = self._plan(contact)
         # Counted from before the claim is saved, however long that takes.
         last_start = self.monotonic() + CLAIM_S - SERVER_S - REQUEST_S
@@ -234,7 +236,7 @@ class Push:
             entry.due_at = self.clock() + retry_s
         if "ended" in milestones(contact):
             entry.expires_at = self.clock() + KEPT_S
-        await self._release(entry, parked)
+        await self._release(entry, parked, before)
         if retry_s is None and not agenda.writes:
             latency_s = self.clock() - due_at
             self.latency(latency_s)
@@ -354,17 +356,18 @@ class Push:
             self.sent.expired += 1
             _log.info("push.expired", contact_id=contact.id, step=step)
 
-    async def _release(self, entry: Entry, parked: set[str]) -> None:
+    async def _release(self, entry: Entry, parked: set[str], before: ledger.Columns) -> None:
         """Save what came of it and let go of the claim.
 
-        Facts that came meanwhile are kept. Should somebody else hold the claim by now, ours has
-        lapsed: our intent told them what we may have sent, and nothing is left to save.
+        Facts that came meanwhile are kept. Should the claim not be ours any more, it has lapsed:
+        our intent told whoever took it what we may have sent by then.
         """
         token, entry.claim, entry.claimed_until = entry.claim, "", 0.0
-        while (saved := await self.store.save([entry])) == [Saved.CONFLICT]:
-            (fresh,) = await self.store.load([entry.contact.id])
+        while (saved := await self._save(entry)) is Saved.CONFLICT:
+            fresh = await self._load(entry.contact.id)
             if not token or fresh.claim != token:
                 _log.info("push.superseded", contact_id=entry.contact.id)
+                await self._own_up(entry.contact, before)
                 return
             for place in parked - fresh.contact.parked.keys():
                 ledger.unpark(entry.contact, fresh.contact, place)  # an operator did meanwhile
@@ -375,9 +378,51 @@ class Push:
                 claim="",
                 claimed_until=0.0,
             )
-        if saved == [Saved.REFUSED]:
+        if saved is Saved.REFUSED:
             # The intent saved with the claim says what was sent; it is settled when that lapses.
             _log.error("push.contact_refused", contact_id=entry.contact.id)
+
+    async def _own_up(self, late: Contact, before: ledger.Columns) -> None:
+        """What we sent when our claim had lapsed may have come after others' writes: send again.
+
+        It waits until nobody holds the contact, who would save over what we add.
+        """
+        while True:
+            fresh = await self._load(late.id)
+            if fresh.claimed_until > self.clock():
+                await self.sleep(RETRY_S)
+                continue
+            if not ledger.contradict(fresh.contact, late, before):
+                return
+            fresh.due_at = self.clock()
+            if await self._save(fresh) is not Saved.CONFLICT:
+                _log.warning("push.wrote_late", contact_id=late.id)
+                return
+
+    async def _load(self, contact_id: str) -> Entry:
+        (entry,) = await self._insist(lambda: self.store.load([contact_id]))
+        return entry
+
+    async def _save(self, entry: Entry) -> Saved:
+        (saved,) = await self._insist(lambda: self.store.save([entry]))
+        return saved
+
+    async def _insist(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Call until the store answers: what has been sent should not be forgotten.
+
+        Raises:
+            StoreUnavailable: It did not for as long as a claim lasts.
+        """
+        until = self.monotonic() + CLAIM_S
+        while True:
+            beat()
+            try:
+                return await call()
+            except StoreUnavailable as error:
+                if self.monotonic() > until:
+                    raise
+                _log.warning("push.store_unavailable", reason=str(error))
+            await self.sleep(RETRY_S)
 
 
 def _opening(contact: Contact, write: Write) -> Opening:
