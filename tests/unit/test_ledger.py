@@ -13,6 +13,7 @@ from pipelines.ledger import (
     acknowledge,
     adopt,
     closed,
+    contradict,
     current,
     digest,
     digests,
@@ -304,6 +305,29 @@ def test_a_record_that_will_not_reopen_is_noted_at_once(contact: Contact) -> Non
     record = known(contact, columns={"statecode": digest(1)})
     closed(contact, write(Kind.REOPEN))
     assert (record.refusals, record.columns) == (2, {"statecode": digest(1)})
+
+
+# --- who comes too late --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("before", "late", "theirs", "after"),
+    [
+        ("1", "2", "3", UNKNOWN),  # both wrote, and whose value it has now nobody knows
+        ("1", UNKNOWN, "3", UNKNOWN),
+        ("1", "2", "2", "2"),
+        ("1", "1", "3", "3"),  # the latecomer did not write
+    ],
+)
+def test_what_a_latecomer_and_others_wrote_differently_is_unknown(
+    contact: Contact, before: str, late: str, theirs: str, after: str
+) -> None:
+    record = known(contact, columns={"subject": theirs})
+    latecomer = Contact(contact.id)
+    known(latecomer, columns={"subject": late})
+    found = contradict(contact, latecomer, {record.name: {"subject": before}})
+    assert record.columns == {"subject": after}
+    assert found is (theirs != after)
 
 
 # --- letting go ---------------------------------------------------------------------------------

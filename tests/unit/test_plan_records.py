@@ -161,6 +161,17 @@ def test_refused_once_it_is_reopened_updated_closed(closed: Contact, carry_out: 
     assert planned(closed, CREATE, CLOSE) == Plan()
 
 
+def test_it_is_reopened_too_by_a_worker_to_whose_clock_it_is_too_early_to_close_it(
+    closed: Contact, carry_out: CarryOut
+) -> None:
+    (update,) = planned(closed, CREATE, CLOSE).writes
+    ledger.closed(closed, update)
+    found = planned(closed, CREATE)
+    assert kinds(found) == ["reopen", "update"]
+    carry_out(closed, found.writes, {})
+    assert kinds(planned(closed, CREATE, CLOSE)) == ["close"]
+
+
 def test_refused_again_it_becomes_a_note(closed: Contact, carry_out: CarryOut) -> None:
     (update,) = planned(closed, CREATE, CLOSE).writes
     ledger.closed(closed, update)

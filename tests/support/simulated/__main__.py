@@ -24,7 +24,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="tell the story of this one")
     arguments = parser.parse_args()
     if arguments.seed is not None:
-        return _tell(simulate(arguments.seed))
+        return _tell(simulate(arguments.seed, tell=True))
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         return _count(pool.map(simulate, range(arguments.seeds), chunksize=CHUNK))
 

@@ -12,8 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from simulated.loop import Process
+from simulated.network import QUICK_S
 from simulated.story import Story
 from worker.dynamics.client import is_create
+from worker.dynamics.gate import Reason
+from worker.dynamics.notice import Notice
 from worker.dynamics.protocol import Request
 from worker.stores.protocol import Entry
 
@@ -27,6 +30,10 @@ LAST_START_S = 120.0
 CONTACT = "new_contact"
 REVISION = "new_revision"
 MOOD = "new_mood"
+
+#: By when (s) after a notice all workers that share a gate must know of it: they look before a
+#: request, though not twice within a second.
+KNOWN_S = 2.0
 
 #: Clocks are sums of floats.
 ROUNDING_S = 1e-6
@@ -72,6 +79,7 @@ class Conduct:
         going: Requests that have left and may yet be carried out.
         created: Key of each record that was created -> its contact.
         deleted: Keys of records that a person deleted.
+        store_is_good: Workers that share a gate can always read its notice.
         revisions: Key -> the newest contact record that was carried out.
     """
 
@@ -81,6 +89,9 @@ class Conduct:
     created: dict[str, str] = field(default_factory=dict)
     deleted: set[str] = field(default_factory=set)
     revisions: dict[str, int] = field(default_factory=dict)
+    store_is_good: bool = True
+    _notice: _Ban = field(default_factory=_Ban)
+    _turn: int = 0
     _claims: dict[str, _Claim] = field(default_factory=dict)
     _bans: dict[Process, _Ban] = field(default_factory=dict)
     _entered: dict[object, float] = field(default_factory=dict)
@@ -118,6 +129,10 @@ class Conduct:
         # What has passed the gate already is on its way, also if the process was stopped just then.
         if ban and max(ban.heard_s, process.woken_at) < passed_s < ban.until_s - ROUNDING_S:
             self.story.breach("Retry-After", f"{process.name} sent before {ban.until_s:.3f}")
+        known_s = max(self._notice.heard_s + KNOWN_S, process.woken_at)
+        if self.store_is_good and known_s < passed_s < self._notice.until_s - ROUNDING_S:
+            until = f"{self._notice.until_s:.3f}"
+            self.story.breach("Retry-After", f"{process.name} sent before {until} as all knew")
         late = process.woken_at >= self._entered.get(task, 0.0) > 0
         sent = Sent(request, key_of(request), late)
         self.going.add(sent)
@@ -132,6 +147,16 @@ class Conduct:
         now = self.story.time()
         ban = self._bans.setdefault(process, _Ban())
         ban.heard_s, ban.until_s = now, max(ban.until_s, now + retry_after_s)
+
+    def agreed(self, text: str) -> None:
+        """The workers that share a gate have a new notice."""
+        notice, now = Notice.from_text(text), self.story.time()
+        if notice.turn == self._turn:
+            return  # somebody who followed it counts from when he read it
+        self._turn = notice.turn
+        # The seconds count from when it was sent, which is a moment ago.
+        for_s = notice.retry_s - QUICK_S[1] if notice.reason is Reason.THROTTLED else 0.0
+        self._notice = _Ban(now, now + for_s)
 
     def carried_out(self, sent: Sent, status: int) -> None:
         """Dataverse did what a request asks."""

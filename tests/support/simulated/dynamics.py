@@ -83,9 +83,8 @@ class Dataverse:
         try:
             answer = at_once(self.memory.send(sent.request, timeout_s=0))
         except DynamicsError as error:
-            assert error.status is not None
             body = {"error": {"code": error.code, "message": ""}}
-            return httpx.Response(error.status, content=orjson.dumps(body))
+            return httpx.Response(error.status or 500, content=orjson.dumps(body))
         self.conduct.carried_out(sent, answer.status)
         content = orjson.dumps(answer.body) if answer.body else b""
         return httpx.Response(answer.status, content=content)
@@ -109,8 +108,7 @@ class Wire:
         Raises:
             httpx.ReadError: There is none.
         """
-        if self._network.ambush is not None:
-            self._network.ambush(self._process, self._dataverse.doorstep)
+        self._network.strike(self._process, self._dataverse.doorstep)
         await asyncio.sleep(0)  # as in httpx; a time-out may strike here, or just too late
         body = None if content is None else orjson.loads(content)
         path = url.removeprefix(_BASE)

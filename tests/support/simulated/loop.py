@@ -14,14 +14,14 @@ from collections.abc import Callable, Coroutine
 from contextvars import Context, ContextVar, copy_context
 from itertools import count
 from random import Random
-from typing import Any, Never
+from typing import Any, cast
 
 
 #: More callbacks than any run needs: something goes round in a circle.
 TOO_MANY = 3_000_000
 
 
-class Stuck(AssertionError):
+class Stuck(AssertionError):  # noqa: N818 - says what is the matter
     """Everybody waits and nothing is left to happen, or it never ends."""
 
 
@@ -76,8 +76,8 @@ class _Task(asyncio.Task[Any]):
         return self.number
 
 
-class VirtualLoop(asyncio.AbstractEventLoop):
-    """Just what tasks, futures and time-outs need.
+class VirtualLoop:
+    """As much of an event loop as tasks, futures and time-outs need.
 
     Args:
         rng: Decides what runs first.
@@ -98,6 +98,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         self._task_numbers = count()
         self._halted = False
         self._outside = Context()
+        self._self = cast("asyncio.AbstractEventLoop", self)  # to those that need no more of it
 
     # --- what runs ---
 
@@ -107,7 +108,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         Raises:
             Stuck: That will never be.
         """
-        _set_running_loop(self)
+        _set_running_loop(self._self)
         self._halted = False
         try:
             while not self._halted:
@@ -149,9 +150,9 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         self.failures = []  # what tasks say of their own end is of no interest
         for process in processes:
             self.wake_process(process)
-        _set_running_loop(self)
+        _set_running_loop(self._self)
         try:
-            while left := asyncio.all_tasks(self):
+            while left := asyncio.all_tasks(self._self):
                 while self._ready:  # what has not even begun cannot be cancelled neatly
                     self._step()
                 for task in sorted(left, key=hash):
@@ -195,7 +196,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
 
     def call_soon(
         self, callback: Callable[..., object], *args: Any, context: Context | None = None
-    ) -> Any:
+    ) -> Handle:
         """See ``asyncio.AbstractEventLoop``."""
         handle = Handle(callback, args, context)
         self._ready.append(handle)
@@ -207,7 +208,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         callback: Callable[..., object],
         *args: Any,
         context: Context | None = None,
-    ) -> Any:
+    ) -> Handle:
         """See ``asyncio.AbstractEventLoop``."""
         return self.call_at(self._now + delay, callback, *args, context=context)
 
@@ -217,7 +218,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         callback: Callable[..., object],
         *args: Any,
         context: Context | None = None,
-    ) -> Any:
+    ) -> Handle:
         """See ``asyncio.AbstractEventLoop``."""
         handle = Handle(callback, args, context)
         heapq.heappush(self._timers, (when, next(self._timer_numbers), handle))
@@ -225,28 +226,16 @@ class VirtualLoop(asyncio.AbstractEventLoop):
 
     def create_future(self) -> asyncio.Future[Any]:
         """See ``asyncio.AbstractEventLoop``."""
-        return asyncio.Future(loop=self)
+        return asyncio.Future(loop=self._self)
 
     def create_task(self, coro: Any, **more: Any) -> asyncio.Task[Any]:
         """See ``asyncio.AbstractEventLoop``."""
-        return _Task(next(self._task_numbers), coro, loop=self, **more)
+        return _Task(next(self._task_numbers), coro, loop=self._self, **more)
 
     def get_debug(self) -> bool:
-        """See ``asyncio.AbstractEventLoop``."""
-        return False
-
-    def is_running(self) -> bool:
-        """See ``asyncio.AbstractEventLoop``."""
-        return True
-
-    def is_closed(self) -> bool:
         """See ``asyncio.AbstractEventLoop``."""
         return False
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         """Note what nobody else will hear of."""
         self.failures.append(f"{context['message']}: {context.get('exception')!r}")
-
-    def run_until_complete(self, future: Any) -> Never:
-        """Not here: a run has no main task, see ``run``."""
-        raise NotImplementedError

@@ -49,12 +49,12 @@ class Network:
         rng: Decides what goes wrong.
 
     Attributes:
-        ambush: If set, told of each process for which a service (by its weather) has just acted,
-            and which does not know of it yet.
+        ambushes: Told of each process for which a service (by its weather) has just acted, and
+            which does not know of it yet.
     """
 
     def __init__(self, loop: VirtualLoop, rng: Random) -> None:
-        self.ambush: Callable[[Process, Weather], object] | None = None
+        self.ambushes: list[Callable[[Process, Weather], object]] = []
         self._loop = loop
         self._rng = rng
 
@@ -83,19 +83,29 @@ class Network:
                 failure = error
                 self._loop.outside(back_s, lambda: _fail(answer, failure))
                 return
-            if self.ambush is not None and process is not None:
-                self.ambush(process, weather)
+            if process is not None:
+                self.strike(process, weather)
             if luck < weather.fails + weather.loses:
                 self._loop.outside(back_s, lambda: _fail(answer, trouble()))
                 return
-            self._loop.outside(back_s, lambda: answer.done() or answer.set_result(result))
+            self._loop.outside(back_s, lambda: _succeed(answer, result))
 
         self._loop.outside(there_s, arrive)
         return await answer
 
+    def strike(self, process: Process, weather: Weather) -> None:
+        """Now is the time for an ambush."""
+        for ambush in self.ambushes:
+            ambush(process, weather)
+
     def _way_s(self, weather: Weather) -> float:
         slow = weather.slow and self._rng.random() < weather.slow
         return self._rng.uniform(*(SLOW_S if slow else QUICK_S))
+
+
+def _succeed(answer: asyncio.Future[T], result: T) -> None:
+    if not answer.done():
+        answer.set_result(result)
 
 
 def _fail(answer: asyncio.Future[Any], error: Exception) -> None:

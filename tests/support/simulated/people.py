@@ -1,4 +1,4 @@
-"""People who edit and delete phone calls in Dynamics, and an operator who retries what is parked."""
+"""People who edit and delete phone calls in Dynamics, and an operator who retries the parked."""
 
 from __future__ import annotations
 

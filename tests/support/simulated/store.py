@@ -22,6 +22,7 @@ class RemoteStore:
         weather: How that is just now.
         rng: Decides when an operator's command saves a contact just before we do.
         saved: Told of every entry that was.
+        agreed: Told of every value that workers agreed on.
     """
 
     def __init__(
@@ -30,13 +31,16 @@ class RemoteStore:
         network: Network,
         weather: Weather,
         rng: Random,
+        *,
         saved: Callable[[Entry], None],
+        agreed: Callable[[str], None],
     ) -> None:
         self._store = store
         self._network = network
         self._weather = weather
         self._rng = rng
         self._saved = saved
+        self._agreed = agreed
 
     def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
         """Any other method of a store."""
@@ -54,6 +58,16 @@ class RemoteStore:
         for entry, copy in zip(entries, sent, strict=True):
             entry.version = copy.version
         return saved
+
+    async def replace(self, name: str, old: str | None, new: str) -> bool:
+        """See ``ContactStore``."""
+        return await self._network.call(lambda: self._replace(name, old, new), self._weather, _away)
+
+    def _replace(self, name: str, old: str | None, new: str) -> bool:
+        done = at_once(self._store.replace(name, old, new))
+        if done:
+            self._agreed(new)
+        return done
 
     def _save(self, entries: list[Entry]) -> list[Saved]:
         if entries and self._weather.fails and self._rng.random() < self._weather.fails:

@@ -7,17 +7,19 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 from typing import Final
 
 import structlog
 
+from simulated.assaults import CLOCK_S
 from simulated.conduct import Conduct
 from simulated.dynamics import Dataverse
 from simulated.fleet import Fleet
 from simulated.kinesis import Stream
 from simulated.loop import Stuck, VirtualLoop
-from simulated.nemesis import CLOCK_S, Nemesis
+from simulated.nemesis import Nemesis
 from simulated.network import Network, at_once
 from simulated.people import BY_HAND, People
 from simulated.safekeeping import Safekeeping
@@ -45,7 +47,8 @@ class Outcome:
     Attributes:
         seed: It.
         breaches: What must not have been, ``I3: …``; none if all is well.
-        story: What happened, line by line.
+        story: What happened, line by line; empty if all is well and nobody asked.
+        outages: How long (s) Dynamics was away, and how many entries push saved meanwhile.
         steps: How many callbacks ran.
         virtual_s: How long it took in virtual time.
     """
@@ -53,17 +56,24 @@ class Outcome:
     seed: int
     breaches: list[str]
     story: str
+    outages: list[tuple[float, int]]
     steps: int
     virtual_s: float
 
 
-def simulate(seed: int) -> Outcome:
-    """Run the world of a seed."""
+def simulate(seed: int, *, tell: bool = False) -> Outcome:
+    """Run the world of a seed; ``tell``: its story also if all is well."""
     with _without_logs():
         world = _World(seed)
         world.run()
+    story = str(world.story) if tell or world.story.breaches else ""
     return Outcome(
-        seed, world.story.breaches, str(world.story), world.loop.steps, world.loop.time()
+        seed,
+        world.story.breaches,
+        story,
+        world.nemesis.outages.lived,
+        world.loop.steps,
+        world.loop.time(),
     )
 
 
@@ -88,11 +98,12 @@ class _World:
         self.services = _services(self.loop, rng, self.story, self.traffic)
         hosts = [Host(self.loop, rng.uniform(-CLOCK_S, CLOCK_S)) for _ in range(rng.randint(2, 4))]
         for message in self.traffic.sent:
-            self.loop.outside(message.at_s, lambda body=message.body: self._put(body))
+            self.loop.outside(message.at_s, partial(self._put, message.body))
         self.people = People(self.services)
         self.fleet = Fleet(self.services, hosts)
         last_s = max((message.at_s for message in self.traffic.sent), default=0.0)
-        peace_s = Nemesis(self.services, self.fleet, max(over_s, last_s)).begin()
+        self.nemesis = Nemesis(self.services, self.fleet)
+        peace_s = self.nemesis.begin(max(over_s, last_s))
         if rng.random() < 0.4:
             for _ in range(3):
                 self.loop.outside(rng.random() * peace_s, self.people.interfere)

@@ -31,6 +31,9 @@ def main() -> int:
         shutil.rmtree(folder)
         print(str(error) or "stopped", file=sys.stderr)
         return 1
+    except BaseException:
+        print(f"the workers' logs: {folder}", file=sys.stderr)
+        raise
     print(page(outcome))
     if outcome.good and not outcome.fallen:
         shutil.rmtree(folder)

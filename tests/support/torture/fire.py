@@ -32,7 +32,7 @@ _FAULTS: Final[Mapping[Act, tuple[Fault, float]]] = {
     Act.HANGING: (hang(), 0.1),
 }
 
-#: Longest time (s) until two workers are at work again; a loaded machine starts them slowly.
+#: Longest time (s) until two workers are at work again.
 BACK_LIMIT_S: Final = 300.0
 
 #: How often it is looked whether a worker has ended that nobody struck (s).
@@ -60,6 +60,7 @@ class Fire:
         self._crew = crew
         self._watch = watch
         self._proxies = proxies
+        self._turn = asyncio.Lock()
         self._harmed: set[str] = set()
         self._left: list[tuple[str, Collection[Place], float]] = []
         self._take_overs: list[float] = []
@@ -67,7 +68,7 @@ class Fire:
     async def burn(self, strokes: Sequence[Stroke]) -> None:
         """Carry out all strokes, each at its time, and wait until the last is over.
 
-        What is meant for a worker waits until two are at work.
+        What is meant for a worker waits until two are at work: a loaded machine burns longer.
 
         Raises:
             ExceptionGroup: They never were again.
@@ -119,9 +120,10 @@ class Fire:
         await reshard.merge(left, right)
 
     async def _strike_worker(self, stroke: Stroke) -> None:
-        await self._watch.until(lambda: len(self._at_work()) > 1, BACK_LIMIT_S)
-        worker = _of(self._at_work(), stroke)
-        self._harmed.add(worker.name)
+        async with self._turn:
+            await self._watch.until(lambda: len(self._at_work()) > 1, BACK_LIMIT_S)
+            worker = _of(self._at_work(), stroke)
+            self._harmed.add(worker.name)
         held, at = self._watch.held(worker.name), time.monotonic()
         if stroke.act is Act.STOP:
             worker.send(signal.SIGSTOP)

@@ -89,6 +89,27 @@ async def test_a_lapsed_claim_is_taken_over_and_the_late_outcome_is_dropped(
     assert len(rig.calls) == 1
 
 
+async def test_what_a_worker_wrote_after_its_claim_had_lapsed_is_written_over(
+    rig: Rig, call: Call
+) -> None:
+    """It was stopped between its last look at the claim and the sending, say."""
+    await rig.tell(call.begun())
+    await rig.run(20)
+    await rig.tell(call.record(Queue={"Name": "Old"}))
+    rig.dynamics.slow = lambda _request: 2 * CLAIM_S
+    late = asyncio.ensure_future(rig.push.push(call.id))
+    await asyncio.sleep(1)
+    rig.dynamics.slow = lambda _request: 0.0
+    await rig.tell(call.record(Queue={"Name": "New"}, LastUpdateTimestamp="2026-01-02T03:06:00Z"))
+    await rig.run(CLAIM_S + 10, rig.another())
+    assert rig.calls[0]["subcategory"] == "New"
+    await late
+    assert rig.calls[0]["subcategory"] == "Old"
+    await rig.run(10, rig.another())
+    assert rig.calls[0]["subcategory"] == "New"
+    assert len(rig.calls) == 1
+
+
 async def test_whose_intent_was_not_followed_by_an_outcome_is_read_before_it_is_written(
     rig: Rig, call: Call
 ) -> None:
