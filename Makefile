@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install run up test check judge bench locks image clean
+.PHONY: help install run up test check judge simulate bench locks image clean
 
 # The first python that is new enough and really starts (a name may be a shim that does not).
 PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
@@ -43,6 +43,11 @@ check: .venv/dev.stamp ## Check style, types and the layers of imports
 
 judge: .venv/dev.stamp ## Run the slow proofs: killed workers, the real KCL, the image; up to half an hour
 	@$(BIN)/pytest -m judge --durations=10
+
+SEEDS ?= 300
+
+simulate: .venv/dev.stamp ## Try SEEDS=300 seeds of the simulated world, or tell the story of SEED=
+	@PYTHONPATH=tests/support:. $(BIN)/python -m simulated --seeds $(SEEDS) $(if $(SEED),--seed $(SEED))
 
 bench: .venv/dev.stamp ## Measure
 	@$(BIN)/python tests/benchmarks/bench.py

@@ -32,6 +32,9 @@ _log = structlog.get_logger(__name__)
 #: An unfinished contact is kept this long after its last fact (s).
 UNFINISHED_S = 120 * 86_400.0
 
+#: Why a fact is ignored that would bring a forgotten contact back.
+FORGOTTEN = "contact was forgotten"
+
 #: Pauses while the store cannot be used: first and longest (s), doubling between.
 FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 30.0
@@ -85,6 +88,7 @@ class Ingest:
         if rejected:
             await self._patiently(lambda: self.store.quarantine(rejected))
         self.tally.messages += len(messages)
+        self.tally.facts += sum(map(len, facts.values()))
         self.tally.quarantined += len(rejected)
         if facts:
             self.news()
@@ -102,7 +106,6 @@ class Ingest:
             match found:
                 case Fact() if self._in_time(found):
                     facts.setdefault(found.contact_id, []).append((found, message))
-                    self.tally.facts += 1
                     self.tally.last_at = max(self.tally.last_at, found.at)
                 case Fact():
                     self._ignore("outside --since and --until")
@@ -122,11 +125,14 @@ class Ingest:
             return True
         return fact.at >= self.since and (not self.until or fact.at < self.until)
 
-    def _ignore(self, reason: str) -> None:
-        self.tally.ignored[reason] = self.tally.ignored.get(reason, 0) + 1
+    def _ignore(self, reason: str, count: int = 1) -> None:
+        self.tally.ignored[reason] = self.tally.ignored.get(reason, 0) + count
 
     async def _fold(self, facts: dict[str, list[tuple[Fact, Message]]]) -> list[Quarantined]:
-        """Fold facts into their contacts until all are saved; what no save can hold is returned."""
+        """Fold facts into their contacts until all are saved; what no save can hold is returned.
+
+        Those of contacts that were forgotten are taken out of ``facts``, and ignored.
+        """
         rejected: list[Quarantined] = []
         waiting = dict(facts)
         while waiting:
@@ -136,6 +142,8 @@ class Ingest:
             for entry, outcome in zip(changed, saved, strict=True):
                 if outcome is Saved.REFUSED:
                     rejected += self._too_large(entry, waiting[entry.contact.id])
+                if outcome is Saved.FORGOTTEN:
+                    self._ignore(FORGOTTEN, len(facts.pop(entry.contact.id)))
             again = [
                 entry.contact.id
                 for entry, outcome in zip(changed, saved, strict=True)

@@ -133,8 +133,8 @@ class Push:
         async with asyncio.TaskGroup() as group:
             while not stop.is_set():
                 beat()
-                if self.gate.state is not State.OPEN:
-                    await _first(self._reopen(), stop.wait())
+                if self.gate.state is not State.OPEN:  # nothing is claimed while nothing is taken
+                    await _first(self.gate.reopen(self.probe), stop.wait())
                 elif not await self._start(group):
                     await _first(self._rest(), stop.wait())
 
@@ -147,7 +147,7 @@ class Push:
         while not stop.is_set():
             async with asyncio.TaskGroup() as group:
                 while not stop.is_set() and await self._start(group):
-                    await _first(self._reopen(), stop.wait())
+                    await _first(self.gate.reopen(self.probe), stop.wait())
             following = await self.store.next_due()
             if following is None:
                 return
@@ -156,20 +156,12 @@ class Push:
                 _log.error("push.waiting", seconds=round(pause_s), why="an earlier run's claims")
             await _first(self.sleep(pause_s), stop.wait())
 
-    async def _reopen(self) -> None:
-        """Claim nothing while Dynamics takes nothing, and tell the operator once."""
-        if self.gate.state is State.OPEN:
-            return
-        _log.error("push.paused", reason=self.gate.reason.value)
-        await self.gate.reopen(self.probe)
-        _log.error("push.resumed")
-
     # --- which contacts ---
 
     async def _start(self, group: asyncio.TaskGroup) -> bool:
         """Start work on due contacts, as many as there is room for; False: none is in hand."""
         self._news.clear()
-        room = CONTACTS_AT_A_TIME - len(self._in_hand)
+        room = max(0, int(min(CONTACTS_AT_A_TIME, self.gate.room)) - len(self._in_hand))
         due = await self._due(CONTACTS_AT_A_TIME) if room else []
         fresh = [contact_id for contact_id in due if contact_id not in self._in_hand][:room]
         for contact_id in fresh:

@@ -24,6 +24,7 @@ from worker.connect.logged import LoggedDesktop
 from worker.connect.protocol import Desktop
 from worker.definitions import find_all
 from worker.dynamics.connection import Connection, connect
+from worker.dynamics.shared import SharedGate
 from worker.dynamics.writer import Writer
 from worker.errors import ConfigError, StoreUnavailable
 from worker.ingest import Ingest
@@ -73,6 +74,7 @@ class Service:
         ingest: Brings them into the store.
         push: Brings Dynamics to match.
         drain_s: Longest time (s) from stop to return.
+        shared: Keeps the gate true to the other workers', if there may be any.
         metrics: What is measured.
         health: Watches the loops.
         census: Counts what the store holds.
@@ -83,6 +85,7 @@ class Service:
     ingest: Ingest
     push: Push
     drain_s: float
+    shared: SharedGate | None = None
     metrics: Metrics = field(default_factory=Metrics)
     health: Health = field(default_factory=Health)
     census: Census = field(init=False)
@@ -119,12 +122,18 @@ class Service:
 
             for name, source in self.sources.items():
                 start(name, source.run(self.ingest.handle, stop), SILENCE_S, connects=True)
-            start("push", self.push.run(stop), PUSH_SILENCE_S)
+            if self.shared is not None:
+                await self.shared.join()
+                sharing = start("gate", self.shared.run(), SILENCE_S)
+            push = start("push", self.push.run(stop), PUSH_SILENCE_S)
             house = start("housekeeping", self._keep_house(), EXPIRE_EVERY_S + SILENCE_S)
             census = start("census", self.census.run(), SILENCE_S)
             await stop.wait()
             house.cancel()
             census.cancel()
+            await asyncio.wait((push,))
+            if self.shared is not None:
+                sharing.cancel()
 
     async def _keep_house(self) -> None:
         while True:
@@ -161,7 +170,8 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
             buckets = frozenset(settings.recording_buckets) or None
             ingest = Ingest(store, buckets, news=push.news)
             sources = _sources(settings, store, metrics)
-            yield Service(store, sources, ingest, push, settings.drain_s, metrics)
+            shared = _shared(settings, store, connection)
+            yield Service(store, sources, ingest, push, settings.drain_s, shared, metrics)
     finally:
         await store.close()
 
@@ -184,6 +194,16 @@ async def _push(
         pipelines=pipelines,
         terms=Terms(settings.constants, live=True, since=since),
     )
+
+
+def _shared(settings: Settings, store: ContactStore, connection: Connection) -> SharedGate | None:
+    """What makes one gate of all workers' gates; a store on one machine has one worker."""
+    if not settings.state.startswith("dynamodb:"):
+        return None
+    # A restarted worker is another one, and so are two that were given the same id.
+    name = f"{settings.worker_id or socket.gethostname()}-{uuid4().hex[:8]}"
+    user = f"gate/{settings.environment_url}/{settings.client_id}"
+    return SharedGate(connection.gate, store, user, name)
 
 
 def _sources(settings: Settings, store: ContactStore, metrics: Metrics) -> dict[str, Source]:

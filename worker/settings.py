@@ -51,7 +51,8 @@ class Settings(BaseSettings):
     tenant: str = Field(default="", description="Entra tenant id")
     client_id: str = Field(default="", description="Entra application (client) id")
     secret: str = Field(
-        default="", description="Where the client secret is: env:NAME, file:/path or a secret's ARN"
+        default="",
+        description="Where the client secret is: env:NAME, file:/path[#NAME] or a secret's ARN",
     )
     secret_expires: date | None = Field(default=None, description="Warns from 30 days before")
     scope: str = Field(default="", description="Token scope; default: environment_url/.default")

@@ -11,6 +11,7 @@ import pytest
 from worker.errors import ConfigError
 from worker.service import build, serve
 from worker.settings import Settings
+from worker.stores.memory import MemoryStore
 
 
 @pytest.fixture
@@ -37,6 +38,17 @@ async def test_the_service_reads_what_the_settings_name(
         assert service.push.terms.live
         assert set(service.push.terms.since) == {"phonecall"}
         assert service.ingest.news == service.push.news
+
+
+async def test_a_state_that_workers_share_comes_with_a_gate_that_they_share(
+    settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.service.open_store", lambda _spec: MemoryStore())
+    async with build(settings()) as service:
+        assert service.shared is None
+    async with build(settings(state="dynamodb:contacts", worker_id="w")) as service:
+        assert service.shared is not None
+        assert service.shared.gate is service.push.gate
 
 
 async def test_the_time_a_pipeline_was_first_loaded_is_remembered(
