@@ -17,3 +17,15 @@ def record_id(contact_id: str, pipeline: str, step: str) -> str:
 def note_id(record: str, told: str) -> str:
     """The primary key of the annotation that tells something about a record."""
     return str(uuid5(NAMESPACE, f"{record}/note/{told}"))
+
+
+def timeline_id(contact_id: str, table: str) -> str:
+    """The primary key of a contact's activity in ``definitions/timeline.toml``.
+
+    Worker and flow Lambda make the same one.
+
+    Args:
+        contact_id: The contact's id.
+        table: The activity's logical name, such as ``phonecall``; its step is named after it.
+    """
+    return record_id(contact_id.lower(), "timeline", table.upper())
