@@ -133,4 +133,8 @@ async def runtime_secrets(*, region: str) -> AsyncIterator[_InThread]:
     """Secrets Manager by the boto3 that Lambda's runtime brings; see ``read_secret``."""
     import boto3  # noqa: PLC0415 - not in the zip, and not needed where the secret is no ARN
 
-    yield _InThread(await asyncio.to_thread(boto3.client, "secretsmanager", region_name=region))
+    client = await asyncio.to_thread(boto3.client, "secretsmanager", region_name=region)
+    try:
+        yield _InThread(client)
+    finally:
+        client.close()
