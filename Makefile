@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install run up test check judge simulate bench locks image clean
+.PHONY: help install run up test check judge simulate bench locks image lambda clean
 
 # The first python that is new enough and really starts (a name may be a shim that does not).
 PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
@@ -63,6 +63,8 @@ locks: ## Lock the dependencies anew; needs uv
 	echo "localstack-core[runtime]==4.9.2" | $(LOCK) - --exclude-newer 2025-10-20 \
 		--output-file infra/locks/localstack.txt
 	echo "kclpy-ext==3.1.3.post4" | $(LOCK) - --output-file infra/locks/kcl.txt
+	$(LOCK) infra/lambda/requirements.in --constraint infra/locks/run.txt \
+		--output-file infra/locks/lambda.txt --upgrade
 
 image: ## Build the container's image with docker or buildah; BUILD_OPTIONS is for them
 	@if docker info >/dev/null 2>&1; then \
@@ -75,6 +77,9 @@ image: ## Build the container's image with docker or buildah; BUILD_OPTIONS is f
 	else \
 		echo "not run: no docker engine answers, and there is no buildah"; \
 	fi
+
+lambda: .venv/run.stamp ## Package the contact flows' Lambda as dist/flow-lambda.zip
+	@$(BIN)/python infra/lambda/package.py dist/flow-lambda.zip
 
 clean: ## Remove .venv and what tools left behind
 	rm -rf .venv .coverage* .hypothesis .*_cache

@@ -9,12 +9,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
-from urllib.parse import quote
 
 from pipelines.identity import record_id
-from pipelines.plan import SIDE_LEGS
+from pipelines.legs import SIDE_LEGS
+from worker.sandbox.timeline import timeline
 from worker.sandbox.traffic import Leg, Truth
-from worker.sandbox.traffic.people import BUCKET, MAILBOX, REGION
+from worker.sandbox.traffic.people import MAILBOX, object_url
 from worker.sandbox.traffic.truths import of_leg
 
 
@@ -30,7 +30,7 @@ MADE_BY: Final = {
 }
 
 #: The pipelines that are judged.
-PIPELINES: Final = tuple(pipeline for _, pipeline, _ in MADE_BY.values())
+PIPELINES: Final = (*(pipeline for _, pipeline, _ in MADE_BY.values()), "timeline")
 
 #: Entity sets in which nothing else may be.
 ACTIVITIES: Final = ("phonecalls", "tasks", "emails", "appointments", "annotations")
@@ -40,16 +40,23 @@ _COMPLETED: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """The record a contact should have: its entity set, key and columns (None: empty)."""
+    """A record a contact should have: entity set, key, columns (None: empty), who makes it."""
 
     entity_set: str
     key: str
     columns: dict[str, Any]
+    pipeline: str
 
 
 def expected(legs: Sequence[Leg]) -> list[Expected]:
     """The records that contacts should have, in their order; side legs have none."""
-    return [_of(leg) for leg in legs if leg.method not in SIDE_LEGS]
+    return [one for leg in legs if leg.method not in SIDE_LEGS for one in _all_of(leg)]
+
+
+def _all_of(leg: Leg) -> Iterator[Expected]:
+    yield _of(leg)
+    for entity_set, key, columns in timeline(leg, of_leg(leg)):
+        yield Expected(entity_set, key, columns, "timeline")
 
 
 def _of(leg: Leg) -> Expected:
@@ -64,7 +71,7 @@ def _of(leg: Leg) -> Expected:
         "statecode": _COMPLETED,
         **_OWN[leg.channel](leg, truth),
     }
-    return Expected(entity_set, record_id(leg.id, pipeline, step), columns)
+    return Expected(entity_set, record_id(leg.id, pipeline, step), columns, pipeline)
 
 
 def _minutes(truth: Truth) -> int:
@@ -85,7 +92,7 @@ def _call(_: Leg, truth: Truth) -> dict[str, Any]:
 
 def _chat(leg: Leg, truth: Truth) -> dict[str, Any]:
     key = leg.key_of("transcript")
-    url = f"https://{BUCKET}.s3.{REGION}.amazonaws.com/{quote(key)}" if key else None
+    url = object_url(key) if key else None
     return {
         "subject": f"Chat with {truth.agent or 'no agent'}",
         "description": f"Your Transcript URI is {url}" if url else None,
