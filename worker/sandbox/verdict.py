@@ -5,7 +5,7 @@ Expectations come from what happened (the traffic's ``Truth``), not from the mes
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -29,8 +29,9 @@ MADE_BY: Final = {
     "EMAIL": ("emails", "email", "CREATE"),
 }
 
-#: The pipelines that are judged.
-PIPELINES: Final = (*(pipeline for _, pipeline, _ in MADE_BY.values()), "timeline")
+#: The pipelines that make one record per contact of their channel, and all that are judged.
+OF_CHANNELS: Final = tuple(pipeline for _, pipeline, _ in MADE_BY.values())
+PIPELINES: Final = (*OF_CHANNELS, "timeline")
 
 #: Entity sets in which nothing else may be.
 ACTIVITIES: Final = ("phonecalls", "tasks", "emails", "appointments", "annotations")
@@ -48,9 +49,10 @@ class Expected:
     pipeline: str
 
 
-def expected(legs: Sequence[Leg]) -> list[Expected]:
-    """The records that contacts should have, in their order; side legs have none."""
-    return [one for leg in legs if leg.method not in SIDE_LEGS for one in _all_of(leg)]
+def expected(legs: Sequence[Leg], pipelines: Collection[str] = PIPELINES) -> list[Expected]:
+    """The records that these pipelines should make, in the contacts' order; side legs have none."""
+    found = (one for leg in legs if leg.method not in SIDE_LEGS for one in _all_of(leg))
+    return [one for one in found if one.pipeline in pipelines]
 
 
 def _all_of(leg: Leg) -> Iterator[Expected]:
