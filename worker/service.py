@@ -27,6 +27,7 @@ from worker.connect.protocol import Connect, Desktop
 from worker.connect.quota import Quota
 from worker.definitions import find_all
 from worker.dynamics.connection import Connection, connect
+from worker.dynamics.gate import Gate
 from worker.dynamics.shared import SharedGate
 from worker.dynamics.writer import Writer
 from worker.errors import ConfigError, StoreUnavailable
@@ -167,7 +168,7 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
     try:
         async with (
             connect(settings, answered=metrics.answered, renewed=metrics.token) as connection,
-            _amazon_connect(settings, metrics) as amazon,
+            _amazon_connect(settings, metrics, connection.gate) as amazon,
         ):
             push = await _push(settings, store, connection, amazon, pipelines)
             push.latency, push.wrote = metrics.latency, metrics.wrote
@@ -264,8 +265,10 @@ def _stream(settings: Settings, name: str, store: ContactStore, metrics: Metrics
 
 
 @asynccontextmanager
-async def _amazon_connect(settings: Settings, metrics: Metrics) -> AsyncIterator[Connect]:
-    quota = Quota(settings.connect_share)
+async def _amazon_connect(
+    settings: Settings, metrics: Metrics, gate: Gate
+) -> AsyncIterator[Connect]:
+    quota = Quota(settings.connect_share, lambda: gate.workers)
     async with aws.client("connect", attempts=1) as client:
         yield Client(client, quota, settings.connect_patience_s, metrics.connect)
 
