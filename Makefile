@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install run up test check judge simulate bench locks image lambda clean
+.PHONY: help install run up test check judge simulate torture fuzz bench locks image lambda clean
 
 # The first python that is new enough and really starts (a name may be a shim that does not).
 PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
@@ -48,6 +48,14 @@ SEEDS ?= 300
 
 simulate: .venv/dev.stamp ## Try SEEDS=300 seeds of the simulated world, or tell the story of SEED=
 	@PYTHONPATH=tests/support:. $(BIN)/python -m simulated --seeds $(SEEDS) $(if $(SEED),--seed $(SEED))
+
+MINUTES ?= 10
+
+torture: .venv/dev.stamp ## Set fire to real workers for MINUTES=10, as SEED=1 has it
+	@PYTHONPATH=tests/support:. $(BIN)/python -m torture --minutes $(MINUTES) --seed $(or $(SEED),1)
+
+fuzz: .venv/dev.stamp ## Try mutated messages, templates and pipeline files for SECONDS=60
+	@FUZZ_SECONDS=$(or $(SECONDS),60) $(BIN)/pytest -q -o timeout=0 tests/property/test_fuzz.py
 
 bench: .venv/dev.stamp ## Measure
 	@$(BIN)/python tests/benchmarks/bench.py

@@ -73,9 +73,14 @@ _PLACEHOLDER = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 _TAGS_LEFT_OUT = ("include", "render", "increment", "decrement", "extends", "block", "cycle")
 
 
+#: Longest text that is rendered; Liquid counts its bytes, we its characters. The longest columns
+#: there are hold 1,048,576 characters (reference ``dataverse.md`` section 4).
+LONGEST = 1_000_000
+
+
 class _Liquid(Environment):
     loop_iteration_limit = 1_000
-    output_stream_limit = 1_000_000  # bytes; a column holds far less
+    output_stream_limit = LONGEST
 
 
 def _environment(undefined: type[Undefined]) -> Environment:
@@ -149,10 +154,14 @@ class Template:
             lenient: Text is not held back for names without a value; they render empty.
         """
         if self._parts is not None:
-            return self._fill(self._parts, names, lenient=lenient)
-        if self.whole:
-            return self._evaluate(names)
-        return self._run(names, lenient=lenient)
+            value = self._fill(self._parts, names, lenient=lenient)
+        elif self.whole:
+            value = self._evaluate(names)
+        else:
+            value = self._run(names, lenient=lenient)
+        if isinstance(value, str) and len(value) > LONGEST:
+            return ABSENT if lenient or self.whole else HELD
+        return value
 
     def _fill(self, parts: list[tuple[Any, int]], names: Names, *, lenient: bool) -> Any:
         if self.whole:

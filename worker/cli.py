@@ -103,7 +103,7 @@ def replay_command(
         str,
         typer.Option(
             help="sqlite:PATH, memory, or dynamodb:TABLE (live workers push); "
-            "default: one for this run alone."
+            "default: one for this run alone, which knows no forgotten contacts."
         ),
     ] = "",
     dynamics: Annotated[

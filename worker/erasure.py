@@ -45,10 +45,11 @@ async def traces(store: ContactStore, contact_id: str, pipelines: Iterable[Pipel
     [entry] = await store.load([contact_id])
     contact = entry.contact
     named = view(contact)
+    mentioned = [item.id async for item in quarantined(store) if mentions(item, contact_id)]
     return Traces(
         facts=len(contact.facts),
         parked=len(contact.parked),
-        quarantined=len([item async for item in quarantined(store) if mentions(item, contact_id)]),
+        quarantined=len(mentioned),
         records=_records(contact, pipelines, known=entry.version > 0),
         related=sorted({str(named[n]).lower() for n in RELATED if n in named} - {contact_id}),
     )

@@ -105,6 +105,7 @@ class Ingest:
         if message.damage is not None:
             rejected.append(self._quarantined(message, message.damage))
             return
+        reasons: dict[str, None] = {}  # a message of a million bad parts is one all the same
         for found in self._decode(message):
             match found:
                 case Fact() if self._in_time(found):
@@ -116,7 +117,8 @@ class Ingest:
                 case Ignored(reason):
                     self._ignore(reason)
                 case Undecodable(reason):
-                    rejected.append(self._quarantined(message, reason))
+                    reasons[reason] = None
+        rejected += [self._quarantined(message, reason) for reason in reasons]
 
     def _decode(self, message: Message) -> list[Decoded]:
         try:

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
+from uuid import UUID
 
 import orjson
 import typer
@@ -82,7 +83,7 @@ def contact_forget(
     Nothing that is sent again or replayed into this state brings it back.
     """
     loaded = load_settings(settings)
-    known_as = contact_id.strip().lower()
+    known_as = _uuid(contact_id)
     pipelines = find_all(loaded.pipelines)
 
     async def look() -> erasure.Traces:
@@ -99,6 +100,14 @@ def contact_forget(
         typer.confirm(f"Forget {known_as}? Nothing brings it back", abort=True)
     asyncio.run(work())
     tell(f"{known_as} is forgotten")
+
+
+def _uuid(contact_id: str) -> str:
+    """A contact's id in the form it is kept in; half of one would be found in many messages."""
+    try:
+        return str(UUID(contact_id.strip()))
+    except ValueError:
+        raise typer.BadParameter(f"{contact_id!r} is no contact id, which is a UUID") from None
 
 
 def _told(traces: erasure.Traces) -> str:

@@ -23,7 +23,7 @@ from pipelines.lifecycle import milestones
 from pipelines.pipeline import Pipeline
 from pipelines.plan import Plan, Terms, judge_age, plan
 from pipelines.write import LIVE_ONLY, Kind, Write
-from worker.claims import CLAIM_S, claim, release
+from worker.claims import CLAIM_S, Claims
 from worker.connect import live
 from worker.connect.enrichment import Enrichment
 from worker.connect.errors import ConnectError, Refused
@@ -216,17 +216,17 @@ class Push:
         ledger.unsettle(contact)
         if self.terms.live:
             judge_age(contact, now, KEPT_S)
-        parked = set(contact.parked)
+        parked, before = set(contact.parked), ledger.columns_of(contact)
         # Counted from before the claim is saved, however long that takes.
         last_start = self.monotonic() + CLAIM_S - SERVER_S - REQUEST_S
         questions = self.enrichment.questions(contact) if self.enrichment else []
         if self.enrichment and questions:
             # Ours first: other workers that see it due would ask the same.
-            if not await self._claim(entry, ()):
+            if not await self._claims.take(entry, ()):
                 return
             await self.enrichment.complete(contact, questions)
         agenda = self._plan(contact)
-        if agenda.writes and not questions and not await self._claim(entry, agenda.writes):
+        if agenda.writes and not questions and not await self._claims.take(entry, agenda.writes):
             return
         retry_s = await self._work(entry, agenda, last_start) if agenda.writes else None
         contact.intent.clear()
@@ -238,7 +238,7 @@ class Push:
             entry.due_at = self.clock() + retry_s
         if "ended" in milestones(contact):
             entry.expires_at = self.clock() + KEPT_S
-        await release(self.store, entry, parked, self.clock)
+        await self._claims.release(entry, parked, before)
         if retry_s is None and not agenda.writes:
             latency_s = self.clock() - due_at
             self.latency(latency_s)
@@ -248,8 +248,9 @@ class Push:
         now = float("inf") if self.waits_over else self.clock()
         return plan(contact, self.pipelines, now, self.terms)
 
-    async def _claim(self, entry: Entry, writes: Iterable[Write]) -> bool:
-        return await claim(self.store, entry, writes, self.clock)
+    @property
+    def _claims(self) -> Claims:
+        return Claims(self.store, self.clock, self.monotonic, self.sleep)
 
     async def _work(self, entry: Entry, agenda: Plan, last_start: float) -> float | None:
         """Carry out writes until none are left; the pause (s) if something must be tried again."""

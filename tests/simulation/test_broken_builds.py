@@ -6,7 +6,6 @@ import asyncio
 
 from collections.abc import Callable
 from functools import partial
-from itertools import count
 from typing import Any
 
 import pytest
@@ -15,6 +14,7 @@ from pipelines import ledger, plan
 from pipelines.fact import Fact
 from pipelines.identity import record_id
 from simulated import simulate
+from simulated.loop import PROCESS
 from worker.dynamics import requests
 from worker.dynamics.gate import Gate
 from worker.leases import choice
@@ -85,9 +85,12 @@ def retry_after_ignored(patch: Patch) -> None:
     patch.setattr(Gate, "throttled", lambda *_: None)
 
 
-def record_ids_made_up_each_time(patch: Patch) -> None:
-    tries = count()
-    patch.setattr(plan, "record_id", lambda *names: record_id(*names[:2], f"{next(tries)}"))
+def record_ids_of_each_workers_own(patch: Patch) -> None:
+    def own_id(contact_id: str, pipeline: str, step: str) -> str:
+        process = PROCESS.get()
+        return record_id(contact_id, pipeline, f"{step} {process and process.name}")
+
+    patch.setattr(plan, "record_id", own_id)
 
 
 def child_shards_read_at_once(patch: Patch) -> None:
@@ -112,7 +115,7 @@ def checkpoint_without_lease(patch: Patch) -> None:
         (update_without_if_match, "I6"),
         (stale_record_wins, "I1 I5"),
         (retry_after_ignored, "Retry-After"),
-        (record_ids_made_up_each_time, "I4"),
+        (record_ids_of_each_workers_own, "I4"),
         (child_shards_read_at_once, "I3"),
         (checkpoint_without_lease, "I3 I7"),
     ],

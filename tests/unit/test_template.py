@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pipelines.template import (
     ABSENT,
     HELD,
+    LONGEST,
     Template,
     TemplateError,
     as_text,
@@ -184,6 +185,16 @@ def test_a_filter_without_use_for_a_value_makes_none() -> None:
 
 def test_a_loop_has_bounds() -> None:
     assert rendered("{% for i in (1..5000) %}x{% endfor %}", lenient=True) is ABSENT
+
+
+@pytest.mark.parametrize(
+    "source", ["{{Queue}}{{Queue}}", "{{ Queue | append: Queue }}", "{{Queue}}{{ Queue | upcase }}"]
+)
+def test_so_has_a_text(source: str) -> None:
+    fits, too_long = ({"Queue": "é" * length} for length in (LONGEST // 4, LONGEST // 2 + 1))
+    assert len(rendered(source, fits)) == LONGEST // 2
+    assert rendered(source, too_long) in (HELD, ABSENT)
+    assert rendered(source, too_long, lenient=True) is ABSENT
 
 
 @pytest.mark.parametrize(

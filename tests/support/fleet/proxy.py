@@ -78,7 +78,10 @@ class Proxy:
             yield
         finally:
             server.close()
-            await self._cut()
+            links = list(self._links)
+            for link in links:
+                link.cancel()
+            await asyncio.gather(*links, return_exceptions=True)
 
     @contextmanager
     def troubled(self, trouble: Trouble) -> Iterator[None]:
@@ -91,12 +94,6 @@ class Proxy:
             yield
         finally:
             self.trouble = Trouble.NONE
-
-    async def _cut(self) -> None:
-        links = list(self._links)
-        for link in links:
-            link.cancel()
-        await asyncio.gather(*links, return_exceptions=True)
 
     def _accept(self, reader: StreamReader, writer: StreamWriter) -> None:
         link = asyncio.create_task(self._carry(reader, writer))
@@ -125,26 +122,27 @@ class Proxy:
 
     async def _ask(self, link: _Link) -> None:
         while piece := await link.reader.read(_PIECE):
-            await self._pass_time()
+            await self._suffer(link)
             link.far_writer.write(piece)
             await link.far_writer.drain()
 
     async def _answer(self, link: _Link) -> None:
         while piece := await link.far_reader.read(_PIECE):
-            await self._pass_time()
+            await self._suffer(link)
             if self.trouble is Trouble.RESET:
                 _reset(link.writer)
                 return
-            link.dead |= self.trouble is Trouble.HALF_OPEN
             if not link.dead:
                 link.writer.write(piece)
                 await link.writer.drain()
         if link.dead or self.trouble is Trouble.HALF_OPEN:
             await asyncio.Event().wait()  # until the worker closes
 
-    async def _pass_time(self) -> None:
+    async def _suffer(self, link: _Link) -> None:
+        """What both ways have in common."""
         if self.trouble is Trouble.DELAY:
             await asyncio.sleep(self._delay_s)
+        link.dead |= self.trouble is Trouble.HALF_OPEN
 
 
 @contextmanager

@@ -49,20 +49,12 @@ async def kinesis_mock() -> AsyncIterator[str]:
     node, npm = shutil.which("node"), shutil.which("npm")
     if not node or not npm:
         raise ConfigError("not run: kinesis-local needs Node.js and npm")
-    port = _free_port()
-    environment = {
-        "PATH": os.environ["PATH"],
-        "KINESIS_MOCK_PLAIN_PORT": str(port),
-        "KINESIS_MOCK_TLS_PORT": str(_free_port()),
-        "LOG_LEVEL": "ERROR",
-        "AWS_REGION": CREDENTIALS["AWS_DEFAULT_REGION"],
-        **{f"{call}_DURATION": "10ms" for call in ("CREATE_STREAM", "SPLIT_SHARD", "MERGE_SHARDS")},
-    }
+    port = free_port()
     server = await asyncio.create_subprocess_exec(
         node,
         "main.js",
-        cwd=await asyncio.to_thread(_installed, npm),
-        env=environment,
+        cwd=await asyncio.to_thread(installed_kinesis_mock, npm),
+        env=kinesis_mock_environment(port),
         stdin=DEVNULL,
         stdout=DEVNULL,
         stderr=DEVNULL,
@@ -75,11 +67,24 @@ async def kinesis_mock() -> AsyncIterator[str]:
         await end(server)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that is free just now."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def kinesis_mock_environment(port: int) -> dict[str, str]:
+    """What ``main.js`` of kinesis-local goes by."""
+    return {
+        "PATH": os.environ["PATH"],
+        "KINESIS_MOCK_PLAIN_PORT": str(port),
+        "KINESIS_MOCK_TLS_PORT": str(free_port()),
+        "LOG_LEVEL": "ERROR",
+        "AWS_REGION": CREDENTIALS["AWS_DEFAULT_REGION"],
+        **{f"{call}_DURATION": "10ms" for call in ("CREATE_STREAM", "SPLIT_SHARD", "MERGE_SHARDS")},
+    }
 
 
 async def _listening(port: int, server: Process) -> None:
@@ -95,7 +100,7 @@ async def _listening(port: int, server: Process) -> None:
     raise ConfigError(f"{KINESIS_MOCK} did not start (exit code {server.returncode})")
 
 
-def _installed(npm: str) -> Path:
+def installed_kinesis_mock(npm: str) -> Path:
     """The package's folder, installed by npm the first time it is needed."""
     cache = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "connect-dynamics"
     home = cache / ("npm-" + KINESIS_MOCK.replace("@", "-"))

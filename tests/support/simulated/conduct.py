@@ -22,8 +22,9 @@ from worker.stores.protocol import Entry
 #: 300 s, the request may take 60 and Dataverse 120.
 LAST_START_S = 120.0
 
-#: Columns of the simulation's own: a contact record's number, which only grows, and one of few
-#: values, which comes back.
+#: Columns of the simulation's own: the contact, its record's number, which only grows, and one of
+#: few values, which comes back.
+CONTACT = "new_contact"
 REVISION = "new_revision"
 MOOD = "new_mood"
 
@@ -69,7 +70,7 @@ class Conduct:
         story: Told of breaches, and of every request.
         contacts: Record key -> contact.
         going: Requests that have left and may yet be carried out.
-        created: Keys of records that were created.
+        created: Key of each record that was created -> its contact.
         deleted: Keys of records that a person deleted.
         revisions: Key -> the newest contact record that was carried out.
     """
@@ -77,7 +78,7 @@ class Conduct:
     story: Story
     contacts: Mapping[str, str]
     going: set[Sent] = field(default_factory=set)
-    created: set[str] = field(default_factory=set)
+    created: dict[str, str] = field(default_factory=dict)
     deleted: set[str] = field(default_factory=set)
     revisions: dict[str, int] = field(default_factory=dict)
     _claims: dict[str, _Claim] = field(default_factory=dict)
@@ -139,20 +140,18 @@ class Conduct:
         key, body = sent.key, sent.request.body or {}
         self.story.tell("dataverse", f"{sent.request.method} {key[:8]} {_shown(body)} {status}")
         if is_create(sent.request) or key not in self.created or key in self.deleted:
-            self._created(key)
+            self._created(key, str(body.get(CONTACT)))
         revision = int(body.get(REVISION) or 0)
         if revision < self.revisions.get(key, 0) and REVISION in body and not sent.late:
             self.story.breach("I5", f"{key} got contact record {revision} over a newer one")
         self.revisions[key] = max(revision, self.revisions.get(key, 0))
 
-    def _created(self, key: str) -> None:
-        if key not in self.contacts:
-            self.story.breach("I4", f"{key} was created, which is no contact's")
-        elif key in self.deleted:
+    def _created(self, key: str, contact: str) -> None:
+        if key in self.deleted:
             self.story.breach("I6", f"{key} is back, which a person had deleted")
-        elif key in self.created:
-            self.story.breach("I4", f"{key} was created twice")
-        self.created.add(key)
+        elif contact in self.created.values():
+            self.story.breach("I4", f"{key} was created, and {contact} had a record")
+        self.created[key] = contact
 
 
 def key_of(request: Request) -> str:
@@ -165,4 +164,5 @@ def key_of(request: Request) -> str:
 def _shown(body: Mapping[str, object]) -> str:
     """The columns of a request, and of the simulation's own and the state the values."""
     told = (REVISION, MOOD, "statecode")
-    return " ".join(f"{name}={body[name]}" if name in told else name for name in body)
+    names = (name for name in body if name != CONTACT)
+    return " ".join(f"{name}={body[name]}" if name in told else name for name in names)

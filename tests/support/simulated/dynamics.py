@@ -60,6 +60,7 @@ class Dataverse:
         memory: The records.
         mood: What it makes of requests.
         weather: How it can be reached.
+        doorstep: Not weather, but a place for an ambush: where a request is about to be sent.
     """
 
     loop: VirtualLoop
@@ -67,6 +68,7 @@ class Dataverse:
     memory: MemoryDynamics
     mood: Mood = field(default_factory=Mood)
     weather: Weather = field(default_factory=Weather)
+    doorstep: Weather = field(default_factory=Weather)
 
     def answer(self, sent: Sent, token: str) -> httpx.Response:
         """Carry a request out, or refuse it."""
@@ -107,7 +109,9 @@ class Wire:
         Raises:
             httpx.ReadError: There is none.
         """
-        await asyncio.sleep(0)  # as httpx: a time-out that has struck takes effect before it sends
+        if self._network.ambush is not None:
+            self._network.ambush(self._process, self._dataverse.doorstep)
+        await asyncio.sleep(0)  # as in httpx; a time-out may strike here, or just too late
         body = None if content is None else orjson.loads(content)
         path = url.removeprefix(_BASE)
         sent = self._conduct.leaves(self._process, Request(method, path, headers, body))

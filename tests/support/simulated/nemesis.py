@@ -25,7 +25,12 @@ SPARED_S: Final = 150.0
 DRAIN_S: Final = 30.0
 
 #: Where workers are struck, and at what share of answers: mostly after a request of theirs.
-AMBUSHES: Final = (("dataverse", 0.2), ("dataverse", 0.5), ("store", 0.03), ("leases", 0.03))
+AMBUSHES: Final = (("dataverse", 0.3), ("dataverse", 0.3), ("store", 0.03), ("leases", 0.03))
+
+#: For how long a process is stopped (s): as long as a lease lives, less than a claim does, more.
+SHORT_S: Final = (1.0, 30.0)
+MIDDLE_S: Final = (30.0, 130.0)
+LONG_S: Final = (280.0, 400.0)
 
 
 @dataclass(slots=True)
@@ -57,9 +62,9 @@ class Nemesis:
 
     def _kinds(self) -> Iterator[Callable[[float], float]]:
         """Plans trouble that begins at a time; how long (s) it lasts."""
-        yield from (self._kill, self._stop, self._ambush, self._terminate, self._clock)
+        yield from (self._kill, self._stop, self._ambush, self._haunt, self._terminate)
         yield from (self._bad_store, self._bad_leases, self._bad_kinesis, self._bad_network)
-        yield from (self._throttle, self._outage, self._tokens, self._forbid, self._reshard)
+        yield from (self._clock, self._throttle, self._outage, self._tokens, self._forbid, self._reshard)
 
     def _at(self, at_s: float, act: Callable[[], object]) -> None:
         self.services.loop.outside(at_s - self.services.loop.time(), act)
@@ -94,10 +99,22 @@ class Nemesis:
 
     def _ambush(self, at_s: float) -> float:
         """For a while some workers are struck just when a service has done what they asked."""
-        rng, network = self.services.rng, self.services.network
+        service, share = self.services.rng.choice(AMBUSHES)
         strikes = [(self._take_down, self._absence_s()), (self._hold_up, self._stall_s())]
+        return self._lurk(at_s, service, share, strikes)
 
-        service, share = rng.choice(AMBUSHES)
+    def _haunt(self, at_s: float) -> float:
+        """Some workers are stopped on the verge of sending, for longer than a claim lasts."""
+        return self._lurk(at_s, "doorstep", 0.5, [(self._hold_up, self._stall_s(LONG_S))])
+
+    def _lurk(
+        self,
+        at_s: float,
+        service: str,
+        share: float,
+        strikes: list[tuple[Callable[[Worker, float], object], float]],
+    ) -> float:
+        rng, network = self.services.rng, self.services.network
 
         def lurk(process: Process, weather: Weather) -> None:
             if weather is self.services.weather(service) and rng.random() < share:
@@ -130,10 +147,9 @@ class Nemesis:
     def _absence_s(self) -> float:
         return self.services.rng.choice((0.1, 5.0, 60.0))
 
-    def _stall_s(self) -> float:
-        """Up to a lease's life, less than a claim's, or more."""
+    def _stall_s(self, *lengths: tuple[float, float]) -> float:
         rng = self.services.rng
-        return rng.uniform(*rng.choice(((1, 30), (30, 130), (280, 400))))
+        return rng.uniform(*rng.choice(lengths or (SHORT_S, MIDDLE_S, LONG_S)))
 
     def _terminate(self, at_s: float) -> float:
         def terminate(worker: Worker, for_s: float) -> None:

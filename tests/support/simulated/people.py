@@ -32,7 +32,8 @@ class People:
         """Edit or delete a record, if there is one."""
         rng = self.services.rng
         memory = self.services.dataverse.memory
-        settled = [key for _, key in sorted(memory.records) if self._settled(key)]
+        calls = [key for _, key in sorted(memory.records) if key in self.services.conduct.contacts]
+        settled = [key for key in calls if self._settled(key)]
         if not settled:
             return
         key = rng.choice(settled)

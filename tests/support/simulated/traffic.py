@@ -14,7 +14,7 @@ import orjson
 from pipelines.identity import record_id
 from pipelines.loader import load
 from pipelines.pipeline import Pipeline
-from simulated.conduct import MOOD, REVISION
+from simulated.conduct import CONTACT, MOOD, REVISION
 from worker.definitions import SHIPPED
 from worker.sandbox.traffic import KINDS, RECORDS, START, Leg, Sent, disturb, history, malformed
 from worker.sandbox.verdict import Expected, expected
@@ -27,6 +27,14 @@ COMPRESS: Final = 0.1
 CALLS: Final = tuple(kind for kind in KINDS if kind.startswith("voice") and kind != "voice_midnight")
 
 _COLUMNS: Final = f"""
+[[step]]
+name   = "CONTACT"
+on     = "created"
+method = "PATCH"
+entity = "phonecalls"
+query  = "({{{{STEP2-Response.activityid}}}})"
+body   = '''{{"{CONTACT}": "{{{{ContactId}}}}"}}'''
+
 [[step]]
 name   = "REVISION"
 on     = "record"
@@ -74,7 +82,7 @@ def traffic(rng: Random, contacts: int, over_s: float) -> Traffic:
         told = history(rng.choice(CALLS), rng, start, COMPRESS)
         legs += told.contacts
         revisions: dict[str, dict[str, Any]] = {}
-        messages = list(_revised(told.sent, rng, revisions))
+        messages = list(_revised(told.sent, rng, revisions, rng.choice((60.0, 250.0))))
         sent += [message._replace(at_s=message.at_s + begins_s) for message in messages]
         wanted += [_with(one, revisions) for one in _expected(told.contacts)]
     if rng.random() < 0.3:
@@ -98,7 +106,7 @@ def _with(found: tuple[str, Expected], revisions: dict[str, dict[str, Any]]) -> 
 
 
 def _revised(
-    messages: list[Sent], rng: Random, revisions: dict[str, dict[str, Any]]
+    messages: list[Sent], rng: Random, revisions: dict[str, dict[str, Any]], every_s: float
 ) -> Iterator[Sent]:
     """The messages, with several versions of each contact record; the last are noted."""
     for message in messages:
@@ -107,12 +115,12 @@ def _revised(
         elif message.contact_id not in revisions:
             record = orjson.loads(message.body)
             written = datetime.fromisoformat(record["LastUpdateTimestamp"])
-            for number in range(1, rng.randint(2, 5)):
+            for number in range(1, rng.randint(2, 7)):
                 at = (written + timedelta(seconds=number)).astimezone(UTC)
                 said = {"revision": str(number), "mood": rng.choice("ab")}
                 record["LastUpdateTimestamp"] = at.strftime("%Y-%m-%dT%H:%M:%SZ")
                 record["Attributes"] = revisions[message.contact_id] = said
-                later_s = (number - 1) * rng.random() * 60
+                later_s = (number - 1) * rng.random() * every_s
                 yield message._replace(at_s=message.at_s + later_s, body=orjson.dumps(record))
 
 

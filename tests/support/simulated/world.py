@@ -100,13 +100,14 @@ class _World:
     def run(self) -> None:
         try:
             self.loop.run()
+            for failure in self.loop.failures:
+                self.story.breach("worker", failure)
+            if not self.story.breaches:
+                self._judge()
         except Stuck as stuck:
             self.story.breach("progress", str(stuck))
-        for failure in self.loop.failures:
-            self.story.breach("worker", failure)
-        if not self.story.breaches:
-            self._judge()
-        self.loop.end(self.fleet.processes)
+        finally:
+            self.loop.end(self.fleet.processes)
 
     def _put(self, body: bytes) -> None:
         shard = self.rng.choice(self.services.stream.open_shards)
@@ -184,5 +185,5 @@ def _services(loop: VirtualLoop, rng: Random, story: Story, told: Traffic) -> Se
         Safekeeping(story, stream, store),
         conduct,
         Pace(rng.choice((5.0, 20.0)), rng.choice((10.0, 30.0)), rng.choice((2.0, 20.0))),
-        {"dataverse": dataverse.weather},
+        {"dataverse": dataverse.weather, "doorstep": dataverse.doorstep},
     )

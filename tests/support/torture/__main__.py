@@ -32,11 +32,11 @@ def main() -> int:
         print(str(error) or "stopped", file=sys.stderr)
         return 1
     print(page(outcome))
-    if outcome.verdict.good and not outcome.fallen:
+    if outcome.good and not outcome.fallen:
         shutil.rmtree(folder)
     else:
         print(f"the workers' logs: {folder}")
-    return 0 if outcome.verdict.good else 1
+    return 0 if outcome.good else 1
 
 
 async def _run(folder: Path, seed: int, fire_s: float) -> Outcome:

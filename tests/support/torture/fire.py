@@ -7,7 +7,7 @@ import signal
 import time
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final, TypeVar
 
 from fleet.crew import Crew, Worker
@@ -57,8 +57,8 @@ class Fire:
         self._crew = crew
         self._watch = watch
         self._proxies = proxies
-        self._struck: set[str] = set()
-        self._lost: list[tuple[str, Place, float]] = []
+        self._harmed: set[str] = set()
+        self._left: list[tuple[str, Collection[Place], float]] = []
         self._take_overs: list[float] = []
 
     async def burn(self, strokes: Sequence[Stroke]) -> None:
@@ -73,9 +73,15 @@ class Fire:
             replacing.cancel()
 
     def take_overs(self) -> list[float]:
-        """After how long (s) others got on with the shards of workers that were struck."""
-        read = [(self._watch.read_again(place, name), at) for name, place, at in self._lost]
-        return sorted([*self._take_overs, *(moment - at for moment, at in read if moment)])
+        """After how long (s) others got on with the shards of workers that were struck.
+
+        Of a worker that was paused this was noted before it went on: what it then takes again is
+        nobody's take-over.
+        """
+        for left in self._left:
+            self._note_take_overs(*left)
+        self._left.clear()
+        return sorted(self._take_overs)
 
     async def _strike(self, stroke: Stroke) -> None:
         if stroke.act in NETWORK:
@@ -95,44 +101,53 @@ class Fire:
         await asyncio.sleep(stroke.for_s)
 
     async def _reshard(self, stroke: Stroke) -> None:
-        reshard = Reshard(self._ground.kinesis, _of([*self._ground.streams.values()], stroke))
-        whole = _of(await reshard.open(), stroke)
+        streams = [Reshard(self._ground.kinesis, name) for name in self._ground.streams.values()]
+        shards = [(stream, shard) for stream in streams for shard in await stream.open()]
+        reshard, whole = _of(shards, stroke)
         await reshard.split(whole)
         await self._last(stroke)
         left, right = (shard for shard in await reshard.open() if whole.id in shard.parents)
         await reshard.merge(left, right)
 
     async def _strike_worker(self, stroke: Stroke) -> None:
-        unharmed = [worker for worker in self._crew.running if worker.name not in self._struck]
-        if not unharmed:
-            return
-        worker = _of(unharmed, stroke)
-        self._struck.add(worker.name)
-        held, at = list(self._watch.held(worker.name)), time.monotonic()
+        while not self._up():  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(_LOOK_S)
+        worker = _of(self._up(), stroke)
+        self._harmed.add(worker.name)
+        # With nobody else up it would be the start of the next worker that is measured.
+        held = self._watch.held(worker.name) if self._up() else ()
+        at = time.monotonic()
         if stroke.act is Act.STOP:
             worker.send(signal.SIGSTOP)
             await self._last(stroke)
-            self._note_take_overs(worker, held, at)
+            self._note_take_overs(worker.name, held, at)
             worker.send(signal.SIGCONT)
-            self._struck.discard(worker.name)
+            self._harmed.discard(worker.name)
             return
         worker.send(signal.Signals[stroke.act.value])
-        self._lost += [(worker.name, place, at) for place in held]
+        self._left += [(worker.name, held, at)]
         if await worker.process.wait() not in {0, -signal.SIGKILL}:
             self._note_fallen(worker)
         await self._last(stroke)
         await self._crew.start()
 
-    def _note_take_overs(self, paused: Worker, held: Sequence[Place], at: float) -> None:
-        """Before it goes on: what it then takes again is nobody's take-over."""
-        read = [self._watch.read_again(place, paused.name) for place in held]
+    def _up(self) -> list[Worker]:
+        """Workers that have started and are let alone: what has not begun cannot be broken off."""
+        return [
+            worker
+            for worker in self._crew.running
+            if worker.name not in self._harmed and worker.said("service.started")
+        ]
+
+    def _note_take_overs(self, name: str, held: Collection[Place], at: float) -> None:
+        read = [self._watch.read_again(place, name) for place in held]
         self._take_overs += [moment - at for moment in read if moment]
 
     async def _replace_fallen(self) -> None:
         while True:
             for worker in [*self._crew.workers.values()]:
-                if not worker.running and worker.name not in self._struck:
-                    self._struck.add(worker.name)
+                if not worker.running and worker.name not in self._harmed:
+                    self._harmed.add(worker.name)
                     self._note_fallen(worker)
                     await self._crew.start()
             await asyncio.sleep(_LOOK_S)

@@ -6,7 +6,7 @@ import statistics
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from fleet.account import missing_in_state
@@ -68,7 +68,12 @@ class Outcome:
     fallen: list[str]
     take_overs: list[float]
     counts: dict[str, int]
-    verdict: Verdict = field(repr=False)
+    verdict: Verdict
+
+    @property
+    def good(self) -> bool:
+        """Whether everything was done, and nothing is wrong."""
+        return self.at_rest and self.verdict.good
 
 
 async def judge(trial: Trial, journal: Journal) -> Verdict:
@@ -76,26 +81,32 @@ async def judge(trial: Trial, journal: Journal) -> Verdict:
     puts = trial.producer.puts
     in_state = [fault async for fault in missing_in_state(trial.ground.store, puts)]
     wanted = expected_with_version(trial.producer.legs, [put.message for put in puts])
-    records = trial.ground.dataverse.dump()
-    unwanted = _unwanted(wanted, records)
-    wrong = [line for line in differences(wanted, records) if line not in unwanted]
-    twice = [f"{name}({key}) made {n} times" for (name, key), n in journal.creates.items() if n > 1]
+    wrong, doubled = wrong_in_dynamics(wanted, trial.ground.dataverse.dump(), journal)
     return Verdict(
         lost=[*(line for line in in_state if line.startswith("lost")), *wrong],
-        doubled=[*unwanted, *twice],
+        doubled=doubled,
         stale=[*(line for line in in_state if not line.startswith("lost")), *journal.stale],
         disordered=trial.watch.wrong,
     )
 
 
-def _unwanted(wanted: Sequence[Expected], records: Records) -> set[str]:
-    """What ``differences`` says of records that no contact should have."""
-    keys = {(one.entity_set, one.key) for one in wanted}
+def wrong_in_dynamics(
+    wanted: Sequence[Expected], records: Records, journal: Journal
+) -> tuple[list[str], list[str]]:
+    """What is lost there, and what is doubled."""
+    keys = {one.key for one in wanted}
     others = {
-        name: [row for row in records.get(name, []) if (name, row.get("activityid")) not in keys]
+        name: [row for row in records.get(name, []) if row.get("activityid") not in keys]
         for name in ACTIVITIES
     }
-    return set(differences([], others))
+    unwanted = list(differences([], others))
+    lost = [line for line in differences(wanted, records) if line not in unwanted]
+    twice = [
+        f"{name}({key}) was made {times} times"
+        for (name, key), times in journal.creates.items()
+        if times > 1
+    ]
+    return lost, [*unwanted, *twice]
 
 
 def page(outcome: Outcome) -> str:

@@ -77,11 +77,11 @@ class _Train:
     longest_s: float
 
 
-#: A pause is shorter or longer than a lease lives (10 s) and than a claim's requests may begin.
+#: A pause is shorter or longer than a lease lives (10 s).
 _TRAINS: Final = (
-    _Train(15, (Act.KILL,), 0, 8),
-    _Train(40, (Act.STOP,), 2, 25),
-    _Train(40, (Act.TERMINATE,), 0, 5),
+    _Train(17, (Act.KILL,), 0, 8),
+    _Train(45, (Act.STOP,), 2, 25),
+    _Train(60, (Act.TERMINATE,), 0, 5),
     _Train(60, (Act.RESHARD,), 10, 30),
     _Train(8, NETWORK, 1, 6),
     _Train(20, SANDBOX, 4, 14),

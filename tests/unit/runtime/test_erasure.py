@@ -16,7 +16,7 @@ from worker.dynamics.memory import Failure
 from worker.erasure import erase, mentions, traces
 from worker.errors import StoreUnavailable
 from worker.ingest import FORGOTTEN
-from worker.push import CLAIM_S
+from worker.claims import CLAIM_S
 from worker.sources.protocol import Message
 from worker.stores.protocol import Quarantined
 

@@ -386,20 +386,21 @@ def failing_twice(call: Callable[..., object]) -> Callable[..., object]:
     return lambda *args: call(*args) if next(left, None) is None else fail()
 
 
-async def test_an_outcome_that_cannot_be_saved_is_found_out_after_the_claim(
-    rig: Rig, call: Call, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("away_s", "sent"), [(200, ["POST"]), (500, ["POST", "POST", "GET"])])
+async def test_an_outcome_is_saved_once_the_store_is_back_or_else_found_out_after_the_claim(
+    rig: Rig, call: Call, monkeypatch: pytest.MonkeyPatch, away_s: float, sent: list[str]
 ) -> None:
     await rig.tell(call.begun())
     save = rig.store.save
 
     async def save_claims_only(entries: list[object]) -> object:
-        if rig.calls and rig.push.monotonic() < 200:
+        if rig.calls and rig.push.monotonic() < away_s:
             raise StoreUnavailable("locked")
         return await save(entries)
 
     monkeypatch.setattr(rig.store, "save", save_claims_only)
-    await rig.run(400)
-    assert rig.sent == ["POST", "POST", "GET"]
+    await rig.run(away_s + 400)
+    assert rig.sent == sent
     assert (await rig.entry(call.id)).due_at is None
     assert len(rig.calls) == 1
 
