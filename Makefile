@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install run up test check judge bench locks image lambda clean
+.PHONY: help install run up test check judge mutants bench locks image lambda clean
 
 # The first python that is new enough and really starts (a name may be a shim that does not).
 PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
@@ -44,6 +44,9 @@ check: .venv/dev.stamp ## Check style, types and the layers of imports
 judge: .venv/dev.stamp ## Run the slow proofs: killed workers, the real KCL, the image; up to half an hour
 	@$(BIN)/pytest -m judge --durations=10
 
+mutants: .venv/mutants.stamp ## Break pure core and leases on purpose to try the tests; MODULES=pipelines.plan for some
+	@nice -n 10 $(BIN)/python tests/benchmarks/mutants.py $(MODULES)
+
 bench: .venv/dev.stamp ## Measure
 	@$(BIN)/python tests/benchmarks/bench.py
 
@@ -54,6 +57,8 @@ locks: ## Lock the dependencies anew; needs uv
 	$(LOCK) --constraint infra/locks/run.txt --output-file infra/locks/worker.txt --upgrade
 	$(LOCK:pyproject.toml=infra/lambda/requirements.in) --constraint infra/locks/run.txt \
 		--output-file infra/locks/lambda.txt --upgrade
+	echo 'mutmut>=3.8,<4' | $(LOCK:pyproject.toml=-) --constraint infra/locks/dev.txt \
+		--output-file infra/locks/mutants.txt --upgrade
 
 image: ## Build the container's image with docker or buildah; BUILD_OPTIONS is for them
 	@if docker info >/dev/null 2>&1; then \
@@ -86,4 +91,10 @@ $(BIN)/pip:
 
 .venv/dev.stamp: infra/locks/dev.txt .venv/run.stamp
 	$(PIP) --require-hashes --requirement infra/locks/dev.txt
+	@touch $@
+
+# Beside what is installed, not in it: only make mutants has it on its path.
+.venv/mutants.stamp: infra/locks/mutants.txt .venv/dev.stamp
+	rm -rf .venv/mutants
+	$(PIP) --require-hashes --target .venv/mutants --requirement infra/locks/mutants.txt
 	@touch $@
