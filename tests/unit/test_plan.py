@@ -301,6 +301,24 @@ def test_a_lookup_by_key_needs_no_query(record: Makes, told: Told) -> None:
     assert lookup.url == "contacts"
 
 
+def test_a_file_is_read_once_and_one_that_comes_before_it_anew(
+    record: Makes, stored: Makes, told: Told, carry_out: CarryOut
+) -> None:
+    read = '[[step]]\nname = "LENS"\non = "transcript"\nread = true\n'
+    contact = told(record())
+
+    def reads(folder: str) -> list[tuple[str, tuple[str, str] | None]]:
+        contact.observe(stored(f"{folder}/{contact.id}_20260102T03:00_UTC.json"))
+        writes = planned(contact, CREATE + read).writes
+        carry_out(contact, writes, {})
+        return [(w.url, w.file) for w in writes if w.kind is Kind.LOOKUP]
+
+    for folder in "ba":
+        key = f"{folder}/{contact.id}_20260102T03:00_UTC.json"
+        assert reads(folder) == [(f"s3://recordings/{key}", ("recordings", key))]
+        assert reads(folder) == []
+
+
 def test_lookups_of_all_pipelines_go_first(record: Makes, told: Told) -> None:
     pipelines = [load('name = "a"' + CREATE), load('name = "b"' + WHO)]
     found = plan(told(record()), pipelines, ENDED, Terms())

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -13,11 +14,12 @@ from pipelines.identity import record_id
 from pipelines.lifecycle import MILESTONES
 from pipelines.loader import load
 from pipelines.plan import AWAITED, Plan, Terms, judge_age, opening, plan
-from pipelines.write import Kind
+from pipelines.write import Kind, Write
 
 
 Told = Callable[..., Contact]
 Makes = Callable[..., Fact]
+CarryOut = Callable[[Contact, Iterable[Write], dict[str, Any]], None]
 
 BEGAN = 1767322800.0  # 03:00:00
 ANSWERED = BEGAN + 20
@@ -130,9 +132,9 @@ def test_within_bounds_the_wait(record: Makes, told: Told) -> None:
 
 
 def test_the_earliest_of_several_waits_counts(record: Makes, told: Told) -> None:
-    later = CLOSE.replace('"CLOSE"', '"LATER"') + 'within = "20m"'
-    found = planned(told(record()), CREATE, FILE, later, CLOSE + 'within = "10m"')
-    assert found.next_at == ENDED + 600
+    waits = (CLOSE.replace('"CLOSE"', '"LATER"') + 'within = "20m"', CLOSE + 'within = "10m"')
+    for order in permutations(waits):
+        assert planned(told(record()), CREATE, FILE, *order).next_at == ENDED + 600
 
 
 def test_before_the_end_nothing_runs_out(event: Makes, told: Told) -> None:
@@ -268,6 +270,12 @@ def test_it_is_never_opened_in_a_replay(event: Makes, told: Told) -> None:
     assert (kinds(found), found.expired) == (["create"], [])
 
 
+def test_what_was_opened_is_not_opened_again(event: Makes, told: Told, carry_out: CarryOut) -> None:
+    contact = told(event("CONNECTED_TO_AGENT"))
+    carry_out(contact, planned(contact, CREATE, OPEN, now=ANSWERED, **LIVE).writes, {})
+    assert planned(contact, CREATE, OPEN, now=ANSWERED, **LIVE) == Plan()
+
+
 @pytest.mark.parametrize("effect", ["done", "expired"])
 def test_it_is_opened_once(effect: str, event: Makes, told: Told) -> None:
     contact = told(event("CONNECTED_TO_AGENT"))
@@ -312,7 +320,9 @@ def test_a_record_that_is_not_there_is_not_opened(why: str, event: Makes, told: 
     if why == "deleted":
         contact.ledger[f"phonecalls({key})"] = Record("phonecalls", key, "gone")
     since = {"p": "2026-01-02T03:00:01Z"} if why == "older than the pipeline" else {}
-    assert planned(contact, CREATE, OPEN, now=ANSWERED, since=since, **LIVE).writes == []
+    found = planned(contact, CREATE, OPEN, now=ANSWERED, since=since, **LIVE)
+    assert found.writes == []
+    assert found.waiting["p/OPEN"].startswith("for CALL")
 
 
 def test_an_end_without_a_time_is_an_end(event: Makes, told: Told) -> None:

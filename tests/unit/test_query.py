@@ -128,6 +128,7 @@ def test_outside_quotes_text_is_a_literal_or_nothing(value: str) -> None:
     [
         ("({{STEP2-Response.activityid}})", [(("STEP2-Response", "activityid"), 3)]),
         ("?$filter=a eq '{{ X | default: Y }}'", [(("X",), 18), (("Y",), 31)]),
+        ("({{X}},{{Y.Z}})", [(("X",), 3), (("Y", "Z"), 9)]),
         ("?$select=a", []),
     ],
 )

@@ -38,7 +38,7 @@ BLOCKS: dict[str, tuple[set[str], set[str], set[str]]] = {
     "EndFlowModuleExecution": (set(), set(), set()),
 }
 
-#: What the attributes of the desktop are named after: design section 8.
+#: The steps of the CornerstoneCX D365 module that have a block of their own.
 STEPS = [
     "Initialise",
     "Lookup",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -75,6 +76,13 @@ def test_very_old_leases_are_taken_beyond_the_share_and_nothing_else_in_that_rou
 def test_of_the_busiest_worker_one_is_stolen_if_nothing_is_free() -> None:
     assert stolen(situation(["b", "b", "b", "c"])) == "s0"
     assert taken(situation(["b", "b", "b", "c"])) == []
+
+
+def test_no_other_workers_lease_is_stolen_nor_one_that_is_being_handed_to_the_busiest() -> None:
+    now = situation(["c", "b", "b", "b"])
+    assert stolen(now) == "s1"
+    leases = [replace(lease, checkpoint_owner="c") for lease in now.leases[:2]]
+    assert stolen(replace(now, leases=[*leases, *now.leases[2:]])) == "s2"
 
 
 def test_nothing_is_stolen_from_a_worker_with_its_share_for_the_last_one_missing() -> None:

@@ -243,6 +243,21 @@ def test_a_checkpoint_never_moves_back(virtually: Virtually) -> None:
     virtually(story())
 
 
+def test_a_worker_that_gets_no_further_does_not_hide_that_the_owners_changed(
+    virtually: Virtually,
+) -> None:
+    async def story() -> None:
+        table = Table(replace(TAKEN, checkpoint=Position("10"), switches=3))
+        tenure = tenure_of(table)
+        await tenure.renew()
+        await tenure.move(Position("10"))
+        assert table.lease.switches == 3
+        await tenure.move(Position("11"))
+        assert table.lease.switches == 0
+
+    virtually(story())
+
+
 def test_a_checkpoint_that_is_there_already_leaves_a_lost_answer_in_mind(
     virtually: Virtually,
 ) -> None:
