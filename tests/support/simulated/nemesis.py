@@ -21,6 +21,9 @@ CLOCK_S: Final = 40.0
 #: A process that was stopped is let alone for so long (s): what it sent late it has yet to mend.
 SPARED_S: Final = 150.0
 
+#: What a worker may save in an outage until its gate closes: claims and what came of them.
+SAVES_IN_OUTAGE: Final = 30
+
 #: How long a worker may take to end in order (s).
 DRAIN_S: Final = 30.0
 
@@ -41,13 +44,13 @@ class Nemesis:
         services: What can be disturbed.
         fleet: Who can be.
         until_s: No trouble begins after this virtual time (s).
-        outages: Begin, end, and what push had saved a while into it.
+        outages: How long (s) Dynamics was away, and how many entries push saved meanwhile.
     """
 
     services: Services
     fleet: Fleet
     until_s: float
-    _ends: list[Callable[[], object]] = field(default_factory=list)
+    outages: list[tuple[float, int]] = field(default_factory=list)
 
     def begin(self) -> float:
         """Plan the run's trouble; the virtual time (s) by which the last of it is over."""
@@ -213,16 +216,26 @@ class Nemesis:
         return self._during(at_s, for_s, "dataverse throttles", begin, lambda: None)
 
     def _outage(self, at_s: float) -> float:
-        rng, mood = self.services.rng, self.services.dataverse.mood
+        """However long it is, push saves little meanwhile: nothing is claimed (I9)."""
+        rng, services = self.services.rng, self.services
+        mood = services.dataverse.mood
         hangs, status = rng.random() < 0.3, rng.choice((500, 503))
+        for_s = rng.uniform(3600, 4 * 3600) if rng.random() < 0.1 else rng.uniform(10, 150)
+        pushed_before = 0
 
         def begin() -> None:
+            nonlocal pushed_before
             mood.hangs, mood.breaks = hangs, status
+            pushed_before = services.pushed
 
         def end() -> None:
             mood.hangs, mood.breaks = False, 0
+            pushed = services.pushed - pushed_before
+            self.outages.append((for_s, pushed))
+            if pushed > SAVES_IN_OUTAGE * services.started:
+                services.story.breach("I9", f"push saved {pushed} entries in {for_s:.0f} s")
 
-        return self._during(at_s, rng.uniform(10, 150), "dataverse is away", begin, end)
+        return self._during(at_s, for_s, "dataverse is away", begin, end)
 
     def _forbid(self, at_s: float) -> float:
         mood = self.services.dataverse.mood

@@ -27,6 +27,7 @@ from pipelines.plan import Terms
 from worker.connect.memory import MemoryDesktop
 from worker.dynamics.client import Client
 from worker.dynamics.gate import Gate
+from worker.dynamics.shared import SharedGate
 from worker.dynamics.writer import Writer
 from worker.ingest import Ingest
 from worker.leases.memory import MemoryLeases
@@ -73,8 +74,10 @@ class Services:
         weathers: By service: ``kinesis``, ``leases``, ``store``, ``entra``.
         safekeeping: Watches stream, leases and store.
         conduct: Watches requests.
-        pushed: Entries that push saved.
         pace: How often workers look for work.
+        shares_gate: Whether the workers' gates are one.
+        pushed: Entries that push saved.
+        started: Workers that started.
     """
 
     loop: VirtualLoop
@@ -88,8 +91,10 @@ class Services:
     safekeeping: Safekeeping
     conduct: Conduct
     pace: Pace
+    shares_gate: bool
     weathers: dict[str, Weather] = field(default_factory=dict)
     pushed: int = 0
+    started: int = 0
 
     def weather(self, service: str) -> Weather:
         """How a service can be reached."""
@@ -134,6 +139,7 @@ class Worker:
         self._services = services
         self.ingest, self.push = _parts(services, self.process, host)
         self._source = _source(services, name, host)
+        self._shared = _shared(services, self.process, self.push.gate)
         services.loop.start(self.process, self._main())
 
     async def _main(self) -> None:
@@ -141,11 +147,18 @@ class Worker:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._source.run(self.ingest.handle, self.stop))
-                group.create_task(self.push.run(self.stop))
+                if not self._services.shares_gate:
+                    await self.push.run(self.stop)
+                    return
+                await self._shared.join()
+                sharing = group.create_task(self._shared.run())
+                await self.push.run(self.stop)
+                sharing.cancel()
         except Exception as error:  # noqa: BLE001 - no worker may ever end like this
             story.breach("worker", f"{self.name} died: {_innermost(error)!r}")
-        self.done = True
-        story.tell(self.name, "has ended")
+        finally:
+            self.done = True
+            story.tell(self.name, "has ended")
 
 
 def _parts(services: Services, process: Process, host: Host) -> tuple[Ingest, Push]:
@@ -212,6 +225,13 @@ def _source(services: Services, name: str, host: Host) -> LeasedStream:
         limit=3,
         clock=clock,
     )
+
+
+def _shared(services: Services, process: Process, gate: Gate) -> SharedGate:
+    store = _store(services, services.safekeeping.saved)
+    services.started += 1
+    name = f"{process.name}-{services.started}"  # a restarted worker is another one
+    return SharedGate(gate, store, "gate", name, clock=services.loop.time)
 
 
 def _innermost(error: BaseException) -> BaseException:

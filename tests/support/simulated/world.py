@@ -32,6 +32,8 @@ from worker.stores.memory import MemoryStore
 
 #: Within this many seconds of peace everything must be done.
 PEACE_S: Final = 4000.0
+#: Share of runs in which workers share one gate, as those with a store in DynamoDB do.
+SHARED: Final = 0.3
 #: How often it is looked whether it is (s).
 LOOK_S: Final = 5.0
 
@@ -184,6 +186,7 @@ def _services(loop: VirtualLoop, rng: Random, story: Story, told: Traffic) -> Se
         dataverse,
         Safekeeping(story, stream, store),
         conduct,
-        Pace(rng.choice((5.0, 20.0)), rng.choice((10.0, 30.0)), rng.choice((2.0, 20.0))),
+        Pace(rng.choice((5.0, 20.0)), rng.choice((15.0, 45.0)), rng.choice((5.0, 25.0))),
+        rng.random() < SHARED,
         {"dataverse": dataverse.weather, "doorstep": dataverse.doorstep},
     )

@@ -32,6 +32,9 @@ _FAULTS: Final[Mapping[Act, tuple[Fault, float]]] = {
     Act.HANGING: (hang(), 0.1),
 }
 
+#: Longest time (s) until two workers are at work again; a loaded machine starts them slowly.
+BACK_LIMIT_S: Final = 300.0
+
 #: How often it is looked whether a worker has ended that nobody struck (s).
 _LOOK_S: Final = 0.5
 
@@ -62,7 +65,13 @@ class Fire:
         self._take_overs: list[float] = []
 
     async def burn(self, strokes: Sequence[Stroke]) -> None:
-        """Carry out all strokes, each at its time, and wait until the last is over."""
+        """Carry out all strokes, each at its time, and wait until the last is over.
+
+        What is meant for a worker waits until two are at work.
+
+        Raises:
+            ExceptionGroup: They never were again.
+        """
         begun = time.monotonic()
         async with asyncio.TaskGroup() as burning:
             replacing = burning.create_task(self._replace_fallen())
@@ -110,13 +119,10 @@ class Fire:
         await reshard.merge(left, right)
 
     async def _strike_worker(self, stroke: Stroke) -> None:
-        while not self._up():  # noqa: ASYNC110 - nothing tells of it
-            await asyncio.sleep(_LOOK_S)
-        worker = _of(self._up(), stroke)
+        await self._watch.until(lambda: len(self._at_work()) > 1, BACK_LIMIT_S)
+        worker = _of(self._at_work(), stroke)
         self._harmed.add(worker.name)
-        # With nobody else up it would be the start of the next worker that is measured.
-        held = self._watch.held(worker.name) if self._up() else ()
-        at = time.monotonic()
+        held, at = self._watch.held(worker.name), time.monotonic()
         if stroke.act is Act.STOP:
             worker.send(signal.SIGSTOP)
             await self._last(stroke)
@@ -131,12 +137,12 @@ class Fire:
         await self._last(stroke)
         await self._crew.start()
 
-    def _up(self) -> list[Worker]:
-        """Workers that have started and are let alone: what has not begun cannot be broken off."""
+    def _at_work(self) -> list[Worker]:
+        """Workers with shards that are let alone; one of them stays, to take over."""
         return [
             worker
             for worker in self._crew.running
-            if worker.name not in self._harmed and worker.said("service.started")
+            if worker.name not in self._harmed and self._watch.held(worker.name)
         ]
 
     def _note_take_overs(self, name: str, held: Collection[Place], at: float) -> None:

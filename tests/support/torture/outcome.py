@@ -156,6 +156,6 @@ def _counted(struck: Counter[Act], acts: Sequence[Act]) -> str:
 def _spread(seconds: Sequence[float]) -> str:
     if len(seconds) < 2:  # quantiles need two
         return f"{len(seconds)} shards"
-    late = statistics.quantiles(seconds, n=20)[-1]
+    late = statistics.quantiles(seconds, n=20, method="inclusive")[-1]
     middle = statistics.median(seconds)
     return f"median {middle:.1f} s, p95 {late:.1f} s, max {seconds[-1]:.1f} s of {len(seconds)}"

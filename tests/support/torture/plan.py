@@ -79,7 +79,7 @@ class _Train:
 
 #: A pause is shorter or longer than a lease lives (10 s).
 _TRAINS: Final = (
-    _Train(17, (Act.KILL,), 0, 8),
+    _Train(18, (Act.KILL,), 0, 5),
     _Train(45, (Act.STOP,), 2, 25),
     _Train(60, (Act.TERMINATE,), 0, 5),
     _Train(60, (Act.RESHARD,), 10, 30),
