@@ -226,13 +226,13 @@ def test_what_was_sent_stays_while_its_successor_is_held(
 
 
 def test_held_text_goes_out_when_its_time_is_over(event: Makes, told: Told) -> None:
-    text = CREATE.replace('"Call"', '"For {{ Agent }}{{Queue}}"') + 'within = "5m"'
+    text = CREATE.replace('"Call"', '"{{Channel}} for {{ Agent }}{{Queue}}"') + 'within = "5m"'
     contact = told(event("DISCONNECTED"))
     before = planned(contact, text, now=ENDED + 299)
     assert before.writes[0].columns == {}
     assert before.next_at == ENDED + 300
     after = planned(contact, text, now=ENDED + 300)
-    assert after.writes[0].columns == {"subject": "For "}
+    assert after.writes[0].columns == {"subject": "VOICE for "}
     assert after.next_at is None
 
 
@@ -374,6 +374,16 @@ def test_parties_nobody_wants_any_more_are_emptied(
     carry_out(contact, planned(contact, CREATE, PARTIES).writes, {})
     (parties,) = [w for w in planned(contact, CREATE).writes if w.kind is Kind.PARTIES]
     assert parties.columns == {"phonecall_activity_parties": []}
+
+
+def test_parties_nobody_is_known_for_wipe_none_of_an_earlier_step(
+    record: Makes, told: Told
+) -> None:
+    nobody = PARTIES.replace('"PARTIES"', '"NOBODY"').replace("CustomerEndpoint", "CustomerId")
+    (create,) = planned(told(record()), CREATE, PARTIES, nobody).writes
+    assert [p["addressused"] for p in create.columns["phonecall_activity_parties"]] == [
+        "+4930901820"
+    ]
 
 
 def test_closing_goes_after_everything_of_every_pipeline(record: Makes, told: Told) -> None:

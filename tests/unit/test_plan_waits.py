@@ -159,6 +159,16 @@ def test_a_step_that_its_when_keeps_away_is_not_waited_for(
     assert kinds(planned(told(record(), stored()), CREATE, never, CLOSE)) == ["create", "close"]
 
 
+def test_a_step_on_a_file_is_told_of_that_file_and_of_no_other_kind(
+    record: Makes, stored: Makes, told: Told
+) -> None:
+    contact = told(record(), stored())
+    key = f"a/{contact.id}_20260102T03:00_UTC.json"
+    contact.observe(stored(key))
+    (create,) = planned(contact, CREATE, FILE.replace('"recording"', '"transcript"')).writes
+    assert create.columns["description"] == f"s3://recordings/{key}"
+
+
 # --- legs and age -------------------------------------------------------------------------------
 
 
@@ -191,6 +201,12 @@ def test_contacts_older_than_the_pipeline_get_no_record_live(record: Makes, told
     assert kinds(planned(told(record()), CREATE, live=True, since=same)) == ["create"]
     other = {"q": "2026-01-02T03:00:01Z"}
     assert kinds(planned(told(record()), CREATE, live=True, since=other)) == ["create"]
+
+
+def test_a_contact_that_began_nobody_knows_when_gets_its_record(event: Makes, told: Told) -> None:
+    contact = told(event("COMPLETED", time="", initiationTimestamp=None))
+    found = planned(contact, CREATE, live=True, since={"p": "2026-01-02T03:00:01Z"})
+    assert kinds(found) == ["create"]
 
 
 def test_a_record_once_begun_is_kept_true(record: Makes, told: Told) -> None:

@@ -67,6 +67,7 @@ def test_plain_literals_may_stand_outside_quotes(literal: Any) -> None:
 def test_anything_else_outside_quotes_is_held_back(text: str) -> None:
     assert rendered("?$filter=a eq {{X}}", X=text) is HELD
     assert rendered("({{X}})", X=text) is HELD
+    assert rendered("?$filter=b eq 'x' and a eq {{X}}", X=text) is HELD
 
 
 def test_other_scripts_digits_are_no_literal() -> None:
@@ -101,6 +102,12 @@ def test_any_text_between_quotes_stays_one_literal(value: str) -> None:
     assert url.isascii()
     assert not urlsplit(f"https://org/api{url}").fragment
     assert url.count("&") == 1
+
+
+@given(st.text(), st.text())
+def test_two_texts_between_one_pair_of_quotes_stay_one_literal(one: str, other: str) -> None:
+    url = rendered("?$filter=a eq '{{X}}, {{Y}}' and b eq '{{Y}}'", X=one, Y=other)
+    assert literals(url) == [f"{one}, {other}", other]
 
 
 @given(st.text())
@@ -149,6 +156,8 @@ def test_a_broken_placeholder_is_refused_with_its_place() -> None:
     assert refusal.value.index == source.index("| }}")
 
 
-def test_a_placeholder_without_end_is_refused() -> None:
-    with pytest.raises(TemplateError):
-        Query("?$filter=a eq '{{ X'")
+def test_a_placeholder_without_end_is_refused_with_its_place() -> None:
+    source = "?$filter=a eq '{{X}}' and b eq '{{ Y'"
+    with pytest.raises(TemplateError) as refusal:
+        Query(source)
+    assert refusal.value.index == source.index("{{ Y")

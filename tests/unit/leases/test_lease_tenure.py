@@ -127,6 +127,18 @@ def test_a_table_that_does_not_answer_costs_no_more_time_than_the_lease_has(
     virtually(story())
 
 
+def test_one_request_without_an_answer_does_not_cost_the_lease(virtually: Virtually) -> None:
+    async def story() -> None:
+        table = Table()
+        table.hangs = True
+        tenure = tenure_of(table)
+        asyncio.get_running_loop().call_later(FAILOVER_S / 2, setattr, table, "hangs", False)
+        await kept(tenure, 3 * FAILOVER_S)
+        tenure.check()
+
+    virtually(story())
+
+
 def test_after_a_pause_longer_than_the_failover_time_nothing_is_done_any_more(
     virtually: Virtually,
 ) -> None:
@@ -221,6 +233,7 @@ def test_another_process_with_the_same_name_is_not_taken_for_ourselves_as_by_kcl
     async def story() -> None:
         table = Table()
         tenure = tenure_of(table)
+        await tenure.renew()
         table.taken_by("a")
         with pytest.raises(LeaseLost):
             await tenure.renew()
