@@ -83,9 +83,8 @@ class Dataverse:
         try:
             answer = at_once(self.memory.send(sent.request, timeout_s=0))
         except DynamicsError as error:
-            assert error.status is not None
             body = {"error": {"code": error.code, "message": ""}}
-            return httpx.Response(error.status, content=orjson.dumps(body))
+            return httpx.Response(error.status or 500, content=orjson.dumps(body))
         self.conduct.carried_out(sent, answer.status)
         content = orjson.dumps(answer.body) if answer.body else b""
         return httpx.Response(answer.status, content=content)

@@ -84,7 +84,7 @@ class Stream:
     def reshard(self, rng: Random) -> None:
         """Split a shard, or merge two neighbours."""
         opened = sorted(self.open_shards, key=lambda shard: shard.hashes)
-        if len(opened) > 1 and rng.random() < 0.4:  # noqa: PLR2004 - merges are rarer
+        if len(opened) > 1 and rng.random() < 0.4:
             left = rng.randrange(len(opened) - 1)
             parents = opened[left : left + 2]
         else:
@@ -177,7 +177,8 @@ class KinesisClient:
 
 def _throttled() -> Exception:
     error = {"Error": {"Code": "ProvisionedThroughputExceededException", "Message": ""}}
-    return ClientError(error, "GetRecords")  # type: ignore[arg-type] # the stubs want it all
+    failure: Exception = ClientError(error, "GetRecords")
+    return failure
 
 
 def _listed(shard: Shard) -> dict[str, Any]:

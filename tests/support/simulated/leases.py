@@ -20,7 +20,12 @@ class RemoteLeases:
     """One process's way to the table (see ``LeaseTable``)."""
 
     def __init__(
-        self, table: MemoryLeases, network: Network, weather: Weather, watch: Safekeeping, worker: str
+        self,
+        table: MemoryLeases,
+        network: Network,
+        weather: Weather,
+        watch: Safekeeping,
+        worker: str,
     ) -> None:
         self._table = table
         self._network = network

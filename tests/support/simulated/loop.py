@@ -21,7 +21,7 @@ from typing import Any, Never
 TOO_MANY = 3_000_000
 
 
-class Stuck(AssertionError):
+class StuckError(AssertionError):
     """Everybody waits and nothing is left to happen, or it never ends."""
 
 
@@ -105,7 +105,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         """Run until ``halt`` is called.
 
         Raises:
-            Stuck: That will never be.
+            StuckError: That will never be.
         """
         _set_running_loop(self)
         self._halted = False
@@ -182,7 +182,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         while timers and timers[0][2].cancelled:
             heapq.heappop(timers)
         if not timers or self.steps > TOO_MANY:
-            raise Stuck(f"at {self._now:.1f} s after {self.steps} steps")
+            raise StuckError(f"at {self._now:.1f} s after {self.steps} steps")
         self._now = max(self._now, timers[0][0])
         while timers and timers[0][0] <= self._now:
             self._ready.append(heapq.heappop(timers)[2])
@@ -193,7 +193,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         """Virtual time (s)."""
         return self._now
 
-    def call_soon(
+    def call_soon(  # type: ignore[override] # the stubs tie the arguments to the callback
         self, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> Any:
         """See ``asyncio.AbstractEventLoop``."""
@@ -201,7 +201,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         self._ready.append(handle)
         return handle
 
-    def call_later(
+    def call_later(  # type: ignore[override] # the stubs tie the arguments to the callback
         self,
         delay: float,
         callback: Callable[..., object],
@@ -211,7 +211,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         """See ``asyncio.AbstractEventLoop``."""
         return self.call_at(self._now + delay, callback, *args, context=context)
 
-    def call_at(
+    def call_at(  # type: ignore[override] # the stubs tie the arguments to the callback
         self,
         when: float,
         callback: Callable[..., object],

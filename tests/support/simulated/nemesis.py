@@ -5,7 +5,7 @@ A run has a few kinds of trouble, not all: what hides behind one kind shows with
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -67,13 +67,24 @@ class Nemesis:
         """Plans trouble that begins at a time; how long (s) it lasts."""
         yield from (self._kill, self._stop, self._ambush, self._haunt, self._terminate)
         yield from (self._bad_store, self._bad_leases, self._bad_kinesis, self._bad_network)
-        yield from (self._clock, self._throttle, self._outage, self._tokens, self._forbid, self._reshard)
+        yield from (
+            self._clock,
+            self._throttle,
+            self._outage,
+            self._tokens,
+            self._forbid,
+            self._reshard,
+        )
 
     def _at(self, at_s: float, act: Callable[[], object]) -> None:
         self.services.loop.outside(at_s - self.services.loop.time(), act)
 
     def _during(
-        self, at_s: float, for_s: float, what: str, begin: Callable[[], object],
+        self,
+        at_s: float,
+        for_s: float,
+        what: str,
+        begin: Callable[[], object],
         end: Callable[[], object],
     ) -> float:
         def start() -> None:
@@ -115,7 +126,7 @@ class Nemesis:
         at_s: float,
         service: str,
         share: float,
-        strikes: list[tuple[Callable[[Worker, float], object], float]],
+        strikes: Sequence[tuple[Callable[[Worker, float], object], float]],
     ) -> float:
         rng, network = self.services.rng, self.services.network
 
@@ -130,7 +141,9 @@ class Nemesis:
         def end() -> None:
             network.ambush = None
 
-        for_s = self._during(at_s, rng.uniform(10, 60), f"an ambush is laid at {service}", begin, end)
+        for_s = self._during(
+            at_s, rng.uniform(10, 60), f"an ambush is laid at {service}", begin, end
+        )
         return for_s + max(for_s for _, for_s in strikes)
 
     def _strike(

@@ -88,7 +88,7 @@ class Network:
             if luck < weather.fails + weather.loses:
                 self._loop.outside(back_s, lambda: _fail(answer, trouble()))
                 return
-            self._loop.outside(back_s, lambda: answer.done() or answer.set_result(result))
+            self._loop.outside(back_s, lambda: _succeed(answer, result))
 
         self._loop.outside(there_s, arrive)
         return await answer
@@ -96,6 +96,11 @@ class Network:
     def _way_s(self, weather: Weather) -> float:
         slow = weather.slow and self._rng.random() < weather.slow
         return self._rng.uniform(*(SLOW_S if slow else QUICK_S))
+
+
+def _succeed(answer: asyncio.Future[Any], result: object) -> None:
+    if not answer.done():
+        answer.set_result(result)
 
 
 def _fail(answer: asyncio.Future[Any], error: Exception) -> None:

@@ -7,12 +7,12 @@ import asyncio
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from functools import partial
 from random import Random
 from typing import cast
 
 import httpx
 
+from pipelines.plan import Terms
 from simulated.conduct import Conduct
 from simulated.dynamics import ENVIRONMENT, Dataverse, Entrance, Tokens, Wire
 from simulated.kinesis import STREAM, KinesisClient, Stream
@@ -23,7 +23,6 @@ from simulated.safekeeping import Safekeeping
 from simulated.store import RemoteStore
 from simulated.story import Story
 from simulated.traffic import pipelines
-from pipelines.plan import Terms
 from worker.connect.memory import MemoryDesktop
 from worker.dynamics.client import Client
 from worker.dynamics.gate import Gate
@@ -36,7 +35,7 @@ from worker.sandbox.traffic import START
 from worker.sources.leased import LeasedStream
 from worker.sources.pace import Clock
 from worker.stores.memory import MemoryStore
-from worker.stores.protocol import Entry
+from worker.stores.protocol import ContactStore, Entry
 
 
 #: Wall clock (s since 1970) of a host whose clock is right, at virtual time 0.
@@ -199,22 +198,21 @@ def _parts(services: Services, process: Process, host: Host) -> tuple[Ingest, Pu
     return Ingest(store, clock=host.wall, news=push.news), push
 
 
-def _store(services: Services, saved: Callable[[Entry], None]) -> RemoteStore:
+def _store(services: Services, saved: Callable[[Entry], None]) -> ContactStore:
     weather = services.weather("store")
-    return RemoteStore(services.store, services.network, weather, services.rng, saved)
+    remote = RemoteStore(services.store, services.network, weather, services.rng, saved)
+    return cast("ContactStore", remote)
 
 
 def _source(services: Services, name: str, host: Host) -> LeasedStream:
     network, safekeeping = services.network, services.safekeeping
-    kinesis = KinesisClient(
-        services.stream, network, services.weather("kinesis"), safekeeping.read
-    )
+    kinesis = KinesisClient(services.stream, network, services.weather("kinesis"), safekeeping.read)
     leases = RemoteLeases(services.leases, network, services.weather("leases"), safekeeping, name)
     clock = Clock(host.wall, services.loop.time, asyncio.sleep, services.rng.random)
     return LeasedStream(
-        partial(nullcontext, kinesis),
+        lambda: nullcontext(kinesis),
         STREAM,
-        partial(nullcontext, leases),
+        lambda: nullcontext(leases),
         name,
         _store(services, services.safekeeping.saved),
         start="earliest",

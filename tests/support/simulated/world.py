@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 from typing import Final
 
@@ -16,7 +17,7 @@ from simulated.conduct import Conduct
 from simulated.dynamics import Dataverse
 from simulated.fleet import Fleet
 from simulated.kinesis import Stream
-from simulated.loop import Stuck, VirtualLoop
+from simulated.loop import StuckError, VirtualLoop
 from simulated.nemesis import CLOCK_S, Nemesis
 from simulated.network import Network, at_once
 from simulated.people import BY_HAND, People
@@ -81,14 +82,14 @@ def _without_logs() -> Iterator[None]:
 class _World:
     def __init__(self, seed: int) -> None:
         self.rng = rng = Random(seed)
-        self.loop = VirtualLoop(rng)
+        self.loop = VirtualLoop(rng)  # type: ignore[abstract] # it has what is asked of it
         self.story = Story(self.loop.time, self.loop.halt)
         over_s = rng.uniform(20, 150)
         self.traffic = traffic(rng, rng.randint(1, 4), over_s)
         self.services = _services(self.loop, rng, self.story, self.traffic)
         hosts = [Host(self.loop, rng.uniform(-CLOCK_S, CLOCK_S)) for _ in range(rng.randint(2, 4))]
         for message in self.traffic.sent:
-            self.loop.outside(message.at_s, lambda body=message.body: self._put(body))
+            self.loop.outside(message.at_s, partial(self._put, message.body))
         self.people = People(self.services)
         self.fleet = Fleet(self.services, hosts)
         last_s = max((message.at_s for message in self.traffic.sent), default=0.0)
@@ -106,7 +107,7 @@ class _World:
                 self.story.breach("worker", failure)
             if not self.story.breaches:
                 self._judge()
-        except Stuck as stuck:
+        except StuckError as stuck:
             self.story.breach("progress", str(stuck))
         finally:
             self.loop.end(self.fleet.processes)
