@@ -21,6 +21,9 @@ CLOCK_S: Final = 40.0
 #: A process that was stopped is let alone for so long (s): what it sent late it has yet to mend.
 SPARED_S: Final = 150.0
 
+#: Share of outages that last hours, not a minute or two.
+LONG: Final = 0.02
+
 #: What a worker may save in an outage until its gate closes: claims and what came of them.
 SAVES_IN_OUTAGE: Final = 30
 
@@ -233,7 +236,7 @@ class Nemesis:
         rng, services = self.services.rng, self.services
         mood = services.dataverse.mood
         hangs, status = rng.random() < 0.3, rng.choice((500, 503))
-        for_s = rng.uniform(3600, 4 * 3600) if rng.random() < 0.1 else rng.uniform(10, 150)
+        for_s = rng.uniform(3600, 4 * 3600) if rng.random() < LONG else rng.uniform(10, 150)
         pushed_before = 0
 
         def begin() -> None:
