@@ -1,8 +1,8 @@
 """Mutation testing: what can be broken without a test noticing. ``make mutants`` runs it.
 
 mutmut changes one expression at a time in a copy of the tree and runs the tests that reach it; a
-change that no test fails by has survived. Which modules and which tests: pyproject.toml. It leaves
-alone what stands outside functions (tables, constants) and properties.
+change that no test fails by has survived. Which modules and which tests: pyproject.toml. Tables,
+constants and properties it leaves alone, and what runs on import only survives whatever the tests.
 
 Arguments: modules, e.g. ``pipelines.plan worker.leases.choice``; without any, all there are.
 """
@@ -17,7 +17,6 @@ import sys
 from collections import Counter
 from pathlib import Path
 from tempfile import mkdtemp
-from time import monotonic
 
 
 ROOT = Path(__file__).parents[2]
@@ -28,7 +27,7 @@ TOOL = Path(sys.prefix) / "mutants"
 #: All that the tests of these modules read.
 COPIED = ("pipelines", "worker", "tests", "pyproject.toml")
 
-#: How a mutant may end that some test noticed, and that of one that was not asked for.
+#: The ends of a mutant that a test noticed (an endless loop is one), and of one not asked for.
 KILLED = ("killed", "timeout")
 SKIPPED = "not checked"
 
@@ -69,13 +68,8 @@ def results(folder: Path) -> dict[str, str]:
     return {mutant: end for mutant, _, end in pairs if mutant and end != SKIPPED}
 
 
-def main() -> None:
-    folder, began = copied(), monotonic()
-    print(f"copy: {folder}", flush=True)
-    try:
-        mutmut(folder, "run", "--max-children", "1", *(f"{module}.*" for module in sys.argv[1:]))
-    except subprocess.CalledProcessError as failure:
-        sys.exit(failure.output)
+def report(folder: Path) -> None:
+    """Print a line per module, and write down what survived."""
     ends = results(folder)
     survivors = [mutant for mutant, end in ends.items() if end not in KILLED]
     tried, survived = (Counter(m.rpartition(".")[0] for m in found) for found in (ends, survivors))
@@ -85,7 +79,17 @@ def main() -> None:
         print(f"{module:<26}{number:8}{killed:8}{survived[module]:10}{killed / number:8.1%}")
     diffs = folder / "survivors.diff"
     diffs.write_text("".join(mutmut(folder, "show", mutant) for mutant in survivors))
-    print(f"{monotonic() - began:.0f} s; survivors: {diffs}")
+    print(f"survivors: {diffs}")
+
+
+def main() -> None:
+    folder = copied()
+    print(f"copy: {folder}", flush=True)
+    try:
+        mutmut(folder, "run", "--max-children", "1", *(f"{module}.*" for module in sys.argv[1:]))
+    except subprocess.CalledProcessError as failure:
+        sys.exit(failure.output)
+    report(folder)
 
 
 if __name__ == "__main__":

@@ -392,6 +392,13 @@ def test_closing_goes_after_everything_of_every_pipeline(record: Makes, told: To
     assert kinds(found) == ["create", "create", "close"]
 
 
+def test_each_of_several_records_is_closed(record: Makes, told: Told) -> None:
+    other = (CREATE + CLOSE).replace("CALL", "OTHER").replace('"CLOSE"', '"CLOSE-OTHER"')
+    found = planned(told(record()), CREATE, CLOSE, other)
+    assert kinds(found) == ["create", "create", "close", "close"]
+    assert [write.record for write in found.writes[:2]] == [w.record for w in found.writes[2:]]
+
+
 def test_a_pipeline_is_for_the_contacts_its_when_admits(record: Makes, told: Told) -> None:
     text = 'name = "p"\nwhen = { Channel = ["CHAT", "TASK"] }' + CREATE
     assert plan(told(record()), [load(text)], ENDED, Terms()) == Plan()

@@ -122,6 +122,14 @@ def test_a_step_waits_for_others(record: Makes, stored: Makes, told: Told) -> No
     assert kinds(planned(contact, CREATE, FILE, CLOSE)) == ["create", "close"]
 
 
+def test_a_step_says_all_that_it_waits_for(event: Makes, told: Told) -> None:
+    script = FILE.replace('"FILE"', '"SCRIPT"').replace('"recording"', '"transcript"')
+    close = CLOSE.replace('["FILE"]', '["FILE", "SCRIPT"]')
+    contact = told(event("CONNECTED_TO_AGENT"), event("DISCONNECTED"))
+    found = planned(contact, CREATE, FILE, script, close)
+    assert found.waiting["p/CLOSE"] == "for FILE, SCRIPT"
+
+
 def test_within_bounds_the_wait(record: Makes, told: Told) -> None:
     steps = (CREATE, FILE, CLOSE + 'within = "10m"')
     before = planned(told(record()), *steps, now=ENDED + 599)
@@ -304,6 +312,14 @@ def test_a_page_without_query_has_a_plain_url(event: Makes, told: Told) -> None:
     bare = OPEN[: OPEN.index("query")] + "query = '{}'"
     (write,) = planned(told(event("CONNECTED_TO_AGENT")), bare, now=ANSWERED, **LIVE).writes
     assert write.url == "https://acme.crm4.dynamics.com/main.aspx"
+
+
+def test_a_page_may_come_first_in_the_file(event: Makes, told: Told) -> None:
+    page = OPEN[: OPEN.index("query")] + "query = '{}'"
+    update = FILE.replace('"recording"', '"answered"').replace("objectUri", "Channel")
+    found = planned(told(event("CONNECTED_TO_AGENT")), page, CREATE, update, now=ANSWERED, **LIVE)
+    assert kinds(found) == ["create", "open"]
+    assert found.writes[0].columns == {"subject": "Call", "description": "VOICE"}
 
 
 def test_a_page_waits_for_its_values(event: Makes, told: Told) -> None:
