@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipelines.contact import Record, State
+from pipelines.contact import UNKNOWN, Record, State
 from pipelines.entity import STATE, entity, is_party_list
 from pipelines.identity import note_id
 from pipelines.ledger import NULL, OPEN, digest, digests
@@ -93,8 +93,11 @@ def _updates(desired: Desired, record: Record) -> list[Write]:
     pending = _pending(desired, record)
     if not pending:
         return []
-    closed = record.columns.get("statecode", OPEN) != OPEN
-    if closed and (record.refusals > 1 or (record.refusals and not desired.state)):
+    state = record.columns.get("statecode", OPEN)
+    closed = state != OPEN
+    # Not if we closed it and it is too early by this worker's clock: then it is closed again.
+    by_others = state == UNKNOWN and not desired.state
+    if closed and (record.refusals > 1 or (record.refusals and by_others)):
         return [_note(desired, pending)]
     writes = []
     if closed and record.refusals:

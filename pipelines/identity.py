@@ -1,7 +1,11 @@
-"""Ids of the records we make: derived from the contact, so doing a write twice is doing it once."""
+"""Ids derived from the contact's: of the records we make, and of the contact once forgotten.
+
+As they are derived, doing a write twice is doing it once.
+"""
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from uuid import UUID, uuid5
 
 
@@ -17,3 +21,25 @@ def record_id(contact_id: str, pipeline: str, step: str) -> str:
 def note_id(record: str, told: str) -> str:
     """The primary key of the annotation that tells something about a record."""
     return str(uuid5(NAMESPACE, f"{record}/note/{told}"))
+
+
+def tombstone(contact_id: str) -> str:
+    """What stays of a forgotten contact: enough to know it again, too little to name it.
+
+    Without salt: contact ids are random (UUID version 4), so there is no list of candidates to
+    try, and every worker has to come to the same result.
+    """
+    seal = blake2b(contact_id.encode(), digest_size=16, person=b"forgotten")
+    return f"forgotten/{seal.hexdigest()}"
+
+
+def timeline_id(contact_id: str, table: str) -> str:
+    """The primary key of a contact's activity in ``definitions/timeline.toml``.
+
+    Worker and flow Lambda make the same one.
+
+    Args:
+        contact_id: The contact's id.
+        table: The activity's logical name, such as ``phonecall``; its step is named after it.
+    """
+    return record_id(contact_id.lower(), "timeline", table.upper())

@@ -18,8 +18,11 @@ from pipelines.entity import STATE, entity
 from pipelines.write import Kind, Write
 
 
+#: Record address -> column -> digest.
+Columns = Mapping[str, Mapping[str, str]]
+
 #: Kinds that change columns of a record and so are recorded as intent before they are sent.
-CHANGING = (Kind.CREATE, Kind.UPDATE, Kind.PARTIES, Kind.REOPEN, Kind.CLOSE, Kind.NOTE)
+CHANGING = frozenset(Kind) - {Kind.LOOKUP, Kind.ADOPT, Kind.OPEN}
 
 
 def digest(value: Any) -> str:
@@ -77,6 +80,35 @@ def unsettle(contact: Contact) -> None:
             record.state = "sent"
         record.columns.update(dict.fromkeys((c for c in columns if c), UNKNOWN))
     contact.intent.clear()
+
+
+def columns_of(contact: Contact) -> Columns:
+    """What the ledger says of every record's columns, as it is now."""
+    return {name: dict(record.columns) for name, record in contact.ledger.items()}
+
+
+def contradict(contact: Contact, late: Contact, before: Columns) -> bool:
+    """What somebody wrote who held the contact no more, and others wrote too, is unknown.
+
+    Args:
+        contact: As the others left it.
+        late: As it is to the latecomer.
+        before: What the latecomer began with.
+
+    Returns:
+        Whether there is any such column.
+    """
+    contradicted = False
+    for name, theirs in contact.ledger.items():
+        if name not in late.ledger:
+            continue
+        known = before.get(name, {})
+        for column, written in late.ledger[name].columns.items():
+            sent = written == UNKNOWN or written != known.get(column)
+            if sent and written != theirs.columns.get(column):
+                theirs.columns[column] = UNKNOWN
+                contradicted = True
+    return contradicted
 
 
 def acknowledge(contact: Contact, write: Write, answer: Mapping[str, Any]) -> None:

@@ -23,6 +23,7 @@ from liquid.output import LimitedStringIO
 from liquid.undefined import StrictDefaultUndefined
 
 from pipelines.filters import FILTERS, LENGTH
+from pipelines.odata import GUID, doubled, unwild
 from pipelines.view import Names
 
 
@@ -72,9 +73,14 @@ _PLACEHOLDER = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 _TAGS_LEFT_OUT = ("include", "render", "increment", "decrement", "extends", "block", "cycle")
 
 
+#: Longest text that is rendered; Liquid counts its bytes, we its characters. The longest columns
+#: there are hold 1,048,576 characters (reference ``dataverse.md`` section 4).
+LONGEST = 1_000_000
+
+
 class _Liquid(Environment):
     loop_iteration_limit = 1_000
-    output_stream_limit = 1_000_000  # bytes; a column holds far less
+    output_stream_limit = LONGEST
 
 
 def _environment(undefined: type[Undefined]) -> Environment:
@@ -148,10 +154,14 @@ class Template:
             lenient: Text is not held back for names without a value; they render empty.
         """
         if self._parts is not None:
-            return self._fill(self._parts, names, lenient=lenient)
-        if self.whole:
-            return self._evaluate(names)
-        return self._run(names, lenient=lenient)
+            value = self._fill(self._parts, names, lenient=lenient)
+        elif self.whole:
+            value = self._evaluate(names)
+        else:
+            value = self._run(names, lenient=lenient)
+        if isinstance(value, str) and len(value) > LONGEST:
+            return ABSENT if lenient or self.whole else HELD
+        return value
 
     def _fill(self, parts: list[tuple[Any, int]], names: Names, *, lenient: bool) -> Any:
         if self.whole:
@@ -238,8 +248,7 @@ def as_text(value: Any) -> str:
 
 #: Values that may stand outside quotes in a URL: GUIDs, numbers, dates, true and false.
 _LITERAL = re.compile(
-    r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"
-    r"|[+-]?\d{1,30}(?:\.\d{1,30})?"
+    GUID.pattern + r"|[+-]?\d{1,30}(?:\.\d{1,30})?"
     r"|\d{4}-\d\d-\d\d(?:T\d\d:\d\d:\d\d(?:\.\d{1,7})?Z)?"
     r"|true|false",
     re.ASCII,
@@ -303,8 +312,8 @@ def _escaped(value: str, before: str) -> Any:
     if before.count("'") % 2 == 0:
         return value if _LITERAL.fullmatch(value) else HELD
     if _LIKE.search(before[: before.rindex("'")]):
-        value = re.sub(r"([%_\[])", r"[\1]", value)
-    return value.replace("'", "''")
+        value = unwild(value)
+    return doubled(value)
 
 
 # --- bodies -------------------------------------------------------------------------------------

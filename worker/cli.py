@@ -103,7 +103,7 @@ def replay_command(
         str,
         typer.Option(
             help="sqlite:PATH, memory, or dynamodb:TABLE (live workers push); "
-            "default: one for this run alone."
+            "default: one for this run alone, which knows no forgotten contacts."
         ),
     ] = "",
     dynamics: Annotated[
@@ -233,6 +233,7 @@ def _some(ids: Iterable[str]) -> str:
 
 def _print_preview(one: Preview) -> None:
     lines = [f"{one.method} {one.uri}", *(f"{k}: {v}" for k, v in one.headers.items())]
+    lines += [f"\nthen, unless several were found: GET {uri}" for uri in one.then]
     if one.body is not None:
         lines += ["", pretty(one.body)]
     out.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -22,8 +23,24 @@ from worker.stores import open_store
 from worker.stores.protocol import ContactStore, Entry, Quarantined, Saved
 
 
-#: How many entries are read from a store at a time.
+#: How many entries are read from a store at a time; messages may have megabytes.
 PAGE = 200
+MESSAGES_PAGE = 20
+
+
+@dataclass(slots=True)
+class Pile:
+    """What is set aside for one reason: how many, since when (s), and what the first one says."""
+
+    count: int = 0
+    at: float = math.inf
+    first: str = ""
+
+    def add(self, at: float, says: str) -> None:
+        """Put one more on it."""
+        self.count += 1
+        if at < self.at:
+            self.at, self.first = at, says
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +111,8 @@ async def _change(
 ) -> None:
     while True:
         (entry,) = await store.load([contact_id])
+        if not entry.version:
+            return  # it was forgotten meanwhile
         change(entry.contact)
         entry.due_at = time.time()
         if await store.save([entry]) != [Saved.CONFLICT]:
@@ -103,7 +122,7 @@ async def _change(
 async def quarantined(store: ContactStore) -> AsyncIterator[Quarantined]:
     """Every quarantined message, by id."""
     after = ""
-    while page := await store.quarantined(after, PAGE):
+    while page := await store.quarantined(after, MESSAGES_PAGE):
         for item in page:
             yield item
         after = page[-1].id

@@ -19,6 +19,7 @@ import structlog
 
 from pipelines.decode import decode
 from pipelines.fact import Decoded, Fact, Ignored, Undecodable
+from pipelines.legs import told_to_others
 from worker.errors import StoreUnavailable
 from worker.sources.protocol import Message
 from worker.stores.protocol import ContactStore, Entry, Quarantined, Saved
@@ -31,6 +32,9 @@ _log = structlog.get_logger(__name__)
 
 #: An unfinished contact is kept this long after its last fact (s).
 UNFINISHED_S = 120 * 86_400.0
+
+#: Why a fact is ignored that would bring a forgotten contact back.
+FORGOTTEN = "contact was forgotten"
 
 #: Pauses while the store cannot be used: first and longest (s), doubling between.
 FIRST_PAUSE_S = 0.2
@@ -59,6 +63,7 @@ class Ingest:
         rank: Rank of contacts that come due: 0 live, 1 replayed (and marked so).
         since: Facts older than this UTC time (``YYYY-MM-DDTHH:MM:SS…``) are left out; "" for none.
         until: The same for facts from this time on.
+        legs: Facts about a leg are told to the earlier legs of its chain, see ``pipelines.legs``.
         news: Called after contacts came due.
         clock: Wall clock (s).
         sleep: Pauses between tries while the store is away.
@@ -70,6 +75,7 @@ class Ingest:
     rank: int = 0
     since: str = ""
     until: str = ""
+    legs: bool = False
     news: Callable[[], None] = lambda: None
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -85,6 +91,7 @@ class Ingest:
         if rejected:
             await self._patiently(lambda: self.store.quarantine(rejected))
         self.tally.messages += len(messages)
+        self.tally.facts += sum(map(len, facts.values()))
         self.tally.quarantined += len(rejected)
         if facts:
             self.news()
@@ -98,18 +105,20 @@ class Ingest:
         if message.damage is not None:
             rejected.append(self._quarantined(message, message.damage))
             return
+        reasons: dict[str, None] = {}  # a message of a million bad parts is one all the same
         for found in self._decode(message):
             match found:
                 case Fact() if self._in_time(found):
-                    facts.setdefault(found.contact_id, []).append((found, message))
-                    self.tally.facts += 1
+                    for fact in (found, *(told_to_others(found) if self.legs else ())):
+                        facts.setdefault(fact.contact_id, []).append((fact, message))
                     self.tally.last_at = max(self.tally.last_at, found.at)
                 case Fact():
                     self._ignore("outside --since and --until")
                 case Ignored(reason):
                     self._ignore(reason)
                 case Undecodable(reason):
-                    rejected.append(self._quarantined(message, reason))
+                    reasons[reason] = None
+        rejected += [self._quarantined(message, reason) for reason in reasons]
 
     def _decode(self, message: Message) -> list[Decoded]:
         try:
@@ -122,11 +131,14 @@ class Ingest:
             return True
         return fact.at >= self.since and (not self.until or fact.at < self.until)
 
-    def _ignore(self, reason: str) -> None:
-        self.tally.ignored[reason] = self.tally.ignored.get(reason, 0) + 1
+    def _ignore(self, reason: str, count: int = 1) -> None:
+        self.tally.ignored[reason] = self.tally.ignored.get(reason, 0) + count
 
     async def _fold(self, facts: dict[str, list[tuple[Fact, Message]]]) -> list[Quarantined]:
-        """Fold facts into their contacts until all are saved; what no save can hold is returned."""
+        """Fold facts into their contacts until all are saved; what no save can hold is returned.
+
+        Those of contacts that were forgotten are taken out of ``facts``, and ignored.
+        """
         rejected: list[Quarantined] = []
         waiting = dict(facts)
         while waiting:
@@ -136,6 +148,8 @@ class Ingest:
             for entry, outcome in zip(changed, saved, strict=True):
                 if outcome is Saved.REFUSED:
                     rejected += self._too_large(entry, waiting[entry.contact.id])
+                if outcome is Saved.FORGOTTEN:
+                    self._ignore(FORGOTTEN, len(facts.pop(entry.contact.id)))
             again = [
                 entry.contact.id
                 for entry, outcome in zip(changed, saved, strict=True)

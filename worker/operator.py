@@ -6,9 +6,12 @@ import asyncio
 import sys
 import time
 
-from collections.abc import Awaitable, Callable
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
+from uuid import UUID
 
 import orjson
 import typer
@@ -18,7 +21,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from pipelines.plan import Terms
-from worker import desk
+from worker import desk, erasure
 from worker.definitions import find_all
 from worker.errors import ConfigError
 from worker.ingest import Ingest
@@ -68,21 +71,74 @@ def contact_show(
     out.print(pretty(asyncio.run(work())), markup=False, highlight=False, soft_wrap=True)
 
 
+@contact_app.command("forget")
+def contact_forget(
+    contact_id: Annotated[str, typer.Argument(help="The contact's id.")],
+    state: State = "",
+    yes: Yes = False,
+    settings: SettingsFile = None,
+) -> None:
+    """Erase a contact here for good; says what remains in Dynamics.
+
+    Nothing that is sent again or replayed into this state brings it back.
+    """
+    loaded = load_settings(settings)
+    known_as = _uuid(contact_id)
+    pipelines = find_all(loaded.pipelines)
+
+    async def look() -> erasure.Traces:
+        async with desk.opened(state or loaded.state) as store:
+            return await erasure.traces(store, known_as, pipelines)
+
+    async def work() -> None:
+        async with desk.opened(state or loaded.state) as store:
+            await erasure.erase(store, known_as)
+
+    tell = partial(out.print, markup=False, highlight=False, soft_wrap=True)
+    tell(_told(asyncio.run(look())))
+    if not yes:
+        typer.confirm(f"Forget {known_as}? Nothing brings it back", abort=True)
+    asyncio.run(work())
+    tell(f"{known_as} is forgotten")
+
+
+def _uuid(contact_id: str) -> str:
+    """A contact's id in the form it is kept in; half of one would be found in many messages."""
+    try:
+        return str(UUID(contact_id.strip()))
+    except ValueError:
+        raise typer.BadParameter(f"{contact_id!r} is no contact id, which is a UUID") from None
+
+
+def _told(traces: erasure.Traces) -> str:
+    kept = f"{traces.facts} facts, {traces.parked} parked writes"
+    lines = [f"kept here: {kept}, {traces.quarantined} quarantined messages that mention it"]
+    remain = "remain, for you to delete there:" if traces.records else "nothing remains"
+    lines += [f"in Dynamics {remain}"]
+    lines += [f"  {record}: {state}" for record, state in traces.records.items()]
+    if traces.related:
+        lines += ["linked contacts, maybe of the same person:"]
+    lines += [f"  {contact_id}" for contact_id in traces.related]
+    return "\n".join(lines)
+
+
 @parked_app.command("list")
 def parked_list(state: State = "", settings: SettingsFile = None) -> None:
-    """List parked writes: contact, steps, since when, and Dynamics' first answer."""
+    """List parked writes: how many of which steps and why, since when; then one by one."""
     loaded = load_settings(settings)
     table = _table("contact", "steps", "parked", "status", "code", "answer")
+    piles: defaultdict[tuple[str, ...], desk.Pile] = defaultdict(desk.Pile)
 
     async def work() -> None:
         async with desk.opened(state or loaded.state) as store:
             async for w in desk.parked_writes(store):
                 p = w.parked
-                cells = (w.contact_id, ", ".join(p.steps), _age(p.at), str(p.status), p.code)
-                table.add_row(*map(escape, (*cells, p.answer)))
+                why = (", ".join(p.steps), str(p.status), p.code)
+                piles[why].add(p.at, p.answer)
+                _row(table, w.contact_id, why[0], _age(p.at), *why[1:], p.answer)
 
     asyncio.run(work())
-    out.print(table)
+    out.print(_summary(piles, "steps", "status", "code", first="first answer"), table)
 
 
 @parked_app.command("retry")
@@ -140,18 +196,20 @@ async def _each_parked(
 
 @quarantine_app.command("list")
 def quarantine_list(state: State = "", settings: SettingsFile = None) -> None:
-    """List quarantined messages: id, origin, since when, reason."""
+    """List quarantined messages: how many for which reason, since when; then one by one."""
     loaded = load_settings(settings)
     table = _table("id", "origin", "since", "bytes", "reason")
+    piles: defaultdict[tuple[str, ...], desk.Pile] = defaultdict(desk.Pile)
 
     async def work() -> None:
         async with desk.opened(state or loaded.state) as store:
             async for item in desk.quarantined(store):
-                cells = (item.id, item.origin, _age(item.at), f"{len(item.body):,}", item.reason)
-                table.add_row(*map(escape, cells))
+                piles[item.reason,].add(item.at, item.origin)
+                size = f"{len(item.body):,}"
+                _row(table, item.id, item.origin, _age(item.at), size, item.reason)
 
     asyncio.run(work())
-    out.print(table)
+    out.print(_summary(piles, "reason", first="first origin"), table)
 
 
 @quarantine_app.command("show")
@@ -162,8 +220,13 @@ def quarantine_show(
 ) -> None:
     """Write a quarantined message's bytes to standard output, as they came."""
     loaded = load_settings(settings)
-    items = asyncio.run(_quarantined(state or loaded.state, [item_id]))
-    sys.stdout.buffer.write(items[0].body)
+
+    async def work() -> bytes:
+        async with desk.opened(state or loaded.state) as store:
+            [item] = [item async for item in _chosen(store, [item_id])]
+            return item.body
+
+    sys.stdout.buffer.write(asyncio.run(work()))
 
 
 @quarantine_app.command("retry")
@@ -181,8 +244,8 @@ def quarantine_retry(
     async def work() -> tuple[int, int]:
         async with desk.opened(state or loaded.state) as store:
             ingest = Ingest(store, frozenset(loaded.recording_buckets) or None)
-            items = await _chosen(store, item_ids)
-            used = [await desk.retry_quarantined(store, ingest, item) for item in items]
+            items = _chosen(store, item_ids)
+            used = [await desk.retry_quarantined(store, ingest, item) async for item in items]
             return sum(used), len(used)
 
     used, tried = asyncio.run(work())
@@ -206,29 +269,38 @@ def quarantine_drop(
 
     async def work() -> int:
         async with desk.opened(state or loaded.state) as store:
-            return await store.release([item.id for item in await _chosen(store, item_ids)])
+            chosen = [item.id async for item in _chosen(store, item_ids)]
+            return await store.release(chosen)
 
     out.print(f"{asyncio.run(work())} quarantined messages dropped")
 
 
-async def _quarantined(spec: str, item_ids: list[str]) -> list[Quarantined]:
-    async with desk.opened(spec) as store:
-        return await _chosen(store, item_ids)
-
-
-async def _chosen(store: ContactStore, item_ids: list[str] | None) -> list[Quarantined]:
-    items = [item async for item in desk.quarantined(store)]
-    if item_ids is None:
-        return items
-    chosen = [item for item in items if item.id in item_ids]
-    if missing := set(item_ids) - {item.id for item in chosen}:
+async def _chosen(store: ContactStore, item_ids: list[str] | None) -> AsyncIterator[Quarantined]:
+    """The named messages, or all; one after the other, as together they may be large."""
+    missing = set(item_ids or ())
+    async for item in desk.quarantined(store):
+        if item_ids is None or item.id in missing:
+            missing.discard(item.id)
+            yield item
+    if missing:
         raise ConfigError(f"not in quarantine: {', '.join(sorted(missing))}")
-    return chosen
 
 
 def _table(first: str, *others: str) -> Table:
     """A table whose first cells stay in one piece, to be copied into the next command."""
     return Table(Column(first, no_wrap=True), *(Column(name, overflow="fold") for name in others))
+
+
+def _row(table: Table, *cells: str) -> None:
+    table.add_row(*map(escape, cells))
+
+
+def _summary(piles: Mapping[tuple[str, ...], desk.Pile], *why: str, first: str) -> Table:
+    """A line for each pile, the largest first."""
+    table = _table("count", "oldest", *why, first)
+    for key, pile in sorted(piles.items(), key=lambda kept: -kept[1].count):
+        _row(table, f"{pile.count:,}", _age(pile.at), *key, pile.first)
+    return table
 
 
 def _age(at: float) -> str:

@@ -20,12 +20,18 @@ from pipelines.pipeline import Pipeline
 from pipelines.plan import Terms
 from worker import aws
 from worker.connect.attributes import AttributeDesktop
+from worker.connect.client import Client
+from worker.connect.enrichment import Enrichment
 from worker.connect.logged import LoggedDesktop
-from worker.connect.protocol import Desktop
+from worker.connect.protocol import Connect, Desktop
+from worker.connect.quota import Quota
 from worker.definitions import find_all
 from worker.dynamics.connection import Connection, connect
+from worker.dynamics.gate import Gate
+from worker.dynamics.shared import SharedGate
 from worker.dynamics.writer import Writer
 from worker.errors import ConfigError, StoreUnavailable
+from worker.files import S3Files
 from worker.ingest import Ingest
 from worker.leases.dynamodb import open_leases
 from worker.push import Push
@@ -73,6 +79,7 @@ class Service:
         ingest: Brings them into the store.
         push: Brings Dynamics to match.
         drain_s: Longest time (s) from stop to return.
+        shared: Keeps the gate true to the other workers', if there may be any.
         metrics: What is measured.
         health: Watches the loops.
         census: Counts what the store holds.
@@ -83,6 +90,7 @@ class Service:
     ingest: Ingest
     push: Push
     drain_s: float
+    shared: SharedGate | None = None
     metrics: Metrics = field(default_factory=Metrics)
     health: Health = field(default_factory=Health)
     census: Census = field(init=False)
@@ -119,12 +127,18 @@ class Service:
 
             for name, source in self.sources.items():
                 start(name, source.run(self.ingest.handle, stop), SILENCE_S, connects=True)
-            start("push", self.push.run(stop), PUSH_SILENCE_S)
+            if self.shared is not None:
+                await self.shared.join()
+                sharing = start("gate", self.shared.run(), SILENCE_S)
+            push = start("push", self.push.run(stop), PUSH_SILENCE_S)
             house = start("housekeeping", self._keep_house(), EXPIRE_EVERY_S + SILENCE_S)
             census = start("census", self.census.run(), SILENCE_S)
             await stop.wait()
             house.cancel()
             census.cancel()
+            await asyncio.wait((push,))
+            if self.shared is not None:
+                sharing.cancel()
 
     async def _keep_house(self) -> None:
         while True:
@@ -154,14 +168,16 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
     try:
         async with (
             connect(settings, answered=metrics.answered, renewed=metrics.token) as connection,
-            _desktop(settings) as desktop,
+            _amazon_connect(settings, metrics, connection.gate) as amazon,
         ):
-            push = await _push(settings, store, connection, desktop, pipelines)
+            push = await _push(settings, store, connection, amazon, pipelines)
             push.latency, push.wrote = metrics.latency, metrics.wrote
             buckets = frozenset(settings.recording_buckets) or None
-            ingest = Ingest(store, buckets, news=push.news)
+            writes_back = any(pipeline.writeback for pipeline in pipelines)
+            ingest = Ingest(store, buckets, legs=writes_back, news=push.news)
             sources = _sources(settings, store, metrics)
-            yield Service(store, sources, ingest, push, settings.drain_s, metrics)
+            shared = _shared(settings, store, connection)
+            yield Service(store, sources, ingest, push, settings.drain_s, shared, metrics)
     finally:
         await store.close()
 
@@ -170,20 +186,37 @@ async def _push(
     settings: Settings,
     store: ContactStore,
     connection: Connection,
-    desktop: Desktop,
+    amazon: Connect,
     pipelines: list[Pipeline],
 ) -> Push:
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     since = {p.name: await store.remember(f"pipeline/{p.name}", now) for p in pipelines}
     return Push(
         store=store,
-        writer=Writer(connection.client, time.time, settings.create_by),
+        writer=Writer(
+            connection.client,
+            time.time,
+            settings.create_by,
+            files=S3Files(partial(aws.client, "s3")),
+        ),
         gate=connection.gate,
         probe=connection.probe,
-        desktop=desktop,
+        desktop=_desktop(settings, amazon),
         pipelines=pipelines,
         terms=Terms(settings.constants, live=True, since=since),
+        connect=amazon,
+        enrichment=Enrichment(amazon, pipelines, settings.connect_patience_s),
     )
+
+
+def _shared(settings: Settings, store: ContactStore, connection: Connection) -> SharedGate | None:
+    """What makes one gate of all workers' gates; a store on one machine has one worker."""
+    if not settings.state.startswith("dynamodb:"):
+        return None
+    # A restarted worker is another one, and so are two that were given the same id.
+    name = f"{settings.worker_id or socket.gethostname()}-{uuid4().hex[:8]}"
+    user = f"gate/{settings.environment_url}/{settings.client_id}"
+    return SharedGate(connection.gate, store, user, name)
 
 
 def _sources(settings: Settings, store: ContactStore, metrics: Metrics) -> dict[str, Source]:
@@ -232,12 +265,18 @@ def _stream(settings: Settings, name: str, store: ContactStore, metrics: Metrics
 
 
 @asynccontextmanager
-async def _desktop(settings: Settings) -> AsyncIterator[Desktop]:
+async def _amazon_connect(
+    settings: Settings, metrics: Metrics, gate: Gate
+) -> AsyncIterator[Connect]:
+    quota = Quota(settings.connect_share, lambda: gate.workers)
+    async with aws.client("connect", attempts=1) as client:
+        yield Client(client, quota, settings.connect_patience_s, metrics.connect)
+
+
+def _desktop(settings: Settings, amazon: Connect) -> Desktop:
     if settings.open_by == "log":
-        yield LoggedDesktop()
-        return
-    async with aws.client("connect") as client:
-        yield AttributeDesktop(client, settings.open_url_attribute, settings.open_tab_attribute)
+        return LoggedDesktop()
+    return AttributeDesktop(amazon, settings.open_url_attribute, settings.open_tab_attribute)
 
 
 def warn_of_secret(settings: Settings, today: int) -> None:

@@ -51,7 +51,8 @@ class Settings(BaseSettings):
     tenant: str = Field(default="", description="Entra tenant id")
     client_id: str = Field(default="", description="Entra application (client) id")
     secret: str = Field(
-        default="", description="Where the client secret is: env:NAME, file:/path or a secret's ARN"
+        default="",
+        description="Where the client secret is: env:NAME, file:/path[#NAME] or a secret's ARN",
     )
     secret_expires: date | None = Field(default=None, description="Warns from 30 days before")
     scope: str = Field(default="", description="Token scope; default: environment_url/.default")
@@ -92,6 +93,12 @@ class Settings(BaseSettings):
     )
     visibility_s: int = Field(
         default=120, ge=3, le=43200, description="SQS hides a message this long"
+    )
+    connect_share: float = Field(
+        default=0.5, ge=0, le=1, description="Part of Connect's API quotas all workers use together"
+    )
+    connect_patience_s: float = Field(
+        default=3.0, gt=0, le=30, description="How long a contact waits for Connect's answers"
     )
     open_by: Literal["log", "attributes"] = Field(
         default="log",

@@ -66,6 +66,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.entries: dict[str, Entry] = {}
         self.in_quarantine: dict[str, Quarantined] = {}
         self.in_hand: list[Entry] = []
+        self.forgotten: set[str] = set()
 
     def open(self, folder: Path) -> ContactStore:
         raise NotImplementedError
@@ -105,6 +106,8 @@ class StoreMachine(RuleBasedStateMachine):
                 self.entries[entry.contact.id] = deepcopy(entry)
 
     def expected(self, entry: Entry) -> Saved:
+        if not entry.version and entry.contact.id in self.forgotten:
+            return Saved.FORGOTTEN
         if len(entry.contact.to_bytes()) > LIMIT_BYTES:
             return Saved.REFUSED
         known = self.entries.get(entry.contact.id)
@@ -139,6 +142,17 @@ class StoreMachine(RuleBasedStateMachine):
         gone = self.entries.keys() - left
         assert gone <= may_go
         self.entries = {k: e for k, e in self.entries.items() if k in left}
+
+    @rule(keys=st.lists(st.sampled_from("ef"), max_size=2))
+    def forget(self, keys: list[str]) -> None:
+        """Two of them only, or there would soon be none left."""
+        self.run(self.store.forget(keys))
+        self.forgotten.update(keys)
+        self.entries = {k: e for k, e in self.entries.items() if k not in keys}
+
+    @rule()
+    def scrub(self) -> None:
+        self.run(self.store.scrub())
 
     @rule(keys=st.lists(KEYS, max_size=4), at=TIMES)
     def quarantine(self, keys: list[str], at: float) -> None:

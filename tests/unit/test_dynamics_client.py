@@ -248,7 +248,7 @@ async def test_the_time_to_wait_for_a_slot_counts_and_is_no_outage(rig: MakeRig)
     async with rigged.gate.slot():
         with pytest.raises(Unavailable, match="no slot"):
             await rigged.client.send(UPDATE, timeout_s=0.01)
-    assert rigged.gate._unanswered == 0
+    assert rigged.gate._trouble.in_a_row == 0
 
 
 @pytest.mark.parametrize(

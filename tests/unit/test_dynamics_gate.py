@@ -10,11 +10,14 @@ import pytest
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
+from worker.dynamics.budget import REQUESTS_LEFT
 from worker.dynamics.errors import (
     DynamicsError,
     Forbidden,
     Missing,
+    NotSent,
     Throttled,
     Unauthorized,
     Unavailable,
@@ -362,6 +365,146 @@ async def test_a_fault_of_our_own_in_the_probe_is_raised_and_it_stays_closed() -
     with pytest.raises(ZeroDivisionError):
         await gate.reopen(probe)
     assert gate.state is State.CLOSED
+
+
+def forbid(gate: Gate) -> None:
+    """Take the role away, as three contacts see it."""
+    for contact in "abc":
+        gate.forbidden(contact, "0x1")
+
+
+async def test_after_a_lost_role_one_request_at_a_time_is_on_trial_until_a_write_succeeds() -> None:
+    """``WhoAmI`` needs no role, so the probe says nothing of it."""
+    gate = make_gate()
+    forbid(gate)
+    await gate.reopen(Probe())
+    assert (gate.state, gate.reason, gate.limit, gate.room) == (State.OPEN, Reason.FORBIDDEN, 1, 1)
+    async with gate.slot(writes=False):
+        pass
+    assert gate.reason is Reason.FORBIDDEN
+    await use(gate)
+    assert (gate.reason, gate.limit) == (Reason.NONE, START_SLOTS)
+
+
+async def test_on_trial_one_403_more_closes_again() -> None:
+    gate = make_gate()
+    forbid(gate)
+    await gate.reopen(Probe())
+    assert gate.forbidden("d", "0x2")
+    assert gate.state is State.CLOSED
+
+
+async def test_the_operator_is_told_once_of_each_reason_and_once_of_the_end() -> None:
+    gate = make_gate()
+    with capture_logs() as lines:
+        await use(gate, Unauthorized("AADSTS7000222: the client secret has expired"))
+        await gate.reopen(Probe(Unauthorized("still"), Unavailable("no answer"), Unavailable("no")))
+        forbid(gate)
+        for _ in range(3):
+            await gate.reopen(Probe())
+            gate.forbidden("a", "0x1")
+        await gate.reopen(Probe())
+        await use(gate)
+    told = [(line["event"], line.get("reason"), line["log_level"]) for line in lines]
+    assert told == [
+        ("dynamics.paused", "unauthorized", "error"),
+        ("dynamics.paused", "outage", "error"),
+        ("dynamics.resumed", None, "error"),
+        ("dynamics.paused", "forbidden", "error"),
+        ("dynamics.resumed", None, "error"),
+    ]
+    assert lines[0]["cause"] == "AADSTS7000222: the client secret has expired"
+
+
+async def test_throttling_is_no_alarm() -> None:
+    gate = make_gate()
+    with capture_logs() as lines:
+        await use(gate, throttled(1))
+        await gate.reopen(Probe())
+    assert [line["log_level"] for line in lines] == ["warning", "warning"]
+
+
+@pytest.mark.parametrize(("slots", "workers"), [(52, 10), (4, 4), (4, 10), (1, 3), (20, 1)])
+async def test_all_workers_parts_together_are_all_the_slots(slots: int, workers: int) -> None:
+    gates = [make_gate() for _ in range(workers)]
+    for rank, gate in enumerate(gates):
+        gate._slots = 99.0
+        gate.hint(slots)
+        gate.share(rank, workers)
+    assert sum(gate.limit for gate in gates) == slots
+    assert [gate.reason is Reason.SURPLUS for gate in gates].count(True) == max(0, workers - slots)
+
+
+async def test_a_worker_too_many_waits_until_there_is_room_for_it_and_does_not_probe() -> None:
+    time = Time()
+    gate = make_gate(time)
+    gate.hint(2)
+    gate.share(0, 3)
+    with pytest.raises(GateClosed):
+        await use(gate)
+    probe = Probe()
+    reopening = asyncio.create_task(gate.reopen(probe))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert not reopening.done()
+    gate.share(0, 2)
+    await reopening
+    await use(gate)
+    assert (gate.reason, probe.calls) == (Reason.NONE, 0)
+
+
+async def test_a_worker_that_does_not_lead_waits_for_the_one_that_does() -> None:
+    time = Time()
+    gate = make_gate(time)
+    gate.leads = False
+    gate.follow(Reason.OUTAGE, 5, "no answer")
+    probe = Probe()
+    reopening = asyncio.create_task(gate.reopen(probe))
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert time.now > 1010
+    assert (gate.state, gate.reason) == (State.CLOSED, Reason.OUTAGE)
+    gate.opened()
+    await reopening
+    assert (gate.limit, probe.calls) == (START_SLOTS, 0)
+
+
+async def test_when_little_is_left_requests_wait_for_their_turn_in_order() -> None:
+    time = Time()
+    gate = make_gate(time)
+    gate.budget.told({REQUESTS_LEFT: "5"})
+    starts: list[tuple[int, float]] = []
+
+    async def request(number: int) -> None:
+        async with gate.slot():
+            starts.append((number, time.now - 1000))
+
+    await asyncio.gather(*(request(number) for number in range(4)))
+    assert [number for number, _ in starts] == [0, 1, 2, 3]
+    every = 1 / gate.budget.rate
+    assert [at for _, at in starts] == pytest.approx([0, every, 2 * every, 3 * every], abs=0.1)
+
+
+async def test_those_who_wait_for_their_turn_are_told_when_it_closes() -> None:
+    time = Time()
+    gate = make_gate(time)
+    gate.budget.told({REQUESTS_LEFT: "0"})
+    await use(gate)
+    late = [asyncio.create_task(use(gate)) for _ in range(3)]
+    await asyncio.sleep(0)
+    gate.throttled(30)
+    assert [type(e) for e in await asyncio.gather(*late, return_exceptions=True)] == [
+        GateClosed
+    ] * 3
+
+
+async def test_waiting_for_a_turn_is_bounded() -> None:
+    gate = Gate()
+    gate.budget.told({REQUESTS_LEFT: "0"})
+    await use(gate)
+    with pytest.raises(NotSent, match="budget"):
+        async with gate.slot(wait_s=0.01):
+            pass
 
 
 class WatchedGate(Gate):

@@ -71,6 +71,18 @@ async def test_from_a_file_as_it_is_now(tmp_path: Path) -> None:
         await read_secret(f"file:{path}")
 
 
+async def test_from_a_variable_of_an_environment_file_as_it_is_now(tmp_path: Path) -> None:
+    path = tmp_path / "worker.env"
+    spec = f"file:{path}#DYNAMICS_SECRET"
+    path.write_text("# ours\nOTHER=1\nDYNAMICS_SECRET=a=b~\n")
+    assert await read_secret(spec) == "a=b~"
+    path.write_text("DYNAMICS_SECRET=old\nexport DYNAMICS_SECRET='new'\n")
+    assert await read_secret(spec) == "new"
+    path.write_text("DYNAMICS_SECRET_2=x\n")
+    with pytest.raises(ConfigError, match="has no DYNAMICS_SECRET"):
+        await read_secret(spec)
+
+
 @pytest.mark.parametrize(
     "answer", [{"SecretString": "s3cret"}, {"SecretBinary": b'{"client_secret":"s3cret"}'}]
 )

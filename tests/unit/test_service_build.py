@@ -11,11 +11,14 @@ import pytest
 from worker.errors import ConfigError
 from worker.service import build, serve
 from worker.settings import Settings
+from worker.stores.memory import MemoryStore
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Callable[..., Settings]:
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Settings]:
     """Settings of an installation that could start."""
+    for name in ("AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "eu-central-1")
     needed = {
         "environment_url": "https://org.test",
         "tenant": "t",
@@ -37,6 +40,17 @@ async def test_the_service_reads_what_the_settings_name(
         assert service.push.terms.live
         assert set(service.push.terms.since) == {"phonecall"}
         assert service.ingest.news == service.push.news
+
+
+async def test_a_state_that_workers_share_comes_with_a_gate_that_they_share(
+    settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.service.open_store", lambda _spec: MemoryStore())
+    async with build(settings()) as service:
+        assert service.shared is None
+    async with build(settings(state="dynamodb:contacts", worker_id="w")) as service:
+        assert service.shared is not None
+        assert service.shared.gate is service.push.gate
 
 
 async def test_the_time_a_pipeline_was_first_loaded_is_remembered(

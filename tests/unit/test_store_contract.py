@@ -16,6 +16,7 @@ import pytest
 
 from pipelines.contact import Contact, Parked, Record
 from pipelines.fact import Fact
+from pipelines.identity import tombstone
 from worker.stores.memory import MemoryStore
 from worker.stores.protocol import ContactStore, Counts, Entry, Quarantined, Saved
 from worker.stores.sqlite import SqliteStore
@@ -294,6 +295,55 @@ async def test_expire_stops_at_the_limit(store: ContactStore) -> None:
     assert [await store.expire(2.0, 2) for _ in range(4)] == [2, 2, 1, 0]
 
 
+async def test_a_forgotten_contact_is_gone_and_is_never_begun_anew(store: ContactStore) -> None:
+    await save(store, entry("a", 1.0), Entry(contact("b", parked=True)), entry("c"))
+    await store.forget(["a", "b"])
+    assert await store.counts(9.0) == Counts(1, 0, 0, 0, None)
+    assert await store.load(["a", "b"]) == [Entry(Contact("a")), Entry(Contact("b"))]
+    anew, large = entry("a", 1.0), Entry(contact("b", size=LIMIT_BYTES))
+    assert await store.save([anew, large, entry("d")]) == [
+        Saved.FORGOTTEN,
+        Saved.FORGOTTEN,
+        Saved.SAVED,
+    ]
+    assert anew.version == 0
+    assert await store.ids("", 10) == ["c", "d"]
+    assert await store.due(9.0, 10) == []
+    assert await store.next_due() is None
+
+
+async def test_who_had_loaded_a_forgotten_contact_does_not_bring_it_back(
+    store: ContactStore,
+) -> None:
+    claimed = entry("a", 1.0, claim="w", claimed_until=9.0)
+    await save(store, claimed)
+    [begun] = await store.load(["b"])
+    await store.forget(["a", "b"])
+    claimed.claim, claimed.due_at = "", None
+    assert await store.save([claimed, begun]) == [Saved.CONFLICT, Saved.FORGOTTEN]
+    assert await store.ids("", 10) == []
+
+
+async def test_of_a_contact_forgotten_while_it_is_begun_nothing_is_left(
+    store: ContactStore,
+) -> None:
+    begun = [store.save([entry(f"{n:03}", 1.0)]) for n in range(40)]
+    await asyncio.gather(*begun[:20], store.forget([f"{n:03}" for n in range(40)]), *begun[20:])
+    assert await store.ids("", 100) == []
+    assert await store.due(9.0, 100) == []
+
+
+async def test_a_contact_is_forgotten_that_the_store_does_not_know_and_twice(
+    store: ContactStore,
+) -> None:
+    await store.forget(["a", "a"])
+    await store.forget(["a"])
+    await store.forget([])
+    await store.scrub()
+    assert await store.save([entry("a")]) == [Saved.FORGOTTEN]
+    assert await store.recall(tombstone("a")) is not None
+
+
 async def test_quarantine_keeps_messages_as_they_came(store: ContactStore) -> None:
     await store.quarantine([quarantined("b"), quarantined("a")])
     assert await store.quarantined("", 10) == [quarantined("a"), quarantined("b")]
@@ -333,6 +383,34 @@ async def test_remember_keeps_the_first_value(store: ContactStore) -> None:
     assert await store.remember("start", "now") == "now"
     assert await store.remember("start", "later") == "now"
     assert await store.remember("other", "later") == "later"
+
+
+async def test_recall_tells_what_is_remembered_or_that_nothing_is(store: ContactStore) -> None:
+    assert await store.recall("start") is None
+    await store.remember("start", "now")
+    assert await store.recall("start") == "now"
+
+
+async def test_replace_changes_a_value_that_is_known_and_no_other(store: ContactStore) -> None:
+    assert not await store.replace("gate", "", "open")
+    assert await store.replace("gate", None, "open")
+    assert not await store.replace("gate", None, "closed")
+    assert not await store.replace("gate", "closed", "")
+    assert await store.replace("gate", "open", "closed")
+    assert await store.recall("gate") == "closed"
+    assert await store.remember("gate", "open") == "closed"
+    assert await store.recall("other") is None
+
+
+@pytest.mark.parametrize("old", [None, "open"])
+async def test_of_those_that_replace_the_same_value_at_once_one_succeeds(
+    store: ContactStore, old: str | None
+) -> None:
+    if old is not None:
+        await store.remember("gate", old)
+    done = await asyncio.gather(*(store.replace("gate", old, str(n)) for n in range(10)))
+    assert done.count(True) == 1
+    assert await store.recall("gate") == str(done.index(True))
 
 
 async def test_calls_side_by_side_do_not_disturb_each_other(store: ContactStore) -> None:

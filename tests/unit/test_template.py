@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pipelines.template import (
     ABSENT,
     HELD,
+    LONGEST,
     Template,
     TemplateError,
     as_text,
@@ -187,6 +188,16 @@ def test_a_loop_has_bounds() -> None:
 
 
 @pytest.mark.parametrize(
+    "source", ["{{Queue}}{{Queue}}", "{{ Queue | append: Queue }}", "{{Queue}}{{ Queue | upcase }}"]
+)
+def test_so_has_a_text(source: str) -> None:
+    fits, too_long = ({"Queue": "é" * length} for length in (LONGEST // 4, LONGEST // 2 + 1))
+    assert len(rendered(source, fits)) == LONGEST // 2
+    assert rendered(source, too_long) in (HELD, ABSENT)
+    assert rendered(source, too_long, lenient=True) is ABSENT
+
+
+@pytest.mark.parametrize(
     ("source", "paths"),
     [
         ("{{Agent}}", [("Agent",)]),
@@ -245,6 +256,12 @@ def test_a_placeholder_alone_is_absent_also_once_lenient(source: str) -> None:
 def test_a_structure_inside_text_is_json() -> None:
     assert json.loads(rendered("{{Attributes}} ")) == CALL["Attributes"]
     assert json.loads(rendered(" {{UpdatedProperties}}")) == CALL["UpdatedProperties"]
+
+
+def test_letters_of_any_script_stay_themselves_in_it() -> None:
+    assert (
+        rendered("<{{Attributes}}>", {"Attributes": {"Name": "Jürgen"}}) == '<{"Name": "Jürgen"}>'
+    )
 
 
 def test_whitespace_control_works_with_and_without_the_engine() -> None:

@@ -47,6 +47,9 @@ _AADSTS = re.compile(r"AADSTS(\d{4,9})")
 
 _log = structlog.get_logger(__name__)
 
+#: Kind, words and code of the last failure, while there was none.
+NO_FAILURE: tuple[type[DynamicsError], str, str] = (Unavailable, "no token yet", "")
+
 #: What an operator can do about Entra's codes (learn.microsoft.com, "AADSTS error codes").
 ADVICE = {
     7000222: "the client secret has expired: create a new one and store it",
@@ -133,7 +136,7 @@ class MsalTokens:
         self._token = ""
         self._renew_at = float("-inf")
         self._expires_at = float("-inf")
-        self._failure: tuple[type[DynamicsError], str, str] = (Unavailable, "no token yet", "")
+        self._failure = NO_FAILURE
         self._not_before = float("-inf")
         self._refused_at = float("-inf")
         self._renewal: asyncio.Task[None] | None = None
@@ -179,15 +182,17 @@ class MsalTokens:
             return
         life_s = float(answer["expires_in"])
         self._token = answer["access_token"]
+        self._failure = NO_FAILURE
         self._expires_at = asked_at + life_s
         self._renew_at = self._expires_at - min(RENEW_LEFT_S, life_s / 2)
         _log.info("dynamics.token_renewed", life_s=life_s)
         self._renewed(life_s)
 
     def _fail(self, error: DynamicsError) -> None:
+        if str(error) != self._failure[1]:  # once, however often it is tried
+            _log.warning("dynamics.no_token", reason=str(error))
         self._failure = (type(error), str(error), error.code)
         self._not_before = self._clock() + RETRY_PAUSE_S
-        _log.warning("dynamics.no_token", reason=str(error))
 
     async def _ask(self) -> dict[str, Any]:
         """Ask Entra; a refused credential is read anew and, if it changed, tried at once."""

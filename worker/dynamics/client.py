@@ -204,6 +204,7 @@ class Client:
 
     def _judge(self, request: Request, reply: _Reply) -> Answer:
         """The answer, or the error it stands for."""
+        self._gate.budget.told(reply.headers)
         hint = reply.headers.get("x-ms-dop-hint", "")
         if hint.isascii() and hint.isdecimal():
             self._gate.hint(int(hint))

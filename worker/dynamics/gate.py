@@ -3,7 +3,10 @@
 Dataverse limits concurrent requests, requests and execution time per user and web server and
 advises to start low, raise until 429 and obey Retry-After (powerapps-docs ``api-limits``, "send
 parallel requests"). The number of slots grows additively and halves on trouble; the gate closes
-when going on would do harm, and one probe at a time finds out when it can open again.
+when going on would do harm, and one probe at a time finds out when it can open again. A lost role
+is found out by writing alone: with it, the gate opens for one request on trial.
+
+A gate is one worker's. What it must know of the others is told by ``worker.dynamics.shared``.
 """
 
 from __future__ import annotations
@@ -17,6 +20,9 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+import structlog
+
+from worker.dynamics.budget import Budget
 from worker.dynamics.errors import (
     DynamicsError,
     Forbidden,
@@ -25,31 +31,25 @@ from worker.dynamics.errors import (
     Unauthorized,
     Unavailable,
 )
+from worker.dynamics.trouble import OUTAGE_AFTER, Trouble
 from worker.telemetry.health import beat
 
+
+_log = structlog.get_logger(__name__)
 
 START_SLOTS = 4
 
 #: Dataverse's documented limit of concurrent requests per user and web server.
 MAX_SLOTS = 52
 
-#: Requests without an answer, one after the other, that make an outage.
-OUTAGE_AFTER = 5
-
-#: Contacts refused with the same code, with no successful write between, that make a lost role.
-FORBIDDEN_AFTER = 3
-
-#: Trouble halves the slots: each request without an answer weighs 1, each answer takes some back,
-#: so more than one in ten unanswered is too many.
-TROUBLE_HALVES_AT = 2.0
-TROUBLE_EASED = 0.1
-
-#: Wait before the first and before the later probes (s), doubling between.
-PROBE_FIRST_S = 1.0
-PROBE_MAX_S = 60.0
-
 #: A role is given back by a person, so asking more often helps nobody.
 FORBIDDEN_PAUSE_S = 60.0
+
+#: How often (s) something is looked at that others may change meanwhile.
+LOOK_S = 1.0
+
+#: Seconds of work that are worth having in hand while the budget spreads requests over time.
+IN_HAND_S = 2.0
 
 
 class State(enum.Enum):
@@ -67,6 +67,11 @@ class Reason(enum.Enum):
     OUTAGE = "outage"
     UNAUTHORIZED = "unauthorized"
     FORBIDDEN = "forbidden"
+    SURPLUS = "surplus"  # more workers than Dynamics takes requests at a time: this one waits
+
+
+#: Reasons that end by themselves, as part of a usual day.
+USUAL = frozenset((Reason.NONE, Reason.THROTTLED, Reason.SURPLUS))
 
 
 class GateClosed(NotSent):
@@ -88,9 +93,17 @@ class Gate:
 
     Attributes:
         state: Open or closed.
-        reason: Why it is closed.
+        reason: Why it is closed; FORBIDDEN also while it is open on trial.
+        cause: The words of the error behind it; never personal data.
         retry_at: Time on the gate's clock (s) before which it stays closed; 0.0 while open.
         in_flight: Requests that hold a slot.
+        budget: Spreads requests over time.
+        workers: How many share slots and budget, this one included.
+        leads: Whether this worker probes, and not another one for it.
+        turns: How often it has closed, closed for longer, or opened.
+        turned: Set each time that happens.
+        refresh: Called before a request, if set: learns what other workers know.
+        hinted: The last ``x-ms-dop-hint``; 0: none yet.
     """
 
     def __init__(
@@ -105,26 +118,51 @@ class Gate:
         """All slots free, ``START_SLOTS`` of them; ``random`` gives numbers from 0 to 1."""
         self._clock = clock
         self._sleep = sleep
-        self._random = random
-        self._outage_after = outage_after
         self._ceiling = max_slots
         self._max_slots = max_slots
+        self._rank = 0
+        self.workers = 1
         self._slots = float(START_SLOTS)
         self._waiting: deque[asyncio.Future[GateClosed | None]] = deque()
         self._probing = asyncio.Lock()
-        self._unanswered = 0
-        self._trouble = 0.0
-        self._probes_failed = 0
-        self._forbidden: dict[str, set[str]] = {}
+        self._pacing = asyncio.Lock()
+        self._trouble = Trouble(outage_after, random)
         self.state = State.OPEN
         self.reason = Reason.NONE
+        self.cause = ""
         self.retry_at = 0.0
         self.in_flight = 0
+        self.budget = Budget()
+        self.leads = True
+        self.turns = 0
+        self.turned = asyncio.Event()
+        self.refresh: Callable[[], Awaitable[None]] | None = None
+        self.hinted = 0
 
     @property
     def limit(self) -> int:
-        """How many requests may be in flight now."""
-        return max(1, int(min(self._slots, self._ceiling)))
+        """How many requests may be in flight now; 0 only for a worker that is one too many."""
+        return min(self._part, 1 if self._on_trial else max(1, int(self._slots)))
+
+    @property
+    def room(self) -> float:
+        """For how many contacts' requests it has room: for more, none need be taken in hand."""
+        return 1 if self._on_trial else max(1.0, self.budget.rate * IN_HAND_S)
+
+    @property
+    def retry_s(self) -> float:
+        """How long (s) it stays closed at least."""
+        return max(0.0, self.retry_at - self._clock())
+
+    @property
+    def _part(self) -> int:
+        """This worker's part of the slots; all workers' parts together are all the slots."""
+        before = self._ceiling * self._rank // self.workers
+        return self._ceiling * (self._rank + 1) // self.workers - before
+
+    @property
+    def _on_trial(self) -> bool:
+        return self.reason is Reason.FORBIDDEN
 
     @asynccontextmanager
     async def slot(
@@ -140,7 +178,12 @@ class Gate:
             GateClosed: it is closed, or closes while waiting.
             NotSent: no slot came free in ``wait_s``.
         """
-        await self._enter(wait_s)
+        deadline = None if wait_s is None else self._clock() + wait_s
+        if self.refresh and self.state is State.OPEN:
+            await self.refresh()
+        await self._pace(self._until(deadline))
+        await self._enter(self._until(deadline))
+        started = self._clock()
         try:
             yield
         except DynamicsError as error:
@@ -149,49 +192,60 @@ class Gate:
         else:
             self.succeeded(writes=writes)
         finally:
+            self.budget.took(self._clock() - started)
             self._leave()
 
     def hint(self, slots: int) -> None:
-        """Take ``x-ms-dop-hint``, the server's advice, as the maximum."""
-        self._ceiling = max(1, min(slots, self._max_slots))
-        self._wake()
+        """Take ``x-ms-dop-hint``, the server's advice, as the maximum of all workers together."""
+        self.hinted = max(1, slots)
+        self._ceiling = min(self.hinted, self._max_slots)
+        self._divide()
+
+    def share(self, rank: int, workers: int) -> None:
+        """Take the part of slots and budget that falls to number ``rank`` of so many workers."""
+        self._rank, self.workers = rank, workers
+        self._divide()
+
+    def follow(self, reason: Reason, retry_s: float, cause: str) -> None:
+        """Close as another worker did."""
+        self._close(reason, retry_s, cause)
+
+    def opened(self) -> None:
+        """Open as another worker did."""
+        if self.state is State.CLOSED and self.reason is not Reason.SURPLUS:
+            self._open()
 
     def succeeded(self, *, writes: bool = True) -> None:
         """Count a success: one more slot for each round of successes that used them all."""
-        self._answered()
-        self._probes_failed = 0
-        if writes:
-            self._forbidden.clear()
+        self._trouble.succeeded(writes=writes)
+        if writes and self.state is State.OPEN:
+            self._because(Reason.NONE)
         # Growing on an idle line would only prepare a burst.
         if self.in_flight >= self.limit and self._slots < self._ceiling:
             self._slots += 1 / self._slots
             self._wake()
 
-    def throttled(self, retry_after_s: float) -> None:
+    def throttled(self, retry_after_s: float, cause: str = "") -> None:
         """Close until Retry-After has passed; of several the longest wins."""
         self._halve()
-        self._close(Reason.THROTTLED, retry_after_s)
+        self._close(Reason.THROTTLED, retry_after_s, cause)
 
-    def unauthorized(self) -> None:
+    def unauthorized(self, cause: str = "") -> None:
         """Close at once: no request can succeed without a token."""
-        self._close(Reason.UNAUTHORIZED, self._probe_pause_s())
+        self._close(Reason.UNAUTHORIZED, self._trouble.pause_s(), cause)
 
-    def unavailable(self) -> None:
+    def unavailable(self, cause: str = "") -> None:
         """Count a request without an answer: several in a row are an outage."""
-        self._unanswered += 1
-        self._trouble += 1
-        if self._trouble >= TROUBLE_HALVES_AT:
-            self._trouble = 0.0
+        if self._trouble.unanswered():
             self._halve()
-        if self._unanswered >= self._outage_after and self.state is State.OPEN:
-            self._close(Reason.OUTAGE, self._probe_pause_s())
+        if self._trouble.outage and self.state is State.OPEN:
+            self._close(Reason.OUTAGE, self._trouble.pause_s(), cause)
 
     def forbidden(self, contact_id: str, code: str) -> bool:
         """Count a 403 on a contact; True: it is not this contact's fault, the gate is closed."""
-        contacts = self._forbidden.setdefault(code, set())
-        contacts.add(contact_id)
-        if len(contacts) >= FORBIDDEN_AFTER and self.state is State.OPEN:
-            self._close(Reason.FORBIDDEN, FORBIDDEN_PAUSE_S)
+        several = self._trouble.forbidden(contact_id, code)
+        if self.state is State.OPEN and (several or self._on_trial):
+            self._close(Reason.FORBIDDEN, FORBIDDEN_PAUSE_S, f"403 {code} on several contacts")
         return self.reason is Reason.FORBIDDEN
 
     async def reopen(self, probe: Callable[[], Awaitable[object]]) -> None:
@@ -202,26 +256,37 @@ class Gate:
         async with self._probing:
             while self.state is State.CLOSED:
                 beat()
-                await self._pause()
-                await self._try_to_open(probe)
-
-    async def _pause(self) -> None:
-        """Sleep until ``retry_at``, which may move away while we sleep."""
-        while (left_s := self.retry_at - self._clock()) > 0:
-            await self._sleep(left_s)
+                if not self.leads or self.reason is Reason.SURPLUS:
+                    await self._sleep(LOOK_S)  # others decide
+                elif self.retry_s > 0:
+                    await self._sleep(self.retry_s)  # it may move away while we sleep
+                else:
+                    await self._try_to_open(probe)
 
     async def _try_to_open(self, probe: Callable[[], Awaitable[object]]) -> None:
         try:
             await probe()
         except Throttled as error:
-            self.throttled(error.retry_after_s)
+            self.throttled(error.retry_after_s, str(error))
         except DynamicsError as error:
-            self._probes_failed += 1
-            self._close(_reason_of(error), self._probe_pause_s())
+            self._trouble.probe_failed()
+            self._close(_reason_of(error), self._trouble.pause_s(), str(error))
         else:
             # Requests sent before it closed may have been throttled meanwhile.
             if self.retry_at <= self._clock():
                 self._open()
+
+    async def _pace(self, wait_s: float | None) -> None:
+        """Wait until the budget allows one request more, first come, first served."""
+        try:
+            async with asyncio.timeout(wait_s), self._pacing:
+                while self.state is State.OPEN:
+                    if not (pause_s := self.budget.wait_s(self._clock())):
+                        self.budget.spend()
+                        return
+                    await self._sleep(min(pause_s, LOOK_S))
+        except TimeoutError:
+            raise NotSent("not sent: the budget allowed no request in time") from None
 
     async def _enter(self, wait_s: float | None) -> None:
         if (refusal := self._refusal()) is not None:
@@ -244,6 +309,9 @@ class Gate:
             self._leave()  # it closed between the grant and our turn
         if refusal is not None:
             raise refusal
+
+    def _until(self, deadline: float | None) -> float | None:
+        return None if deadline is None else deadline - self._clock()
 
     def _refusal(self) -> GateClosed | None:
         return GateClosed(self.reason, self.retry_at) if self.state is State.CLOSED else None
@@ -270,47 +338,61 @@ class Gate:
     def _learn(self, error: DynamicsError) -> None:
         match error:
             case Throttled():
-                self.throttled(error.retry_after_s)
+                self.throttled(error.retry_after_s, str(error))
             case Unavailable():
-                self.unavailable()
+                self.unavailable(str(error))
             case Unauthorized():
-                self.unauthorized()
+                self.unauthorized(str(error))
             case _:
-                self._answered()
-
-    def _answered(self) -> None:
-        """Dataverse works, whatever it said."""
-        self._unanswered = 0
-        self._trouble = max(0.0, self._trouble - TROUBLE_EASED)
+                self._trouble.answered()
 
     def _halve(self) -> None:
         self._slots = max(1.0, self.limit / 2)
 
-    def _close(self, reason: Reason, pause_s: float) -> None:
+    def _divide(self) -> None:
+        """Live with a new part."""
+        self.budget.workers = min(self.workers, self._ceiling)  # surplus ones spend nothing
+        if not self._part and self.state is State.OPEN:
+            self._close(Reason.SURPLUS, 0.0, "more workers than requests at a time")
+        elif self._part and self.reason is Reason.SURPLUS:
+            self._open()
+        self._wake()
+
+    def _close(self, reason: Reason, pause_s: float, cause: str) -> None:
         retry_at = self._clock() + pause_s
         if self.state is State.CLOSED and retry_at <= self.retry_at:
             return
         self.state = State.CLOSED
-        self.reason = reason
         self.retry_at = retry_at
+        self._because(reason, cause)
+        self.turns += 1
+        self.turned.set()
         while self._waiting:
             turn = self._waiting.popleft()
             if not turn.done():
                 turn.set_result(GateClosed(reason, retry_at))
 
     def _open(self) -> None:
-        """Open with few slots, as at the start."""
+        """Open with few slots, as at the start; after a lost role on trial."""
         self.state = State.OPEN
-        self.reason = Reason.NONE
+        if not self._on_trial:
+            self._because(Reason.NONE)
         self.retry_at = 0.0
+        self.turns += 1
+        self.turned.set()
         self._slots = min(self._slots, float(START_SLOTS))
-        self._unanswered = 0
-        self._trouble = 0.0
+        self._trouble.over()
+        self._divide()
 
-    def _probe_pause_s(self) -> float:
-        """Twice as long after each failed probe, with jitter in the upper half."""
-        ceiling_s = min(PROBE_MAX_S, PROBE_FIRST_S * 2.0 ** (self._probes_failed + 1))
-        return max(PROBE_FIRST_S, ceiling_s * (1 + self._random()) / 2)
+    def _because(self, reason: Reason, cause: str = "") -> None:
+        """Keep why it is closed, and tell the operator once for each reason."""
+        if reason is not self.reason:
+            log = _log.warning if {reason, self.reason} <= USUAL else _log.error
+            if reason is Reason.NONE:
+                log("dynamics.resumed")
+            else:
+                log("dynamics.paused", reason=reason.value, cause=cause)
+        self.reason, self.cause = reason, cause
 
 
 def _reason_of(error: DynamicsError) -> Reason:

@@ -11,9 +11,6 @@ from typing import Any, Protocol
 
 import orjson
 
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.parsers import ResponseParserError
-
 from worker.dynamics.errors import Unavailable
 from worker.errors import ConfigError
 
@@ -45,7 +42,8 @@ async def read_secret(spec: str, secrets_client: SecretsClientFactory | None = N
     """Read the credential that ``spec`` names; it is read afresh at every call.
 
     Args:
-        spec: ``env:NAME``, ``file:/path`` or a Secrets Manager ARN.
+        spec: ``env:NAME``, ``file:/path``, ``file:/path#NAME`` or a Secrets Manager ARN. A process
+            never sees a change of its own environment, but of an environment file (``#NAME``).
         secrets_client: Opens the client for an ARN.
 
     Raises:
@@ -56,11 +54,13 @@ async def read_secret(spec: str, secrets_client: SecretsClientFactory | None = N
     if kind == "env":
         return parse_credential(_from_environment(name))
     if kind == "file":
-        return parse_credential(await asyncio.to_thread(_from_file, name))
+        path, _, variable = name.partition("#")
+        text = await asyncio.to_thread(_from_file, path)
+        return parse_credential(_variable(text, variable, path) if variable else text)
     if kind == "arn" and secrets_client is not None:
         return parse_credential(await _from_secrets_manager(spec, secrets_client))
     # The text is not repeated: someone may have put the secret itself here.
-    raise ConfigError("a secret is named env:NAME, file:/path or by the ARN of its secret")
+    raise ConfigError("a secret is named env:NAME, file:/path[#NAME] or by the ARN of its secret")
 
 
 def parse_credential(text: str) -> Credential:
@@ -98,7 +98,23 @@ def _from_file(path: str) -> str:
         raise ConfigError(f"{path}: {type(error).__name__}") from None
 
 
+def _variable(text: str, name: str, path: str) -> str:
+    """The last value of a variable in an environment file, as systemd and docker read it."""
+    values = [
+        value.strip().strip("\"'")
+        for key, separator, value in (line.partition("=") for line in text.splitlines())
+        if separator and key.strip().removeprefix("export ").strip() == name
+    ]
+    if not values:
+        raise ConfigError(f"{path} has no {name}")
+    return values[-1]
+
+
 async def _from_secrets_manager(arn: str, secrets_client: SecretsClientFactory) -> str:
+    # The flow Lambda's zip leaves botocore to Lambda's runtime, and other secrets do without.
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - see above
+    from botocore.parsers import ResponseParserError  # noqa: PLC0415 - see above
+
     match arn.split(":"):
         case ["arn", _, "secretsmanager", region, _, "secret", *_]:
             pass

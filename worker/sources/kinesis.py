@@ -93,7 +93,11 @@ class KinesisStream:
                     for reader in await self._new_readers(feed, begin, stop):
                         self._readers[reader.shard] = reader
                         tasks.create_task(self._read(feed, reader, handle, stop))
-                    await unless(stop, unless(self._ended, feed.clock.sleep(SYNC_S)))
+                    await unless(stop, self._rest(feed))
+
+    async def _rest(self, feed: Feed) -> None:
+        """Until a shard has ended, or it is time to look for new ones."""
+        await unless(self._ended, feed.clock.sleep(SYNC_S))
 
     async def _new_readers(
         self, feed: Feed, begin: Begin, stop: asyncio.Event

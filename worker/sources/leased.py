@@ -179,9 +179,13 @@ class _Share:
                     tasks.create_task(self._hold(tenure, handle))
                 for reader in self._readers.values():
                     reader.report_stall()
-                await unless(stop, unless(self._news, self._clock.sleep(self._taker.wait_s)))
+                await unless(stop, self._rest())
             for tenure in self._taker.held.values():
                 tenure.leave.set()
+
+    async def _rest(self) -> None:
+        """Until there is news of the leases, or it is time to look at them."""
+        await unless(self._news, self._clock.sleep(self._taker.wait_s))
 
     async def _sync(self, stop: asyncio.Event) -> None:
         begin = Position(TRIM_HORIZON if self._start == EARLIEST else AT_TIMESTAMP)

@@ -37,6 +37,12 @@ MAX_KEYS: Final = 100
 EMPTY_ANSWERS: Final = 5
 
 CONDITION_FAILED: Final = "ConditionalCheckFailedException"
+
+#: Why a transaction was cancelled: a condition, or somebody else has the same item in hand.
+#: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CancellationReason.html
+IN_THE_WAY: Final = frozenset({"ConditionalCheckFailed", "TransactionConflict"})
+TOO_LARGE: Final = "ValidationError"
+
 NO_TABLE: Final = "ResourceNotFoundException"
 
 
@@ -61,6 +67,12 @@ def where(condition: str, **values: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _cancelled_by(failure: Exception) -> set[str]:
+    """Why a transaction was cancelled, item by item; nothing if that is not what happened."""
+    answer = failure.response if isinstance(failure, ClientError) else {}
+    return {reason["Code"] for reason in answer.get("CancellationReasons", ())}
+
+
 class Connection:
     """A table and the client that reaches it, made when first needed.
 
@@ -82,9 +94,19 @@ class Connection:
         self._stack = AsyncExitStack()
 
     async def put(
-        self, item: Item, condition: str | None = None, **values: dict[str, Any]
+        self,
+        item: Item,
+        condition: str | None = None,
+        names: dict[str, str] | None = None,
+        **values: dict[str, Any],
     ) -> Item | None:
         """Write an item if the condition holds.
+
+        Args:
+            item: All of it.
+            condition: On the item in its place.
+            names: Attributes' names, by what the condition calls them.
+            **values: Values, by what the condition calls them without the colon.
 
         Returns:
             None if it is written, else the item in the way (empty if there is none).
@@ -93,6 +115,8 @@ class Connection:
         if condition is not None:
             request["ConditionExpression"] = condition
             request["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
+        if names:
+            request["ExpressionAttributeNames"] = names
         if values:
             request["ExpressionAttributeValues"] = {f":{k}": v for k, v in values.items()}
         try:
@@ -100,6 +124,31 @@ class Connection:
         except ClientError as failure:  # the condition failed: no other comes through
             obstacle: Item = failure.response.get("Item", {})
             return obstacle
+        return None
+
+    async def create(self, item: Item, unless: Item) -> Item | None:
+        """Write an item if it is not there yet, and no other either.
+
+        Args:
+            item: All of it.
+            unless: The other item's key.
+
+        Returns:
+            None if it is written, else the item in the way (empty if it is not there yet).
+        """
+        absent = {
+            "TableName": self._table,
+            "ConditionExpression": "attribute_not_exists(pk)",
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+        check = {"ConditionCheck": {**absent, "Key": unless}}
+        try:
+            await self._call(
+                "transact_write_items", TransactItems=[check, {"Put": {**absent, "Item": item}}]
+            )
+        except ClientError as failure:  # something was in the way: no other comes through
+            reasons: list[Item] = failure.response["CancellationReasons"]
+            return next((reason["Item"] for reason in reasons if reason.get("Item")), {})
         return None
 
     async def make_lasting(self, key: Item) -> bool:
@@ -194,7 +243,7 @@ class Connection:
             try:
                 return await getattr(client, operation)(**request)
             except aws.FAILURES as failure:
-                if aws.code(failure) == CONDITION_FAILED:
+                if aws.code(failure) == CONDITION_FAILED or _cancelled_by(failure) & IN_THE_WAY:
                     raise
                 raise self._meaning(failure) from failure
 
@@ -210,6 +259,6 @@ class Connection:
             return ConfigError(
                 f"there is no DynamoDB table {self._table}: connect-dynamics tables create makes it"
             )
-        if aws.may_pass(failure):
+        if aws.may_pass(failure) and TOO_LARGE not in _cancelled_by(failure):
             return StoreUnavailable(f"DynamoDB: {code}")
         return Refused(f"DynamoDB refuses a request to the table {self._table}: {code}")

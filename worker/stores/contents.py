@@ -29,6 +29,10 @@ from worker.stores.connection import Connection, together, where
 from worker.stores.layout import Item, number, packed, text, unpacked
 
 
+class Barred(Exception):  # noqa: N818 - says what is the matter
+    """An item may not be begun, because of another one that is there."""
+
+
 _log = structlog.get_logger(__name__)
 
 #: The largest part of the contents in one item (bytes). An item, names and all, may have 400 KB:
@@ -66,26 +70,31 @@ class Contents:
         self._connection = connection
         self._clock = clock
 
-    async def put(self, item: Item, data: bytes, replaced: int = 0) -> bool:
+    async def put(
+        self, item: Item, data: bytes, replaced: int = 0, unless: Item | None = None
+    ) -> bool:
         """Write an item and its contents.
 
         Args:
             item: The item with its ``version``. Without ``ttl`` it stays for good.
             data: What it holds.
             replaced: The version that it replaces; 0: none.
+            unless: The key of an item that bars a new one: one that replaces none.
 
         Returns:
             False, and nothing is changed, if the item there is of another version.
 
         Raises:
+            Barred: By ``unless``; nothing is changed.
             Refused: The table can never hold it.
         """
         body = packed(data)
         item = {**item, "save": text(uuid4().hex)}
         if len(body) <= PART_BYTES:
-            return await self._put_whole({**item, "data": {"B": body}}, replaced)
+            return await self._put_whole({**item, "data": {"B": body}}, replaced, unless)
         parts = [body[at : at + PART_BYTES] for at in range(0, len(body), PART_BYTES)]
-        return await self._put_in_chunks({**item, "chunks": number(len(parts))}, parts, replaced)
+        item["chunks"] = number(len(parts))
+        return await self._put_in_chunks(item, parts, replaced, unless)
 
     async def get(self, item: Item) -> bytes | None:
         """What an item holds; None if it has been saved again meanwhile, or removed."""
@@ -104,18 +113,28 @@ class Contents:
         except StoreUnavailable as error:
             _log.warning("store.chunks_left", reason=str(error))
 
-    async def _put_whole(self, item: Item, replaced: int) -> bool:
-        obstacle = await self._commit(item, replaced, " AND attribute_not_exists(chunks)")
+    async def erase(self, key: Item) -> None:
+        """Remove an item and all its chunks, those of saves that came to nothing too."""
+        await self._connection.delete(key)
+        left = await self._connection.query(
+            **where("pk = :pk", pk=key["pk"]), ProjectionExpression="pk, sk", ConsistentRead=True
+        )
+        await together(self._connection.delete(chunk) for chunk in left)
+
+    async def _put_whole(self, item: Item, replaced: int, unless: Item | None) -> bool:
+        obstacle = await self._commit(item, replaced, unless, " AND attribute_not_exists(chunks)")
         if obstacle is None:
             return True
         if "chunks" not in obstacle or int(obstacle["version"]["N"]) != replaced:
             return False
-        if await self._commit(item, replaced) is not None:
+        if await self._commit(item, replaced, unless) is not None:
             return False
         await self._sweep(item)
         return True
 
-    async def _put_in_chunks(self, item: Item, parts: list[bytes], replaced: int) -> bool:
+    async def _put_in_chunks(
+        self, item: Item, parts: list[bytes], replaced: int, unless: Item | None
+    ) -> bool:
         lasts_until = max(self._clock.wall(), float(item["ttl"]["N"]) if "ttl" in item else 0.0)
         ttl = number(math.ceil(lasts_until) + OUTLIVE_S)
         keys = chunk_keys(item)
@@ -124,9 +143,13 @@ class Contents:
             for key, part in zip(keys, parts, strict=True)
         )
         whole = "ttl" in item or await self._make_lasting(keys)
-        if whole and await self._commit(item, replaced) is None:
-            await self._sweep(item)
-            return True
+        try:
+            if whole and await self._commit(item, replaced, unless) is None:
+                await self._sweep(item)
+                return True
+        except Barred:
+            await self.drop(keys)
+            raise
         await self.drop(keys)
         return False
 
@@ -134,7 +157,9 @@ class Contents:
         """False if some are gone: somebody was faster, or this save has slept for days."""
         return all(await together(self._connection.make_lasting(key) for key in keys))
 
-    async def _commit(self, item: Item, replaced: int, more: str = "") -> Item | None:
+    async def _commit(
+        self, item: Item, replaced: int, unless: Item | None, more: str = ""
+    ) -> Item | None:
         """Write the item itself; what is in the way, if so.
 
         Our own save in the way is an earlier try of this request, whose answer was lost.
@@ -142,8 +167,12 @@ class Contents:
         if replaced:
             condition = f"version = :replaced{more}"
             obstacle = await self._connection.put(item, condition, replaced=number(replaced))
-        else:
+        elif unless is None:
             obstacle = await self._connection.put(item, "attribute_not_exists(pk)")
+        else:
+            obstacle = await self._connection.create(item, unless)
+        if obstacle and unless and obstacle["pk"] == unless["pk"]:
+            raise Barred
         return None if obstacle and obstacle["save"] == item["save"] else obstacle
 
     async def _sweep(self, item: Item) -> None:

@@ -22,12 +22,13 @@ from typing import Any, Final
 import structlog
 
 from pipelines.contact import Contact
+from pipelines.identity import tombstone
 from worker import aws
 from worker.errors import StoreUnavailable
 from worker.sources.pace import Clock
 from worker.stores import layout
 from worker.stores.connection import Connection, Refused, together, where
-from worker.stores.contents import Contents, chunk_keys
+from worker.stores.contents import Barred, Contents, chunk_keys
 from worker.stores.layout import (
     CONTACT,
     DUE_BUCKETS,
@@ -134,12 +135,18 @@ class DynamoStore:
         return outcomes
 
     async def _save(self, row: _Row) -> Saved:
+        contact_id = layout.named(row.item, CONTACT)
+        grave = tombstone(contact_id)
         if len(row.data) > self._limit_bytes:
-            return Saved.REFUSED
+            begun = row.replaced or await self.recall(grave) is None
+            return Saved.REFUSED if begun else Saved.FORGOTTEN
         try:
-            written = await self._contents.put(row.item, row.data, row.replaced)
+            written = await self._contents.put(
+                row.item, row.data, row.replaced, head(MEMORY, grave)
+            )
+        except Barred:
+            return Saved.FORGOTTEN
         except Refused as error:
-            contact_id = layout.named(row.item, CONTACT)
             _log.error("store.contact_refused", contact_id=contact_id, reason=str(error))
             return Saved.REFUSED
         return Saved.SAVED if written else Saved.CONFLICT
@@ -250,6 +257,19 @@ class DynamoStore:
         """Nothing: the table removes what has expired by itself, some days later."""
         return 0
 
+    async def forget(self, contact_ids: Sequence[str]) -> None:
+        """See ``ContactStore``.
+
+        A worker that dies while it saves one of them in chunks may leave some; to forget it again
+        removes those too.
+        """
+        for contact_id in dict.fromkeys(contact_ids):
+            await self.remember(tombstone(contact_id), "")
+            await self._contents.erase(head(CONTACT, contact_id))
+
+    async def scrub(self) -> None:
+        """See ``ContactStore``. What was removed is gone, but for the table's backups."""
+
     # --- quarantine ---
 
     async def quarantine(self, items: Sequence[Quarantined]) -> None:
@@ -299,6 +319,19 @@ class DynamoStore:
         item = {**head(MEMORY, name), "value": text(value)}
         kept = await self._connection.put(item, "attribute_not_exists(pk)")
         return str((kept or item)["value"]["S"])
+
+    async def recall(self, name: str) -> str | None:
+        """See ``ContactStore``."""
+        found = await self._connection.get([head(MEMORY, name)])
+        return str(found[0]["value"]["S"]) if found else None
+
+    async def replace(self, name: str, old: str | None, new: str) -> bool:
+        """See ``ContactStore``."""
+        item = {**head(MEMORY, name), "value": text(new)}
+        if old is None:
+            return await self._connection.put(item, "attribute_not_exists(pk)") is None
+        names = {"#value": "value"}  # a word that DynamoDB reserves
+        return await self._connection.put(item, "#value = :old", names, old=text(old)) is None
 
     async def close(self) -> None:
         """See ``ContactStore``."""

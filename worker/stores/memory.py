@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pipelines.contact import Contact
+from pipelines.identity import tombstone
 from worker.stores.protocol import Counts, Entry, Quarantined, Saved
 from worker.stores.sqlite import MAX_ENTRY_BYTES
 
@@ -93,6 +94,8 @@ class MemoryStore:
     def _save(self, entry: Entry, row: _Row) -> Saved:
         key = entry.contact.id
         stored = self._rows.get(key)
+        if not entry.version and tombstone(key) in self._remembered:
+            return Saved.FORGOTTEN
         if len(row.data) > self._limit_bytes:
             return Saved.REFUSED
         if row.version != (stored.version if stored else 0) + 1:
@@ -151,6 +154,16 @@ class MemoryStore:
             del self._rows[key]
         return len(gone)
 
+    async def forget(self, contact_ids: Sequence[str]) -> None:
+        """See ``ContactStore``."""
+        for key in contact_ids:
+            self._remembered[tombstone(key)] = ""
+            self._rows.pop(key, None)
+            self._owed.pop(key, None)
+
+    async def scrub(self) -> None:
+        """See ``ContactStore``. What was removed is gone."""
+
     async def quarantine(self, items: Sequence[Quarantined]) -> None:
         """See ``ContactStore``."""
         for item in items:
@@ -178,6 +191,17 @@ class MemoryStore:
     async def remember(self, name: str, value: str) -> str:
         """See ``ContactStore``."""
         return self._remembered.setdefault(name, value)
+
+    async def recall(self, name: str) -> str | None:
+        """See ``ContactStore``."""
+        return self._remembered.get(name)
+
+    async def replace(self, name: str, old: str | None, new: str) -> bool:
+        """See ``ContactStore``."""
+        if self._remembered.get(name) != old:
+            return False
+        self._remembered[name] = new
+        return True
 
     async def close(self) -> None:
         """See ``ContactStore``."""

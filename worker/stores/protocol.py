@@ -40,6 +40,7 @@ class Saved(enum.Enum):
     SAVED = "saved"
     CONFLICT = "conflict"  # someone saved another version since it was loaded: load and fold again
     REFUSED = "refused"  # this store can never hold it (too large): quarantine its facts
+    FORGOTTEN = "forgotten"  # it was forgotten for good: leave it at that
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,18 @@ class ContactStore(Protocol):
         """Remove up to ``limit`` expired contacts that are neither due nor parked; how many."""
         ...
 
+    async def forget(self, contact_ids: Sequence[str]) -> None:
+        """Remove these contacts, known or not, and remember their ``tombstone`` for good.
+
+        From then on ``save`` answers FORGOTTEN to whoever would begin one of them anew. Whoever
+        had loaded one before finds a CONFLICT first: no save brings it back.
+        """
+        ...
+
+    async def scrub(self) -> None:
+        """Leave no byte of what was removed so far where the store keeps its data."""
+        ...
+
     async def quarantine(self, items: Sequence[Quarantined]) -> None:
         """Keep these; one with a known id changes nothing."""
         ...
@@ -137,6 +150,17 @@ class ContactStore(Protocol):
 
     async def remember(self, name: str, value: str) -> str:
         """Keep ``value`` under ``name`` unless there is one; what is kept now."""
+        ...
+
+    async def recall(self, name: str) -> str | None:
+        """What is kept under ``name``, as last written; None if nothing is."""
+        ...
+
+    async def replace(self, name: str, old: str | None, new: str) -> bool:
+        """Keep ``new`` under ``name`` if ``old`` is what is kept there; whether it was.
+
+        Of several that know the same ``old``, one succeeds: how workers agree on something.
+        """
         ...
 
     async def close(self) -> None:

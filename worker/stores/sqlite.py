@@ -14,6 +14,7 @@ import sqlite3
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,6 +22,7 @@ from typing import Any, TypeVar
 import orjson
 
 from pipelines.contact import Contact
+from pipelines.identity import tombstone
 from worker.errors import ConfigError
 from worker.stores.protocol import Counts, Entry, Quarantined, Saved
 from worker.stores.sqlite_writer import Writer, unavailable
@@ -33,6 +35,9 @@ MAX_ENTRY_BYTES = 16 * 1024 * 1024
 
 #: How long to wait for another process that is writing (s).
 BUSY_TIMEOUT_S = 5.0
+
+#: The same where an operator waits, not a worker.
+SCRUB_TIMEOUT_S = 60.0
 
 #: The user alone may read and write the file; SQLite gives its -wal and -shm the same mode.
 MODE = 0o600
@@ -83,6 +88,7 @@ EXPIRE = """
         SELECT id FROM contact WHERE expires_at < :now AND due_at IS NULL AND NOT parked
         ORDER BY expires_at LIMIT :limit)
 """
+FORGET = "DELETE FROM contact WHERE id IN (SELECT value FROM json_each(:ids))"
 QUARANTINE = """
     INSERT INTO quarantine (id, at, origin, reason, body) VALUES (?, ?, ?, ?, ?)
     ON CONFLICT DO NOTHING
@@ -99,13 +105,27 @@ SET_POSITION = """
 """
 REMEMBER = "INSERT INTO remembered (name, value) VALUES (:name, :value) ON CONFLICT DO NOTHING"
 REMEMBERED = "SELECT value FROM remembered WHERE name = :name"
+REPLACE = "UPDATE remembered SET value = :value WHERE name = :name AND value = :old"
 
 
-def _open(path: Path) -> sqlite3.Connection:
+def _open(path: Path, busy_timeout_s: float = BUSY_TIMEOUT_S) -> sqlite3.Connection:
     """A connection that leaves transactions to us."""
     return sqlite3.connect(
-        path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+        path, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False
     )
+
+
+def _scrub(path: Path) -> None:
+    """Write the file anew without what was deleted, and empty the log.
+
+    "Running VACUUM will clean the database of all traces of deleted content"
+    (https://www.sqlite.org/lang_vacuum.html); into the file itself it comes with a checkpoint.
+    """
+    with closing(_open(path, SCRUB_TIMEOUT_S)) as connection:
+        connection.execute("VACUUM")
+        [busy, *_] = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    if busy:
+        raise sqlite3.OperationalError("somebody reads the file all the time: scrub it again")
 
 
 def _open_writer(path: Path) -> sqlite3.Connection:
@@ -199,6 +219,7 @@ class SqliteStore:
 
     def __init__(self, path: Path, *, limit_bytes: int = MAX_ENTRY_BYTES) -> None:
         path = path.absolute()  # as SQLite takes ":memory:" for no file at all
+        self._path = path
         self._limit_bytes = limit_bytes
         self._writer = Writer(_open_writer(path))
         self._reader = _open(path)
@@ -219,6 +240,9 @@ class SqliteStore:
         rows = [_row(entry) for entry in entries]
 
         def save_one(connection: sqlite3.Connection, row: dict[str, Any]) -> Saved:
+            grave = None if row["version"] else {"name": tombstone(row["id"])}
+            if grave and connection.execute(REMEMBERED, grave).fetchone():
+                return Saved.FORGOTTEN
             if len(row["data"]) > self._limit_bytes:
                 return Saved.REFUSED
             changed = connection.execute(UPDATE if row["version"] else INSERT, row).rowcount
@@ -257,6 +281,21 @@ class SqliteStore:
         """See ``ContactStore``."""
         return await self._change(EXPIRE, now=now, limit=limit)
 
+    async def forget(self, contact_ids: Sequence[str]) -> None:
+        """See ``ContactStore``."""
+        graves = [{"name": tombstone(contact_id), "value": ""} for contact_id in contact_ids]
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.executemany(REMEMBER, graves)
+            connection.execute(FORGET, {"ids": _json(contact_ids)})
+
+        await self._writer.do(work)
+
+    async def scrub(self) -> None:
+        """See ``ContactStore``. Takes as long as to copy the file; workers wait meanwhile."""
+        with unavailable():
+            await asyncio.to_thread(_scrub, self._path)
+
     async def quarantine(self, items: Sequence[Quarantined]) -> None:
         """See ``ContactStore``."""
         rows = [(item.id, item.at, item.origin, item.reason, item.body) for item in items]
@@ -289,6 +328,16 @@ class SqliteStore:
             return str(kept)
 
         return await self._writer.do(work)
+
+    async def recall(self, name: str) -> str | None:
+        """See ``ContactStore``."""
+        return next(iter(await self._column(REMEMBERED, name=name)), None)
+
+    async def replace(self, name: str, old: str | None, new: str) -> bool:
+        """See ``ContactStore``."""
+        if old is None:
+            return bool(await self._change(REMEMBER, name=name, value=new))
+        return bool(await self._change(REPLACE, name=name, value=new, old=old))
 
     async def close(self) -> None:
         """See ``ContactStore``."""

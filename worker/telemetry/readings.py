@@ -56,6 +56,8 @@ class Readings(Collector):
     def _passed(self) -> Iterator[Metric]:
         yield _gauge("gate_slots", "Requests that may be in flight to Dynamics.", self.gate.limit)
         yield _gauge("gate_in_flight", "Requests in flight to Dynamics.", self.gate.in_flight)
+        told = "Workers that share slots and budget, as far as this one knows."
+        yield _gauge("gate_workers", told, self.gate.workers)
         told = "1 for the reason why nothing is sent to Dynamics now, else 0."
         degraded = GaugeMetricFamily(f"{PREFIX}degraded", told, labels=["reason"])
         for reason in Reason:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 
@@ -10,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from worker.stores.protocol import Quarantined
+from worker.stores.sqlite import SqliteStore
 
 
 Command = Callable[..., Any]
@@ -97,6 +101,50 @@ def test_an_unknown_contact_and_an_unknown_state_are_told_apart(
     assert not (place / "stat.db").exists()
 
 
+def test_a_forgotten_contact_is_gone_here_and_its_records_are_named(
+    command: Command, refused: Path, day: Path, place: Path
+) -> None:
+    assert refused.exists()
+    (place / "broken.json").write_text(f'{{"ContactId": "{CALL.upper()}", \n')
+    command("replay", "broken.json", *STATE)
+    told = command("contact", "forget", CALL.upper(), *STATE, answer="n\n")
+    assert told.status == 1
+    assert re.search(r"kept here: \d+ facts, 1 parked writes, 1 quarantined messages", told.out)
+    assert CALL in command("parked", "list", *STATE).out  # it asked, and was told not to
+    told = command("contact", "forget", CALL.upper(), *STATE, "--yes")
+    assert (told.status, told.out.splitlines()[-1]) == (0, f"{CALL} is forgotten")
+    assert "knows no contact" in command("contact", "show", CALL, *STATE).err
+    left = command("parked", "list", *STATE).out + command("quarantine", "list", *STATE).out
+    assert CALL not in left
+    assert MISSED in left
+    report = replayed(command, day).report
+    assert report["ignored_by_reason"]["contact was forgotten"] > 1
+    assert "knows no contact" in command("contact", "show", CALL, *STATE).err
+    assert CALL.encode() not in b"".join(path.read_bytes() for path in place.glob("state.db*"))
+
+
+@pytest.mark.parametrize("contact_id", ["", "a", CALL[:-1], f"{CALL} {MISSED}"])
+def test_only_a_whole_id_is_forgotten(
+    command: Command, quarantined: list[str], contact_id: str
+) -> None:
+    """Or all messages in quarantine that hold an "a" would go with it."""
+    assert command("contact", "forget", contact_id, *STATE, "--yes").status == 2
+    assert all(one in command("quarantine", "list", *STATE).out for one in quarantined)
+
+
+def test_forgetting_says_which_records_are_left_in_dynamics(command: Command, day: Path) -> None:
+    dumped = replayed(command, day, "--dump", "dump.json")
+    assert dumped.status == 0
+    records = command("contact", "show", CALL, *STATE).report["records"]
+    told = command("contact", "forget", CALL, *STATE, answer="y\n").out
+    assert [line.strip() for line in told.splitlines() if "phonecalls(" in line] == [
+        f"{name}: there" for name in records
+    ]
+    again = command("contact", "forget", CALL, *STATE, "--yes").out
+    assert "kept here: 0 facts" in again
+    assert all(f"{name}: may be there" in again for name in records)
+
+
 # parked
 
 
@@ -107,6 +155,18 @@ def test_parked_writes_are_listed_with_dynamics_answer(command: Command, refused
         assert contact in ended.out  # in one piece, to be copied
     assert "400" in ended.out
     assert refused.stem in ended.out
+
+
+def test_a_summary_says_how_many_since_when_and_what_the_first_one_was(
+    command: Command, refused: Path, quarantined: list[str]
+) -> None:
+    """Other processes did the work, so all of it has survived their end."""
+    parked = command("parked", "list", *STATE).out.split("\u2514")[0]
+    assert re.search(rf"2 +\u2502 \d+s ago +\u2502 {refused.stem}/MAKE +\u2502 400", parked)
+    assert "kategory" in re.sub(r"[\s\u2502]", "", parked)
+    found = command("quarantine", "list", *STATE).out.split("\u2514")[0]
+    assert len(quarantined) == 2
+    assert re.search(r"2 +\u2502 \d+s ago +\u2502 not JSON +\u2502 archive:broken.json", found)
 
 
 def test_retrying_renders_parked_writes_anew(
@@ -174,6 +234,35 @@ def test_retrying_what_still_cannot_be_used_keeps_it(
     assert ended.status == 3
     assert ended.out == "0 of 2 quarantined messages could be used\n"
     assert all(one in command("quarantine", "list", *STATE).out for one in quarantined)
+
+
+def test_after_an_upgrade_that_can_use_them_messages_are_taken_in_as_they_came(
+    command: Command, day: Path, place: Path
+) -> None:
+    """As if an earlier release had not understood any message of the day."""
+    bodies = day.read_bytes().splitlines() * 2  # as at-least-once delivery has them
+
+    async def put() -> None:
+        store = SqliteStore(place / "state.db")
+        items = [
+            Quarantined(f"{n:032}", 1.0, f"kinesis:records/{n}", "not known yet", body)
+            for n, body in enumerate(bodies)
+        ]
+        await store.quarantine(items)
+        await store.close()
+
+    asyncio.run(put())
+    assert len(bodies) > 20  # more than are read at a time
+    told = command("quarantine", "retry", "--all", *STATE)
+    assert (told.status, told.out) == (
+        0,
+        f"{len(bodies)} of {len(bodies)} quarantined messages could be used\n",
+    )
+    assert command("quarantine", "retry", "--all", *STATE).out.startswith("0 of 0")
+    shown = command("contact", "show", CALL, *STATE).report
+    assert "record" in shown["facts"]
+    assert shown["owed"]
+    assert shown["due_at"] is not None
 
 
 def test_dropping_from_quarantine_asks_first(command: Command, quarantined: list[str]) -> None:

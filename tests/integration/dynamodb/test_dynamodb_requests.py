@@ -150,7 +150,7 @@ async def test_a_throttled_save_leaves_none_of_the_others_running(
     """When ``save`` has failed, nothing of it is still on its way."""
 
     async def fail_b(_operation: str, request: dict[str, Any]) -> None:
-        if request["Item"]["pk"]["S"] == "contact#b":
+        if "contact#b" in str(request):
             raise failure("ThrottlingException")
 
     with pytest.raises(StoreUnavailable):
@@ -165,6 +165,35 @@ async def test_an_entry_that_dynamodb_cannot_hold_is_refused_and_holds_nobody_up
     entries = [Entry(Contact("a")), Entry(Contact("b"), claim="x" * 500_000), Entry(Contact("c"))]
     assert await store.save(entries) == [Saved.SAVED, Saved.REFUSED, Saved.SAVED]
     assert await store.ids("", 10) == ["a", "c"]
+
+
+def cancelled(*codes: str) -> ClientError:
+    reasons = [{"Code": code} for code in codes]
+    error = {"Code": "TransactionCanceledException", "Message": NUMBER}
+    answer: Any = {"Error": error, "CancellationReasons": reasons}
+    return ClientError(answer, "TransactWriteItems")
+
+
+@pytest.mark.parametrize(
+    ("codes", "outcome"),
+    [
+        (("None", "TransactionConflict"), Saved.CONFLICT),
+        (("TransactionConflict", "None"), Saved.CONFLICT),
+        (("None", "ValidationError"), Saved.REFUSED),
+        (("None", "ThrottlingError"), StoreUnavailable),
+        (("ProvisionedThroughputExceeded", "None"), StoreUnavailable),
+    ],
+)
+async def test_what_a_cancelled_creation_means_depends_on_its_reasons(
+    codes: tuple[str, ...], outcome: object
+) -> None:
+    store = DynamoStore("contacts", connect=lambda: nullcontext(Failing(cancelled(*codes))))
+    if outcome is StoreUnavailable:
+        with pytest.raises(StoreUnavailable, match="TransactionCanceled") as raised:
+            await store.save([Entry(Contact("a"))])
+        assert NUMBER not in str(raised.value)
+    else:
+        assert await store.save([Entry(Contact("a"))]) == [outcome]
 
 
 async def test_a_save_repeated_because_its_answer_was_lost_is_no_conflict(

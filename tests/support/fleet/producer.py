@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count, groupby
@@ -13,7 +13,7 @@ from typing import Final
 
 from fleet.ground import Ground
 from worker.sandbox.embedded import KINESIS_BATCH, SQS_BATCH, TICK_S
-from worker.sandbox.scenario import BEGIN_WITHIN_S, tell
+from worker.sandbox.scenario import BEGIN_WITHIN_S, Scenario, tell
 from worker.sandbox.traffic import RECORDINGS, Leg, Sent
 from worker.sources.pace import unless
 
@@ -52,18 +52,27 @@ class Producer:
         ground: Where to put them.
         contacts: How many a wave; one comes every ``BEGIN_WITHIN_S``.
         seed: The same one tells the same stories.
+        tell: Tells them.
 
     Attributes:
         legs: All contacts told of.
         puts: All messages put, in their order.
     """
 
-    def __init__(self, ground: Ground, *, contacts: int, seed: int) -> None:
+    def __init__(
+        self,
+        ground: Ground,
+        *,
+        contacts: int,
+        seed: int,
+        tell: Callable[[int, int, datetime], Scenario] = tell,
+    ) -> None:
         self.legs: list[Leg] = []
         self.puts: list[Put] = []
         self._ground = ground
         self._contacts = contacts
         self._seeds = count(seed)
+        self._tell = tell
         self._last: dict[tuple[str, str], Put] = {}
         self._enough = asyncio.Event()
         self._done = asyncio.Event()
@@ -73,7 +82,7 @@ class Producer:
         async with asyncio.TaskGroup() as waves:
             waves.create_task(self._repeat())
             while not self._enough.is_set():
-                scenario = tell(self._contacts, next(self._seeds), datetime.now(UTC))
+                scenario = self._tell(self._contacts, next(self._seeds), datetime.now(UTC))
                 self.legs += scenario.legs
                 waves.create_task(self._send(scenario.sent))
                 await unless(self._enough, asyncio.sleep(BEGIN_WITHIN_S))

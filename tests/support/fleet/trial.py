@@ -16,7 +16,7 @@ from fleet.crew import Crew, crew
 from fleet.ground import Ground, ground
 from fleet.producer import Producer
 from fleet.watch import Watch
-from worker.push import CLAIM_S
+from worker.claims import CLAIM_S
 from worker.sources.pace import alongside
 
 
@@ -67,14 +67,22 @@ class Trial:
 
     async def wrong_in_the_end(self) -> list[str]:
         """End the traffic, wait for rest, and see what is wrong in state, Dynamics and leases."""
-        await self.producer.finish()
-        async with asyncio.timeout(REST_LIMIT_S):
-            while not await self._is_at_rest():  # noqa: ASYNC110 - nothing tells of it
-                await asyncio.sleep(REST_LOOK_S)
+        await self.come_to_rest()
         lost = [f async for f in missing_in_state(self.ground.store, self.producer.puts)]
         records, requests = self.ground.dataverse.dump(), self.ground.requests
         wrong = wrong_in_dynamics(self.producer.legs, records, requests)
         return [*lost, *wrong, *self.watch.wrong]
+
+    async def come_to_rest(self) -> None:
+        """End the traffic and wait until all of it is done with.
+
+        Raises:
+            TimeoutError: It is not in time.
+        """
+        await self.producer.finish()
+        async with asyncio.timeout(REST_LIMIT_S):
+            while not await self._is_at_rest():  # noqa: ASYNC110 - nothing tells of it
+                await asyncio.sleep(REST_LOOK_S)
 
     async def _is_at_rest(self) -> bool:
         """Whether everything was read, and nothing is due, claimed or waited for."""

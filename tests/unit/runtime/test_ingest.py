@@ -145,6 +145,19 @@ async def test_what_is_damaged_or_undecodable_goes_to_quarantine_with_its_bytes(
     assert rig.ingest.tally.quarantined == 2
 
 
+async def test_a_message_of_many_bad_parts_is_kept_once_for_each_reason(rig: Rig) -> None:
+    """Or one message of a megabyte would be half a million entries, and hashed as often."""
+    bad = b'[%b "x", {"contactId": "", "eventType": "X"}]' % (b"1, " * 200_000)
+    await asyncio.wait_for(rig.ingest.handle([Message(bad, "sqs:q/1")]), 60)
+    kept = await rig.store.quarantined("", 10)
+    assert {item.reason for item in kept} == {
+        "not a JSON object",
+        "contact id missing or of unknown form",
+    }
+    assert [item.body for item in kept] == [bad, bad]
+    assert rig.ingest.tally.quarantined == 2
+
+
 async def test_the_same_bad_message_twice_is_kept_once(rig: Rig) -> None:
     for _ in range(2):
         await rig.ingest.handle([Message(b"no JSON", "sqs:q/1")])

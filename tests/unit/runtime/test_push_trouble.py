@@ -10,8 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from structlog.testing import capture_logs
+
 from pipelines.pipeline import Pipeline
 from worker.connect.protocol import DesktopError, Opening
+from worker.desk import parked_writes, retry_parked
+from worker.dynamics.budget import REQUESTS_LEFT
 from worker.dynamics.errors import (
     DynamicsError,
     Forbidden,
@@ -20,11 +24,14 @@ from worker.dynamics.errors import (
     Unauthorized,
     Unavailable,
 )
-from worker.dynamics.gate import FORBIDDEN_PAUSE_S, State
+from worker.dynamics.gate import FORBIDDEN_PAUSE_S, Reason, State
 from worker.dynamics.memory import Failure, in_turn
 from worker.dynamics.protocol import Request
+from worker.dynamics.trouble import PROBE_MAX_S
 from worker.errors import StoreUnavailable
+from worker.ingest import Ingest
 from worker.push import FORBIDDEN_TRIES
+from worker.sources.protocol import Message
 
 
 if TYPE_CHECKING:
@@ -149,6 +156,128 @@ async def test_the_store_is_written_no_more_often_however_long_an_outage_lasts(
     assert not await rig.parked()
 
 
+async def test_after_hours_without_dynamics_live_contacts_go_first_at_the_allowed_rate(
+    rig: Rig, calls: Callable[[int], list[Call]]
+) -> None:
+    """Ingest goes on meanwhile, and each message costs the one save that keeps it."""
+    old, new = calls(48)[:24], calls(48)[24:]
+    replay = Ingest(rig.store, rank=1, clock=rig.push.clock)
+    rig.dynamics.script = lambda _request: Failure(Unavailable("no answer"))
+    bodies = [call.begun(initiationTimestamp="2026-01-02T02:00:00Z") for call in old]
+    await replay.handle([Message(body, "archive:1") for body in bodies])
+    await rig.run(300)
+    saves = rig.store.saves
+    for call in new:
+        await rig.tell(call.begun())
+        await rig.run(600)
+    assert rig.store.saves == saves + len(new)
+
+    sent: list[tuple[float, str]] = []
+
+    def note(request: Request) -> None:
+        if request.method == "POST" and request.body:
+            sent.append((rig.push.monotonic(), request.body["actualstart"]))
+
+    rig.dynamics.script = note
+    rig.gate.budget.told({REQUESTS_LEFT: "20"})
+    await rig.run(300)
+    assert [start for _, start in sent] == [
+        *["2026-01-02T03:00:00Z"] * len(new),
+        *["2026-01-02T02:00:00Z"] * len(old),
+    ]
+    seconds = sent[-1][0] - sent[0][0]
+    assert len(sent) <= seconds * rig.gate.budget.rate + 3
+    assert seconds < 60
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        Unauthorized("Entra refuses a token AADSTS7000222: …", code="AADSTS7000222"),
+        Unauthorized("Entra refuses a token AADSTS7000215: …", code="AADSTS7000215"),
+        Unauthorized("answered 403 0x80040225", status=403, code="0x80040225"),
+    ],
+    ids=["expired", "rotated", "disabled"],
+)
+async def test_without_a_secret_or_user_ingest_goes_on_and_push_pauses_with_one_alarm(
+    rig: Rig, calls: Callable[[int], list[Call]], refusal: Unauthorized
+) -> None:
+    rig.dynamics.script = lambda _request: Failure(refusal)
+    with capture_logs() as lines:
+        for call in calls(5):
+            await rig.tell(call.begun())
+            await rig.run(600)
+        (alarm,) = [line for line in lines if line["log_level"] == "error"]
+        assert (alarm["event"], alarm["reason"]) == ("dynamics.paused", "unauthorized")
+        assert alarm["cause"] == str(refusal)
+        assert rig.gate.reason is Reason.UNAUTHORIZED
+        assert not await rig.parked()
+        assert (await rig.store.counts(rig.push.clock())).due == 5
+        rig.dynamics.script = lambda _request: None
+        await rig.run(PROBE_MAX_S + 5)
+    assert len(rig.calls) == 5
+    assert lines[-1]["log_level"] != "error" or lines[-1]["event"] == "dynamics.resumed"
+
+
+async def test_a_lost_role_is_one_alarm_and_costs_two_saves_a_minute_however_much_is_due(
+    rig: Rig, calls: Callable[[int], list[Call]]
+) -> None:
+    rig.dynamics.script = always(FORBIDDEN)
+    with capture_logs() as lines:
+        await rig.tell(*[call.begun() for call in calls(200)])
+        await rig.run(600)
+        saves = rig.store.saves
+        await rig.run(3600)
+        assert rig.store.saves - saves <= 2 * 61
+        assert len([line for line in lines if line["log_level"] == "error"]) == 1
+        assert not await rig.parked()
+        rig.dynamics.script = lambda _request: None
+        await rig.run(FORBIDDEN_PAUSE_S + 60)
+    assert len(rig.calls) == 200
+    assert rig.gate.reason is Reason.NONE
+
+
+TWO_STEPS = """
+[[step]]
+name = "A"
+on = "created"
+method = "POST"
+entity = "phonecalls"
+body = '{"subject": "{{ContactId}}"}'
+[[step]]
+name = "B"
+on = "created"
+method = "POST"
+entity = "tasks"
+body = '{"%s": "{{ContactId}}"}'
+"""
+
+
+async def test_what_is_refused_is_parked_alone_and_tried_again_from_the_facts_after_a_mend(
+    make_rig: Callable[..., Rig],
+    pipeline: Callable[[str], list[Pipeline]],
+    calls: Callable[[int], list[Call]],
+) -> None:
+    """Its other writes go on, and so do other contacts; a mended mapping is rendered anew."""
+    rig = make_rig(pipelines=pipeline(TWO_STEPS % "sbject"))
+    rig.dynamics.script = always(Refused("answered 400", status=400, code="0x1"), of="sbject")
+    one, two = calls(2)
+    await rig.tell(one.begun(), two.begun())
+    await rig.run(10)
+    assert len(rig.calls) == 2
+    assert await rig.parked() == [one.id, two.id]
+    rig.push.pipelines = pipeline(TWO_STEPS % "subject")
+    (write,) = [w async for w in parked_writes(rig.store) if w.contact_id == one.id]
+    await retry_parked(rig.store, write)
+    entry = await rig.entry(one.id)
+    entry.due_at = rig.push.clock()  # the command goes by the clock of the machine
+    await rig.store.save([entry])
+    await rig.run(10)
+    assert await rig.parked() == [two.id]
+    (task,) = [r for (kind, _), r in rig.dynamics.records.items() if kind == "tasks"]
+    assert task["subject"] == one.id
+
+
 async def test_what_is_refused_for_good_is_parked_with_request_and_answer_and_others_go_on(
     rig: Rig, calls: Callable[[int], list[Call]]
 ) -> None:
@@ -257,20 +386,21 @@ def failing_twice(call: Callable[..., object]) -> Callable[..., object]:
     return lambda *args: call(*args) if next(left, None) is None else fail()
 
 
-async def test_an_outcome_that_cannot_be_saved_is_found_out_after_the_claim(
-    rig: Rig, call: Call, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("away_s", "sent"), [(200, ["POST"]), (500, ["POST", "POST", "GET"])])
+async def test_an_outcome_is_saved_once_the_store_is_back_or_else_found_out_after_the_claim(
+    rig: Rig, call: Call, monkeypatch: pytest.MonkeyPatch, away_s: float, sent: list[str]
 ) -> None:
     await rig.tell(call.begun())
     save = rig.store.save
 
     async def save_claims_only(entries: list[object]) -> object:
-        if rig.calls and rig.push.monotonic() < 200:
+        if rig.calls and rig.push.monotonic() < away_s:
             raise StoreUnavailable("locked")
         return await save(entries)
 
     monkeypatch.setattr(rig.store, "save", save_claims_only)
-    await rig.run(400)
-    assert rig.sent == ["POST", "POST", "GET"]
+    await rig.run(away_s + 400)
+    assert rig.sent == sent
     assert (await rig.entry(call.id)).due_at is None
     assert len(rig.calls) == 1
 

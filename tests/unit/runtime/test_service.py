@@ -16,6 +16,8 @@ from structlog.testing import capture_logs
 from worker import service as service_module
 from worker.dynamics.errors import Unauthorized
 from worker.dynamics.memory import Failure
+from worker.dynamics.notice import Notice
+from worker.dynamics.shared import JOIN_S, SharedGate
 from worker.errors import StoreUnavailable
 from worker.service import (
     EXPIRE_EVERY_S,
@@ -83,6 +85,22 @@ async def test_what_does_not_end_is_cut_short_within_the_drain_time(rig: Rig, ca
         assert await run(serving(rig, source), 1) <= DRAIN_S
     assert "service.drain_cut_short" in [line["event"] for line in lines]
     assert (await rig.entry(call.id)).contact.intent  # what may have been sent is known
+
+
+async def test_a_worker_joins_the_others_before_it_sends_and_leaves_them_when_it_has_ended(
+    rig: Rig, call: Call
+) -> None:
+    clock = asyncio.get_running_loop().time
+    service = serving(rig, Memory([[Message(call.begun(), "memory:1")]]))
+    service.shared = SharedGate(rig.gate, rig.store, "gate", "w", clock=clock)
+    working = asyncio.create_task(run(service, 30))
+    await asyncio.sleep(JOIN_S / 2)
+    assert not rig.dynamics.requests
+    await asyncio.sleep(20)
+    assert len(rig.calls) == 1
+    assert Notice.from_text(await rig.store.recall("gate")).beats.keys() == {"w"}
+    await working
+    assert not Notice.from_text(await rig.store.recall("gate")).beats
 
 
 async def test_a_batch_that_cannot_be_saved_does_not_hold_up_the_end(

@@ -36,6 +36,7 @@ PROMISED = {
     "connect_dynamics_degraded",
     "connect_dynamics_gate_in_flight",
     "connect_dynamics_gate_slots",
+    "connect_dynamics_gate_workers",
     "connect_dynamics_ingested_total",
     "connect_dynamics_lag_seconds",
     "connect_dynamics_latency_seconds_bucket",
@@ -219,5 +220,6 @@ async def test_a_closed_gate_is_degraded_for_its_reason(
         assert scraped()["gate_in_flight",] == 1
     readings.gate.throttled(5)
     degraded = {k[1]: v for k, v in scraped().items() if k[0] == "degraded"}
-    assert degraded == {"throttled": 1, "outage": 0, "unauthorized": 0, "forbidden": 0}
+    others = ("outage", "unauthorized", "forbidden", "surplus")
+    assert degraded == {"throttled": 1, **dict.fromkeys(others, 0)}
     assert scraped()["gate_slots",] == 2

@@ -1,0 +1,128 @@
+"""The checker can fail: a worker that breaks a promise on purpose is caught by the simulation."""
+
+from __future__ import annotations
+
+import asyncio
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+
+from pipelines import plan
+from pipelines.fact import Fact
+from pipelines.identity import record_id
+from simulated import simulate
+from simulated.loop import PROCESS
+from worker.dynamics import requests
+from worker.dynamics.gate import Gate
+from worker.leases import choice
+from worker.leases.lease import Lease
+from worker.leases.memory import MemoryLeases
+from worker.leases.position import Position
+from worker.push import Push
+from worker.sources.pages import Page, slices
+from worker.sources.protocol import Handle
+from worker.sources.shard_reader import SLICE_COUNT, ShardReader
+from worker.stores.memory import MemoryStore
+from worker.stores.protocol import Entry, Saved
+
+
+#: Within so many seeds each must be caught.
+SEEDS = 200
+
+Patch = pytest.MonkeyPatch
+
+
+def checkpoint_before_save(patch: Patch) -> None:
+    async def deliver(self: ShardReader, page: Page, handle: Handle, stop: asyncio.Event) -> None:
+        for batch in slices(self._new(page), SLICE_COUNT, self._feed.slice_bytes):
+            self._done = batch[-1].sequence
+            await self._keep(partial(self._bookmark.move, self._done), stop)
+            await handle([self._message(record) for record in batch])
+        self._iterator = page.following
+        if page.following is None:
+            self.over = await self._keep(partial(self._bookmark.end, page.children), stop)
+
+    patch.setattr(ShardReader, "_deliver", deliver)
+
+
+def no_version_condition(patch: Patch) -> None:
+    save: Callable[[MemoryStore, Entry, Any], Saved] = MemoryStore._save
+
+    def force(self: MemoryStore, entry: Entry, row: Any) -> Saved:
+        stored = self._rows.get(entry.contact.id)
+        if stored is not None:
+            row = type(row)(stored.version + 1, *[getattr(row, n) for n in row.__slots__[1:]])
+        return save(self, entry, row)
+
+    patch.setattr(MemoryStore, "_save", force)
+
+
+def claim_not_checked_before_sending(patch: Patch) -> None:
+    work = Push._work
+
+    async def on_and_on(self: Push, entry: Entry, agenda: plan.Plan, _: float) -> float | None:
+        return await work(self, entry, agenda, float("inf"))
+
+    patch.setattr(Push, "_work", on_and_on)
+
+
+def update_without_if_match(patch: Patch) -> None:
+    patch.setattr(requests, "UPDATE_ONLY", {})
+
+
+def stale_record_wins(patch: Patch) -> None:
+    patch.setattr(Fact, "exceeds", lambda self, other: self.body != other.body)
+
+
+def retry_after_ignored(patch: Patch) -> None:
+    patch.setattr(Gate, "throttled", lambda *_: None)
+
+
+def record_ids_of_each_workers_own(patch: Patch) -> None:
+    def own_id(contact_id: str, pipeline: str, step: str) -> str:
+        process = PROCESS.get()
+        return record_id(contact_id, pipeline, f"{step} {process and process.name}")
+
+    patch.setattr(plan, "record_id", own_id)
+
+
+def child_shards_read_at_once(patch: Patch) -> None:
+    patch.setattr(choice, "readable_leases", lambda leases: [x for x in leases if not x.over])
+
+
+def checkpoint_without_lease(patch: Patch) -> None:
+    async def move(self: MemoryLeases, lease: Lease, checkpoint: Position) -> Lease:
+        self.leases[lease.key] = self.leases[lease.key].moved(checkpoint)
+        return self.leases[lease.key]
+
+    patch.setattr(MemoryLeases, "move", move)
+
+
+@pytest.mark.judge
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    ("broken", "invariants"),
+    [
+        (checkpoint_before_save, "I2"),
+        (no_version_condition, "I1 I2 I5"),
+        (claim_not_checked_before_sending, "I5"),
+        (update_without_if_match, "I6"),
+        (stale_record_wins, "I1 I5"),
+        (retry_after_ignored, "Retry-After"),
+        (record_ids_of_each_workers_own, "I4"),
+        (child_shards_read_at_once, "I3"),
+        (checkpoint_without_lease, "I3 I7"),
+    ],
+)
+def test_a_broken_build_is_caught_within_200_seeds(
+    broken: Callable[[Patch], None], invariants: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken(monkeypatch)
+    outcomes = map(simulate, range(SEEDS))
+    caught = next((outcome for outcome in outcomes if outcome.breaches), None)
+    assert caught is not None
+    assert caught.breaches[0].partition(":")[0] in invariants.split()
+    print(caught.seed, caught.breaches[0])

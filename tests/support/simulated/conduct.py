@@ -1,0 +1,168 @@
+"""How workers behave towards Dataverse: within claims and Retry-After, one create, nothing stale.
+
+Watches requests where push hands them in, where they leave the process and where they are carried
+out (I4, I5, I6).
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from simulated.loop import Process
+from simulated.story import Story
+from worker.dynamics.client import is_create
+from worker.dynamics.protocol import Request
+from worker.stores.protocol import Entry
+
+
+#: The last moment (s after its claim was saved) at which a request may be handed in: a claim lasts
+#: 300 s, the request may take 60 and Dataverse 120.
+LAST_START_S = 120.0
+
+#: Columns of the simulation's own: the contact, its record's number, which only grows, and one of
+#: few values, which comes back.
+CONTACT = "new_contact"
+REVISION = "new_revision"
+MOOD = "new_mood"
+
+#: Clocks are sums of floats.
+ROUNDING_S = 1e-6
+
+
+@dataclass(eq=False, slots=True)
+class Sent:
+    """A request on its way.
+
+    Attributes:
+        request: The request.
+        key: The key of its record, or "".
+        late: Its process was stopped after it had looked at its claim and before it sent.
+    """
+
+    request: Request
+    key: str
+    late: bool
+
+
+@dataclass(slots=True)
+class _Claim:
+    token: str
+    process: Process
+    at_s: float
+
+
+@dataclass(slots=True)
+class _Ban:
+    """A 429 that a process has heard of."""
+
+    heard_s: float = 0.0
+    until_s: float = 0.0
+
+
+@dataclass(slots=True)
+class Conduct:
+    """Watches requests.
+
+    Attributes:
+        story: Told of breaches, and of every request.
+        contacts: Record key -> contact.
+        going: Requests that have left and may yet be carried out.
+        created: Key of each record that was created -> its contact.
+        deleted: Keys of records that a person deleted.
+        revisions: Key -> the newest contact record that was carried out.
+    """
+
+    story: Story
+    contacts: Mapping[str, str]
+    going: set[Sent] = field(default_factory=set)
+    created: dict[str, str] = field(default_factory=dict)
+    deleted: set[str] = field(default_factory=set)
+    revisions: dict[str, int] = field(default_factory=dict)
+    _claims: dict[str, _Claim] = field(default_factory=dict)
+    _bans: dict[Process, _Ban] = field(default_factory=dict)
+    _entered: dict[object, float] = field(default_factory=dict)
+    _passed: dict[object, float] = field(default_factory=dict)
+
+    def claims(self, process: Process, entry: Entry) -> None:
+        """The store took an entry."""
+        contact, known = entry.contact.id, self._claims.get(entry.contact.id)
+        if not entry.claim:
+            self._claims.pop(contact, None)
+        elif known is None or known.token != entry.claim:
+            self._claims[contact] = _Claim(entry.claim, process, self.story.time())
+
+    def enters(self, process: Process, request: Request) -> None:
+        """Push hands a request in, having looked at its claim."""
+        self._entered[asyncio.current_task()] = self.story.time()
+        contact = self.contacts.get(key_of(request))
+        if contact is None:
+            return
+        claim = self._claims.get(contact)
+        if claim is None or claim.process is not process:
+            self.story.breach("I5", f"{process.name} sends for {contact} without a claim")
+        elif self.story.time() > claim.at_s + LAST_START_S + ROUNDING_S:
+            self.story.breach("I5", f"{process.name} sends for {contact} when its claim may lapse")
+
+    def passed_gate(self) -> None:
+        """A request, or a probe, is past the gate and needs a token."""
+        self._passed[asyncio.current_task()] = self.story.time()
+
+    def leaves(self, process: Process, request: Request) -> Sent:
+        """A request leaves its process."""
+        task = asyncio.current_task()
+        passed_s = self._passed.get(task, 0.0)
+        ban = self._bans.get(process)
+        # What has passed the gate already is on its way, also if the process was stopped just then.
+        if ban and max(ban.heard_s, process.woken_at) < passed_s < ban.until_s - ROUNDING_S:
+            self.story.breach("Retry-After", f"{process.name} sent before {ban.until_s:.3f}")
+        late = process.woken_at >= self._entered.get(task, 0.0) > 0
+        sent = Sent(request, key_of(request), late)
+        self.going.add(sent)
+        return sent
+
+    def arrived(self, sent: Sent) -> None:
+        """A request is carried out now or never."""
+        self.going.discard(sent)
+
+    def throttled(self, process: Process, retry_after_s: float) -> None:
+        """A process has heard of a 429."""
+        now = self.story.time()
+        ban = self._bans.setdefault(process, _Ban())
+        ban.heard_s, ban.until_s = now, max(ban.until_s, now + retry_after_s)
+
+    def carried_out(self, sent: Sent, status: int) -> None:
+        """Dataverse did what a request asks."""
+        if not sent.request.path.startswith("phonecalls") or sent.request.method == "GET":
+            return
+        key, body = sent.key, sent.request.body or {}
+        self.story.tell("dataverse", f"{sent.request.method} {key[:8]} {_shown(body)} {status}")
+        if is_create(sent.request) or key not in self.created or key in self.deleted:
+            self._created(key, str(body.get(CONTACT)))
+        revision = int(body.get(REVISION) or 0)
+        if revision < self.revisions.get(key, 0) and REVISION in body and not sent.late:
+            self.story.breach("I5", f"{key} got contact record {revision} over a newer one")
+        self.revisions[key] = max(revision, self.revisions.get(key, 0))
+
+    def _created(self, key: str, contact: str) -> None:
+        if key in self.deleted:
+            self.story.breach("I6", f"{key} is back, which a person had deleted")
+        elif contact in self.created.values():
+            self.story.breach("I4", f"{key} was created, and {contact} had a record")
+        self.created[key] = contact
+
+
+def key_of(request: Request) -> str:
+    """The key of the record a request is about; "" if it is about none."""
+    if request.method == "POST":
+        return str((request.body or {}).get("activityid", ""))
+    return request.path.partition("(")[2].partition(")")[0]
+
+
+def _shown(body: Mapping[str, object]) -> str:
+    """The columns of a request, and of the simulation's own and the state the values."""
+    told = (REVISION, MOOD, "statecode")
+    names = (name for name in body if name != CONTACT)
+    return " ".join(f"{name}={body[name]}" if name in told else name for name in names)

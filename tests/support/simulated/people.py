@@ -1,0 +1,81 @@
+"""People: they edit and delete phone calls in Dynamics; an operator retries what is parked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from pipelines.contact import UNKNOWN
+from simulated.network import at_once
+from simulated.worker import BEGINNING, Services
+
+
+#: Columns whose facts never change once they are known.
+LASTING: Final = ("directioncode", "category")
+
+BY_HAND: Final = "by hand"
+
+
+@dataclass(slots=True)
+class People:
+    """Changes records by hand, but never one that is being written just then.
+
+    Attributes:
+        services: Where the records are.
+        edited: Key and column of what somebody edited.
+    """
+
+    services: Services
+    edited: set[tuple[str, str]] = field(default_factory=set)
+
+    def interfere(self) -> None:
+        """Edit or delete a record, if there is one."""
+        rng = self.services.rng
+        memory = self.services.dataverse.memory
+        calls = [key for _, key in sorted(memory.records) if key in self.services.conduct.contacts]
+        settled = [key for key in calls if self._settled(key)]
+        if not settled:
+            return
+        key = rng.choice(settled)
+        if rng.random() < 0.5:
+            self.services.story.tell("somebody", f"deletes {key[:8]}")
+            self.services.conduct.deleted.add(key)
+            memory.delete("phonecalls", key)
+            return
+        column = rng.choice(LASTING)
+        if self._acknowledged(key, column):
+            self.services.story.tell("somebody", f"edits {column} of {key[:8]}")
+            self.edited.add((key, column))
+            memory.edit("phonecalls", key, **{column: BY_HAND})
+
+    def retry_parked(self) -> None:
+        """Have everything tried again that is not parked for a deleted record's sake."""
+        store, deleted = self.services.store, self.services.conduct.deleted
+        for entry in at_once(store.load(at_once(store.parked("", 1000)))):
+            places = [p for p in entry.contact.parked if not any(key in p for key in deleted)]
+            for place in places:
+                del entry.contact.parked[place]
+            if places:
+                entry.due_at = BEGINNING + self.services.loop.time()
+                at_once(store.save([entry]))
+
+    def _settled(self, key: str) -> bool:
+        """Whether nobody is writing to it, nor owes it the repetition of a write."""
+        conduct = self.services.conduct
+        if any(sent.key == key for sent in conduct.going):
+            return False
+        contact_id = conduct.contacts[key]
+        (entry,) = at_once(self.services.store.load([contact_id]))
+        contact = entry.contact
+        record = contact.ledger.get(f"phonecalls({key})")
+        return (
+            not entry.claim
+            and not contact.intent
+            and record is not None
+            and record.state == "there"
+            and UNKNOWN not in record.columns.values()
+        )
+
+    def _acknowledged(self, key: str, column: str) -> bool:
+        (entry,) = at_once(self.services.store.load([self.services.conduct.contacts[key]]))
+        return column in entry.contact.ledger[f"phonecalls({key})"].columns

@@ -1,0 +1,238 @@
+"""One worker: the real parts, wired as ``worker.service`` wires them, as a simulated process."""
+
+from __future__ import annotations
+
+import asyncio
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from random import Random
+from typing import cast
+
+import httpx
+
+from pipelines.plan import Terms
+from simulated.conduct import Conduct
+from simulated.dynamics import ENVIRONMENT, Dataverse, Entrance, Tokens, Wire
+from simulated.kinesis import STREAM, KinesisClient, Stream
+from simulated.leases import RemoteLeases
+from simulated.loop import Process, VirtualLoop
+from simulated.network import Network, Weather
+from simulated.safekeeping import Safekeeping
+from simulated.store import RemoteStore
+from simulated.story import Story
+from simulated.traffic import pipelines
+from worker.connect.memory import MemoryDesktop
+from worker.dynamics.client import Client
+from worker.dynamics.gate import Gate
+from worker.dynamics.shared import SharedGate
+from worker.dynamics.writer import Writer
+from worker.ingest import Ingest
+from worker.leases.memory import MemoryLeases
+from worker.push import Push
+from worker.sandbox.traffic import START
+from worker.sources.leased import LeasedStream
+from worker.sources.pace import Clock
+from worker.stores.memory import MemoryStore
+from worker.stores.protocol import ContactStore, Entry
+
+
+#: Wall clock (s since 1970) of a host whose clock is right, at virtual time 0.
+BEGINNING = START.timestamp()
+
+
+@dataclass(slots=True)
+class Pace:
+    """How often a worker looks for work; the less often, the faster a run.
+
+    Attributes:
+        poll_s: See ``Feed``.
+        failover_s: See ``LeasedStream``.
+        lazy_s: Push sleeps so much too long at most: machines are busy.
+    """
+
+    poll_s: float
+    failover_s: float
+    lazy_s: float
+
+
+@dataclass(slots=True)
+class Services:
+    """What all workers share, and how each can be reached.
+
+    Attributes:
+        loop: Time.
+        rng: Chance.
+        story: Told what happens.
+        network: The way to everything.
+        stream: Kinesis.
+        leases: The lease table.
+        store: The contact store.
+        dataverse: Dynamics.
+        weathers: By service: ``kinesis``, ``leases``, ``store``, ``entra``.
+        safekeeping: Watches stream, leases and store.
+        conduct: Watches requests.
+        pace: How often workers look for work.
+        shares_gate: Whether the workers' gates are one.
+        pushed: Entries that push saved.
+        started: Workers that started.
+    """
+
+    loop: VirtualLoop
+    rng: Random
+    story: Story
+    network: Network
+    stream: Stream
+    leases: MemoryLeases
+    store: MemoryStore
+    dataverse: Dataverse
+    safekeeping: Safekeeping
+    conduct: Conduct
+    pace: Pace
+    shares_gate: bool
+    weathers: dict[str, Weather] = field(default_factory=dict)
+    pushed: int = 0
+    started: int = 0
+
+    def weather(self, service: str) -> Weather:
+        """How a service can be reached."""
+        return self.weathers.setdefault(service, Weather())
+
+
+class Host:
+    """A machine: its wall clock may be wrong, and jump.
+
+    Attributes:
+        ahead_s: By how much it is ahead of the right time.
+    """
+
+    def __init__(self, loop: VirtualLoop, ahead_s: float) -> None:
+        self.ahead_s = ahead_s
+        self._loop = loop
+
+    def wall(self) -> float:
+        """Seconds since 1970, as this machine thinks."""
+        return BEGINNING + self._loop.time() + self.ahead_s
+
+
+class Worker:
+    """A process that runs.
+
+    Args:
+        services: What it uses.
+        name: Its id in the lease table.
+        host: Where it runs.
+
+    Attributes:
+        stop: Set on SIGTERM.
+        done: It has ended in order.
+    """
+
+    def __init__(self, services: Services, name: str, host: Host) -> None:
+        self.name = name
+        self.host = host
+        self.process = Process(name)
+        self.stop = asyncio.Event()
+        self.done = False
+        self._services = services
+        self.ingest, self.push = _parts(services, self.process, host)
+        self._source = _source(services, name, host)
+        self._shared = _shared(services, self.process, self.push.gate)
+        services.loop.start(self.process, self._main())
+
+    async def _main(self) -> None:
+        story = self._services.story
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._source.run(self.ingest.handle, self.stop))
+                if not self._services.shares_gate:
+                    await self.push.run(self.stop)
+                    return
+                await self._shared.join()
+                sharing = group.create_task(self._shared.run())
+                await self.push.run(self.stop)
+                sharing.cancel()
+        except Exception as error:  # noqa: BLE001 - no worker may ever end like this
+            story.breach("worker", f"{self.name} died: {_innermost(error)!r}")
+        finally:
+            self.done = True
+            story.tell(self.name, "has ended")
+
+
+def _parts(services: Services, process: Process, host: Host) -> tuple[Ingest, Push]:
+    dataverse, network, loop = services.dataverse, services.network, services.loop
+    chance = services.rng.random
+    gate = Gate(clock=loop.time, sleep=asyncio.sleep, random=chance)
+    client = Client(
+        ENVIRONMENT,
+        cast("httpx.AsyncClient", Wire(dataverse, network, process)),
+        Tokens(dataverse, network, services.weather("entra")),
+        gate,
+        clock=loop.time,
+        random=chance,
+    )
+
+    async def sleep(seconds: float) -> None:
+        await asyncio.sleep(seconds + chance() * services.pace.lazy_s)
+
+    def pushed(entry: Entry) -> None:
+        services.pushed += 1
+        services.safekeeping.saved(entry)
+        services.conduct.claims(process, entry)
+
+    push = Push(
+        store=_store(services, pushed),
+        writer=Writer(Entrance(client, services.conduct, process), host.wall),
+        gate=gate,
+        probe=client.probe,
+        desktop=MemoryDesktop(),
+        pipelines=pipelines(),
+        terms=Terms({"AppId": "app"}, live=True),
+        clock=host.wall,
+        monotonic=loop.time,
+        sleep=sleep,
+        jitter=chance,
+    )
+    store = _store(services, services.safekeeping.saved)
+    return Ingest(store, clock=host.wall, news=push.news), push
+
+
+def _store(services: Services, saved: Callable[[Entry], None]) -> ContactStore:
+    weather = services.weather("store")
+    remote = RemoteStore(services.store, services.network, weather, services.rng, saved)
+    return cast("ContactStore", remote)
+
+
+def _source(services: Services, name: str, host: Host) -> LeasedStream:
+    network, safekeeping = services.network, services.safekeeping
+    kinesis = KinesisClient(services.stream, network, services.weather("kinesis"), safekeeping.read)
+    leases = RemoteLeases(services.leases, network, services.weather("leases"), safekeeping, name)
+    clock = Clock(host.wall, services.loop.time, asyncio.sleep, services.rng.random)
+    return LeasedStream(
+        lambda: nullcontext(kinesis),
+        STREAM,
+        lambda: nullcontext(leases),
+        name,
+        _store(services, services.safekeeping.saved),
+        start="earliest",
+        failover_s=services.pace.failover_s,
+        take_s=services.pace.failover_s / 2,
+        on_lease=lambda _, shard, change: services.story.tell(name, f"{shard} {change}"),
+        poll_s=services.pace.poll_s,
+        limit=3,
+        clock=clock,
+    )
+
+
+def _shared(services: Services, process: Process, gate: Gate) -> SharedGate:
+    store = _store(services, services.safekeeping.saved)
+    services.started += 1
+    name = f"{process.name}-{services.started}"  # a restarted worker is another one
+    return SharedGate(gate, store, "gate", name, clock=services.loop.time)
+
+
+def _innermost(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

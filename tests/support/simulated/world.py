@@ -1,0 +1,193 @@
+"""One run: a world made from a seed, troubled for a while, left in peace, and then judged."""
+
+from __future__ import annotations
+
+import logging
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from random import Random
+from typing import Final
+
+import structlog
+
+from simulated.conduct import Conduct
+from simulated.dynamics import Dataverse
+from simulated.fleet import Fleet
+from simulated.kinesis import Stream
+from simulated.loop import StuckError, VirtualLoop
+from simulated.nemesis import CLOCK_S, Nemesis
+from simulated.network import Network, at_once
+from simulated.people import BY_HAND, People
+from simulated.safekeeping import Safekeeping
+from simulated.story import Story
+from simulated.traffic import Traffic, traffic
+from simulated.worker import BEGINNING, Host, Pace, Services
+from worker.dynamics.memory import MemoryDynamics
+from worker.leases.memory import MemoryLeases
+from worker.sandbox.verdict import differences
+from worker.stores.memory import MemoryStore
+
+
+#: Within this many seconds of peace everything must be done.
+PEACE_S: Final = 4000.0
+#: Share of runs in which workers share one gate, as those with a store in DynamoDB do.
+SHARED: Final = 0.3
+#: How often it is looked whether it is (s).
+LOOK_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a seed.
+
+    Attributes:
+        seed: It.
+        breaches: What must not have been, ``I3: …``; none if all is well.
+        story: What happened, line by line.
+        steps: How many callbacks ran.
+        virtual_s: How long it took in virtual time.
+    """
+
+    seed: int
+    breaches: list[str]
+    story: str
+    steps: int
+    virtual_s: float
+
+
+def simulate(seed: int) -> Outcome:
+    """Run the world of a seed."""
+    with _without_logs():
+        world = _World(seed)
+        world.run()
+    return Outcome(
+        seed, world.story.breaches, str(world.story), world.loop.steps, world.loop.time()
+    )
+
+
+@contextmanager
+def _without_logs() -> Iterator[None]:
+    """A run tells its own story; logs would take longer than it does."""
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
+
+
+class _World:
+    def __init__(self, seed: int) -> None:
+        self.rng = rng = Random(seed)
+        self.loop = VirtualLoop(rng)  # type: ignore[abstract] # it has what is asked of it
+        self.story = Story(self.loop.time, self.loop.halt)
+        over_s = rng.uniform(20, 150)
+        self.traffic = traffic(rng, rng.randint(1, 4), over_s)
+        self.services = _services(self.loop, rng, self.story, self.traffic)
+        hosts = [Host(self.loop, rng.uniform(-CLOCK_S, CLOCK_S)) for _ in range(rng.randint(2, 4))]
+        for message in self.traffic.sent:
+            self.loop.outside(message.at_s, partial(self._put, message.body))
+        self.people = People(self.services)
+        self.fleet = Fleet(self.services, hosts)
+        last_s = max((message.at_s for message in self.traffic.sent), default=0.0)
+        peace_s = Nemesis(self.services, self.fleet, max(over_s, last_s)).begin()
+        if rng.random() < 0.4:
+            for _ in range(3):
+                self.loop.outside(rng.random() * peace_s, self.people.interfere)
+        self.until_s = peace_s + PEACE_S
+        self.loop.outside(peace_s + 1, self._begin_peace)
+
+    def run(self) -> None:
+        try:
+            self.loop.run()
+            for failure in self.loop.failures:
+                self.story.breach("worker", failure)
+            if not self.story.breaches:
+                self._judge()
+        except StuckError as stuck:
+            self.story.breach("progress", str(stuck))
+        finally:
+            self.loop.end(self.fleet.processes)
+
+    def _put(self, body: bytes) -> None:
+        shard = self.rng.choice(self.services.stream.open_shards)
+        record = self.services.stream.put(shard, body)
+        self.story.tell("kinesis", f"{shard.name} gets {record.sequence}")
+
+    def _begin_peace(self) -> None:
+        self.story.tell("nemesis", "rests")
+        for weather in self.services.weathers.values():
+            weather.clear()
+        self.services.dataverse.mood.clear()
+        self.fleet.mend()
+        self._look()
+
+    def _look(self) -> None:
+        """See whether all is done; if nothing but time is missing, let the clocks pass it by."""
+        if self.loop.time() > self.until_s:
+            self.story.breach("progress", f"not done in peace: {self._undone()}")
+            return
+        self.people.retry_parked()
+        if self._undone():
+            self._pass_time()
+            self.loop.outside(LOOK_S, self._look)
+        else:
+            self.loop.halt()
+
+    def _undone(self) -> str:
+        unread = self.services.safekeeping.unread()
+        if unread:
+            return f"unread {unread}"
+        if self.services.conduct.going:
+            return "requests are on their way"
+        due_at = at_once(self.services.store.next_due())
+        return "" if due_at is None else f"due at {due_at - BEGINNING:.0f}"
+
+    def _pass_time(self) -> None:
+        due_at = at_once(self.services.store.next_due())
+        claimed = any(row.claim for row in self.services.store._rows.values())
+        if due_at is None or claimed or self.services.conduct.going:
+            return
+        wait_s = due_at - min(host.wall() for host in self.fleet.hosts)
+        if wait_s > 2 * CLOCK_S:
+            for host in self.fleet.hosts:
+                host.ahead_s += wait_s
+
+    def _judge(self) -> None:
+        self.services.safekeeping.check_all()
+        rows: dict[str, list[dict[str, object]]] = {}
+        for (entity_set, _), record in self.services.dataverse.memory.records.items():
+            rows.setdefault(entity_set, []).append(record)
+        deleted = self.services.conduct.deleted
+        wanted = [one for one in self.traffic.wanted if one.key not in deleted]
+        for one in wanted:
+            one.columns.update({c: BY_HAND for key, c in self.people.edited if key == one.key})
+        for difference in differences(wanted, rows):
+            self.story.breach("I1", difference)
+
+
+def _services(loop: VirtualLoop, rng: Random, story: Story, told: Traffic) -> Services:
+    network = Network(loop, rng)
+    stream = Stream(rng.randint(1, 3), story, lambda: BEGINNING + loop.time())
+    store = MemoryStore()
+    conduct = Conduct(story, told.contacts)
+    memory = MemoryDynamics(refuse_closed=rng.random() < 0.5)
+    dataverse = Dataverse(loop, conduct, memory)
+    return Services(
+        loop,
+        rng,
+        story,
+        network,
+        stream,
+        MemoryLeases(),
+        store,
+        dataverse,
+        Safekeeping(story, stream, store),
+        conduct,
+        Pace(rng.choice((5.0, 20.0)), rng.choice((15.0, 45.0)), rng.choice((5.0, 25.0))),
+        rng.random() < SHARED,
+        {"dataverse": dataverse.weather, "doorstep": dataverse.doorstep},
+    )

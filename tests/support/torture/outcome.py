@@ -1,0 +1,161 @@
+"""What a fire did: counted, judged, and told on one page."""
+
+from __future__ import annotations
+
+import statistics
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from fleet.account import missing_in_state
+from fleet.trial import Trial
+from torture.plan import NETWORK, PROCESSES, SANDBOX, Act
+from torture.versions import Journal, expected_with_version
+from worker.sandbox.traffic import RECORDS
+from worker.sandbox.verdict import ACTIVITIES, Expected, Records, differences
+
+
+#: How many lines of each kind of fault are told.
+_TOLD: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What must not be, one line each; the run is good if there is none.
+
+    Attributes:
+        lost: What was put and is neither in the state, nor in quarantine, nor in Dynamics.
+        doubled: Records that no contact should have, or that were made twice.
+        stale: An older contact record over a newer one, at any time in Dynamics or at last in
+            the state.
+        disordered: A checkpoint that moved back, a child shard read before its parents' ends.
+    """
+
+    lost: list[str]
+    doubled: list[str]
+    stale: list[str]
+    disordered: list[str]
+
+    @property
+    def good(self) -> bool:
+        """Whether nothing is wrong."""
+        return not (self.lost or self.doubled or self.stale or self.disordered)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """All that is told.
+
+    Attributes:
+        seed: The seed.
+        fire_s: How long it burned.
+        rest_s: From then until all was done.
+        at_rest: Whether all was done.
+        struck: How often each thing was done.
+        fallen: Workers that ended by themselves, one line each.
+        take_overs: How long (s) shards waited for another worker, in order.
+        counts: What was put, and what came of it, by name.
+        verdict: What must not be.
+    """
+
+    seed: int
+    fire_s: float
+    rest_s: float
+    at_rest: bool
+    struck: Counter[Act]
+    fallen: list[str]
+    take_overs: list[float]
+    counts: dict[str, int]
+    verdict: Verdict
+
+    @property
+    def good(self) -> bool:
+        """Whether everything was done, and nothing is wrong."""
+        return self.at_rest and self.verdict.good
+
+
+async def judge(trial: Trial, journal: Journal) -> Verdict:
+    """Compare everything that was put with what came of it."""
+    puts = trial.producer.puts
+    in_state = [fault async for fault in missing_in_state(trial.ground.store, puts)]
+    wanted = expected_with_version(trial.producer.legs, [put.message for put in puts])
+    wrong, doubled = wrong_in_dynamics(wanted, trial.ground.dataverse.dump(), journal)
+    return Verdict(
+        lost=[*(line for line in in_state if line.startswith("lost")), *wrong],
+        doubled=doubled,
+        stale=[*(line for line in in_state if not line.startswith("lost")), *journal.stale],
+        disordered=trial.watch.wrong,
+    )
+
+
+def wrong_in_dynamics(
+    wanted: Sequence[Expected], records: Records, journal: Journal
+) -> tuple[list[str], list[str]]:
+    """What is lost there, and what is doubled."""
+    keys = {one.key for one in wanted}
+    others = {
+        name: [row for row in records.get(name, []) if row.get("activityid") not in keys]
+        for name in ACTIVITIES
+    }
+    unwanted = list(differences([], others))
+    lost = [line for line in differences(wanted, records) if line not in unwanted]
+    twice = [
+        f"{name}({key}) was made {times} times"
+        for (name, key), times in journal.creates.items()
+        if times > 1
+    ]
+    return lost, [*unwanted, *twice]
+
+
+def page(outcome: Outcome) -> str:
+    """One page, and the first lines of what is wrong."""
+    verdict = outcome.verdict
+    rows = [
+        ("seed", str(outcome.seed)),
+        ("fire", f"{outcome.fire_s / 60:.1f} min; {outcome.rest_s:.0f} s to rest after it"),
+        *((name, str(number)) for name, number in outcome.counts.items()),
+        ("processes", _counted(outcome.struck, PROCESSES)),
+        ("ended by themselves", str(len(outcome.fallen))),
+        ("resharded", str(outcome.struck[Act.RESHARD])),
+        ("network faults", _counted(outcome.struck, NETWORK)),
+        ("sandbox faults", _counted(outcome.struck, SANDBOX)),
+        ("take-over", _spread(outcome.take_overs)),
+        ("lost", str(len(verdict.lost))),
+        ("doubled", str(len(verdict.doubled))),
+        ("stale overwrites", str(len(verdict.stale))),
+        ("order violations", str(len(verdict.disordered))),
+    ]
+    wrong = [verdict.lost, verdict.doubled, verdict.stale, verdict.disordered, outcome.fallen]
+    lines = [f"{name:20}{told}" for name, told in rows]
+    lines += [line for lines in wrong for line in lines[:_TOLD]]
+    if not outcome.at_rest:
+        lines.append("not all was done in time")
+    return "\n".join(lines)
+
+
+def counts(trial: Trial, journal: Journal) -> dict[str, int]:
+    """What was put, and how much Dynamics was asked for it."""
+    messages = [put.message for put in trial.producer.puts]
+    return {
+        "messages put": len(messages),
+        "of them records": sum(message.stream == RECORDS for message in messages),
+        "contacts": len(trial.producer.legs),
+        "workers started": len(trial.crew.workers),
+        "requests": trial.ground.dataverse.requests,
+        "rows written": journal.writes,
+    }
+
+
+def _counted(struck: Counter[Act], acts: Sequence[Act]) -> str:
+    each = ", ".join(f"{act.value} {struck[act]}" for act in acts)
+    return f"{sum(struck[act] for act in acts)}: {each}"
+
+
+def _spread(seconds: Sequence[float]) -> str:
+    if len(seconds) < 2:  # quantiles need two
+        return f"{len(seconds)} shards"
+    late = statistics.quantiles(seconds, n=20, method="inclusive")[-1]
+    middle = statistics.median(seconds)
+    return f"median {middle:.1f} s, p95 {late:.1f} s, max {seconds[-1]:.1f} s of {len(seconds)}"

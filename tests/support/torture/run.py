@@ -1,0 +1,111 @@
+"""One run: three workers at work, a fire, and then peace until all is done."""
+
+from __future__ import annotations
+
+import time
+
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from fleet.crew import crew
+from fleet.ground import ground
+from fleet.producer import Producer
+from fleet.proxy import HOST, Proxy
+from fleet.services import kinesis_mock, moto
+from fleet.trial import Trial
+from fleet.watch import Watch
+from torture.fire import Fire
+from torture.outcome import Outcome, counts, judge
+from torture.plan import plan
+from torture.versions import add_step, journal, tell_in_versions
+from worker.sources.pace import alongside
+
+
+WORKERS: Final = 3
+SHARDS: Final = 4  # of each stream
+
+#: Contacts of a wave; one comes every 8 s.
+CONTACTS: Final = 6
+
+#: Settings with a service's address in them, by service.
+_SETTINGS: Final[Mapping[str, tuple[str, ...]]] = {
+    "kinesis": ("AWS_ENDPOINT_URL_KINESIS",),
+    "dynamodb": ("AWS_ENDPOINT_URL_DYNAMODB",),
+    "sqs": ("AWS_ENDPOINT_URL_SQS", "CONNECT_DYNAMICS_RECORDINGS"),
+    "dynamics": ("CONNECT_DYNAMICS_ENVIRONMENT_URL", "CONNECT_DYNAMICS_AUTHORITY"),
+}
+
+
+async def torture(folder: Path, *, seed: int, fire_s: float) -> Outcome:
+    """Run; ``folder`` is empty and keeps the workers' logs.
+
+    Raises:
+        ConfigError: Kinesis' stand-in cannot run here.
+        TimeoutError: The workers never came to work.
+    """
+    async with AsyncExitStack() as stack:
+        kinesis_url = await stack.enter_async_context(kinesis_mock())
+        aws_url = await stack.enter_async_context(moto())
+        under = await stack.enter_async_context(
+            ground(folder, kinesis_url=kinesis_url, aws_url=aws_url, shards=SHARDS)
+        )
+        add_step(folder)
+        proxies = {name: _proxy(under.environment, name) for name in _SETTINGS}
+        for proxy in proxies.values():
+            await stack.enter_async_context(proxy.listening())
+        environment = _through(proxies, under.environment)
+        workers = await stack.enter_async_context(crew(environment, folder))
+        written = stack.enter_context(journal(under.dataverse.records))
+        watch = Watch(under.leases)
+        producer = Producer(under, contacts=CONTACTS, seed=seed, tell=tell_in_versions)
+        trial = Trial(under, workers, producer, watch)
+        await stack.enter_async_context(alongside(watch.run()))
+        await stack.enter_async_context(alongside(producer.run()))
+        await trial.share_evenly(WORKERS)
+        fire = Fire(under, workers, watch, list(proxies.values()))
+        begun = time.monotonic()
+        await fire.burn(plan(seed, fire_s))
+        ended = time.monotonic()
+        at_rest = await _rest(trial)
+        return Outcome(
+            seed,
+            ended - begun,
+            time.monotonic() - ended,
+            at_rest,
+            fire.struck,
+            fire.fallen,
+            fire.take_overs(),
+            counts(trial, written),
+            await judge(trial, written),
+        )
+
+
+def _proxy(environment: Mapping[str, str], service: str) -> Proxy:
+    port = urlsplit(_address(environment, _SETTINGS[service][0])).port
+    assert port is not None
+    return Proxy(port)
+
+
+def _through(proxies: Mapping[str, Proxy], environment: Mapping[str, str]) -> dict[str, str]:
+    """The settings that lead through the proxies."""
+    changed = dict(environment)
+    for service, names in _SETTINGS.items():
+        for name in names:
+            address = urlsplit(_address(environment, name))
+            changed[name] = address._replace(netloc=f"{HOST}:{proxies[service].port}").geturl()
+    return changed
+
+
+def _address(environment: Mapping[str, str], name: str) -> str:
+    return environment.get(name, environment["AWS_ENDPOINT_URL"])
+
+
+async def _rest(trial: Trial) -> bool:
+    try:
+        await trial.come_to_rest()
+    except TimeoutError:
+        return False
+    return True

@@ -1,0 +1,36 @@
+"""What goes wrong when is decided by the seed, and is as much as was asked for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import pairwise
+
+from torture.plan import NETWORK, SANDBOX, Act, plan
+
+
+TEN_MINUTES_S = 600.0
+
+
+def test_a_seed_says_it_all_and_another_says_otherwise() -> None:
+    assert plan(1, TEN_MINUTES_S) == plan(1, TEN_MINUTES_S)
+    assert plan(1, TEN_MINUTES_S) != plan(2, TEN_MINUTES_S)
+
+
+def test_ten_minutes_have_at_least_30_kills_and_10_network_faults_of_every_kind() -> None:
+    for seed in range(20):
+        struck = Counter(stroke.act for stroke in plan(seed, TEN_MINUTES_S))
+        assert struck[Act.KILL] >= 30
+        assert sum(struck[act] for act in NETWORK) >= 10
+        assert all(struck[act] for act in NETWORK)
+
+
+def test_strokes_come_by_time_and_end_with_the_fire() -> None:
+    strokes = plan(1, TEN_MINUTES_S)
+    assert strokes == sorted(strokes, key=lambda stroke: stroke.at_s)
+    assert max(stroke.at_s + stroke.for_s for stroke in strokes) <= TEN_MINUTES_S
+
+
+def test_dynamics_has_one_fault_at_a_time_as_the_end_of_one_ends_all() -> None:
+    faults = [stroke for stroke in plan(1, TEN_MINUTES_S) if stroke.act in SANDBOX]
+    for one, following in pairwise(faults):
+        assert one.at_s + one.for_s <= following.at_s
