@@ -3,7 +3,8 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install run up test check judge simulate torture fuzz bench locks image clean
+.PHONY: help install run up test check judge simulate torture fuzz mutants bench locks image \
+	lambda clean
 
 # The first python that is new enough and really starts (a name may be a shim that does not).
 PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
@@ -57,6 +58,9 @@ torture: .venv/dev.stamp ## Set fire to real workers for MINUTES=10, as SEED=1 h
 fuzz: .venv/dev.stamp ## Try mutated messages, templates and pipeline files for SECONDS=60
 	@FUZZ_SECONDS=$(or $(SECONDS),60) $(BIN)/pytest -q -o timeout=0 tests/property/test_fuzz.py
 
+mutants: .venv/mutants.stamp ## Break pure core and leases on purpose to try the tests; MODULES=pipelines.plan for some
+	@nice -n 10 $(BIN)/python tests/benchmarks/mutants.py $(MODULES)
+
 bench: .venv/dev.stamp ## Measure
 	@$(BIN)/python tests/benchmarks/bench.py
 	@$(BIN)/python tests/benchmarks/sharing.py
@@ -71,6 +75,10 @@ locks: ## Lock the dependencies anew; needs uv
 	echo "localstack-core[runtime]==4.9.2" | $(LOCK) - --exclude-newer 2025-10-20 \
 		--output-file infra/locks/localstack.txt
 	echo "kclpy-ext==3.1.3.post4" | $(LOCK) - --output-file infra/locks/kcl.txt
+	$(LOCK) infra/lambda/requirements.in --constraint infra/locks/run.txt \
+		--output-file infra/locks/lambda.txt --upgrade
+	echo 'mutmut>=3.8,<4' | $(LOCK) - --constraint infra/locks/dev.txt \
+		--output-file infra/locks/mutants.txt --upgrade
 
 image: ## Build the container's image with docker or buildah; BUILD_OPTIONS is for them
 	@if docker info >/dev/null 2>&1; then \
@@ -83,6 +91,9 @@ image: ## Build the container's image with docker or buildah; BUILD_OPTIONS is f
 	else \
 		echo "not run: no docker engine answers, and there is no buildah"; \
 	fi
+
+lambda: .venv/run.stamp ## Package the contact flows' Lambda as dist/flow-lambda.zip
+	@$(BIN)/python infra/lambda/package.py dist/flow-lambda.zip
 
 clean: ## Remove .venv and what tools left behind
 	rm -rf .venv .coverage* .hypothesis .*_cache
@@ -100,4 +111,10 @@ $(BIN)/pip:
 
 .venv/dev.stamp: infra/locks/dev.txt .venv/run.stamp
 	$(PIP) --require-hashes --requirement infra/locks/dev.txt
+	@touch $@
+
+# Beside what is installed, not in it: only make mutants has it on its path.
+.venv/mutants.stamp: infra/locks/mutants.txt .venv/dev.stamp
+	rm -rf .venv/mutants
+	$(PIP) --require-hashes --target .venv/mutants --requirement infra/locks/mutants.txt
 	@touch $@

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import orjson
 
-from pipelines.fact import EVENT, OBJECT, RECORD, Fact
+from pipelines.fact import ENRICHMENT, EVENT, LEG, OBJECT, RECORD, Fact
 
 
 #: Ledger entry of a column that may or may not have reached Dynamics: it is sent again.
@@ -86,7 +86,7 @@ class Contact:
         facts: Register -> its greatest fact.
         ledger: Record address -> ``Record``.
         lookups: ``pipeline/step`` of a GET -> {"asked": digest of the URL, "answer": fields}.
-        effects: ``pipeline/step`` of a live-only step -> "done" or "expired".
+        effects: ``pipeline/step`` of a live-only step -> "done", "expired" or "refused".
         parked: Record address (or ``pipeline/step`` of a GET) -> ``Parked``.
         intent: Record address -> {column: digest} about to be sent by the holder of the claim.
         tries: Definitive failures in a row that are neither parked nor solved (403 so far).
@@ -132,6 +132,18 @@ class Contact:
     def objects(self) -> list[Fact]:
         """The stored objects (recordings, transcripts, analyses), by register."""
         return [f for r, f in sorted(self.facts.items()) if r.startswith(OBJECT)]
+
+    @property
+    def enrichment(self) -> dict[str, Fact]:
+        """What Connect answered when asked about it, by kind."""
+        return {
+            r.removeprefix(ENRICHMENT): f for r, f in self.facts.items() if r.startswith(ENRICHMENT)
+        }
+
+    @property
+    def later_legs(self) -> dict[str, Fact]:
+        """What the later legs of its chain told it, by their contact id."""
+        return {r.removeprefix(LEG): f for r, f in self.facts.items() if r.startswith(LEG)}
 
     def to_bytes(self) -> bytes:
         """The contact, everything but its id: a line of JSON, then each fact's data on its own."""

@@ -95,7 +95,7 @@ def _updates(desired: Desired, record: Record) -> list[Write]:
         return []
     state = record.columns.get("statecode", OPEN)
     closed = state != OPEN
-    # If we did, it is closed again in time, though by this worker's clock that is yet to come.
+    # Not if we closed it and it is too early by this worker's clock: then it is closed again.
     by_others = state == UNKNOWN and not desired.state
     if closed and (record.refusals > 1 or (record.refusals and by_others)):
         return [_note(desired, pending)]

@@ -25,6 +25,8 @@ class Entity:
         lengths: Column -> most characters.
         defaults: Column -> the value Dataverse gives it by itself.
         open_status: ``statuscode`` of an open record.
+        active: Filter that leaves out deactivated records: one of two merged customers is one.
+        links: Columns that point to a record; a read has their values under other names.
         known: False if derived from the set's name by rule.
     """
 
@@ -34,7 +36,13 @@ class Entity:
     lengths: Mapping[str, int] = field(default_factory=dict)
     defaults: Mapping[str, Any] = field(default_factory=dict)
     open_status: int = 1
+    active: str = ""
+    links: frozenset[str] = frozenset()
     known: bool = True
+
+    def read_as(self, column: str) -> str:
+        """The column's name in a query and its answer."""
+        return f"_{column}_value" if column in self.links else column
 
 
 _ACTIVITY = {"subject": 200, "category": 250, "subcategory": 250, "description": 2000}
@@ -54,6 +62,7 @@ _PHONES = dict.fromkeys(
     ],
     50,
 )
+_ACTIVE = "statecode eq 0"
 _EMAILS = {"emailaddress1": 100, "emailaddress2": 100, "emailaddress3": 100}
 
 ENTITIES = {
@@ -100,9 +109,18 @@ ENTITIES = {
             "contact",
             "contactid",
             {**_PHONES, **_EMAILS, "firstname": 50, "lastname": 50, "description": 2000},
+            active=_ACTIVE,
+            links=frozenset(("accountid", "parentcustomerid")),
         ),
-        Entity("accounts", "account", "accountid", {"name": 160, "description": 2000}),
-        Entity("leads", "lead", "leadid", {"subject": 300, "description": 2000}),
+        Entity(
+            "accounts",
+            "account",
+            "accountid",
+            {"name": 160, "description": 2000},
+            active=_ACTIVE,
+            links=frozenset(("primarycontactid", "parentaccountid")),
+        ),
+        Entity("leads", "lead", "leadid", {"subject": 300, "description": 2000}, active=_ACTIVE),
         Entity("incidents", "incident", "incidentid", {"title": 200, "description": 2000}),
         Entity(
             "annotations",
@@ -110,7 +128,7 @@ ENTITIES = {
             "annotationid",
             {"subject": 500, "notetext": 100000, "filename": 255, "mimetype": 256},
         ),
-        Entity("systemusers", "systemuser", "systemuserid"),
+        Entity("systemusers", "systemuser", "systemuserid", active="isdisabled eq false"),
     )
 }
 

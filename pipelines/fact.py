@@ -13,10 +13,14 @@ from typing import Any
 import orjson
 
 
-#: Registers: ``record``, ``event/<EVENTTYPE>``, ``object/<bucket>/<key>``.
+#: Registers: ``record``, ``event/<EVENTTYPE>``, ``object/<bucket>/<key>``,
+#: ``enrichment/<kind>`` (what Connect answered when asked) and ``leg/<contact id>`` (what a later
+#: leg of the same chain tells this one).
 RECORD = "record"
 EVENT = "event/"
 OBJECT = "object/"
+ENRICHMENT = "enrichment/"
+LEG = "leg/"
 
 #: Bytes of the digest that breaks ties between equal versions.
 DIGEST_BYTES = 16
@@ -28,8 +32,7 @@ class Fact:
 
     Attributes:
         contact_id: The contact's id in lower case.
-        register: Where the fact is kept: ``record``, ``event/<EVENTTYPE>`` or
-            ``object/<bucket>/<key>``.
+        register: Where the fact is kept, see ``RECORD`` and its like.
         version: What orders the facts of one register, compared as text: a UTC time
             ``YYYY-MM-DDTHH:MM:SS.mmmZ`` or an S3 sequencer padded with zeros.
         body: ``data`` as canonical JSON (names in order, no line breaks): what is stored.

@@ -9,6 +9,7 @@
 ``| duration``          seconds as ``1:02:03``
 ``| minutes``           seconds as begun minutes
 ``| fit``               cut to the length of the column it is for, or ``| fit: 100``
+``| unless: Other``     the value as long as the other name has none, then nothing
 ======================= ==========================================================================
 
 They are pure: Liquid's own ``date`` knows ``"now"``, this one does not.
@@ -22,7 +23,7 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from liquid import RenderContext
+from liquid import RenderContext, Undefined
 from liquid.exceptions import FilterArgumentError
 from liquid.filter import with_context
 
@@ -94,6 +95,15 @@ def fit(value: object, length: object = None, *, context: RenderContext) -> str:
     return text[: max(0, most - 1)] + "…" if most else ""
 
 
+def unless(value: object, other: object) -> object:
+    """The value as long as the other has none: an address until its owner is found."""
+    return value if _is_nothing(value) or _is_nothing(other) else None
+
+
+def _is_nothing(value: object) -> bool:
+    return issubclass(type(value), Undefined)  # isinstance would touch it, which it forbids
+
+
 FILTERS: dict[str, Any] = {
     "digits": digits,
     "e164": e164,
@@ -102,6 +112,7 @@ FILTERS: dict[str, Any] = {
     "duration": duration,
     "minutes": minutes,
     "fit": fit,
+    "unless": unless,
 }
 
 

@@ -31,3 +31,15 @@ def tombstone(contact_id: str) -> str:
     """
     seal = blake2b(contact_id.encode(), digest_size=16, person=b"forgotten")
     return f"forgotten/{seal.hexdigest()}"
+
+
+def timeline_id(contact_id: str, table: str) -> str:
+    """The primary key of a contact's activity in ``definitions/timeline.toml``.
+
+    Worker and flow Lambda make the same one.
+
+    Args:
+        contact_id: The contact's id.
+        table: The activity's logical name, such as ``phonecall``; its step is named after it.
+    """
+    return record_id(contact_id.lower(), "timeline", table.upper())

@@ -22,7 +22,7 @@ from pipelines.write import Kind, Write
 Columns = Mapping[str, Mapping[str, str]]
 
 #: Kinds that change columns of a record and so are recorded as intent before they are sent.
-CHANGING = (Kind.CREATE, Kind.UPDATE, Kind.PARTIES, Kind.REOPEN, Kind.CLOSE, Kind.NOTE)
+CHANGING = frozenset(Kind) - {Kind.LOOKUP, Kind.ADOPT, Kind.OPEN}
 
 
 def digest(value: Any) -> str:

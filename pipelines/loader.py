@@ -6,27 +6,27 @@ ConnectPath's example bodies and query strings can be pasted as they are.
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 import tomllib
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast, get_args
 
 from pipelines.entity import Entity, entity
 from pipelines.lifecycle import MILESTONES
-from pipelines.names import MEMBERS
+from pipelines.lookup import VALUES, By, Way
+from pipelines.phone import FEWEST_DIGITS, MOST_DIGITS
 from pipelines.pipeline import RESPONSE, Pipeline, Step
-from pipelines.template import Query, TemplateError, compile_data, templates
-from pipelines.view import NAMES
+from pipelines.reference import wrong
+from pipelines.template import Query, Template, TemplateError, compile_data, templates
+from pipelines.writeback import Writeback
 
 
 METHODS = ("GET", "POST", "PATCH")
 ON_MISSING = ("park", "recreate", "skip")
 
-_FOLDED = {name.lower(): name for name in NAMES}
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -75,19 +75,22 @@ class _Loader:
         return PipelineError(f"{self.source}:{step} {message}{position}")
 
     def pipeline(self, document: dict[str, Any]) -> Pipeline:
-        self.only(document, ("name", "description", "when", "step"))
+        self.only(document, ("name", "description", "when", "step", "writeback"))
         name = self.text_of(document, "name", needed=True)
         rows = document.get("step")
         if not rows or not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise self.fail("needs at least one [[step]]")
         when = self.conditions(document)
         for condition in when:
-            if message := _wrong(tuple(condition.split(".")), {}):
+            if message := wrong(tuple(condition.split(".")), {}):
                 raise self.fail(f"when: {message}")
         steps = [self.step(row, name) for row in rows]
         self.check_names(steps)
         self.check_order(steps)
-        return Pipeline(name, tuple(_with_reads(step, steps) for step in steps), when, self.source)
+        writeback = self.writeback(document, name, steps)
+        readers: list[Step | Writeback] = [*steps, *([writeback] if writeback else [])]
+        read = tuple(_with_reads(step, readers) for step in steps)
+        return Pipeline(name, read, when, self.source, writeback)
 
     def step(self, row: dict[str, Any], pipeline: str) -> Step:
         self.where = str(row.get("name", "?"))
@@ -95,7 +98,7 @@ class _Loader:
             row,
             (
                 "name", "on", "method", "entity", "body", "query", "open", "tab", "when", "after",
-                "within", "on_missing", "description",
+                "within", "on_missing", "description", "lookup", "read",
             ),
         )  # fmt: skip
         name = self.text_of(row, "name", needed=True)
@@ -111,10 +114,12 @@ class _Loader:
         }
         if "open" in row:
             return self.opening(row, shared)
+        if "read" in row:
+            return self.reading(row, shared)
         return self.request(row, shared)
 
     def opening(self, row: dict[str, Any], shared: dict[str, Any]) -> Step:
-        for key in ("method", "entity", "body"):
+        for key in ("method", "entity", "body", "lookup"):
             if key in row:
                 raise self.fail(f"a step with 'open' has no {key!r}")
         page = self.text_of(row, "open")
@@ -126,6 +131,14 @@ class _Loader:
         return Step(
             **shared, method="", table=None, open=page, tab=tab, page=self.data(row, "query", None)
         )
+
+    def reading(self, row: dict[str, Any], shared: dict[str, Any]) -> Step:
+        for key in ("method", "entity", "body", "query", "lookup", "tab", "on_missing"):
+            if key in row:
+                raise self.fail(f"a step with 'read' has no {key!r}")
+        if row["read"] is not True or shared["on"] not in ("transcript", "analysis"):
+            raise self.fail('read = true goes with on = "transcript" or "analysis"')
+        return Step(**shared, method="GET", table=None, read=True)
 
     def request(self, row: dict[str, Any], shared: dict[str, Any]) -> Step:
         method = self.choice(row, "method", METHODS)
@@ -141,6 +154,7 @@ class _Loader:
             table=table,
             body=body,
             query=self.query(row, method),
+            ways=self.ways(row, method),
             on_missing=self.choice(row, "on_missing", ON_MISSING, "park"),
         )
 
@@ -169,6 +183,42 @@ class _Loader:
             return Query(text)
         except TemplateError as error:
             raise self.fail(str(error), source, error.index) from error
+
+    def ways(self, row: dict[str, Any], method: str) -> tuple[Way, ...]:
+        """``[step.lookup]``, or several as ``[[step.lookup]]``."""
+        if "lookup" not in row:
+            return ()
+        if method != "GET" or "query" in row:
+            raise self.fail("'lookup' goes with method = \"GET\", in place of 'query'")
+        given = row["lookup"]
+        tables = given if isinstance(given, list) else [given]
+        if not tables or not all(isinstance(table, dict) for table in tables):
+            raise self.fail("lookup is a table: [step.lookup]")
+        return tuple(self.way(table) for table in tables)
+
+    def way(self, row: dict[str, Any]) -> Way:
+        by = cast("By", self.choice(row, "by", get_args(By)))
+        more = ("suffix", "country") if by == "phone" else ()
+        self.only(row, ("by", "value", "columns", *more))
+        columns = row.get("columns")
+        if not columns or not isinstance(columns, list) or not all(map(_is_column, columns)):
+            raise self.fail('columns is a list of columns: columns = ["telephone1"]')
+        suffix, country = row.get("suffix", 0), self.text_of(row, "country")
+        if "suffix" in row and suffix not in range(FEWEST_DIGITS, MOST_DIGITS + 1):
+            raise self.fail(f"suffix = {suffix!r}: {FEWEST_DIGITS} to {MOST_DIGITS} digits")
+        if not re.fullmatch(r"(?:[1-9][0-9]{0,2})?", country):
+            raise self.fail(f'country = {country!r}: a country code\'s digits, like "49"')
+        return Way(by, self.value(row, by), tuple(columns), suffix, country)
+
+    def value(self, row: dict[str, Any], by: str) -> Template:
+        source = self.text_of(row, "value", needed=by not in VALUES) or VALUES[by]
+        try:
+            template = Template(source)
+        except TemplateError as error:
+            raise self.fail(str(error), source, error.index) from error
+        if template.constant:
+            raise self.fail(f'value = {source!r}: a name in braces, like "{{{{Attributes.id}}}}"')
+        return template
 
     def data(self, row: dict[str, Any], key: str, table: Entity | None) -> dict[str, Any]:
         source = self.text_of(row, key, needed=True)
@@ -226,6 +276,32 @@ class _Loader:
             raise self.fail(f'within = {row["within"]!r}: a number and s, m, h or d, like "15m"')
         return float(match[1]) * _UNITS[match[2]]
 
+    def writeback(
+        self, document: dict[str, Any], pipeline: str, steps: list[Step]
+    ) -> Writeback | None:
+        """The table of attributes that go back to Connect, if there is one."""
+        if "writeback" not in document:
+            return None
+        self.where = "writeback"
+        table = document["writeback"]
+        if not isinstance(table, dict) or not table:
+            raise self.fail('writeback is a table: ms_id = "{{ContactId}}"')
+        earlier = {step.name.lower(): step for step in steps}
+        attributes = {}
+        for attribute in table:
+            if not re.fullmatch(r"[A-Za-z0-9_-]+", attribute):
+                raise self.fail(f"{attribute!r} is no attribute name: letters, digits, - and _")
+            source = self.text_of(table, attribute)
+            try:
+                attributes[attribute] = compile_data(source)
+            except TemplateError as error:
+                raise self.fail(f"{attribute}: {error}", source, error.index) from error
+            for template in templates(attributes[attribute]):
+                for path, index in template.names:
+                    if message := wrong(path, earlier):
+                        raise self.fail(f"{attribute}: {message}", source, index)
+        return Writeback(f"{pipeline}/writeback", attributes)
+
     def check_names(self, steps: list[Step]) -> None:
         names = [step.name.lower() for step in steps]
         for position, step in enumerate(steps):
@@ -234,12 +310,12 @@ class _Loader:
                 raise self.fail("there are two steps of this name")
             earlier = {s.name.lower(): s for s in steps[:position]}
             for template, path, index in _used(step):
-                if message := _wrong(path, earlier):
+                if message := wrong(path, earlier):
                     # A text that was mended on reading is not in the file, but the name is.
                     there = template in self.text
                     raise self.fail(message, template if there else path[0], index if there else 0)
             for name in step.when:
-                if message := _wrong(tuple(name.split(".")), earlier):
+                if message := wrong(tuple(name.split(".")), earlier):
                     raise self.fail(f"when: {message}")
 
     def check_order(self, steps: list[Step]) -> None:
@@ -289,54 +365,20 @@ def _flat(table: dict[str, Any], above: str = "") -> dict[str, Any]:
 
 
 def _used(step: Step) -> Iterator[tuple[str, tuple[str, ...], int]]:
-    for data in (step.body, step.page):
-        for template in templates(data):
-            for path, index in template.names:
-                yield template.source, path, index
-    if step.query is not None:
-        for path, index in step.query.names:
-            yield step.query.source, path, index
+    for template in step.templates():
+        for path, index in template.names:
+            yield template.source, path, index
 
 
-def _wrong(path: tuple[str, ...], earlier: dict[str, Step]) -> str:
-    """Why no contact has this name, or "" if it may."""
-    first = path[0]
-    if first.lower().endswith(RESPONSE.lower()):
-        return _wrong_answer(path, earlier.get(first[: -len(RESPONSE)].lower()))
-    name = _FOLDED.get(first.lower())
-    if name is None:
-        return _unknown(first)
-    members = MEMBERS.get(name)
-    if members and len(path) > 1 and path[1].lower() not in {m.lower() for m in members}:
-        return f"{name} has no {path[1]!r}; it has {', '.join(sorted(members))}"
-    return ""
+def _is_column(name: Any) -> bool:
+    return isinstance(name, str) and re.fullmatch(r"[a-z_][a-z0-9_]*", name) is not None
 
 
-def _wrong_answer(path: tuple[str, ...], step: Step | None) -> str:
-    if step is None or step.table is None:
-        return f"there is no step before this one whose answer is {path[0]}"
-    if len(path) != 2:  # noqa: PLR2004 - step and field
-        return f"{path[0]} needs one field: {path[0]}.{step.table.key}"
-    if step.method == "PATCH" and path[1].lower() != step.table.key:
-        return f"{path[0]} is the answer of a PATCH, which is its key only: {step.table.key}"
-    return ""
-
-
-def _unknown(name: str) -> str:
-    near = _near(name)
-    return f"there is no name {name!r}" + (f"; did you mean {near}?" if near else "")
-
-
-def _near(name: str) -> str:
-    found = difflib.get_close_matches(name.lower(), _FOLDED, 1)
-    return _FOLDED[found[0]] if found else ""
-
-
-def _with_reads(step: Step, steps: list[Step]) -> Step:
+def _with_reads(step: Step, readers: Sequence[Step | Writeback]) -> Step:
     """The step, knowing which fields of its answer others name."""
     answer = (step.name + RESPONSE).lower()
     fields = {
-        p[1].lower() for s in steps for p in s.names() if p[0].lower() == answer and len(p) > 1
+        p[1].lower() for r in readers for p in r.names() if p[0].lower() == answer and len(p) > 1
     }
     key = {step.table.key} if step.table and step.method != "GET" else set()
     return replace(step, reads=frozenset(fields - key))

@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipelines.entity import Entity
+from pipelines.lookup import Way
 from pipelines.names import EVENT_ONLY
 from pipelines.template import Query, Template, templates
 from pipelines.view import NAMES
+from pipelines.writeback import Writeback
 
 
 #: A contact that ended is not waited for longer than this, unless the step says ``within``.
@@ -34,11 +36,13 @@ class Step:
         path: ``<pipeline>/<name>``.
         on: The milestone it waits for.
         method: GET, POST or PATCH; "" for a step that opens a record for the agent.
-        table: The table it is about; None for a step that opens.
+        table: The table it is about; None for a step that opens or reads.
         open: Page to open for the agent, e.g. ``main.aspx``; "" otherwise.
         tab: Open in a new tab, else embedded.
         body: Compiled JSON object: column -> value, template or nested data.
         query: What is appended to the entity set's URI, if anything.
+        read: Read the file it is about; its answer has the fields of ``pipelines.lens``.
+        ways: Of a lookup: the ways to look, the first one that can be gone is taken.
         page: Compiled JSON object of the opened page's query string.
         when: Conditions: name -> allowed values, lower case.
         after: Steps to wait for.
@@ -56,6 +60,8 @@ class Step:
     tab: bool = False
     body: dict[str, Any] = field(default_factory=dict)
     query: Query | None = None
+    read: bool = False
+    ways: tuple[Way, ...] = ()
     page: dict[str, Any] = field(default_factory=dict)
     when: dict[str, frozenset[str]] = field(default_factory=dict)
     after: tuple[str, ...] = ()
@@ -63,23 +69,26 @@ class Step:
     on_missing: str = "park"
     reads: frozenset[str] = frozenset()
 
+    def templates(self) -> Iterator[Template | Query]:
+        """Everything in it that is filled in."""
+        for data in (self.body, self.page, self.query, [way.value for way in self.ways]):
+            yield from templates(data)
+
     def names(self) -> Iterator[tuple[str, ...]]:
         """Every path of names its templates read."""
-        for data in (self.body, self.page):
-            for template in templates(data):
-                yield from (path for path, _ in template.names)
-        if self.query is not None:
-            yield from (path for path, _ in self.query.names)
+        for template in self.templates():
+            yield from (path for path, _ in template.names)
 
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """Steps in file order, for the contacts that ``when`` admits."""
+    """Steps in file order, for the contacts that ``when`` admits, and what goes back to Connect."""
 
     name: str
     steps: tuple[Step, ...]
     when: dict[str, frozenset[str]] = field(default_factory=dict)
     source: str = ""
+    writeback: Writeback | None = None
 
     def step(self, name: str) -> Step | None:
         """The step of that name."""

@@ -13,25 +13,25 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
+from pipelines.condition import admits
 from pipelines.contact import Contact, Record
 from pipelines.difference import Desired, difference
 from pipelines.entity import is_party_list
 from pipelines.identity import record_id
 from pipelines.ledger import digest
+from pipelines.legs import SIDE_LEGS, turn
 from pipelines.lifecycle import milestones
+from pipelines.lookup import search
 from pipelines.objects import objects
 from pipelines.pipeline import RESPONSE, WITHIN_S, Pipeline, Step
-from pipelines.template import ABSENT, HELD, as_text, render_data, resolve
+from pipelines.template import ABSENT, HELD, as_text, render_data
 from pipelines.view import Names, object_names, view
 from pipelines.write import Kind, Write
+from pipelines.writeback import write_for
 
 
-#: Opening a record for the agent makes sense only so long after its milestone.
-OPEN_WITHIN_S = 60.0
-
-#: Legs that are no conversation of their own. They get no record unless ``when`` names
-#: InitiationMethod: the disconnect flow after a call, a supervisor listening in.
-SIDE_LEGS = frozenset(("DISCONNECT", "MONITOR"))
+#: What is done for the agent makes sense only so long after its milestone.
+LIVE_WITHIN_S = 60.0
 
 #: Milestones that never come for a contact nobody answered.
 FILES = frozenset(("recording", "transcript", "analysis"))
@@ -56,8 +56,8 @@ class Terms:
 
     Attributes:
         constants: ``AppId`` and ``EnvironmentUri``.
-        live: False in a replay: nothing is opened for agents, and contacts from before the
-            pipeline get their records too.
+        live: False in a replay: nothing is opened for agents or written back, and contacts from
+            before the pipeline get their records too.
         since: Pipeline -> the UTC second from which its creating steps apply to live contacts.
     """
 
@@ -102,7 +102,7 @@ def plan(contact: Contact, pipelines: Iterable[Pipeline], now: float, terms: Ter
     closes: list[Write] = []
     for pipeline in pipelines:
         planner = _Planner(contact, pipeline, now, terms, result)
-        if _admits(pipeline.when, planner.values):
+        if admits(pipeline.when, planner.values):
             closes += planner.run()
     if any(write.kind is Kind.LOOKUP for write in result.writes):
         # Later steps may use what they find: ask first, then plan again.
@@ -157,6 +157,7 @@ class _Planner:
         closes: list[Write] = []
         for desired in self.records.values():
             closes += self.diff(desired)
+        self.write_back()
         for step in opening:
             self.open(step)
         return closes
@@ -166,7 +167,7 @@ class _Planner:
     def applies(self, step: Step) -> bool:
         if step.on not in self.reached:
             return self.wait(step, f"for {AWAITED[step.on]}")
-        if not _admits(step.when, self.names(step)):
+        if not admits(step.when, self.names(step)):
             return self.wait(step, "its 'when' does not admit this contact")
         unmet = [name for name in step.after if not self.met(name)]
         if unmet and not self.patience_over(step, forever=step.within_s is None):
@@ -224,7 +225,7 @@ class _Planner:
         """``STEP2-Response`` -> what is known of it; keys we choose are known beforehand."""
         answers: dict[str, dict[str, Any]] = {}
         for step in self.pipeline.steps:
-            if step.table is None:
+            if step.open:
                 continue
             if step.method == "GET":
                 known = self.contact.lookups.get(step.path, {}).get("answer")
@@ -250,27 +251,29 @@ class _Planner:
     # --- lookups and records ---
 
     def look_up(self, step: Step) -> None:
-        assert step.table is not None  # noqa: S101 - a GET has a table, see the loader
+        if step.table is None:
+            names = self.names(step)  # of the file that it was reached by
+            self.ask(step, names["objectUri"], file=(names["bucket"], names["key"]))
+            return
+        sought = search(step.table, step.ways, self.names(step), step.reads)
         appended = step.query.render(self.names(step)) if step.query else ""
-        if appended is HELD:
+        if appended is HELD or (step.ways and sought is None):
             self.wait(step, "for a value its query needs")
             return
-        url = step.table.set + appended
+        url = next(iter(sought.queries()), "") if sought else step.table.set + appended
+        self.ask(step, url, entity=step.table.set, search=sought)
+
+    def ask(self, step: Step, url: str, **what: Any) -> None:
+        """Add the lookup if this has not been asked yet."""
         asked = self.contact.lookups.get(step.path, {}).get("asked")
         if asked == digest(url) or step.path in self.contact.effects:
             return
         if step.path in self.contact.parked:
             self.wait(step, "parked")
             return
-        self.result.writes.append(
-            Write(
-                Kind.LOOKUP,
-                (step.path,),
-                entity=step.table.set,
-                url=url,
-                returning=tuple(sorted(step.reads)),
-            )
-        )
+        returning = tuple(sorted(step.reads))
+        write = Write(Kind.LOOKUP, (step.path,), url=url, returning=returning, **what)
+        self.result.writes.append(write)
 
     def overlay(self, step: Step) -> None:
         assert step.table is not None  # noqa: S101 - only steps that open have none
@@ -330,11 +333,11 @@ class _Planner:
             return "parked"
         if record is not None and record.state == "gone":
             return "no: the record was deleted or let go of"
-        return self.hanging(desired.steps, desired.name)
+        return self.hanging((p for s in desired.steps for p in s.names()), desired.name)
 
-    def hanging(self, steps: Iterable[Step], own: str = "") -> str:
-        """Which record that the steps name is not to be had, or ""."""
-        answers = {p[0].lower() for s in steps for p in s.names()}
+    def hanging(self, names: Iterable[tuple[str, ...]], own: str = "") -> str:
+        """Which record that is named is not to be had, or ""."""
+        answers = {path[0].lower() for path in names}
         for name, step in self.own.items():
             if name == own or (step.name + RESPONSE).lower() not in answers:
                 continue
@@ -352,17 +355,47 @@ class _Planner:
     def open(self, step: Step) -> None:
         if not self.terms.live or step.path in self.contact.effects:
             return
-        at = _epoch(self.reached[step.on])
-        if "ended" in self.reached or (at is not None and self.now - at > OPEN_WITHIN_S):
+        if "ended" in self.reached or self.late(self.reached[step.on]):
             self.result.expired.append(step.path)
             return
-        if reason := self.hanging([step]):
+        if reason := self.hanging(step.names()):
             self.wait(step, reason)
             return
         if (write := self.opening(step)) is None:
             self.wait(step, "for a value of its page")
             return
         self.result.writes.append(write)
+
+    def late(self, *moments: str) -> bool:
+        """The last of these moments is longer ago than an agent cares."""
+        at = _epoch(max(moments))
+        return at is not None and self.now - at > LIVE_WITHIN_S
+
+    def write_back(self) -> None:
+        """Add the attributes that the contact's agent and flows should see by now."""
+        table, side = self.pipeline.writeback, self.values.get("InitiationMethod") in SIDE_LEGS
+        if table is None or side or not self.live_only() or table.path in self.contact.effects:
+            return
+        now = turn(self.contact, str(self.values.get("InitiationTimestamp", "")))
+        names = Names(self.values | self.answers)
+        write = write_for(table, self.contact, names, now.newest, self.tellable)
+        moments = (self.reached.get(on, "") for on in ("created", "answered"))
+        if write is None:
+            return
+        if "ended" in self.reached:
+            if write.record not in self.contact.ledger:
+                self.result.expired.append(table.path)
+        elif now.on:
+            self.result.waiting[table.path] = "no: a later leg of its chain is on"
+        elif self.late(now.since, *moments):
+            self.result.waiting[table.path] = "for an agent to answer"
+        else:
+            self.result.writes.append(write)
+
+    def tellable(self, value: str) -> bool:
+        """Every record of ours whose key is in the value is there, or will be before it is told."""
+        named = (s for n, s in self.own.items() if n.partition("(")[2].removesuffix(")") in value)
+        return not self.hanging((step.name + RESPONSE,) for step in named)
 
     def opening(self, step: Step) -> Write | None:
         page = render_data(step.page, self.names(step))
@@ -372,18 +405,6 @@ class _Planner:
         root = str(self.terms.constants.get("EnvironmentUri", "")).rstrip("/")
         url = f"{root}/{step.open}?{urlencode(page)}" if page else f"{root}/{step.open}"
         return Write(Kind.OPEN, (step.path,), url=url, tab=step.tab)
-
-
-def _admits(when: Mapping[str, frozenset[str]], values: Mapping[str, Any]) -> bool:
-    """Whether a contact meets every condition."""
-    names = values if isinstance(values, Names) else Names(values)
-    return all(_allowed(resolve(names, tuple(n.split("."))), a) for n, a in when.items())
-
-
-def _allowed(value: Any, allowed: frozenset[str]) -> bool:
-    text = str(value).lower()
-    # An ARN is met by its last part too: instance and queue ids are what people have at hand.
-    return value is not ABSENT and bool(allowed & {text, text.rpartition("/")[2]})
 
 
 def _epoch(second: str) -> float | None:

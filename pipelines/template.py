@@ -23,6 +23,7 @@ from liquid.output import LimitedStringIO
 from liquid.undefined import StrictDefaultUndefined
 
 from pipelines.filters import FILTERS, LENGTH
+from pipelines.odata import GUID, doubled, unwild
 from pipelines.view import Names
 
 
@@ -247,8 +248,7 @@ def as_text(value: Any) -> str:
 
 #: Values that may stand outside quotes in a URL: GUIDs, numbers, dates, true and false.
 _LITERAL = re.compile(
-    r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"
-    r"|[+-]?\d{1,30}(?:\.\d{1,30})?"
+    GUID.pattern + r"|[+-]?\d{1,30}(?:\.\d{1,30})?"
     r"|\d{4}-\d\d-\d\d(?:T\d\d:\d\d:\d\d(?:\.\d{1,7})?Z)?"
     r"|true|false",
     re.ASCII,
@@ -312,8 +312,8 @@ def _escaped(value: str, before: str) -> Any:
     if before.count("'") % 2 == 0:
         return value if _LITERAL.fullmatch(value) else HELD
     if _LIKE.search(before[: before.rindex("'")]):
-        value = re.sub(r"([%_\[])", r"[\1]", value)
-    return value.replace("'", "''")
+        value = unwild(value)
+    return doubled(value)
 
 
 # --- bodies -------------------------------------------------------------------------------------

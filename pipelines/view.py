@@ -1,8 +1,9 @@
 """The names a pipeline sees of a contact.
 
 Precedence is decided here, when facts are read: names are the contact record's. Before it has
-come they are filled from the events, later ones over earlier ones; once it is there they come
-from it alone, what it leaves out included. Names that only events have stay the events'.
+come they are filled from the events, later ones over earlier ones, and what these leave out from
+what Connect answered when asked; once it is there they come from it alone, what it leaves out
+included. Names that only events have stay the events'.
 """
 
 from __future__ import annotations
@@ -135,9 +136,23 @@ def _stream(contact: Contact) -> dict[str, Any]:
             else:
                 events[name] = value
     if contact.record is None:
-        return {name: value for name, value in events.items() if name in STREAM}
+        return _enriched({name: v for name, v in events.items() if name in STREAM}, contact)
     record = said(contact.record.body)
     return {name: events[name] for name in EVENT_ONLY if name in events} | dict(record)
+
+
+def _enriched(names: dict[str, Any], contact: Contact) -> dict[str, Any]:
+    """The events' names, filled where they have no value from what Connect answered.
+
+    A name that was asked of one agent or queue is not that of the next.
+    """
+    for fact in contact.enrichment.values():
+        for name, value in said(fact.body).items():
+            known = names.get(name, {})
+            fits = isinstance(value, dict) and known.get("ARN") in (None, value.get("ARN"))
+            if name in STREAM and fits:
+                names[name] = {**value, **known}
+    return names
 
 
 def _derived(contact: Contact, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,8 @@ import enum
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipelines.lookup import Search
+
 
 class Kind(enum.Enum):
     """What a write does; in the order in which a contact's writes go."""
@@ -18,8 +20,13 @@ class Kind(enum.Enum):
     UPDATE = "update"
     PARTIES = "parties"  # replace an activity's parties
     NOTE = "note"  # what a closed record would not take, as an annotation
+    ATTRIBUTES = "attributes"  # write attributes back to Connect; live only
     OPEN = "open"  # open the record for the agent; live only
     CLOSE = "close"  # statecode and statuscode, last
+
+
+#: Kinds that go to Connect and the agent's desktop; what becomes of them holds nothing else up.
+LIVE_ONLY = (Kind.ATTRIBUTES, Kind.OPEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +39,13 @@ class Write:
         record: The ledger's name of the record it is about, ``phonecalls(<guid>)``; "" for
             lookups and opening.
         entity: Entity set it is sent to.
-        key: Key it is sent to.
+        key: Key it is sent to; for ATTRIBUTES the first contact of the chain.
         columns: Column -> value. For ADOPT everything desired, for comparison.
         returning: Answer fields to keep.
-        url: For LOOKUP what is appended to the service root; for OPEN the page's URL.
+        url: For LOOKUP what is appended to the service root, "" if nothing need be asked; for
+            OPEN the page's URL.
+        search: For a LOOKUP by ``[step.lookup]`` all of it; ``url`` is then its first query.
+        file: For a LOOKUP in a stored file its bucket and key.
         on_missing: What a 404 means: park, recreate or skip.
         creatable: One of our own steps creates the record.
         tab: OPEN in a new tab.
@@ -49,6 +59,8 @@ class Write:
     columns: dict[str, Any] = field(default_factory=dict)
     returning: tuple[str, ...] = ()
     url: str = ""
+    search: Search | None = None
+    file: tuple[str, str] | None = None
     on_missing: str = "park"
     creatable: bool = False
     tab: bool = False

@@ -53,7 +53,11 @@ FAILURES: Final = (exceptions.ClientError, *NO_ANSWER)
 
 @asynccontextmanager
 async def client(
-    service: str, *, endpoint_url: str | None = None, region: str | None = None
+    service: str,
+    *,
+    endpoint_url: str | None = None,
+    region: str | None = None,
+    attempts: int = MAX_ATTEMPTS,
 ) -> AsyncIterator[Any]:
     """Make a client of an AWS service, to be used with ``async with`` once.
 
@@ -61,13 +65,19 @@ async def client(
     found the way botocore finds them, unless given. ``AWS_REGION``, which ECS sets and botocore
     does not read, serves if there is no other Region.
 
+    Args:
+        service: As botocore names it.
+        endpoint_url: Where it is.
+        region: AWS Region.
+        attempts: How often botocore tries a call; 1 where each try counts against a quota.
+
     Raises:
         ConfigError: There is no Region.
     """
     session = get_session()
     region = region or session.get_config_variable("region") or os.environ.get("AWS_REGION")
     made = session.create_client(
-        service, endpoint_url=endpoint_url, region_name=region, config=_config()
+        service, endpoint_url=endpoint_url, region_name=region, config=_config(attempts)
     )
     async with AsyncExitStack() as stack:
         try:
@@ -93,12 +103,12 @@ def may_pass(failure: BaseException) -> bool:
     return isinstance(failure, FAILURES) and code(failure) not in WRONG_REQUEST
 
 
-def _config() -> AioConfig:
+def _config(attempts: int) -> AioConfig:
     return AioConfig(
         connect_timeout=CONNECT_TIMEOUT_S,
         read_timeout=READ_TIMEOUT_S,
         max_pool_connections=MAX_CONNECTIONS,
-        retries={"mode": "standard", "total_max_attempts": MAX_ATTEMPTS},
+        retries={"mode": "standard", "total_max_attempts": attempts},
         tcp_keepalive=True,
         user_agent_extra="connect-dynamics",
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import difflib
 import os
+import re
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -17,7 +18,8 @@ from typing import Any
 from urllib.parse import quote
 
 from pipelines.entity import Entity, is_party_list
-from pipelines.pipeline import Pipeline
+from pipelines.lookup import STATUS_NAMES
+from pipelines.pipeline import Pipeline, Step
 from pipelines.template import Template
 from worker import aws
 from worker.definitions import find
@@ -167,6 +169,7 @@ async def ask(
             definition = tables[step.table.set]
             if not isinstance(definition, Finding):
                 where = f"{pipeline.source}: step {step.name}"
+                found += _lookup(where, step, definition)
                 creating = step.method == "POST"
                 found += _columns(where, step.table, step.body, definition, creating=creating)
     return found
@@ -228,6 +231,19 @@ def _columns(
             text = f"{where}: {column} holds {length} characters here; use | fit: {length}"
             found.append(Finding(text, wrong=False))
     return found
+
+
+def _lookup(where: str, step: Step, definition: Mapping[str, Any]) -> list[Finding]:
+    """Columns that a lookup looks in, and that later steps want of what it finds."""
+    assert step.table is not None  # noqa: S101 - the caller has looked
+    sought = {column for way in step.ways for column in way.columns}
+    wanted = {*step.reads} - {name.lower() for name in STATUS_NAMES} if step.ways else set()
+    known = definition["columns"]
+    return [
+        Finding(f"{where}: {step.table.set} has no column {column!r}; {_instead(column, known)}")
+        for column in sorted(sought | wanted)
+        if re.sub(r"^_(\w+)_value$", r"\1", column) not in known
+    ]
 
 
 def _instead(column: str, known: Iterable[str]) -> str:

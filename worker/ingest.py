@@ -19,6 +19,7 @@ import structlog
 
 from pipelines.decode import decode
 from pipelines.fact import Decoded, Fact, Ignored, Undecodable
+from pipelines.legs import told_to_others
 from worker.errors import StoreUnavailable
 from worker.sources.protocol import Message
 from worker.stores.protocol import ContactStore, Entry, Quarantined, Saved
@@ -62,6 +63,7 @@ class Ingest:
         rank: Rank of contacts that come due: 0 live, 1 replayed (and marked so).
         since: Facts older than this UTC time (``YYYY-MM-DDTHH:MM:SS…``) are left out; "" for none.
         until: The same for facts from this time on.
+        legs: Facts about a leg are told to the earlier legs of its chain, see ``pipelines.legs``.
         news: Called after contacts came due.
         clock: Wall clock (s).
         sleep: Pauses between tries while the store is away.
@@ -73,6 +75,7 @@ class Ingest:
     rank: int = 0
     since: str = ""
     until: str = ""
+    legs: bool = False
     news: Callable[[], None] = lambda: None
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -106,7 +109,8 @@ class Ingest:
         for found in self._decode(message):
             match found:
                 case Fact() if self._in_time(found):
-                    facts.setdefault(found.contact_id, []).append((found, message))
+                    for fact in (found, *(told_to_others(found) if self.legs else ())):
+                        facts.setdefault(fact.contact_id, []).append((fact, message))
                     self.tally.last_at = max(self.tally.last_at, found.at)
                 case Fact():
                     self._ignore("outside --since and --until")

@@ -17,8 +17,10 @@ from pipelines.plan import Terms, opening, plan
 from pipelines.write import Kind, Write
 from worker import aws
 from worker.dynamics.client import HEADERS
+from worker.dynamics.lookup import Remembered, look_up
 from worker.dynamics.protocol import Dynamics, Request
 from worker.dynamics.requests import request_for
+from worker.dynamics.writer import found_by
 from worker.errors import ConfigError
 from worker.ingest import Ingest
 from worker.settings import Settings
@@ -35,13 +37,18 @@ SEND_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """One request as it would be sent; for a page to open only ``uri`` and ``method`` OPEN."""
+    """One request as it would be sent; for a page to open only ``uri`` and ``method`` OPEN.
+
+    ``write`` is what it is for; ``then`` are the URIs that a lookup may ask afterwards.
+    """
 
     method: str
     uri: str
     headers: dict[str, str]
     body: dict[str, Any] | None
     request: Request | None = None
+    write: Write | None = None
+    then: tuple[str, ...] = ()
 
 
 async def read_contacts(paths: Sequence[str], settings: Settings) -> list[Contact]:
@@ -81,6 +88,8 @@ def previews(
     writes, waiting = _writes(contact, pipeline, step, terms)
     mine = [write for write in writes if step.path in write.steps]
     reason = waiting.get(step.path, "it adds nothing to what the steps before it send")
+    if any(write.search and not write.search.queries() for write in mine):
+        return [], "no customer can have the value it looks for, so there is no match"
     return [_shown(write, settings) for write in mine], reason
 
 
@@ -105,12 +114,16 @@ def _alone(steps: tuple[Step, ...]) -> tuple[Step, ...]:
 def _shown(write: Write, settings: Settings) -> Preview:
     if write.kind is Kind.OPEN:
         return Preview("OPEN", write.url, {"tab": "new" if write.tab else "embedded"}, None)
+    if write.file is not None:
+        return Preview("READ", write.url, {}, None)
     request = request_for(write, settings.create_by)
     headers = {**HEADERS, **request.headers, "Authorization": "Bearer <token>"}
     if request.body is not None:
         headers["Content-Type"] = "application/json"
-    uri = f"{_root(settings)}/api/data/{settings.api_version}/{request.path}"
-    return Preview(request.method, uri, headers, request.body, request)
+    service = f"{_root(settings)}/api/data/{settings.api_version}/"
+    then = tuple(service + query for query in write.search.queries()[1:]) if write.search else ()
+    uri = service + request.path
+    return Preview(request.method, uri, headers, request.body, request, write, then)
 
 
 def _root(settings: Settings) -> str:
@@ -118,14 +131,19 @@ def _root(settings: Settings) -> str:
 
 
 async def send(preview: Preview, dynamics: Dynamics) -> dict[str, Any]:
-    """Send a previewed request for real; the response object.
+    """Send a previewed request for real; the response object, with the match of a lookup.
 
     Raises:
         DynamicsError: Dynamics refused it, or did not answer.
     """
     assert preview.request is not None  # noqa: S101 - pages to open are not sent
-    request = preview.request
+    request, write = preview.request, preview.write
+    if write is not None and write.search is not None:
+        return await look_up(dynamics, write.search, Remembered(), timeout_s=SEND_S)
     if request.method in ("POST", "PATCH"):
         headers = {**request.headers, "Prefer": "return=representation"}
         request = replace(request, headers=headers)
-    return (await dynamics.send(request, timeout_s=SEND_S)).body
+    body = (await dynamics.send(request, timeout_s=SEND_S)).body
+    if write is not None and write.kind is Kind.LOOKUP:
+        body |= found_by(write, body)
+    return body

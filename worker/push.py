@@ -1,9 +1,8 @@
 """Push: brings Dynamics to match the contacts that are due.
 
-A contact whose plan is not empty is *due*. Claiming it notes until when it is ours and the
-*intent*: what is about to be sent. No request leaves later than a claim safely allows, so two
-workers never write for one contact at once, and a crash leaves a note of what may have been sent.
-Only definitive answers count; while the gate is closed nothing is claimed at all.
+A contact whose plan is not empty is *due*. Connect is asked what its pipelines miss, it is claimed
+(``worker.claims``), and no request leaves later than the claim safely allows. Only definitive
+answers count; while the gate is closed nothing is claimed at all.
 """
 
 from __future__ import annotations
@@ -13,9 +12,8 @@ import random
 import time
 
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
-from uuid import uuid4
+from dataclasses import dataclass, field
+from typing import Any
 
 import structlog
 
@@ -24,9 +22,13 @@ from pipelines.contact import Contact
 from pipelines.lifecycle import milestones
 from pipelines.pipeline import Pipeline
 from pipelines.plan import Plan, Terms, judge_age, plan
-from pipelines.view import view
-from pipelines.write import Kind, Write
-from worker.connect.protocol import Desktop, DesktopError, Opening
+from pipelines.write import LIVE_ONLY, Kind, Write
+from worker.claims import CLAIM_S, Claims
+from worker.connect import live
+from worker.connect.enrichment import Enrichment
+from worker.connect.errors import ConnectError, Refused
+from worker.connect.memory import MemoryConnect
+from worker.connect.protocol import Connect, Desktop
 from worker.dynamics.errors import DynamicsError, Forbidden, NotSent, Throttled, Unavailable
 from worker.dynamics.gate import Gate, State
 from worker.dynamics.requests import request_for
@@ -36,21 +38,13 @@ from worker.stores.protocol import ContactStore, Entry, Saved
 from worker.telemetry.health import beat
 
 
-T = TypeVar("T")
-
 _log = structlog.get_logger(__name__)
 
 #: How long one request may take in all its tries (s).
 REQUEST_S = 60.0
 
-#: How long telling the agent's desktop may take (s).
-DESKTOP_S = 10.0
-
 #: Dataverse gives up on a request after this long (s); until then it may still commit.
 SERVER_S = 120.0
-
-#: How long a claim lasts (s): requests start only in its first part.
-CLAIM_S = 300.0
 
 #: An ended contact is kept this long after its end, for late records and recordings (s).
 KEPT_S = 30 * 86_400.0
@@ -60,9 +54,6 @@ RETRY_S = 2.0
 
 #: 403 answers on one contact alone, while others succeed, before its write is parked.
 FORBIDDEN_TRIES = 3
-
-#: Pause before a contact that has grown too large to be claimed is tried again (s).
-TOO_LARGE_S = 3600.0
 
 #: How many contacts are worked on at a time; requests in flight are the gate's to limit.
 CONTACTS_AT_A_TIME = 64
@@ -82,6 +73,7 @@ class Sent:
     writes: int = 0
     lookups: int = 0
     opened: int = 0
+    written_back: int = 0
     expired: int = 0
     parked: int = 0
 
@@ -96,6 +88,8 @@ class Push:
         gate: Says whether Dynamics takes requests.
         probe: One request past the gate, to find out whether it can open again.
         desktop: Opens records for agents.
+        connect: Takes the attributes that are written back.
+        enrichment: Asks Connect what contacts' events do not say; None: it is not asked.
         pipelines: What to send.
         terms: Under which terms.
         clock: Wall clock (s).
@@ -115,6 +109,8 @@ class Push:
     desktop: Desktop
     pipelines: Iterable[Pipeline]
     terms: Terms
+    connect: Connect = field(default_factory=MemoryConnect)
+    enrichment: Enrichment | None = None
     clock: Callable[[], float] = time.time
     monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Coroutine[Any, Any, None]] = asyncio.sleep
@@ -221,10 +217,16 @@ class Push:
         if self.terms.live:
             judge_age(contact, now, KEPT_S)
         parked, before = set(contact.parked), ledger.columns_of(contact)
-        agenda = self._plan(contact)
         # Counted from before the claim is saved, however long that takes.
         last_start = self.monotonic() + CLAIM_S - SERVER_S - REQUEST_S
-        if agenda.writes and not await self._claim(entry, agenda):
+        questions = self.enrichment.questions(contact) if self.enrichment else []
+        if self.enrichment and questions:
+            # Ours first: other workers that see it due would ask the same.
+            if not await self._claims.take(entry, ()):
+                return
+            await self.enrichment.complete(contact, questions)
+        agenda = self._plan(contact)
+        if agenda.writes and not questions and not await self._claims.take(entry, agenda.writes):
             return
         retry_s = await self._work(entry, agenda, last_start) if agenda.writes else None
         contact.intent.clear()
@@ -236,7 +238,7 @@ class Push:
             entry.due_at = self.clock() + retry_s
         if "ended" in milestones(contact):
             entry.expires_at = self.clock() + KEPT_S
-        await self._release(entry, parked, before)
+        await self._claims.release(entry, parked, before)
         if retry_s is None and not agenda.writes:
             latency_s = self.clock() - due_at
             self.latency(latency_s)
@@ -246,51 +248,49 @@ class Push:
         now = float("inf") if self.waits_over else self.clock()
         return plan(contact, self.pipelines, now, self.terms)
 
-    async def _claim(self, entry: Entry, agenda: Plan) -> bool:
-        """Make the contact ours for a while and note what we are about to send."""
-        ledger.intend(entry.contact, agenda.writes)
-        entry.claim = uuid4().hex
-        entry.claimed_until = self.clock() + CLAIM_S
-        (saved,) = await self.store.save([entry])
-        if saved is Saved.REFUSED:
-            _log.error("push.contact_refused", contact_id=entry.contact.id)
-            entry.contact.intent.clear()
-            entry.claim, entry.claimed_until = "", 0.0
-            entry.due_at = self.clock() + TOO_LARGE_S
-            await self.store.save([entry])
-        return saved is Saved.SAVED
+    @property
+    def _claims(self) -> Claims:
+        return Claims(self.store, self.clock, self.monotonic, self.sleep)
 
     async def _work(self, entry: Entry, agenda: Plan, last_start: float) -> float | None:
         """Carry out writes until none are left; the pause (s) if something must be tried again."""
         contact = entry.contact
         writes = list(agenda.writes)
         retry_s = None
+        if not await self._intend(entry, writes):
+            return 0.0
         while writes:
             if self.monotonic() > last_start:
                 return 0.0  # what is left goes under a new claim
             write = writes.pop(0)
             try:
                 goes_on = await self._perform(contact, write)
-            except DesktopError as error:
-                _log.warning("push.open_failed", contact_id=contact.id, reason=str(error))
-                retry_s = RETRY_S
+            except ConnectError as error:
+                retry_s = self._not_told(contact, write, error) or retry_s
                 continue
             except DynamicsError as error:
                 return self._failed(contact, write, error)
             if goes_on and (writes or write.kind is not Kind.LOOKUP):
                 continue
             writes = [
-                w for w in self._plan(contact).writes if w.kind is not Kind.OPEN or not retry_s
+                w for w in self._plan(contact).writes if w.kind not in LIVE_ONLY or not retry_s
             ]
-            if ledger.intend(contact, writes) and await self.store.save([entry]) != [Saved.SAVED]:
-                return 0.0  # facts came meanwhile: plan again from all of them
+            if not await self._intend(entry, writes):
+                return 0.0
         return retry_s
 
+    async def _intend(self, entry: Entry, writes: list[Write]) -> bool:
+        """Note what is about to be sent; False: facts came meanwhile, plan again from all."""
+        if not ledger.intend(entry.contact, writes):
+            return True
+        return await self.store.save([entry]) == [Saved.SAVED]
+
     async def _perform(self, contact: Contact, write: Write) -> bool:
-        if write.kind is Kind.OPEN:
-            await self._open(contact, write)
+        if write.kind in LIVE_ONLY:
+            await live.perform(contact, write, self.connect, self.desktop)
             ledger.acknowledge(contact, write, {})
-            self.sent.opened += 1
+            self.sent.opened += write.kind is Kind.OPEN
+            self.sent.written_back += write.kind is Kind.ATTRIBUTES
             self.wrote(write.kind)
             return True
         parked = len(contact.parked)
@@ -306,12 +306,14 @@ class Push:
             self._parked(contact, write)
         return goes_on
 
-    async def _open(self, contact: Contact, write: Write) -> None:
-        try:
-            async with asyncio.timeout(DESKTOP_S):
-                await self.desktop.open(_opening(contact, write))
-        except TimeoutError:
-            raise DesktopError(f"no answer in {DESKTOP_S} s") from None
+    def _not_told(self, contact: Contact, write: Write, error: ConnectError) -> float | None:
+        """Connect or the desktop was not told; the pause (s) before the next try, if any."""
+        event = "push.open_failed" if write.kind is Kind.OPEN else "push.write_back_failed"
+        _log.warning(event, contact_id=contact.id, reason=str(error))
+        if isinstance(error, Refused):
+            contact.effects[write.steps[0]] = "refused"
+            return None
+        return RETRY_S
 
     def _failed(self, contact: Contact, write: Write, error: DynamicsError) -> float:
         """Nothing definitive came of it; how long to wait before the contact is tried again."""
@@ -355,85 +357,6 @@ class Push:
             contact.effects[step] = "expired"
             self.sent.expired += 1
             _log.info("push.expired", contact_id=contact.id, step=step)
-
-    async def _release(self, entry: Entry, parked: set[str], before: ledger.Columns) -> None:
-        """Save what came of it and let go of the claim.
-
-        Facts that came meanwhile are kept. Should the claim not be ours any more, it has lapsed:
-        our intent told whoever took it what we may have sent by then.
-        """
-        token, entry.claim, entry.claimed_until = entry.claim, "", 0.0
-        while (saved := await self._save(entry)) is Saved.CONFLICT:
-            fresh = await self._load(entry.contact.id)
-            if not token or fresh.claim != token:
-                _log.info("push.superseded", contact_id=entry.contact.id)
-                await self._own_up(entry.contact, before)
-                return
-            for place in parked - fresh.contact.parked.keys():
-                ledger.unpark(entry.contact, fresh.contact, place)  # an operator did meanwhile
-            entry = replace(
-                fresh,
-                contact=replace(entry.contact, facts=fresh.contact.facts),
-                due_at=self.clock(),
-                claim="",
-                claimed_until=0.0,
-            )
-        if saved is Saved.REFUSED:
-            # The intent saved with the claim says what was sent; it is settled when that lapses.
-            _log.error("push.contact_refused", contact_id=entry.contact.id)
-
-    async def _own_up(self, late: Contact, before: ledger.Columns) -> None:
-        """What we sent when our claim had lapsed may have come after others' writes: send again.
-
-        It waits until nobody holds the contact, who would save over what we add.
-        """
-        while True:
-            fresh = await self._load(late.id)
-            if fresh.claimed_until > self.clock():
-                await self.sleep(RETRY_S)
-                continue
-            if not ledger.contradict(fresh.contact, late, before):
-                return
-            fresh.due_at = self.clock()
-            if await self._save(fresh) is not Saved.CONFLICT:
-                _log.warning("push.wrote_late", contact_id=late.id)
-                return
-
-    async def _load(self, contact_id: str) -> Entry:
-        (entry,) = await self._insist(lambda: self.store.load([contact_id]))
-        return entry
-
-    async def _save(self, entry: Entry) -> Saved:
-        (saved,) = await self._insist(lambda: self.store.save([entry]))
-        return saved
-
-    async def _insist(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Call until the store answers: what has been sent should not be forgotten.
-
-        Raises:
-            StoreUnavailable: It did not for as long as a claim lasts.
-        """
-        until = self.monotonic() + CLAIM_S
-        while True:
-            beat()
-            try:
-                return await call()
-            except StoreUnavailable as error:
-                if self.monotonic() > until:
-                    raise
-                _log.warning("push.store_unavailable", reason=str(error))
-            await self.sleep(RETRY_S)
-
-
-def _opening(contact: Contact, write: Write) -> Opening:
-    values = view(contact)
-    return Opening(
-        contact.id,
-        str(values.get("InitialContactId") or contact.id),
-        str(values.get("InstanceARN", "")).rpartition("/")[2],
-        write.url,
-        write.tab,
-    )
 
 
 async def _first(*calls: Coroutine[Any, Any, Any]) -> None:

@@ -31,6 +31,7 @@ from worker.dynamics.pace import Paced
 from worker.dynamics.protocol import Dynamics
 from worker.dynamics.writer import Writer
 from worker.errors import ConfigError, Interrupted
+from worker.files import Files, MemoryFiles, S3Files
 from worker.ingest import Ingest, Tally
 from worker.push import Push
 from worker.settings import Settings
@@ -104,6 +105,7 @@ class _Target:
     gate: Gate
     probe: Callable[[], Awaitable[object]]
     dump: Callable[[], dict[str, list[dict[str, object]]]] | None = None
+    files: Files = field(default_factory=MemoryFiles)
 
 
 async def replay(options: Options, settings: Settings, watch: Watch | None = None) -> Report:
@@ -191,7 +193,7 @@ def _push(
     paced = Paced(target.dynamics, options.rate)
     push = Push(
         store=store,
-        writer=Writer(paced, time.time, settings.create_by, options.overwrite),
+        writer=Writer(paced, time.time, settings.create_by, options.overwrite, target.files),
         gate=target.gate,
         probe=target.probe,
         desktop=MemoryDesktop(),
@@ -276,4 +278,5 @@ async def _environment(url: str, settings: Settings) -> AsyncIterator[_Target]:
     named = settings.model_copy(update={"environment_url": url.rstrip("/")})
     async with connect(named) as connection:
         await connection.client.user_id()  # a wrong address or secret shows before work begins
-        yield _Target(connection.client, connection.gate, connection.probe)
+        files = S3Files(partial(aws.client, "s3"))
+        yield _Target(connection.client, connection.gate, connection.probe, files=files)

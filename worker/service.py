@@ -20,13 +20,18 @@ from pipelines.pipeline import Pipeline
 from pipelines.plan import Terms
 from worker import aws
 from worker.connect.attributes import AttributeDesktop
+from worker.connect.client import Client
+from worker.connect.enrichment import Enrichment
 from worker.connect.logged import LoggedDesktop
-from worker.connect.protocol import Desktop
+from worker.connect.protocol import Connect, Desktop
+from worker.connect.quota import Quota
 from worker.definitions import find_all
 from worker.dynamics.connection import Connection, connect
+from worker.dynamics.gate import Gate
 from worker.dynamics.shared import SharedGate
 from worker.dynamics.writer import Writer
 from worker.errors import ConfigError, StoreUnavailable
+from worker.files import S3Files
 from worker.ingest import Ingest
 from worker.leases.dynamodb import open_leases
 from worker.push import Push
@@ -163,12 +168,13 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
     try:
         async with (
             connect(settings, answered=metrics.answered, renewed=metrics.token) as connection,
-            _desktop(settings) as desktop,
+            _amazon_connect(settings, metrics, connection.gate) as amazon,
         ):
-            push = await _push(settings, store, connection, desktop, pipelines)
+            push = await _push(settings, store, connection, amazon, pipelines)
             push.latency, push.wrote = metrics.latency, metrics.wrote
             buckets = frozenset(settings.recording_buckets) or None
-            ingest = Ingest(store, buckets, news=push.news)
+            writes_back = any(pipeline.writeback for pipeline in pipelines)
+            ingest = Ingest(store, buckets, legs=writes_back, news=push.news)
             sources = _sources(settings, store, metrics)
             shared = _shared(settings, store, connection)
             yield Service(store, sources, ingest, push, settings.drain_s, shared, metrics)
@@ -180,19 +186,26 @@ async def _push(
     settings: Settings,
     store: ContactStore,
     connection: Connection,
-    desktop: Desktop,
+    amazon: Connect,
     pipelines: list[Pipeline],
 ) -> Push:
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     since = {p.name: await store.remember(f"pipeline/{p.name}", now) for p in pipelines}
     return Push(
         store=store,
-        writer=Writer(connection.client, time.time, settings.create_by),
+        writer=Writer(
+            connection.client,
+            time.time,
+            settings.create_by,
+            files=S3Files(partial(aws.client, "s3")),
+        ),
         gate=connection.gate,
         probe=connection.probe,
-        desktop=desktop,
+        desktop=_desktop(settings, amazon),
         pipelines=pipelines,
         terms=Terms(settings.constants, live=True, since=since),
+        connect=amazon,
+        enrichment=Enrichment(amazon, pipelines, settings.connect_patience_s),
     )
 
 
@@ -252,12 +265,18 @@ def _stream(settings: Settings, name: str, store: ContactStore, metrics: Metrics
 
 
 @asynccontextmanager
-async def _desktop(settings: Settings) -> AsyncIterator[Desktop]:
+async def _amazon_connect(
+    settings: Settings, metrics: Metrics, gate: Gate
+) -> AsyncIterator[Connect]:
+    quota = Quota(settings.connect_share, lambda: gate.workers)
+    async with aws.client("connect", attempts=1) as client:
+        yield Client(client, quota, settings.connect_patience_s, metrics.connect)
+
+
+def _desktop(settings: Settings, amazon: Connect) -> Desktop:
     if settings.open_by == "log":
-        yield LoggedDesktop()
-        return
-    async with aws.client("connect") as client:
-        yield AttributeDesktop(client, settings.open_url_attribute, settings.open_tab_attribute)
+        return LoggedDesktop()
+    return AttributeDesktop(amazon, settings.open_url_attribute, settings.open_tab_attribute)
 
 
 def warn_of_secret(settings: Settings, today: int) -> None:

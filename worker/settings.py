@@ -94,6 +94,12 @@ class Settings(BaseSettings):
     visibility_s: int = Field(
         default=120, ge=3, le=43200, description="SQS hides a message this long"
     )
+    connect_share: float = Field(
+        default=0.5, ge=0, le=1, description="Part of Connect's API quotas all workers use together"
+    )
+    connect_patience_s: float = Field(
+        default=3.0, gt=0, le=30, description="How long a contact waits for Connect's answers"
+    )
     open_by: Literal["log", "attributes"] = Field(
         default="log",
         description="How agents' desktops learn what to open: a log line, or attributes",

@@ -44,9 +44,13 @@ async def _create_stream(kinesis: Any, stream: str) -> None:
 
 async def send() -> None:
     """Tell contacts at true speed, beginning now."""
-    async with aws.client("kinesis") as kinesis, aws.client("sqs") as sqs:
+    async with (
+        aws.client("kinesis") as kinesis,
+        aws.client("sqs") as sqs,
+        aws.client("s3") as s3,
+    ):
         queue = await sqs.get_queue_url(QueueName=RECORDINGS)
-        cloud = Cloud(kinesis, sqs, queue["QueueUrl"], environment={})
+        cloud = Cloud(kinesis, sqs, s3, queue["QueueUrl"], environment={})
         await cloud.send(day(SEED, DAY_S, start=datetime.now(UTC)))
 
 

@@ -116,7 +116,7 @@ def kinesis_mock() -> Iterator[str]:
         wait_for_port(port, server)
         yield f"http://127.0.0.1:{port}"
     finally:
-        server.terminate()
+        server.kill()  # it outlives a SIGTERM by far when a client of its was killed
         server.wait(timeout=30)
 
 

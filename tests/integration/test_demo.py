@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 
 from asyncio.subprocess import DEVNULL, PIPE, create_subprocess_exec
+from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from io import StringIO
@@ -17,26 +20,54 @@ import pytest
 
 from rich.console import Console
 
+from pipelines.entity import entity
+from worker.sandbox.customers import rows
 from worker.sandbox.demo import demo
 from worker.sandbox.outcome import Outcome, percentile
+from worker.sandbox.records import CLOCKED
 from worker.sandbox.report import PROBLEMS_SHOWN, report
 from worker.sandbox.scenario import LATEST_S, tell
 from worker.sandbox.traffic import KINDS, RECORDS
+from worker.sandbox.traffic.people import AGENTS
 from worker.sandbox.verdict import differences, expected
 
 
 NOW = datetime(2026, 1, 2, 15, 0, tzinfo=UTC)
 SMALL = 8
 
+#: What ``make run`` leaves on the timeline, for people to read. When it must change, read the
+#: difference that the test shows and write the new text here.
+GOLDEN = Path(__file__).parents[1] / "samples" / "timeline.golden.txt"
+
+#: A party's part by its participationtypemask, as the golden file calls it.
+PARTS = {1: "from", 2: "to"}
+
+#: Columns that are other in every run, or that say nothing.
+UNTOLD = {
+    *CLOCKED,
+    *("activityid", "annotationid", "_createdby_value", "_modifiedby_value", "_ownerid_value"),
+    *("isbilled", "isworkflowcreated", "leftvoicemail", "prioritycode", "isdocument"),
+}
+
 
 @pytest.fixture
 def outcome() -> Outcome:
     """A small scenario after which Dynamics holds exactly what it should."""
-    wanted = expected(tell(SMALL, 1, NOW).legs)
-    records: dict[str, list[dict[str, Any]]] = {"phonecalls": [], "tasks": [], "emails": []}
+    scenario = tell(SMALL, 1, NOW)
+    wanted = expected(scenario.legs)
+    records: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for one in wanted:
         columns = {name: value for name, value in one.columns.items() if value is not None}
-        records[one.entity_set].append({"activityid": one.key, **columns})
+        key = entity(one.entity_set).key
+        records[one.entity_set].append({key: one.key, **columns})
+    for leg in scenario.legs:
+        records["contacts"] += [
+            {**row, "fullname": f"{row['firstname']} {row['lastname']}"}
+            for row in rows(leg.customer)
+        ]
+    records["systemusers"] = [
+        {"systemuserid": agent.user_id, "fullname": agent.username} for agent in AGENTS
+    ]
     return Outcome(
         records=records,
         expected=wanted,
@@ -47,6 +78,10 @@ def outcome() -> Outcome:
         rested=True,
         exit_status=0,
         requests=40,
+        asked={"DescribeContact": 7},
+        throttled=0,
+        written_back=[{"ms_id": "1"}],
+        lookups={"SingleMatch": 3, "NoMatch": 2},
         seconds=12.0,
     )
 
@@ -58,6 +93,33 @@ def shown(outcome: Outcome) -> list[str]:
     return captured.get().splitlines()
 
 
+def timeline_of(outcome: Outcome) -> str:
+    """The timeline pipeline's records, a column a line, without what differs from run to run."""
+    lines = []
+    made = {one.key: one for one in outcome.expected if one.pipeline == "timeline"}
+    people = {
+        row[entity(name).key]: f"{row['fullname']} ({entity(name).logical})"
+        for name in ("contacts", "systemusers")
+        for row in outcome.records[name]
+    }
+    for name in ("phonecalls", "emails", "tasks", "annotations"):
+        for row in outcome.records[name]:
+            if row[entity(name).key] in made:
+                lines += [f"{name}({row[entity(name).key]})", *fields(row, people), ""]
+    return "\n".join(lines)
+
+
+def fields(row: dict[str, Any], people: dict[str, str]) -> Iterator[str]:
+    for column, value in row.items():
+        if column.endswith("_activity_parties"):
+            for party in value:
+                who = people.get(party.get("_partyid_value")) or f"{party['addressused']} (text)"
+                yield f"  {PARTS[party['participationtypemask']]:<24} {who}"
+        elif not column.startswith("actual") and column not in UNTOLD:
+            told = re.sub(r"\d{4}/\d\d/\d\d|\d{4}-?\d\d-?\d\dT.*?(Z|_UTC)", "<time>", str(value))
+            yield f"  {column.strip('_'):<24} {people.get(value, told)}".replace("\n", " / ")
+
+
 def names_in(folder: Path) -> list[str]:
     return [path.name for path in folder.iterdir()]
 
@@ -66,8 +128,10 @@ def names_in(folder: Path) -> list[str]:
 async def test_contacts_flow_from_aws_through_the_real_worker_into_dynamics(
     tmp_path: Path,
 ) -> None:
+    """One of every kind; the timeline is field by field that of the golden file."""
     told: list[str] = []
-    outcome = await demo(tmp_path, told.append, contacts=SMALL, seed=3)
+    outcome = await demo(tmp_path, told.append, contacts=len(KINDS), seed=3)
+    assert timeline_of(outcome) == GOLDEN.read_text(encoding="utf-8")
     assert list(outcome.problems()) == []
     assert outcome.exit_status == 0
     assert outcome.expected
@@ -106,7 +170,16 @@ def test_all_right_is_said_in_a_table_of_100_columns(outcome: Outcome) -> None:
     assert "quarantined        1 (not JSON)" in lines
     assert lines[-1] == "done in 12 s"
     for one in outcome.expected:
-        assert any(one.columns["subject"][:40] in line for line in lines)
+        if one.entity_set != "annotations":
+            assert any(one.columns["subject"][:32] in line for line in lines)
+
+
+def test_a_timeline_activity_is_shown_with_who_spoke_with_whom(outcome: Outcome) -> None:
+    made = {row["activityid"]: row for row in outcome.records["phonecalls"]}
+    call = next(row for row in made.values() if row["subject"].startswith("Call with "))
+    (line,) = (line for line in shown(outcome) if call["subject"][:32] in line)
+    assert call["category"] in line
+    assert any(agent.username in line for agent in AGENTS)
 
 
 def test_what_differs_is_said_but_not_endlessly(outcome: Outcome) -> None:
@@ -141,7 +214,7 @@ def test_a_missing_a_wrong_and_a_foreign_record_are_differences(outcome: Outcome
     wrong, missing = outcome.records["phonecalls"][:2]
     wrong["subject"] = "something else"
     outcome.records["phonecalls"].remove(missing)
-    outcome.records["annotations"] = [{"annotationid": "a note"}]
+    outcome.records["annotations"].append({"annotationid": "a note"})
     found = list(differences(outcome.expected, outcome.records))
     assert len(found) == 3
     assert any(f"({wrong['activityid']}) subject is 'something else'" in line for line in found)

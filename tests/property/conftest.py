@@ -15,6 +15,7 @@ import pytest
 
 from pipelines.pipeline import Pipeline
 from pipelines.plan import Terms
+from worker.claims import CLAIM_S
 from worker.connect.memory import MemoryDesktop
 from worker.definitions import find
 from worker.dynamics.auth import StaticTokens
@@ -25,8 +26,9 @@ from worker.dynamics.memory import MemoryDynamics
 from worker.dynamics.protocol import Answer, Dynamics, Request
 from worker.dynamics.requests import CreateBy
 from worker.dynamics.writer import Writer
+from worker.files import Files, MemoryFiles
 from worker.ingest import Ingest
-from worker.push import CLAIM_S, Push
+from worker.push import Push
 from worker.sandbox.dataverse import Dataverse, create_dataverse
 from worker.sandbox.records import CLOCKED
 from worker.sandbox.switches import Switches
@@ -141,6 +143,7 @@ class World:
         dataverse: The sandbox, if it is one.
         live: Whether agents are served and times are waited for.
         overwrite: Whether existing records are overwritten.
+        files: What Amazon Connect has stored.
     """
 
     dynamics: Dynamics
@@ -150,6 +153,7 @@ class World:
     dataverse: Dataverse | None = None
     live: bool = False
     overwrite: bool = False
+    files: Files = field(default_factory=MemoryFiles)
     store: ContactStore = field(default_factory=MemoryStore)
     clock: Clock = field(default_factory=Clock)
     steps: Steps = field(default_factory=Steps)
@@ -170,7 +174,7 @@ class World:
         store: Any = StoreSteps(self.store, self.steps)
         push = Push(
             store=store,
-            writer=Writer(self.wire, self.clock, self.create_by, self.overwrite),
+            writer=Writer(self.wire, self.clock, self.create_by, self.overwrite, self.files),
             gate=self.gate,
             probe=self.dynamics.user_id,
             desktop=self.desktop,

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worker.push import CLAIM_S
+from worker.claims import CLAIM_S
 from worker.sandbox.traffic import KINDS, history
 
 

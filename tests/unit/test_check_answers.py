@@ -74,6 +74,39 @@ async def test_another_key_than_assumed_is_a_failure() -> None:
     )
 
 
+LOOKUP = load(
+    """
+name = "mine"
+[[step]]
+name = "WHO"
+on = "created"
+method = "GET"
+entity = "contacts"
+[step.lookup]
+by = "phone"
+columns = ["telephone1", "telephone9"]
+[[step]]
+name = "MAKE"
+on = "created"
+method = "POST"
+entity = "phonecalls"
+body = '{"subject": "{{WHO-Response.fullname}} {{WHO-Response.outcome}} {{WHO-Response.x}}"}'
+"""
+)
+CUSTOMER = {"PrimaryIdAttribute": "contactid", "Attributes": [SUBJECT]}
+
+
+async def test_the_columns_a_lookup_looks_in_and_finds_are_known() -> None:
+    names = ("telephone1", "telephone2", "fullname")
+    columns = [{"LogicalName": name, "AttributeType": "String"} for name in names]
+    dynamics = Answers({**CUSTOMER, "Attributes": columns})
+    found = [f.text for f in await ask(dynamics, Settings(), [LOOKUP]) if "WHO" in f.text]
+    assert [text.partition("WHO: ")[2] for text in found] == [
+        "contacts has no column 'telephone9'; did you mean telephone2?",
+        "contacts has no column 'x'; mind the publisher's prefix",
+    ]
+
+
 @pytest.mark.parametrize(
     ("error", "advice"),
     [

@@ -100,6 +100,20 @@ def test_a_contact_survives_being_written_down(
     assert Contact.from_bytes(contact.id, contact.to_bytes()) == contact
 
 
+def test_whatever_texts_hold_survives_it_too(record: Makes, told: Told) -> None:
+    contact = told(record(Attributes={"Note": "two words,\na second line"}))
+    contact.lookups["p/WHO"] = {"answer": {"fullname": "Ada Lovelace"}}
+    assert Contact.from_bytes(contact.id, contact.to_bytes()) == contact
+
+
+def test_a_contact_whose_facts_were_cut_short_is_not_read(
+    event: Makes, record: Makes, told: Told
+) -> None:
+    whole = told(event("INITIATED"), record()).to_bytes()
+    with pytest.raises(ValueError, match="shorter"):
+        Contact.from_bytes("c", whole[: whole.rindex(b"\n")])
+
+
 def test_read_back_it_takes_new_facts_and_keeps_the_others(
     event: Makes, record: Makes, told: Told
 ) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import pytest
 
 from worker.dynamics.client import WHO_AM_I
@@ -47,6 +49,26 @@ async def test_a_second_create_with_the_same_key_is_412(memory: MemoryDynamics) 
         await send(memory, CREATE)
     with pytest.raises(Exists):
         await send(memory, Request("PATCH", f"phonecalls({KEY})", {"If-None-Match": "*"}, {}))
+
+
+@pytest.mark.parametrize(
+    ("where", "found"),
+    [
+        ("telephone1 eq '+49 30' or telephone1 eq 'x'", True),
+        ("(telephone1 eq 'x' or fullname eq 'O''Hara') and statecode eq 0", True),
+        ("telephone1 eq '+49 30' and statecode eq 1", False),
+        ("endswith(telephone1,'9%3%0')", True),
+        ("endswith(telephone1,'9[%]30')", False),
+        ("startswith(fullname,'o_h') and (statecode eq 1 or endswith(fullname,'A'))", True),
+    ],
+)
+async def test_rows_are_filtered_by_what_lookups_ask(
+    memory: MemoryDynamics, where: str, found: bool
+) -> None:
+    row = {"contactid": KEY, "telephone1": "+49 30", "fullname": "O'Hara", "statecode": 0}
+    memory.records["contacts", KEY] = row
+    answer = await send(memory, Request("GET", f"contacts?$filter={quote(where)}"))
+    assert bool(answer.body["value"]) is found
 
 
 async def test_a_create_without_a_key_gets_one_and_says_so_if_asked(memory: MemoryDynamics) -> None:

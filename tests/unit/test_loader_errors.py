@@ -100,6 +100,69 @@ def test_the_files_own_when_is_no_steps_fault() -> None:
     )
 
 
+# --- lookups and files ---------------------------------------------------------------------------
+
+LOOKUP = """
+[[step]]
+name = "L"
+on = "created"
+method = "GET"
+entity = "contacts"
+[step.lookup]
+by = "phone"
+columns = ["telephone1"]
+suffix = 9
+country = "49"
+"""
+READ = """
+[[step]]
+name = "R"
+on = "analysis"
+read = true
+"""
+
+
+@pytest.mark.parametrize(
+    ("step", "message"),
+    [
+        (changed(LOOKUP, '"GET"', '"POST"\nbody = "{}"'), "'lookup' goes with method = \"GET\""),
+        (
+            changed(LOOKUP, "[step.", 'query = "?$top=1"\n[step.'),
+            "'lookup' goes with method = \"GET\", in place of 'query'",
+        ),
+        (GET.replace('query = "?$top=1"', "lookup = 5"), "lookup is a table: [step.lookup]"),
+        (GET.replace('query = "?$top=1"', "lookup = []"), "lookup is a table: [step.lookup]"),
+        (without(LOOKUP, "by"), "by = None: one of phone, email, user, attribute"),
+        (without(LOOKUP, "columns"), 'columns is a list of columns: columns = ["telephone1"]'),
+        (changed(LOOKUP, '["telephone1"]', "[]"), "columns is a list of columns"),
+        (changed(LOOKUP, '["telephone1"]', '["a or b"]'), "columns is a list of columns"),
+        (changed(LOOKUP, "9\n", "3\n"), "suffix = 3: 6 to 15 digits"),
+        (changed(LOOKUP, "9\n", '"9"\n'), "suffix = '9': 6 to 15 digits"),
+        (changed(LOOKUP, '"49"', '"+49"'), "country = '+49': a country code's digits"),
+        (changed(LOOKUP, '"phone"', '"email"'), "there is no option 'suffix'; there are by, "),
+        (LOOKUP + "loose = true", "there is no option 'loose'; there are by, value, columns"),
+        (LOOKUP + 'value = "123"', "value = '123': a name in braces"),
+        (LOOKUP + 'value = "{{Agnt}}"', "there is no name 'Agnt'; did you mean Agent?"),
+        (LOOKUP + 'value = "{{"', "step L: expected"),
+        (
+            'by = "attribute"'.join(
+                without(without(LOOKUP, "suffix"), "country").split('by = "phone"')
+            ),
+            "value must be a text and is missing",
+        ),
+        (changed(READ, "true", "false"), "read = true goes with on = "),
+        (changed(READ, '"analysis"', '"ended"'), "read = true goes with on = "),
+        (READ + 'method = "GET"', "a step with 'read' has no 'method'"),
+        (
+            READ + changed(POST, "{}", '{"subject": "{{R-Response.mood}}"}'),
+            "R-Response has summary and transcript",
+        ),
+    ],
+)
+def test_a_lookup_or_a_file_s_step_that_cannot_work_is_refused(step: str, message: str) -> None:
+    assert message in refusal(HEAD + step)
+
+
 # --- steps --------------------------------------------------------------------------------------
 
 

@@ -226,13 +226,13 @@ def test_what_was_sent_stays_while_its_successor_is_held(
 
 
 def test_held_text_goes_out_when_its_time_is_over(event: Makes, told: Told) -> None:
-    text = CREATE.replace('"Call"', '"For {{ Agent }}{{Queue}}"') + 'within = "5m"'
+    text = CREATE.replace('"Call"', '"{{Channel}} for {{ Agent }}{{Queue}}"') + 'within = "5m"'
     contact = told(event("DISCONNECTED"))
     before = planned(contact, text, now=ENDED + 299)
     assert before.writes[0].columns == {}
     assert before.next_at == ENDED + 300
     after = planned(contact, text, now=ENDED + 300)
-    assert after.writes[0].columns == {"subject": "For "}
+    assert after.writes[0].columns == {"subject": "VOICE for "}
     assert after.next_at is None
 
 
@@ -301,6 +301,24 @@ def test_a_lookup_by_key_needs_no_query(record: Makes, told: Told) -> None:
     assert lookup.url == "contacts"
 
 
+def test_a_file_is_read_once_and_one_that_comes_before_it_anew(
+    record: Makes, stored: Makes, told: Told, carry_out: CarryOut
+) -> None:
+    read = '[[step]]\nname = "LENS"\non = "transcript"\nread = true\n'
+    contact = told(record())
+
+    def reads(folder: str) -> list[tuple[str, tuple[str, str] | None]]:
+        contact.observe(stored(f"{folder}/{contact.id}_20260102T03:00_UTC.json"))
+        writes = planned(contact, CREATE + read).writes
+        carry_out(contact, writes, {})
+        return [(w.url, w.file) for w in writes if w.kind is Kind.LOOKUP]
+
+    for folder in "ba":
+        key = f"{folder}/{contact.id}_20260102T03:00_UTC.json"
+        assert reads(folder) == [(f"s3://recordings/{key}", ("recordings", key))]
+        assert reads(folder) == []
+
+
 def test_lookups_of_all_pipelines_go_first(record: Makes, told: Told) -> None:
     pipelines = [load('name = "a"' + CREATE), load('name = "b"' + WHO)]
     found = plan(told(record()), pipelines, ENDED, Terms())
@@ -358,10 +376,27 @@ def test_parties_nobody_wants_any_more_are_emptied(
     assert parties.columns == {"phonecall_activity_parties": []}
 
 
+def test_parties_nobody_is_known_for_wipe_none_of_an_earlier_step(
+    record: Makes, told: Told
+) -> None:
+    nobody = PARTIES.replace('"PARTIES"', '"NOBODY"').replace("CustomerEndpoint", "CustomerId")
+    (create,) = planned(told(record()), CREATE, PARTIES, nobody).writes
+    assert [p["addressused"] for p in create.columns["phonecall_activity_parties"]] == [
+        "+4930901820"
+    ]
+
+
 def test_closing_goes_after_everything_of_every_pipeline(record: Makes, told: Told) -> None:
     pipelines = [load('name = "a"' + CREATE + CLOSE), load('name = "b"' + CREATE)]
     found = plan(told(record()), pipelines, ENDED, Terms())
     assert kinds(found) == ["create", "create", "close"]
+
+
+def test_each_of_several_records_is_closed(record: Makes, told: Told) -> None:
+    other = (CREATE + CLOSE).replace("CALL", "OTHER").replace('"CLOSE"', '"CLOSE-OTHER"')
+    found = planned(told(record()), CREATE, CLOSE, other)
+    assert kinds(found) == ["create", "create", "close", "close"]
+    assert [write.record for write in found.writes[:2]] == [w.record for w in found.writes[2:]]
 
 
 def test_a_pipeline_is_for_the_contacts_its_when_admits(record: Makes, told: Told) -> None:

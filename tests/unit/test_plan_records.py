@@ -289,6 +289,19 @@ def test_what_hangs_on_a_record_that_is_not_made_yet_waits(
     assert [write.entity for write in planned(contact, create, TASK).writes] == ["tasks"]
 
 
+@pytest.mark.parametrize(("state", "kind"), [("there", ["create"]), ("sent", [])])
+def test_what_hangs_on_a_record_that_no_step_is_about_any_more_needs_it_to_be_there(
+    state: Any, kind: list[str], record: Makes, told: Told, carry_out: CarryOut
+) -> None:
+    conditional = CREATE + 'when = { Queue = "Support" }'
+    contact = told(record())
+    carry_out(contact, planned(contact, conditional).writes, {})
+    (known,) = contact.ledger.values()
+    known.state = state
+    contact.observe(record(LastUpdateTimestamp="2026-01-11T00:00:00Z", Queue={"Name": "Sales"}))
+    assert kinds(planned(contact, conditional, TASK)) == kind
+
+
 @pytest.mark.parametrize("fate", ["parked", "gone"])
 def test_what_hangs_on_a_parked_or_deleted_record_waits(
     fate: str, record: Makes, told: Told

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -13,11 +14,12 @@ from pipelines.identity import record_id
 from pipelines.lifecycle import MILESTONES
 from pipelines.loader import load
 from pipelines.plan import AWAITED, Plan, Terms, judge_age, opening, plan
-from pipelines.write import Kind
+from pipelines.write import Kind, Write
 
 
 Told = Callable[..., Contact]
 Makes = Callable[..., Fact]
+CarryOut = Callable[[Contact, Iterable[Write], dict[str, Any]], None]
 
 BEGAN = 1767322800.0  # 03:00:00
 ANSWERED = BEGAN + 20
@@ -120,6 +122,14 @@ def test_a_step_waits_for_others(record: Makes, stored: Makes, told: Told) -> No
     assert kinds(planned(contact, CREATE, FILE, CLOSE)) == ["create", "close"]
 
 
+def test_a_step_says_all_that_it_waits_for(event: Makes, told: Told) -> None:
+    script = FILE.replace('"FILE"', '"SCRIPT"').replace('"recording"', '"transcript"')
+    close = CLOSE.replace('["FILE"]', '["FILE", "SCRIPT"]')
+    contact = told(event("CONNECTED_TO_AGENT"), event("DISCONNECTED"))
+    found = planned(contact, CREATE, FILE, script, close)
+    assert found.waiting["p/CLOSE"] == "for FILE, SCRIPT"
+
+
 def test_within_bounds_the_wait(record: Makes, told: Told) -> None:
     steps = (CREATE, FILE, CLOSE + 'within = "10m"')
     before = planned(told(record()), *steps, now=ENDED + 599)
@@ -130,9 +140,9 @@ def test_within_bounds_the_wait(record: Makes, told: Told) -> None:
 
 
 def test_the_earliest_of_several_waits_counts(record: Makes, told: Told) -> None:
-    later = CLOSE.replace('"CLOSE"', '"LATER"') + 'within = "20m"'
-    found = planned(told(record()), CREATE, FILE, later, CLOSE + 'within = "10m"')
-    assert found.next_at == ENDED + 600
+    waits = (CLOSE.replace('"CLOSE"', '"LATER"') + 'within = "20m"', CLOSE + 'within = "10m"')
+    for order in permutations(waits):
+        assert planned(told(record()), CREATE, FILE, *order).next_at == ENDED + 600
 
 
 def test_before_the_end_nothing_runs_out(event: Makes, told: Told) -> None:
@@ -155,6 +165,16 @@ def test_a_step_that_its_when_keeps_away_is_not_waited_for(
 ) -> None:
     never = FILE + 'when = { Channel = "CHAT" }'
     assert kinds(planned(told(record(), stored()), CREATE, never, CLOSE)) == ["create", "close"]
+
+
+def test_a_step_on_a_file_is_told_of_that_file_and_of_no_other_kind(
+    record: Makes, stored: Makes, told: Told
+) -> None:
+    contact = told(record(), stored())
+    key = f"a/{contact.id}_20260102T03:00_UTC.json"
+    contact.observe(stored(key))
+    (create,) = planned(contact, CREATE, FILE.replace('"recording"', '"transcript"')).writes
+    assert create.columns["description"] == f"s3://recordings/{key}"
 
 
 # --- legs and age -------------------------------------------------------------------------------
@@ -189,6 +209,12 @@ def test_contacts_older_than_the_pipeline_get_no_record_live(record: Makes, told
     assert kinds(planned(told(record()), CREATE, live=True, since=same)) == ["create"]
     other = {"q": "2026-01-02T03:00:01Z"}
     assert kinds(planned(told(record()), CREATE, live=True, since=other)) == ["create"]
+
+
+def test_a_contact_that_began_nobody_knows_when_gets_its_record(event: Makes, told: Told) -> None:
+    contact = told(event("COMPLETED", time="", initiationTimestamp=None))
+    found = planned(contact, CREATE, live=True, since={"p": "2026-01-02T03:00:01Z"})
+    assert kinds(found) == ["create"]
 
 
 def test_a_record_once_begun_is_kept_true(record: Makes, told: Told) -> None:
@@ -268,6 +294,12 @@ def test_it_is_never_opened_in_a_replay(event: Makes, told: Told) -> None:
     assert (kinds(found), found.expired) == (["create"], [])
 
 
+def test_what_was_opened_is_not_opened_again(event: Makes, told: Told, carry_out: CarryOut) -> None:
+    contact = told(event("CONNECTED_TO_AGENT"))
+    carry_out(contact, planned(contact, CREATE, OPEN, now=ANSWERED, **LIVE).writes, {})
+    assert planned(contact, CREATE, OPEN, now=ANSWERED, **LIVE) == Plan()
+
+
 @pytest.mark.parametrize("effect", ["done", "expired"])
 def test_it_is_opened_once(effect: str, event: Makes, told: Told) -> None:
     contact = told(event("CONNECTED_TO_AGENT"))
@@ -280,6 +312,14 @@ def test_a_page_without_query_has_a_plain_url(event: Makes, told: Told) -> None:
     bare = OPEN[: OPEN.index("query")] + "query = '{}'"
     (write,) = planned(told(event("CONNECTED_TO_AGENT")), bare, now=ANSWERED, **LIVE).writes
     assert write.url == "https://acme.crm4.dynamics.com/main.aspx"
+
+
+def test_a_page_may_come_first_in_the_file(event: Makes, told: Told) -> None:
+    page = OPEN[: OPEN.index("query")] + "query = '{}'"
+    update = FILE.replace('"recording"', '"answered"').replace("objectUri", "Channel")
+    found = planned(told(event("CONNECTED_TO_AGENT")), page, CREATE, update, now=ANSWERED, **LIVE)
+    assert kinds(found) == ["create", "open"]
+    assert found.writes[0].columns == {"subject": "Call", "description": "VOICE"}
 
 
 def test_a_page_waits_for_its_values(event: Makes, told: Told) -> None:
@@ -312,7 +352,9 @@ def test_a_record_that_is_not_there_is_not_opened(why: str, event: Makes, told: 
     if why == "deleted":
         contact.ledger[f"phonecalls({key})"] = Record("phonecalls", key, "gone")
     since = {"p": "2026-01-02T03:00:01Z"} if why == "older than the pipeline" else {}
-    assert planned(contact, CREATE, OPEN, now=ANSWERED, since=since, **LIVE).writes == []
+    found = planned(contact, CREATE, OPEN, now=ANSWERED, since=since, **LIVE)
+    assert found.writes == []
+    assert found.waiting["p/OPEN"].startswith("for CALL")
 
 
 def test_an_end_without_a_time_is_an_end(event: Makes, told: Told) -> None:

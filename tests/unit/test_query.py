@@ -67,6 +67,7 @@ def test_plain_literals_may_stand_outside_quotes(literal: Any) -> None:
 def test_anything_else_outside_quotes_is_held_back(text: str) -> None:
     assert rendered("?$filter=a eq {{X}}", X=text) is HELD
     assert rendered("({{X}})", X=text) is HELD
+    assert rendered("?$filter=b eq 'x' and a eq {{X}}", X=text) is HELD
 
 
 def test_other_scripts_digits_are_no_literal() -> None:
@@ -103,6 +104,12 @@ def test_any_text_between_quotes_stays_one_literal(value: str) -> None:
     assert url.count("&") == 1
 
 
+@given(st.text(), st.text())
+def test_two_texts_between_one_pair_of_quotes_stay_one_literal(one: str, other: str) -> None:
+    url = rendered("?$filter=a eq '{{X}}, {{Y}}' and b eq '{{Y}}'", X=one, Y=other)
+    assert literals(url) == [f"{one}, {other}", other]
+
+
 @given(st.text())
 def test_any_text_in_a_key_stays_one_literal(value: str) -> None:
     url = rendered("(name='{{X}}')", X=value)
@@ -128,6 +135,7 @@ def test_outside_quotes_text_is_a_literal_or_nothing(value: str) -> None:
     [
         ("({{STEP2-Response.activityid}})", [(("STEP2-Response", "activityid"), 3)]),
         ("?$filter=a eq '{{ X | default: Y }}'", [(("X",), 18), (("Y",), 31)]),
+        ("({{X}},{{Y.Z}})", [(("X",), 3), (("Y", "Z"), 9)]),
         ("?$select=a", []),
     ],
 )
@@ -148,6 +156,8 @@ def test_a_broken_placeholder_is_refused_with_its_place() -> None:
     assert refusal.value.index == source.index("| }}")
 
 
-def test_a_placeholder_without_end_is_refused() -> None:
-    with pytest.raises(TemplateError):
-        Query("?$filter=a eq '{{ X'")
+def test_a_placeholder_without_end_is_refused_with_its_place() -> None:
+    source = "?$filter=a eq '{{X}}' and b eq '{{ Y'"
+    with pytest.raises(TemplateError) as refusal:
+        Query(source)
+    assert refusal.value.index == source.index("{{ Y")

@@ -258,6 +258,12 @@ def test_a_structure_inside_text_is_json() -> None:
     assert json.loads(rendered(" {{UpdatedProperties}}")) == CALL["UpdatedProperties"]
 
 
+def test_letters_of_any_script_stay_themselves_in_it() -> None:
+    assert (
+        rendered("<{{Attributes}}>", {"Attributes": {"Name": "Jürgen"}}) == '<{"Name": "Jürgen"}>'
+    )
+
+
 def test_whitespace_control_works_with_and_without_the_engine() -> None:
     assert rendered("a {{- DurationMinutes -}} b {{ 'x' }}") == "a5b x"
     assert rendered("a {{- DurationMinutes -}} b") == "a5b"

@@ -124,6 +124,12 @@ def test_outbound_is_what_the_contact_centre_began(method: str, record: Makes, t
     assert (seen["Outbound"], seen["Direction"]) == (True, "outbound")
 
 
+def test_an_answer_to_an_e_mail_is_outbound_though_nobody_dialled(
+    record: Makes, told: Told
+) -> None:
+    assert view(told(record(InitiationMethod="AGENT_REPLY", Channel="EMAIL")))["Outbound"] is True
+
+
 @pytest.mark.parametrize(
     ("method", "channel"),
     [("INBOUND", "VOICE"), ("TRANSFER", "VOICE"), ("API", "CHAT"), ("API", "TASK"), (None, None)],

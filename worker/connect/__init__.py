@@ -1,1 +1,1 @@
-"""What goes back to Amazon Connect while a contact is on."""
+"""Amazon Connect while a contact is on: what it is asked, and what goes back to it."""

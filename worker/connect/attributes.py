@@ -6,37 +6,26 @@ contact of a chain (Amazon Connect API reference).
 
 from __future__ import annotations
 
-from typing import Any
-
-from botocore.exceptions import BotoCoreError, ClientError
-
-from worker.connect.protocol import DesktopError, Opening
+from worker.connect.protocol import Connect, Opening
 
 
 class AttributeDesktop:
     """Writes the page to open into two contact attributes.
 
     Args:
-        connect: An aiobotocore client for Amazon Connect.
+        connect: Who takes them.
         url_attribute: Attribute that receives the URL.
         tab_attribute: Attribute that receives ``true`` (new tab) or ``false`` (embedded).
     """
 
-    def __init__(self, connect: Any, url_attribute: str, tab_attribute: str) -> None:
+    def __init__(self, connect: Connect, url_attribute: str, tab_attribute: str) -> None:
         self._connect = connect
         self._url = url_attribute
         self._tab = tab_attribute
 
     async def open(self, opening: Opening) -> None:
         """Write the attributes; see ``worker.connect.protocol.Desktop``."""
-        try:
-            await self._connect.update_contact_attributes(
-                InitialContactId=opening.initial_contact_id,
-                InstanceId=opening.instance_id,
-                Attributes={self._url: opening.url, self._tab: str(opening.tab).lower()},
-            )
-        except ClientError as error:
-            code = error.response.get("Error", {}).get("Code", "?")
-            raise DesktopError(f"UpdateContactAttributes answered {code}") from error
-        except BotoCoreError as error:
-            raise DesktopError(f"UpdateContactAttributes: {type(error).__name__}") from error
+        attributes = {self._url: opening.url, self._tab: str(opening.tab).lower()}
+        await self._connect.update_attributes(
+            opening.instance_id, opening.initial_contact_id, attributes
+        )

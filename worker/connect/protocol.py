@@ -1,9 +1,41 @@
-"""The seam to the agent's desktop."""
+"""The seams to Amazon Connect and to the agent's desktop."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
+
+from worker.connect.errors import ConnectError
+
+
+class Connect(Protocol):
+    """Answers questions about contacts while their records have not come, and takes attributes.
+
+    Ids are the last parts of ARNs. Every method raises a ``ConnectError``: ``Busy`` or ``Refused``.
+    """
+
+    async def contact(self, instance_id: str, contact_id: str) -> Mapping[str, Any]:
+        """What DescribeContact says of a contact: its ``Contact`` member, or part of it."""
+        ...
+
+    async def attributes(self, instance_id: str, initial_contact_id: str) -> Mapping[str, str]:
+        """The attributes that a chain of contacts shares, by its first contact's id."""
+        ...
+
+    async def agent(self, instance_id: str, agent_id: str) -> str:
+        """An agent's user name."""
+        ...
+
+    async def queue(self, instance_id: str, queue_id: str) -> str:
+        """A queue's name."""
+        ...
+
+    async def update_attributes(
+        self, instance_id: str, initial_contact_id: str, attributes: Mapping[str, str]
+    ) -> None:
+        """Merge attributes into those of a chain. Doing it twice is doing it once."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +57,7 @@ class Opening:
     tab: bool
 
 
-class DesktopError(Exception):
+class DesktopError(ConnectError):
     """The agent's desktop could not be told; it is tried again while the contact is on."""
 
 
@@ -36,6 +68,6 @@ class Desktop(Protocol):
         """Have the page opened. Doing it twice is doing it once.
 
         Raises:
-            DesktopError: It could not be told.
+            ConnectError: It could not be told.
         """
         ...

@@ -234,19 +234,43 @@ def _select(record: Record, query: dict[str, str]) -> Record:
     return {name: record.get(name) for name in names.split(",")} if names else dict(record)
 
 
-_EQUALS = re.compile(r"(\w+) eq (?:'((?:[^']|'')*)'|(\w[\w-]*))")
+_TERM = re.compile(
+    r"(?P<name>\w+) eq (?:'(?P<text>(?:[^']|'')*)'|(?P<value>\w[\w-]*))"
+    r"|(?P<where>startswith|endswith)\((?P<column>\w+),'(?P<pattern>(?:[^']|'')*)'\)"
+)
+_SHAPE = re.compile(r"[01() ]|and|or")
 
 
 def _filter(request: Request, text: str) -> Callable[[Record], bool]:
-    """``a eq 'x' or b eq 'y'`` (or all ``and``); strings compare without case, as in Dataverse."""
-    if not text:
-        return lambda _record: True
-    joiner, every = (" and ", all) if " and " in text else (" or ", any)
-    terms = [_EQUALS.fullmatch(term.strip("() ")) for term in text.split(joiner)]
-    wanted = [(term[1], (term[3] or term[2].replace("''", "'")).lower()) for term in terms if term]
-    if len(wanted) != len(terms):
+    """Comparisons joined by ``and`` and ``or``; text compares without case, as in Dataverse."""
+    if _SHAPE.sub("", _TERM.sub("1", text)):
         raise _refused(request)
-    return lambda record: every(str(record.get(name)).lower() == value for name, value in wanted)
+    return lambda record: not text or _true(_TERM.sub(lambda term: _holds(term, record), text))
+
+
+def _holds(term: re.Match[str], record: Record) -> str:
+    """1 if a comparison holds for a record, else 0."""
+    stored = str(record.get(term["name"] or term["column"])).lower()
+    if term["where"]:
+        pattern = _like(term["pattern"].replace("''", "'").lower())
+        pattern = f"{pattern}.*" if term["where"] == "startswith" else f".*{pattern}"
+        return str(int(re.fullmatch(pattern, stored, re.DOTALL) is not None))
+    wanted = term["value"] or term["text"].replace("''", "'")
+    return str(int(stored == wanted.lower()))
+
+
+def _like(text: str) -> str:
+    """A LIKE pattern as a regular expression."""
+    pieces = re.findall(r"\[[^\]]+\]|.", text, re.DOTALL)
+    wild = {"%": ".*", "_": "."}
+    return "".join(wild.get(p) or (p if len(p) > 1 else re.escape(p)) for p in pieces)
+
+
+def _true(text: str) -> bool:
+    """The value of ones and zeros joined by ``and``, ``or`` and parentheses."""
+    while "(" in text:
+        text = re.sub(r"\(([^()]*)\)", lambda inner: str(int(_true(inner[1]))), text)
+    return any("0" not in part for part in text.split(" or "))
 
 
 def _written(

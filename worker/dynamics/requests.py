@@ -11,15 +11,13 @@ import json
 from typing import Any, Literal
 
 from pipelines.entity import entity, is_party_list
+from pipelines.lookup import MOST_ROWS
 from pipelines.write import Kind, Write
 from worker.dynamics.protocol import Request
 
 
 #: How a record is made: POST with the key in the body, or PATCH that must not find one.
 CreateBy = Literal["post", "patch"]
-
-#: A lookup never reads more rows than this: one is a match, more are only counted as several.
-MOST_ROWS = 50
 
 UPDATE_ONLY = {"If-Match": "*"}
 CREATE_ONLY = {"If-None-Match": "*"}

@@ -11,9 +11,6 @@ from typing import Any, Protocol
 
 import orjson
 
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.parsers import ResponseParserError
-
 from worker.dynamics.errors import Unavailable
 from worker.errors import ConfigError
 
@@ -114,6 +111,10 @@ def _variable(text: str, name: str, path: str) -> str:
 
 
 async def _from_secrets_manager(arn: str, secrets_client: SecretsClientFactory) -> str:
+    # The flow Lambda's zip leaves botocore to Lambda's runtime, and other secrets do without.
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - see above
+    from botocore.parsers import ResponseParserError  # noqa: PLC0415 - see above
+
     match arn.split(":"):
         case ["arn", _, "secretsmanager", region, _, "secret", *_]:
             pass

@@ -7,15 +7,19 @@ a 404 about an update, a refusal about a closed record.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pipelines import ledger
 from pipelines.contact import Contact, Parked
+from pipelines.lens import said_in
+from pipelines.lookup import status
 from pipelines.write import Kind, Write
 from worker.dynamics.errors import Closed, DynamicsError, Exists, Missing, Refused
+from worker.dynamics.lookup import Remembered, look_up
 from worker.dynamics.protocol import Dynamics, Request
 from worker.dynamics.requests import CreateBy, request_for
+from worker.files import Files, MemoryFiles
 
 
 #: Codes of a 404 that means the entity set, not the record (dataverse.md section 2).
@@ -34,12 +38,16 @@ class Writer:
         clock: Wall clock (s), for the time of parking.
         create_by: How records are made, see ``worker.dynamics.requests``.
         overwrite: Existing records are brought up to date whoever made or changed them.
+        files: Where stored files are read.
+        remembered: Answers to lookups of a few seconds ago.
     """
 
     dynamics: Dynamics
     clock: Callable[[], float]
     create_by: CreateBy = "post"
     overwrite: bool = False
+    files: Files = field(default_factory=MemoryFiles)
+    remembered: Remembered = field(default_factory=Remembered)
 
     async def perform(self, contact: Contact, write: Write, *, timeout_s: float) -> bool:
         """Send the write; whether what was planned after it still holds.
@@ -48,8 +56,18 @@ class Writer:
             DynamicsError: Nothing definitive came of it (unavailable, unauthorized, forbidden);
                 the ledger is as before.
         """
+        if write.file is not None:
+            said = said_in(await self.files.read(*write.file))
+            ledger.acknowledge(contact, write, {n: said[n] for n in write.returning if n in said})
+            return True
         request = request_for(write, self.create_by)
         try:
+            if write.search is not None:
+                found = await look_up(
+                    self.dynamics, write.search, self.remembered, timeout_s=timeout_s
+                )
+                ledger.acknowledge(contact, write, found)
+                return True
             answer = await self.dynamics.send(request, timeout_s=timeout_s)
         except Refused as refusal:
             return self._refused(contact, write, request, refusal)
@@ -115,8 +133,3 @@ def found_by(write: Write, body: Mapping[str, Any]) -> dict[str, Any]:
         return status("MultiMatch")
     fields = {name: rows[0][name] for name in write.returning if rows[0].get(name) is not None}
     return fields | status("SingleMatch")
-
-
-def status(value: str) -> dict[str, Any]:
-    """A lookup's status under both of its names (the CornerstoneCX D365 module's)."""
-    return {"LookupStatus": value, "outcome": value}

@@ -48,8 +48,9 @@ async def serve_until_stopped(
 
 
 def settings(url: str, ca: Path) -> dict[str, str]:
-    """The environment that makes ``connect-dynamics`` use a sandbox."""
+    """The environment that makes ``connect-dynamics`` use a sandbox, which has no Connect."""
     return {
+        "CONNECT_DYNAMICS_CONNECT_SHARE": "0",
         "CONNECT_DYNAMICS_ENVIRONMENT_URL": url,
         "CONNECT_DYNAMICS_AUTHORITY": url,
         "CONNECT_DYNAMICS_CA_FILE": str(ca.resolve()),

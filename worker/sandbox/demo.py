@@ -14,7 +14,8 @@ import tempfile
 import time
 
 from argparse import ArgumentParser
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from functools import partial
 from itertools import chain
@@ -26,13 +27,16 @@ from rich.console import Console
 
 from worker.errors import WorkerError
 from worker.sandbox.children import end
+from worker.sandbox.customers import introduce
+from worker.sandbox.lens import analyses
 from worker.sandbox.outcome import Outcome
 from worker.sandbox.report import report
 from worker.sandbox.scenario import Scenario, tell
 from worker.sandbox.stage import COMMAND, SHORT_WITHIN, WITHIN, Stage, stage
-from worker.sandbox.traffic import Sent, day, malformed
+from worker.sandbox.traffic import Leg, Sent, day, malformed
 from worker.sandbox.verdict import PIPELINES, differences, expected
 from worker.signals import stopping_on_signals
+from worker.stores.protocol import ContactStore
 
 
 CONTACTS: Final = 60
@@ -96,8 +100,11 @@ async def demo(folder: Path, say: Say, contacts: int = CONTACTS, seed: int = SEE
         await _started(running, say)
         say(f'pipelines  {", ".join(PIPELINES)}; within = "{WITHIN}" shortened to "{SHORT_WITHIN}"')
         scenario = tell(contacts, seed, datetime.now(UTC))
+        await running.cloud.keep(analyses(scenario.legs))
         say(_announcement(contacts, scenario))
-        await running.cloud.send(scenario.sent)
+        for leg in scenario.legs:
+            _meet(running, leg)
+        await running.cloud.send(running.amazon.told(scenario.sent))
         sent = time.monotonic()
         rested = await _until(running, lambda: _at_rest(running), REST_LIMIT_S)
         waited_s = time.monotonic() - sent
@@ -122,6 +129,7 @@ async def _outcome(
     records = running.dataverse.dump()
     wanted = expected(scenario.legs)
     counts = await running.store.counts(time.time())
+    answers = [answer async for answer in _lookups(running.store)]
     return Outcome(
         records=records,
         expected=wanted,
@@ -132,8 +140,21 @@ async def _outcome(
         rested=rested,
         exit_status=exit_status,
         requests=running.dataverse.requests,
+        asked=running.amazon.quotas.taken,
+        throttled=sum(running.amazon.quotas.refused.values()),
+        written_back=list(running.amazon.written.values()),
+        lookups=Counter(answers),
         seconds=seconds,
     )
+
+
+async def _lookups(store: ContactStore) -> AsyncIterator[str]:
+    """The status of each lookup that stands in the end."""
+    ids = await store.ids("", sys.maxsize)
+    for entry in await store.load(ids):
+        for lookup in entry.contact.lookups.values():
+            if status := lookup["answer"].get("LookupStatus"):  # files that were read have none
+                yield status
 
 
 async def stay_up(folder: Path, say: Say) -> None:
@@ -146,9 +167,15 @@ async def stay_up(folder: Path, say: Say) -> None:
         await _started(running, say)
         _export(running.environment, folder / "environment")
         say(DIRECTIONS.format(url=running.url, folder=folder, scripts=COMMAND.parent))
-        traffic = day(SEED, DAY_S, start=datetime.now(UTC))
-        broken = malformed(Random(SEED))
-        await running.cloud.send(_while_running(running, chain([broken], traffic)))
+        traffic = day(SEED, DAY_S, start=datetime.now(UTC), met=partial(_meet, running))
+        told = running.amazon.told(chain([malformed(Random(SEED))], traffic))
+        await running.cloud.send(_while_running(running, told))
+
+
+def _meet(running: Stage, leg: Leg) -> None:
+    """Connect's API and Dynamics come to know a contact's people."""
+    running.amazon.meet(leg)
+    introduce(running.dataverse, [leg.customer])
 
 
 def _while_running(running: Stage, sent: Iterable[Sent]) -> Iterator[Sent]:
@@ -164,7 +191,7 @@ def _export(environment: dict[str, str], path: Path) -> None:
 
 async def _started(running: Stage, say: Say) -> None:
     say("AWS        embedded: two Kinesis streams of two shards each, one SQS queue")
-    say(f"Dynamics   the sandbox, at {running.url}")
+    say(f"Dynamics   the sandbox, at {running.url}; Connect's API is a stand-in too")
     if not await _until(running, lambda: _logged(running, "service.started"), START_LIMIT_S):
         raise WorkerEndedError(f"the worker did not start within {START_LIMIT_S:.0f} s")
     say(f"worker     connect-dynamics run, process {running.worker.pid}")

@@ -1,4 +1,4 @@
-"""Embedded AWS: moto's server in a process of its own, with two Kinesis streams and one SQS queue.
+"""Embedded AWS: moto's server, a process of its own, with two streams, a queue and a bucket.
 
 ``python -m worker.sandbox.embedded`` is that process. It prints its URL and ends when its standard
 input does, so it does not outlive whoever started it, however that ended.
@@ -23,6 +23,7 @@ from moto.server import ThreadedMotoServer
 
 from worker.sandbox.children import child
 from worker.sandbox.traffic import EVENTS, RECORDINGS, RECORDS, Sent
+from worker.sandbox.traffic.people import BUCKET
 from worker.sources.positions import Checkpoints
 
 
@@ -54,6 +55,7 @@ class Cloud:
     Attributes:
         kinesis: Client of the streams.
         sqs: Client of the queue.
+        s3: Client of the bucket.
         queue_url: The queue.
         environment: What a worker needs in its environment to read from here.
         ends: Stream -> shard -> sequence number of the last record put.
@@ -61,6 +63,7 @@ class Cloud:
 
     kinesis: Any
     sqs: Any
+    s3: Any
     queue_url: str
     environment: dict[str, str]
     ends: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -81,6 +84,11 @@ class Cloud:
         for batch in _slices([m for m in messages if m.stream == RECORDINGS], SQS_BATCH):
             entries = [{"Id": str(n), "MessageBody": m.body.decode()} for n, m in enumerate(batch)]
             await self.sqs.send_message_batch(QueueUrl=self.queue_url, Entries=entries)
+
+    async def keep(self, files: Iterable[tuple[str, bytes]]) -> None:
+        """Put files, by their keys, into the bucket."""
+        for key, content in files:
+            await self.s3.put_object(Bucket=BUCKET, Key=key, Body=content)
 
     async def _put_records(self, stream: str, batch: Sequence[Sent]) -> None:
         records = [{"Data": m.body, "PartitionKey": m.contact_id or "none"} for m in batch]
@@ -106,12 +114,18 @@ async def embedded_aws() -> AsyncIterator[Cloud]:
     async with child(command, os.environ, stdin=PIPE, stdout=PIPE) as server:
         assert server.stdout is not None  # noqa: S101 - it is a pipe
         url = (await server.stdout.readline()).decode().strip()
-        async with _client("kinesis", url) as kinesis, _client("sqs", url) as sqs:
+        async with (
+            _client("kinesis", url) as kinesis,
+            _client("sqs", url) as sqs,
+            _client("s3", url) as s3,
+        ):
             for stream in STREAMS:
                 await kinesis.create_stream(StreamName=stream, ShardCount=SHARDS)
             queue = await sqs.create_queue(QueueName=RECORDINGS)
             queue_url = str(queue["QueueUrl"])
-            yield Cloud(kinesis, sqs, queue_url, _environment(url, queue_url))
+            region = {"LocationConstraint": CREDENTIALS["AWS_DEFAULT_REGION"]}
+            await s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration=region)
+            yield Cloud(kinesis, sqs, s3, queue_url, _environment(url, queue_url))
 
 
 def _environment(url: str, queue_url: str) -> dict[str, str]:

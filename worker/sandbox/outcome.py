@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +29,10 @@ class Outcome:
         rested: Whether everything had arrived and come to rest in time.
         exit_status: The worker's, after SIGTERM.
         requests: Web API requests made.
+        asked: Connect's calls, by how often they were made.
+        throttled: How many of them were too many.
+        written_back: The attributes written back, by chain of contacts.
+        lookups: How many lookups had which status.
         seconds: How long all took.
     """
 
@@ -41,6 +45,10 @@ class Outcome:
     rested: bool
     exit_status: int
     requests: int
+    asked: Mapping[str, int]
+    throttled: int
+    written_back: Sequence[Mapping[str, str]]
+    lookups: Mapping[str, int]
     seconds: float
 
     @property

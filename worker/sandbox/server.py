@@ -1,4 +1,4 @@
-"""Serves a sandbox over TLS on this machine, with a certificate of its own authority."""
+"""Serves sandboxes on this machine; Dataverse over TLS, by an authority of its own."""
 
 from __future__ import annotations
 
@@ -80,25 +80,43 @@ async def serve(dataverse: Dataverse, *, ca_path: Path, port: int = 0) -> AsyncI
     """
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(ca_path))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(HOST, "localhost").configure_cert(context)
+    async with _serving(_config(dataverse.app, context), port) as address:
+        try:
+            yield f"https://{address}"
+        finally:
+            dataverse.release()
+
+
+@asynccontextmanager
+async def serve_plainly(app: ASGIApp) -> AsyncIterator[str]:
+    """Serve an application without TLS while the block runs; gives its base URL."""
+    async with _serving(_config(app)) as address:
+        yield f"http://{address}"
+
+
+@asynccontextmanager
+async def _serving(config: uvicorn.Config, port: int = 0) -> AsyncIterator[str]:
+    """Serve while the block runs; gives host and port."""
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((HOST, port))
-        server = _Server(_config(dataverse, authority))
+        server = _Server(config)
         task = asyncio.create_task(server.serve([listener]))
         listening = asyncio.create_task(server.listening.wait())
         try:
             await asyncio.wait({task, listening}, return_when=asyncio.FIRST_COMPLETED)
-            yield f"https://{HOST}:{listener.getsockname()[1]}"
+            yield f"{HOST}:{listener.getsockname()[1]}"
         finally:
             listening.cancel()
-            dataverse.release()
             server.should_exit = True
             await task
 
 
-def _config(dataverse: Dataverse, authority: trustme.CA) -> uvicorn.Config:
+def _config(app: ASGIApp, context: ssl.SSLContext | None = None) -> uvicorn.Config:
     config = uvicorn.Config(
-        dataverse.app,
+        app,
         http=_Protocol,
         ws="none",
         lifespan="off",
@@ -107,8 +125,6 @@ def _config(dataverse: Dataverse, authority: trustme.CA) -> uvicorn.Config:
         server_header=False,
         timeout_graceful_shutdown=DRAIN_S,
     )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert(HOST, "localhost").configure_cert(context)
     config.load()
     config.ssl = context
     return config

@@ -22,10 +22,11 @@ import orjson
 from worker.definitions import SHIPPED
 from worker.sandbox.children import child
 from worker.sandbox.command import settings
+from worker.sandbox.connect import AmazonConnect
+from worker.sandbox.customers import employ
 from worker.sandbox.dataverse import Dataverse, create_dataverse
 from worker.sandbox.embedded import Cloud, embedded_aws
-from worker.sandbox.server import serve
-from worker.sandbox.traffic.people import AGENTS
+from worker.sandbox.server import serve, serve_plainly
 from worker.sandbox.verdict import PIPELINES
 from worker.stores import open_store
 from worker.stores.protocol import ContactStore
@@ -50,6 +51,7 @@ class Stage:
 
     Attributes:
         cloud: Where to send traffic.
+        amazon: Connect's API, which must meet the contacts.
         dataverse: The sandbox, with the records in it.
         url: The sandbox's address.
         worker: The process of ``connect-dynamics run``.
@@ -59,6 +61,7 @@ class Stage:
     """
 
     cloud: Cloud
+    amazon: AmazonConnect
     dataverse: Dataverse
     url: str
     worker: Process
@@ -85,13 +88,19 @@ async def stage(folder: Path, *, within: str = SHORT_WITHIN) -> AsyncIterator[St
         within: What pipelines wait for a recording at most, in place of ``WITHIN``.
     """
     ca, state = folder / "sandbox-ca.pem", f"sqlite:{folder / 'state.sqlite'}"
-    dataverse, store = create_dataverse(), open_store(state)
-    _populate(dataverse)
+    dataverse, amazon, store = create_dataverse(), AmazonConnect(), open_store(state)
+    employ(dataverse)
     try:
-        async with embedded_aws() as cloud, serve(dataverse, ca_path=ca) as url:
+        async with (
+            embedded_aws() as cloud,
+            serve(dataverse, ca_path=ca) as url,
+            serve_plainly(amazon.app) as connect_url,
+        ):
             environment = {
                 **cloud.environment,
+                "AWS_ENDPOINT_URL_CONNECT": connect_url,
                 **settings(url, ca),
+                "CONNECT_DYNAMICS_CONNECT_SHARE": "0.5",
                 "CONNECT_DYNAMICS_STATE": state,
                 "CONNECT_DYNAMICS_METRICS": "127.0.0.1:0",
                 "CONNECT_DYNAMICS_PIPELINES": _pipelines(folder, within),
@@ -100,7 +109,7 @@ async def stage(folder: Path, *, within: str = SHORT_WITHIN) -> AsyncIterator[St
             with _log_file(folder).open("wb") as log:
                 command = [str(COMMAND), "run"]
                 async with child(command, _inherited() | environment, stderr=log) as worker:
-                    yield Stage(cloud, dataverse, url, worker, store, folder, environment)
+                    yield Stage(cloud, amazon, dataverse, url, worker, store, folder, environment)
     finally:
         await store.close()
         dataverse.close()
@@ -108,20 +117,6 @@ async def stage(folder: Path, *, within: str = SHORT_WITHIN) -> AsyncIterator[St
 
 def _log_file(folder: Path) -> Path:
     return folder / "worker.log"
-
-
-def _populate(dataverse: Dataverse) -> None:
-    """People Dynamics knows already."""
-    for agent in AGENTS:
-        first, _, last = agent.username.title().partition(".")
-        domain_name = f"{agent.username}@example.com"
-        dataverse.put(
-            "systemusers", {"firstname": first, "lastname": last, "domainname": domain_name}
-        )
-    for number, name in enumerate(("Ada Abendroth", "Emre Castillo", "Hana Hoang")):
-        first, _, last = name.partition(" ")
-        telephone = f"+491555000000{number}"
-        dataverse.put("contacts", {"firstname": first, "lastname": last, "telephone1": telephone})
 
 
 def _pipelines(folder: Path, within: str) -> str:

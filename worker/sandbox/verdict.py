@@ -5,16 +5,16 @@ Expectations come from what happened (the traffic's ``Truth``), not from the mes
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
-from urllib.parse import quote
 
 from pipelines.identity import record_id
-from pipelines.plan import SIDE_LEGS
+from pipelines.legs import SIDE_LEGS
+from worker.sandbox.timeline import timeline
 from worker.sandbox.traffic import Leg, Truth
-from worker.sandbox.traffic.people import BUCKET, MAILBOX, REGION
+from worker.sandbox.traffic.people import MAILBOX, object_url
 from worker.sandbox.traffic.truths import of_leg
 
 
@@ -29,8 +29,9 @@ MADE_BY: Final = {
     "EMAIL": ("emails", "email", "CREATE"),
 }
 
-#: The pipelines that are judged.
-PIPELINES: Final = tuple(pipeline for _, pipeline, _ in MADE_BY.values())
+#: The pipelines that make one record per contact of their channel, and all that are judged.
+OF_CHANNELS: Final = tuple(pipeline for _, pipeline, _ in MADE_BY.values())
+PIPELINES: Final = (*OF_CHANNELS, "timeline")
 
 #: Entity sets in which nothing else may be.
 ACTIVITIES: Final = ("phonecalls", "tasks", "emails", "appointments", "annotations")
@@ -40,16 +41,24 @@ _COMPLETED: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """The record a contact should have: its entity set, key and columns (None: empty)."""
+    """A record a contact should have: entity set, key, columns (None: empty), who makes it."""
 
     entity_set: str
     key: str
     columns: dict[str, Any]
+    pipeline: str
 
 
-def expected(legs: Sequence[Leg]) -> list[Expected]:
-    """The records that contacts should have, in their order; side legs have none."""
-    return [_of(leg) for leg in legs if leg.method not in SIDE_LEGS]
+def expected(legs: Sequence[Leg], pipelines: Collection[str] = PIPELINES) -> list[Expected]:
+    """The records that these pipelines should make, in the contacts' order; side legs have none."""
+    found = (one for leg in legs if leg.method not in SIDE_LEGS for one in _all_of(leg))
+    return [one for one in found if one.pipeline in pipelines]
+
+
+def _all_of(leg: Leg) -> Iterator[Expected]:
+    yield _of(leg)
+    for entity_set, key, columns in timeline(leg, of_leg(leg)):
+        yield Expected(entity_set, key, columns, "timeline")
 
 
 def _of(leg: Leg) -> Expected:
@@ -64,7 +73,7 @@ def _of(leg: Leg) -> Expected:
         "statecode": _COMPLETED,
         **_OWN[leg.channel](leg, truth),
     }
-    return Expected(entity_set, record_id(leg.id, pipeline, step), columns)
+    return Expected(entity_set, record_id(leg.id, pipeline, step), columns, pipeline)
 
 
 def _minutes(truth: Truth) -> int:
@@ -85,7 +94,7 @@ def _call(_: Leg, truth: Truth) -> dict[str, Any]:
 
 def _chat(leg: Leg, truth: Truth) -> dict[str, Any]:
     key = leg.key_of("transcript")
-    url = f"https://{BUCKET}.s3.{REGION}.amazonaws.com/{quote(key)}" if key else None
+    url = object_url(key) if key else None
     return {
         "subject": f"Chat with {truth.agent or 'no agent'}",
         "description": f"Your Transcript URI is {url}" if url else None,

@@ -90,6 +90,9 @@ class Metrics:
             "requests_total", "Requests to Dynamics, by class of their answer.", "method", "status"
         )
         self._throttled = counter("throttled_total", "Requests that Dynamics answered with 429.")
+        self._connect = counter(
+            "connect_calls_total", "Calls to Amazon Connect, by their answer.", "call", "code"
+        )
         self._token = gauge("token_expires_timestamp_seconds", "When the access token expires.")
         for kind in WRITTEN:  # a series that begins at 1 hides its first increase from Prometheus
             self._writes.labels(kind.value)
@@ -132,6 +135,10 @@ class Metrics:
         self._requests.labels(method, status_class(status)).inc()
         if status == TOO_MANY_REQUESTS:
             self._throttled.inc()
+
+    def connect(self, call: str, code: str) -> None:
+        """A call to Amazon Connect got this answer: ``OK`` or an error code."""
+        self._connect.labels(call, self._codes.label(code)).inc()
 
     def token(self, life_s: float) -> None:
         """There is a new access token, good for so long (s)."""

@@ -116,7 +116,7 @@ def test_online_names_an_entity_set_that_is_not_there(
     [
         ("SANDBOX_SECRET", "wrong", "the client secret is wrong: store its value"),
         ("CONNECT_DYNAMICS_SECRET", "env:NOT_SET", "CONNECT_DYNAMICS_SECRET: the environment has"),
-        ("CONNECT_DYNAMICS_SECRET", "plain-secret", "a secret is named env:NAME, file:/path or"),
+        ("CONNECT_DYNAMICS_SECRET", "plain-secret", "env:NAME, file:/path[#NAME] or by"),
         ("CONNECT_DYNAMICS_ENVIRONMENT_URL", "https://127.0.0.1:1", "Check address, network"),
         ("CONNECT_DYNAMICS_AUTHORITY", "https://127.0.0.1:1", "Check address, network"),
         ("CONNECT_DYNAMICS_CA_FILE", "/nowhere.pem", "/nowhere.pem: no certificates"),

@@ -113,6 +113,17 @@ def test_a_lookup_is_a_get_with_its_value_escaped(
     assert body is None
 
 
+def test_a_lookup_step_shows_what_it_asks_first_and_then(preview: Command) -> None:
+    ended = preview("CUSTOMER", pipeline="timeline")
+    assert ended.status == 0
+    first, _, then = ended.out.partition("\nthen, unless several were found: GET ")
+    line = first.splitlines()[0]
+    assert line.startswith("GET https://<environment_url>/api/data/v9.2/contacts?$select=contactid")
+    assert "telephone1%20eq%20'%2B15555550100'" in line
+    assert then.startswith("https://<environment_url>/api/data/v9.2/contacts?$select=contactid")
+    assert "endswith(telephone1,'" in then
+
+
 def test_a_step_that_is_not_reached_says_why(preview: Command) -> None:
     ended = preview("CLOSE-OUTBOUND")
     assert ended.status == 1
@@ -163,6 +174,31 @@ def test_sending_returns_the_response_object(preview: Command, reached: Any) -> 
     ended = preview("STEP4", "--send")
     answer = json.loads(ended.out[ended.out.index("\n}\n") + 3 :])
     assert answer["actualdurationminutes"] == 5
+
+
+@pytest.mark.parametrize(
+    ("stored", "outcome"), [(["+1 (555) 555-0100"], "SingleMatch"), ([], "NoMatch")]
+)
+def test_sending_a_lookup_shows_the_match(
+    preview: Command, reached: Any, stored: list[str], outcome: str
+) -> None:
+    for number in stored:
+        row = {"firstname": "Ada", "lastname": "A", "telephone1": number}
+        reached.dataverse.put("contacts", row)
+    ended = preview("CUSTOMER", "--send", pipeline="timeline")
+    assert ended.status == 0
+    found = json.loads(ended.out[ended.out.index("{") :])
+    assert (found["LookupStatus"], found["outcome"]) == (outcome, outcome)
+    assert found.get("fullname") == ("Ada A" if stored else None)
+
+
+def test_sending_a_query_s_step_shows_rows_and_match(
+    preview: Command, reached: Any, pipeline: Callable[[str], Path]
+) -> None:
+    reached.dataverse.put("contacts", {"lastname": "A", "telephone1": "+15555550100"})
+    ended = preview("FIND", "--send", pipeline=pipeline(LOOKUP))
+    found = json.loads(ended.out[ended.out.index("{") :])
+    assert (len(found["value"]), found["outcome"]) == (1, "SingleMatch")
 
 
 def test_sending_what_is_there_already_shows_dynamics_refusal(

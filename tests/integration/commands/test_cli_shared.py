@@ -97,6 +97,14 @@ def tell(shared: dict[str, str], calls: range) -> list[traffic.History]:
     return told
 
 
+def end(workers: list[subprocess.Popen[str]]) -> None:
+    for worker in workers:
+        worker.send_signal(signal.SIGTERM)
+    for worker in workers:
+        _, err = worker.communicate(timeout=LIMIT_S)
+        assert worker.returncode == 0, err
+
+
 def test_two_workers_share_shards_and_make_each_record_once(
     workers: list[subprocess.Popen[str]], shared: dict[str, str], reached: Any
 ) -> None:
@@ -106,11 +114,7 @@ def test_two_workers_share_shards_and_make_each_record_once(
     while sorted(str(row.get("phonenumber")) for row in calls) != numbers:
         reached.requests.get(timeout=LIMIT_S)
         calls = reached.dataverse.dump()["phonecalls"]
-    for worker in workers:
-        worker.send_signal(signal.SIGTERM)
-    for worker in workers:
-        _, err = worker.communicate(timeout=LIMIT_S)
-        assert worker.returncode == 0, err
+    end(workers)
     assert all(owners(f"{stream}-leases") == set() for stream in shared.values())
 
 
@@ -133,3 +137,4 @@ def test_the_retry_after_of_one_request_binds_both_workers(
     while len(reached.dataverse.dump()["phonecalls"]) < CALLS:
         reached.requests.get(timeout=LIMIT_S)
     sending.join(LIMIT_S)
+    end(workers)

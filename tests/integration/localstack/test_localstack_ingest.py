@@ -280,7 +280,7 @@ async def test_a_worker_on_the_deployed_stacks_brings_dynamics_to_match(
         _tell_queue(aws, bucket, recordings["RecordingsArn"])
     outputs = streams | recordings
     environment = {setting: outputs[name] for name, setting in SETTINGS.items()}
-    wanted = expected([leg for story in stories for leg in story.contacts])
+    wanted = expected([leg for story in stories for leg in story.contacts], ["phonecall"])
     async with _working(tmp_path, {**environment, "AWS_ENDPOINT_URL": localstack}) as working:
         await asyncio.to_thread(send)
         await working.brings(wanted)

@@ -16,7 +16,7 @@ from pipelines.contact import Contact
 from pipelines.decode import decode
 from pipelines.fact import Fact, Undecodable
 from worker.sandbox.traffic import Leg
-from worker.sandbox.verdict import Records, differences, expected
+from worker.sandbox.verdict import OF_CHANNELS, Records, differences, expected
 from worker.stores.protocol import ContactStore
 
 
@@ -51,7 +51,7 @@ async def missing_in_state(store: ContactStore, puts: Iterable[Put]) -> AsyncIte
 
 def wrong_in_dynamics(legs: Sequence[Leg], records: Records, requests: Requests) -> Iterator[str]:
     """What Dynamics lacks, holds twice, or holds otherwise than it happened."""
-    wanted = expected(legs)
+    wanted = expected(legs, OF_CHANNELS)
     yield from differences(wanted, records)
     for entity_set in sorted({one.entity_set for one in wanted}):
         creates = sum(requests["POST", entity_set, status] for status in _CREATED)

@@ -25,7 +25,7 @@ from worker.sandbox.embedded import CREDENTIALS
 from worker.sandbox.server import serve
 from worker.sandbox.stage import SHORT_WITHIN, WITHIN
 from worker.sandbox.traffic import EVENTS, RECORDS
-from worker.sandbox.verdict import PIPELINES
+from worker.sandbox.verdict import OF_CHANNELS
 from worker.stores.dynamodb import DynamoStore
 from worker.stores.protocol import ContactStore
 from worker.stores.tables import create_tables
@@ -168,7 +168,7 @@ def _reading(streams: Mapping[str, str], queue_url: str) -> dict[str, str]:
 
 def _pipelines(folder: Path) -> str:
     """The shipped pipelines with a shorter wait, as files; the setting that names them."""
-    paths = [folder / f"{name}.toml" for name in PIPELINES]
+    paths = [folder / f"{name}.toml" for name in OF_CHANNELS]
     for path in paths:
         text = (SHIPPED / path.name).read_text(encoding="utf-8")
         path.write_text(text.replace(f'"{WITHIN}"', f'"{SHORT_WITHIN}"'), encoding="utf-8")
@@ -177,5 +177,5 @@ def _pipelines(folder: Path) -> str:
 
 async def _age_pipelines(store: ContactStore) -> None:
     since = (datetime.now(UTC) - _PIPELINES_AGE).strftime("%Y-%m-%dT%H:%M:%SZ")
-    for name in PIPELINES:
+    for name in OF_CHANNELS:
         await store.remember(f"pipeline/{name}", since)

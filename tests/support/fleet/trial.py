@@ -16,7 +16,7 @@ from fleet.crew import Crew, crew
 from fleet.ground import Ground, ground
 from fleet.producer import Producer
 from fleet.watch import Watch
-from worker.push import CLAIM_S
+from worker.claims import CLAIM_S
 from worker.sources.pace import alongside
 
 

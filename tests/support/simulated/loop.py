@@ -21,7 +21,7 @@ from typing import Any, cast
 TOO_MANY = 3_000_000
 
 
-class Stuck(AssertionError):  # noqa: N818 - says what is the matter
+class StuckError(AssertionError):
     """Everybody waits and nothing is left to happen, or it never ends."""
 
 
@@ -106,7 +106,7 @@ class VirtualLoop:
         """Run until ``halt`` is called.
 
         Raises:
-            Stuck: That will never be.
+            StuckError: That will never be.
         """
         _set_running_loop(self._self)
         self._halted = False
@@ -183,7 +183,7 @@ class VirtualLoop:
         while timers and timers[0][2].cancelled:
             heapq.heappop(timers)
         if not timers or self.steps > TOO_MANY:
-            raise Stuck(f"at {self._now:.1f} s after {self.steps} steps")
+            raise StuckError(f"at {self._now:.1f} s after {self.steps} steps")
         self._now = max(self._now, timers[0][0])
         while timers and timers[0][0] <= self._now:
             self._ready.append(heapq.heappop(timers)[2])

@@ -103,7 +103,7 @@ class Network:
         return self._rng.uniform(*(SLOW_S if slow else QUICK_S))
 
 
-def _succeed(answer: asyncio.Future[T], result: T) -> None:
+def _succeed(answer: asyncio.Future[Any], result: object) -> None:
     if not answer.done():
         answer.set_result(result)
 

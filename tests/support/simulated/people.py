@@ -1,4 +1,4 @@
-"""People who edit and delete phone calls in Dynamics, and an operator who retries the parked."""
+"""People: they edit and delete phone calls in Dynamics; an operator retries what is parked."""
 
 from __future__ import annotations
 

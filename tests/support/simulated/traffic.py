@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from random import Random
@@ -17,14 +17,16 @@ from pipelines.pipeline import Pipeline
 from simulated.conduct import CONTACT, MOOD, REVISION
 from worker.definitions import SHIPPED
 from worker.sandbox.traffic import KINDS, RECORDS, START, Leg, Sent, disturb, history, malformed
-from worker.sandbox.verdict import Expected, expected
+from worker.sandbox.verdict import OF_CHANNELS, Expected, expected
 
 
 #: How fast the day goes by: a call of ten minutes is told in one.
 COMPRESS: Final = 0.1
 
 #: Kinds with phone calls.
-CALLS: Final = sorted(name for name in KINDS if name.startswith("voice") and "night" not in name)
+CALLS: Final = tuple(
+    kind for kind in KINDS if kind.startswith("voice") and kind != "voice_midnight"
+)
 
 _COLUMNS: Final = f"""
 [[step]]
@@ -94,7 +96,7 @@ def traffic(rng: Random, contacts: int, over_s: float) -> Traffic:
 
 def _expected(legs: list[Leg]) -> Iterator[tuple[str, Expected]]:
     for leg in legs:
-        for one in expected([leg]):
+        for one in expected([leg], OF_CHANNELS):
             yield leg.id, one
 
 
@@ -102,7 +104,7 @@ def _with(found: tuple[str, Expected], revisions: dict[str, dict[str, Any]]) -> 
     contact_id, one = found
     last = revisions[contact_id]
     columns = {REVISION: last["revision"], MOOD: last["mood"]}
-    return Expected(one.entity_set, one.key, one.columns | columns)
+    return replace(one, columns=one.columns | columns)
 
 
 def _revised(

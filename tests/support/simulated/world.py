@@ -18,7 +18,7 @@ from simulated.conduct import Conduct
 from simulated.dynamics import Dataverse
 from simulated.fleet import Fleet
 from simulated.kinesis import Stream
-from simulated.loop import Stuck, VirtualLoop
+from simulated.loop import StuckError, VirtualLoop
 from simulated.nemesis import Nemesis
 from simulated.network import Network, at_once
 from simulated.people import BY_HAND, People
@@ -117,7 +117,7 @@ class _World:
                 self.story.breach("worker", failure)
             if not self.story.breaches:
                 self._judge()
-        except Stuck as stuck:
+        except StuckError as stuck:
             self.story.breach("progress", str(stuck))
         finally:
             self.loop.end(self.fleet.processes)

@@ -23,7 +23,7 @@ from worker.sandbox.columns import Table
 from worker.sandbox.records import Record, Records
 from worker.sandbox.scenario import Scenario, tell
 from worker.sandbox.traffic import RECORDS, Leg, Sent
-from worker.sandbox.verdict import MADE_BY, Expected, expected
+from worker.sandbox.verdict import MADE_BY, OF_CHANNELS, Expected, expected
 
 
 #: Holds the version; a text that no shipped pipeline writes.
@@ -85,7 +85,7 @@ def expected_with_version(legs: Sequence[Leg], sent: Iterable[Sent]) -> list[Exp
     return [
         replace(one, columns={**one.columns, COLUMN: newest[leg.id]})
         for leg in legs
-        for one in expected([leg])
+        for one in expected([leg], OF_CHANNELS)
     ]
 
 

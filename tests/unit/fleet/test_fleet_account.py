@@ -15,7 +15,7 @@ from fleet.producer import Put
 from worker.ingest import Ingest
 from worker.sandbox import traffic
 from worker.sandbox.traffic import Sent
-from worker.sandbox.verdict import Records, expected
+from worker.sandbox.verdict import OF_CHANNELS, Records, expected
 from worker.sources.protocol import Message
 from worker.stores.memory import MemoryStore
 
@@ -60,7 +60,7 @@ async def test_a_malformed_message_that_is_not_in_quarantine_is_noticed() -> Non
 @pytest.fixture
 def records() -> Records:
     """What Dynamics should hold of the call."""
-    (call,) = expected(SURVEYED.contacts)
+    (call,) = expected(SURVEYED.contacts, OF_CHANNELS)
     return {"phonecalls": [{"activityid": call.key, **call.columns}]}
 
 

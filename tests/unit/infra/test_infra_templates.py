@@ -29,7 +29,7 @@ from worker.telemetry.readings import Readings
 
 Template = Callable[[str], dict[str, Any]]
 
-STACKS = ("key", "streams", "recordings", "state", "archive", "worker", "alarms")
+STACKS = ("key", "streams", "recordings", "state", "archive", "worker", "alarms", "flow")
 
 SOME_DAY = date(2027, 1, 1)
 

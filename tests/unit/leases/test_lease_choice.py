@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -77,8 +78,19 @@ def test_of_the_busiest_worker_one_is_stolen_if_nothing_is_free() -> None:
     assert taken(situation(["b", "b", "b", "c"])) == []
 
 
+def test_no_other_workers_lease_is_stolen_nor_one_that_is_being_handed_to_the_busiest() -> None:
+    now = situation(["c", "b", "b", "b"])
+    assert stolen(now) == "s1"
+    leases = [replace(lease, checkpoint_owner="c") for lease in now.leases[:2]]
+    assert stolen(replace(now, leases=[*leases, *now.leases[2:]])) == "s2"
+
+
 def test_nothing_is_stolen_from_a_worker_with_its_share_for_the_last_one_missing() -> None:
     assert stolen(situation(["b", "b", "c", "me"])) is None
+
+
+def test_a_worker_with_its_share_steals_nothing_however_much_another_has() -> None:
+    assert stolen(situation(["me", "me", "b", "b", "b", "c"])) is None
 
 
 def test_one_is_stolen_even_from_a_worker_with_just_its_share_for_one_that_lacks_two() -> None:
@@ -96,6 +108,10 @@ def test_a_lease_that_is_ours_by_the_table_but_not_held_is_free_at_once() -> Non
 def test_a_lease_that_is_held_is_never_taken_whatever_the_table_says() -> None:
     now = situation([None, "b"], {1: VERY_OLD}, held="b")
     assert taken(now) == ["s0"]
+
+
+def test_a_lease_that_is_held_counts_as_ours_whatever_the_table_says() -> None:
+    assert choose(situation(["b", "b", "c", None], held="b")) == Choice()
 
 
 @pytest.mark.parametrize("next_owner", ["me", "c"])

@@ -80,6 +80,8 @@ def test_a_listing_is_complete_if_every_hash_key_has_a_shard() -> None:
     assert not complete([left])
     assert not complete([right])
     assert not complete([left, Shard("r", hashes=(11, LAST_HASH_KEY))])
+    assert not complete([Shard("x", hashes=(1, LAST_HASH_KEY))])
+    assert not complete([Shard("x", hashes=(0, LAST_HASH_KEY - 1))])
     assert not complete([])
 
 

@@ -7,6 +7,8 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+import pytest
+
 from worker.leases.lease import Lease
 from worker.leases.memory import MemoryLeases
 from worker.leases.position import Position
@@ -25,13 +27,13 @@ def lease(key: str, owner: str | None = None) -> Lease:
     return Lease(key, Position("1"), owner)
 
 
-def taker_of(table: MemoryLeases, reports: list[str]) -> Taker:
+def taker_of(table: MemoryLeases, reports: list[str], chance: float = 0.0) -> Taker:
     return Taker(
         table,
         "me",
         failover_s=FAILOVER_S,
         period_s=PERIOD_S,
-        clock=Clock(monotonic=asyncio.get_running_loop().time, chance=lambda: 0.0),
+        clock=Clock(monotonic=asyncio.get_running_loop().time, chance=lambda: chance),
         report=reports.append,
     )
 
@@ -110,6 +112,15 @@ def test_a_lease_is_stolen_as_it_is_now_unless_it_has_another_owner_now(
     async def story() -> None:
         assert await keys(taker_of(Renewed(lease("s0", "b"), lease("s1", "b")), [])) == ["s0"]
         assert await keys(taker_of(Gone(lease("s0", "b"), lease("s1", "b")), [])) == []
+
+    virtually(story())
+
+
+def test_a_round_comes_up_to_a_fifth_of_its_period_early(virtually: Virtually) -> None:
+    async def story() -> None:
+        taker = taker_of(MemoryLeases(), [], chance=0.5)
+        await taker.round()
+        assert taker.wait_s == pytest.approx(0.9 * PERIOD_S)
 
     virtually(story())
 

@@ -127,6 +127,18 @@ def test_a_table_that_does_not_answer_costs_no_more_time_than_the_lease_has(
     virtually(story())
 
 
+def test_one_request_without_an_answer_does_not_cost_the_lease(virtually: Virtually) -> None:
+    async def story() -> None:
+        table = Table()
+        table.hangs = True
+        tenure = tenure_of(table)
+        asyncio.get_running_loop().call_later(FAILOVER_S / 2, setattr, table, "hangs", False)
+        await kept(tenure, 3 * FAILOVER_S)
+        tenure.check()
+
+    virtually(story())
+
+
 def test_after_a_pause_longer_than_the_failover_time_nothing_is_done_any_more(
     virtually: Virtually,
 ) -> None:
@@ -221,6 +233,7 @@ def test_another_process_with_the_same_name_is_not_taken_for_ourselves_as_by_kcl
     async def story() -> None:
         table = Table()
         tenure = tenure_of(table)
+        await tenure.renew()
         table.taken_by("a")
         with pytest.raises(LeaseLost):
             await tenure.renew()
@@ -239,6 +252,21 @@ def test_a_checkpoint_never_moves_back(virtually: Virtually) -> None:
         await tenure.move(END)
         await tenure.move(Position("11"))
         assert table.lease.checkpoint == END
+
+    virtually(story())
+
+
+def test_a_worker_that_gets_no_further_does_not_hide_that_the_owners_changed(
+    virtually: Virtually,
+) -> None:
+    async def story() -> None:
+        table = Table(replace(TAKEN, checkpoint=Position("10"), switches=3))
+        tenure = tenure_of(table)
+        await tenure.renew()
+        await tenure.move(Position("10"))
+        assert table.lease.switches == 3
+        await tenure.move(Position("11"))
+        assert table.lease.switches == 0
 
     virtually(story())
 

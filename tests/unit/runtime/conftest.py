@@ -19,7 +19,9 @@ import pytest
 from pipelines.loader import load
 from pipelines.pipeline import Pipeline
 from pipelines.plan import Terms
-from worker.connect.memory import MemoryDesktop
+from worker.connect.enrichment import Enrichment
+from worker.connect.memory import MemoryConnect, MemoryDesktop
+from worker.connect.protocol import Connect
 from worker.definitions import find
 from worker.dynamics.gate import Gate
 from worker.dynamics.memory import MemoryDynamics, Record
@@ -111,6 +113,8 @@ class Rig:
     store: CountingStore = field(init=False)
     dynamics: SlowDynamics = field(default_factory=SlowDynamics)
     desktop: MemoryDesktop = field(default_factory=MemoryDesktop)
+    connect: MemoryConnect = field(default_factory=MemoryConnect)
+    patience_s: float | None = None
     gate: Gate = field(init=False)
     ingest: Ingest = field(init=False)
     push: Push = field(init=False)
@@ -119,10 +123,14 @@ class Rig:
         self.store = CountingStore(limit_bytes=self.limit_bytes)
         self.gate = Gate(clock=monotonic, random=lambda: 0.5)
         self.push = self.another()
-        self.ingest = Ingest(self.store, clock=wall, news=self.push.news)
+        self.ingest = Ingest(self.store, legs=True, clock=wall, news=self.push.news)
 
-    def another(self) -> Push:
-        """One more worker on the same store and Dynamics."""
+    def another(self, connect: Connect | None = None) -> Push:
+        """One more worker on the same store and Dynamics; Connect is asked if there is patience."""
+        connect = connect or self.connect
+        enrichment = None
+        if self.patience_s is not None:
+            enrichment = Enrichment(connect, self.pipelines, self.patience_s, wall, monotonic)
         return Push(
             store=self.store,
             writer=Writer(self, wall),
@@ -131,6 +139,8 @@ class Rig:
             desktop=self.desktop,
             pipelines=self.pipelines,
             terms=Terms({"AppId": "app"}, live=self.live),
+            connect=connect,
+            enrichment=enrichment,
             clock=wall,
             monotonic=monotonic,
             jitter=lambda: 0.5,

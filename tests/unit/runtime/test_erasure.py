@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from worker.claims import CLAIM_S
 from worker.definitions import find
 from worker.dynamics.errors import Refused
 from worker.dynamics.memory import Failure
 from worker.erasure import erase, mentions, traces
 from worker.errors import StoreUnavailable
 from worker.ingest import FORGOTTEN
-from worker.push import CLAIM_S
 from worker.sources.protocol import Message
 from worker.stores.protocol import Quarantined
 

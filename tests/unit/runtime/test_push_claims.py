@@ -13,11 +13,12 @@ from structlog.testing import capture_logs
 
 from pipelines.contact import UNKNOWN
 from pipelines.pipeline import Pipeline
+from worker.claims import CLAIM_S
 from worker.desk import ParkedWrite, retry_parked
 from worker.dynamics.errors import Refused, Unavailable
 from worker.dynamics.memory import Failure, in_turn
 from worker.dynamics.protocol import Request
-from worker.push import CLAIM_S, REQUEST_S, SERVER_S
+from worker.push import REQUEST_S, SERVER_S
 
 
 if TYPE_CHECKING:

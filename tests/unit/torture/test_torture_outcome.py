@@ -13,7 +13,9 @@ from torture.versions import COLUMN, Journal
 from worker.sandbox.verdict import Expected
 
 
-WANTED = [Expected("tasks", "one", {COLUMN: "2"}), Expected("tasks", "two", {COLUMN: "1"})]
+WANTED = [
+    Expected("tasks", key, {COLUMN: value}, "task") for key, value in (("one", "2"), ("two", "1"))
+]
 ROWS = [{"activityid": "one", COLUMN: "2"}, {"activityid": "two", COLUMN: "1"}]
 GOOD = Verdict([], [], [], [])
 OUTCOME = Outcome(

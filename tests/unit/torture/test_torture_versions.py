@@ -23,7 +23,7 @@ from worker.definitions import SHIPPED
 from worker.sandbox.dataverse import CLIENT_ID, Dataverse, application_user, create_dataverse
 from worker.sandbox.tables import TABLES
 from worker.sandbox.traffic import RECORDS
-from worker.sandbox.verdict import PIPELINES
+from worker.sandbox.verdict import OF_CHANNELS
 
 
 KEY = "11111111-1111-4111-8111-111111111111"
@@ -67,10 +67,10 @@ def test_an_older_version_or_none_over_a_newer_one_is_noticed(
 
 
 def test_every_pipeline_notes_the_version(tmp_path: Path) -> None:
-    for name in PIPELINES:
+    for name in OF_CHANNELS:
         (tmp_path / f"{name}.toml").write_bytes((SHIPPED / f"{name}.toml").read_bytes())
     add_step(tmp_path)
-    for name in PIPELINES:
+    for name in OF_CHANNELS:
         steps = load((tmp_path / f"{name}.toml").read_text(encoding="utf-8")).steps
         assert steps[-1].name == "VERSION"
 

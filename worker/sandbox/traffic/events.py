@@ -36,6 +36,13 @@ def events(leg: Leg, rng: Random) -> Iterator[tuple[int, bytes]]:
         yield at_ms, orjson.dumps(_envelope(leg, detail, at_ms, rng))
 
 
+def updated(leg: Leg, at_ms: int, rng: Random) -> bytes:
+    """The event that tells of attributes written to a leg that is on."""
+    changed = {"updatedProperties": ["UserDefinedAttributes"]}
+    detail = {"eventType": "CONTACT_DATA_UPDATED", **_constant(leg), **changed}
+    return orjson.dumps(_envelope(leg, detail, at_ms, rng))
+
+
 def _course(leg: Leg) -> list[tuple[str, int]]:
     course = [("INITIATED", leg.initiated_ms)]
     if leg.system_ms is not None and _tells_system(leg):

@@ -24,7 +24,7 @@ from worker.sandbox.traffic.records import record
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from worker.sandbox.traffic.leg import Leg
 
@@ -106,12 +106,14 @@ def day(
     start: datetime = START,
     span_s: float = 86_400,
     compress: float = 1.0,
+    met: Callable[[Leg], object] = lambda _leg: None,
 ) -> Iterator[Sent]:
     """Tell this many contacts, evenly spread over ``span_s``, in the order of sending.
 
     Every kind comes once if there are contacts enough, the others by how common they are. Only
     the contacts going on at one time are in memory. The midnight call is sent in its turn like
-    the others, so a short span stays short although its timestamps are of the night.
+    the others, so a short span stays short although its timestamps are of the night. ``met`` is
+    told of each leg before any message about it.
     """
     rng = Random(seed)
     start_ms = moment.of(start)
@@ -121,6 +123,8 @@ def day(
         begin_s = span_s * (number + rng.random()) / contacts
         yield from _due(waiting, begin_s, compress)
         legs = KINDS[kind].tell(rng, start_ms + int(begin_s * 1000))
+        for leg in legs:
+            met(leg)
         for message in _messages(legs, rng):
             heapq.heappush(waiting, (begin_s + message.at_s, next(order), message))
     yield from _due(waiting, math.inf, compress)

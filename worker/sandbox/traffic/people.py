@@ -9,6 +9,7 @@ import uuid
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 
 if TYPE_CHECKING:
@@ -39,6 +40,11 @@ class Agent:
     profile: dict[str, str]
     team: dict[str, Any]
 
+    @property
+    def user_id(self) -> str:
+        """The key of the agent's user record in Dynamics."""
+        return _id(self.username)
+
 
 @dataclass(frozen=True, slots=True)
 class Queue:
@@ -58,9 +64,23 @@ class Customer:
     email: str
     account: str
 
+    @property
+    def contact_id(self) -> str:
+        """The key of the customer's contact in Dynamics, if there is one."""
+        return _id(self.number)
+
+
+def _id(name: str) -> str:
+    return str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{name}.example.com"))
+
+
+def object_url(key: str) -> str:
+    """The https address of a file of the contact centre."""
+    return f"https://{BUCKET}.s3.{REGION}.amazonaws.com/{quote(key)}"
+
 
 def _arn(kind: str, name: str) -> str:
-    return f"{INSTANCE_ARN}/{kind}/{uuid.uuid5(uuid.NAMESPACE_DNS, f'{name}.example.com')}"
+    return f"{INSTANCE_ARN}/{kind}/{_id(name)}"
 
 
 def _agent(name: str, team: str) -> Agent:
@@ -112,6 +132,6 @@ def attributes(who: Customer, rng: Random) -> dict[str, str]:
     return {
         "customerName": who.name,
         "customerNumber": who.account,
-        "topic": rng.choice(_TOPICS),
+        "CallReason": rng.choice(_TOPICS),
         "language": "de-DE" if rng.random() < 0.5 else "en-US",  # noqa: PLR2004 - a fair coin
     }

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from worker.sandbox.traffic import moment, people
 
@@ -68,9 +67,5 @@ def of_leg(leg: Leg) -> Truth:
         queue=leg.queue.name if leg.queue else None,
         answered=leg.answered,
         recording=f"{people.BUCKET}/{key}" if key else None,
-        recording_url=_url(key) if key else None,
+        recording_url=people.object_url(key) if key else None,
     )
-
-
-def _url(key: str) -> str:
-    return f"https://{people.BUCKET}.s3.{people.REGION}.amazonaws.com/{quote(key)}"

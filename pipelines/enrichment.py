@@ -1,0 +1,167 @@
+"""Enrichment: what Connect must be asked about a contact because its events do not say it.
+
+Contact events carry no customer number, no attributes, and of agents and queues only their ARNs
+(Administrator Guide "contact-events"). A pipeline that reads these before the contact record comes
+has them asked for; the answers are facts, which count until then (see ``pipelines.view``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pipelines.condition import may_admit, path_of
+from pipelines.contact import Contact
+from pipelines.decode.seal import seal
+from pipelines.fact import ENRICHMENT, Fact
+from pipelines.legs import SIDE_LEGS
+from pipelines.lifecycle import milestones
+from pipelines.names import said
+from pipelines.pipeline import Pipeline
+from pipelines.view import view
+
+
+#: What can be asked: DescribeContact, GetContactAttributes, DescribeUser, DescribeQueue.
+Topic = Literal["contact", "attributes", "agent", "queue"]
+
+#: Milestones between which a flow may set attributes: they are asked for anew at each.
+MOMENTS = ("created", "answered", "ended")
+
+#: Key of an answer's milestone; no name of the vocabulary.
+ASKED_ON = "AskedOn"
+
+#: In the ARN of an agent's own queue, which has no name.
+_OWN_QUEUE = "/queue/agent/"
+
+#: A path of names, in lower case.
+Path = tuple[str, ...]
+
+#: Structures of which events say the ARN alone -> the member that is asked for.
+_NAMES = {"Agent": "Username", "Queue": "Name"}
+
+#: Paths that mean it without saying so: ``{{Agent}}``, ``{{Username}}``.
+_SHORT: dict[Path, Path] = {
+    ("agent",): ("agent", "username"),
+    ("username",): ("agent", "username"),
+    ("queue",): ("queue", "name"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One thing to ask Connect.
+
+    Attributes:
+        topic: What about.
+        instance_id: The Connect instance's id.
+        about: Id of the contact, of its chain's first contact (attributes), of the agent or queue.
+        told: What is known already and goes with the answer: its milestone, or the ARN.
+    """
+
+    topic: Topic
+    instance_id: str
+    about: str
+    told: tuple[tuple[str, str], ...] = ()
+
+    def answered(self, contact: Contact, answer: Mapping[str, Any], at: str) -> Fact | None:
+        """The answer as a fact; None if it is none (too deep).
+
+        Args:
+            contact: The contact it was asked for.
+            answer: The answer's members in the contact record's spelling, {} if there is none.
+            at: UTC time of asking (``YYYY-MM-DDTHH:MM:SS.mmmZ``).
+        """
+        data: dict[str, Any] = {**answer, **dict(self.told)}
+        if self.topic in ("agent", "queue"):
+            data = {self.topic.capitalize(): data}
+        fact = seal(contact.id, ENRICHMENT + self.topic, at, data, at)
+        return fact if isinstance(fact, Fact) else None
+
+
+def wanted(contact: Contact, pipelines: Iterable[Pipeline]) -> list[Question]:
+    """What must be asked now, for these pipelines; nothing once the contact record is there."""
+    if contact.record is not None or contact.replayed or not contact.events:
+        return []
+    inquiry = _Inquiry(contact, pipelines)
+    questions = [
+        inquiry.endpoint(),
+        inquiry.attributes(),
+        *(inquiry.name(structure) for structure in _NAMES),
+    ]
+    return [question for question in questions if question is not None]
+
+
+class _Inquiry:
+    """Finds out what is read that is not known."""
+
+    def __init__(self, contact: Contact, pipelines: Iterable[Pipeline]) -> None:
+        self.contact = contact
+        self.values = view(contact)
+        self.instance_id = _last(self.values.get("InstanceARN"))
+        self.reached = milestones(contact)
+        self.asked = {topic: said(fact.body) for topic, fact in contact.enrichment.items()}
+        #: Path -> the milestones of the steps that read it.
+        self.read: dict[Path, set[str]] = {}
+        for pipeline in pipelines:
+            for on, path in self.paths(pipeline):
+                folded = tuple(name.lower() for name in path)
+                self.read.setdefault(_SHORT.get(folded, folded), set()).add(on)
+
+    def paths(self, pipeline: Pipeline) -> Iterator[tuple[str, Path]]:
+        """What the pipeline reads of this contact now, with the milestone it reads it at."""
+        if not may_admit(pipeline.when, self.values) or self.aside(pipeline):
+            return
+        yield from ((MOMENTS[0], path_of(name)) for name in pipeline.when)
+        for step in pipeline.steps:
+            if step.on in self.reached and may_admit(step.when, self.values):
+                yield from ((step.on, path_of(name)) for name in step.when)
+                yield from ((step.on, path) for path in step.names())
+        if pipeline.writeback is not None:
+            reached = [on for on in MOMENTS if on in self.reached]
+            yield from ((on, path) for on in reached for path in pipeline.writeback.names())
+
+    def aside(self, pipeline: Pipeline) -> bool:
+        """It is a side leg, for which the pipeline makes no record."""
+        conditions = (pipeline.when, *(step.when for step in pipeline.steps))
+        named = {name.lower() for when in conditions for name in when}
+        side = self.values.get("InitiationMethod") in SIDE_LEGS
+        return side and "initiationmethod" not in named
+
+    def question(self, topic: Topic, about: str, **told: str) -> Question | None:
+        if not self.instance_id or not about:
+            return None
+        return Question(topic, self.instance_id, about, tuple(told.items()))
+
+    def endpoint(self) -> Question | None:
+        unread = not any(path[0] == "customerendpoint" for path in self.read)
+        if unread or "CustomerEndpoint" in self.values or "contact" in self.asked:
+            return None
+        return self.question("contact", self.contact.id)
+
+    def attributes(self) -> Question | None:
+        read_on = [on for path, on in self.read.items() if path[0] == "attributes"]
+        if not read_on:
+            return None
+        moments = [on for on in MOMENTS if any(on in milestones_ for milestones_ in read_on)]
+        last = moments[-1] if moments else MOMENTS[0]
+        known = str(self.asked.get("attributes", {}).get(ASKED_ON, ""))
+        if known and MOMENTS.index(known) >= MOMENTS.index(last):
+            return None
+        first = str(self.values.get("InitialContactId") or self.contact.id)
+        return self.question("attributes", first, **{ASKED_ON: last})
+
+    def name(self, structure: str) -> Question | None:
+        known, member = self.values.get(structure, {}), _NAMES[structure]
+        arn = str(known.get("ARN", ""))
+        topic: Topic = "agent" if structure == "Agent" else "queue"
+        answered = self.asked.get(topic, {}).get(structure, {}).get("ARN")
+        if (topic, member.lower()) not in self.read or member in known or answered == arn:
+            return None
+        if _OWN_QUEUE in arn:
+            return None
+        return self.question(topic, _last(arn), ARN=arn)
+
+
+def _last(arn: Any) -> str:
+    return str(arn or "").rpartition("/")[2]

@@ -1,0 +1,216 @@
+"""Lookups: who in Dynamics a number, an address or an id belongs to.
+
+A step has one or more *ways* to look; the first whose value the contact has is taken. What Dynamics
+finds is compared again here, so that a number that merely ends alike is no match. More than one
+match is told as such and never guessed from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pipelines.entity import Entity
+from pipelines.odata import GUID, encoded, literal, unwild
+from pipelines.phone import Number, patterns
+from pipelines.template import Nothing, Template, as_text
+from pipelines.view import Names
+
+
+#: By what is looked: a telephone number, an e-mail address, a user's name, any other value.
+By = Literal["phone", "email", "user", "attribute"]
+
+#: The value if a way names none.
+VALUES: Mapping[str, str] = {
+    "phone": "{{CustomerEndpoint}}",
+    "email": "{{CustomerEndpoint}}",
+    "user": "{{Agent}}",
+}
+
+#: A lookup never reads more rows than this: one is a match, more are only counted as several.
+MOST_ROWS = 50
+
+Status = Literal["SingleMatch", "MultiMatch", "NoMatch"]
+
+#: The status' two names in an answer (the CornerstoneCX D365 module's).
+STATUS_NAMES = ("LookupStatus", "outcome")
+
+#: How well a row fits; of several the best count.
+OTHER, ALIKE, SAME = range(3)
+
+
+def status(value: Status) -> dict[str, Any]:
+    """A lookup's status under both of its names."""
+    return dict.fromkeys(STATUS_NAMES, value)
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way to look.
+
+    Attributes:
+        by: What kind of value it is.
+        value: The value.
+        columns: Where it may stand; any of them.
+        suffix: How many last digits are compared when a number is stored without country code or
+            with something between its digits; 0: only whole numbers are looked for.
+        country: Country code of numbers written the national way; "" if there is none.
+    """
+
+    by: By
+    value: Template
+    columns: tuple[str, ...]
+    suffix: int = 0
+    country: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A way with its value, for one contact.
+
+    Attributes:
+        table: Where is searched.
+        way: How.
+        value: For what.
+        returning: Columns that the answer is to have, beside the primary key.
+    """
+
+    table: Entity
+    way: Way
+    value: str
+    returning: tuple[str, ...] = ()
+
+    def queries(self) -> list[str]:
+        """The URLs to ask below the service root, the next only while it may still matter.
+
+        None at all if the value cannot be anybody's, such as the number ``anonymous``.
+        """
+        return [self._url(terms) for terms in _TERMS[self.way.by](self) if terms]
+
+    def answer(self, rows: Iterable[Mapping[str, Any]], *, more: bool = False) -> dict[str, Any]:
+        """What the rows found come to: the status and, of a single match, its columns.
+
+        Args:
+            rows: Each once.
+            more: There may be others, which were not read.
+        """
+        fits = [(self._fit(row), row) for row in rows]
+        best = max((fit for fit, _ in fits), default=OTHER)
+        matches = [row for fit, row in fits if fit == best != OTHER]
+        if not matches:
+            return status("NoMatch")
+        if len(matches) > 1 or more:
+            return status("MultiMatch")
+        return _columns(self.table, matches[0], self.returning) | status("SingleMatch")
+
+    def _url(self, terms: list[str]) -> str:
+        found = " or ".join(terms)
+        where = f"({found}) and {self.table.active}" if self.table.active else found
+        wanted = (self.table.key, *self.way.columns, *map(self.table.read_as, self.returning))
+        select = ",".join(dict.fromkeys(wanted))
+        return f"{self.table.set}?$select={select}&$filter={encoded(where)}&$top={MOST_ROWS}"
+
+    def _fit(self, row: Mapping[str, Any]) -> int:
+        stored = (str(row[c]) for c in self.way.columns if row.get(c) is not None)
+        return max((_FITS[self.way.by](self, value) for value in stored), default=OTHER)
+
+
+def search(
+    table: Entity, ways: Iterable[Way], names: Names, returning: Iterable[str] = ()
+) -> Search | None:
+    """The search of the first way whose value can be somebody's; None: no value is known yet."""
+    found = None
+    columns = {name.lower() for name in returning} - {name.lower() for name in STATUS_NAMES}
+    for way in ways:
+        value = way.value.render(names)
+        if isinstance(value, Nothing) or not (text := as_text(value).strip()):
+            continue
+        found = Search(table, way, text, tuple(sorted(columns - {table.key})))
+        if found.queries():
+            return found
+    return found
+
+
+def _columns(table: Entity, row: Mapping[str, Any], returning: Iterable[str]) -> dict[str, Any]:
+    found = {name: row.get(table.read_as(name)) for name in (table.key, *returning)}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+# --- what is asked --------------------------------------------------------------------------------
+
+
+def _equals(columns: Iterable[str], values: Iterable[str]) -> list[str]:
+    literals = [literal(value) for value in values]
+    return [f"{column} eq {value}" for column in columns for value in literals]
+
+
+def _phone_terms(one: Search) -> Iterator[list[str]]:
+    """Whole numbers first, which Dynamics finds by an index; then what ends alike."""
+    number = Number.read(one.value, one.way.country)
+    if number is None:
+        return
+    yield _equals(one.way.columns, number.spellings())
+    if tail := number.tail(one.way.suffix) if one.way.suffix else "":
+        yield [
+            f"endswith({column},{literal(pattern)})"
+            for column in one.way.columns
+            for pattern in patterns(tail)
+        ]
+
+
+def _email_terms(one: Search) -> Iterator[list[str]]:
+    name, at, host = one.value.rpartition("@")
+    if name and at and host:
+        yield _equals(one.way.columns, [one.value])
+
+
+def _user_terms(one: Search) -> Iterator[list[str]]:
+    """The name itself, or as the part before the @ of an address."""
+    found = _equals(one.way.columns, [one.value])
+    if "@" not in one.value:
+        start = literal(unwild(f"{one.value}@"))
+        found += [f"startswith({column},{start})" for column in one.way.columns]
+    yield found
+
+
+def _attribute_terms(one: Search) -> Iterator[list[str]]:
+    """A primary key is a GUID, which stands without quotes, or is no key."""
+    found = _equals([c for c in one.way.columns if c != one.table.key], [one.value])
+    if one.table.key in one.way.columns and GUID.fullmatch(one.value):
+        found.append(f"{one.table.key} eq {one.value}")
+    yield found
+
+
+_TERMS = {
+    "phone": _phone_terms,
+    "email": _email_terms,
+    "user": _user_terms,
+    "attribute": _attribute_terms,
+}
+
+
+# --- what fits ------------------------------------------------------------------------------------
+
+
+def _phone_fit(one: Search, stored: str) -> int:
+    ours = Number.read(one.value, one.way.country)
+    theirs = Number.read(stored, one.way.country)
+    if ours is None or theirs is None:
+        return OTHER
+    if ours.same(theirs):
+        return SAME
+    return ALIKE if one.way.suffix and ours.alike(theirs, one.way.suffix) else OTHER
+
+
+def _text_fit(one: Search, stored: str) -> int:
+    return SAME if stored.strip().casefold() == one.value.casefold() else OTHER
+
+
+def _user_fit(one: Search, stored: str) -> int:
+    if _text_fit(one, stored):
+        return SAME
+    return ALIKE if _text_fit(one, stored.partition("@")[0]) else OTHER
+
+
+_FITS = {"phone": _phone_fit, "email": _text_fit, "user": _user_fit, "attribute": _text_fit}

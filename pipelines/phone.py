@@ -1,0 +1,121 @@
+"""Telephone numbers as people write them, made comparable.
+
+Connect tells numbers in E.164, ``+4930901820``. What stands in Dynamics was typed by people: with
+and without country code, with spaces, brackets and an extension. So one number is looked for in
+several spellings, and what is found is compared digit by digit.
+"""
+
+from __future__ import annotations
+
+import re
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+
+#: The fewest digits by which the ends of two numbers may be compared.
+FEWEST_DIGITS = 6
+
+#: The most digits there are (ITU-T E.164), and the fewest that are a number at all.
+MOST_DIGITS = 15
+LEAST_NUMBER = 3
+
+#: A number without what may stand before it and without an extension (``x12``, ``;ext=12``). Before
+#: an @ it is one in a SIP address only.
+_NUMBER = re.compile(
+    r"\s*(?:tel[.:]|(?P<sip>sips?:))?[^0-9+A-Za-z@]*(?P<written>[^A-Za-z;,#@]*)(?P<at>@?)",
+    re.IGNORECASE | re.ASCII,
+)
+
+#: A trunk prefix between the country code and the rest, which nobody dials then.
+_TRUNK = re.compile(r"\(\s*0\s*\)")
+
+#: LIKE pattern of an extension.
+EXTENSION = "[a-z;,#]%"
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A telephone number.
+
+    Attributes:
+        digits: With the country code if it is ``international``, else as it was written.
+        international: It was written with ``+`` or ``00``.
+        country: Country code of numbers that are not; "" if that is not known.
+    """
+
+    digits: str
+    international: bool
+    country: str = ""
+
+    @classmethod
+    def read(cls, text: str, country: str = "") -> Number | None:
+        """The number in a text; None if it is none, such as ``anonymous``."""
+        match = _NUMBER.match(text)
+        written = match["written"] if match and (match["sip"] or not match["at"]) else ""
+        international = written.startswith(("+", "00"))
+        if international:
+            written = _TRUNK.sub("", written)
+        digits = re.sub(r"[^0-9]", "", written)
+        if international and not written.startswith("+"):
+            digits = digits[2:]
+        if not LEAST_NUMBER <= len(digits) <= MOST_DIGITS:
+            return None
+        return cls(digits, international, country)
+
+    def readings(self) -> frozenset[str]:
+        """What it can be in E.164, without the ``+``; none for a national one of no country."""
+        if self.international:
+            return frozenset((self.digits,))
+        found = set() if self.digits.startswith("0") else {self.digits}  # the + was left out
+        if self.country:  # some countries keep the 0 after the code
+            found |= {self.country + self.digits, self.country + self.digits.removeprefix("0")}
+        return frozenset(found)
+
+    def spellings(self) -> list[str]:
+        """How it is stored most often, without anything between the digits."""
+        found = [self.digits] if self.digits.startswith("0") else []
+        for reading in sorted(self.readings()):
+            found += [f"+{reading}", f"00{reading}", reading]
+            if self.country and reading.startswith(self.country):
+                national = reading.removeprefix(self.country)
+                found += [f"0{national.removeprefix('0')}", national]
+        return list(dict.fromkeys(found))
+
+    def tail(self, length: int) -> str:
+        """Its last digits that are the same in every spelling, at most ``length``; "" if too few.
+
+        A national number of a known country may have fewer digits than that.
+        """
+        known = self.international and self.country and self.digits.startswith(self.country)
+        local = self.digits.removeprefix(self.country) if known else self.digits
+        found = local.lstrip("0")[-length:]
+        enough = FEWEST_DIGITS if known or not self.international else length
+        return found if len(found) >= enough else ""
+
+    def same(self, other: Number) -> bool:
+        """Whether the two are one number."""
+        if self.readings() & other.readings():
+            return True
+        return not self.international and not other.international and self.digits == other.digits
+
+    def alike(self, other: Number, length: int) -> bool:
+        """Whether one ends as the other, written without a country code, does; in digits.
+
+        A number of another country is never alike.
+        """
+        return any(_ends(one, two, length) for one, two in ((self, other), (other, self)))
+
+
+def _ends(whole: Number, local: Number, length: int) -> bool:
+    if local.international or (local.country and local.digits.startswith("0")):
+        return False  # its country is known: it is the same number or another one
+    end = local.digits.lstrip("0")
+    return len(end) >= length and whole.digits.endswith(end)
+
+
+def patterns(tail: str) -> Iterator[str]:
+    """LIKE patterns, for ``endswith``, of numbers that end so, whatever is between the digits."""
+    spaced = "%".join(tail)
+    yield spaced
+    yield f"{spaced}%{EXTENSION}"

@@ -1,0 +1,57 @@
+"""References: whether a name that a pipeline uses can have a value, or what is wrong with it."""
+
+from __future__ import annotations
+
+import difflib
+
+from collections.abc import Mapping
+
+from pipelines.lens import FIELDS
+from pipelines.names import MEMBERS
+from pipelines.pipeline import RESPONSE, Step
+from pipelines.view import NAMES
+
+
+_FOLDED = {name.lower(): name for name in NAMES}
+
+
+def wrong(path: tuple[str, ...], earlier: Mapping[str, Step]) -> str:
+    """Why no contact has this name, or "" if it may.
+
+    Args:
+        path: The name, part by part.
+        earlier: The steps before, by their names in lower case.
+    """
+    first = path[0]
+    if first.lower().endswith(RESPONSE.lower()):
+        return _wrong_answer(path, earlier.get(first[: -len(RESPONSE)].lower()))
+    name = _FOLDED.get(first.lower())
+    if name is None:
+        return _unknown(first)
+    members = MEMBERS.get(name)
+    if members and len(path) > 1 and path[1].lower() not in {m.lower() for m in members}:
+        return f"{name} has no {path[1]!r}; it has {', '.join(sorted(members))}"
+    return ""
+
+
+def _wrong_answer(path: tuple[str, ...], step: Step | None) -> str:
+    if step is not None and step.read:
+        known = len(path) == 2 and path[1].lower() in FIELDS  # noqa: PLR2004 - step and field
+        return "" if known else f"{path[0]} has {' and '.join(FIELDS)}"
+    if step is None or step.table is None:
+        return f"there is no step before this one whose answer is {path[0]}"
+    if len(path) != 2:  # noqa: PLR2004 - step and field
+        return f"{path[0]} needs one field: {path[0]}.{step.table.key}"
+    if step.method == "PATCH" and path[1].lower() != step.table.key:
+        return f"{path[0]} is the answer of a PATCH, which is its key only: {step.table.key}"
+    return ""
+
+
+def _unknown(name: str) -> str:
+    near = _near(name)
+    return f"there is no name {name!r}" + (f"; did you mean {near}?" if near else "")
+
+
+def _near(name: str) -> str:
+    found = difflib.get_close_matches(name.lower(), _FOLDED, 1)
+    return _FOLDED[found[0]] if found else ""

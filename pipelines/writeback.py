@@ -1,0 +1,94 @@
+"""Write-back: what a pipeline tells Connect about a contact while it is on, as attributes of it.
+
+Agents' desktops and flows read contact attributes. Each is a template; what is written is compared
+with our own ledger alone, so the contact record that Connect sends again after every change
+(API reference, UpdateContactAttributes) asks for nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pipelines.contact import Contact
+from pipelines.ledger import digest
+from pipelines.template import ABSENT, HELD, Template, as_text, render_data, templates
+from pipelines.view import Names
+from pipelines.write import Kind, Write
+
+
+#: All attributes of a chain of contacts together, in UTF-8 (API reference, the same page).
+MOST_BYTES = 32_768
+
+#: What stands in place of an entity set in the ledger.
+ATTRIBUTES = "attributes"
+
+
+@dataclass(frozen=True, slots=True)
+class Writeback:
+    """A pipeline's table of attributes.
+
+    Attributes:
+        path: ``<pipeline>/writeback``, its name among the pipeline's steps.
+        attributes: Attribute -> text or template.
+    """
+
+    path: str
+    attributes: dict[str, str | Template]
+
+    def names(self) -> Iterator[tuple[str, ...]]:
+        """Every path of names its templates read."""
+        for template in templates(self.attributes):
+            yield from (path for path, _ in template.names)
+
+
+def write_for(
+    table: Writeback,
+    contact: Contact,
+    names: Names,
+    newest: str,
+    tellable: Callable[[str], bool],
+) -> Write | None:
+    """The attributes that are not as the ledger has them; None if all are.
+
+    Args:
+        table: What is to be written.
+        contact: The contact.
+        names: What templates read.
+        newest: The newest leg of its chain: another leg's attributes have replaced ours, so each
+            new leg begins a ledger of its own.
+        tellable: Whether a value may be told: the records whose ids it holds are there.
+    """
+    record = f"{ATTRIBUTES}({newest}/{table.path.partition('/')[0]})"
+    known = contact.ledger.get(record)
+    acknowledged = known.columns if known else {}
+    values = {}
+    for attribute, compiled in table.attributes.items():
+        value = render_data(compiled, names)
+        if value is HELD:
+            continue
+        text = "" if value is ABSENT else as_text(value)
+        if tellable(text) and (text or attribute in acknowledged):
+            values[attribute] = text
+    fitting = _fitting(values, names.get("Attributes") or {})
+    differing = {a: text for a, text in fitting.items() if acknowledged.get(a) != digest(text)}
+    if not differing:
+        return None
+    first = str(names.get("InitialContactId") or contact.id)
+    return Write(Kind.ATTRIBUTES, (table.path,), record, ATTRIBUTES, key=first, columns=differing)
+
+
+def _fitting(values: dict[str, str], others: Mapping[str, Any]) -> dict[str, str]:
+    """As many of the values, in their order, as there is room for beside the flow's own."""
+    room = MOST_BYTES - sum(_bytes(n, str(others[n])) for n in others if n not in values)
+    fitting = {}
+    for attribute, text in values.items():
+        if (size := _bytes(attribute, text)) <= room:
+            fitting[attribute] = text
+            room -= size
+    return fitting
+
+
+def _bytes(name: str, value: str) -> int:
+    return len(name.encode()) + len(value.encode())

@@ -1,0 +1,227 @@
+"""Lookups: which queries a value comes to, and what the rows found come to."""
+
+from __future__ import annotations
+
+import re
+
+from typing import Any, get_args
+from urllib.parse import unquote
+
+import pytest
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from pipelines.entity import entity
+from pipelines.loader import load
+from pipelines.lookup import By, Search, Way, search, status
+from pipelines.template import Template
+from pipelines.view import Names
+
+
+CONTACTS = entity("contacts")
+KEY = "11111111-0000-4000-8000-000000000001"
+OTHER_KEY = "11111111-0000-4000-8000-000000000002"
+
+
+def way(by: By, *columns: str, **more: Any) -> Way:
+    return Way(by, Template("{{Attributes.x}}"), columns or ("telephone1",), **more)
+
+
+def sought(by: By, value: str, *columns: str, **more: Any) -> Search:
+    return Search(CONTACTS, way(by, *columns, **more), value)
+
+
+def asked(one: Search) -> list[str]:
+    """The filters, decoded."""
+    return [unquote(re.split(r"&?\$\w+=", query)[2]) for query in one.queries()]
+
+
+def test_a_number_is_asked_whole_first_and_by_its_end_then() -> None:
+    whole, end = asked(sought("phone", "+49 30 901820", suffix=9, country="49"))
+    assert whole == (
+        "(telephone1 eq '+4930901820' or telephone1 eq '004930901820' or "
+        "telephone1 eq '4930901820' or telephone1 eq '030901820' or telephone1 eq '30901820')"
+        " and statecode eq 0"
+    )
+    assert end == (
+        "(endswith(telephone1,'3%0%9%0%1%8%2%0') or "
+        "endswith(telephone1,'3%0%9%0%1%8%2%0%[a-z;,#]%')) and statecode eq 0"
+    )
+
+
+def test_without_a_suffix_only_whole_numbers_are_asked() -> None:
+    assert len(asked(sought("phone", "+4930901820"))) == 1
+
+
+def test_at_most_50_rows_are_asked_for_and_only_the_columns_that_count() -> None:
+    one = Search(CONTACTS, way("email", "emailaddress1"), "a@b", ("accountid", "fullname"))
+    (query,) = one.queries()
+    assert query.startswith("contacts?$select=contactid,emailaddress1,_accountid_value,fullname&")
+    assert query.endswith("&$top=50")
+
+
+def test_a_custom_table_is_asked_for_inactive_records_too() -> None:
+    one = Search(entity("new_things"), way("attribute", "new_code"), "7")
+    assert asked(one) == ["new_code eq '7'&$top=50".partition("&")[0]]
+
+
+@pytest.mark.parametrize(
+    ("by", "value", "columns", "terms"),
+    [
+        ("email", "O'Hara@b.c", ("emailaddress1",), "emailaddress1 eq 'O''Hara@b.c'"),
+        ("attribute", "x%_[", ("accountnumber",), "accountnumber eq 'x%_['"),
+        ("attribute", KEY, ("contactid",), f"contactid eq {KEY}"),
+        (
+            "user",
+            "a_b%",
+            ("domainname",),
+            "domainname eq 'a_b%' or startswith(domainname,'a[_]b[%]@')",
+        ),
+        ("user", "a@b.c", ("domainname",), "domainname eq 'a@b.c'"),
+    ],
+)
+def test_a_value_is_escaped_for_the_place_it_stands_in(
+    by: By, value: str, columns: tuple[str, ...], terms: str
+) -> None:
+    assert asked(sought(by, value, *columns)) == [f"({terms}) and statecode eq 0"]
+
+
+@pytest.mark.parametrize(
+    ("by", "value", "column"),
+    [
+        ("phone", "anonymous", "telephone1"),
+        ("email", "+4930901820", "emailaddress1"),
+        ("email", "@b.c", "emailaddress1"),
+        ("attribute", "x' or 1 eq 1", "contactid"),
+    ],
+)
+def test_a_value_that_cannot_be_anybody_s_is_not_asked_for(by: By, value: str, column: str) -> None:
+    assert sought(by, value, column).queries() == []
+
+
+#: What may stand in a filter once its literals are gone.
+SKELETON = re.compile(
+    r"(?:[a-z0-9_]+ eq (?:''|[0-9a-f-]{36}|0|false)|(?:ends|starts)with\([a-z0-9_]+,''\)"
+    r"|\(|\)| and | or )*"
+)
+
+
+@given(st.sampled_from(get_args(By)), st.text(min_size=1, max_size=80))
+@example("attribute", "' or contactid ne null or telephone1 eq '")
+@example("user", "%' or 1 eq 1--")
+@example("phone", "+49 30'&$top=5000")
+@example("email", "a'@b.c&$filter=x")
+def test_no_query_ever_holds_a_value_unescaped(by: By, value: str) -> None:
+    """A literal ends where we end it, wildcards are ours, and nothing leaves its option."""
+    for query in sought(by, value, "telephone1", suffix=9, country="49").queries():
+        path, _, options = query.partition("?")
+        assert path == "contacts"
+        assert re.fullmatch(r"[\w$=()',/:@.~%-]*(&[\w$=()',/:@.~%-]*){2}", options)
+        names = [option.partition("=")[0] for option in options.split("&")]
+        assert names == ["$select", "$filter", "$top"]
+        where = unquote(options.split("&")[1].partition("=")[2])
+        literals = re.findall(r"'(?:[^']|'')*'", where)
+        assert SKELETON.fullmatch(re.sub(r"'(?:[^']|'')*'", "''", where))
+        if by == "phone":
+            assert all(re.fullmatch(r"'[+0-9%]*(\[a-z;,#\]%)?'", text) for text in literals)
+        else:
+            for text in literals:
+                plain = text[1:-1].replace("''", "'")
+                assert plain == value or re.sub(r"\[(.)\]", r"\1", plain) == f"{value}@"
+
+
+# --- what is found --------------------------------------------------------------------------------
+
+
+def row(telephone: str | None, key: str = KEY, **more: Any) -> dict[str, Any]:
+    return {"contactid": key, "telephone1": telephone, **more}
+
+
+def test_one_row_that_fits_is_a_match_with_the_columns_asked_for() -> None:
+    one = Search(CONTACTS, way("phone"), "+4930901820", ("accountid", "emailaddress1", "fullname"))
+    found = one.answer([row("+49 30 901820", fullname="Ada", _accountid_value="a")])
+    expected = {"contactid": KEY, "fullname": "Ada", "accountid": "a"}
+    assert found == expected | status("SingleMatch")
+
+
+def test_two_that_fit_are_several_and_none_of_them_is_told() -> None:
+    one = sought("phone", "+4930901820")
+    found = one.answer([row("+4930901820"), row("004930901820", OTHER_KEY)])
+    assert found == {"LookupStatus": "MultiMatch", "outcome": "MultiMatch"}
+
+
+def test_a_row_that_merely_ends_alike_is_none() -> None:
+    one = sought("phone", "+4930901820", suffix=8)
+    assert one.answer([row("+3330901820"), row(None, OTHER_KEY)]) == status("NoMatch")
+
+
+def test_the_same_number_goes_before_one_that_is_alike() -> None:
+    one = sought("phone", "+4930901820", suffix=8)
+    found = one.answer([row("030 901820", OTHER_KEY), row("+49 30 901820")])
+    assert found == {"contactid": KEY} | status("SingleMatch")
+
+
+def test_a_match_among_more_rows_than_were_read_is_not_known_to_be_the_only_one() -> None:
+    one = sought("phone", "+4930901820")
+    assert one.answer([row("+4930901820")], more=True) == status("MultiMatch")
+    assert one.answer([row("+4930901821")], more=True) == status("NoMatch")
+
+
+def test_a_user_s_whole_name_goes_before_the_part_before_the_at_sign() -> None:
+    one = sought("user", "ada", "domainname")
+    rows = [
+        {"contactid": KEY, "domainname": "ada@example.com"},
+        {"contactid": OTHER_KEY, "domainname": "ADA"},
+    ]
+    assert one.answer(rows)["contactid"] == OTHER_KEY
+    assert one.answer(rows[:1])["contactid"] == KEY
+    assert one.answer([{"contactid": KEY, "domainname": "adam@example.com"}]) == status("NoMatch")
+
+
+# --- the way that is gone -------------------------------------------------------------------------
+
+STEP = load(
+    """
+name = "p"
+[[step]]
+name = "WHO"
+on = "created"
+method = "GET"
+entity = "contacts"
+[[step.lookup]]
+by = "phone"
+columns = ["telephone1"]
+[[step.lookup]]
+by = "email"
+columns = ["emailaddress1"]
+[[step.lookup]]
+by = "attribute"
+value = "{{Attributes.id}}"
+columns = ["contactid"]
+"""
+).steps[0]
+
+
+@pytest.mark.parametrize(
+    ("values", "by"),
+    [
+        ({"CustomerEndpoint": {"Address": "+4930901820"}, "Attributes": {"id": KEY}}, "phone"),
+        ({"CustomerEndpoint": {"Address": "a@b.c"}, "Attributes": {"id": KEY}}, "email"),
+        ({"CustomerEndpoint": {"Address": "anonymous"}, "Attributes": {"id": KEY}}, "attribute"),
+        ({"Attributes": {"id": KEY}}, "attribute"),
+    ],
+)
+def test_the_first_way_whose_value_can_be_somebody_s_is_gone(
+    values: dict[str, Any], by: str
+) -> None:
+    found = search(CONTACTS, STEP.ways, Names(values), {"fullname", "lookupstatus"})
+    assert found is not None
+    assert (found.way.by, found.returning) == (by, ("fullname",))
+
+
+def test_values_that_are_nobody_s_ask_nothing_and_no_value_waits() -> None:
+    nobody = search(CONTACTS, STEP.ways, Names({"CustomerEndpoint": {"Address": "anonymous"}}))
+    assert nobody is not None
+    assert nobody.queries() == []
+    assert search(CONTACTS, STEP.ways, Names({"Attributes": {"id": " "}})) is None

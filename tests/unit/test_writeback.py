@@ -1,0 +1,243 @@
+"""What a pipeline writes back to Connect: which attributes, when, and when not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any
+
+import orjson
+import pytest
+
+from pipelines.contact import Contact
+from pipelines.fact import Fact
+from pipelines.identity import record_id
+from pipelines.legs import told_to_others
+from pipelines.loader import PipelineError, load
+from pipelines.plan import LIVE_WITHIN_S, Terms, plan
+from pipelines.write import Kind, Write
+from pipelines.writeback import MOST_BYTES
+
+
+Makes = Callable[..., Fact]
+Told = Callable[..., Contact]
+CarryOut = Callable[[Contact, Iterable[Write], dict[str, Any]], None]
+
+LIVE = Terms(live=True)
+
+#: When the call of the facts began, and when an agent answered it (s since 1970).
+BEGAN = datetime.fromisoformat("2026-01-02T03:00:00Z").timestamp()
+ANSWERED = BEGAN + 20
+
+CREATE = """
+[[step]]
+name = "MAKE"
+on = "created"
+method = "POST"
+entity = "phonecalls"
+body = '{"subject": "{{ContactId}}"}'
+"""
+TABLE = 'ms_id = "{{ContactId}}"\nms_activity_id = "{{MAKE-Response.activityid}}"\n'
+
+
+def pipeline(table: str = TABLE, steps: str = CREATE) -> Any:
+    return load(f'name = "p"\n{steps}\n[writeback]\n{table}')
+
+
+def written(contact: Contact, now: float = BEGAN + 1, table: str = TABLE, **terms: Any) -> Any:
+    """The attributes that are due."""
+    result = plan(contact, [pipeline(table)], now, Terms(**{"live": True, **terms}))
+    found = [write.columns for write in result.writes if write.kind is Kind.ATTRIBUTES]
+    return found[0] if found else None
+
+
+def later_leg(event: Makes, kind: str, contact: Contact, **detail: Any) -> list[Fact]:
+    """What a leg that came of the contact tells it."""
+    leg = "00000000-0000-4000-8000-000000000001"
+    linked = {"contactId": leg, "initialContactId": contact.id, "previousContactId": contact.id}
+    began = {"initiationTimestamp": "2026-01-02T03:00:10.000Z"}
+    return told_to_others(event(kind, **linked, **began, **detail))
+
+
+def test_attributes_go_after_the_records_they_name(event: Makes, told: Told) -> None:
+    contact = told(event("INITIATED"))
+    writes = plan(contact, [pipeline()], BEGAN + 1, LIVE).writes
+    assert [write.kind for write in writes] == [Kind.CREATE, Kind.ATTRIBUTES]
+    key = record_id(contact.id, "p", "MAKE")
+    assert writes[1].columns == {"ms_id": contact.id, "ms_activity_id": key}
+    assert writes[1].key == contact.id
+
+
+def test_they_go_to_the_first_contact_of_the_chain(event: Makes, told: Told) -> None:
+    contact = told(event("INITIATED", initialContactId="first"))
+    assert plan(contact, [pipeline()], BEGAN, LIVE).writes[1].key == "first"
+
+
+def test_only_what_differs_from_our_own_ledger_is_written(
+    event: Makes, told: Told, carry_out: CarryOut
+) -> None:
+    contact = told(event("INITIATED"))
+    table = TABLE + 'agent = "{{Agent.ARN}}"'
+    carry_out(contact, plan(contact, [pipeline(table)], BEGAN, LIVE).writes, {})
+    assert written(contact, table=table) is None
+    contact.observe(event("CONNECTED_TO_AGENT"))
+    assert set(written(contact, ANSWERED, table)) == {"agent"}
+
+
+def test_a_value_that_is_gone_is_emptied_and_one_that_never_was_is_left_alone(
+    event: Makes, told: Told, carry_out: CarryOut
+) -> None:
+    table = 'reason = "{{DisconnectReason}}"\nnobody = "{{CustomerId}}"'
+    contact = told(event("INITIATED", disconnectReason="OTHER"))
+    carry_out(contact, plan(contact, [pipeline(table)], BEGAN, LIVE).writes, {})
+    contact.observe(event("INITIATED", initiationTimestamp="2026-01-02T03:00:01.403Z"))
+    assert written(contact, table=table) == {"reason": ""}
+
+
+@pytest.mark.parametrize(
+    ("kind", "after", "is_written"),
+    [
+        ("INITIATED", LIVE_WITHIN_S, True),
+        ("INITIATED", LIVE_WITHIN_S + 1, False),
+        ("CONNECTED_TO_AGENT", 20 + LIVE_WITHIN_S, True),
+        ("CONNECTED_TO_AGENT", 21 + LIVE_WITHIN_S, False),
+        ("DISCONNECTED", 0.0, False),
+    ],
+)
+def test_they_are_written_within_a_minute_of_beginning_or_answer_and_never_after_the_end(
+    event: Makes, told: Told, kind: str, after: float, is_written: bool
+) -> None:
+    contact = told(event("INITIATED"), event(kind))
+    assert bool(written(contact, BEGAN + after)) == is_written
+
+
+def test_what_was_never_written_has_expired_with_the_contact(event: Makes, told: Told) -> None:
+    contact = told(event("DISCONNECTED"))
+    assert plan(contact, [pipeline()], BEGAN, LIVE).expired == ["p/writeback"]
+
+
+def test_a_contact_that_is_over_asks_for_nothing_more(
+    event: Makes, record: Makes, told: Told, carry_out: CarryOut
+) -> None:
+    contact = told(event("INITIATED"))
+    table = TABLE + 'queue = "{{Queue}}"'
+    carry_out(contact, plan(contact, [pipeline(table)], BEGAN, LIVE).writes, {})
+    contact.observe(record())
+    result = plan(contact, [pipeline(table)], BEGAN, LIVE)
+    assert result.expired == []
+    assert Kind.ATTRIBUTES not in {write.kind for write in result.writes}
+
+
+def test_nothing_is_written_back_in_a_replay(event: Makes, told: Told) -> None:
+    contact = told(event("INITIATED"))
+    assert written(contact, live=False) is None
+    contact.replayed = True
+    assert written(contact) is None
+
+
+def test_a_refused_table_is_not_tried_again(event: Makes, told: Told) -> None:
+    contact = told(event("INITIATED"))
+    contact.effects["p/writeback"] = "refused"
+    assert written(contact) is None
+
+
+def test_a_side_leg_writes_nothing(event: Makes, told: Told) -> None:
+    assert written(told(event("INITIATED", initiationMethod="MONITOR"))) is None
+
+
+def test_an_id_is_told_once_its_record_is_there(event: Makes, told: Told) -> None:
+    contact = told(event("INITIATED"))
+    contact.ledger.update()
+    steps = CREATE.replace('on = "created"', 'on = "completed"')
+    result = plan(contact, [pipeline(steps=steps)], BEGAN, LIVE)
+    assert [write.columns for write in result.writes] == [{"ms_id": contact.id}]
+
+
+# --- legs ---
+
+
+def test_only_the_newest_leg_that_is_on_writes(event: Makes, told: Told) -> None:
+    contact = told(event("INITIATED"))
+    for fact in later_leg(event, "INITIATED", contact):
+        contact.observe(fact)
+    assert written(contact) is None
+
+
+def test_a_leg_whose_successor_has_gone_writes_everything_anew(
+    event: Makes, told: Told, carry_out: CarryOut
+) -> None:
+    contact = told(event("INITIATED"))
+    carry_out(contact, plan(contact, [pipeline()], BEGAN, LIVE).writes, {})
+    gone = {"disconnectTimestamp": "2026-01-02T03:02:00.000Z"}
+    for kind, detail in (("INITIATED", {}), ("DISCONNECTED", gone)):
+        for fact in later_leg(event, kind, contact, **detail):
+            contact.observe(fact)
+    assert set(written(contact, BEGAN + 120 + LIVE_WITHIN_S)) == {"ms_id", "ms_activity_id"}
+    assert written(contact, BEGAN + 121 + LIVE_WITHIN_S) is None
+
+
+def test_earlier_legs_and_side_legs_do_not_count(event: Makes, told: Told) -> None:
+    contact = told(event("INITIATED"))
+    assert later_leg(event, "INITIATED", contact, initiationMethod="DISCONNECT") == []
+    (fact,) = later_leg(event, "INITIATED", contact)
+    earlier = fact.body.replace(b"03:00:10", b"02:59:59")
+    contact.observe(Fact(contact.id, fact.register, fact.version, earlier, fact.at))
+    assert written(contact)
+
+
+def test_a_leg_tells_its_previous_and_its_first_contact(event: Makes) -> None:
+    leg = event("INITIATED", contactId="c", initialContactId="A", previousContactId="b")
+    facts = told_to_others(leg)
+    assert [(fact.contact_id, fact.register) for fact in facts] == [("a", "leg/c"), ("b", "leg/c")]
+    assert told_to_others(event("INITIATED", initialContactId=leg.contact_id)) != []
+    assert told_to_others(event("QUEUED", initialContactId="a")) == []
+    assert told_to_others(event("INITIATED")) == []
+
+
+# --- size ---
+
+
+def test_all_attributes_together_stay_within_32_kb(event: Makes, told: Told) -> None:
+    contact = told(event("INITIATED"))
+    half = "é" * (MOST_BYTES // 4)
+    table = f'a = "{half}"\nb = "{half}"\nc = "{{{{ContactId}}}}"\n'
+    due = written(contact, table=table)
+    assert set(due) == {"a", "c"}
+    assert sum(len((n + v).encode()) for n, v in due.items()) <= MOST_BYTES
+
+
+def test_the_flows_own_attributes_take_their_room(event: Makes, told: Told) -> None:
+    attributes = {"Attributes": {"big": "x" * (MOST_BYTES - 10)}, "AskedOn": "created"}
+    contact = told(event("INITIATED"))
+    contact.observe(_answered(contact, attributes))
+    assert written(contact, table='long = "0123456789"\nok = "1"\n') == {"ok": "1"}
+
+
+def _answered(contact: Contact, data: dict[str, Any]) -> Fact:
+    at = "2026-01-02T03:00:02.000Z"
+    return Fact(contact.id, "enrichment/attributes", at, orjson.dumps(data), at)
+
+
+# --- the table ---
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ('"a b" = "x"', "'a b' is no attribute name"),
+        ('a = "{{Custmer}}"', "a: there is no name 'Custmer'"),
+        ('a = "{{NONE-Response.x}}"', "there is no step before this one"),
+        ('a = "{{"', "a: "),
+        ("a = 1", "a must be a text"),
+        ("", "writeback is a table"),
+    ],
+)
+def test_a_table_that_cannot_work_is_refused_with_its_attribute(table: str, message: str) -> None:
+    with pytest.raises(PipelineError, match=message):
+        pipeline(table)
+
+
+def test_lookups_keep_the_columns_that_attributes_name() -> None:
+    steps = '[[step]]\nname = "L"\non = "created"\nmethod = "GET"\nentity = "contacts"\n'
+    loaded = pipeline('who = "{{L-Response.fullname}}"', steps + 'query = "?$select=fullname"\n')
+    assert loaded.steps[0].reads == {"fullname"}

@@ -1,0 +1,79 @@
+"""What a flow asks: the event that Amazon Connect gives a Lambda, read.
+
+Its form is the Administrator Guide's ("connect-lambda-functions"); the parameters' names are the
+CornerstoneCX D365 module's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pipelines.contact import Contact
+from pipelines.decode.seal import seal
+from pipelines.fact import EVENT, Fact
+from worker.flow.errors import Declined
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One question of a flow.
+
+    Attributes:
+        contact: The contact the flow is run for, as far as the flow knows it.
+        operation: ``lookup`` or ``addnote`` (``ms_operation``).
+        entity: Logical name of the table it is about, "" for the usual one (``entity``).
+        customer_id: Primary key of the customer, "" if not known (``ms_contact_id``).
+        customer_entity: Logical name of the customer's table (``ms_customer_entity_name``).
+        timeline: Whether an activity is wanted (``CreateTimeline``; only "false" says no).
+        subject: An annotation's subject (``subject``).
+        text: An annotation's text (``notetext``).
+    """
+
+    contact: Contact
+    operation: str = ""
+    entity: str = ""
+    customer_id: str = ""
+    customer_entity: str = "contact"
+    timeline: bool = True
+    subject: str = ""
+    text: str = ""
+
+
+def read(event: Any) -> Asked:
+    """The question in a flow's event.
+
+    Raises:
+        Declined: It is no flow's event.
+    """
+    details = _table(_table(event).get("Details"))
+    parameters = {
+        name: value.strip()
+        for name, value in _table(details.get("Parameters")).items()
+        if isinstance(value, str)
+    }
+    return Asked(
+        _contact(_table(details.get("ContactData"))),
+        operation=parameters.get("ms_operation", "").lower(),
+        entity=parameters.get("entity", "").lower(),
+        customer_id=parameters.get("ms_contact_id", "").lower(),
+        customer_entity=parameters.get("ms_customer_entity_name", "").lower() or "contact",
+        timeline=parameters.get("CreateTimeline", "").lower() != "false",
+        subject=parameters.get("subject", ""),
+        text=parameters.get("notetext", ""),
+    )
+
+
+def _table(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _contact(data: Mapping[str, Any]) -> Contact:
+    """A contact that has begun. The flow does not know when, so no column says so."""
+    fact = seal(data.get("ContactId"), f"{EVENT}INITIATED", "", dict(data), "")
+    if not isinstance(fact, Fact):
+        raise Declined("the event is not a contact flow's")
+    contact = Contact(fact.contact_id)
+    contact.observe(fact)
+    return contact

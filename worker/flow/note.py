@@ -1,0 +1,49 @@
+"""A note on the customer, with what the flow wants to say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipelines.entity import entity
+from pipelines.identity import note_id
+from pipelines.ledger import digest
+from pipelines.odata import GUID
+from worker.dynamics.errors import Exists
+from worker.dynamics.protocol import Request
+from worker.flow.asked import Asked
+from worker.flow.customers import customers
+from worker.flow.desk import Desk
+from worker.flow.errors import Declined
+
+
+ANNOTATION = entity("annotations")
+
+#: The subject if the flow gives none.
+SUBJECT = "Amazon Connect"
+
+
+async def add(asked: Asked, desk: Desk) -> dict[str, Any]:
+    """Hang the note on the customer; said twice, it is one note.
+
+    Raises:
+        Declined: There is nothing to say, or nobody to hang it on.
+        DynamicsError: Dynamics refuses it, or does not answer.
+    """
+    table = customers(asked.customer_entity).table
+    if not GUID.fullmatch(asked.customer_id):
+        raise Declined("a note needs ms_contact_id, the customer's primary key")
+    if not asked.text:
+        raise Declined("a note needs notetext")
+    customer = f"{table.set}({asked.customer_id})"
+    said = {
+        "subject": (asked.subject or SUBJECT)[: ANNOTATION.lengths["subject"]],
+        "notetext": asked.text[: ANNOTATION.lengths["notetext"]],
+    }
+    key = note_id(customer, digest([asked.contact.id, said]))
+    body = {ANNOTATION.key: key, **said, f"objectid_{table.logical}@odata.bind": f"/{customer}"}
+    outcome = "Created"
+    try:
+        await desk.send(Request("POST", ANNOTATION.set, body=body))
+    except Exists:
+        outcome = "Exists"
+    return {"outcome": outcome, "entity": ANNOTATION.logical, ANNOTATION.key: key}
