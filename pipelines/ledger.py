@@ -100,8 +100,8 @@ def contradict(contact: Contact, late: Contact, before: Columns) -> bool:
     """
     contradicted = False
     for name, theirs in contact.ledger.items():
-        if name not in late.ledger:
-            continue
+        if name not in late.ledger or late.ledger[name].state in ("sent", "found"):
+            continue  # a create changes nothing about a record that is there
         known = before.get(name, {})
         for column, written in late.ledger[name].columns.items():
             sent = written == UNKNOWN or written != known.get(column)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pipelines import plan
+from pipelines import ledger, plan
 from pipelines.fact import Fact
 from pipelines.identity import record_id
 from simulated import simulate
@@ -58,6 +58,10 @@ def no_version_condition(patch: Patch) -> None:
         return save(self, entry, row)
 
     patch.setattr(MemoryStore, "_save", force)
+
+
+def no_intent(patch: Patch) -> None:
+    patch.setattr(ledger, "intend", lambda _contact, _writes: False)
 
 
 def claim_not_checked_before_sending(patch: Patch) -> None:
@@ -108,6 +112,7 @@ def checkpoint_without_lease(patch: Patch) -> None:
     [
         (checkpoint_before_save, "I2"),
         (no_version_condition, "I1 I2 I5"),
+        (no_intent, "I1"),
         (claim_not_checked_before_sending, "I5"),
         (update_without_if_match, "I6"),
         (stale_record_wins, "I1 I2 I5"),

@@ -330,6 +330,17 @@ def test_what_a_latecomer_and_others_wrote_differently_is_unknown(
     assert found is (theirs != after)
 
 
+@pytest.mark.parametrize("state", ["sent", "found"])
+def test_a_latecomer_whose_create_met_the_record_of_others_wrote_nothing(
+    contact: Contact, state: str
+) -> None:
+    record = known(contact, columns={"subject": "1"})
+    latecomer = Contact(contact.id)
+    known(latecomer, columns={"subject": UNKNOWN}).state = state
+    assert not contradict(contact, latecomer, {})
+    assert record.columns == {"subject": "1"}
+
+
 # --- letting go ---------------------------------------------------------------------------------
 
 

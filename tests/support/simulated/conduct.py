@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from simulated.loop import Process
@@ -95,6 +96,7 @@ class Conduct:
     _claims: dict[str, _Claim] = field(default_factory=dict)
     _bans: dict[Process, _Ban] = field(default_factory=dict)
     _entered: dict[object, float] = field(default_factory=dict)
+    _in_hand: list[tuple[Process, Request]] = field(default_factory=list)
     _passed: dict[object, float] = field(default_factory=dict)
 
     def claims(self, process: Process, entry: Entry) -> None:
@@ -116,6 +118,22 @@ class Conduct:
             self.story.breach("I5", f"{process.name} sends for {contact} without a claim")
         elif self.story.time() > claim.at_s + LAST_START_S + ROUNDING_S:
             self.story.breach("I5", f"{process.name} sends for {contact} when its claim may lapse")
+
+    @contextmanager
+    def in_hand(self, process: Process, request: Request) -> Iterator[None]:
+        """While a process has a request in hand, be it stopped just before it sends."""
+        self._in_hand.append((process, request))
+        try:
+            yield
+        finally:
+            self._in_hand.remove((process, request))
+
+    def may_yet(self, key: str, *, create: bool) -> bool:
+        """Whether a process has a request in hand that creates, or changes, a record."""
+        return any(
+            key_of(request) == key and is_create(request) is create and not process.dead
+            for process, request in self._in_hand
+        )
 
     def passed_gate(self) -> None:
         """A request, or a probe, is past the gate and needs a token."""

@@ -171,7 +171,8 @@ class Entrance:
     async def send(self, request: Request, *, timeout_s: float) -> Answer:
         """See ``Dynamics``."""
         self._conduct.enters(self._process, request)
-        return await self._client.send(request, timeout_s=timeout_s)
+        with self._conduct.in_hand(self._process, request):
+            return await self._client.send(request, timeout_s=timeout_s)
 
     async def user_id(self) -> str:
         """See ``Dynamics``."""

@@ -36,10 +36,13 @@ class People:
         settled = [key for key in calls if self._settled(key)]
         if not settled:
             return
-        key = rng.choice(settled)
-        if rng.random() < 0.5:
+        key, conduct = rng.choice(settled), self.services.conduct
+        deletes = rng.random() < 0.5
+        if conduct.may_yet(key, create=deletes):
+            return  # what is sent only after the person came undoes what that person did
+        if deletes:
             self.services.story.tell("somebody", f"deletes {key[:8]}")
-            self.services.conduct.deleted.add(key)
+            conduct.deleted.add(key)
             memory.delete("phonecalls", key)
             return
         column = rng.choice(LASTING)
