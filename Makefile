@@ -63,7 +63,7 @@ mutants: .venv/mutants.stamp ## Break pure core and leases on purpose to try the
 
 bench: .venv/dev.stamp ## Measure
 	@$(BIN)/python tests/benchmarks/bench.py
-	@$(BIN)/python tests/benchmarks/sharing.py
+	@PYTHONPATH=tests/support $(BIN)/python tests/benchmarks/sharing.py
 
 locks: ## Lock the dependencies anew; needs uv
 	$(LOCK) pyproject.toml --extra sandbox --output-file infra/locks/run.txt --upgrade

@@ -9,6 +9,27 @@ import pytest
 from worker.sandbox import traffic
 
 
+#: Tests that run the same lines so often that measuring them takes longer than running them;
+#: other tests measure those lines.
+UNMEASURED = (
+    "tests/integration/dynamodb/test_dynamodb_contract.py",
+    "tests/integration/test_leases_sharing.py",
+    "tests/property/",
+    "tests/simulation/",
+    "tests/unit/leases/test_lease_model.py",
+    "tests/unit/leases/test_leased_stream.py",
+    "tests/unit/runtime/test_connect_fleet.py",
+    "tests/unit/test_decode_split.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out of the coverage what need not be in it."""
+    for item in items:
+        if item.nodeid.startswith(UNMEASURED):
+            item.add_marker(pytest.mark.no_cover)
+
+
 @pytest.fixture(scope="session")
 def every_kind() -> dict[str, traffic.History]:
     """One history of each kind of contact, the same in every run. Read only."""

@@ -9,14 +9,13 @@ processors do nothing but note their records. Figures are aims: to miss one is n
 from __future__ import annotations
 
 import asyncio
-import inspect
 import os
 import shutil
 import sys
 import tempfile
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
@@ -31,13 +30,13 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from tests.integration.conftest import REGION, free_port, kinesis_mock
+from fleet.services import free_port, kinesis_mock
 from tests.integration.judge.kcl.daemon import NO_JAVA, Daemon, Services, installed
 from worker import aws
 from worker.sandbox.children import child
 from worker.sandbox.command import settings
 from worker.sandbox.dataverse import create_dataverse
-from worker.sandbox.embedded import CREDENTIALS, embedded_aws
+from worker.sandbox.embedded import CREDENTIALS, REGION, embedded_aws
 from worker.sandbox.server import serve
 from worker.sandbox.stage import COMMAND
 from worker.sandbox.traffic import history
@@ -133,13 +132,12 @@ class Ground:
 @asynccontextmanager
 async def ground(folder: Path) -> AsyncIterator[Ground]:
     """Kinesis and DynamoDB on this machine, each in a process of its own."""
-    run_kinesis = contextmanager(inspect.unwrap(kinesis_mock))
-    with run_kinesis() as kinesis_url:
-        async with (
-            embedded_aws() as cloud,
-            aws.client("kinesis", endpoint_url=kinesis_url) as kinesis,
-        ):
-            yield Ground(kinesis_url, cloud.environment["AWS_ENDPOINT_URL"], kinesis, folder)
+    async with (
+        kinesis_mock() as kinesis_url,
+        embedded_aws() as cloud,
+        aws.client("kinesis", endpoint_url=kinesis_url) as kinesis,
+    ):
+        yield Ground(kinesis_url, cloud.environment["AWS_ENDPOINT_URL"], kinesis, folder)
 
 
 @asynccontextmanager

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.contact import UNKNOWN, Contact, Parked, Record
+from pipelines.contact import UNKNOWN, Contact, Parked, Record, State
 from pipelines.ledger import (
     CHANGING,
     NULL,
@@ -332,7 +332,7 @@ def test_what_a_latecomer_and_others_wrote_differently_is_unknown(
 
 @pytest.mark.parametrize("state", ["sent", "found"])
 def test_a_latecomer_whose_create_met_the_record_of_others_wrote_nothing(
-    contact: Contact, state: str
+    contact: Contact, state: State
 ) -> None:
     record = known(contact, columns={"subject": "1"})
     latecomer = Contact(contact.id)

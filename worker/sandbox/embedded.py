@@ -33,11 +33,13 @@ HOST: Final = "127.0.0.1"
 SHARDS: Final = 2
 STREAMS: Final = (EVENTS, RECORDS)
 
+REGION: Final = "eu-central-1"
+
 #: What makes AWS's own clients find it; account and key are invented.
 CREDENTIALS: Final = {
     "AWS_ACCESS_KEY_ID": "invented",
     "AWS_SECRET_ACCESS_KEY": "invented",
-    "AWS_DEFAULT_REGION": "eu-central-1",
+    "AWS_DEFAULT_REGION": REGION,
 }
 
 #: Most messages in one request (Kinesis API Reference "PutRecords", SQS "SendMessageBatch").
@@ -123,7 +125,7 @@ async def embedded_aws() -> AsyncIterator[Cloud]:
                 await kinesis.create_stream(StreamName=stream, ShardCount=SHARDS)
             queue = await sqs.create_queue(QueueName=RECORDINGS)
             queue_url = str(queue["QueueUrl"])
-            region = {"LocationConstraint": CREDENTIALS["AWS_DEFAULT_REGION"]}
+            region = {"LocationConstraint": REGION}
             await s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration=region)
             yield Cloud(kinesis, sqs, s3, queue_url, _environment(url, queue_url))
 
@@ -145,7 +147,7 @@ def _client(service: str, url: str) -> Any:
     return get_session().create_client(
         service,
         endpoint_url=url,
-        region_name=CREDENTIALS["AWS_DEFAULT_REGION"],
+        region_name=REGION,
         aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
     )

@@ -237,8 +237,10 @@ def test_i8_the_commands_tell_standard_error_nothing_of_anybody(
     bodies: list[bytes],
     hosts: set[str],
     place: Path,
+    moto_server: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", moto_server)  # where Contact Lens' files are looked for
     for module in (cli, operator):  # the commands log errors only: hear all there is
         monkeypatch.setattr(module, "configure", lambda _level: configure("debug"))
     (place / "archive.jsonl").write_bytes(b"\n".join(bodies))

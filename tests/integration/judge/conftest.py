@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
 from collections.abc import AsyncIterator
 
 import pytest
@@ -22,7 +20,6 @@ async def judged(
     kinesis_mock: str, moto_process: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Trial]:
     """Two streams of four shards, contacts that keep coming, and nobody yet who reads them."""
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # else moto's line per request
     async with trial(
         tmp_path_factory.mktemp("judged"),
         kinesis_url=kinesis_mock,

@@ -7,9 +7,9 @@ import shutil
 
 import pytest
 
-from tests.integration.conftest import REGION
 from tests.integration.judge.kcl.daemon import NO_JAVA
 from tests.integration.judge.kcl.story import Story, stage, tell
+from worker.sandbox.embedded import CREDENTIALS, REGION
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,6 @@ def story(kinesis_mock: str, moto_process: str, tmp_path_factory: pytest.TempPat
             return await tell(there, tmp_path_factory.mktemp("kcl"))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_ACCESS_KEY_ID", "invented")
-        patch.setenv("AWS_SECRET_ACCESS_KEY", "invented")
-        patch.setenv("AWS_DEFAULT_REGION", REGION)
+        for name, value in CREDENTIALS.items():
+            patch.setenv(name, value)
         return asyncio.run(happen())
