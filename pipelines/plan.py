@@ -138,7 +138,7 @@ class _Planner:
             for step in pipeline.steps
             if step.method == "POST" and step.table is not None
         }
-        self.read: dict[tuple[str, bool], Names] = {}
+        self.read: dict[str, Names] = {}
         self.answers = self.known_answers()
         self.blocked_records: set[str] = set()
 
@@ -214,11 +214,11 @@ class _Planner:
 
     # --- what steps see ---
 
-    def names(self, step: Step, *, lenient: bool = False) -> Names:
-        known = self.read.get((step.on, lenient))
+    def names(self, step: Step) -> Names:
+        known = self.read.get(step.on)
         if known is None:
             values = self.values | object_names(self.things, step.on) | self.answers
-            known = self.read[step.on, lenient] = Names(values, lenient=lenient)
+            known = self.read[step.on] = Names(values)
         return known
 
     def known_answers(self) -> dict[str, dict[str, Any]]:
@@ -296,19 +296,21 @@ class _Planner:
     def fill(self, step: Step, desired: Desired) -> None:
         """Lay the step's columns over the record's."""
         lenient = self.contact.record is not None
-        names = self.names(step, lenient=lenient)
+        names = self.names(step)
         for column, compiled in step.body.items():
             value = render_data(compiled, names, lenient=lenient)
             if value is HELD and self.patience_over(step):
-                value = render_data(compiled, self.names(step, lenient=True), lenient=True)
+                value = render_data(compiled, names, lenient=True)
             if value == [] and is_party_list(column):
                 value = ABSENT  # nobody is known: leave whom Dynamics puts there by itself
             if value is HELD:
-                if column not in desired.columns:
+                if desired.columns.get(column) is None:
+                    desired.columns.pop(column, None)
                     desired.held.add(column)
                 self.wait(step, f"{column}: for a name without a value")
             elif value is ABSENT:
-                desired.columns.setdefault(column, None)
+                if column not in desired.held:
+                    desired.columns.setdefault(column, None)
             else:
                 desired.held.discard(column)
                 desired.columns[column] = value

@@ -225,6 +225,21 @@ def test_what_was_sent_stays_while_its_successor_is_held(
     assert planned(contact, held).writes == []
 
 
+def test_what_was_sent_stays_while_one_step_is_held_and_another_has_no_value(
+    event: Makes, told: Told, carry_out: CarryOut
+) -> None:
+    contact = told(event("DISCONNECTED"))
+    carry_out(contact, planned(contact, CREATE).writes, {})
+    held = CREATE.replace('"Call"', '"Call from {{Queue}}"')
+    absent = UPDATE.replace('"subcategory": "{{Queue}}"', '"subject": "{{CustomerId}}"')
+    (update,) = planned(contact, held, absent).writes
+    assert update.columns == {"category": "VOICE"}
+    held = UPDATE.replace('"subcategory": "{{Queue}}"', '"subject": "Call from {{Queue}}"')
+    absent = CREATE.replace('"Call"', '"{{CustomerId}}"')
+    (update,) = planned(contact, absent, held).writes
+    assert update.columns == {"category": "VOICE"}
+
+
 def test_held_text_goes_out_when_its_time_is_over(event: Makes, told: Told) -> None:
     text = CREATE.replace('"Call"', '"{{Channel}} for {{ Agent }}{{Queue}}"') + 'within = "5m"'
     contact = told(event("DISCONNECTED"))

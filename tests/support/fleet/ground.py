@@ -21,7 +21,7 @@ from worker.leases.dynamodb import create_lease_table, open_leases
 from worker.leases.protocol import LeaseTable
 from worker.sandbox.command import settings
 from worker.sandbox.dataverse import Dataverse, create_dataverse
-from worker.sandbox.embedded import CREDENTIALS
+from worker.sandbox.embedded import CREDENTIALS, REGION
 from worker.sandbox.server import serve
 from worker.sandbox.stage import SHORT_WITHIN, WITHIN
 from worker.sandbox.traffic import EVENTS, RECORDS
@@ -136,7 +136,7 @@ def _client(service: str, url: str) -> AbstractAsyncContextManager[Any]:
     client: AbstractAsyncContextManager[Any] = get_session().create_client(
         service,
         endpoint_url=url,
-        region_name=CREDENTIALS["AWS_DEFAULT_REGION"],
+        region_name=REGION,
         aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
     )

@@ -18,7 +18,7 @@ from typing import Final
 
 from worker.errors import ConfigError
 from worker.sandbox.children import child, end
-from worker.sandbox.embedded import CREDENTIALS, HOST
+from worker.sandbox.embedded import HOST, REGION
 
 
 KINESIS_MOCK: Final = "kinesis-local@0.6.2"
@@ -82,7 +82,7 @@ def kinesis_mock_environment(port: int) -> dict[str, str]:
         "KINESIS_MOCK_PLAIN_PORT": str(port),
         "KINESIS_MOCK_TLS_PORT": str(free_port()),
         "LOG_LEVEL": "ERROR",
-        "AWS_REGION": CREDENTIALS["AWS_DEFAULT_REGION"],
+        "AWS_REGION": REGION,
         **{f"{call}_DURATION": "10ms" for call in ("CREATE_STREAM", "SPLIT_SHARD", "MERGE_SHARDS")},
     }
 
