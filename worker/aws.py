@@ -6,11 +6,13 @@ import os
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import cache
 from typing import Any, Final
 
 from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 from botocore import exceptions
+from botocore.loaders import Loader, create_loader
 from botocore.parsers import ResponseParserError
 
 from worker.errors import ConfigError
@@ -75,6 +77,7 @@ async def client(
         ConfigError: There is no Region.
     """
     session = get_session()
+    session.register_component("data_loader", _models(session.get_config_variable("data_path")))
     region = region or session.get_config_variable("region") or os.environ.get("AWS_REGION")
     made = session.create_client(
         service, endpoint_url=endpoint_url, region_name=region, config=_config(attempts)
@@ -101,6 +104,12 @@ def may_pass(failure: BaseException) -> bool:
     them while we wait, and nothing is skipped meanwhile.
     """
     return isinstance(failure, FAILURES) and code(failure) not in WRONG_REQUEST
+
+
+@cache
+def _models(path: str | None) -> Loader:
+    """The services' models: each session would read them anew, which takes most of its making."""
+    return create_loader(path)
 
 
 def _config(attempts: int) -> AioConfig:
