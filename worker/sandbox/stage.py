@@ -100,7 +100,7 @@ async def stage(folder: Path, *, within: str = SHORT_WITHIN) -> AsyncIterator[St
                 **cloud.environment,
                 "AWS_ENDPOINT_URL_CONNECT": connect_url,
                 **settings(url, ca),
-                "CONNECT_DYNAMICS_CONNECT_SHARE": "0.5",
+                "CONNECT_DYNAMICS_CONNECT_SHARE": "1",  # nobody else asks this one
                 "CONNECT_DYNAMICS_STATE": state,
                 "CONNECT_DYNAMICS_METRICS": "127.0.0.1:0",
                 "CONNECT_DYNAMICS_PIPELINES": _pipelines(folder, within),
