@@ -89,12 +89,14 @@ async def test_a_killed_workers_shards_are_read_again_within_failover_and_taker_
     victim = busiest(judged)
     faults = judged.ground.dataverse.faults
     faults.sometimes(latency(SLOW_S), 1)
-    # Of what Dynamics takes at a time each worker has its part, so each has some in hand.
-    await judged.watch.until(lambda: judged.ground.in_flight >= DOP_HINT, SHARE_LIMIT_S)
-    places = list(judged.watch.held(victim.name))
-    killed, wall = time.monotonic(), time.time()
-    victim.send(signal.SIGKILL)
-    faults.clear()
+    try:
+        # Of what Dynamics takes at a time each worker has its part, so each has some in hand.
+        await judged.watch.until(lambda: judged.ground.in_flight >= DOP_HINT, SHARE_LIMIT_S)
+        places = list(judged.watch.held(victim.name))
+        killed, wall = time.monotonic(), time.time()
+        victim.send(signal.SIGKILL)
+    finally:
+        faults.clear()
     limit_s = FAILOVER_S + TAKE_S + ALLOWED_S
     after_s = await taken_over(judged, victim, places, killed, limit_s)
     record_property(f"kill -9: each shard read again within {limit_s:.0f} s", told(after_s))
