@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+import threading
+
+from collections.abc import Generator
 from random import Random
 
 import pytest
@@ -23,11 +27,23 @@ UNMEASURED = (
 )
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave out of the coverage what need not be in it."""
-    for item in items:
-        if item.nodeid.startswith(UNMEASURED):
-            item.add_marker(pytest.mark.no_cover)
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    """Leave out of the coverage what need not be in it.
+
+    pytest-cov's own ``no_cover`` does not: it starts coverage twice in a worker of xdist, and
+    stops it once.
+    """
+    if not item.nodeid.startswith(UNMEASURED):
+        return (yield)
+    tracing, of_threads = sys.gettrace(), threading.gettrace()
+    sys.settrace(None)
+    threading.settrace(None)
+    try:
+        return (yield)
+    finally:
+        sys.settrace(tracing)
+        threading.settrace(of_threads)
 
 
 @pytest.fixture(scope="session")
