@@ -28,8 +28,8 @@ UNMEASURED = (
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
-    """Leave out of the coverage what need not be in it.
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Leave out of the coverage what need not be in it, with its fixtures.
 
     pytest-cov's own ``no_cover`` does not: it starts coverage twice in a worker of xdist, and
     stops it once.
