@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import ssl
 import threading
@@ -19,12 +20,16 @@ import trustme
 
 from worker.dynamics.auth import RETRY_PAUSE_S, MsalTokens
 from worker.dynamics.errors import DynamicsError, Unauthorized, Unavailable
+from worker.dynamics.http import MAX_ANSWER_BYTES
 from worker.dynamics.secret import Credential, parse_credential
 from worker.errors import ConfigError
 
 
 SCOPE = "https://org.crm.dynamics.com/.default"
 GOOD = "good-secret"
+
+#: What every gzip file begins with (RFC 1952).
+GZIP = b"\x1f\x8b"
 
 
 class Entra(BaseHTTPRequestHandler):
@@ -71,6 +76,8 @@ class Entra(BaseHTTPRequestHandler):
     def send(self, status: int, body: bytes) -> None:
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
+        if body.startswith(GZIP):
+            self.send_header("Content-Encoding", "gzip")
         self.send_header("Set-Cookie", "stsservicecookie=estsfd; path=/; secure")
         self.end_headers()
         self.wfile.write(body)
@@ -327,6 +334,19 @@ async def test_an_answer_that_is_no_json_passes(rig: Rig, entra: type[Entra]) ->
     entra.raw = b"<html>"
     with pytest.raises(Unavailable, match="JSONDecodeError"):
         await rig.token()
+
+
+@pytest.mark.parametrize("packed", [False, True])
+async def test_an_answer_without_end_is_dropped_and_passes(
+    rig: Rig, entra: type[Entra], *, packed: bool
+) -> None:
+    endless = b'{"access_token": "' + bytes(MAX_ANSWER_BYTES) + b'"}'
+    entra.raw = gzip.compress(endless) if packed else endless
+    with pytest.raises(Unavailable, match="ReadError"):
+        await rig.token()
+    entra.raw = b""
+    rig.time.now += RETRY_PAUSE_S
+    assert await rig.token() == "token-2"
 
 
 async def test_an_unknown_tenant_is_for_the_operator(entra: type[Entra], ca_file: Path) -> None:

@@ -25,7 +25,7 @@ from jwt.exceptions import PyJWTError
 from msal.exceptions import MsalServiceError
 
 from worker.dynamics.errors import DynamicsError, Unauthorized, Unavailable
-from worker.dynamics.http import no_cookies, require_https, tls_context
+from worker.dynamics.http import BoundedClient, no_cookies, require_https, tls_context
 from worker.dynamics.secret import Credential
 from worker.errors import ConfigError
 
@@ -128,8 +128,9 @@ class MsalTokens:
         self._scope = scope
         self._clock = clock
         self._renewed = renewed
-        # Not MSAL's own: that one keeps cookies, and CA variables overrule its ``verify``.
-        self._http = httpx.Client(
+        # Not MSAL's own: that one keeps cookies, reads without a bound, and CA variables overrule
+        # its ``verify``.
+        self._http = BoundedClient(
             verify=tls_context(ca_file), cookies=no_cookies(), timeout=HTTP_TIMEOUT_S
         )
         self._credential: Credential | None = None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT_S = 5.0
 
 MAX_CONNECTIONS = 64
+
+#: Discovery and tokens take some kilobytes.
+MAX_ANSWER_BYTES = 1024 * 1024
+CHUNK_BYTES = 64 * 1024
 
 
 def make_http(
@@ -42,6 +47,29 @@ def make_http(
         timeout=httpx.Timeout(None, connect=CONNECT_TIMEOUT_S),
         transport=transport,
     )
+
+
+class BoundedClient(httpx.Client):
+    """A client, for MSAL, whose answers are never larger than ``MAX_ANSWER_BYTES``, unpacked."""
+
+    def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
+        """See ``httpx.Client``.
+
+        Raises:
+            httpx.ReadError: The answer is larger.
+        """
+        body = bytearray()
+        response = super().send(request, **{**options, "stream": True})
+        with closing(response):
+            for chunk in response.iter_bytes(CHUNK_BYTES):
+                body += chunk
+                if len(body) > MAX_ANSWER_BYTES:
+                    raise httpx.ReadError("too large an answer", request=request)
+        headers = httpx.Headers(response.headers)
+        headers.pop("content-encoding", None)
+        return httpx.Response(
+            response.status_code, headers=headers, content=bytes(body), request=request
+        )
 
 
 def tls_context(ca_file: Path | None) -> ssl.SSLContext:
