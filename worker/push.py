@@ -34,6 +34,7 @@ from worker.dynamics.gate import Gate, State
 from worker.dynamics.requests import request_for
 from worker.dynamics.writer import Writer, park
 from worker.errors import StoreUnavailable
+from worker.pace import unless
 from worker.stores.protocol import ContactStore, Entry, Saved
 from worker.telemetry.health import beat
 
@@ -132,9 +133,9 @@ class Push:
             while not stop.is_set():
                 beat()
                 if self.gate.state is not State.OPEN:  # nothing is claimed while nothing is taken
-                    await _first(self.gate.reopen(self.probe), stop.wait())
+                    await unless(stop, self.gate.reopen(self.probe))
                 elif not await self._start(group):
-                    await _first(self._rest(), stop.wait())
+                    await unless(stop, self._rest())
 
     async def drain(self, stop: asyncio.Event | None = None) -> None:
         """Push until nothing is due any more, now or after a pause that runs, or ``stop`` is set.
@@ -145,14 +146,14 @@ class Push:
         while not stop.is_set():
             async with asyncio.TaskGroup() as group:
                 while not stop.is_set() and await self._start(group):
-                    await _first(self.gate.reopen(self.probe), stop.wait())
+                    await unless(stop, self.gate.reopen(self.probe))
             following = await self.store.next_due()
             if following is None:
                 return
             pause_s = max(0.0, following - self.clock())
             if pause_s > LONG_PAUSE_S:
                 _log.error("push.waiting", seconds=round(pause_s), why="an earlier run's claims")
-            await _first(self.sleep(pause_s), stop.wait())
+            await unless(stop, self.sleep(pause_s))
 
     # --- which contacts ---
 
@@ -190,7 +191,7 @@ class Push:
         pause_s = LOOK_AGAIN_S
         if following is not None:
             pause_s = min(pause_s, max(SHORTEST_PAUSE_S, following - self.clock()))
-        await _first(self._news.wait(), self.sleep(pause_s))
+        await unless(self._news, self.sleep(pause_s))
 
     async def _guarded(self, contact_id: str) -> None:
         try:
@@ -357,16 +358,3 @@ class Push:
             contact.effects[step] = "expired"
             self.sent.expired += 1
             _log.info("push.expired", contact_id=contact.id, step=step)
-
-
-async def _first(*calls: Coroutine[Any, Any, Any]) -> None:
-    """Run until the first is done; the others are cancelled. A failure is raised."""
-    tasks = [asyncio.ensure_future(call) for call in calls]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    for task in done:
-        task.result()

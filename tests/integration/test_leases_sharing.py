@@ -17,8 +17,8 @@ import pytest
 from worker import aws
 from worker.leases.dynamodb import create_lease_table, open_leases
 from worker.leases.position import Position
+from worker.pace import Clock
 from worker.sources.leased import LeasedStream
-from worker.sources.pace import Clock
 from worker.sources.protocol import Message
 
 

@@ -18,8 +18,8 @@ from simulated import simulate
 
 #: Seeds that show what was found by one, should it come back; they stay for good.
 REGRESSIONS = {
-    3: "a worker whose clock was behind took our own closing for a person's and wrote a note",
-    190: "a worker stopped on the verge of sending wrote an old record over a newer one",
+    10: "a worker stopped on the verge of sending opened again what others had closed",
+    23: "a worker whose clock was behind took our own closing for a person's and wrote a note",
     726: "a late create met the record of others, and a person's edit was written over to mend it",
 }
 

@@ -11,7 +11,7 @@ from worker.leases.lease import Lease
 from worker.leases.protocol import LeasesUnavailable, LeaseTable, Refused
 from worker.leases.tenure import Tenure
 from worker.leases.watch import Watch
-from worker.sources.pace import Clock
+from worker.pace import Clock
 
 
 #: Added to the wait for a lease to lapse, so that it has when we look.

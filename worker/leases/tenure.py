@@ -16,7 +16,7 @@ from typing import Final
 from worker.leases.lease import Lease
 from worker.leases.position import Position
 from worker.leases.protocol import LeaseLost, LeasesUnavailable, LeaseTable, Refused
-from worker.sources.pace import Backoff, Clock
+from worker.pace import Backoff, Clock
 
 
 #: Renewals per ``failover_s``, and so the tries there are before a lease lapses. As KCL has it.

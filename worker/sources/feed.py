@@ -10,9 +10,9 @@ from typing import Any, Final, Protocol, TypedDict, TypeVar
 
 import structlog
 
+from worker.pace import Clock
 from worker.sources.budget import Budget
 from worker.sources.insist import ignore, insist
-from worker.sources.pace import Clock
 from worker.sources.shards import Shard, from_listing
 from worker.telemetry.health import connected
 

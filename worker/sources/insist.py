@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from worker import aws
 from worker.errors import StoreUnavailable
-from worker.sources.pace import Backoff, Clock, unless
+from worker.pace import Backoff, Clock, unless
 from worker.telemetry.health import beat
 
 

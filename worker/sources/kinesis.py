@@ -16,9 +16,9 @@ from typing import Final, Unpack
 
 import structlog
 
+from worker.pace import unless
 from worker.sources.bookmark import StoredBookmark
 from worker.sources.feed import Feed, Kinesis, Reading
-from worker.sources.pace import unless
 from worker.sources.positions import (
     NOW,
     SHARD_END,

@@ -24,9 +24,9 @@ from worker.leases.protocol import LeaseLost, LeaseTable
 from worker.leases.sync import end_shard, sync_leases
 from worker.leases.taker import Taker
 from worker.leases.tenure import Tenure
+from worker.pace import unless
 from worker.sources.feed import Feed, Kinesis, Reading
 from worker.sources.insist import ignore
-from worker.sources.pace import unless
 from worker.sources.positions import (
     EARLIEST,
     NOW,

@@ -24,8 +24,8 @@ import structlog
 
 from worker import aws
 from worker.errors import StoreUnavailable
+from worker.pace import Backoff, Clock, alongside, unless
 from worker.sources.insist import ignore, insist
-from worker.sources.pace import Backoff, Clock, alongside, unless
 from worker.sources.protocol import Handle, Message
 from worker.telemetry.health import connected
 

@@ -20,7 +20,7 @@ from botocore.exceptions import ClientError
 
 from worker import aws
 from worker.errors import ConfigError, StoreUnavailable, WorkerError
-from worker.sources.pace import Backoff, Clock
+from worker.pace import Backoff, Clock
 from worker.stores.layout import Item
 
 

@@ -24,7 +24,7 @@ from uuid import uuid4
 import structlog
 
 from worker.errors import StoreUnavailable
-from worker.sources.pace import Clock
+from worker.pace import Clock
 from worker.stores.connection import Connection, together, where
 from worker.stores.layout import Item, number, packed, text, unpacked
 

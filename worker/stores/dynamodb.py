@@ -25,7 +25,7 @@ from pipelines.contact import Contact
 from pipelines.identity import tombstone
 from worker import aws
 from worker.errors import StoreUnavailable
-from worker.sources.pace import Clock
+from worker.pace import Clock
 from worker.stores import layout
 from worker.stores.connection import Connection, Refused, together, where
 from worker.stores.contents import Barred, Contents, chunk_keys

@@ -11,7 +11,7 @@ import pytest
 
 from pipelines.contact import Contact, Parked
 from worker.errors import StoreUnavailable
-from worker.sources.pace import Clock
+from worker.pace import Clock
 from worker.stores import contents
 from worker.stores.dynamodb import DynamoStore
 from worker.stores.protocol import Entry, Quarantined, Saved

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from pipelines.contact import Contact
 from worker import aws
 from worker.errors import ConfigError, StoreUnavailable
-from worker.sources.pace import Clock
+from worker.pace import Clock
 from worker.stores import open_store
 from worker.stores.connection import AT_ONCE, EMPTY_ANSWERS
 from worker.stores.dynamodb import DynamoStore

@@ -12,10 +12,10 @@ from itertools import count, groupby
 from typing import Final
 
 from fleet.ground import Ground
+from worker.pace import unless
 from worker.sandbox.embedded import KINESIS_BATCH, SQS_BATCH, TICK_S
 from worker.sandbox.scenario import BEGIN_WITHIN_S, Scenario, tell
 from worker.sandbox.traffic import RECORDINGS, Leg, Sent
-from worker.sources.pace import unless
 
 
 #: A shard that got nothing for so long (s) gets its last message again.

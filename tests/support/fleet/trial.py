@@ -17,7 +17,7 @@ from fleet.ground import Ground, ground
 from fleet.producer import Producer
 from fleet.watch import Watch
 from worker.claims import CLAIM_S
-from worker.sources.pace import alongside
+from worker.pace import alongside
 
 
 #: Longest time (s) for a worker to start and come to its share.

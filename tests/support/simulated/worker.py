@@ -30,10 +30,10 @@ from worker.dynamics.shared import SharedGate
 from worker.dynamics.writer import Writer
 from worker.ingest import Ingest
 from worker.leases.memory import MemoryLeases
+from worker.pace import Clock
 from worker.push import Push
 from worker.sandbox.traffic import START
 from worker.sources.leased import LeasedStream
-from worker.sources.pace import Clock
 from worker.stores.memory import MemoryStore
 from worker.stores.protocol import ContactStore, Entry
 

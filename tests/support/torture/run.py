@@ -21,7 +21,7 @@ from torture.fire import Fire
 from torture.outcome import Outcome, counts, judge
 from torture.plan import plan
 from torture.versions import add_step, journal, tell_in_versions
-from worker.sources.pace import alongside
+from worker.pace import alongside
 
 
 WORKERS: Final = 3

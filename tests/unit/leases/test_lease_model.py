@@ -22,7 +22,7 @@ from worker.leases.position import Position
 from worker.leases.protocol import LeaseLost
 from worker.leases.taker import Taker
 from worker.leases.tenure import Tenure
-from worker.sources.pace import Clock
+from worker.pace import Clock
 
 
 KEY = "shardId-0"

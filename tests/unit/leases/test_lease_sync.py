@@ -14,7 +14,7 @@ from worker.leases.memory import MemoryLeases
 from worker.leases.position import END, TRIM_HORIZON, Position
 from worker.leases.sync import ParentMissing, end_shard, sync_leases
 from worker.leases.tenure import Tenure
-from worker.sources.pace import Clock
+from worker.pace import Clock
 from worker.sources.shards import Shard
 
 

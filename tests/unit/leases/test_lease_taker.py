@@ -14,7 +14,7 @@ from worker.leases.memory import MemoryLeases
 from worker.leases.position import Position
 from worker.leases.protocol import LeasesUnavailable, Refused
 from worker.leases.taker import Taker
-from worker.sources.pace import Clock
+from worker.pace import Clock
 
 
 Virtually = Callable[[Coroutine[Any, Any, Any]], Any]

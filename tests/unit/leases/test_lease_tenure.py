@@ -15,7 +15,7 @@ from worker.leases.memory import MemoryLeases
 from worker.leases.position import END, TRIM_HORIZON, Position
 from worker.leases.protocol import LeaseLost, LeasesUnavailable, Refused
 from worker.leases.tenure import Tenure
-from worker.sources.pace import Clock
+from worker.pace import Clock
 
 
 Virtually = Callable[[Coroutine[Any, Any, Any]], Any]

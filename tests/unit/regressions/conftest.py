@@ -25,9 +25,9 @@ from worker.dynamics.protocol import Answer, Request
 from worker.dynamics.writer import Writer
 from worker.ingest import Ingest, Tally
 from worker.leases.memory import MemoryLeases
+from worker.pace import Clock
 from worker.push import Push
 from worker.sources.leased import LeasedStream
-from worker.sources.pace import Clock
 from worker.stores.memory import MemoryStore
 from worker.stores.protocol import Quarantined
 

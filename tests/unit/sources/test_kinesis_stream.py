@@ -20,9 +20,9 @@ import structlog
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from worker.errors import StoreUnavailable
+from worker.pace import Clock
 from worker.sources.budget import Budget
 from worker.sources.kinesis import KinesisStream
-from worker.sources.pace import Clock
 from worker.sources.positions import SHARD_END
 from worker.sources.protocol import Message
 

@@ -15,7 +15,7 @@ import structlog
 from botocore.exceptions import ClientError
 
 from worker.errors import StoreUnavailable
-from worker.sources.pace import Clock
+from worker.pace import Clock
 from worker.sources.protocol import Message
 from worker.sources.sqs import SqsQueue
 
