@@ -6,9 +6,9 @@ import asyncio
 import socket
 import time
 
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -34,9 +34,11 @@ from worker.errors import ConfigError, StoreUnavailable
 from worker.files import S3Files
 from worker.ingest import Ingest
 from worker.leases.dynamodb import open_leases
+from worker.pace import Clock
 from worker.push import Push
 from worker.settings import Settings
 from worker.signals import stopping_on_signals
+from worker.sources.insist import insist
 from worker.sources.kinesis import KinesisStream
 from worker.sources.leased import LeasedStream
 from worker.sources.protocol import Source
@@ -82,6 +84,7 @@ class Service:
         shared: Keeps the gate true to the other workers', if there may be any.
         metrics: What is measured.
         health: Watches the loops.
+        begin: What push waits for before it begins; it returns once ``stop`` is set.
         census: Counts what the store holds.
     """
 
@@ -93,6 +96,7 @@ class Service:
     shared: SharedGate | None = None
     metrics: Metrics = field(default_factory=Metrics)
     health: Health = field(default_factory=Health)
+    begin: Callable[[asyncio.Event], Awaitable[None]] | None = None
     census: Census = field(init=False)
 
     def __post_init__(self) -> None:
@@ -130,7 +134,7 @@ class Service:
             if self.shared is not None:
                 await self.shared.join()
                 sharing = start("gate", self.shared.run(), SILENCE_S)
-            push = start("push", self.push.run(stop), PUSH_SILENCE_S)
+            push = start("push", self._push(stop), PUSH_SILENCE_S)
             house = start("housekeeping", self._keep_house(), EXPIRE_EVERY_S + SILENCE_S)
             census = start("census", self.census.run(), SILENCE_S)
             await stop.wait()
@@ -139,6 +143,11 @@ class Service:
             await asyncio.wait((push,))
             if self.shared is not None:
                 sharing.cancel()
+
+    async def _push(self, stop: asyncio.Event) -> None:
+        if self.begin is not None:
+            await self.begin(stop)
+        await self.push.run(stop)
 
     async def _keep_house(self) -> None:
         while True:
@@ -170,27 +179,48 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
             connect(settings, answered=metrics.answered, renewed=metrics.token) as connection,
             _amazon_connect(settings, metrics, connection.gate) as amazon,
         ):
-            push = await _push(settings, store, connection, amazon, pipelines)
+            push = _push(settings, store, connection, amazon, pipelines)
             push.latency, push.wrote = metrics.latency, metrics.wrote
             buckets = frozenset(settings.recording_buckets) or None
             writes_back = any(pipeline.writeback for pipeline in pipelines)
             ingest = Ingest(store, buckets, legs=writes_back, news=push.news)
             sources = _sources(settings, store, metrics)
             shared = _shared(settings, store, connection)
-            yield Service(store, sources, ingest, push, settings.drain_s, shared, metrics)
+            begin = partial(begin_pipelines, push)
+            yield Service(
+                store, sources, ingest, push, settings.drain_s, shared, metrics, begin=begin
+            )
     finally:
         await store.close()
 
 
-async def _push(
+async def begin_pipelines(push: Push, stop: asyncio.Event) -> None:
+    """Find in the store since when each pipeline applies to live contacts, however long it takes.
+
+    If ``stop`` is set first, nothing is known and nothing must be pushed.
+    """
+    now = datetime.fromtimestamp(push.clock(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    since = {}
+    for pipeline in push.pipelines:
+        remember = partial(push.store.remember, f"pipeline/{pipeline.name}", now)
+        kept = await insist(remember, stop=stop, clock=Clock(), report=_waits)
+        if kept is None:
+            return
+        since[pipeline.name] = kept
+    push.terms = replace(push.terms, since=since)
+
+
+def _waits(code: str) -> None:
+    _log.warning("service.waits_for_store", code=code)
+
+
+def _push(
     settings: Settings,
     store: ContactStore,
     connection: Connection,
     amazon: Connect,
     pipelines: list[Pipeline],
 ) -> Push:
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    since = {p.name: await store.remember(f"pipeline/{p.name}", now) for p in pipelines}
     return Push(
         store=store,
         writer=Writer(
@@ -203,7 +233,7 @@ async def _push(
         probe=connection.probe,
         desktop=_desktop(settings, amazon),
         pipelines=pipelines,
-        terms=Terms(settings.constants, live=True, since=since),
+        terms=Terms(settings.constants, live=True),
         connect=amazon,
         enrichment=Enrichment(amazon, pipelines, settings.connect_patience_s),
     )

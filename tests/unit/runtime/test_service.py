@@ -7,6 +7,7 @@ import os
 import signal
 
 from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,6 +24,7 @@ from worker.service import (
     EXPIRE_EVERY_S,
     SECRET_WARNING_DAYS,
     Service,
+    begin_pipelines,
     serve,
     warn_of_secret,
 )
@@ -113,6 +115,38 @@ async def test_a_batch_that_cannot_be_saved_does_not_hold_up_the_end(
     source = Memory([[Message(call.begun(), "memory:1")]])
     assert await run(serving(rig, source), 5) <= DRAIN_S
     assert not source.acknowledged
+
+
+async def test_push_waits_for_a_store_that_is_away_when_the_worker_starts(
+    rig: Rig, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remember, clock = rig.store.remember, asyncio.get_running_loop().time
+
+    async def away_for_a_minute(name: str, value: str) -> str:
+        if clock() < 60:
+            assert not rig.dynamics.requests
+            raise StoreUnavailable("no answer")
+        return await remember(name, value)
+
+    monkeypatch.setattr(rig.store, "remember", away_for_a_minute)
+    service = serving(rig, Memory([[Message(call.begun(), "memory:1")]]))
+    service.begin = partial(begin_pipelines, rig.push)
+    await run(service, 120)
+    assert set(rig.push.terms.since) == {"phonecall"}
+    assert rig.push.terms.constants == {"AppId": "app"}
+
+
+async def test_a_worker_whose_store_never_answers_ends_when_it_is_told_to(
+    rig: Rig, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(_name: str, _value: str) -> str:
+        raise StoreUnavailable("no answer")
+
+    monkeypatch.setattr(rig.store, "remember", away)
+    service = serving(rig, Memory([[Message(call.begun(), "memory:1")]]))
+    service.begin = partial(begin_pipelines, rig.push)
+    assert await run(service, 100) == pytest.approx(0, abs=1)
+    assert not rig.dynamics.requests
 
 
 async def test_a_closed_gate_does_not_hold_up_the_end(rig: Rig, call: Call) -> None:
