@@ -134,7 +134,7 @@ class Service:
             if self.shared is not None:
                 await self.shared.join()
                 sharing = start("gate", self.shared.run(), SILENCE_S)
-            push = start("push", self._push(stop), PUSH_SILENCE_S)
+            push = start("push", self._begin_and_push(stop), PUSH_SILENCE_S)
             house = start("housekeeping", self._keep_house(), EXPIRE_EVERY_S + SILENCE_S)
             census = start("census", self.census.run(), SILENCE_S)
             await stop.wait()
@@ -144,7 +144,7 @@ class Service:
             if self.shared is not None:
                 sharing.cancel()
 
-    async def _push(self, stop: asyncio.Event) -> None:
+    async def _begin_and_push(self, stop: asyncio.Event) -> None:
         if self.begin is not None:
             await self.begin(stop)
         await self.push.run(stop)

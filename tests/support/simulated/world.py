@@ -104,11 +104,11 @@ class _World:
         last_s = max((message.at_s for message in self.traffic.sent), default=0.0)
         self.nemesis = Nemesis(self.services, self.fleet)
         peace_s = self.nemesis.begin(max(over_s, last_s))
-        visits = [rng.random() * peace_s for _ in range(3)] if rng.random() < 0.4 else []
-        for at_s in visits:
-            self.loop.outside(at_s, self.people.interfere)
-        self.peace_s = peace_s + 1
-        self.loop.outside(max(last_s, *visits, 0.0) + 1, self._wait_for_peace)
+        if rng.random() < 0.4:
+            for _ in range(3):
+                self.loop.outside(rng.random() * peace_s, self.people.interfere)
+        self.until_s = peace_s + PEACE_S
+        self.loop.outside(peace_s + 1, self._begin_peace)
 
     def run(self) -> None:
         try:
@@ -127,17 +127,8 @@ class _World:
         record = self.services.stream.put(shard, body)
         self.story.tell("kinesis", f"{shard.name} gets {record.sequence}")
 
-    def _wait_for_peace(self) -> None:
-        """Until trouble is over, or there is nothing left that it could hinder."""
-        idle = not self._undone() and len(self.fleet.running()) == len(self.fleet.hosts)
-        if idle or self.loop.time() >= self.peace_s:
-            self._begin_peace()
-        else:
-            self.loop.outside(LOOK_S, self._wait_for_peace)
-
     def _begin_peace(self) -> None:
         self.story.tell("nemesis", "rests")
-        self.until_s = self.loop.time() + PEACE_S
         for weather in self.services.weathers.values():
             weather.clear()
         self.services.dataverse.mood.clear()

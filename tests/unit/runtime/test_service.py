@@ -14,6 +14,7 @@ import pytest
 
 from structlog.testing import capture_logs
 
+from pipelines.plan import Terms
 from worker import service as service_module
 from worker.dynamics.errors import Unauthorized
 from worker.dynamics.memory import Failure
@@ -121,10 +122,12 @@ async def test_push_waits_for_a_store_that_is_away_when_the_worker_starts(
     rig: Rig, call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     remember, clock = rig.store.remember, asyncio.get_running_loop().time
+    since = {"phonecall": "2026-01-02T03:00:00Z"}  # the call began then
+    await remember("pipeline/phonecall", since["phonecall"])
 
     async def away_for_a_minute(name: str, value: str) -> str:
         if clock() < 60:
-            assert not rig.dynamics.requests
+            assert not rig.dynamics.requests  # which dates hold is not known yet
             raise StoreUnavailable("no answer")
         return await remember(name, value)
 
@@ -132,8 +135,8 @@ async def test_push_waits_for_a_store_that_is_away_when_the_worker_starts(
     service = serving(rig, Memory([[Message(call.begun(), "memory:1")]]))
     service.begin = partial(begin_pipelines, rig.push)
     await run(service, 120)
-    assert set(rig.push.terms.since) == {"phonecall"}
-    assert rig.push.terms.constants == {"AppId": "app"}
+    assert rig.push.terms == Terms({"AppId": "app"}, live=True, since=since)
+    assert len(rig.calls) == 1
 
 
 async def test_a_worker_whose_store_never_answers_ends_when_it_is_told_to(
