@@ -11,6 +11,26 @@ from typing import Protocol
 from pipelines.contact import Contact
 
 
+@dataclass(frozen=True, slots=True)
+class FaultNote:
+    """A bug of ours that the last rounds of a contact ended in; kept beside it, not in it.
+
+    Attributes:
+        what: ``our bug: TypeError at module:line`` or what is the matter with the stored form;
+            never a value.
+        tries: How many rounds in a row.
+        since: Wall-clock time (s) of the first of them.
+        tried: The builds (release and pipelines) that met it, oldest first.
+        parked: No build of ``tried`` tries it again by itself.
+    """
+
+    what: str
+    tries: int
+    since: float
+    tried: tuple[str, ...] = ()
+    parked: bool = False
+
+
 @dataclass(slots=True)
 class Entry:
     """A contact with what the store knows beside it.
@@ -23,6 +43,11 @@ class Entry:
         claim: Token of the worker pushing it, or "".
         claimed_until: Wall-clock time (s) at which the claim lapses; 0.0 without a claim.
         expires_at: Wall-clock time (s) after which it may be removed, unless due or parked.
+        fault: The bug that its last rounds ended in; None: they did not. With one it is listed
+            by ``parked``, waits out its pauses whatever comes in, and never expires.
+        unreadable: Why its stored form cannot be read by this release, "" if it can. Then
+            ``contact`` is an empty one that stands for it, and ``save`` leaves it alone.
+        newer: It cannot be read because a newer release wrote it: it is not damaged.
     """
 
     contact: Contact
@@ -32,6 +57,9 @@ class Entry:
     claim: str = ""
     claimed_until: float = 0.0
     expires_at: float | None = None
+    fault: FaultNote | None = None
+    unreadable: str = ""
+    newer: bool = False
 
 
 class Saved(enum.Enum):
@@ -41,6 +69,7 @@ class Saved(enum.Enum):
     CONFLICT = "conflict"  # someone saved another version since it was loaded: load and fold again
     REFUSED = "refused"  # this store can never hold it (too large): quarantine its facts
     FORGOTTEN = "forgotten"  # it was forgotten for good: leave it at that
+    UNREADABLE = "unreadable"  # what is stored cannot be read by this release: nothing was changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +111,29 @@ class ContactStore(Protocol):
     """
 
     async def load(self, contact_ids: Sequence[str]) -> list[Entry]:
-        """The entries of these contacts, one per distinct id, new ones empty with version 0."""
+        """The entries of these contacts, one per distinct id, new ones empty with version 0.
+
+        One that cannot be read does not hold up the others: see ``Entry.unreadable``.
+        """
         ...
 
     async def save(self, entries: Sequence[Entry]) -> list[Saved]:
         """Save each entry if its version is still the stored one; the others are not held up.
 
         A saved entry's ``version`` is raised in place.
+        """
+        ...
+
+    async def put_back(
+        self, contact_id: str, version: int, due_at: float | None, fault: FaultNote | None
+    ) -> bool:
+        """End a contact's claim and set when it is due and its fault, its contents untouched.
+
+        One small write that neither reads nor encodes the contact, so that it works for one that
+        cannot be read or encoded.
+
+        Returns:
+            False, and nothing is changed, unless the stored version is this one; it is raised.
         """
         ...
 
@@ -100,12 +145,19 @@ class ContactStore(Protocol):
         """The earliest time (s) at which something will be due and unclaimed; None if nothing."""
         ...
 
+    async def ahead(self, beyond: float, limit: int) -> list[str]:
+        """Ids of contacts that something is owed to, but not before ``beyond``: earliest first.
+
+        Either their due time or their claim lies there. Slow, and asked seldom.
+        """
+        ...
+
     async def ids(self, after: str, limit: int) -> list[str]:
         """Contact ids greater than ``after``, ascending: pages through the whole store."""
         ...
 
     async def parked(self, after: str, limit: int) -> list[str]:
-        """Ids, greater than ``after`` and ascending, of contacts with parked steps."""
+        """Ids, greater than ``after`` and ascending, of contacts with parked steps or a fault."""
         ...
 
     async def counts(self, now: float) -> Counts:

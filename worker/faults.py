@@ -1,0 +1,126 @@
+"""Faults: what nobody imagined, told as type and place, and what it may take down with it.
+
+Every loop has a *boundary*, which says what one failure inside may take with it: one contact, one
+message, one shard; never the process. What the seams declare (``worker.errors``) passes through or
+is handled before; what comes here is a bug of ours, or something that no declared error describes
+yet. Its text may quote what was being worked on, so only its type and place are ever told.
+"""
+
+from __future__ import annotations
+
+import traceback
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from worker.errors import WorkerError
+from worker.pace import Backoff, Clock
+from worker.telemetry.health import beat
+
+
+_log = structlog.get_logger(__name__)
+
+#: Boundary -> what a fault inside it takes with it, and what becomes of that.
+BOUNDARIES: Final = {
+    "contact": "one contact's round: it waits with growing pauses, then it is parked",
+    "message": "one message: it is quarantined",
+    "shard": "one shard's reader: it begins again at the checkpoint, after a pause",
+    "source": "one stream's or queue's reader: it begins again, after a pause",
+    "archive": "one file of an archive: it is quarantined, the next ones are read",
+    "enrichment": "one question to Connect: the contact goes on without the answer",
+    "desktop": "one page or write-back: it is tried again or recorded as expired",
+    "file": "one file's contents: the contact goes on with the link alone",
+    "gate": "what other workers know of Dynamics: this worker goes by what it sees itself",
+    "housekeeping": "one round of housekeeping: the next one follows",
+    "census": "one look at the store: the figures are missing until the next one",
+    "telemetry": "one answer to whoever scrapes",
+}
+
+#: Packages whose frames are told as a place; anybody else's name nothing we could mend.
+_OURS: Final = ("pipelines", "worker")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Fault:
+    """What went wrong and where; never what was in it.
+
+    Attributes:
+        kind: The exception's type.
+        place: ``module:line`` of the innermost frame of ours.
+    """
+
+    kind: str
+    place: str
+
+    def __str__(self) -> str:
+        """As it stands in logs and lists."""
+        return f"our bug: {self.kind} at {self.place}"
+
+
+def fault_of(error: BaseException) -> Fault:
+    """The fault that an exception is; of a group, its first one."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    place = "unknown"
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        module = str(frame.f_globals.get("__name__", ""))
+        if module.partition(".")[0] in _OURS:
+            place = f"{module}:{line}"
+    return Fault(type(error).__name__, place)
+
+
+class Faults:
+    """Contains faults and counts them.
+
+    Attributes:
+        counts: (boundary, fault) -> how often.
+    """
+
+    def __init__(self) -> None:
+        """None yet."""
+        self.counts: Counter[tuple[str, Fault]] = Counter()
+
+    def note(self, boundary: str, error: BaseException, **where: str) -> Fault:
+        """Count a fault and log it; ``where`` names contact, shard or file, never a value."""
+        assert boundary in BOUNDARIES  # noqa: S101 - a boundary that the table does not know
+        fault = fault_of(error)
+        self.counts[boundary, fault] += 1
+        _log.error(
+            "fault.contained", boundary=boundary, kind=fault.kind, place=fault.place, **where
+        )
+        return fault
+
+    @contextmanager
+    def contained(self, boundary: str, **where: str) -> Iterator[None]:
+        """Whatever the block raises ends the block alone; declared errors pass through.
+
+        Raises:
+            WorkerError: The block did.
+        """
+        try:
+            yield
+        except WorkerError:
+            raise
+        except Exception as error:  # noqa: BLE001 - that is what a boundary is for
+            self.note(boundary, error, **where)
+
+    async def again(
+        self, boundary: str, loop: Callable[[], Awaitable[None]], clock: Clock, **where: str
+    ) -> None:
+        """Run a loop until it returns; after a fault begin it again, after growing pauses.
+
+        Raises:
+            WorkerError: The loop did: a declared error is not this boundary's to judge.
+        """
+        backoff = Backoff(clock.chance)
+        while True:
+            with self.contained(boundary, **where):
+                await loop()
+                return
+            beat()
+            await clock.sleep(backoff.failed())
