@@ -117,8 +117,9 @@ class Worker:
 
     async def lose(self) -> None:
         """As many requests without an answer as make an outage."""
-        for _ in range(5):
-            await self.use(Unavailable("no answer"))
+        with suppress(GateClosed):
+            for _ in range(5):
+                await self.use(Unavailable("no answer"))
 
     async def end(self) -> None:
         for task in self.tasks:

@@ -21,7 +21,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from worker.dynamics.gate import LOOK_S, Gate, Reason, State
+from worker.dynamics.gate import LOOK_S, OWN, Gate, Reason, State
 from worker.dynamics.notice import Notice
 from worker.errors import StoreUnavailable
 from worker.telemetry.health import beat
@@ -230,7 +230,7 @@ class SharedGate:
         gate = self.gate
         if gate.turns == self._turns or self._keeps_quiet:
             return seen
-        closed = gate.state is State.CLOSED and gate.reason is not Reason.SURPLUS
+        closed = gate.state is State.CLOSED and gate.reason not in OWN
         if not closed and seen.reason is not Reason.NONE:
             return Notice(seen.turn + 1, hint=seen.hint)
         if not closed or (seen.reason is not Reason.NONE and gate.retry_at <= self._until + LOOK_S):
