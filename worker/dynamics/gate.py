@@ -14,7 +14,6 @@ A gate is one worker's. What it must know of the others is told by ``worker.dyna
 from __future__ import annotations
 
 import asyncio
-import enum
 import random
 import time
 
@@ -27,16 +26,18 @@ import structlog
 from worker.dynamics.budget import Budget
 from worker.dynamics.errors import (
     DynamicsError,
-    Forbidden,
     NotSent,
     Refused,
     Throttled,
     Unauthorized,
     Unavailable,
 )
+from worker.dynamics.reasons import AGAIN, TRIED, USUAL, GateClosed, Reason, State, reason_of
 from worker.dynamics.trouble import OUTAGE_AFTER, PROBE_FIRST_S, Trouble
 from worker.telemetry.health import beat
 
+
+__all__ = ("LOOK_S", "Gate", "GateClosed", "Reason", "State")
 
 _log = structlog.get_logger(__name__)
 
@@ -53,52 +54,6 @@ LOOK_S = 1.0
 
 #: Seconds of work that are worth having in hand while the budget spreads requests over time.
 IN_HAND_S = 2.0
-
-
-class State(enum.Enum):
-    """Whether requests may pass."""
-
-    OPEN = "open"
-    CLOSED = "closed"
-
-
-class Reason(enum.Enum):
-    """Why the gate is closed, NONE while it is open."""
-
-    NONE = ""
-    THROTTLED = "throttled"
-    OUTAGE = "outage"
-    UNAUTHORIZED = "unauthorized"
-    FORBIDDEN = "forbidden"
-    DOUBT = "doubt"  # a few records get no answer: a probe, at once, says whose trouble it is
-    SURPLUS = "surplus"  # more workers than Dynamics takes requests at a time: this one waits
-
-
-#: Reasons that end by themselves, as part of a usual day.
-USUAL = frozenset((Reason.NONE, Reason.THROTTLED, Reason.DOUBT, Reason.SURPLUS))
-
-#: Reasons that are this worker's alone.
-OWN = frozenset((Reason.DOUBT, Reason.SURPLUS))
-
-
-#: Reasons after which a write must be answered before more than one contact's may be sent; after
-#: the others only when there were so many pauses without such a proof between.
-TRIED = frozenset((Reason.OUTAGE, Reason.FORBIDDEN))
-AGAIN = 2
-
-
-class GateClosed(NotSent):
-    """The request was not sent.
-
-    Attributes:
-        reason: Why the gate is closed.
-        retry_at: Time on the gate's clock (s) before which it will not open.
-    """
-
-    def __init__(self, reason: Reason, retry_at: float) -> None:
-        super().__init__(f"not sent: the gate is closed ({reason.value})")
-        self.reason = reason
-        self.retry_at = retry_at
 
 
 class Gate:
@@ -309,7 +264,7 @@ class Gate:
             pause_s = max(self._trouble.floor_s(), error.retry_after_s)
             self._close(Reason.THROTTLED, pause_s, str(error))
         except DynamicsError as error:
-            self._close(_reason_of(error), self._trouble.pause_s(), str(error))
+            self._close(reason_of(error), self._trouble.pause_s(), str(error))
         else:
             # Requests sent before it closed may have been throttled meanwhile.
             if self.retry_at <= self._clock():
@@ -442,13 +397,3 @@ class Gate:
             else:
                 log("dynamics.paused", reason=reason.value, cause=cause)
         self.reason, self.cause = reason, cause
-
-
-def _reason_of(error: DynamicsError) -> Reason:
-    match error:
-        case Unauthorized():
-            return Reason.UNAUTHORIZED
-        case Forbidden():
-            return Reason.FORBIDDEN
-        case _:
-            return Reason.OUTAGE
