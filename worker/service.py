@@ -150,7 +150,8 @@ class Service:
             push = start("push", "push", partial(self._begin_and_push, stop), PUSH_SILENCE_S)
             looks = EXPIRE_EVERY_S + SILENCE_S
             house = start("housekeeping", "housekeeping", self._keep_house, looks)
-            again = start("quarantine", "housekeeping", self._take_in_again, SILENCE_S)
+            taken = TAKE_IN_EVERY_S + SILENCE_S
+            again = start("quarantine", "housekeeping", self._take_in_again, taken)
             census = start("census", "census", self.census.run, SILENCE_S)
             await stop.wait()
             for task in (house, again, census):
