@@ -24,7 +24,8 @@ from pipelines.lifecycle import milestones
 from pipelines.lookup import search
 from pipelines.objects import objects
 from pipelines.pipeline import RESPONSE, WITHIN_S, Pipeline, Step
-from pipelines.template import ABSENT, HELD, as_text, render_data
+from pipelines.template import render_data
+from pipelines.value import ABSENT, HELD, as_text
 from pipelines.view import Names, object_names, view
 from pipelines.write import Kind, Write
 from pipelines.writeback import write_for
