@@ -101,10 +101,8 @@ def _read(text: str | None) -> tuple[Version, ...] | None:
         if document["form"] != FORM:
             return None
         return tuple(
-            Version(
-                str(one["since"]), tuple((str(name), str(table)) for name, table in one["steps"])
-            )
-            for one in document["versions"]
+            Version(str(since), tuple((str(name), str(table)) for name, table in steps))
+            for since, steps in document["versions"]
         )
     except (ValueError, TypeError, KeyError):
         return None
