@@ -159,7 +159,7 @@ class _Past:
     Attributes:
         steps: The creating steps now.
         departed: Those of its versions that are not among them, oldest first.
-        since: Step -> when it was first loaded.
+        since: Step -> when it was first loaded, in the order in which they came.
         together: Pairs that stood in one version, names in lower case.
     """
 
@@ -178,19 +178,17 @@ class _Past:
 
     def before(self, step: Creating, began: str) -> Creating:
         """The step that a contact's record was made by, if there was one."""
-        came = self.since.get(step, "")
-        if not "" != began < came:
+        if not began or began >= self.since.get(step, ""):
             return step
-        followed = [s for s in self.departed if self.since[s] < came and self.follows(step, s)]
+        order = [*self.since]
+        earlier = [s for s in order[: order.index(step)] if s in self.departed]
+        followed = [s for s in earlier if self.follows(step, s)]
         rivals = [s for s in self.steps if s != step and any(self.follows(s, o) for o in followed)]
         pairs = combinations(map(_folded, followed), 2)
         if not followed or rivals or any(pair in self.together for pair in pairs):
             return step
-        return max(
-            (s for s in followed if self.since[s] <= began),
-            key=lambda s: self.since[s],
-            default=followed[0],
-        )
+        known = [s for s in followed if self.since[s] <= began]
+        return known[-1] if known else followed[0]
 
 
 @lru_cache(maxsize=256)
