@@ -37,6 +37,7 @@ from worker.ingest import Ingest
 from worker.leases.dynamodb import open_leases
 from worker.pace import Clock
 from worker.push import Push
+from worker.remembered_steps import remember_steps
 from worker.settings import Settings
 from worker.signals import stopping_on_signals
 from worker.sources.insist import insist
@@ -243,7 +244,11 @@ async def begin_pipelines(push: Push, stop: asyncio.Event) -> None:
         if kept is None:
             return
         since[pipeline.name] = kept
-    push.terms = replace(push.terms, since=since)
+    remember_all = partial(remember_steps, push.store, push.pipelines, now)
+    versions = await insist(remember_all, stop=stop, clock=Clock(), report=_waits)
+    if versions is None:
+        return
+    push.terms = replace(push.terms, since=since, versions=versions)
 
 
 def _waits(code: str) -> None:
