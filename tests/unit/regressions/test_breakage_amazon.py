@@ -101,9 +101,11 @@ def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @asynccontextmanager
 async def amazon(said: bytes) -> AsyncIterator[Client]:
-    async with answering(said) as url:
-        async with aws.client("connect", endpoint_url=url, attempts=1) as connect:
-            yield Client(connect, Quota(1.0), patience_s=5.0)
+    async with (
+        answering(said) as url,
+        aws.client("connect", endpoint_url=url, attempts=1) as connect,
+    ):
+        yield Client(connect, Quota(1.0), patience_s=5.0)
 
 
 @pytest.mark.parametrize("said", BADLY.values(), ids=BADLY)
@@ -169,8 +171,9 @@ async def test_d2_answers_of_any_other_form_leave_a_contact_that_can_be_read(odd
         contacts={CONTACT: {"CustomerEndpoint": odd, "SystemEndpoint": odd}},
         shared={CONTACT: odd if isinstance(odd, dict) else {"x": odd}},
     )
-    steps = '[[step]]\nname="A"\non="created"\nmethod="POST"\nentity="phonecalls"\nbody=\'{"subject":"{{CustomerEndpoint}} {{Attributes.x}}"}\''
-    pipeline = load(f'name = "p"\n{steps}')
+    body = '{"subject":"{{CustomerEndpoint}} {{Attributes.x}}"}'
+    steps = f'on = "created"\nmethod = "POST"\nentity = "phonecalls"\nbody = \'{body}\''
+    pipeline = load(f'name = "p"\n[[step]]\nname = "A"\n{steps}')
     enrichment = Enrichment(connect, [pipeline], patience_s=5.0)
     contact = Contact(CONTACT)
     asked = [
@@ -189,7 +192,7 @@ async def test_d2_a_bug_in_telling_the_desktop_is_a_declared_error_that_tells_no
         raise TypeError("+4930")
 
     class Broken(MemoryDesktop):
-        async def open(self, opening: object) -> None:
+        async def open(self, _opening: object) -> None:
             raise TypeError("+4930")
 
     faults = Faults()
