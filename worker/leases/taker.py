@@ -6,8 +6,8 @@ import asyncio
 
 from collections.abc import Callable, Sequence
 
-from worker.leases.choice import Choice, Situation, choose, next_lapse
 from worker.faults import Faults
+from worker.leases.choice import Choice, Situation, choose, next_lapse
 from worker.leases.lease import Lease
 from worker.leases.protocol import LeasesUnavailable, LeaseTable, Refused
 from worker.leases.tenure import Tenure

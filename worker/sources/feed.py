@@ -117,7 +117,11 @@ class Feed:
         return await insist(call, stop=stop, clock=self.clock, report=self.report)
 
     async def again(
-        self, boundary: str, loop: Callable[[], Awaitable[None]], stop: asyncio.Event, shard: str = ""
+        self,
+        boundary: str,
+        loop: Callable[[], Awaitable[None]],
+        stop: asyncio.Event,
+        shard: str = "",
     ) -> None:
         """Begin a loop anew after each bug it ends in, until it returns; it must heed ``stop``."""
         clock = stoppable(self.clock, stop)

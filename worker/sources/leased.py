@@ -179,9 +179,7 @@ class _Share:
             for tenure in self._taker.held.values():
                 tenure.leave.set()
 
-    async def _take(
-        self, tasks: asyncio.TaskGroup, handle: Handle, stop: asyncio.Event
-    ) -> None:
+    async def _take(self, tasks: asyncio.TaskGroup, handle: Handle, stop: asyncio.Event) -> None:
         """Take leases and have their shards read, until ``stop`` is set."""
         while not stop.is_set():
             self._news.clear()

@@ -46,7 +46,10 @@ def page_of(answer: Mapping[str, Any]) -> Page:
         Exception: It is none; see ``worker.aws.asked``.
     """
     return Page(
-        [Record(int(record["SequenceNumber"]), bytes(record["Data"])) for record in answer["Records"]],
+        [
+            Record(int(record["SequenceNumber"]), bytes(record["Data"]))
+            for record in answer["Records"]
+        ],
         answer.get("NextShardIterator"),
         int(answer.get("MillisBehindLatest") or 0),
         [from_parent(child) for child in answer.get("ChildShards") or ()],
