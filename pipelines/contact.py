@@ -242,6 +242,7 @@ _RECORD: Final[dict[str, _Check]] = {
     "ours": _is(bool),
     "refusals": _is(int),
     "answer": _is(dict),
+    "by": _is(str),
 }
 _PARKED: Final[dict[str, _Check]] = {
     "steps": _steps,
