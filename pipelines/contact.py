@@ -24,7 +24,8 @@ SEPARATOR = b"\n"
 #: unsent: never created by us. sent: a create left, its answer is not known.
 #: found: a create met an existing record (412), which must be read first.
 #: there: it exists. gone: a person deleted it or an operator let go of it; no more writes.
-State = Literal["unsent", "sent", "found", "there", "gone"]
+#: absent: it was looked for and is not there, and we have not created it.
+State = Literal["unsent", "sent", "found", "there", "gone", "absent"]
 
 
 @dataclass(slots=True)
@@ -90,8 +91,8 @@ class Contact:
         parked: Record address (or ``pipeline/step`` of a GET) -> ``Parked``.
         intent: Record address -> {column: digest} about to be sent by the holder of the claim.
         tries: Definitive failures in a row that are neither parked nor solved (403 so far).
-        update_only: It had ended longer ago than contacts are kept when its first fact came: its
-            records may exist although the ledger does not know, so live work creates none.
+        arrived: When (s since 1970) the first of its facts arrived, by the clocks of those who took
+            them in; None: one of them did not say, so it may have been any time ago.
         replayed: It was replayed on purpose: it gets its records however old it is.
     """
 
@@ -103,14 +104,31 @@ class Contact:
     parked: dict[str, Parked] = field(default_factory=dict)
     intent: dict[str, dict[str, str]] = field(default_factory=dict)
     tries: int = 0
-    update_only: bool = False
+    arrived: float | None = None
     replayed: bool = False
 
     def observe(self, fact: Fact) -> bool:
-        """Keep the fact if it is greater than what its register holds; whether it was.
+        """Take a fact in: keep it if it is greater than what its register holds.
 
         One thing told by two paths (S3 natively and by EventBridge) may differ in ``at`` alone.
+        What Connect answered when asked arrives whenever we ask.
+
+        Returns:
+            Whether it told anything new: it was kept, or had arrived before all others.
         """
+        before = self.arrived
+        if not fact.register.startswith(ENRICHMENT):
+            self.arrived = _earliest(before, fact.arrived) if self.facts else fact.arrived
+        return self._keep(fact) or self.arrived != before
+
+    def learn(self, other: Contact) -> None:
+        """Take in what another copy of this contact was told meanwhile."""
+        for fact in other.facts.values():
+            self._keep(fact)
+        self.arrived = _earliest(self.arrived, other.arrived)
+        self.replayed |= other.replayed
+
+    def _keep(self, fact: Fact) -> bool:
         known = self.facts.get(fact.register)
         if known is not None and not fact.exceeds(known):
             return False
@@ -156,7 +174,7 @@ class Contact:
             "parked",
             "intent",
             "tries",
-            "update_only",
+            "arrived",
             "replayed",
         ):
             if value := getattr(self, name):
@@ -168,6 +186,7 @@ class Contact:
         """The contact that ``to_bytes`` wrote."""
         head, *bodies = data.split(SEPARATOR)
         document = orjson.loads(head)
+        document.pop("update_only", None)  # of earlier releases: told by facts now, see age
         heads = document.pop("facts").items()
         facts = {
             register: Fact(contact_id, register, version, body, at)
@@ -177,3 +196,8 @@ class Contact:
             if name in document:
                 document[name] = {key: kind(**value) for key, value in document[name].items()}
         return cls(contact_id, facts, **document)
+
+
+def _earliest(one: float | None, other: float | None) -> float | None:
+    """The earlier arrival; one that nobody told may be the earliest."""
+    return None if one is None or other is None else min(one, other)

@@ -18,10 +18,11 @@ from typing import Any
 import structlog
 
 from pipelines import ledger
+from pipelines.age import KEPT_S
 from pipelines.contact import Contact
 from pipelines.lifecycle import milestones
 from pipelines.pipeline import Pipeline
-from pipelines.plan import Plan, Terms, judge_age, plan
+from pipelines.plan import Plan, Terms, plan
 from pipelines.write import LIVE_ONLY, Kind, Write
 from worker.claims import CLAIM_S, Claims
 from worker.connect import live
@@ -46,9 +47,6 @@ REQUEST_S = 60.0
 
 #: Dataverse gives up on a request after this long (s); until then it may still commit.
 SERVER_S = 120.0
-
-#: An ended contact is kept this long after its end, for late records and recordings (s).
-KEPT_S = 30 * 86_400.0
 
 #: Pause before a contact whose request got no answer, or a 403, is tried again (s).
 RETRY_S = 2.0
@@ -215,8 +213,6 @@ class Push:
         contact = entry.contact
         due_at = entry.due_at
         ledger.unsettle(contact)
-        if self.terms.live:
-            judge_age(contact, now, KEPT_S)
         parked, before = set(contact.parked), ledger.columns_of(contact)
         # Counted from before the claim is saved, however long that takes.
         last_start = self.monotonic() + CLAIM_S - SERVER_S - REQUEST_S
@@ -238,7 +234,8 @@ class Push:
         else:
             entry.due_at = self.clock() + retry_s
         if "ended" in milestones(contact):
-            entry.expires_at = self.clock() + KEPT_S
+            # A clock that is behind must not have it removed too soon.
+            entry.expires_at = max(self.clock(), contact.arrived or 0.0) + KEPT_S
         await self._claims.release(entry, parked, before)
         if retry_s is None and not agenda.writes:
             latency_s = self.clock() - due_at

@@ -96,7 +96,7 @@ def test_a_contact_survives_being_written_down(
     contact.parked["phonecalls(1)"] = Parked(["p/S"], 12.5, 400, "0x0", {"body": None}, "no")
     contact.intent["phonecalls(1)"] = {"subject": "ef"}
     contact.tries = 2
-    contact.update_only = True
+    contact.arrived = 1_767_323_045.678
     assert Contact.from_bytes(contact.id, contact.to_bytes()) == contact
 
 

@@ -25,8 +25,6 @@ from worker.sources.positions import (
     Begin,
     Checkpoints,
     begin_at_start,
-    fixed_start,
-    remembered_start,
     sequence_of,
 )
 from worker.sources.protocol import Handle
@@ -80,9 +78,8 @@ class KinesisStream:
         """
         async with self._connect() as client:
             feed = Feed(client, self._stream, **self._reading)
-            start = fixed_start(self._start, feed.clock.wall())
             kept = await feed.insist(
-                lambda: remembered_start(self._checkpoints, self._stream, start), stop
+                lambda: unless(stop, feed.start(self._checkpoints, self._start)), stop
             )
             if kept is None:
                 return

@@ -24,6 +24,7 @@ from worker.leases.protocol import LeaseLost, LeaseTable
 from worker.leases.sync import end_shard, sync_leases
 from worker.leases.taker import Taker
 from worker.leases.tenure import Tenure
+from worker.moments import Moments
 from worker.pace import unless
 from worker.sources.feed import Feed, Kinesis, Reading
 from worker.sources.insist import ignore
@@ -31,11 +32,9 @@ from worker.sources.positions import (
     EARLIEST,
     NOW,
     Begin,
-    Remembers,
     begin_at_horizon,
     begin_at_start,
     fixed_start,
-    remembered_start,
 )
 from worker.sources.protocol import Handle, Message
 from worker.sources.shard_reader import Place, ShardReader
@@ -103,7 +102,7 @@ class LeasedStream:
         stream: str,
         leases: Callable[[], AbstractAsyncContextManager[LeaseTable]],
         worker: str,
-        memory: Remembers,
+        memory: Moments,
         *,
         start: str = NOW,
         failover_s: float = FAILOVER_S,
@@ -132,9 +131,8 @@ class LeasedStream:
         """
         async with self._connect() as client, self._leases() as table:
             feed = Feed(client, self._stream, **self._reading)
-            start = fixed_start(self._start, feed.clock.wall())
             kept = await feed.insist(
-                lambda: remembered_start(self._memory, self._stream, start), stop
+                lambda: unless(stop, feed.start(self._memory, self._start)), stop
             )
             if kept is not None:
                 taker = Taker(
@@ -217,7 +215,7 @@ class _Share:
             await handle(batch)
 
         shard = tenure.lease.key
-        place = place_of(tenure.lease.checkpoint, self._start, self._clock.wall())
+        place = place_of(tenure.lease.checkpoint, self._start, self._feed.time.now())
         reader = ShardReader(self._feed, shard, place, LeasedBookmark(self._table, tenure))
         self._readers[shard] = reader
         try:

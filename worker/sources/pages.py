@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from worker.sources.shards import Shard, from_parent
@@ -11,10 +12,14 @@ from worker.sources.shards import Shard, from_parent
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A record, its sequence number as the integer that orders it inside its shard."""
+    """A record, its sequence number as the integer that orders it inside its shard.
+
+    ``arrived`` is when (s since 1970) Kinesis took it in, if it says so.
+    """
 
     sequence: int
     data: bytes
+    arrived: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +47,19 @@ class Page:
 def page_of(answer: Mapping[str, Any]) -> Page:
     """An answer of GetRecords; a null or absent NextShardIterator is the shard's end."""
     return Page(
-        [Record(int(record["SequenceNumber"]), record["Data"]) for record in answer["Records"]],
+        [
+            Record(int(record["SequenceNumber"]), record["Data"], _arrived(record))
+            for record in answer["Records"]
+        ],
         answer.get("NextShardIterator"),
         answer.get("MillisBehindLatest", 0),
         [from_parent(child) for child in answer.get("ChildShards") or ()],
     )
+
+
+def _arrived(record: Mapping[str, Any]) -> float | None:
+    at = record.get("ApproximateArrivalTimestamp")
+    return at.timestamp() if isinstance(at, datetime) else None
 
 
 def slices(records: Sequence[Record], count: int, size: int) -> Iterator[list[Record]]:

@@ -212,7 +212,8 @@ class ShardReader:
         self._resuming = self._trimmed = False
 
     def _message(self, record: Record) -> Message:
-        return Message(record.data, f"kinesis:{self._feed.name}/{self.shard}/{record.sequence}")
+        origin = f"kinesis:{self._feed.name}/{self.shard}/{record.sequence}"
+        return Message(record.data, origin, arrived=record.arrived)
 
     async def _keep(self, write: Callable[[], Awaitable[None]], stop: asyncio.Event) -> bool:
         """Keep the place; False if that failed until ``stop``."""

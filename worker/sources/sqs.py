@@ -22,6 +22,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 import structlog
 
+from pipelines.decode.arrival import seconds
 from worker import aws
 from worker.errors import StoreUnavailable
 from worker.pace import Backoff, Clock, alongside, unless
@@ -75,6 +76,7 @@ class Held:
         received_at: Monotonic time (s) of that receive; the twelve hours count from it.
         count: How often it was received.
         body: The bytes.
+        sent_at: When (s since 1970) SQS took it in, if it says so.
     """
 
     id: str
@@ -82,6 +84,7 @@ class Held:
     received_at: float
     count: int
     body: bytes
+    sent_at: float | None
 
 
 class SqsQueue:
@@ -146,7 +149,7 @@ class SqsQueue:
             MaxNumberOfMessages=BATCH,
             WaitTimeSeconds=LONG_POLL_S,
             VisibilityTimeout=self._visibility_s,
-            MessageSystemAttributeNames=["ApproximateReceiveCount"],
+            MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp"],
         )
         connected()
         return answer
@@ -165,12 +168,14 @@ class SqsQueue:
         return new
 
     def _held(self, message: dict[str, Any]) -> Held:
+        attributes = message.get("Attributes", {})
         return Held(
             id=message["MessageId"],
             receipt=message["ReceiptHandle"],
             received_at=self._clock.monotonic(),
-            count=int(message.get("Attributes", {}).get("ApproximateReceiveCount", 1)),
+            count=int(attributes.get("ApproximateReceiveCount", 1)),
             body=message["Body"].encode(),
+            sent_at=seconds(attributes.get("SentTimestamp")),
         )
 
     def _let_go(self, batch: Sequence[Held]) -> None:
@@ -198,7 +203,7 @@ class SqsQueue:
             self._let_go(batch)
 
     def _message(self, held: Held) -> Message:
-        return Message(held.body, f"sqs:{self.name}/{held.id}")
+        return Message(held.body, f"sqs:{self.name}/{held.id}", arrived=held.sent_at)
 
     async def _keep_hidden(self, client: Sqs, batch: Sequence[Held]) -> None:
         """Extend the visibility every third of it, as far as SQS allows, until cancelled."""
