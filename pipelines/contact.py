@@ -344,3 +344,8 @@ def _entries(
         except TypeError:
             raise Damaged(f"a {kind.__name__} lacks a field") from None
     return entries
+
+
+def _earliest(one: float | None, other: float | None) -> float | None:
+    """The earlier arrival; one that nobody told may be the earliest."""
+    return None if one is None or other is None else min(one, other)

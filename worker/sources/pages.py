@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from worker.sources.shards import Shard, from_parent
+
+
+_EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,21 +48,27 @@ class Page:
 
 
 def page_of(answer: Mapping[str, Any]) -> Page:
-    """An answer of GetRecords; a null or absent NextShardIterator is the shard's end."""
+    """An answer of GetRecords; a null or absent NextShardIterator is the shard's end.
+
+    Raises:
+        Exception: It is none; see ``worker.aws.asked``.
+    """
     return Page(
         [
-            Record(int(record["SequenceNumber"]), record["Data"], _arrived(record))
+            Record(int(record["SequenceNumber"]), bytes(record["Data"]), _arrived(record))
             for record in answer["Records"]
         ],
         answer.get("NextShardIterator"),
-        answer.get("MillisBehindLatest", 0),
+        int(answer.get("MillisBehindLatest") or 0),
         [from_parent(child) for child in answer.get("ChildShards") or ()],
     )
 
 
 def _arrived(record: Mapping[str, Any]) -> float | None:
     at = record.get("ApproximateArrivalTimestamp")
-    return at.timestamp() if isinstance(at, datetime) else None
+    if not isinstance(at, datetime) or at.tzinfo is None:
+        return None
+    return (at - _EPOCH).total_seconds()
 
 
 def slices(records: Sequence[Record], count: int, size: int) -> Iterator[list[Record]]:
