@@ -240,7 +240,13 @@ async def _allowed(call: Callable[[], Awaitable[Any]]) -> bool:
 
 
 def _page(answer: Mapping[str, Any]) -> tuple[list[Lease], Item | None]:
-    """The leases of one page, and where the next one begins."""
+    """The leases of one page, and where the next one begins.
+
+    Raises:
+        ValueError: It counts other items than it has: leases must not seem to be gone.
+    """
+    if answer["Count"] != len(answer["Items"]):
+        raise ValueError("Count")
     leases = [lease_from(item) for item in answer["Items"] if is_lease(item)]
     return leases, answer.get("LastEvaluatedKey")
 

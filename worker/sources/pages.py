@@ -50,6 +50,8 @@ class Page:
 def page_of(answer: Mapping[str, Any]) -> Page:
     """An answer of GetRecords; a null or absent NextShardIterator is the shard's end.
 
+    As an end cannot be taken back, an answer must say how far behind it is, as all of AWS's do.
+
     Raises:
         Exception: It is none; see ``worker.aws.asked``.
     """
@@ -59,7 +61,7 @@ def page_of(answer: Mapping[str, Any]) -> Page:
             for record in answer["Records"]
         ],
         answer.get("NextShardIterator"),
-        int(answer.get("MillisBehindLatest") or 0),
+        int(answer["MillisBehindLatest"]),
         [from_parent(child) for child in answer.get("ChildShards") or ()],
     )
 

@@ -126,8 +126,10 @@ class ShardReader:
     def report_stall(self) -> None:
         """Let the lag grow while nothing is read, so that a stuck shard shows."""
         silent_s = self._clock.monotonic() - self._read_at
-        if silent_s > STALL_S:
-            self._feed.on_lag(self._feed.stream, self.shard, self._lag_ms + int(silent_s * 1000))
+        lag_ms = self._lag_ms + int(silent_s * 1000)
+        with self._feed.faults.contained("shard", stream=self._feed.name, shard=self.shard):
+            if silent_s > STALL_S:
+                self._feed.on_lag(self._feed.stream, self.shard, lag_ms)
 
     def _estimate(self) -> int:
         """Bytes to set aside for the next answer: small if caught up, else the largest there is."""
@@ -201,8 +203,10 @@ class ShardReader:
                 return
             if not await self._keep(partial(handle, [self._message(r) for r in batch]), stop):
                 return
-            self._done, self._partly = batch[-1].sequence, False
-            await self._keep(partial(self._bookmark.move, self._done), stop)
+            last = batch[-1].sequence
+            if not await self._keep(partial(self._bookmark.move, last), stop):
+                return
+            self._done, self._partly = last, False
         self._iterator = page.following
         if page.following is None:
             self.over = await self._keep(partial(self._bookmark.end, page.children), stop)

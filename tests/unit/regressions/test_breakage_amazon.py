@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,9 +27,21 @@ from worker.connect.enrichment import Enrichment
 from worker.connect.errors import Busy, ConnectError, Refused
 from worker.connect.memory import MemoryConnect, MemoryDesktop
 from worker.connect.quota import Quota
+from worker.errors import ConfigError
 from worker.faults import Faults
 from worker.files import MOST_BYTES, S3Files
+from worker.leases.dynamodb import DynamoLeases
+from worker.leases.lease import Lease
+from worker.leases.position import Position
+from worker.leases.protocol import LeasesUnavailable
+from worker.pace import Clock
 from worker.sandbox.embedded import CREDENTIALS
+from worker.sources.feed import Feed
+from worker.sources.positions import begin_at_horizon
+from worker.sources.protocol import Message
+from worker.sources.shard_reader import Place, ShardReader
+from worker.sources.shards import Shard
+from worker.sources.sqs import SqsQueue
 
 
 CONTACT = "5ca32fbd-8f92-46af-92a5-6b0f970f0efe"
@@ -260,3 +273,146 @@ async def test_d3_a_bug_in_reading_a_file_costs_that_file_alone() -> None:
         assert await S3Files(broken, faults).read("b", "a/Mueller.json") == b""
     assert [boundary for boundary, _ in faults.counts] == ["file"]
     assert "Mueller" not in str(logs)
+
+
+# --- D25: Kinesis, SQS and DynamoDB, D19: how AWS is set up ---
+
+#: What any of these services may answer in AWS's stead, or from an AWS that has changed.
+ODDLY = {
+    **{name: said for name, said in BADLY.items() if "structures" not in name},
+    "has members of other types": answer(
+        b'{"Shards": 7, "ShardIterator": [], "Records": {}, "Messages": "x", "Failed": 1,'
+        b' "Items": 7, "Item": "x", "Attributes": []}'
+    ),
+    "has rows of other types": answer(
+        b'{"Shards": [{"ShardId": []}, 7], "Records": [{"Data": "%%"}], "Messages": [{"Body": 7}],'
+        b' "Failed": [7], "Items": [{"leaseKey": {"N": "x"}}], "Item": {"leaseKey": {}},'
+        b' "Attributes": {"leaseKey": {"S": "a"}, "leaseCounter": {"N": "x"}}}'
+    ),
+    "refuses without saying why": page(b"").replace(b"200 OK", b"400 No"),
+}
+
+
+@pytest.mark.parametrize("said", ODDLY.values(), ids=ODDLY)
+async def test_d25_whatever_kinesis_answers_passes_and_is_told_by_its_code(said: bytes) -> None:
+    async with (
+        answering(said) as url,
+        aws.client("kinesis", endpoint_url=url, attempts=1) as kinesis,
+    ):
+        told = await troubles(Feed(kinesis, "stream").shards)
+        feed = Feed(kinesis, "stream", poll_s=0.0)
+        place = Place(begin_at_horizon(), done=None)
+        reader = ShardReader(feed, "shardId-0", place, Unmoved())
+        told += await troubles(reader._read)
+    assert told == [True, True]
+
+
+@pytest.mark.parametrize("said", ODDLY.values(), ids=ODDLY)
+async def test_d25_whatever_dynamodb_answers_of_leases_passes(said: bytes) -> None:
+    lease = Lease("shardId-0", Position("1"), "me")
+    async with (
+        answering(said) as url,
+        aws.client("dynamodb", endpoint_url=url, attempts=1) as dynamodb,
+    ):
+        leases = DynamoLeases(dynamodb, "leases")
+        for call in (leases.scan, partial(leases.renew, lease), partial(leases.take, lease, "me")):
+            with pytest.raises(LeasesUnavailable):
+                await call()
+
+
+@pytest.mark.parametrize(
+    "name", ["is a proxy's page", "closes without a word", "refuses without saying why"]
+)
+async def test_d25_no_lease_counts_as_written_because_of_an_answer_in_dynamodbs_stead(
+    name: str,
+) -> None:
+    lease = Lease("shardId-0", Position("1"), "me")
+    async with (
+        answering(ODDLY[name]) as url,
+        aws.client("dynamodb", endpoint_url=url, attempts=1) as dynamodb,
+    ):
+        leases = DynamoLeases(dynamodb, "leases")
+        for call in (leases.create, leases.delete):
+            with pytest.raises(LeasesUnavailable):
+                await call(lease)
+
+
+@pytest.mark.parametrize("said", ODDLY.values(), ids=ODDLY)
+async def test_d25_whatever_sqs_answers_the_receiver_goes_on(said: bytes) -> None:
+    stop = asyncio.Event()
+    codes: list[str] = []
+    handled: list[Message] = []
+
+    async def handle(batch: Sequence[Message]) -> None:
+        handled.extend(batch)
+
+    async with answering(said) as url:
+        connect = partial(aws.client, "sqs", endpoint_url=url, attempts=1)
+        slowly = Clock(sleep=lambda _: asyncio.sleep(0.01))
+        faults = Faults()
+        queue = SqsQueue(
+            connect,
+            f"{url}/1/q",
+            clock=slowly,
+            on_trouble=lambda _queue, code: codes.append(code),
+            faults=faults,
+        )
+        asyncio.get_running_loop().call_later(0.3, stop.set)
+        async with asyncio.timeout(20):
+            await queue.run(handle, stop)
+    assert not handled
+    assert not faults.counts
+    # An answer of AWS's own without messages is good: there are none.
+    assert codes or said.startswith(answer(b"")[:60])
+
+
+class Unmoved:
+    """A bookmark that nothing is written to."""
+
+    async def move(self, sequence: int) -> None:
+        raise AssertionError(sequence)
+
+    async def end(self, children: Sequence[Shard]) -> None:
+        raise AssertionError(children)
+
+
+async def troubles(call: Callable[[], Awaitable[Any]]) -> list[bool]:
+    """Whether a call ends in what passes."""
+    try:
+        await call()
+    except aws.FAILURES as failure:
+        return [aws.may_pass(failure)]
+    return []
+
+
+@pytest.mark.parametrize(
+    ("setting", "named"),
+    [
+        ({"AWS_PROFILE": "müller"}, "AWS_PROFILE names a profile"),
+        ({"AWS_ENDPOINT_URL": "junk"}, "check AWS_ENDPOINT_URL"),
+        ({"AWS_ENDPOINT_URL": "http://["}, "check AWS_ENDPOINT_URL"),
+        ({"AWS_ENDPOINT_URL_SQS": "ftp//x"}, "check AWS_ENDPOINT_URL"),
+        ({"AWS_CONFIG_FILE": "/dev/null/x", "AWS_PROFILE": "x"}, "AWS_PROFILE names"),
+        ({"AWS_DEFAULT_REGION": "eu central"}, "no AWS client can be made"),
+    ],
+)
+async def test_d19_how_aws_is_set_up_wrongly_is_one_line_without_the_value(
+    monkeypatch: pytest.MonkeyPatch, setting: dict[str, str], named: str
+) -> None:
+    for name, value in setting.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError, match=named) as wrong:
+        async with aws.client("sqs"):
+            pass
+    assert not any(value in str(wrong.value) for value in setting.values())
+
+
+async def test_d19_a_configuration_file_that_is_none_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    config = tmp_path / "config"
+    config.write_bytes(b"\0\xff[broken\n= x")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    with pytest.raises(ConfigError, match="no AWS client can be made"):
+        async with aws.client("sqs"):
+            pass
