@@ -34,6 +34,11 @@ def text_of(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+async def remembered(kept_by: Moments, name: str, value: str, outside: OutsideTime) -> str:
+    """What is remembered under a name, ``value`` if nothing was; see ``set_right``."""
+    return await set_right(kept_by, name, await kept_by.remember(name, value), outside)
+
+
 async def set_right(kept_by: Moments, name: str, kept: str, outside: OutsideTime) -> str:
     """What is remembered under a name: what was kept, or now if that is still to come.
 

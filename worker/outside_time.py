@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from math import inf
@@ -94,9 +95,16 @@ class OutsideTime:
         self._least = max(self._least, at - self._clock.monotonic())
         self._judge()
 
-    async def heard(self) -> None:
-        """Return once somebody has told the time."""
-        await self._told.wait()
+    async def heard(self, patience_s: float) -> None:
+        """Return once somebody has told the time, or after so long (s)."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience_s):
+                await self._told.wait()
+
+    @property
+    def known(self) -> bool:
+        """Whether somebody has told the time."""
+        return bool(self._tellers)
 
     @property
     def skew_s(self) -> float | None:
@@ -106,7 +114,7 @@ class OutsideTime:
         only if all others say so.
         """
         ours = self._clock.wall() - self._clock.monotonic()
-        if self._tellers:
+        if self.known:
             return min((ours - teller.offset for teller in self._tellers.values()), key=abs)
         return ours - self._least if ours < self._least else None
 
@@ -117,13 +125,13 @@ class OutsideTime:
 
     def at_least(self) -> float | None:
         """It is so late for certain (s since 1970), whatever our clock says; None: not known."""
-        if self._tellers:
+        if self.known:
             return self.now()
         return None if self._least == -inf else self._least + self._clock.monotonic()
 
     def in_future(self, moment: float) -> bool:
         """Whether a moment (s since 1970) is still to come for certain."""
-        return bool(self._tellers) and moment > self.now() + SLACK_S
+        return self.known and moment > self.now() + SLACK_S
 
     def _judge(self) -> None:
         """Say so when our clock turns out to be wrong, and when it is right again."""

@@ -6,7 +6,7 @@ import asyncio
 import socket
 import time
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -34,7 +34,9 @@ from worker.errors import ConfigError, StoreUnavailable
 from worker.files import S3Files
 from worker.ingest import Ingest
 from worker.leases.dynamodb import open_leases
-from worker.pace import Clock
+from worker.moments import remembered, set_right, text_of
+from worker.outside_time import OutsideTime
+from worker.pace import Clock, unless
 from worker.push import Push
 from worker.settings import Settings
 from worker.signals import stopping_on_signals
@@ -58,6 +60,12 @@ _log = structlog.get_logger(__name__)
 #: How often expired contacts are removed (s), and how many at a time.
 EXPIRE_EVERY_S = 3600.0
 EXPIRE_AT_ONCE = 1000
+
+#: The same while nobody has told the time.
+ASK_AGAIN_S = 30.0
+
+#: How long a worker waits for somebody to tell the time before it trusts its own clock (s).
+PATIENCE_S = 5.0
 
 #: How long a loop may be silent (s). A call to AWS takes up to 145 in all its tries; push waits
 #: for the longest Retry-After, 300, which may be renewed meanwhile, and for a probe.
@@ -85,6 +93,7 @@ class Service:
         metrics: What is measured.
         health: Watches the loops.
         begin: What push waits for before it begins; it returns once ``stop`` is set.
+        outside: What time it is by others' clocks.
         census: Counts what the store holds.
     """
 
@@ -97,6 +106,7 @@ class Service:
     metrics: Metrics = field(default_factory=Metrics)
     health: Health = field(default_factory=Health)
     begin: Callable[[asyncio.Event], Awaitable[None]] | None = None
+    outside: OutsideTime = field(default_factory=OutsideTime)
     census: Census = field(init=False)
 
     def __post_init__(self) -> None:
@@ -151,14 +161,20 @@ class Service:
 
     async def _keep_house(self) -> None:
         while True:
+            beat()
             try:
-                removed = EXPIRE_AT_ONCE
-                while removed == EXPIRE_AT_ONCE:
-                    beat()
-                    removed = await self.store.expire(time.time(), EXPIRE_AT_ONCE)
+                await set_pipelines_right(self.push, self.outside)
+                await self._expire()
             except StoreUnavailable as error:
                 _log.warning("service.store_unavailable", reason=str(error))
-            await asyncio.sleep(EXPIRE_EVERY_S)
+            await asyncio.sleep(EXPIRE_EVERY_S if self.outside.known else ASK_AGAIN_S)
+
+    async def _expire(self) -> None:
+        """Remove what has expired for certain: our own clock alone does not say so."""
+        removed = EXPIRE_AT_ONCE
+        while removed == EXPIRE_AT_ONCE and (now := self.outside.at_least()) is not None:
+            beat()
+            removed = await self.store.expire(now, EXPIRE_AT_ONCE)
 
 
 @asynccontextmanager
@@ -171,6 +187,7 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
     pipelines = find_all(settings.pipelines)
     warn_of_secret(settings, datetime.now(UTC).date().toordinal())
     metrics = Metrics()
+    outside = OutsideTime(on_skew=metrics.skew)
     if settings.secret_expires:
         metrics.secret(settings.secret_expires)
     store = open_store(settings.state)
@@ -181,33 +198,70 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
         ):
             push = _push(settings, store, connection, amazon, pipelines)
             push.latency, push.wrote = metrics.latency, metrics.wrote
+            push.clock = outside.now
             buckets = frozenset(settings.recording_buckets) or None
             writes_back = any(pipeline.writeback for pipeline in pipelines)
             ingest = Ingest(store, buckets, legs=writes_back, news=push.news)
-            sources = _sources(settings, store, metrics)
+            ingest.clock, ingest.arrived = outside.now, outside.arrived
+            sources = _sources(settings, store, metrics, outside)
             shared = _shared(settings, store, connection)
-            begin = partial(begin_pipelines, push)
+            begin = partial(begin_pipelines, push, outside=outside)
             yield Service(
-                store, sources, ingest, push, settings.drain_s, shared, metrics, begin=begin
+                store,
+                sources,
+                ingest,
+                push,
+                settings.drain_s,
+                shared,
+                metrics,
+                begin=begin,
+                outside=outside,
             )
     finally:
         await store.close()
 
 
-async def begin_pipelines(push: Push, stop: asyncio.Event) -> None:
+async def begin_pipelines(
+    push: Push, stop: asyncio.Event, outside: OutsideTime | None = None
+) -> None:
     """Find in the store since when each pipeline applies to live contacts, however long it takes.
 
-    If ``stop`` is set first, nothing is known and nothing must be pushed.
+    If ``stop`` is set first, nothing is known and nothing must be pushed. One that is new applies
+    from now on, so somebody else is heard first as to what time it is.
     """
-    now = datetime.fromtimestamp(push.clock(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    outside = outside or OutsideTime(Clock(push.clock))
+    names = {pipeline.name: f"pipeline/{pipeline.name}" for pipeline in push.pipelines}
+    recall_all = partial(_recall_all, push.store, names.values())
+    known = await insist(recall_all, stop=stop, clock=Clock(), report=_waits)
+    if known is None or None in known:
+        await unless(stop, outside.heard(PATIENCE_S))
+    now = text_of(push.clock())
     since = {}
     for pipeline in push.pipelines:
-        remember = partial(push.store.remember, f"pipeline/{pipeline.name}", now)
+        remember = partial(remembered, push.store, names[pipeline.name], now, outside)
         kept = await insist(remember, stop=stop, clock=Clock(), report=_waits)
         if kept is None:
             return
         since[pipeline.name] = kept
     push.terms = replace(push.terms, since=since)
+
+
+async def _recall_all(store: ContactStore, names: Iterable[str]) -> list[str | None]:
+    return [await store.recall(name) for name in names]
+
+
+async def set_pipelines_right(push: Push, outside: OutsideTime) -> None:
+    """Set right since when the pipelines apply, should a clock that was ahead have said so.
+
+    Raises:
+        StoreUnavailable: The store cannot be used just now.
+    """
+    since = {
+        name: await set_right(push.store, f"pipeline/{name}", kept, outside)
+        for name, kept in push.terms.since.items()
+    }
+    if since != push.terms.since:
+        push.terms = replace(push.terms, since=since)
 
 
 def _waits(code: str) -> None:
@@ -249,14 +303,16 @@ def _shared(settings: Settings, store: ContactStore, connection: Connection) -> 
     return SharedGate(connection.gate, store, user, name)
 
 
-def _sources(settings: Settings, store: ContactStore, metrics: Metrics) -> dict[str, Source]:
+def _sources(
+    settings: Settings, store: ContactStore, metrics: Metrics, outside: OutsideTime
+) -> dict[str, Source]:
     sources: dict[str, Source] = {
-        name: _stream(settings, name, store, metrics)
+        name: _stream(settings, name, store, metrics, outside)
         for name in ("contact_events", "contact_records")
         if getattr(settings, name)
     }
     if settings.recordings:
-        sqs = partial(aws.client, "sqs")
+        sqs = partial(aws.client, "sqs", dated=partial(outside.dated, "sqs"))
         sources["recordings"] = SqsQueue(
             sqs,
             settings.recordings,
@@ -269,13 +325,16 @@ def _sources(settings: Settings, store: ContactStore, metrics: Metrics) -> dict[
     return sources
 
 
-def _stream(settings: Settings, name: str, store: ContactStore, metrics: Metrics) -> Source:
+def _stream(
+    settings: Settings, name: str, store: ContactStore, metrics: Metrics, outside: OutsideTime
+) -> Source:
     """One stream: read whole by this process, or shared through a lease table."""
     stream, start = getattr(settings, name), getattr(settings, f"{name}_start")
-    kinesis = partial(aws.client, "kinesis")
+    kinesis = partial(aws.client, "kinesis", dated=partial(outside.dated, "kinesis"))
     reading: dict[str, Any] = {
         "start": start,
         "poll_s": settings.poll_s,
+        "outside": outside,
         "on_lag": metrics.lag,
         "on_trouble": metrics.shard_trouble,
     }

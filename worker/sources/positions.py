@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
 from worker.errors import ConfigError
-from worker.moments import Moments, set_right
+from worker.moments import Moments, remembered
 from worker.outside_time import OutsideTime
 
 
@@ -58,8 +58,10 @@ async def remembered_start(memory: Moments, stream: str, start: str, outside: Ou
         StoreUnavailable: The store cannot be used just now.
     """
     name = f"start/{stream}"
-    kept = await memory.remember(name, fixed_start(start, outside.now()))
-    return await set_right(memory, name, kept, outside) if start == NOW else kept
+    value = fixed_start(start, outside.now())
+    if start == NOW:
+        return await remembered(memory, name, value, outside)
+    return await memory.remember(name, value)
 
 
 def begin_at_start(start: str) -> Begin:
