@@ -16,24 +16,18 @@ import pytest
 from structlog.testing import capture_logs
 
 from pipelines.plan import Terms
-from worker import service as service_module
+from worker import wiring
 from worker.dynamics.errors import Unauthorized
 from worker.dynamics.memory import Failure
 from worker.dynamics.notice import Notice
 from worker.dynamics.shared import JOIN_S, SharedGate
 from worker.errors import ConfigError, StoreUnavailable
-from worker.service import (
-    EXPIRE_EVERY_S,
-    SECRET_WARNING_DAYS,
-    Service,
-    begin_pipelines,
-    serve,
-    warn_of_secret,
-)
+from worker.service import EXPIRE_EVERY_S, Service, begin_pipelines
 from worker.settings import Settings
 from worker.signals import stopping_on_signals
 from worker.sources.memory import Memory
 from worker.sources.protocol import Handle, Message, Source
+from worker.wiring import SECRET_WARNING_DAYS, serve, warn_of_secret
 
 
 if TYPE_CHECKING:
@@ -244,7 +238,7 @@ async def test_serving_ends_on_a_signal(rig: Rig, monkeypatch: pytest.MonkeyPatc
         async def __aexit__(self, *_: object) -> None:
             """Nothing is open."""
 
-    monkeypatch.setattr(service_module, "build", lambda _settings: Ready())
+    monkeypatch.setattr(wiring, "build", lambda _settings: Ready())
     await serve(Settings(metrics="127.0.0.1:0"))
     left = asyncio.get_running_loop().remove_signal_handler(signal.SIGTERM)
     assert not left, "the signal is everybody's again"
