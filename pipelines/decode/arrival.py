@@ -38,9 +38,9 @@ def told_in(payload: dict[str, Any]) -> float | None:
 
 def dated(fact: Fact, arrived: float | None) -> Fact | Undecodable:
     """The fact with its arrival, unless it is dated so far ahead of it that it cannot be true."""
-    if arrived is None:
+    latest = "" if arrived is None else normalise(arrived + AHEAD_S)
+    if not latest:
         return fact
-    latest = normalise(arrived + AHEAD_S)
-    if fact.at > latest > "":
+    if fact.at > latest:
         return AHEAD
     return Fact(fact.contact_id, fact.register, fact.version, fact.body, fact.at, arrived)

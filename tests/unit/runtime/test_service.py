@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 
 from datetime import date
 from functools import partial
@@ -202,7 +203,9 @@ async def test_what_has_expired_is_removed_every_hour_also_after_the_store_was_a
         return limit if len(asked) == 2 else 0  # a full page: there is more
 
     monkeypatch.setattr(rig.store, "expire", expire)
-    await run(serving(rig), EXPIRE_EVERY_S + 1)
+    service = serving(rig)
+    service.outside.told("dynamics", time.time())
+    await run(service, EXPIRE_EVERY_S + 1)
     assert asked == [0, EXPIRE_EVERY_S, EXPIRE_EVERY_S]
 
 
