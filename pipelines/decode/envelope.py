@@ -19,6 +19,10 @@ Payload = dict[str, Any] | Ignored | Undecodable
 #: How many wrappings a message may have; SNS in SQS in Lambda has four.
 DEPTH = 8
 
+#: How many things a message may hold: Lambda's largest batch. What is beyond is not read, or a
+#: message of a million brackets would take seconds.
+MOST_PARTS = 10_000
+
 #: What starts a record aggregated by the Kinesis Producer Library (amazon-kinesis-producer
 #: ``aggregation-format.md``). Amazon Connect has not been seen to write them.
 KPL_MAGIC = b"\xf3\x89\x9a\xc2"
@@ -29,6 +33,7 @@ NOT_JSON = Undecodable("not JSON")
 NOT_OBJECT = Undecodable("not a JSON object")
 NOT_BASE64 = Undecodable("record data is not base64")
 WRAPPED = Undecodable("wrapped too deeply")
+TOO_MANY = Undecodable("more than 10,000 parts")
 NOTHING = Ignored("batch of no records")
 
 
@@ -37,7 +42,9 @@ def mended(body: bytes, depth: int = 0) -> list[Payload]:
     if body.startswith(KPL_MAGIC):
         return [AGGREGATED]
     found: list[Payload] = []
-    for piece in split(body):
+    for piece in split(body, MOST_PARTS + 1):
+        if len(found) >= MOST_PARTS:
+            return [*found, TOO_MANY]
         try:
             value = orjson.loads(piece)
         except orjson.JSONDecodeError:
@@ -64,7 +71,11 @@ def _batch(entries: Any, depth: int) -> list[Payload]:
         return [NOT_OBJECT]
     if depth >= DEPTH:
         return [WRAPPED]
-    found = [payload for entry in entries for payload in _entry(entry, depth + 1)]
+    found: list[Payload] = []
+    for entry in entries:
+        if len(found) >= MOST_PARTS:
+            return [*found, TOO_MANY]
+        found += _entry(entry, depth + 1)
     return found or [NOTHING]
 
 
