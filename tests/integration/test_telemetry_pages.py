@@ -161,10 +161,11 @@ async def test_connections_side_by_side_are_bounded_and_the_oldest_goes_first(
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(http, "CONNECTIONS", 2)
-    (first, _), (second, at_second), (third, at_third) = [
+    (first, at_first), (second, at_second), (third, at_third) = [
         await asyncio.open_connection(HOST, worker.port) for _ in range(3)
     ]
     assert await _rest(first) == b""
+    at_first.transport.abort()
     for reader, writer in ((second, at_second), (third, at_third)):
         writer.write(GET)
         assert (await _rest(reader)).startswith(b"HTTP/1.1 200 ")
