@@ -28,6 +28,7 @@ from worker.ingest import Ingest
 from worker.settings import load_settings
 from worker.stores.protocol import ContactStore, Quarantined
 from worker.telemetry.logs import configure
+from worker.terminal import shown, shown_lines
 
 
 #: Exit status when something was parked, quarantined or left there.
@@ -50,8 +51,8 @@ All = Annotated[bool, typer.Option("--all", help="All of them.")]
 
 
 def pretty(value: Any) -> str:
-    """A JSON value on several lines."""
-    return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
+    """A JSON value on several lines, harmless to a terminal."""
+    return shown_lines(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
 
 
 @contact_app.command("show")
@@ -121,7 +122,7 @@ def _told(traces: erasure.Traces) -> str:
     if traces.related:
         lines += ["linked contacts, maybe of the same person:"]
     lines += [f"  {contact_id}" for contact_id in traces.related]
-    return "\n".join(lines)
+    return "\n".join(map(shown, lines))
 
 
 @parked_app.command("list")
@@ -295,7 +296,7 @@ def _table(first: str, *others: str) -> Table:
 
 
 def _row(table: Table, *cells: str) -> None:
-    table.add_row(*map(escape, cells))
+    table.add_row(*(escape(shown(cell)) for cell in cells))
 
 
 def _summary(piles: Mapping[tuple[str, ...], desk.Pile], *why: str, first: str) -> Table:

@@ -14,7 +14,7 @@ import tempfile
 import time
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -213,16 +213,35 @@ def _push(
 @asynccontextmanager
 async def _store(options: Options) -> AsyncIterator[ContactStore]:
     """The state to use: the one named, a copy of it for a dry run, or one for this run alone."""
-    with tempfile.TemporaryDirectory(prefix="connect-dynamics-") as folder:
-        spec = options.state or f"sqlite:{folder}/state.sqlite"
-        kind, _, path = spec.partition(":")
-        if options.dry_run and kind == "sqlite":
-            spec = f"sqlite:{await asyncio.to_thread(_copied, Path(path), Path(folder))}"
+    kind, _, path = options.state.partition(":")
+    with ExitStack() as folders:
+        spec = options.state
+        if not spec:
+            spec = f"sqlite:{_folder(folders)}/state.sqlite"
+        elif options.dry_run and kind == "sqlite":
+            folder = _folder(folders)
+            spec = f"sqlite:{await asyncio.to_thread(_copied, Path(path), folder)}"
         store = open_store(spec)
         try:
             yield store
         finally:
             await store.close()
+
+
+def _folder(folders: ExitStack) -> Path:
+    """A folder for this run alone.
+
+    Raises:
+        ConfigError: There is no place for one, as in a container whose root is read-only.
+    """
+    try:
+        made = tempfile.TemporaryDirectory(prefix="connect-dynamics-", ignore_cleanup_errors=True)
+    except OSError:
+        raise ConfigError(
+            "there is no folder for temporary files that can be written: set TMPDIR to one,"
+            " or name a --state (memory keeps it in memory)"
+        ) from None
+    return Path(folders.enter_context(made))
 
 
 def _copied(path: Path, folder: Path) -> Path:
