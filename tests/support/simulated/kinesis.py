@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
@@ -126,7 +127,11 @@ class Stream:
         end = min(int(index) + request["Limit"], len(shard.records))
         answer: dict[str, Any] = {
             "Records": [
-                {"SequenceNumber": str(record.sequence), "Data": record.data}
+                {
+                    "SequenceNumber": str(record.sequence),
+                    "Data": record.data,
+                    "ApproximateArrivalTimestamp": datetime.fromtimestamp(record.at_s, UTC),
+                }
                 for record in shard.records[int(index) : end]
             ],
             "MillisBehindLatest": 1000 * (len(shard.records) - end),

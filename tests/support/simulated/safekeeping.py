@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from pipelines.decode import decode
 from pipelines.fact import Decoded, Fact, Undecodable
+from simulated.damage import Rows
 from simulated.kinesis import STREAM, Record, Shard, Stream
 from simulated.network import at_once
 from simulated.story import Story
@@ -25,6 +26,7 @@ class Safekeeping:
         story: Told of breaches.
         stream: Where records come from.
         store: Where they must end.
+        rows: Watches those that cannot be read.
         facts: Contact -> register -> version and digest, as the store holds them.
         positions: Shard -> checkpoint, as an integer.
         ended: Shards whose end was checkpointed.
@@ -33,6 +35,7 @@ class Safekeeping:
     story: Story
     stream: Stream
     store: MemoryStore
+    rows: Rows
     facts: dict[str, dict[str, Fact]] = field(default_factory=dict)
     positions: dict[str, int] = field(default_factory=dict)
     ended: set[str] = field(default_factory=set)
@@ -40,6 +43,7 @@ class Safekeeping:
     def saved(self, entry: Entry) -> None:
         """The store took an entry: no register may have gone back (I5 in state)."""
         contact = entry.contact
+        self.rows.check(contact.id)
         for register, before in self.facts.get(contact.id, {}).items():
             now = contact.facts.get(register)
             if now is not before and (now is None or _order(now) < _order(before)):
@@ -92,11 +96,16 @@ class Safekeeping:
 
     def _safe(self, found: Decoded, origin: str) -> bool:
         if isinstance(found, Undecodable):
-            return origin in {item.origin for item in at_once(self.store.quarantined("", 10_000))}
+            return self._quarantined(origin)
         if not isinstance(found, Fact):
             return True  # ignored on purpose
         held = self.facts.get(found.contact_id, {}).get(found.register)
-        return held is not None and _order(held) >= _order(found)
+        if held is not None and _order(held) >= _order(found):
+            return True
+        return found.contact_id in self.rows.spoilt and self._quarantined(origin)
+
+    def _quarantined(self, origin: str) -> bool:
+        return origin in {item.origin for item in at_once(self.store.quarantined("", 10_000))}
 
 
 def _order(fact: Fact) -> tuple[str, str, str]:

@@ -13,8 +13,11 @@ from typing import cast
 import httpx
 
 from pipelines.plan import Terms
+from simulated.bugs import BOARD, DESKTOP, INGEST, STORE, WRITER, Bugs
 from simulated.conduct import Conduct
+from simulated.damage import Rows
 from simulated.dynamics import ENVIRONMENT, Dataverse, Entrance, Tokens, Wire
+from simulated.indexes import Indexes
 from simulated.kinesis import STREAM, KinesisClient, Stream
 from simulated.leases import RemoteLeases
 from simulated.loop import Process, VirtualLoop
@@ -35,7 +38,7 @@ from worker.push import Push
 from worker.sandbox.traffic import START
 from worker.sources.leased import LeasedStream
 from worker.stores.memory import MemoryStore
-from worker.stores.protocol import ContactStore, Entry
+from worker.stores.protocol import ContactStore, Entry, FaultNote
 
 
 #: Wall clock (s since 1970) of a host whose clock is right, at virtual time 0.
@@ -64,6 +67,7 @@ class Services:
     Attributes:
         loop: Time.
         rng: Chance.
+        odd: Chance, for what nobody imagined: without it a world goes as it went before.
         story: Told what happens.
         network: The way to everything.
         stream: Kinesis.
@@ -73,14 +77,19 @@ class Services:
         weathers: By service: ``kinesis``, ``leases``, ``store``, ``entra``.
         safekeeping: Watches stream, leases and store.
         conduct: Watches requests.
+        bugs: What raises.
+        rows: What cannot be read.
+        indexes: What lists of the store's rows show.
         pace: How often workers look for work.
         shares_gate: Whether the workers' gates are one.
         pushed: Entries that push saved.
         started: Workers that started.
+        passed_s: Time (s) that everybody's clock has let pass without anything happening.
     """
 
     loop: VirtualLoop
     rng: Random
+    odd: Random
     story: Story
     network: Network
     stream: Stream
@@ -89,11 +98,19 @@ class Services:
     dataverse: Dataverse
     safekeeping: Safekeeping
     conduct: Conduct
+    bugs: Bugs
+    rows: Rows
+    indexes: Indexes
     pace: Pace
     shares_gate: bool
     weathers: dict[str, Weather] = field(default_factory=dict)
     pushed: int = 0
     started: int = 0
+    passed_s: float = 0.0
+
+    def wall(self) -> float:
+        """Seconds since 1970, as they are."""
+        return BEGINNING + self.passed_s + self.loop.time()
 
     def weather(self, service: str) -> Weather:
         """How a service can be reached."""
@@ -107,13 +124,13 @@ class Host:
         ahead_s: By how much it is ahead of the right time.
     """
 
-    def __init__(self, loop: VirtualLoop, ahead_s: float) -> None:
+    def __init__(self, services: Services, ahead_s: float) -> None:
         self.ahead_s = ahead_s
-        self._loop = loop
+        self._services = services
 
     def wall(self) -> float:
         """Seconds since 1970, as this machine thinks."""
-        return BEGINNING + self._loop.time() + self.ahead_s
+        return self._services.wall() + self.ahead_s
 
 
 class Worker:
@@ -162,6 +179,7 @@ class Worker:
 
 def _parts(services: Services, process: Process, host: Host) -> tuple[Ingest, Push]:
     dataverse, network, loop = services.dataverse, services.network, services.loop
+    bugs, conduct = services.bugs, services.conduct
     chance = services.rng.random
     gate = Gate(clock=loop.time, sleep=asyncio.sleep, random=chance)
     client = Client(
@@ -179,33 +197,40 @@ def _parts(services: Services, process: Process, host: Host) -> tuple[Ingest, Pu
     def pushed(entry: Entry) -> None:
         services.pushed += 1
         services.safekeeping.saved(entry)
-        services.conduct.claims(process, entry)
+        conduct.claims(process, entry, host.wall())
 
     push = Push(
-        store=_store(services, pushed),
-        writer=Writer(Entrance(client, services.conduct, process), host.wall),
+        store=bugs.haunted(_store(services, pushed), STORE),
+        writer=bugs.haunted(Writer(Entrance(client, conduct, process), host.wall), WRITER),
         gate=gate,
         probe=client.probe,
-        desktop=MemoryDesktop(),
-        pipelines=pipelines(),
+        desktop=bugs.haunted(MemoryDesktop(), DESKTOP),
+        pipelines=bugs.pipelines(pipelines()),
         terms=Terms({"AppId": "app"}, live=True),
         clock=host.wall,
         monotonic=loop.time,
         sleep=sleep,
         jitter=chance,
     )
-    store = _store(services, services.safekeeping.saved)
+    store = bugs.haunted(_store(services, services.safekeeping.saved), INGEST)
     return Ingest(store, clock=host.wall, news=push.news), push
 
 
 def _store(services: Services, saved: Callable[[Entry], None]) -> ContactStore:
     weather = services.weather("store")
+
+    def put_back(contact_id: str, fault: FaultNote | None) -> None:
+        services.pushed += 1
+        services.conduct.put_back(contact_id, fault)
+
     remote = RemoteStore(
         services.store,
         services.network,
         weather,
         services.rng,
+        services.indexes,
         saved=saved,
+        put_back=put_back,
         agreed=services.conduct.agreed,
     )
     return cast("ContactStore", remote)  # the methods that it passes on are found at run time
@@ -233,7 +258,7 @@ def _source(services: Services, name: str, host: Host) -> LeasedStream:
 
 
 def _shared(services: Services, process: Process, gate: Gate) -> SharedGate:
-    store = _store(services, services.safekeeping.saved)
+    store = services.bugs.haunted(_store(services, services.safekeeping.saved), BOARD)
     services.started += 1
     name = f"{process.name}-{services.started}"  # a restarted worker is another one
     return SharedGate(gate, store, "gate", name, clock=services.loop.time)

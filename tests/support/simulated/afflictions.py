@@ -1,0 +1,126 @@
+"""What befalls contacts: bugs of ours, rows that cannot be read, records that Dynamics chokes on.
+
+Some of it lasts until somebody mends it. Until then the contact waits or is parked, and all the
+others are written; afterwards it comes right as if nothing had been.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from simulated.bugs import BACKGROUND, ERRORS, PLACES, Bug
+from simulated.schedule import Schedule
+
+
+#: How long a bug is there that goes away by itself (s).
+AWHILE_S: Final = (5.0, 150.0)
+
+#: How a record is refused for ever: a status and a code.
+POISONS: Final = ((500, ""), (400, "0x80044151"))
+
+
+class Afflictions:
+    """Befall contacts. Each is planned for a time; how long (s) it lasts, if not until mended.
+
+    Attributes:
+        lasting: Contacts with what must be mended.
+    """
+
+    def __init__(self, schedule: Schedule) -> None:
+        self.lasting: set[str] = set()
+        self._schedule = schedule
+        self._services = schedule.services
+        self._rng = schedule.services.odd
+
+    def once(self, at_s: float) -> float:
+        """A call raises, once."""
+        bug = self._bug(1)
+        self._schedule.at(at_s, lambda: self._services.bugs.live.append(bug))
+        return 0.0
+
+    def awhile(self, at_s: float) -> float:
+        """Calls raise for a while: one contact's, or everybody's."""
+        return self._pass_by(at_s, self._bug(float("inf"), alone=self._rng.random() < 0.5))
+
+    def background(self, at_s: float) -> float:
+        """Calls raise for a while that are no contact's."""
+        bug = self._bug(self._rng.choice((1, 5, float("inf"))), BACKGROUND, alone=False)
+        return self._pass_by(at_s, bug)
+
+    def always(self, at_s: float) -> float:
+        """Calls raise until the bug is mended: one contact's, a few contacts', or everybody's."""
+        bug = self._bug(float("inf"), alone=self._rng.random() < 0.7)
+        if bug.contacts is not None and self._rng.random() < 0.3:
+            others = self._rng.choices(self._contacts, k=2)
+            bug.contacts = bug.contacts.union(others)
+
+        def begin() -> None:
+            self._services.bugs.live.append(bug)
+            self.lasting.update(self._contacts if bug.contacts is None else bug.contacts)
+
+        self._schedule.at(at_s, begin)
+        return 0.0
+
+    def damage(self, at_s: float) -> float:
+        """A row is damaged."""
+        return self._spoil(at_s, newer=False)
+
+    def newer(self, at_s: float) -> float:
+        """A row is written by a newer release."""
+        return self._spoil(at_s, newer=True)
+
+    def poison(self, at_s: float) -> float:
+        """Dynamics never takes one record."""
+        keys = sorted(self._services.conduct.contacts)
+        key, poison = self._rng.choice(keys), self._rng.choice(POISONS)
+
+        def begin() -> None:
+            self._services.story.tell("dataverse", f"chokes on {key[:8]}: {poison}")
+            self._services.dataverse.mood.poisons[key] = poison
+            self.lasting.add(self._services.conduct.contacts[key])
+
+        self._schedule.at(at_s, begin)
+        return 0.0
+
+    def unsettled(self) -> str:
+        """What is not as it should be of a contact that waits to be mended; "" if all is."""
+        return ""
+
+    def mend(self) -> None:
+        """Nothing of it lasts any longer."""
+        self._services.story.tell("somebody", "mends everything")
+        self._services.bugs.live.clear()
+        self._services.rows.restore()
+        self._services.dataverse.mood.poisons.clear()
+        self.lasting.clear()
+
+    @property
+    def _contacts(self) -> list[str]:
+        return sorted(self._services.conduct.contacts.values())
+
+    def _bug(self, left: float, places: Iterable[str] = PLACES, *, alone: bool = True) -> Bug:
+        rng = self._rng
+        chosen = frozenset(rng.sample(list(places), rng.choice((1, 1, 2))))
+        contacts = frozenset((rng.choice(self._contacts),)) if alone else None
+        return Bug(chosen, rng.choice(ERRORS), contacts, rng.random() < 0.5, left)
+
+    def _pass_by(self, at_s: float, bug: Bug) -> float:
+        live = self._services.bugs.live
+
+        def end() -> None:
+            if bug in live:
+                live.remove(bug)
+
+        for_s, whose = self._rng.uniform(*AWHILE_S), "all" if bug.contacts is None else "one"
+        what = f"a bug in {' and '.join(sorted(bug.places))} of {whose}"
+        return self._schedule.during(at_s, for_s, what, lambda: live.append(bug), end)
+
+    def _spoil(self, at_s: float, *, newer: bool) -> float:
+        def begin() -> None:
+            contact_id = self._services.rows.spoil(self._rng, newer=newer)
+            if contact_id:
+                self.lasting.add(contact_id)
+
+        self._schedule.at(at_s, begin)
+        return 0.0
