@@ -24,8 +24,9 @@ import orjson
 from pipelines.contact import Contact
 from pipelines.identity import tombstone
 from worker.errors import ConfigError
-from worker.stores.protocol import Counts, Entry, Quarantined, Saved
+from worker.stores.protocol import Counts, Entry, FaultNote, Quarantined, Saved
 from worker.stores.sqlite_writer import Writer, unavailable
+from worker.stores.stored import read_entry, read_fault, write_fault
 
 
 T = TypeVar("T")
@@ -49,24 +50,35 @@ PAGE_BYTES = 16 * 1024
 APPLICATION_ID = 0x4344796E
 
 #: ``user_version`` n is the file after the first n of these.
-MIGRATIONS = ("sqlite_1.sql",)
+MIGRATIONS = ("sqlite_1.sql", "sqlite_2.sql")
+
+#: Bits of the column ``parked``: the contact has parked steps; it has a fault.
+STEPS = 1
+FAULT = 2
 
 LOAD = """
-    SELECT id, version, due_at, rank, claim, claimed_until, expires_at, data
+    SELECT id, version, due_at, rank, claim, claimed_until, expires_at, fault, data
     FROM contact WHERE id IN (SELECT value FROM json_each(:ids))
 """
 INSERT = """
     INSERT INTO contact
-        (id, version, due_at, rank, claim, claimed_until, expires_at, parked, data)
+        (id, version, due_at, rank, claim, claimed_until, expires_at, parked, data, fault)
     VALUES
-        (:id, 1, :due_at, :rank, :claim, :claimed_until, :expires_at, :parked, :data)
+        (:id, 1, :due_at, :rank, :claim, :claimed_until, :expires_at, :parked, :data, :fault)
     ON CONFLICT DO NOTHING
 """
 #: Not an upsert: one that was removed since it was loaded is a conflict too.
 UPDATE = """
     UPDATE contact SET
         version = :version + 1, due_at = :due_at, rank = :rank, claim = :claim,
-        claimed_until = :claimed_until, expires_at = :expires_at, parked = :parked, data = :data
+        claimed_until = :claimed_until, expires_at = :expires_at, parked = :parked, data = :data,
+        fault = :fault
+    WHERE id = :id AND version = :version
+"""
+PUT_BACK = """
+    UPDATE contact SET
+        version = version + 1, due_at = :due_at, claim = '', claimed_until = 0.0, fault = :fault,
+        parked = parked & :steps | :bit
     WHERE id = :id AND version = :version
 """
 #: Both ranks are spelled out so that the index yields the order without sorting.
@@ -74,6 +86,8 @@ DUE = """
     SELECT id FROM contact WHERE rank IN (0, 1) AND due_at <= :now AND claimed_until <= :now
     ORDER BY rank, due_at LIMIT :limit
 """
+#: The index on ``ready_at`` yields the order.
+AHEAD = "SELECT id FROM contact WHERE ready_at >= :beyond ORDER BY ready_at LIMIT :limit"
 NEXT_DUE = "SELECT min(ready_at) FROM contact WHERE ready_at IS NOT NULL"
 IDS = "SELECT id FROM contact WHERE id > :after ORDER BY id LIMIT :limit"
 PARKED = "SELECT id FROM contact WHERE parked AND id > :after ORDER BY id LIMIT :limit"
@@ -194,15 +208,26 @@ def _row(entry: Entry) -> dict[str, Any]:
         "claim": entry.claim,
         "claimed_until": entry.claimed_until,
         "expires_at": entry.expires_at,
-        "parked": bool(entry.contact.parked),
+        "parked": STEPS * bool(entry.contact.parked) | FAULT * (entry.fault is not None),
+        "fault": write_fault(entry.fault),
         "data": entry.contact.to_bytes(),
     }
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:
     """What ``LOAD`` found."""
-    contact_id, *beside, data = row
-    return Entry(Contact.from_bytes(contact_id, data), *beside)
+    contact_id, version, due_at, rank, claim, claimed_until, expires_at, fault, data = row
+    return read_entry(
+        contact_id,
+        data,
+        version=version,
+        due_at=due_at,
+        rank=rank,
+        claim=claim,
+        claimed_until=claimed_until,
+        expires_at=expires_at,
+        fault=read_fault(fault),
+    )
 
 
 class SqliteStore:
@@ -237,9 +262,11 @@ class SqliteStore:
 
     async def save(self, entries: Sequence[Entry]) -> list[Saved]:
         """See ``ContactStore``."""
-        rows = [_row(entry) for entry in entries]
+        rows = [None if entry.unreadable else _row(entry) for entry in entries]
 
-        def save_one(connection: sqlite3.Connection, row: dict[str, Any]) -> Saved:
+        def save_one(connection: sqlite3.Connection, row: dict[str, Any] | None) -> Saved:
+            if row is None:
+                return Saved.UNREADABLE
             grave = None if row["version"] else {"name": tombstone(row["id"])}
             if grave and connection.execute(REMEMBERED, grave).fetchone():
                 return Saved.FORGOTTEN
@@ -250,9 +277,17 @@ class SqliteStore:
 
         outcomes = await self._writer.do(lambda connection: [save_one(connection, r) for r in rows])
         for entry, row, outcome in zip(entries, rows, outcomes, strict=True):
-            if outcome is Saved.SAVED:
+            if row and outcome is Saved.SAVED:
                 entry.version = row["version"] + 1
         return outcomes
+
+    async def put_back(
+        self, contact_id: str, version: int, due_at: float | None, fault: FaultNote | None
+    ) -> bool:
+        """See ``ContactStore``."""
+        row = {"id": contact_id, "version": version, "due_at": due_at, "fault": write_fault(fault)}
+        bit = 0 if fault is None else FAULT
+        return bool(await self._change(PUT_BACK, **row, steps=STEPS, bit=bit))
 
     async def due(self, now: float, limit: int) -> list[str]:
         """See ``ContactStore``."""
@@ -263,6 +298,10 @@ class SqliteStore:
         at: float | None
         [at] = await self._column(NEXT_DUE)
         return at
+
+    async def ahead(self, beyond: float, limit: int) -> list[str]:
+        """See ``ContactStore``."""
+        return await self._column(AHEAD, beyond=beyond, limit=limit)
 
     async def ids(self, after: str, limit: int) -> list[str]:
         """See ``ContactStore``."""
