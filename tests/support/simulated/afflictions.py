@@ -9,12 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from simulated.bugs import BACKGROUND, ERRORS, PLACES, Bug
+from simulated.bugs import BACKGROUND, ERRORS, MUTE, PLACES, Bug
+from simulated.loop import PROCESS
 from simulated.schedule import Schedule
+from worker.stores.protocol import FaultNote
 
 
 #: How long a bug is there that goes away by itself (s).
 AWHILE_S: Final = (5.0, 150.0)
+
+#: How long after a fault its claim may still be held (s).
+LET_GO_S: Final = 60.0
 
 #: How a record is refused for ever: a status and a code.
 POISONS: Final = ((500, ""), (400, "0x80044151"))
@@ -32,6 +37,7 @@ class Afflictions:
         self._schedule = schedule
         self._services = schedule.services
         self._rng = schedule.services.odd
+        self._services.bugs.struck = self._watch_claim
 
     def once(self, at_s: float) -> float:
         """A call raises, once."""
@@ -70,6 +76,11 @@ class Afflictions:
         """A row is written by a newer release."""
         return self._spoil(at_s, newer=True)
 
+    def extra(self, at_s: float) -> float:
+        """A row has a field that this release does not know."""
+        self._schedule.at(at_s, lambda: self._services.rows.extend(self._rng))
+        return 0.0
+
     def poison(self, at_s: float) -> float:
         """Dynamics never takes one record."""
         keys = sorted(self._services.conduct.contacts)
@@ -85,6 +96,13 @@ class Afflictions:
 
     def unsettled(self) -> str:
         """What is not as it should be of a contact that waits to be mended; "" if all is."""
+        rows = self._services.store._rows
+        for contact_id in sorted(self.lasting & rows.keys()):
+            row = rows[contact_id]
+            if row.claim:
+                return f"{contact_id} is claimed"
+            if row.due_at is not None and self._parks(contact_id) and not parked(row.fault):
+                return f"{contact_id} is not parked: {row.fault}"
         return ""
 
     def mend(self) -> None:
@@ -94,6 +112,30 @@ class Afflictions:
         self._services.rows.restore()
         self._services.dataverse.mood.poisons.clear()
         self.lasting.clear()
+
+    def _parks(self, contact_id: str) -> bool:
+        """Whether what befell a contact is its alone, and can be noted."""
+        bugs = self._services.bugs.live
+        return any(
+            bug.contacts == frozenset((contact_id,)) and not bug.places & MUTE for bug in bugs
+        )
+
+    def _watch_claim(self, contact_id: str) -> None:
+        """A bug raised in a contact's round: see that its claim is let go of."""
+        services, process = self._services, PROCESS.get()
+        token = services.conduct.held(process, contact_id)
+        began_s = services.loop.time()
+
+        def look() -> None:
+            assert process is not None
+            spared = process.dead or process.stopped or process.woken_at >= began_s
+            mute = any(bug.places & MUTE for bug in services.bugs.live)
+            held = services.conduct.held(process, contact_id) == token
+            if held and not spared and not mute and services.conduct.store_is_good:
+                services.story.breach("claim", f"{process.name} still holds {contact_id}")
+
+        if token:
+            self._schedule.after(LET_GO_S, look)
 
     @property
     def _contacts(self) -> list[str]:
@@ -124,3 +166,8 @@ class Afflictions:
 
         self._schedule.at(at_s, begin)
         return 0.0
+
+
+def parked(fault: FaultNote | None) -> bool:
+    """Whether an operator, or another build, must come."""
+    return fault is not None and fault.parked

@@ -6,8 +6,6 @@ carried out or just after. Which contact a call is for is what its task has load
 
 from __future__ import annotations
 
-import asyncio
-
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -20,7 +18,7 @@ from simulated.story import Story
 T = TypeVar("T")
 
 #: What the text of every exception says; it must come up nowhere (I8).
-SECRET: Final = "+49 30 901820"  # noqa: S105 - a telephone number, and an invented one
+SECRET: Final = "+49 30 901820"
 
 #: What is raised.
 ERRORS: Final[tuple[Callable[[], Exception], ...]] = (

@@ -1,4 +1,4 @@
-"""Indexes of the store that are seconds late, as DynamoDB's are: rows are not, lists of them are."""
+"""Indexes of the store that are seconds late, as those of DynamoDB are; rows never are."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ class Nemesis:
             return over_s
         a, o, f = self._assaults, self.outages, self.afflictions
         for kind in (
-            *(f.once, f.awhile, f.always, f.background, f.damage, f.newer, f.poison),
+            *(f.once, f.awhile, f.always, f.background, f.damage, f.newer, f.extra, f.poison),
             *(o.read_only, o.hurry, o.untrue, o.indexes, a.days),
         ):
             if self._odd.random() < ODD_SHARE:

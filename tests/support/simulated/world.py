@@ -23,7 +23,7 @@ from simulated.indexes import Indexes
 from simulated.kinesis import Stream
 from simulated.loop import StuckError, VirtualLoop
 from simulated.nemesis import Nemesis
-from simulated.network import Network, at_once
+from simulated.network import Network
 from simulated.people import BY_HAND, People
 from simulated.safekeeping import Safekeeping
 from simulated.story import Story
