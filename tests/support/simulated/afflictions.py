@@ -12,7 +12,6 @@ from typing import Final
 from simulated.bugs import BACKGROUND, ERRORS, MUTE, PLACES, Bug
 from simulated.loop import PROCESS
 from simulated.schedule import Schedule
-from worker.stores.protocol import FaultNote
 
 
 #: How long a bug is there that goes away by itself (s).
@@ -30,10 +29,12 @@ class Afflictions:
 
     Attributes:
         lasting: Contacts with what must be mended.
+        alone: A bug befalls one contact alone.
     """
 
     def __init__(self, schedule: Schedule) -> None:
         self.lasting: set[str] = set()
+        self.alone = False
         self._schedule = schedule
         self._services = schedule.services
         self._rng = schedule.services.odd
@@ -60,6 +61,7 @@ class Afflictions:
         if bug.contacts is not None and self._rng.random() < 0.3:
             others = self._rng.choices(self._contacts, k=2)
             bug.contacts = bug.contacts.union(others)
+        self.alone = bug.contacts is not None and len(bug.contacts) == 1
 
         def begin() -> None:
             self._services.bugs.live.append(bug)
@@ -98,10 +100,10 @@ class Afflictions:
         """What is not as it should be of a contact that waits to be mended; "" if all is."""
         rows = self._services.store._rows
         for contact_id in sorted(self.lasting & rows.keys()):
-            row = rows[contact_id]
-            if row.claim:
+            row, spoilt = rows[contact_id], contact_id in self._services.rows.spoilt
+            if row.claimed_until > self._services.wall() and not spoilt:
                 return f"{contact_id} is claimed"
-            if row.due_at is not None and self._parks(contact_id) and not parked(row.fault):
+            if row.due_at is not None and self._parks(contact_id) and not spoilt:
                 return f"{contact_id} is not parked: {row.fault}"
         return ""
 
@@ -166,8 +168,3 @@ class Afflictions:
 
         self._schedule.at(at_s, begin)
         return 0.0
-
-
-def parked(fault: FaultNote | None) -> bool:
-    """Whether an operator, or another build, must come."""
-    return fault is not None and fault.parked

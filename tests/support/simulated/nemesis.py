@@ -30,6 +30,7 @@ class Nemesis:
     Attributes:
         outages: The troubles of services.
         afflictions: What befalls contacts.
+        afflicted: Something happens that nobody imagined, and will have to be mended.
     """
 
     def __init__(self, services: Services, fleet: Fleet) -> None:
@@ -39,6 +40,7 @@ class Nemesis:
         self._assaults = Assaults(schedule, fleet)
         self._rng = services.rng
         self._odd = services.odd
+        self.afflicted = self._odd.random() >= FAMILIAR
 
     def begin(self, until_s: float) -> float:
         """Plan trouble that begins before ``until_s``; the virtual time (s) it is all over by."""
@@ -56,7 +58,7 @@ class Nemesis:
         return self._begin_odd(until_s, over_s)
 
     def _begin_odd(self, until_s: float, over_s: float) -> float:
-        if self._odd.random() < FAMILIAR:
+        if not self.afflicted:
             return over_s
         a, o, f = self._assaults, self.outages, self.afflictions
         for kind in (

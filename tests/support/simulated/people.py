@@ -70,11 +70,16 @@ class People:
                 at_once(store.save([entry]))
 
     def retry_faults(self) -> None:
-        """Have tried again what a bug of ours kept from being done, and what was quarantined."""
+        """Have tried again what a bug of ours kept from being done."""
         store, now = self.services.store, self.services.wall()
+        self.services.story.tell("somebody", "has it tried again")
         for entry in at_once(store.load(at_once(store.parked("", 1000)))):
             if entry.fault:
                 at_once(store.put_back(entry.contact.id, entry.version, now, None))
+
+    def retry_quarantined(self) -> None:
+        """Have taken in what a bug of ours, or a row that nobody could read, kept out."""
+        store = self.services.store
         for item in at_once(store.quarantined("", 10_000)):
             at_once(retry_quarantined(store, Ingest(store, clock=self.services.wall), item))
         for entry in at_once(store.load(at_once(store.ids("", 1000)))):

@@ -100,9 +100,8 @@ class Safekeeping:
         if not isinstance(found, Fact):
             return True  # ignored on purpose
         held = self.facts.get(found.contact_id, {}).get(found.register)
-        if held is not None and _order(held) >= _order(found):
-            return True
-        return found.contact_id in self.rows.spoilt and self._quarantined(origin)
+        safe = held is not None and _order(held) >= _order(found)
+        return safe or self._quarantined(origin)
 
     def _quarantined(self, origin: str) -> bool:
         return origin in {item.origin for item in at_once(self.store.quarantined("", 10_000))}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from random import Random
@@ -84,6 +84,7 @@ class Services:
         shares_gate: Whether the workers' gates are one.
         pushed: Entries that push saved.
         started: Workers that started.
+        build: What release runs on workers that are started now.
         passed_s: Time (s) that everybody's clock has let pass without anything happening.
     """
 
@@ -106,6 +107,7 @@ class Services:
     weathers: dict[str, Weather] = field(default_factory=dict)
     pushed: int = 0
     started: int = 0
+    build: str = "this"
     passed_s: float = 0.0
 
     def wall(self) -> float:
@@ -154,27 +156,34 @@ class Worker:
         self.done = False
         self._services = services
         self.ingest, self.push = _parts(services, self.process, host)
+        self._handle = self.ingest.handle
         self._source = _source(services, name, host)
         self._shared = _shared(services, self.process, self.push.gate)
         services.loop.start(self.process, self._main())
 
     async def _main(self) -> None:
-        story = self._services.story
+        story, shares = self._services.story, self._services.shares_gate
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._source.run(self.ingest.handle, self.stop))
-                if not self._services.shares_gate:
-                    await self.push.run(self.stop)
-                    return
-                await self._shared.join()
-                sharing = group.create_task(self._shared.run())
-                await self.push.run(self.stop)
-                sharing.cancel()
+                self._start(group, "source", lambda: self._source.run(self._handle, self.stop))
+                if shares:
+                    await self._shared.join()
+                    sharing = self._start(group, "gate", self._shared.run)
+                await self._start(group, "push", lambda: self.push.run(self.stop))
+                if shares:
+                    sharing.cancel()
         except Exception as error:  # noqa: BLE001 - no worker may ever end like this
             story.breach("worker", f"{self.name} died: {_innermost(error)!r}")
         finally:
             self.done = True
             story.tell(self.name, "has ended")
+
+    def _start(
+        self, group: asyncio.TaskGroup, boundary: str, loop: Callable[[], Awaitable[None]]
+    ) -> asyncio.Task[None]:
+        """Begin a loop as the service does."""
+        clock = self.push.containment.clock
+        return group.create_task(self.push.faults.again(boundary, loop, clock, stop=self.stop))
 
 
 def _parts(services: Services, process: Process, host: Host) -> tuple[Ingest, Push]:
@@ -212,8 +221,9 @@ def _parts(services: Services, process: Process, host: Host) -> tuple[Ingest, Pu
         sleep=sleep,
         jitter=chance,
     )
+    push.containment.build = services.build
     store = bugs.haunted(_store(services, services.safekeeping.saved), INGEST)
-    return Ingest(store, clock=host.wall, news=push.news), push
+    return Ingest(store, clock=host.wall, news=push.news, faults=push.faults), push
 
 
 def _store(services: Services, saved: Callable[[Entry], None]) -> ContactStore:

@@ -37,6 +37,8 @@ from worker.stores.memory import MemoryStore
 
 #: Within this many seconds of peace everything must be done.
 PEACE_S: Final = 4000.0
+#: The same, if a bug befell one contact alone: it is parked by then, which takes an hour.
+PARK_S: Final = 12_000.0
 #: Share of runs in which workers share one gate, as those with a store in DynamoDB do.
 SHARED: Final = 0.3
 #: How often it is looked whether it is (s).
@@ -117,7 +119,7 @@ class _World:
         if rng.random() < 0.4:
             for _ in range(3):
                 self.loop.outside(rng.random() * peace_s, self.people.interfere)
-        self.until_s = peace_s + PEACE_S
+        self.until_s = peace_s + (PARK_S if self.afflictions.alone else PEACE_S)
         self.loop.outside(peace_s + 1, self._begin_peace)
 
     def run(self) -> None:
@@ -148,23 +150,29 @@ class _World:
     def _look(self) -> None:
         """See whether all is done; if nothing but time is missing, let the clocks pass it by.
 
-        What befell contacts for good is mended when all others are done.
+        What befell contacts for good is mended when all others are done, and they wait or are
+        parked.
         """
-        if self.loop.time() > self.until_s:
-            self.story.breach("progress", f"not done in peace: {self._undone()}")
-            return
         self.people.retry_parked()
-        if self._undone():
-            self._pass_time()
-        elif self.afflictions.lasting:
-            self._mend()
+        undone = self._undone() or self.afflictions.unsettled()
+        if not undone:
+            self._mend() if self.nemesis.afflicted else self.loop.halt()
+        elif self.loop.time() > self.until_s:
+            self.story.breach("progress", f"not done in peace: {undone}")
         else:
-            self.loop.halt()
+            self._pass_time()
         self.loop.outside(LOOK_S, self._look)
 
     def _mend(self) -> None:
+        """Mend the bugs and what they spoilt; have all tried again, or trust in the new build."""
+        self.nemesis.afflicted = False
         self.afflictions.mend()
-        self.people.retry_faults()
+        self.people.retry_quarantined()
+        if self.services.odd.random() < 0.5:
+            self.people.retry_faults()
+        else:
+            self.story.tell("somebody", "brings another build")
+            self.fleet.upgrade("the next")
         self.until_s = self.loop.time() + PEACE_S
 
     def _undone(self) -> str:
@@ -173,9 +181,11 @@ class _World:
             return f"unread {unread}"
         if self.services.conduct.going:
             return "requests are on their way"
-        if unsettled := self.afflictions.unsettled():
-            return unsettled
-        due_at = self._due_at(self.afflictions.lasting)
+        lasting = self.afflictions.lasting
+        for contact_id, row in self.services.store._rows.items():
+            if row.fault and contact_id not in lasting:
+                return f"{contact_id}: {row.fault}"
+        due_at = self._due_at(lasting)
         return "" if due_at is None else f"due at {due_at - BEGINNING:.0f}"
 
     def _due_at(self, without: Collection[str] = ()) -> float | None:
@@ -185,8 +195,10 @@ class _World:
         return min(times, default=None)
 
     def _pass_time(self) -> None:
-        due_at, services = self._due_at(), self.services
-        claimed = any(row.claim for row in services.store._rows.values())
+        services, lasting = self.services, self.afflictions.lasting
+        due_at = self._due_at(lasting)
+        rows = services.store._rows.items()
+        claimed = any(row.claim for contact_id, row in rows if contact_id not in lasting)
         if due_at is None or claimed or services.conduct.going:
             return
         behind_s = min(
