@@ -7,6 +7,7 @@ others are written; afterwards it comes right as if nothing had been.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import inf
 from typing import Final
 
 from simulated.bugs import BACKGROUND, ERRORS, MUTE, PLACES, Bug
@@ -48,19 +49,19 @@ class Afflictions:
 
     def awhile(self, at_s: float) -> float:
         """Calls raise for a while: one contact's, or everybody's."""
-        return self._pass_by(at_s, self._bug(float("inf"), alone=self._rng.random() < 0.5))
+        return self._pass_by(at_s, self._bug(inf, alone=self._rng.random() < 0.5))
 
     def background(self, at_s: float) -> float:
         """Calls raise for a while that are no contact's."""
-        bug = self._bug(self._rng.choice((1, 5, float("inf"))), BACKGROUND, alone=False)
+        bug = self._bug(self._rng.choice((1, 5, inf)), BACKGROUND, alone=False)
         return self._pass_by(at_s, bug)
 
     def always(self, at_s: float) -> float:
         """Calls raise until the bug is mended: one contact's, a few contacts', or everybody's."""
-        bug = self._bug(float("inf"), alone=self._rng.random() < 0.7)
+        bug = self._bug(inf, alone=self._rng.random() < 0.7)
         if bug.contacts is not None and self._rng.random() < 0.3:
             others = self._rng.choices(self._contacts, k=2)
-            bug.contacts = bug.contacts.union(others)
+            bug.contacts = {*bug.contacts, *others}
         self.alone = bug.contacts is not None and len(bug.contacts) == 1
 
         def begin() -> None:
@@ -117,9 +118,9 @@ class Afflictions:
 
     def _parks(self, contact_id: str) -> bool:
         """Whether what befell a contact is its alone, and can be noted."""
-        bugs = self._services.bugs.live
-        return any(
-            bug.contacts == frozenset((contact_id,)) and not bug.places & MUTE for bug in bugs
+        return self.alone and any(
+            bug.left == inf and bug.contacts == {contact_id} and not bug.places & MUTE
+            for bug in self._services.bugs.live
         )
 
     def _watch_claim(self, contact_id: str) -> None:
@@ -146,7 +147,7 @@ class Afflictions:
     def _bug(self, left: float, places: Iterable[str] = PLACES, *, alone: bool = True) -> Bug:
         rng = self._rng
         chosen = frozenset(rng.sample(list(places), rng.choice((1, 1, 2))))
-        contacts = frozenset((rng.choice(self._contacts),)) if alone else None
+        contacts = {rng.choice(self._contacts)} if alone else None
         return Bug(chosen, rng.choice(ERRORS), contacts, rng.random() < 0.5, left)
 
     def _pass_by(self, at_s: float, bug: Bug) -> float:

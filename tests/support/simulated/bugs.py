@@ -68,7 +68,7 @@ class Bug:
 
     places: frozenset[str]
     error: Callable[[], Exception]
-    contacts: frozenset[str] | None
+    contacts: set[str] | None
     after: bool
     left: float
     struck: int = 0

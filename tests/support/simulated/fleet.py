@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 from simulated.loop import Process
@@ -84,7 +85,7 @@ class Fleet:
         self._services.build = build
         for worker in list(self._workers.values()):
             worker.stop.set()
-            self._services.loop.outside(UPGRADE_S, lambda old=worker: self.restart(old))
+            self._services.loop.outside(UPGRADE_S, partial(self.restart, worker))
 
     def mend(self) -> None:
         """Wake what is stopped, start what is gone."""
