@@ -21,6 +21,14 @@ AWHILE_S: Final = (5.0, 150.0)
 #: How long after a fault its claim may still be held (s).
 LET_GO_S: Final = 60.0
 
+#: How often a bug may strike one contact at first, and once in so many seconds.
+STRIKES: Final = 60
+STRIKES_EVERY_S: Final = 100.0
+
+#: How often one record may be refused at first, and once in so many seconds.
+CHOKES: Final = 60
+CHOKES_EVERY_S: Final = 20.0
+
 #: How a record is refused for ever: a status and a code.
 POISONS: Final = ((500, ""), (400, "0x80044151"))
 
@@ -36,6 +44,7 @@ class Afflictions:
     def __init__(self, schedule: Schedule) -> None:
         self.lasting: set[str] = set()
         self.alone = False
+        self._poisoned_at: dict[str, float] = {}
         self._schedule = schedule
         self._services = schedule.services
         self._rng = schedule.services.odd
@@ -92,6 +101,7 @@ class Afflictions:
         def begin() -> None:
             self._services.story.tell("dataverse", f"chokes on {key[:8]}: {poison}")
             self._services.dataverse.mood.poisons[key] = poison
+            self._poisoned_at[key] = at_s
             self.lasting.add(self._services.conduct.contacts[key])
 
         self._schedule.at(at_s, begin)
@@ -111,6 +121,7 @@ class Afflictions:
     def mend(self) -> None:
         """Nothing of it lasts any longer."""
         self._services.story.tell("somebody", "mends everything")
+        self._expect_patience()
         self._services.bugs.live.clear()
         self._services.rows.restore()
         self._services.dataverse.mood.poisons.clear()
@@ -122,6 +133,20 @@ class Afflictions:
             bug.left == inf and bug.contacts == {contact_id} and not bug.places & MUTE
             for bug in self._services.bugs.live
         )
+
+    def _expect_patience(self) -> None:
+        """What cannot be done is tried ever more rarely (I9)."""
+        services = self._services
+        mute = any(bug.places & MUTE for bug in services.bugs.live)
+        for contact_id, at in services.bugs.strikes.items():
+            most = STRIKES + (at[-1] - at[0]) / STRIKES_EVERY_S
+            if contact_id and len(at) > most * (services.started if mute else 1):
+                told = f"{len(at)} faults of {contact_id} in {at[-1] - at[0]:.0f} s"
+                services.story.breach("I9", told)
+        for key, count in services.dataverse.choked.items():
+            most = CHOKES + (services.loop.time() - self._poisoned_at[key]) / CHOKES_EVERY_S
+            if count > most:
+                services.story.breach("I9", f"{key} was refused {count} times")
 
     def _watch_claim(self, contact_id: str) -> None:
         """A bug raised in a contact's round: see that its claim is let go of."""

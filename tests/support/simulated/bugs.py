@@ -87,19 +87,13 @@ class Bugs:
         story: Told of each time one raises.
         live: Those that have not been mended.
         struck: Called with the contact, or "", in whose round one raises.
-        rounds: Contact -> how many rounds it had while a bug was there.
+        strikes: Contact -> when (s) one raised in its rounds.
     """
 
     story: Story
     struck: Callable[[str], object] = lambda _contact_id: None
     live: list[Bug] = field(default_factory=list)
-    rounds: dict[str, int] = field(default_factory=dict)
-
-    def begins(self, contact_id: str) -> None:
-        """A contact's round begins: it is loaded."""
-        ROUND.set(contact_id)
-        if self.live:
-            self.rounds[contact_id] = self.rounds.get(contact_id, 0) + 1
+    strikes: dict[str, list[float]] = field(default_factory=dict)
 
     def strike(self, place: str, *, after: bool) -> None:
         """Raise what the bugs of a place raise."""
@@ -111,6 +105,7 @@ class Bugs:
                 error = bug.error()
                 what = f"raises {type(error).__name__} {'after' if after else 'before'}"
                 self.story.tell("bug", f"{what} {place} {contact_id[:8]}")
+                self.strikes.setdefault(contact_id, []).append(self.story.time())
                 self.struck(contact_id)
                 raise error
 
@@ -137,7 +132,7 @@ class _Haunted:
 
         async def call(*args: Any, **more: Any) -> Any:
             if place == "load" and len(args[0]) == 1:
-                self._bugs.begins(args[0][0])
+                ROUND.set(args[0][0])
             self._bugs.strike(place, after=False)
             answer = await member(*args, **more)
             self._bugs.strike(place, after=True)
