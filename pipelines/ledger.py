@@ -49,6 +49,8 @@ def record_of(contact: Contact, write: Write) -> Record:
     if known is None:
         state: State = "unsent" if write.kind in (Kind.CREATE, Kind.ADOPT) else "there"
         known = contact.ledger[write.record] = named(write.record, state)
+    if write.creatable and write.kind in (Kind.CREATE, Kind.ADOPT):
+        known.by = known.by or write.steps[0]
     return known
 
 
@@ -64,7 +66,9 @@ def intend(contact: Contact, writes: Iterable[Write]) -> bool:
     for write in writes:
         if write.kind in CHANGING:
             noted = contact.intent.setdefault(write.record, {})
-            about = digests(write.columns) | ({"": "create"} if write.kind is Kind.CREATE else {})
+            about = digests(write.columns) | (
+                {"": write.steps[0]} if write.kind is Kind.CREATE else {}
+            )
             if not about.items() <= noted.items():
                 noted.update(about)
                 changed = True
@@ -76,8 +80,10 @@ def unsettle(contact: Contact) -> None:
     for name, columns in contact.intent.items():
         created = "" in columns
         record = contact.ledger.setdefault(name, named(name, "unsent" if created else "there"))
-        if created and record.state == "unsent":
+        if created and record.state in ("unsent", "absent"):
             record.state = "sent"
+            if "/" in columns[""]:  # older states say "create"
+                record.by = record.by or columns[""]
         record.columns.update(dict.fromkeys((c for c in columns if c), UNKNOWN))
     contact.intent.clear()
 
@@ -175,7 +181,10 @@ def missing(contact: Contact, write: Write) -> bool:
     if write.kind is Kind.ADOPT and record.state == "found":
         record.state = "unsent"  # the 412 was about another record: an alternate key is taken
         return False
-    if write.kind is Kind.ADOPT or write.on_missing == "skip":
+    if write.kind is Kind.ADOPT:
+        record.state = "absent"
+        return True
+    if write.on_missing == "skip":
         record.state = "gone"
         return True
     if write.on_missing == "recreate" and write.creatable:

@@ -6,13 +6,19 @@ import asyncio
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, Protocol, TypedDict, TypeVar
 
 import structlog
 
+from worker import aws
+from worker.faults import Faults
+from worker.moments import Moments
+from worker.outside_time import OutsideTime
 from worker.pace import Clock
 from worker.sources.budget import Budget
-from worker.sources.insist import ignore, insist
+from worker.sources.insist import ignore, insist, stoppable
+from worker.sources.positions import NOW, remembered_start
 from worker.sources.shards import Shard, from_listing
 from worker.telemetry.health import connected
 
@@ -48,8 +54,10 @@ class Reading(TypedDict, total=False):
     slice_bytes: int
     budget: Budget
     clock: Clock
+    outside: OutsideTime
     on_lag: Callable[[str, str, int], None]
     on_trouble: Callable[[str, str, str], None]
+    faults: Faults
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +72,10 @@ class Feed:
         slice_bytes: Bytes in one batch at most, unless a single record is larger.
         budget: Bounds the bytes in hand; several streams may share one.
         clock: Time and chance.
+        outside: The time by others' clocks; None: nobody tells it.
         on_lag: Told (stream, shard, ms behind the newest record) at each read.
         on_trouble: Told (stream, shard or "", code) of every failed try.
+        faults: Contains what one reader may end in.
     """
 
     client: Kinesis
@@ -75,8 +85,15 @@ class Feed:
     slice_bytes: int = 4 * 1024 * 1024
     budget: Budget = field(default_factory=lambda: Budget(BUDGET_BYTES))
     clock: Clock = field(default_factory=Clock)
+    outside: OutsideTime | None = None
     on_lag: Callable[[str, str, int], None] = ignore
     on_trouble: Callable[[str, str, str], None] = ignore
+    faults: Faults = field(default_factory=Faults)
+
+    @property
+    def time(self) -> OutsideTime:
+        """What time it is."""
+        return self.outside or OutsideTime(self.clock)
 
     @property
     def name(self) -> str:
@@ -98,20 +115,44 @@ class Feed:
         shards: list[Shard] = []
         request = {**self.target, **chosen}
         while True:
-            page = await self.client.list_shards(**request)
-            shards += map(from_listing, page["Shards"])
-            token = page.get("NextToken")
+            found, token = await aws.asked(partial(self.client.list_shards, **request), _listed)
+            shards += found
             if not token:
                 connected()
                 return shards
             # With a token AWS refuses the stream's name (API reference, ListShards).
             request = {**self.arn, "NextToken": token}
 
+    async def start(self, memory: Moments, start: str) -> str:
+        """Where the stream begins, see ``remembered_start``.
+
+        AWS is asked something first: its answer tells its time, should our clock be wrong.
+        """
+        if start == NOW:
+            await self.shards()
+        return await remembered_start(memory, self.stream, start, self.time)
+
     async def insist(self, call: Callable[[], Awaitable[T]], stop: asyncio.Event) -> T | None:
         """Repeat a call that is no shard's in particular; see ``insist``."""
         return await insist(call, stop=stop, clock=self.clock, report=self.report)
+
+    async def again(
+        self,
+        boundary: str,
+        loop: Callable[[], Awaitable[None]],
+        stop: asyncio.Event,
+        shard: str = "",
+    ) -> None:
+        """Begin a loop anew after each bug it ends in, until it returns; it must heed ``stop``."""
+        clock = stoppable(self.clock, stop)
+        await self.faults.again(boundary, loop, clock, stream=self.name, shard=shard)
 
     def report(self, code: str, shard: str = "") -> None:
         """Say that a try failed."""
         log.warning("kinesis.trouble", stream=self.stream, shard=shard, code=code)
         self.on_trouble(self.stream, shard, code)
+
+
+def _listed(answer: Mapping[str, Any]) -> tuple[list[Shard], str | None]:
+    """The shards on one page of a listing, and the token of the next one."""
+    return [from_listing(listed) for listed in answer["Shards"]], answer.get("NextToken")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -18,7 +19,9 @@ from botocore.exceptions import ClientError
 from pipelines.loader import load
 from pipelines.pipeline import Pipeline
 from pipelines.plan import Terms
+from rawserver import Server
 from worker.definitions import find
+from worker.dynamics.client import subject_of
 from worker.dynamics.gate import Gate
 from worker.dynamics.memory import MemoryDynamics, Record
 from worker.dynamics.protocol import Answer, Request
@@ -115,6 +118,7 @@ class Site:
     Attributes:
         sent_at: Every request with when (s) it left.
         troubles: The codes of failed calls to the stream.
+        gates: The gate of each worker that ran.
     """
 
     stream: Stream = field(default_factory=Stream)
@@ -127,6 +131,7 @@ class Site:
     tally: Tally = field(default_factory=Tally)
     sent_at: list[tuple[float, Request]] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
+    gates: list[Gate] = field(default_factory=list)
 
     async def run(
         self,
@@ -138,6 +143,7 @@ class Site:
         stop = asyncio.Event()
         asyncio.get_running_loop().call_later(seconds, stop.set)
         gate = Gate(clock=asyncio.get_running_loop().time, random=lambda: 0.5)
+        self.gates.append(gate)
         push = self._push(gate)
         ingest = Ingest(self.store, clock=wall, news=push.news, tally=self.tally)
         async with asyncio.TaskGroup() as group:
@@ -201,7 +207,8 @@ class Behind:
     site: Site
 
     async def send(self, request: Request, *, timeout_s: float) -> Answer:
-        async with self.gate.slot(writes=request.method != "GET"):
+        writes, subject = request.method != "GET", subject_of(request)
+        async with self.gate.slot(writes=writes, subject=subject):
             self.site.sent_at.append((wall() - BEGINNING, request))
             return await self.site.dynamics.send(request, timeout_s=timeout_s)
 
@@ -294,3 +301,14 @@ def calls() -> Callable[[int], list[Call]]:
 @pytest.fixture
 def call() -> Call:
     return Call("5ca32fbd-8f92-46af-92a5-6b0f970f0efe")
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("tls")
+
+
+@pytest.fixture
+def server(certificates: Path) -> Server:
+    """A TLS server that does as it is told."""
+    return Server(certificates)
