@@ -15,8 +15,8 @@ from simulated.worker import Worker
 #: A wall clock is never further ahead or behind (s): claims bear clocks that differ by 120 s.
 CLOCK_S: Final = 40.0
 
-#: Unless it is wrong by days (s), as many as this at most.
-DAYS_S: Final = 5 * 86_400.0
+#: Unless it is wrong by days (s), as many as this at most: contacts are kept for 30.
+DAYS_S: Final = 45 * 86_400.0
 
 #: A process that was stopped is let alone for so long (s): what it sent late it has yet to mend.
 SPARED_S: Final = 150.0
@@ -93,9 +93,15 @@ class Assaults:
         return 0.0
 
     def days(self, at_s: float) -> float:
-        """Wall clocks are days apart, and jump once more; some are never set right."""
+        """Wall clocks are days apart, and jump once more; some are never set right.
+
+        On one machine, perhaps, nobody hears what time it is by others' clocks.
+        """
         odd, story = self._services.odd, self._services.story
         for_s, forgotten = odd.uniform(*MIDDLE_S), odd.random() < 0.5
+
+        if odd.random() < 0.4:
+            odd.choice(self._fleet.hosts).deaf = True
 
         def jump() -> None:
             self._services.conduct.clocks_agree = False

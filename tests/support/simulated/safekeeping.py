@@ -5,6 +5,7 @@ Watches what the store and the lease table are made to hold, at the moment they 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from pipelines.decode import decode
@@ -49,6 +50,11 @@ class Safekeeping:
             if now is not before and (now is None or _order(now) < _order(before)):
                 self.story.breach("I5", f"{register} of {contact.id} went back in the store")
         self.facts[contact.id] = dict(contact.facts)
+
+    def expired(self, contact_ids: Collection[str]) -> None:
+        """The store removed contacts; no run lasts as long as they are kept."""
+        for contact_id in contact_ids:
+            self.story.breach("I2", f"{contact_id} was removed long before its time")
 
     def moved(self, worker: str, before: Lease, after: Lease) -> None:
         """The table took a checkpoint."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
 from random import Random
 from typing import Any
@@ -25,6 +25,7 @@ class RemoteStore:
         indexes: What lists of rows show.
         saved: Told of every entry that was.
         put_back: Told of every contact that was, and of its fault.
+        expired: Told of contacts that were removed.
         agreed: Told of every value that workers agreed on.
     """
 
@@ -38,6 +39,7 @@ class RemoteStore:
         *,
         saved: Callable[[Entry], None],
         put_back: Callable[[str, FaultNote | None], None],
+        expired: Callable[[Collection[str]], None],
         agreed: Callable[[str], None],
     ) -> None:
         self._store = store
@@ -47,6 +49,7 @@ class RemoteStore:
         self._indexes = indexes
         self._saved = saved
         self._told_put_back = put_back
+        self._expired = expired
         self._agreed = agreed
 
     def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
@@ -68,6 +71,16 @@ class RemoteStore:
         return await self._network.call(
             lambda: self._put_back(contact_id, version, due_at, fault), self._weather, _away
         )
+
+    async def expire(self, now: float, limit: int) -> int:
+        """See ``ContactStore``."""
+        return await self._network.call(lambda: self._expire(now, limit), self._weather, _away)
+
+    def _expire(self, now: float, limit: int) -> int:
+        before = set(self._store._rows)
+        removed = at_once(self._store.expire(now, limit))
+        self._expired(sorted(before - self._store._rows.keys()))
+        return removed
 
     def _put_back(
         self, contact_id: str, version: int, due_at: float | None, fault: FaultNote | None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from collections.abc import Awaitable, Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from random import Random
 from typing import cast
@@ -31,8 +31,11 @@ from worker.dynamics.client import Client
 from worker.dynamics.gate import Gate
 from worker.dynamics.shared import SharedGate
 from worker.dynamics.writer import Writer
+from worker.errors import StoreUnavailable
+from worker.far_ahead import FarAhead
 from worker.ingest import Ingest
 from worker.leases.memory import MemoryLeases
+from worker.outside_time import OutsideTime
 from worker.pace import Clock
 from worker.push import Push
 from worker.sandbox.traffic import START
@@ -43,6 +46,9 @@ from worker.stores.protocol import ContactStore, Entry, FaultNote
 
 #: Wall clock (s since 1970) of a host whose clock is right, at virtual time 0.
 BEGINNING = START.timestamp()
+
+#: How often a worker removes what has expired (s): more often than a real one, runs being short.
+EXPIRE_EVERY_S = 60.0
 
 
 @dataclass(slots=True)
@@ -124,15 +130,27 @@ class Host:
 
     Attributes:
         ahead_s: By how much it is ahead of the right time.
+        deaf: Answers that reach it have lost their dates on the way.
     """
 
     def __init__(self, services: Services, ahead_s: float) -> None:
         self.ahead_s = ahead_s
+        self.deaf = False
         self._services = services
 
     def wall(self) -> float:
         """Seconds since 1970, as this machine thinks."""
         return self._services.wall() + self.ahead_s
+
+    def outside_time(self) -> OutsideTime:
+        """What a process on it knows of the time by others' clocks: nothing yet."""
+        return OutsideTime(self.clock)
+
+    @property
+    def clock(self) -> Clock:
+        """Its clocks, and chance."""
+        services = self._services
+        return Clock(self.wall, services.loop.time, asyncio.sleep, services.rng.random)
 
 
 class Worker:
@@ -155,9 +173,15 @@ class Worker:
         self.stop = asyncio.Event()
         self.done = False
         self._services = services
-        self.ingest, self.push = _parts(services, self.process, host)
-        self._handle = self.ingest.handle
-        self._source = _source(services, name, host)
+        self._outside = host.outside_time()
+        self.ingest, self.push = _parts(services, self.process, host, self._outside)
+        self._source = _source(services, name, host, self._outside)
+        self._far_ahead = FarAhead(
+            self.push.store,
+            self.push.plan,
+            Clock(self.push.clock, services.loop.time, asyncio.sleep, services.rng.random),
+            self.push.faults,
+        )
         self._shared = _shared(services, self.process, self.push.gate)
         services.loop.start(self.process, self._main())
 
@@ -165,18 +189,31 @@ class Worker:
         story, shares = self._services.story, self._services.shares_gate
         try:
             async with asyncio.TaskGroup() as group:
-                self._start(group, "source", lambda: self._source.run(self._handle, self.stop))
+                self._start(
+                    group, "source", lambda: self._source.run(self.ingest.handle, self.stop)
+                )
                 if shares:
                     await self._shared.join()
                     sharing = self._start(group, "gate", self._shared.run)
+                house = [
+                    self._start(group, "housekeeping", loop)
+                    for loop in (self._keep_house, self._far_ahead.run)
+                ]
                 await self._start(group, "push", lambda: self.push.run(self.stop))
-                if shares:
-                    sharing.cancel()
+                for task in (*house, *([sharing] if shares else [])):
+                    task.cancel()
         except Exception as error:  # noqa: BLE001 - no worker may ever end like this
             story.breach("worker", f"{self.name} died: {_innermost(error)!r}")
         finally:
             self.done = True
             story.tell(self.name, "has ended")
+
+    async def _keep_house(self) -> None:
+        while True:
+            await asyncio.sleep(EXPIRE_EVERY_S)
+            with suppress(StoreUnavailable):
+                if (now := self._outside.at_least()) is not None:
+                    await self.push.store.expire(now, 1000)
 
     def _start(
         self, group: asyncio.TaskGroup, boundary: str, loop: Callable[[], Awaitable[None]]
@@ -186,7 +223,9 @@ class Worker:
         return group.create_task(self.push.faults.again(boundary, loop, clock, stop=self.stop))
 
 
-def _parts(services: Services, process: Process, host: Host) -> tuple[Ingest, Push]:
+def _parts(
+    services: Services, process: Process, host: Host, outside: OutsideTime
+) -> tuple[Ingest, Push]:
     dataverse, network, loop = services.dataverse, services.network, services.loop
     bugs, conduct = services.bugs, services.conduct
     chance = services.rng.random
@@ -198,6 +237,7 @@ def _parts(services: Services, process: Process, host: Host) -> tuple[Ingest, Pu
         gate,
         clock=loop.time,
         random=chance,
+        told_time=lambda at: None if host.deaf else outside.told("dynamics", at),
     )
 
     async def sleep(seconds: float) -> None:
@@ -206,33 +246,43 @@ def _parts(services: Services, process: Process, host: Host) -> tuple[Ingest, Pu
     def pushed(entry: Entry) -> None:
         services.pushed += 1
         services.safekeeping.saved(entry)
-        conduct.claims(process, entry, host.wall())
+        conduct.claims(process, entry, outside.now())
+
+    def put_back(contact_id: str, fault: FaultNote | None) -> None:
+        services.pushed += 1
+        conduct.put_back(process, contact_id, fault)
 
     push = Push(
-        store=bugs.haunted(_store(services, pushed), STORE),
-        writer=bugs.haunted(Writer(Entrance(client, conduct, process), host.wall), WRITER),
+        store=bugs.haunted(_store(services, pushed, put_back), STORE),
+        writer=bugs.haunted(Writer(Entrance(client, conduct, process), outside.now), WRITER),
         gate=gate,
         probe=client.probe,
         desktop=bugs.haunted(MemoryDesktop(), DESKTOP),
         pipelines=bugs.pipelines(pipelines()),
         terms=Terms({"AppId": "app"}, live=True),
-        clock=host.wall,
+        clock=outside.now,
         monotonic=loop.time,
         sleep=sleep,
         jitter=chance,
     )
     push.containment.build = services.build
     store = bugs.haunted(_store(services, services.safekeeping.saved), INGEST)
-    return Ingest(store, clock=host.wall, news=push.news, faults=push.faults), push
+    ingest = Ingest(
+        store,
+        clock=outside.now,
+        arrived=outside.arrived,
+        news=push.news,
+        faults=push.faults,
+    )
+    return ingest, push
 
 
-def _store(services: Services, saved: Callable[[Entry], None]) -> ContactStore:
+def _store(
+    services: Services,
+    saved: Callable[[Entry], None],
+    put_back: Callable[[str, FaultNote | None], None] = lambda _contact_id, _fault: None,
+) -> ContactStore:
     weather = services.weather("store")
-
-    def put_back(contact_id: str, fault: FaultNote | None) -> None:
-        services.pushed += 1
-        services.conduct.put_back(contact_id, fault)
-
     remote = RemoteStore(
         services.store,
         services.network,
@@ -241,16 +291,22 @@ def _store(services: Services, saved: Callable[[Entry], None]) -> ContactStore:
         services.indexes,
         saved=saved,
         put_back=put_back,
+        expired=services.safekeeping.expired,
         agreed=services.conduct.agreed,
     )
     return cast("ContactStore", remote)  # the methods that it passes on are found at run time
 
 
-def _source(services: Services, name: str, host: Host) -> LeasedStream:
+def _source(services: Services, name: str, host: Host, outside: OutsideTime) -> LeasedStream:
     network, safekeeping = services.network, services.safekeeping
-    kinesis = KinesisClient(services.stream, network, services.weather("kinesis"), safekeeping.read)
+    kinesis = KinesisClient(
+        services.stream,
+        network,
+        services.weather("kinesis"),
+        safekeeping.read,
+        lambda at: None if host.deaf else outside.told("kinesis", at),
+    )
     leases = RemoteLeases(services.leases, network, services.weather("leases"), safekeeping, name)
-    clock = Clock(host.wall, services.loop.time, asyncio.sleep, services.rng.random)
     return LeasedStream(
         lambda: nullcontext(kinesis),
         STREAM,
@@ -263,7 +319,8 @@ def _source(services: Services, name: str, host: Host) -> LeasedStream:
         on_lease=lambda _, shard, change: services.story.tell(name, f"{shard} {change}"),
         poll_s=services.pace.poll_s,
         limit=3,
-        clock=clock,
+        clock=host.clock,
+        outside=outside,
     )
 
 
