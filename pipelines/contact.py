@@ -24,7 +24,9 @@ SEPARATOR = b"\n"
 #: unsent: never created by us. sent: a create left, its answer is not known.
 #: found: a create met an existing record (412), which must be read first.
 #: there: it exists. gone: a person deleted it or an operator let go of it; no more writes.
-State = Literal["unsent", "sent", "found", "there", "gone"]
+#: doubted: it existed when an older state was saved, which is all there is: it is read before it
+#: is written, and its columns' digests say what it had then.
+State = Literal["unsent", "sent", "found", "there", "doubted", "gone"]
 
 
 @dataclass(slots=True)
@@ -36,7 +38,8 @@ class Record:
         key: What stands between the parentheses of its address; for our own records a GUID.
         state: See ``State``.
         columns: Column -> digest of the value Dynamics last acknowledged, or ``UNKNOWN``.
-        ours: The last create that met a 412 may have been our own.
+        ours: Nobody else was seen to have changed it; of one that is found: our own create, whose
+            answer is not known, may have made it.
         refusals: 1: Dynamics refused an update because the record is closed, so it is reopened
             first; 2: reopening did not help either, so changes go into a note.
         answer: Fields of the create's answer that later steps name.
@@ -93,6 +96,7 @@ class Contact:
         update_only: It had ended longer ago than contacts are kept when its first fact came: its
             records may exist although the ledger does not know, so live work creates none.
         replayed: It was replayed on purpose: it gets its records however old it is.
+        restored: How many restorations the state had seen when the ledger was last doubted.
     """
 
     id: str
@@ -105,6 +109,7 @@ class Contact:
     tries: int = 0
     update_only: bool = False
     replayed: bool = False
+    restored: int = 0
 
     def observe(self, fact: Fact) -> bool:
         """Keep the fact if it is greater than what its register holds; whether it was.
@@ -158,6 +163,7 @@ class Contact:
             "tries",
             "update_only",
             "replayed",
+            "restored",
         ):
             if value := getattr(self, name):
                 document[name] = value

@@ -21,6 +21,9 @@ from pipelines.write import Kind, Write
 #: Record address -> column -> digest.
 Columns = Mapping[str, Mapping[str, str]]
 
+#: What stands in place of an entity set where attributes are written back to Connect.
+ATTRIBUTES = "attributes"
+
 #: Kinds that change columns of a record and so are recorded as intent before they are sent.
 CHANGING = frozenset(Kind) - {Kind.LOOKUP, Kind.ADOPT, Kind.OPEN}
 
@@ -82,6 +85,33 @@ def unsettle(contact: Contact) -> None:
     contact.intent.clear()
 
 
+def doubt(contact: Contact, number: int, before: str) -> None:
+    """The state was restored: what the ledger says may be older than what Dynamics has.
+
+    Each record is read before it is written from now on, and so it goes for as long as the contact
+    knows of anything from before the restoration: messages that come again are no news to Dynamics,
+    and what people did there after the first time must not be undone.
+
+    Args:
+        contact: As loaded; its intent is settled.
+        number: How many restorations the state has seen; 0: the ledger is true.
+        before: UTC time (``YYYY-MM-DDTHH:MM:SS.mmmZ``) of the last one.
+    """
+    told_before = any("" != fact.at < before for fact in contact.facts.values())
+    if not number or (contact.restored == number and not told_before):
+        return
+    if contact.restored != number:
+        contact.intent.clear()  # if it was sent, that was long ago: reading tells
+    unsettle(contact)
+    for record in contact.ledger.values():
+        if record.state == "sent":
+            record.state = "unsent"  # its record, if there is one, may have been changed since
+        elif record.state == "there" and record.entity != ATTRIBUTES:
+            record.state = "doubted"
+            record.ours |= not contact.restored
+    contact.restored = number
+
+
 def columns_of(contact: Contact) -> Columns:
     """What the ledger says of every record's columns, as it is now."""
     return {name: dict(record.columns) for name, record in contact.ledger.items()}
@@ -123,6 +153,7 @@ def acknowledge(contact: Contact, write: Write, answer: Mapping[str, Any]) -> No
     record = record_of(contact, write)
     if write.kind is Kind.CREATE:
         record.state = "there"
+        record.ours = True
         record.columns.clear()
         record.answer = {name: answer[name] for name in write.returning if name in answer}
     record.columns.update(digests(write.columns))
@@ -142,6 +173,7 @@ def adopt(
 
     A record that we made and nobody changed since is brought up to date fully. Of anybody else's
     only columns that are null or at their default are filled, and it is closed if it is open.
+    One that is doubted is judged column by column, see ``_stays``.
 
     Args:
         contact: Its contact.
@@ -153,20 +185,57 @@ def adopt(
     record = record_of(contact, write)
     table = entity(record.entity)
     makers = {str(row.get(f"_{by}_value", "")).lower() for by in ("createdby", "modifiedby")}
-    ours = overwrite or record.ours or makers == {user_id}
+    doubted = record.state == "doubted"
+    if doubted:
+        record.ours &= str(row.get("_modifiedby_value", "")).lower() == user_id
+        ours = overwrite or record.ours
+    else:
+        may_be = record.state == "found" and record.ours
+        ours = overwrite or may_be or makers == {user_id}
     for column, value in write.columns.items():
         actual = current(row, column)
         free = actual in (None, []) or actual == table.defaults.get(column)
         if column in STATE:
             free = row.get("statecode") == 0
-        settled = same(column, value, actual) or not (ours or free)
+        if doubted:
+            settled = _stays(record, column, value, actual, ours=ours, free=free)
+        else:
+            settled = same(column, value, actual) or not (ours or free)
         record.columns[column] = digest(value) if settled else UNKNOWN
     for column in [c for c in record.columns if c not in write.columns]:
-        if not ours or current(row, column) in (None, []):
+        if not (ours or doubted) or current(row, column) in (None, []):
             del record.columns[column]
     record.answer = {name: row[name] for name in write.returning if name in row}
     record.state = "there"
-    record.ours = False
+    record.ours = makers == {user_id} if not doubted else record.ours
+
+
+def _stays(  # the last two are not worth a class
+    record: Record, column: str, value: Any, actual: Any, *, ours: bool, free: bool
+) -> bool:
+    """Whether a column of a doubted record is left as it is, having been read.
+
+    What the old ledger has acknowledged is not written again whatever is there now: its facts are
+    unchanged. Otherwise it is written over what the old ledger vouches for, over nothing, and over
+    what we wrote last of all; anything else is what a person did after that ledger was saved.
+    """
+    known = record.columns.get(column, NULL)
+    if known == digest(value) or same(column, value, actual):
+        return True
+    if known in (NULL, UNKNOWN):
+        return not (ours or free)
+    return not (ours or known in map(digest, _as_sent(value, actual)))
+
+
+def _as_sent(value: Any, actual: Any) -> list[Any]:
+    """The forms in which a value that is read may have been sent, if it was sent like another."""
+    forms = [actual]
+    if isinstance(actual, str):
+        if at := normalise(actual):
+            forms += [at, f"{at[:19]}Z"]
+        if isinstance(value, str) and value.endswith(")"):  # /contacts(<guid>)
+            forms.append(f"{value.rpartition('(')[0]}({actual})")
+    return forms
 
 
 def missing(contact: Contact, write: Write) -> bool:
@@ -175,12 +244,13 @@ def missing(contact: Contact, write: Write) -> bool:
     if write.kind is Kind.ADOPT and record.state == "found":
         record.state = "unsent"  # the 412 was about another record: an alternate key is taken
         return False
-    if write.kind is Kind.ADOPT or write.on_missing == "skip":
-        record.state = "gone"
-        return True
-    if write.on_missing == "recreate" and write.creatable:
+    known = write.kind is not Kind.ADOPT or record.state == "doubted"
+    if known and write.on_missing == "recreate" and write.creatable:
         record.state = "unsent"
         record.columns.clear()
+        return True
+    if write.kind is Kind.ADOPT or write.on_missing == "skip":
+        record.state = "gone"
         return True
     return False
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipelines.contact import Contact
-from pipelines.ledger import digest
+from pipelines.ledger import ATTRIBUTES, digest
 from pipelines.template import ABSENT, HELD, Template, as_text, render_data, templates
 from pipelines.view import Names
 from pipelines.write import Kind, Write
@@ -20,9 +20,6 @@ from pipelines.write import Kind, Write
 
 #: All attributes of a chain of contacts together, in UTF-8 (API reference, the same page).
 MOST_BYTES = 32_768
-
-#: What stands in place of an entity set in the ledger.
-ATTRIBUTES = "attributes"
 
 
 @dataclass(frozen=True, slots=True)
