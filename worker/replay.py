@@ -34,6 +34,7 @@ from worker.errors import ConfigError, Interrupted
 from worker.files import Files, MemoryFiles, S3Files
 from worker.ingest import Ingest, Tally
 from worker.push import Push
+from worker.restoration import SUFFIX, Keeper, mark_of
 from worker.settings import Settings
 from worker.signals import stopping_on_signals
 from worker.sources.archive import Archive
@@ -122,10 +123,14 @@ async def replay(options: Options, settings: Settings, watch: Watch | None = Non
             f"--state {options.state} only enqueues; --dry-run, --dump and --overwrite need another"
         )
     stop = asyncio.Event()
-    async with _store(options) as store, _target(options, settings) as target:
+    async with _store(options) as keeper, _target(options, settings) as target:
+        store = keeper.store
+        if not options.enqueues:
+            await keeper.look()
         with stopping_on_signals(stop.set):
             tally = await _ingest(options, settings, store, watch, stop)
             push, paced = _push(options, settings, store, target)
+            push.doubt = keeper.doubt
             if not options.enqueues:
                 await push.drain(stop)
         if stop.is_set():
@@ -205,7 +210,7 @@ def _push(
 
 
 @asynccontextmanager
-async def _store(options: Options) -> AsyncIterator[ContactStore]:
+async def _store(options: Options) -> AsyncIterator[Keeper]:
     """The state to use: the one named, a copy of it for a dry run, or one for this run alone."""
     with tempfile.TemporaryDirectory(prefix="connect-dynamics-") as folder:
         spec = options.state or f"sqlite:{folder}/state.sqlite"
@@ -214,15 +219,15 @@ async def _store(options: Options) -> AsyncIterator[ContactStore]:
             spec = f"sqlite:{await asyncio.to_thread(_copied, Path(path), Path(folder))}"
         store = open_store(spec)
         try:
-            yield store
+            yield Keeper(store, mark_of(spec) if options.state else None)
         finally:
             await store.close()
 
 
 def _copied(path: Path, folder: Path) -> Path:
-    """A copy of a SQLite file with what its write-ahead log holds."""
+    """A copy of a SQLite file with what its write-ahead log holds, and its mark."""
     try:
-        for suffix in ("", "-wal"):
+        for suffix in ("", "-wal", SUFFIX):
             if (part := path.with_name(path.name + suffix)).exists():
                 shutil.copy(part, folder / f"dry.sqlite{suffix}")
     except OSError as error:

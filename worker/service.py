@@ -36,6 +36,7 @@ from worker.ingest import Ingest
 from worker.leases.dynamodb import open_leases
 from worker.pace import Clock
 from worker.push import Push
+from worker.restoration import Keeper, mark_of
 from worker.settings import Settings
 from worker.signals import stopping_on_signals
 from worker.sources.insist import insist
@@ -85,6 +86,7 @@ class Service:
         metrics: What is measured.
         health: Watches the loops.
         begin: What push waits for before it begins; it returns once ``stop`` is set.
+        keeper: Knows whether the state was restored.
         census: Counts what the store holds.
     """
 
@@ -97,6 +99,7 @@ class Service:
     metrics: Metrics = field(default_factory=Metrics)
     health: Health = field(default_factory=Health)
     begin: Callable[[asyncio.Event], Awaitable[None]] | None = None
+    keeper: Keeper | None = None
     census: Census = field(init=False)
 
     def __post_init__(self) -> None:
@@ -137,14 +140,27 @@ class Service:
             push = start("push", self._begin_and_push(stop), PUSH_SILENCE_S)
             house = start("housekeeping", self._keep_house(), EXPIRE_EVERY_S + SILENCE_S)
             census = start("census", self.census.run(), SILENCE_S)
+            background = [house, census]
+            if self.keeper is not None:
+                keeping = self.keeper.run(self._saved)
+                background.append(start("restoration", keeping, SILENCE_S))
             await stop.wait()
-            house.cancel()
-            census.cancel()
+            for task in background:
+                task.cancel()
             await asyncio.wait((push,))
             if self.shared is not None:
                 sharing.cancel()
 
+    def _saved(self) -> tuple[int, int]:
+        """Grows with what is saved."""
+        sent = self.push.sent
+        return self.ingest.tally.facts, sent.writes + sent.parked
+
     async def _begin_and_push(self, stop: asyncio.Event) -> None:
+        if self.keeper is not None:
+            look = self.keeper.look
+            if await insist(look, stop=stop, clock=Clock(), report=_waits) is None:
+                return
         if self.begin is not None:
             await self.begin(stop)
         await self.push.run(stop)
@@ -187,8 +203,18 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
             sources = _sources(settings, store, metrics)
             shared = _shared(settings, store, connection)
             begin = partial(begin_pipelines, push)
+            keeper = Keeper(store, mark_of(settings.state))
+            push.doubt = keeper.doubt
             yield Service(
-                store, sources, ingest, push, settings.drain_s, shared, metrics, begin=begin
+                store,
+                sources,
+                ingest,
+                push,
+                settings.drain_s,
+                shared,
+                metrics,
+                begin=begin,
+                keeper=keeper,
             )
     finally:
         await store.close()
