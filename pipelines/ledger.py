@@ -190,40 +190,36 @@ def adopt(
         record.ours &= str(row.get("_modifiedby_value", "")).lower() == user_id
         ours = overwrite or record.ours
     else:
-        may_be = record.state == "found" and record.ours
-        ours = overwrite or may_be or makers == {user_id}
+        ours = overwrite or (record.ours and record.state == "found") or makers == {user_id}
+        record.ours = makers == {user_id}
+    # We closed it, and do not know why yet: what we know is older, and the rest comes again.
+    behind = contact.restored and ours and row.get("statecode") and not {*STATE} & {*write.columns}
     for column, value in write.columns.items():
         actual = current(row, column)
         free = actual in (None, []) or actual == table.defaults.get(column)
         if column in STATE:
             free = row.get("statecode") == 0
-        if doubted:
-            settled = _stays(record, column, value, actual, ours=ours, free=free)
-        else:
-            settled = same(column, value, actual) or not (ours or free)
+        known = record.columns.get(column, NULL) if doubted else NULL
+        settled = behind or _stays(known, column, value, actual, free=ours or free, ours=ours)
         record.columns[column] = digest(value) if settled else UNKNOWN
     for column in [c for c in record.columns if c not in write.columns]:
         if not (ours or doubted) or current(row, column) in (None, []):
             del record.columns[column]
     record.answer = {name: row[name] for name in write.returning if name in row}
     record.state = "there"
-    record.ours = makers == {user_id} if not doubted else record.ours
 
 
-def _stays(  # the last two are not worth a class
-    record: Record, column: str, value: Any, actual: Any, *, ours: bool, free: bool
-) -> bool:
-    """Whether a column of a doubted record is left as it is, having been read.
+def _stays(known: str, column: str, value: Any, actual: Any, *, free: bool, ours: bool) -> bool:
+    """Whether a column of a record that was read is left as it is.
 
-    What the old ledger has acknowledged is not written again whatever is there now: its facts are
-    unchanged. Otherwise it is written over what the old ledger vouches for, over nothing, and over
+    What the ledger has acknowledged is not written again whatever is there now: its facts are
+    unchanged. Otherwise it is written over what the ledger vouches for, over nothing, and over
     what we wrote last of all; anything else is what a person did after that ledger was saved.
     """
-    known = record.columns.get(column, NULL)
     if known == digest(value) or same(column, value, actual):
         return True
     if known in (NULL, UNKNOWN):
-        return not (ours or free)
+        return not free
     return not (ours or known in map(digest, _as_sent(value, actual)))
 
 

@@ -34,6 +34,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from tempfile import mkstemp
 from typing import Any, Final, Protocol
 
 import orjson
@@ -52,9 +53,8 @@ _log = structlog.get_logger(__name__)
 #: What it is remembered under.
 NAME: Final = "restoration"
 
-#: What a SQLite state's mark is called, after its name, and who may read it.
+#: What a SQLite state's mark is called, after its name.
 SUFFIX: Final = ".mark"
-MODE: Final = 0o600
 
 #: How often the mark is looked at, and raised if something was saved (s): a copy that is younger
 #: than that when it is restored is not told from the state itself.
@@ -306,19 +306,18 @@ async def declare(store: ContactStore, now: float) -> Restoration:
 
 
 def _put(path: Path, data: bytes) -> None:
-    """Write a small file so that after a crash it is the old or the new one."""
-    new = path.with_name(f"{path.name}.{os.getpid()}")
+    """Write a small file, its user's alone, so that after a crash it is the old or the new one."""
+    file, new = mkstemp(prefix=f"{path.name}.", dir=path.parent)  # with mode 0600
     try:
-        file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, MODE)
         try:
             os.write(file, data)  # a few bytes: at once or not at all
             os.fsync(file)
         finally:
             os.close(file)
-        new.replace(path)
+        Path(new).replace(path)
     except OSError:
         with suppress(OSError):
-            new.unlink()
+            Path(new).unlink()
         raise
     folder = os.open(path.parent, os.O_RDONLY)
     try:
