@@ -185,8 +185,8 @@ class TableMark:
         except aws.FAILURES as failure:
             _log.warning("state.mark_not_read", reason=aws.code(failure))
             return None
-        identity: str | None = answer["Table"].get("TableId")
-        return identity
+        table = answer["Table"]
+        return str(table.get("TableId") or table["CreationDateTime"])  # stand-ins have no id
 
     def against(self, kept: str | None, outside: str | None) -> str:
         """See ``Mark``."""
