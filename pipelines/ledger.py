@@ -101,7 +101,9 @@ def doubt(contact: Contact, number: int, before: str) -> None:
     if not number or (contact.restored == number and not told_before):
         return
     if contact.restored != number:
-        contact.intent.clear()  # if it was sent, that was long ago: reading tells
+        # Reading tells what came of a change; of a create, whose it is stays known.
+        creates = {n: {"": about[""]} for n, about in contact.intent.items() if "" in about}
+        contact.intent = creates
     unsettle(contact)
     for record in contact.ledger.values():
         if record.state == "sent":

@@ -71,7 +71,7 @@ def test_what_an_older_state_was_about_to_send_is_no_news_of_what_dynamics_has()
     doubt(contact, 1, THEN)
     assert contact.intent == {}
     assert contact.ledger[NAME].columns == {"subject": "old"}
-    assert "tasks(1)" not in contact.ledger
+    assert contact.ledger["tasks(1)"] == Record("tasks", "1")
 
 
 def test_what_was_sent_since_is_unknown_as_ever() -> None:
