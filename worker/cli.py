@@ -36,6 +36,7 @@ from worker.operator import (
     parked_app,
     pretty,
     quarantine_app,
+    state_app,
 )
 from worker.preview import Preview, previews, read_contacts, send
 from worker.replay import Options, Report, Watch, replay
@@ -62,6 +63,7 @@ tables_app = typer.Typer(help="Contact state in DynamoDB.", no_args_is_help=True
 app.add_typer(contact_app, name="contact")
 app.add_typer(parked_app, name="parked")
 app.add_typer(quarantine_app, name="quarantine")
+app.add_typer(state_app, name="state")
 app.add_typer(tables_app, name="tables")
 
 err = Console(stderr=True)
