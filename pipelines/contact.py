@@ -236,22 +236,34 @@ def _is(*kinds: type) -> _Check:
 
 def _each(kind: type) -> _Check:
     """An object whose values are all of this type."""
-    return lambda value: type(value) is dict and all(type(v) is kind for v in value.values())
+    right = {kind}
+    return lambda value: type(value) is dict and right.issuperset(map(type, value.values()))
 
 
 def _intent(value: Any) -> bool:
-    return type(value) is dict and all(map(_each(str), value.values()))
+    return type(value) is dict and all(map(_TEXTS, value.values()))
 
 
 def _steps(value: Any) -> bool:
-    return type(value) is list and all(type(step) is str for step in value)
+    return type(value) is list and {str}.issuperset(map(type, value))
 
+
+def _head(value: Any) -> bool:
+    """A fact's version and time."""
+    return type(value) is list and [*map(type, value)] == _HEAD
+
+
+_TEXTS: Final = _each(str)
+
+_HEAD: Final = [str, str]
+
+_STATES: Final = frozenset(get_args(State))
 
 #: A contact's fields but its id and its facts, as they are written, in this order.
 _FIELDS: Final[dict[str, _Check]] = {
     "ledger": _each(dict),
     "lookups": _each(dict),
-    "effects": _each(str),
+    "effects": _TEXTS,
     "parked": _each(dict),
     "intent": _intent,
     "tries": _is(int),
@@ -262,8 +274,8 @@ _FIELDS: Final[dict[str, _Check]] = {
 _RECORD: Final[dict[str, _Check]] = {
     "entity": _is(str),
     "key": _is(str),
-    "state": lambda value: type(value) is str and value in get_args(State),
-    "columns": _each(str),
+    "state": lambda value: type(value) is str and value in _STATES,
+    "columns": _TEXTS,
     "ours": _is(bool),
     "refusals": _is(int),
     "answer": _is(dict),
@@ -319,10 +331,6 @@ def _facts(contact_id: str, heads: Any, bodies: list[bytes]) -> dict[str, Fact]:
         register: Fact(contact_id, register, version, body, at)
         for (register, (version, at)), body in zip(heads.items(), bodies, strict=True)
     }
-
-
-def _head(head: Any) -> bool:
-    return type(head) is list and [type(part) for part in head] == [str, str]
 
 
 def _parted(
