@@ -110,7 +110,7 @@ async def ground(
         stack.callback(dataverse.close)
         url = await stack.enter_async_context(serve(dataverse, ca_path=ca))
         environment = {
-            **_inherited(),
+            **inherited(),
             **CREDENTIALS,
             **settings(url, ca),
             **_reading(streams, queue_url),
@@ -151,7 +151,8 @@ def _note(requests: Requests, method: str, path: str, status: int) -> None:
     requests[method, path.partition("(")[0], status] += 1
 
 
-def _inherited() -> dict[str, str]:
+def inherited() -> dict[str, str]:
+    """This process's environment without what would lead a worker elsewhere."""
     return {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
 
 
