@@ -349,19 +349,20 @@ DYNAMODB: Final = (
     Behaviour("write_says_nothing", At.DONE, _aws(b""), of="TransactWrite|PutItem|UpdateItem"),
 )  # fmt: skip
 
-#: All that a service can do, by service.
-TABLE: Final[Mapping[str, tuple[Behaviour, ...]]] = {
-    service: (*TLS, *HTTP, *HARMLESS, *own)
-    for service, own in (
-        ("dynamics", DYNAMICS),
-        ("entra", ENTRA),
-        ("connect", CONNECT),
-        ("s3", S3),
-        ("sqs", SQS),
-        ("kinesis", KINESIS),
-        ("dynamodb", DYNAMODB),
-    )
+#: What any service can do, and what each can of its own.
+COMMON: Final = (*TLS, *HTTP, *HARMLESS)
+OWN: Final[Mapping[str, tuple[Behaviour, ...]]] = {
+    "dynamics": DYNAMICS,
+    "entra": ENTRA,
+    "connect": CONNECT,
+    "s3": S3,
+    "sqs": SQS,
+    "kinesis": KINESIS,
+    "dynamodb": DYNAMODB,
 }
 
-#: Too large to be made before somebody wants them.
+#: Too large to be made before somebody wants them: how often they are packed.
 BOMBS: Final = {"gzip_twice": 2, "gzip_bomb": 1, "token_bomb": 2}
+
+#: Dynamics' own word, though it is too much: an operator sees it, and has it tried again.
+PARKING: Final = frozenset(("gzip_bomb",))

@@ -8,7 +8,7 @@ import ssl
 import time
 
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -23,9 +23,10 @@ from aiobotocore.session import get_session
 
 from fleet.crew import Crew, Worker, crew
 from fleet.ground import inherited
-from hostile.behaviours import TABLE, Behaviour
+from hostile.behaviours import Behaviour
 from hostile.middle import HOST, Middle
 from worker.definitions import SHIPPED
+from worker.desk import parked_writes, retry_parked
 from worker.sandbox.command import settings
 from worker.sandbox.connect import AmazonConnect
 from worker.sandbox.customers import employ, introduce
@@ -95,6 +96,7 @@ class World:
         crew: The worker's processes; of several, one runs.
         environment: Its settings.
         folder: Where its files are.
+        told: All calls told.
     """
 
     cloud: Cloud
@@ -105,6 +107,7 @@ class World:
     crew: Crew
     environment: Mapping[str, str]
     folder: Path
+    told: list[Call] = field(default_factory=list)
     _seeds: Iterator[int] = field(default_factory=count)
 
     async def worker(self) -> Worker:
@@ -117,12 +120,13 @@ class World:
 
     async def calls(self, number: int) -> list[Call]:
         """New calls, which Connect, Dynamics and S3 know of; nothing is told yet."""
-        told = [self._call() for _ in range(number)]
-        for call in told:
+        calls = [self._call() for _ in range(number)]
+        for call in calls:
             self.amazon.meet(call.leg)
-        introduce(self.dataverse, [call.leg.customer for call in told])
-        await self.cloud.keep(analyses(call.leg for call in told))
-        return told
+        introduce(self.dataverse, [call.leg.customer for call in calls])
+        await self.cloud.keep(analyses(call.leg for call in calls))
+        self.told += calls
+        return calls
 
     def _call(self) -> Call:
         begin = datetime.now(UTC) - timedelta(seconds=1)
@@ -135,6 +139,20 @@ class World:
     async def tell(self, calls: Iterable[Call]) -> None:
         """All about these calls at once."""
         await self.cloud.put([message for call in calls for message in call.sent])
+
+    async def retry_parked(self, worker: Worker) -> None:
+        """Wait until something is parked, and have all that is tried again, as an operator has."""
+        await until(lambda: bool(worker.said("push.parked")), worker)
+        async for write in parked_writes(self.store):
+            await retry_parked(self.store, write)
+
+    async def unread(self) -> int:
+        """How many messages of the queue were not acknowledged."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        answer = await self.cloud.sqs.get_queue_attributes(
+            QueueUrl=self.cloud.queue_url, AttributeNames=names
+        )
+        return sum(int(answer["Attributes"][name]) for name in names)
 
     def wrong(self, calls: Sequence[Call], *, notes: bool = True) -> list[str]:
         """What Dynamics does not hold of these calls as it happened; ``notes``: their texts too."""
@@ -149,6 +167,11 @@ class World:
             for name in {one.entity_set for one in wanted}
         }
         return list(differences(wanted, records))
+
+    def activities(self, call: Call) -> list[str]:
+        """The keys of what Dynamics holds of a call, right or not."""
+        wanted = {one.key for one in expected([call.leg], PIPELINES)}
+        return [key for row in self.dataverse.dump()["phonecalls"] if (key := _key(row)) in wanted]
 
     async def written(self, calls: Sequence[Call], worker: Worker, *, notes: bool = True) -> None:
         """Wait until Dynamics holds these calls as they happened."""
@@ -214,12 +237,15 @@ def indiscretions(worker: Worker, calls: Iterable[Call]) -> list[str]:
 
 
 @asynccontextmanager
-async def world(folder: Path, *, state: str = "sqlite", **more: str) -> AsyncIterator[World]:
+async def world(
+    folder: Path, *, state: str = "sqlite", also: str = "", **more: str
+) -> AsyncIterator[World]:
     """A world without a worker yet.
 
     Args:
         folder: An empty folder for all files.
         state: ``sqlite`` or ``dynamodb``.
+        also: Paths of pipelines beside the shipped ones, separated by commas.
         more: Other settings.
     """
     ca = folder / "ca.pem"
@@ -237,7 +263,8 @@ async def world(folder: Path, *, state: str = "sqlite", **more: str) -> AsyncIte
             spec = f"sqlite:{folder / 'state.sqlite'}"
             store = open_store(spec)
         stack.push_async_callback(store.close)
-        await age(store, PIPELINES)
+        files = ",".join(filter(None, (pipelines(folder), also)))
+        await age(store, (Path(path).stem for path in files.split(",")))
         environment = {
             **inherited(),
             **cloud.environment,
@@ -248,7 +275,7 @@ async def world(folder: Path, *, state: str = "sqlite", **more: str) -> AsyncIte
             "CONNECT_DYNAMICS_POLL_S": "0.2",
             "CONNECT_DYNAMICS_STATE": spec,
             "CONNECT_DYNAMICS_METRICS": "127.0.0.1:0",
-            "CONNECT_DYNAMICS_PIPELINES": pipelines(folder),
+            "CONNECT_DYNAMICS_PIPELINES": files,
             **more,
         }
         middles, environment = await stack.enter_async_context(between(environment, aws_url, ca))

@@ -1,0 +1,39 @@
+"""Tests over the table: each line a case, and what is common to all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import pytest
+
+from hostile.behaviours import COMMON, OWN, Behaviour
+from hostile.world import World, ended, indiscretions
+
+
+def lines(service: str, common: Collection[str]) -> list[Any]:
+    """A service's lines as cases; those that any service has are for ``make judge``, but for these.
+
+    Args:
+        service: Which.
+        common: Names of lines that any service has.
+    """
+    own = [pytest.param(line, id=line.name) for line in OWN[service]]
+    return own + [
+        pytest.param(line, id=line.name, marks=[] if line.name in common else pytest.mark.judge)
+        for line in COMMON
+    ]
+
+
+async def all_in_order(scene: World) -> None:
+    """The worker ends well when asked to, and none has said what it should not, or ended before."""
+    worker = await scene.worker()
+    assert await ended(worker) == 0
+    for one in scene.crew.workers.values():
+        assert indiscretions(one, scene.told) == []
+        assert one.process.returncode == 0, f"{one.name} ended by itself"
+
+
+def happened(scene: World, service: str, line: Behaviour, times: int = 1) -> bool:
+    """Whether a line was carried out so often since it was asked for."""
+    return scene.middles[service].spoiled[line.name] >= times
