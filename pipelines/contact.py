@@ -6,8 +6,9 @@ times and end the same; everything else (names, phase, desired records, writes) 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal, TypeVar, get_args
 
 import orjson
 
@@ -16,6 +17,11 @@ from pipelines.fact import ENRICHMENT, EVENT, LEG, OBJECT, RECORD, Fact
 
 #: Ledger entry of a column that may or may not have reached Dynamics: it is sent again.
 UNKNOWN = "?"
+
+#: The form that ``to_bytes`` writes. Whatever the form, the first line is a JSON object that names
+#: it in ``form``; without one it is the first. A release that adds fields which an older one may
+#: leave alone keeps the number; one that changes what is there raises it.
+FORM: Final = 1
 
 #: Between a stored contact's lines. JSON escapes it, so nothing has it inside.
 SEPARATOR = b"\n"
@@ -40,6 +46,7 @@ class Record:
         refusals: 1: Dynamics refused an update because the record is closed, so it is reopened
             first; 2: reopening did not help either, so changes go into a note.
         answer: Fields of the create's answer that later steps name.
+        extra: Fields that a newer release wrote, kept as they are.
     """
 
     entity: str
@@ -49,6 +56,7 @@ class Record:
     ours: bool = False
     refusals: int = 0
     answer: dict[str, Any] = field(default_factory=dict)
+    extra: dict[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -67,6 +75,7 @@ class Parked:
         code: Dataverse's code.
         request: Method, path and body as sent. May hold personal data.
         answer: Dataverse's message. May hold personal data.
+        extra: Fields that a newer release wrote, kept as they are.
     """
 
     steps: list[str]
@@ -75,6 +84,7 @@ class Parked:
     code: str
     request: dict[str, Any]
     answer: str
+    extra: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -93,6 +103,7 @@ class Contact:
         update_only: It had ended longer ago than contacts are kept when its first fact came: its
             records may exist although the ledger does not know, so live work creates none.
         replayed: It was replayed on purpose: it gets its records however old it is.
+        extra: Fields that a newer release wrote, kept as they are.
     """
 
     id: str
@@ -105,6 +116,7 @@ class Contact:
     tries: int = 0
     update_only: bool = False
     replayed: bool = False
+    extra: dict[str, Any] = field(default_factory=dict)
 
     def observe(self, fact: Fact) -> bool:
         """Keep the fact if it is greater than what its register holds; whether it was.
@@ -148,32 +160,168 @@ class Contact:
     def to_bytes(self) -> bytes:
         """The contact, everything but its id: a line of JSON, then each fact's data on its own."""
         heads = {register: (fact.version, fact.at) for register, fact in self.facts.items()}
-        document: dict[str, Any] = {"facts": heads}
-        for name in (
-            "ledger",
-            "lookups",
-            "effects",
-            "parked",
-            "intent",
-            "tries",
-            "update_only",
-            "replayed",
-        ):
+        document = {"form": FORM, "facts": heads, **self.extra}
+        for name in _FIELDS:
             if value := getattr(self, name):
                 document[name] = value
-        return SEPARATOR.join([orjson.dumps(document), *(f.body for f in self.facts.values())])
+        head = orjson.dumps(document, _written, orjson.OPT_PASSTHROUGH_DATACLASS)
+        return SEPARATOR.join([head, *(f.body for f in self.facts.values())])
 
     @classmethod
     def from_bytes(cls, contact_id: str, data: bytes) -> Contact:
-        """The contact that ``to_bytes`` wrote."""
+        """The contact that ``to_bytes`` wrote, in this release or another.
+
+        Raises:
+            NewerForm: A newer release wrote it, in a form that this one does not know.
+            Damaged: Nobody wrote that.
+        """
         head, *bodies = data.split(SEPARATOR)
+        document = _document(head)
+        facts = _facts(contact_id, document.pop("facts", None), bodies)
+        known, extra = _parted(document, _FIELDS)
+        known["ledger"] = _entries(Record, known.get("ledger", {}), _RECORD)
+        known["parked"] = _entries(Parked, known.get("parked", {}), _PARKED)
+        return cls(contact_id, facts, **known, extra=extra)
+
+
+class Unreadable(ValueError):  # noqa: N818 - says what is the matter
+    """A stored contact that this release cannot read. The message says why, without a value."""
+
+
+class Damaged(Unreadable):
+    """No release wrote that."""
+
+
+class NewerForm(Unreadable):
+    """A newer release wrote it, in a form that this one does not know."""
+
+
+#: What is right for a field.
+_Check = Callable[[Any], bool]
+
+_T = TypeVar("_T", Record, Parked)
+
+
+def _is(*kinds: type) -> _Check:
+    """Of exactly one of these types: JSON's true is no number."""
+    return lambda value: type(value) in kinds
+
+
+def _each(kind: type) -> _Check:
+    """An object whose values are all of this type."""
+    return lambda value: type(value) is dict and all(type(v) is kind for v in value.values())
+
+
+def _intent(value: Any) -> bool:
+    return type(value) is dict and all(map(_each(str), value.values()))
+
+
+def _steps(value: Any) -> bool:
+    return type(value) is list and all(type(step) is str for step in value)
+
+
+#: A contact's fields but its id and its facts, as they are written, in this order.
+_FIELDS: Final[dict[str, _Check]] = {
+    "ledger": _each(dict),
+    "lookups": _each(dict),
+    "effects": _each(str),
+    "parked": _each(dict),
+    "intent": _intent,
+    "tries": _is(int),
+    "update_only": _is(bool),
+    "replayed": _is(bool),
+}
+_RECORD: Final[dict[str, _Check]] = {
+    "entity": _is(str),
+    "key": _is(str),
+    "state": lambda value: type(value) is str and value in get_args(State),
+    "columns": _each(str),
+    "ours": _is(bool),
+    "refusals": _is(int),
+    "answer": _is(dict),
+}
+_PARKED: Final[dict[str, _Check]] = {
+    "steps": _steps,
+    "at": _is(float, int),
+    "status": _is(int, type(None)),
+    "code": _is(str),
+    "request": _is(dict),
+    "answer": _is(str),
+}
+
+
+def _written(entry: Any) -> dict[str, Any]:
+    """A ``Record`` or ``Parked`` as it is stored; anything else cannot be."""
+    match entry:
+        case Record():
+            table = _RECORD
+        case Parked():
+            table = _PARKED
+        case _:
+            raise TypeError(f"a contact holds a {type(entry).__name__}")
+    return {**{name: getattr(entry, name) for name in table}, **entry.extra}
+
+
+def _document(head: bytes) -> dict[str, Any]:
+    """The first line of a stored contact, of a form that is known, without its number."""
+    try:
         document = orjson.loads(head)
-        heads = document.pop("facts").items()
-        facts = {
-            register: Fact(contact_id, register, version, body, at)
-            for (register, (version, at)), body in zip(heads, bodies, strict=True)
-        }
-        for name, kind in (("ledger", Record), ("parked", Parked)):
-            if name in document:
-                document[name] = {key: kind(**value) for key, value in document[name].items()}
-        return cls(contact_id, facts, **document)
+    except orjson.JSONDecodeError:
+        raise Damaged("its first line is not JSON") from None
+    if type(document) is not dict:
+        raise Damaged("its first line is no object")
+    form = document.pop("form", FORM)
+    if type(form) is not int or form < 1:
+        raise Damaged("its form is no number")
+    if form > FORM:
+        raise NewerForm(f"a newer release wrote it: form {form}, and this one knows {FORM}")
+    return document
+
+
+def _facts(contact_id: str, heads: Any, bodies: list[bytes]) -> dict[str, Fact]:
+    """The facts of the registers, each with its line."""
+    if type(heads) is not dict or not all(map(_head, heads.values())):
+        raise Damaged("its facts are not listed as they should be")
+    if len(heads) != len(bodies):
+        raise Damaged(f"it lists {len(heads)} facts and holds {len(bodies)}")
+    if not all(body[:1] == b"{" and body[-1:] == b"}" for body in bodies):
+        raise Damaged("a fact is no JSON object")
+    return {
+        register: Fact(contact_id, register, version, body, at)
+        for (register, (version, at)), body in zip(heads.items(), bodies, strict=True)
+    }
+
+
+def _head(head: Any) -> bool:
+    return type(head) is list and [type(part) for part in head] == [str, str]
+
+
+def _parted(
+    fields: Mapping[str, Any], table: Mapping[str, _Check]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Fields that this release knows, all of them right, and the others."""
+    known: dict[str, Any] = {}
+    extra: dict[str, Any] = {}
+    for name, value in fields.items():
+        right = table.get(name)
+        if right is None:
+            extra[name] = value
+        elif right(value):
+            known[name] = value
+        else:
+            raise Damaged(f"its {name} is not what it should be")
+    return known, extra
+
+
+def _entries(
+    kind: type[_T], stored: Mapping[str, Any], table: Mapping[str, _Check]
+) -> dict[str, _T]:
+    """``Record``s or ``Parked``s of their stored fields, by name."""
+    entries = {}
+    for name, fields in stored.items():
+        known, extra = _parted(fields, table)
+        try:
+            entries[name] = kind(**known, extra=extra)
+        except TypeError:
+            raise Damaged(f"a {kind.__name__} lacks a field") from None
+    return entries

@@ -12,6 +12,7 @@ import tomllib
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from hashlib import blake2b
 from typing import Any, cast, get_args
 
 from pipelines.entity import Entity, entity
@@ -90,7 +91,8 @@ class _Loader:
         writeback = self.writeback(document, name, steps)
         readers: list[Step | Writeback] = [*steps, *([writeback] if writeback else [])]
         read = tuple(_with_reads(step, readers) for step in steps)
-        return Pipeline(name, read, when, self.source, writeback)
+        digest = blake2b(self.text.encode(), digest_size=8).hexdigest()
+        return Pipeline(name, read, when, self.source, writeback, digest)
 
     def step(self, row: dict[str, Any], pipeline: str) -> Step:
         self.where = str(row.get("name", "?"))

@@ -82,13 +82,17 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """Steps in file order, for the contacts that ``when`` admits, and what goes back to Connect."""
+    """Steps in file order, for the contacts that ``when`` admits, and what goes back to Connect.
+
+    ``digest`` is of the file's text: two of one digest send the same.
+    """
 
     name: str
     steps: tuple[Step, ...]
     when: dict[str, frozenset[str]] = field(default_factory=dict)
     source: str = ""
     writeback: Writeback | None = None
+    digest: str = ""
 
     def step(self, name: str) -> Step | None:
         """The step of that name."""

@@ -15,17 +15,22 @@ from pipelines import ledger
 from pipelines.contact import UNKNOWN, Contact, Parked
 from pipelines.lifecycle import milestones, phase
 from pipelines.pipeline import Pipeline
-from pipelines.plan import Terms, plan
+from pipelines.plan import Plan, Terms, plan
 from worker.errors import ConfigError
-from worker.ingest import Ingest
+from worker.faults import fault_of
+from worker.ingest import NEWER, Ingest
 from worker.sources.protocol import Message
 from worker.stores import open_store
-from worker.stores.protocol import ContactStore, Entry, Quarantined, Saved
+from worker.stores.protocol import ContactStore, Entry, FaultNote, Quarantined, Saved
 
 
 #: How many entries are read from a store at a time; messages may have megabytes.
 PAGE = 200
 MESSAGES_PAGE = 20
+
+
+#: In place of a record: what is set aside is the whole contact, for a bug of ours.
+FAULT = "fault"
 
 
 @dataclass(slots=True)
@@ -45,7 +50,7 @@ class Pile:
 
 @dataclass(frozen=True, slots=True)
 class ParkedWrite:
-    """One parked write of one contact; ``place`` is its record or step."""
+    """One parked write of one contact; ``place`` is its record or step, or ``FAULT``."""
 
     contact_id: str
     place: str
@@ -77,10 +82,12 @@ async def opened(spec: str) -> AsyncIterator[ContactStore]:
 
 
 async def parked_writes(store: ContactStore) -> AsyncIterator[ParkedWrite]:
-    """Every parked write, by contact."""
+    """Every parked write, and every contact that a bug of ours keeps waiting, by contact."""
     after = ""
     while ids := await store.parked(after, PAGE):
         for entry in await store.load(ids):
+            if entry.fault is not None:
+                yield ParkedWrite(entry.contact.id, FAULT, _as_parked(entry.fault))
             for place, parked in sorted(entry.contact.parked.items()):
                 yield ParkedWrite(entry.contact.id, place, parked)
         after = ids[-1]
@@ -96,25 +103,54 @@ def matches(write: ParkedWrite, contact_ids: Iterable[str], step: str) -> bool:
     return (not wanted or write.contact_id in wanted) and (not step or step in names)
 
 
-async def retry_parked(store: ContactStore, write: ParkedWrite) -> None:
+def _as_parked(note: FaultNote) -> Parked:
+    """A fault as it stands in lists."""
+    then = "parked until another release" if note.parked else "tried again by itself"
+    told = f"{note.what}; {note.tries} tries; {then}; met by {', '.join(note.tried)}"
+    return Parked(steps=[], at=note.since, status=None, code="", request={}, answer=told)
+
+
+async def retry_parked(
+    store: ContactStore, write: ParkedWrite, clock: Callable[[], float] = time.time
+) -> None:
     """Let the worker try again, rendering anew from the facts."""
-    await _change(store, write.contact_id, lambda c: c.parked.pop(write.place, None))
+    if write.place == FAULT:
+        await _put_back(store, write.contact_id, clock())
+        return
+    await _change(store, write.contact_id, lambda c: c.parked.pop(write.place, None), clock)
 
 
 async def drop_parked(store: ContactStore, write: ParkedWrite) -> None:
-    """Let go of a parked write: its record gets no more writes."""
-    await _change(store, write.contact_id, lambda c: ledger.let_go(c, write.place))
+    """Let go of a parked write: its record gets no more writes.
+
+    Of a fault: the contact rests until it has news.
+    """
+    if write.place == FAULT:
+        await _put_back(store, write.contact_id, None)
+        return
+    await _change(store, write.contact_id, lambda c: ledger.let_go(c, write.place), time.time)
+
+
+async def _put_back(store: ContactStore, contact_id: str, due_at: float | None) -> None:
+    """Take the note of a fault off a contact, which may be one that cannot be read."""
+    while True:
+        [entry] = await store.load([contact_id])
+        if not entry.version or await store.put_back(contact_id, entry.version, due_at, None):
+            return
 
 
 async def _change(
-    store: ContactStore, contact_id: str, change: Callable[[Contact], object]
+    store: ContactStore,
+    contact_id: str,
+    change: Callable[[Contact], object],
+    clock: Callable[[], float],
 ) -> None:
     while True:
         (entry,) = await store.load([contact_id])
         if not entry.version:
             return  # it was forgotten meanwhile
         change(entry.contact)
-        entry.due_at = time.time()
+        entry.due_at = clock()
         if await store.save([entry]) != [Saved.CONFLICT]:
             return
 
@@ -138,6 +174,13 @@ async def retry_quarantined(store: ContactStore, ingest: Ingest, item: Quarantin
     return True
 
 
+async def retry_newer(store: ContactStore, ingest: Ingest) -> None:
+    """Take in again what an older release set aside for this one."""
+    async for item in quarantined(store):
+        if item.reason == NEWER:
+            await retry_quarantined(store, ingest, item)
+
+
 async def contact_entry(store: ContactStore, contact_id: str) -> Entry:
     """A stored contact.
 
@@ -156,8 +199,14 @@ def shown(entry: Entry, pipelines: Iterable[Pipeline], terms: Terms, now: float)
     Holds personal data: it is for an operator's screen.
     """
     contact = entry.contact
-    agenda = plan(contact, pipelines, now, terms)
-    return {
+    fault = {"fault": entry.fault} if entry.fault else {}
+    if entry.unreadable:
+        return {"contact": contact.id, "unreadable": entry.unreadable} | fault
+    try:
+        agenda = plan(contact, pipelines, now, terms)
+    except Exception as error:  # noqa: BLE001 - the bug that is looked for is shown, not met again
+        agenda = Plan(waiting={"every step": str(fault_of(error))})
+    return fault | {
         "contact": contact.id,
         "phase": phase(contact),
         "milestones": milestones(contact),

@@ -8,6 +8,7 @@ yet. Its text may quote what was being worked on, so only its type and place are
 
 from __future__ import annotations
 
+import asyncio
 import traceback
 
 from collections import Counter
@@ -19,7 +20,7 @@ from typing import Final
 import structlog
 
 from worker.errors import WorkerError
-from worker.pace import Backoff, Clock
+from worker.pace import Backoff, Clock, unless
 from worker.telemetry.health import beat
 
 
@@ -28,6 +29,7 @@ _log = structlog.get_logger(__name__)
 #: Boundary -> what a fault inside it takes with it, and what becomes of that.
 BOUNDARIES: Final = {
     "contact": "one contact's round: it waits with growing pauses, then it is parked",
+    "push": "one look at what is due: the next one follows, after a pause",
     "message": "one message: it is quarantined",
     "shard": "one shard's reader: it begins again at the checkpoint, after a pause",
     "source": "one stream's or queue's reader: it begins again, after a pause",
@@ -40,6 +42,9 @@ BOUNDARIES: Final = {
     "census": "one look at the store: the figures are missing until the next one",
     "telemetry": "one answer to whoever scrapes",
 }
+
+#: A loop that went on for so long (s) before it failed begins again at once.
+LASTING_S: Final = 300.0
 
 #: Packages whose frames are told as a place; anybody else's name nothing we could mend.
 _OURS: Final = ("pipelines", "worker")
@@ -69,7 +74,7 @@ def fault_of(error: BaseException) -> Fault:
     place = "unknown"
     for frame, line in traceback.walk_tb(error.__traceback__):
         module = str(frame.f_globals.get("__name__", ""))
-        if module.partition(".")[0] in _OURS:
+        if module.partition(".")[0] in _OURS and module != __name__:
             place = f"{module}:{line}"
     return Fault(type(error).__name__, place)
 
@@ -110,17 +115,34 @@ class Faults:
             self.note(boundary, error, **where)
 
     async def again(
-        self, boundary: str, loop: Callable[[], Awaitable[None]], clock: Clock, **where: str
+        self,
+        boundary: str,
+        loop: Callable[[], Awaitable[None]],
+        clock: Clock,
+        *,
+        stop: asyncio.Event | None = None,
+        **where: str,
     ) -> None:
         """Run a loop until it returns; after a fault begin it again, after growing pauses.
+
+        Args:
+            boundary: See ``BOUNDARIES``.
+            loop: Begins it.
+            clock: For the pauses.
+            stop: Once it is set, no fault begins it again.
+            where: Names what it is about.
 
         Raises:
             WorkerError: The loop did: a declared error is not this boundary's to judge.
         """
         backoff = Backoff(clock.chance)
-        while True:
+        stop = stop or asyncio.Event()
+        while not stop.is_set():
+            began = clock.monotonic()
             with self.contained(boundary, **where):
                 await loop()
                 return
+            if clock.monotonic() - began > LASTING_S:
+                backoff.succeeded()
             beat()
-            await clock.sleep(backoff.failed())
+            await unless(stop, clock.sleep(backoff.failed()))

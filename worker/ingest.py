@@ -12,6 +12,7 @@ import time
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import blake2b
 from typing import TypeVar
 
@@ -20,7 +21,8 @@ import structlog
 from pipelines.decode import decode
 from pipelines.fact import Decoded, Fact, Ignored, Undecodable
 from pipelines.legs import told_to_others
-from worker.errors import StoreUnavailable
+from worker.errors import StoreUnavailable, WorkerError
+from worker.faults import Faults
 from worker.sources.protocol import Message
 from worker.stores.protocol import ContactStore, Entry, Quarantined, Saved
 from worker.telemetry.health import beat
@@ -35,6 +37,11 @@ UNFINISHED_S = 120 * 86_400.0
 
 #: Why a fact is ignored that would bring a forgotten contact back.
 FORGOTTEN = "contact was forgotten"
+
+#: Why a message is quarantined whose contact is stored, but not for this release to read; the
+#: first kind is taken in again by the release that can (``worker.service``).
+NEWER = "a newer release keeps this contact, and takes the message in by itself"
+DAMAGED = "what is stored of this contact is damaged: restore or forget it, then retry"
 
 #: Pauses while the store cannot be used: first and longest (s), doubling between.
 FIRST_PAUSE_S = 0.2
@@ -68,6 +75,7 @@ class Ingest:
         clock: Wall clock (s).
         sleep: Pauses between tries while the store is away.
         tally: Counts.
+        faults: Counts and tells bugs of ours.
     """
 
     store: ContactStore
@@ -80,9 +88,30 @@ class Ingest:
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     tally: Tally = field(default_factory=Tally)
+    faults: Faults = field(default_factory=Faults)
 
     async def handle(self, messages: Sequence[Message]) -> None:
-        """Make every message safe: saved, quarantined, or ignored on purpose."""
+        """Make every message safe: saved, quarantined, or ignored on purpose.
+
+        One that a bug of ours trips over is found by taking them one by one, and quarantined.
+        """
+        try:
+            await self._take_in(messages)
+        except WorkerError:
+            raise
+        except Exception as error:  # noqa: BLE001 - one message must not hold up a shard for ever
+            if len(messages) > 1:
+                for message in messages:
+                    await self.handle([message])
+                return
+            fault = self.faults.note("message", error)
+            for message in messages:
+                item = self._quarantined(message, str(fault))
+                await self._patiently(partial(self.store.quarantine, [item]))
+                self.tally.messages += 1
+                self.tally.quarantined += 1
+
+    async def _take_in(self, messages: Sequence[Message]) -> None:
         facts: dict[str, list[tuple[Fact, Message]]] = {}
         rejected: list[Quarantined] = []
         for message in messages:
@@ -148,6 +177,8 @@ class Ingest:
             for entry, outcome in zip(changed, saved, strict=True):
                 if outcome is Saved.REFUSED:
                     rejected += self._too_large(entry, waiting[entry.contact.id])
+                if outcome is Saved.UNREADABLE:
+                    rejected += self._unreadable(entry, waiting[entry.contact.id])
                 if outcome is Saved.FORGOTTEN:
                     self._ignore(FORGOTTEN, len(facts.pop(entry.contact.id)))
             again = [
@@ -166,15 +197,22 @@ class Ingest:
         self.tally.news += news
         now = self.clock()
         entry.rank = self.rank if entry.due_at is None else min(entry.rank, self.rank)
-        entry.due_at = now if entry.due_at is None else min(entry.due_at, now)
+        if entry.fault is None:  # news do not shorten the pauses of what fails by our own bug
+            entry.due_at = now if entry.due_at is None else min(entry.due_at, now)
         entry.expires_at = now + UNFINISHED_S
         entry.contact.replayed |= self.rank > 0
         return True
 
     def _too_large(self, entry: Entry, facts: list[tuple[Fact, Message]]) -> list[Quarantined]:
         _log.error("ingest.contact_refused", contact_id=entry.contact.id)
+        return self._all(facts, "the store cannot hold the contact with this fact: it is too large")
+
+    def _unreadable(self, entry: Entry, facts: list[tuple[Fact, Message]]) -> list[Quarantined]:
+        _log.error("ingest.contact_unreadable", contact_id=entry.contact.id, why=entry.unreadable)
+        return self._all(facts, NEWER if entry.newer else DAMAGED)
+
+    def _all(self, facts: list[tuple[Fact, Message]], reason: str) -> list[Quarantined]:
         messages = {message.origin: message for _, message in facts}
-        reason = "the store cannot hold the contact with this fact: it is too large"
         return [self._quarantined(message, reason) for message in messages.values()]
 
     def _quarantined(self, message: Message, reason: str) -> Quarantined:

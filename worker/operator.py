@@ -34,7 +34,9 @@ from worker.telemetry.logs import configure
 LEFT_ASIDE = 3
 
 contact_app = typer.Typer(help="One contact.", no_args_is_help=True)
-parked_app = typer.Typer(help="Writes that Dynamics refused for good.", no_args_is_help=True)
+parked_app = typer.Typer(
+    help="What was set aside: refused for good, or met a bug.", no_args_is_help=True
+)
 quarantine_app = typer.Typer(help="Messages that could not be used.", no_args_is_help=True)
 
 out = Console()
@@ -133,7 +135,8 @@ def parked_list(state: State = "", settings: SettingsFile = None) -> None:
         async with desk.opened(state or loaded.state) as store:
             async for w in desk.parked_writes(store):
                 p = w.parked
-                why = (", ".join(p.steps), str(p.status), p.code)
+                status = "" if p.status is None else str(p.status)
+                why = (", ".join(p.steps), status, p.code)
                 piles[why].add(p.at, p.answer)
                 _row(table, w.contact_id, why[0], _age(p.at), *why[1:], p.answer)
 

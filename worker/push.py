@@ -2,7 +2,8 @@
 
 A contact whose plan is not empty is *due*. Connect is asked what its pipelines miss, it is claimed
 (``worker.claims``), and no request leaves later than the claim safely allows. Only definitive
-answers count; while the gate is closed nothing is claimed at all.
+answers count; while the gate is closed nothing is claimed at all. A bug on one contact is that
+contact's alone (``worker.containment``).
 """
 
 from __future__ import annotations
@@ -26,15 +27,17 @@ from pipelines.write import LIVE_ONLY, Kind, Write
 from worker.claims import CLAIM_S, Claims
 from worker.connect import live
 from worker.connect.enrichment import Enrichment
-from worker.connect.errors import ConnectError, Refused
+from worker.connect.errors import Busy, ConnectError, Refused
 from worker.connect.memory import MemoryConnect
 from worker.connect.protocol import Connect, Desktop
+from worker.containment import Containment, build_of
 from worker.dynamics.errors import DynamicsError, Forbidden, NotSent, Throttled, Unavailable
 from worker.dynamics.gate import Gate, State
 from worker.dynamics.requests import request_for
 from worker.dynamics.writer import Writer, park
 from worker.errors import StoreUnavailable
-from worker.pace import unless
+from worker.faults import Faults
+from worker.pace import Clock, unless
 from worker.stores.protocol import ContactStore, Entry, Saved
 from worker.telemetry.health import beat
 
@@ -101,6 +104,8 @@ class Push:
         latency: Called with how long (s) each contact was due when Dynamics came to match it.
         wrote: Called with the kind of each write that was acknowledged.
         sent: Counts.
+        faults: Counts and tells bugs of ours.
+        containment: Decides on contacts that met one.
     """
 
     store: ContactStore
@@ -120,8 +125,19 @@ class Push:
     latency: Callable[[float], None] = lambda _seconds: None
     wrote: Callable[[Kind], None] = lambda _kind: None
     sent: Sent = field(default_factory=Sent)
+    faults: Faults = field(default_factory=Faults)
+    containment: Containment = field(init=False)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
     _in_hand: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.containment = Containment(
+            self.store,
+            Clock(self.clock, self.monotonic, self.sleep, self.jitter),
+            build_of(self.pipelines),
+            self.faults,
+            patient=not self.waits_over,
+        )
 
     def news(self) -> None:
         """Something came due: look now."""
@@ -129,13 +145,28 @@ class Push:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Push what comes due until ``stop`` is set, then finish what is in hand."""
+        clock = self.containment.clock
         async with asyncio.TaskGroup() as group:
-            while not stop.is_set():
-                beat()
-                if self.gate.state is not State.OPEN:  # nothing is claimed while nothing is taken
-                    await unless(stop, self.gate.reopen(self.probe))
-                elif not await self._start(group):
-                    await unless(stop, self._rest())
+            group.create_task(unless(stop, self._revive()))
+            await self.faults.again("push", lambda: self._look_after(group, stop), clock, stop=stop)
+
+    async def _revive(self) -> None:
+        """Try what other builds parked as bugs, once at the start."""
+        with self.faults.contained("housekeeping"):
+            while True:
+                try:
+                    return await self.containment.revive(self._news)
+                except* StoreUnavailable:
+                    beat()
+                    await self.sleep(LONG_PAUSE_S)
+
+    async def _look_after(self, group: asyncio.TaskGroup, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            beat()
+            if self.gate.state is not State.OPEN:  # nothing is claimed while nothing is taken
+                await unless(stop, self.gate.reopen(self.probe))
+            elif not await self._start(group):
+                await unless(stop, self._rest())
 
     async def drain(self, stop: asyncio.Event | None = None) -> None:
         """Push until nothing is due any more, now or after a pause that runs, or ``stop`` is set.
@@ -148,7 +179,7 @@ class Push:
                 while not stop.is_set() and await self._start(group):
                     await unless(stop, self.gate.reopen(self.probe))
             following = await self.store.next_due()
-            if following is None:
+            if following is None or await self._only_given_up():
                 return
             pause_s = max(0.0, following - self.clock())
             if pause_s > LONG_PAUSE_S:
@@ -161,8 +192,9 @@ class Push:
         """Start work on due contacts, as many as there is room for; False: none is in hand."""
         self._news.clear()
         room = max(0, int(min(CONTACTS_AT_A_TIME, self.gate.room)) - len(self._in_hand))
-        due = await self._due(CONTACTS_AT_A_TIME) if room else []
-        fresh = [contact_id for contact_id in due if contact_id not in self._in_hand][:room]
+        left_alone = self.containment.resting() | self._in_hand
+        due = await self._due(CONTACTS_AT_A_TIME + len(left_alone)) if room else []
+        fresh = [contact_id for contact_id in due if contact_id not in left_alone][:room]
         for contact_id in fresh:
             self._in_hand.add(contact_id)
             group.create_task(self._guarded(contact_id))
@@ -182,6 +214,10 @@ class Push:
             await self.sleep(RETRY_S)
             return []
 
+    async def _only_given_up(self) -> bool:
+        given_up = self.containment.given_up()
+        return bool(given_up) and given_up >= set(await self._due(len(given_up) + 1))
+
     async def _rest(self) -> None:
         """Wait for news, for the next thing to come due, or for the time to look again."""
         try:
@@ -189,7 +225,7 @@ class Push:
         except StoreUnavailable:
             following = None  # asked again after the pause; _due reports it
         pause_s = LOOK_AGAIN_S
-        if following is not None:
+        if following is not None and not self.containment.resting():
             pause_s = min(pause_s, max(SHORTEST_PAUSE_S, following - self.clock()))
         await unless(self._news, self.sleep(pause_s))
 
@@ -200,6 +236,9 @@ class Push:
             # Its claim lapses by itself; the intent saved with it says what may have been sent.
             _log.warning("push.store_unavailable", contact_id=contact_id, reason=str(error))
             await self.sleep(RETRY_S)
+        except Exception as error:  # noqa: BLE001 - even what contains faults may have one
+            self.containment.rest(contact_id)
+            self.faults.note("contact", error, contact_id=contact_id)
         finally:
             self._in_hand.discard(contact_id)
             self._news.set()
@@ -207,16 +246,30 @@ class Push:
     # --- one contact ---
 
     async def push(self, contact_id: str) -> None:
-        """Bring Dynamics to match one contact, as far as it can be done now."""
-        (entry,) = await self.store.load([contact_id])
-        now = self.clock()
-        if entry.due_at is None or entry.due_at > now or entry.claimed_until > now:
-            return  # somebody was faster
+        """Bring Dynamics to match one contact, as far as it can be done now.
+
+        Raises:
+            StoreUnavailable: What was sent is known from its intent.
+        """
+        entry = None
+        try:
+            (entry,) = await self.store.load([contact_id])
+            now = self.clock()
+            if entry.due_at is None or entry.due_at > now or entry.claimed_until > now:
+                return  # somebody was faster
+            if await self.containment.admits(entry):
+                await self._round(entry, entry.due_at)
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - what nobody imagined stays with this contact
+            note = await self.containment.failed(contact_id, entry, error)
+            self.sent.parked += note is not None and note.parked
+
+    async def _round(self, entry: Entry, due_at: float) -> None:
         contact = entry.contact
-        due_at = entry.due_at
         ledger.unsettle(contact)
         if self.terms.live:
-            judge_age(contact, now, KEPT_S)
+            judge_age(contact, self.clock(), KEPT_S)
         parked, before = set(contact.parked), ledger.columns_of(contact)
         # Counted from before the claim is saved, however long that takes.
         last_start = self.monotonic() + CLAIM_S - SERVER_S - REQUEST_S
@@ -225,7 +278,8 @@ class Push:
             # Ours first: other workers that see it due would ask the same.
             if not await self._claims.take(entry, ()):
                 return
-            await self.enrichment.complete(contact, questions)
+            with self.faults.contained("enrichment", contact_id=contact.id):
+                await self.enrichment.complete(contact, questions)
         agenda = self._plan(contact)
         if agenda.writes and not questions and not await self._claims.take(entry, agenda.writes):
             return
@@ -234,16 +288,27 @@ class Push:
         agenda = self._plan(contact)
         self._expire(contact, agenda)
         if retry_s is None:
-            entry.due_at = self.clock() if agenda.writes else agenda.next_at
+            again_at = self.clock() + (
+                self.containment.restless_s(contact.id) if agenda.writes else 0
+            )
+            entry.due_at = again_at if agenda.writes else agenda.next_at
         else:
             entry.due_at = self.clock() + retry_s
         if "ended" in milestones(contact):
             entry.expires_at = self.clock() + KEPT_S
+        done = retry_s is None and not agenda.writes
+        note = entry.fault
+        if done:
+            entry.fault = None
         await self._claims.release(entry, parked, before)
-        if retry_s is None and not agenda.writes:
-            latency_s = self.clock() - due_at
+        if done:
+            self.containment.came_right(contact.id, note)
+            self._told_done(contact.id, self.clock() - due_at)
+
+    def _told_done(self, contact_id: str, latency_s: float) -> None:
+        with self.faults.contained("telemetry", contact_id=contact_id):
             self.latency(latency_s)
-            _log.info("push.done", contact_id=contact.id, latency_s=round(latency_s, 3))
+        _log.info("push.done", contact_id=contact_id, latency_s=round(latency_s, 3))
 
     def _plan(self, contact: Contact) -> Plan:
         now = float("inf") if self.waits_over else self.clock()
@@ -288,7 +353,7 @@ class Push:
 
     async def _perform(self, contact: Contact, write: Write) -> bool:
         if write.kind in LIVE_ONLY:
-            await live.perform(contact, write, self.connect, self.desktop)
+            await self._tell_live(contact, write)
             ledger.acknowledge(contact, write, {})
             self.sent.opened += write.kind is Kind.OPEN
             self.sent.written_back += write.kind is Kind.ATTRIBUTES
@@ -306,6 +371,15 @@ class Push:
         if len(contact.parked) > parked:
             self._parked(contact, write)
         return goes_on
+
+    async def _tell_live(self, contact: Contact, write: Write) -> None:
+        try:
+            await live.perform(contact, write, self.connect, self.desktop)
+        except ConnectError:
+            raise
+        except Exception as error:  # noqa: BLE001 - nothing that Dynamics gets depends on it
+            fault = self.faults.note("desktop", error, contact_id=contact.id)
+            raise Busy(str(fault)) from None
 
     def _not_told(self, contact: Contact, write: Write, error: ConnectError) -> float | None:
         """Connect or the desktop was not told; the pause (s) before the next try, if any."""

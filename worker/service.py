@@ -6,7 +6,7 @@ import asyncio
 import socket
 import time
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -18,7 +18,7 @@ import structlog
 
 from pipelines.pipeline import Pipeline
 from pipelines.plan import Terms
-from worker import aws
+from worker import aws, desk
 from worker.connect.attributes import AttributeDesktop
 from worker.connect.client import Client
 from worker.connect.enrichment import Enrichment
@@ -31,6 +31,7 @@ from worker.dynamics.gate import Gate
 from worker.dynamics.shared import SharedGate
 from worker.dynamics.writer import Writer
 from worker.errors import ConfigError, StoreUnavailable
+from worker.faults import Faults
 from worker.files import S3Files
 from worker.ingest import Ingest
 from worker.leases.dynamodb import open_leases
@@ -59,6 +60,9 @@ _log = structlog.get_logger(__name__)
 EXPIRE_EVERY_S = 3600.0
 EXPIRE_AT_ONCE = 1000
 
+#: How often (s) messages are taken in that an older release set aside.
+TAKE_IN_EVERY_S = 240.0
+
 #: How long a loop may be silent (s). A call to AWS takes up to 145 in all its tries; push waits
 #: for the longest Retry-After, 300, which may be renewed meanwhile, and for a probe.
 SILENCE_S = 300.0
@@ -84,6 +88,7 @@ class Service:
         shared: Keeps the gate true to the other workers', if there may be any.
         metrics: What is measured.
         health: Watches the loops.
+        faults: Counts and tells bugs of ours.
         begin: What push waits for before it begins; it returns once ``stop`` is set.
         census: Counts what the store holds.
     """
@@ -96,12 +101,13 @@ class Service:
     shared: SharedGate | None = None
     metrics: Metrics = field(default_factory=Metrics)
     health: Health = field(default_factory=Health)
+    faults: Faults = field(default_factory=Faults)
     begin: Callable[[asyncio.Event], Awaitable[None]] | None = None
     census: Census = field(init=False)
 
     def __post_init__(self) -> None:
         self.census = Census(self.store, self.health)
-        readings = Readings(self.ingest.tally, self.push.gate, self.census)
+        readings = Readings(self.ingest.tally, self.push.gate, self.census, self.faults)
         self.metrics.registry.register(readings)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -124,22 +130,31 @@ class Service:
         async with asyncio.TaskGroup() as group:
 
             def start(
-                name: str, loop: Coroutine[Any, Any, None], silence_s: float, **more: bool
+                name: str,
+                boundary: str,
+                loop: Callable[[], Awaitable[None]],
+                silence_s: float,
+                *,
+                connects: bool = False,
             ) -> asyncio.Task[None]:
-                heart = self.health.heart(name, silence_s, **more)
-                return group.create_task(loop, context=heart.context())
+                heart = self.health.heart(name, silence_s, connects=connects)
+                contained = self.faults.again(boundary, loop, Clock(), stop=stop, name=name)
+                return group.create_task(contained, context=heart.context())
 
             for name, source in self.sources.items():
-                start(name, source.run(self.ingest.handle, stop), SILENCE_S, connects=True)
+                read = partial(source.run, self.ingest.handle, stop)
+                start(name, "source", read, SILENCE_S, connects=True)
             if self.shared is not None:
                 await self.shared.join()
-                sharing = start("gate", self.shared.run(), SILENCE_S)
-            push = start("push", self._begin_and_push(stop), PUSH_SILENCE_S)
-            house = start("housekeeping", self._keep_house(), EXPIRE_EVERY_S + SILENCE_S)
-            census = start("census", self.census.run(), SILENCE_S)
+                sharing = start("gate", "gate", self.shared.run, SILENCE_S)
+            push = start("push", "push", partial(self._begin_and_push, stop), PUSH_SILENCE_S)
+            looks = EXPIRE_EVERY_S + SILENCE_S
+            house = start("housekeeping", "housekeeping", self._keep_house, looks)
+            again = start("quarantine", "housekeeping", self._take_in_again, SILENCE_S)
+            census = start("census", "census", self.census.run, SILENCE_S)
             await stop.wait()
-            house.cancel()
-            census.cancel()
+            for task in (house, again, census):
+                task.cancel()
             await asyncio.wait((push,))
             if self.shared is not None:
                 sharing.cancel()
@@ -159,6 +174,17 @@ class Service:
             except StoreUnavailable as error:
                 _log.warning("service.store_unavailable", reason=str(error))
             await asyncio.sleep(EXPIRE_EVERY_S)
+
+    async def _take_in_again(self) -> None:
+        """Take in what an older release had to leave, for contacts that this one can read."""
+        while True:
+            beat()
+            try:
+                if self.census.counts is None or self.census.counts.quarantined:
+                    await desk.retry_newer(self.store, self.ingest)
+            except StoreUnavailable as error:
+                _log.warning("service.store_unavailable", reason=str(error))
+            await asyncio.sleep(TAKE_IN_EVERY_S)
 
 
 @asynccontextmanager
@@ -183,12 +209,21 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
             push.latency, push.wrote = metrics.latency, metrics.wrote
             buckets = frozenset(settings.recording_buckets) or None
             writes_back = any(pipeline.writeback for pipeline in pipelines)
-            ingest = Ingest(store, buckets, legs=writes_back, news=push.news)
+            faults = push.faults
+            ingest = Ingest(store, buckets, legs=writes_back, news=push.news, faults=faults)
             sources = _sources(settings, store, metrics)
             shared = _shared(settings, store, connection)
             begin = partial(begin_pipelines, push)
             yield Service(
-                store, sources, ingest, push, settings.drain_s, shared, metrics, begin=begin
+                store,
+                sources,
+                ingest,
+                push,
+                settings.drain_s,
+                shared,
+                metrics,
+                faults=faults,
+                begin=begin,
             )
     finally:
         await store.close()

@@ -43,7 +43,7 @@ class Rig:
         self.gate = Gate(random=lambda: 0.0)
         self.http = make_http(ca_file)
         self.tokens = MsalTokens(
-            f"{url}/tenant", CLIENT_ID, self.read_secret, f"{url}/.default", ca_file
+            f"{url}/tenant", CLIENT_ID, self.read_secret, f"{url}/.default", self.http
         )
         self.client = Client(url, self.http, self.tokens, self.gate, random=lambda: 0.0)
 
@@ -58,8 +58,8 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
     async with serve(dataverse, ca_path=ca_file) as url:
         rig = Rig(dataverse, url, ca_file)
         yield rig
-        await rig.http.aclose()
         await rig.tokens.close()
+        await rig.http.aclose()
     dataverse.close()
 
 

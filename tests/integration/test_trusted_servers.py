@@ -73,11 +73,11 @@ async def test_neither_dynamics_nor_entra_can_send_us_on_to_another_host() -> No
     async def credential() -> Credential:
         raise NotImplementedError
 
-    tokens = MsalTokens("https://login.test/t", "client", credential, "https://org.test/.default")
     async with make_http() as http:
+        tokens = MsalTokens("https://login.test/t", "client", credential, "https://o.test/s", http)
         assert not http.follow_redirects
-        assert not tokens._http.follow_redirects
-    await tokens.close()
+        assert tokens._http is http
+        await tokens.close()
 
 
 def test_no_setting_turns_verification_off() -> None:

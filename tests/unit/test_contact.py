@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.contact import Contact, Parked, Record
+from pipelines.contact import Contact, Damaged, Parked, Record
 from pipelines.fact import Fact
 
 
@@ -110,7 +110,7 @@ def test_a_contact_whose_facts_were_cut_short_is_not_read(
     event: Makes, record: Makes, told: Told
 ) -> None:
     whole = told(event("INITIATED"), record()).to_bytes()
-    with pytest.raises(ValueError, match="shorter"):
+    with pytest.raises(Damaged, match="lists 2 facts and holds 1"):
         Contact.from_bytes("c", whole[: whole.rindex(b"\n")])
 
 
@@ -130,7 +130,7 @@ def test_a_new_contact_survives_it_too() -> None:
 
 
 def test_what_is_empty_takes_no_room() -> None:
-    assert Contact("c").to_bytes() == b'{"facts":{}}'
+    assert Contact("c").to_bytes() == b'{"form":1,"facts":{}}'
 
 
 @pytest.mark.parametrize(

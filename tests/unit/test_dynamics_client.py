@@ -125,7 +125,18 @@ def error(status: int, code: str = "", message: str = "", **headers: str) -> htt
     return httpx.Response(status, json={"error": {"code": code, "message": message}}, headers=named)
 
 
-NO_CONTENT = httpx.Response(204)
+#: What Dataverse's answers are known by.
+MARKS = {"OData-Version": "4.0"}
+
+NO_CONTENT = httpx.Response(204, headers=MARKS)
+
+
+def found(body: dict[str, Any], **headers: str) -> httpx.Response:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return httpx.Response(200, json=body, headers=MARKS | named)
+
+
+NOBODY = found({"value": []})
 
 
 async def test_every_call_carries_the_headers_microsoft_asks_for(rig: MakeRig) -> None:
@@ -149,7 +160,7 @@ async def test_every_call_carries_the_headers_microsoft_asks_for(rig: MakeRig) -
 async def test_a_request_s_own_headers_win_and_without_a_body_there_is_no_content_type(
     rig: MakeRig,
 ) -> None:
-    server = Server(httpx.Response(200, json={}))
+    server = Server(NOBODY)
     request = Request("GET", "contacts", {"if-none-match": "*", "Prefer": "x"})
     await rig(server).client.send(request, timeout_s=10)
 
@@ -168,14 +179,14 @@ async def test_each_try_has_an_id_of_its_own(rig: MakeRig) -> None:
 
 
 async def test_an_answer_has_status_headers_and_the_parsed_body(rig: MakeRig) -> None:
-    rigged = rig(Server(httpx.Response(200, json={"value": []}, headers={"ETag": 'W/"1"'})))
+    rigged = rig(Server(found({"value": []}, ETag='W/"1"')))
     answer = await rigged.client.send(LOOKUP, timeout_s=10)
 
     assert (answer.status, answer.body, answer.headers["etag"]) == (200, {"value": []}, 'W/"1"')
 
 
 async def test_a_query_reaches_the_server_as_it_was_encoded(rig: MakeRig) -> None:
-    server = Server(httpx.Response(200, json={"value": []}))
+    server = Server(NOBODY)
     await rig(server).client.send(LOOKUP, timeout_s=10)
 
     assert server.requests[0].url.params["$filter"] == "telephone1 eq '+15550100'"
@@ -202,10 +213,11 @@ async def test_a_query_reaches_the_server_as_it_was_encoded(rig: MakeRig) -> Non
 async def test_an_unknown_outcome_is_asked_for_again(
     rig: MakeRig, lost: Step, request_: Request
 ) -> None:
-    server = Server(lost, lost, NO_CONTENT)
+    good = NOBODY if request_ is LOOKUP else NO_CONTENT
+    server = Server(lost, lost, good)
     rigged = rig(server)
 
-    assert (await rigged.client.send(request_, timeout_s=60)).status == 204
+    assert (await rigged.client.send(request_, timeout_s=60)).status == good.status_code
     assert len(server.requests) == 3
     assert rigged.time.slept == [0.5, 1.0]
     assert rigged.gate.in_flight == 0
@@ -248,7 +260,7 @@ async def test_the_time_to_wait_for_a_slot_counts_and_is_no_outage(rig: MakeRig)
     async with rigged.gate.slot():
         with pytest.raises(Unavailable, match="no slot"):
             await rigged.client.send(UPDATE, timeout_s=0.01)
-    assert rigged.gate._trouble.in_a_row == 0
+    assert not rigged.gate._trouble._failing
 
 
 @pytest.mark.parametrize(
@@ -324,7 +336,7 @@ async def test_401_twice_closes_the_gate(rig: MakeRig) -> None:
 
 
 async def test_a_probe_passes_the_closed_gate_and_opens_it(rig: MakeRig) -> None:
-    server = Server(error(503), httpx.Response(200, json={"UserId": ID}))
+    server = Server(error(503), found({"UserId": ID}))
     rigged = rig(server)
     rigged.gate.unauthorized()
     await rigged.gate.reopen(rigged.client.probe)
@@ -333,34 +345,53 @@ async def test_a_probe_passes_the_closed_gate_and_opens_it(rig: MakeRig) -> None
     assert rigged.gate.state is State.OPEN
 
 
-async def test_five_requests_without_an_answer_close_the_gate_and_end_the_repeating(
+async def test_five_requests_in_a_row_without_an_answer_end_the_repeating_and_a_probe_judges(
     rig: MakeRig,
 ) -> None:
-    server = Server(httpx.ConnectError("down"))
+    server = Server(*[httpx.ConnectError("down")] * 6, found({"UserId": ID}))
     rigged = rig(server)
     for _ in range(2):
         with pytest.raises(Unavailable):
             await rigged.client.send(CREATE, timeout_s=60)
     assert len(server.requests) == 5
-    assert rigged.gate.reason is Reason.OUTAGE
+    assert rigged.gate.reason is Reason.DOUBT
+    await rigged.gate.reopen(rigged.client.probe)
+    assert rigged.gate.reason is Reason.OUTAGE, "it is open on trial"
+    assert rigged.time.slept[-1] == 2.0
+
+
+@pytest.mark.parametrize("request_", [CREATE, UPDATE, LOOKUP])
+async def test_one_request_that_never_gets_an_answer_is_no_outage(
+    rig: MakeRig, request_: Request
+) -> None:
+    """When there is nothing else to judge by, a probe says so at once."""
+
+    def server(request: httpx.Request) -> httpx.Response:
+        return found({"UserId": ID}) if request.url.path.endswith("WhoAmI") else error(500)
+
+    rigged = rig(server)
+    for _ in range(10):
+        with pytest.raises(Unavailable):
+            await rigged.client.send(request_, timeout_s=60)
+        assert rigged.gate.reason in {Reason.NONE, Reason.DOUBT}
+        slept = len(rigged.time.slept)
+        await rigged.gate.reopen(rigged.client.probe)
+        assert len(rigged.time.slept) == slept
+    assert rigged.gate.state is State.OPEN
 
 
 async def test_the_server_s_hint_reaches_the_gate(rig: MakeRig) -> None:
-    rigged = rig(Server(httpx.Response(204, headers={"x-ms-dop-hint": "2"})))
+    rigged = rig(Server(httpx.Response(204, headers={**MARKS, "x-ms-dop-hint": "2"})))
     await rigged.client.send(UPDATE, timeout_s=10)
     assert rigged.gate.limit == 2
 
 
 async def test_the_user_s_id_is_asked_for_once_and_in_lower_case(rig: MakeRig) -> None:
-    server = Server(httpx.Response(200, json={"UserId": "ABCD"}))
+    server = Server(found({"UserId": "ABCDEF00-2222-4333-8444-555555555555"}))
     client = rig(server).client
-    assert await asyncio.gather(*(client.user_id() for _ in range(5))) == ["abcd"] * 5
+    known = "abcdef00-2222-4333-8444-555555555555"
+    assert await asyncio.gather(*(client.user_id() for _ in range(5))) == [known] * 5
     assert len(server.requests) == 1
-
-
-async def test_who_am_i_without_a_user_is_no_answer(rig: MakeRig) -> None:
-    with pytest.raises(Unavailable):
-        await rig(Server(httpx.Response(200, json={}))).client.user_id()
 
 
 @pytest.mark.parametrize("content", [b"<html>login</html>", b"[]", b"5"])
@@ -379,7 +410,7 @@ async def test_redirects_are_not_followed(rig: MakeRig) -> None:
 
 
 async def test_cookies_are_dropped(rig: MakeRig) -> None:
-    server = Server(httpx.Response(204, headers={"Set-Cookie": "ARRAffinity=1; Path=/"}))
+    server = Server(httpx.Response(204, headers={**MARKS, "Set-Cookie": "ARRAffinity=1; Path=/"}))
     client = rig(server).client
     await client.send(UPDATE, timeout_s=10)
     await client.send(UPDATE, timeout_s=10)
@@ -388,7 +419,7 @@ async def test_cookies_are_dropped(rig: MakeRig) -> None:
 
 async def test_an_answer_is_bounded_unpacked(rig: MakeRig) -> None:
     packed = gzip.compress(b" " * (MAX_BODY_BYTES + 1))
-    headers = {"Content-Encoding": "gzip"}
+    headers = {**MARKS, "Content-Encoding": "gzip"}
     server = Server(httpx.Response(200, content=packed, headers=headers))
     with pytest.raises(Refused, match="more than"):
         await rig(server).client.send(LOOKUP, timeout_s=10)

@@ -250,7 +250,9 @@ async def test_a_refused_token_closes_at_once_and_the_probe_s_outcome_names_the_
 
     await gate.reopen(probe)
     assert seen == [Reason.UNAUTHORIZED, Reason.OUTAGE, Reason.FORBIDDEN, Reason.THROTTLED]
-    assert (gate.state, gate.reason) == (State.OPEN, Reason.NONE)
+    assert (gate.state, gate.reason, gate.limit) == (State.OPEN, Reason.THROTTLED, 1)
+    await use(gate)
+    assert (gate.reason, gate.limit) == (Reason.NONE, START_SLOTS)
 
 
 async def test_the_same_403_on_three_contacts_pauses_but_three_on_one_contact_do_not() -> None:
@@ -399,6 +401,7 @@ async def test_the_operator_is_told_once_of_each_reason_and_once_of_the_end() ->
     with capture_logs() as lines:
         await use(gate, Unauthorized("AADSTS7000222: the client secret has expired"))
         await gate.reopen(Probe(Unauthorized("still"), Unavailable("no answer"), Unavailable("no")))
+        await use(gate)
         forbid(gate)
         for _ in range(3):
             await gate.reopen(Probe())
@@ -466,7 +469,9 @@ async def test_a_worker_that_does_not_lead_waits_for_the_one_that_does() -> None
     assert (gate.state, gate.reason) == (State.CLOSED, Reason.OUTAGE)
     gate.opened()
     await reopening
-    assert (gate.limit, probe.calls) == (START_SLOTS, 0)
+    assert (gate.limit, probe.calls) == (1, 0)
+    await use(gate)
+    assert gate.limit == START_SLOTS
 
 
 async def test_when_little_is_left_requests_wait_for_their_turn_in_order() -> None:

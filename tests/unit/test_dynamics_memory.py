@@ -6,10 +6,9 @@ from urllib.parse import quote
 
 import pytest
 
-from worker.dynamics.client import WHO_AM_I
 from worker.dynamics.errors import Closed, DynamicsError, Exists, Missing, Refused, Unavailable
 from worker.dynamics.memory import PERSON_ID, USER_ID, Failure, MemoryDynamics, in_turn
-from worker.dynamics.protocol import Answer, Dynamics, Request
+from worker.dynamics.protocol import WHO_AM_I, Answer, Dynamics, Request
 
 
 KEY = "11111111-2222-4333-8444-555555555555"

@@ -25,7 +25,8 @@ from worker.dynamics.gate import (
     Reason,
     State,
 )
-from worker.dynamics.notice import Notice
+from worker.dynamics.notice import FORM, Notice, NoticeError
+from worker.dynamics.reasons import OWN
 from worker.dynamics.shared import BEAT_S, JOIN_S, LIFE_S, LOOK_LIMIT_S, SharedGate
 from worker.errors import StoreUnavailable
 from worker.stores.memory import MemoryStore
@@ -45,7 +46,7 @@ class Board(MemoryStore):
     def __init__(self) -> None:
         super().__init__()
         self.reads = self.writes = 0
-        self.away = False
+        self.away = self.broken = False
         self.slow_s = 0.0
 
     async def recall(self, name: str) -> str | None:
@@ -62,6 +63,8 @@ class Board(MemoryStore):
         await asyncio.sleep(self.slow_s)
         if self.away:
             raise StoreUnavailable("throttled")
+        if self.broken:
+            raise KeyError("value")
 
     def notice(self) -> Notice:
         return Notice.from_text(self._remembered.get(NAME))
@@ -117,8 +120,9 @@ class Worker:
 
     async def lose(self) -> None:
         """As many requests without an answer as make an outage."""
-        for _ in range(5):
-            await self.use(Unavailable("no answer"))
+        with suppress(GateClosed):
+            for _ in range(5):
+                await self.use(Unavailable("no answer"))
 
     async def end(self) -> None:
         for task in self.tasks:
@@ -459,7 +463,7 @@ def test_one_that_followed_and_loses_the_store_probes_by_itself(virtually: Virtu
     st.builds(
         Notice,
         turn=st.integers(0, 2**40),
-        reason=st.sampled_from(Reason),
+        reason=st.sampled_from([reason for reason in Reason if reason not in OWN]),
         cause=st.text(),
         retry_s=st.floats(0, 300),
         owner=st.text(),
@@ -471,6 +475,106 @@ def test_a_notice_is_read_as_it_was_written(notice: Notice) -> None:
     assert Notice.from_text(notice.to_text()) == notice
 
 
-@pytest.mark.parametrize("text", [None, "", "{", "[]", '{"later": 1}', '{"reason": "x"}', "null"])
-def test_what_cannot_be_read_is_an_empty_notice(text: str | None) -> None:
+@pytest.mark.parametrize("text", [None, "", '{"later": 1}'])
+def test_of_nothing_and_of_unknown_fields_comes_an_empty_notice(text: str | None) -> None:
     assert Notice.from_text(text) == Notice()
+
+
+DAMAGED = [
+    "{",
+    "[]",
+    "null",
+    '{"reason": "x"}',
+    '{"reason": ["outage"]}',
+    '{"turn": "5"}',
+    '{"turn": 1e400}',
+    '{"turn": null}',
+    '{"turn": -1}',
+    '{"cause": {}}',
+    '{"owner": 7}',
+    '{"retry_s": "soon", "reason": "outage"}',
+    '{"retry_s": -1}',
+    '{"hint": 2.5}',
+    '{"hint": 99999999999999999999}',
+    '{"beats": []}',
+    '{"beats": {"w0": "x"}}',
+    '{"form": "2"}',
+    "\ud800",
+]
+
+
+@pytest.mark.parametrize("text", DAMAGED)
+def test_what_is_damaged_is_no_notice(text: str) -> None:
+    with pytest.raises(NoticeError) as caught:
+        Notice.from_text(text)
+    assert not caught.value.newer
+
+
+def test_a_pause_that_is_told_is_never_longer_than_the_longest_there_can_be() -> None:
+    assert Notice.from_text('{"retry_s": 1e300, "reason": "outage"}').retry_s == 300
+
+
+@pytest.mark.parametrize("text", DAMAGED)
+def test_a_damaged_notice_is_written_anew_with_one_warning(virtually: Virtually, text: str) -> None:
+    async def story() -> None:
+        async with fleet_of(2) as fleet:
+            await asyncio.sleep(SOON_S)
+            with capture_logs() as lines:
+                fleet.board._remembered[NAME] = text
+                await asyncio.sleep(BEAT_S + SOON_S)
+            warned = [line["event"] for line in lines]
+            assert set(warned) == {"gate.notice_damaged"}
+            assert len(warned) <= 2  # each worker once
+            assert set(fleet.board.notice().beats) <= {"w0", "w1"}
+            await fleet[0].use(Throttled("429", retry_after_s=40))
+            await asyncio.sleep(SOON_S)
+            await fleet.ask()
+            assert fleet.reasons() == {Reason.THROTTLED}
+            fleet.board._remembered[NAME] = text
+            await asyncio.sleep(20)
+            assert fleet.states() == [State.CLOSED] * 2, "Retry-After is still obeyed"
+            await asyncio.sleep(20 + SOON_S)
+            assert fleet.states() == [State.OPEN] * 2
+
+    virtually(story())
+
+
+def test_a_newer_release_s_notice_is_left_as_it_is_and_told_once(virtually: Virtually) -> None:
+    newer = f'{{"form": {FORM + 1}, "turn": {{}}}}'
+
+    async def story() -> None:
+        async with fleet_of(2) as fleet:
+            await asyncio.sleep(SOON_S)
+            with capture_logs() as lines:
+                fleet.board._remembered[NAME] = newer
+                await asyncio.sleep(10 * BEAT_S)
+                await fleet.ask()
+            assert fleet.board._remembered[NAME] == newer
+            assert [line["event"] for line in lines] == ["gate.not_shared"] * 2  # each worker once
+            assert "newer" in lines[0]["reason"]
+            assert fleet.states() == [State.OPEN] * 2
+
+    virtually(story())
+
+
+def test_what_nobody_imagined_leaves_a_worker_on_its_own_and_is_tried_ever_more_rarely(
+    virtually: Virtually,
+) -> None:
+    async def story() -> None:
+        async with fleet_of(1) as fleet:
+            await asyncio.sleep(SOON_S)
+            fleet.board.broken = True
+            reads = fleet.board.reads
+            with capture_logs() as lines:
+                for _ in range(600):
+                    await fleet[0].use()
+                    await asyncio.sleep(1)
+            assert not fleet[0].tasks[0].done()
+            assert 10 < fleet.board.reads - reads < 60
+            told = [line for line in lines if line["event"] == "fault.contained"]
+            assert {(line["boundary"], line["kind"]) for line in told} == {("gate", "KeyError")}
+            fleet.board.broken = False
+            await asyncio.sleep(60)
+            assert set(fleet.board.notice().beats) == {"w0"}
+
+    virtually(story())

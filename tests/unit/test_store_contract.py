@@ -7,18 +7,21 @@ One that needs a server takes all of this over with a fixture ``store`` of its o
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
+from dataclasses import replace
 from pathlib import Path
 
+import orjson
 import pytest
 
 from pipelines.contact import Contact, Parked, Record
 from pipelines.fact import Fact
 from pipelines.identity import tombstone
 from worker.stores.memory import MemoryStore
-from worker.stores.protocol import ContactStore, Counts, Entry, Quarantined, Saved
+from worker.stores.protocol import ContactStore, Counts, Entry, FaultNote, Quarantined, Saved
 from worker.stores.sqlite import SqliteStore
 
 
@@ -48,6 +51,46 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     opener: Opener = request.param
     async with opener(tmp_path) as opened:
         yield opened
+
+
+#: ``await rewrite("a", data)``: what is stored of a contact is something else from now on.
+Rewrite = Callable[[str, bytes], Awaitable[None]]
+
+
+@pytest.fixture
+def rewrite(store: ContactStore, tmp_path: Path) -> Rewrite:
+    async def change(key: str, data: bytes) -> None:
+        if isinstance(store, MemoryStore):
+            store._rows[key] = replace(store._rows[key], data=data)
+            return
+        with closing(sqlite3.connect(tmp_path / "contacts.sqlite")) as connection, connection:
+            connection.execute("UPDATE contact SET data = ? WHERE id = ?", (data, key))
+
+    return change
+
+
+FAULT = FaultNote("our bug: TypeError at worker.push:1", 2, 5.25, ("1.0/ab", "1.1/ab"))
+
+NEWER = orjson.dumps({"form": 2, "contents": "of another kind"})
+
+#: What no release wrote, and what is said of it.
+DAMAGED = {
+    "not JSON": (b"\x00\xff", "not JSON"),
+    "nothing": (b"", "not JSON"),
+    "no object": (b"[]", "no object"),
+    "an odd form": (b'{"form":"x","facts":{}}', "its form"),
+    "no facts": (b"{}", "its facts"),
+    "facts of a wrong shape": (b'{"facts":{"record":["1"]}}\n{}', "its facts"),
+    "a line too few": (b'{"facts":{"record":["1",""]}}', "1 facts and holds 0"),
+    "a line too many": (b'{"facts":{}}\n{}', "0 facts and holds 1"),
+    "a line cut short": (b'{"facts":{"record":["1",""]}}\n{"a":', "no JSON object"),
+    "a wrong type": (b'{"facts":{},"tries":true}', "its tries"),
+    "a record without key": (b'{"facts":{},"ledger":{"a":{"entity":"a"}}}', "Record lacks"),
+    "a column that is no text": (
+        b'{"facts":{},"ledger":{"a(1)":{"entity":"a","key":"1","columns":{"x":1}}}}',
+        "its columns",
+    ),
+}
 
 
 def contact(key: str, *, size: int = 10, parked: bool = False) -> Contact:
@@ -101,7 +144,7 @@ async def test_loading_nothing_yields_nothing(store: ContactStore) -> None:
 
 
 async def test_what_is_saved_is_loaded_with_all_beside_it(store: ContactStore) -> None:
-    saved = Entry(contact("a", parked=True), 0, 12.25, 1, "worker-1", 13.5, 99.75)
+    saved = Entry(contact("a", parked=True), 0, 12.25, 1, "worker-1", 13.5, 99.75, FAULT)
     await save(store, saved)
     assert await load(store, "a") == saved
 
@@ -256,6 +299,193 @@ async def test_a_contact_whose_steps_are_released_is_no_longer_parked(store: Con
     stuck.contact.parked.clear()
     await save(store, stuck)
     assert await store.parked("", 10) == []
+
+
+async def test_a_contact_with_a_fault_is_listed_as_parked_until_it_is_saved_without(
+    store: ContactStore,
+) -> None:
+    faulty = entry("a", 1.0)
+    faulty.fault = FAULT
+    await save(store, faulty, entry("b"))
+    assert (await load(store, "a")).fault == FAULT
+    assert await store.parked("", 10) == ["a"]
+    assert (await store.counts(0.0)).parked == 1
+    faulty.fault = None
+    await save(store, faulty)
+    assert await store.parked("", 10) == []
+    assert (await store.counts(0.0)).parked == 0
+
+
+async def test_a_contact_with_a_fault_does_not_expire(store: ContactStore) -> None:
+    faulty = entry("a", expires_at=1.0)
+    faulty.fault = FAULT
+    await save(store, faulty, entry("b", expires_at=1.0))
+    assert await store.expire(50.0, 10) == 1
+    assert await store.ids("", 10) == ["a"]
+
+
+async def test_what_is_put_back_is_unclaimed_has_its_fault_and_all_else_as_it_was(
+    store: ContactStore,
+) -> None:
+    saved = Entry(contact("a", parked=True), 0, 1.0, 1, "w", 99.0, 50.0)
+    await save(store, saved)
+    assert await store.put_back("a", 1, 7.5, FAULT)
+    assert await load(store, "a") == replace(
+        saved, version=2, due_at=7.5, claim="", claimed_until=0.0, fault=FAULT
+    )
+    assert await store.due(7.4, 10) == []
+    assert await store.due(7.5, 10) == ["a"]
+    assert await store.next_due() == 7.5
+    assert await store.save([saved]) == [Saved.CONFLICT]
+
+
+async def test_what_is_put_back_keeps_its_rank(store: ContactStore) -> None:
+    await save(store, entry("a", rank=1), entry("b", 1.0, rank=1), entry("c", 9.0), entry("d"))
+    for key in "abd":
+        assert await store.put_back(key, 1, 2.0, None)
+    assert await store.due(9.0, 2) == ["d", "c"]
+    assert set(await store.due(9.0, 10)) == set("abcd")
+
+
+async def test_what_is_put_back_with_nothing_owed_is_no_longer_due(store: ContactStore) -> None:
+    await save(store, entry("a", 1.0, claim="w", claimed_until=99.0))
+    assert await store.put_back("a", 1, None, FAULT)
+    assert await store.next_due() is None
+    assert await store.counts(99.0) == Counts(1, 0, 1, 0, None)
+    assert (await load(store, "a")).due_at is None
+
+
+@pytest.mark.parametrize("parked", [True, False])
+async def test_a_fault_that_is_taken_away_leaves_parked_steps_parked(
+    store: ContactStore, *, parked: bool
+) -> None:
+    await save(store, Entry(contact("a", parked=parked), expires_at=1.0))
+    assert await store.put_back("a", 1, None, FAULT)
+    assert await store.parked("", 10) == ["a"]
+    assert await store.expire(9.0, 10) == 0
+    assert await store.put_back("a", 2, None, None)
+    assert await store.parked("", 10) == ["a"] * parked
+    assert await store.expire(9.0, 10) == (not parked)
+
+
+async def test_only_the_version_that_is_stored_is_put_back(store: ContactStore) -> None:
+    await save(store, entry("a", 1.0))
+    saved = await load(store, "a")
+    assert not await store.put_back("a", 0, 2.0, FAULT)
+    assert not await store.put_back("a", 2, 2.0, FAULT)
+    assert not await store.put_back("b", 0, 2.0, FAULT)
+    assert await load(store, "a") == saved
+    assert await store.ids("", 10) == ["a"]
+
+
+async def test_of_those_that_put_a_contact_back_at_once_one_does(store: ContactStore) -> None:
+    await save(store, entry("a", 1.0))
+    done = await asyncio.gather(*(store.put_back("a", 1, float(n), None) for n in range(10)))
+    assert done.count(True) == 1
+    assert (await load(store, "a")).due_at == done.index(True)
+
+
+async def test_a_contact_that_was_put_back_is_saved_on_and_put_back_again(
+    store: ContactStore,
+) -> None:
+    await save(store, entry("a", 1.0))
+    for round_ in range(3):
+        claimed = await load(store, "a")
+        claimed.contact.tries = round_
+        claimed.claim, claimed.claimed_until = "w", 99.0
+        await save(store, claimed)
+        assert await store.put_back("a", claimed.version, 1.0, FAULT)
+    last = await load(store, "a")
+    assert (last.version, last.contact.tries, last.claim) == (7, 2, "")
+
+
+async def test_ahead_are_those_owed_but_not_before_then_the_earliest_first(
+    store: ContactStore,
+) -> None:
+    await save(
+        store,
+        entry("a", 1.0, claim="w", claimed_until=500.0),
+        entry("b", 100.0, rank=1),
+        entry("c", 99.0),
+        entry("d", claim="w", claimed_until=700.0),
+        entry("e", 300.0),
+    )
+    assert await store.ahead(100.0, 10) == ["b", "e", "a"]
+    assert await store.ahead(100.0, 2) == ["b", "e"]
+    assert await store.ahead(500.5, 10) == []
+
+
+@pytest.mark.parametrize("what", DAMAGED)
+async def test_a_damaged_contact_is_told_and_not_touched_and_holds_up_no_other(
+    store: ContactStore, rewrite: Rewrite, what: str
+) -> None:
+    data, said = DAMAGED[what]
+    await save(store, entry("a", 1.0), entry("b", 2.0, rank=1, expires_at=3.0), entry("c", 3.0))
+    await rewrite("b", data)
+    a, b, c = await store.load("abc")
+    assert (a.contact, c.contact) == (contact("a"), contact("c"))
+    assert said in b.unreadable
+    assert not b.newer
+    expected = Entry(Contact("b"), 1, 2.0, 1, expires_at=3.0, unreadable=b.unreadable)
+    assert b == expected
+    b.contact.tries = 9
+    assert await store.save([a, b, c]) == [Saved.SAVED, Saved.UNREADABLE, Saved.SAVED]
+    assert b.version == 1
+    assert await load(store, "b") == expected
+    assert await store.save([entry("b")]) == [Saved.CONFLICT]
+
+
+async def test_a_contact_of_a_newer_form_is_left_alone(
+    store: ContactStore, rewrite: Rewrite
+) -> None:
+    await save(store, entry("a", 1.0))
+    await rewrite("a", NEWER)
+    found = await load(store, "a")
+    assert found.newer
+    assert "newer release" in found.unreadable
+    assert await store.save([found]) == [Saved.UNREADABLE]
+
+
+async def test_a_contact_that_cannot_be_read_is_put_back_and_forgotten_as_others_are(
+    store: ContactStore, rewrite: Rewrite
+) -> None:
+    await save(store, entry("a", 1.0, claim="w", claimed_until=99.0))
+    await rewrite("a", DAMAGED["not JSON"][0])
+    damaged = await load(store, "a")
+    assert await store.put_back("a", 1, None, FAULT)
+    after = replace(damaged, version=2, due_at=None, claim="", claimed_until=0.0, fault=FAULT)
+    assert await load(store, "a") == after
+    assert await store.parked("", 10) == ["a"]
+    await rewrite("a", contact("a").to_bytes())
+    assert (await load(store, "a")).contact == contact("a")
+    await store.forget(["a"])
+    assert await store.load(["a"]) == [Entry(Contact("a"))]
+
+
+async def test_what_a_newer_release_noted_is_kept_by_an_older_one(
+    store: ContactStore, rewrite: Rewrite
+) -> None:
+    """Newer, older, newer: nothing of it is lost, so versions can be mixed and rolled back."""
+    await save(store, Entry(contact("a", parked=True)))
+    head, *lines = contact("a", parked=True).to_bytes().split(b"\n")
+    document = orjson.loads(head)
+    document["watched"] = {"by": ["b"]}
+    document["ledger"]["tasks(1)"]["owner"] = {"id": 1}
+    document["parked"]["tasks(1)"]["since"] = 2.5
+    await rewrite("a", b"\n".join([orjson.dumps(document), *lines]))
+
+    older = await load(store, "a")
+    older.contact.tries += 1
+    older.contact.ledger["tasks(1)"].columns["subject"] = "new"
+    await save(store, older)
+
+    newer = (await load(store, "a")).contact
+    assert newer.extra == {"watched": {"by": ["b"]}}
+    assert newer.ledger["tasks(1)"].extra == {"owner": {"id": 1}}
+    assert newer.parked["tasks(1)"].extra == {"since": 2.5}
+    document["tries"] += 1
+    document["ledger"]["tasks(1)"]["columns"]["subject"] = "new"
+    assert orjson.loads(newer.to_bytes().split(b"\n")[0]) == document
 
 
 async def test_counts_of_an_empty_store_are_zero(store: ContactStore) -> None:

@@ -13,8 +13,6 @@ import re
 import time
 
 from collections.abc import Awaitable, Callable, Mapping
-from json import JSONDecodeError
-from pathlib import Path
 from typing import Any, Protocol
 
 import httpx
@@ -22,10 +20,10 @@ import msal
 import structlog
 
 from jwt.exceptions import PyJWTError
-from msal.exceptions import MsalServiceError
 
+from worker.dynamics.entra import Entra
 from worker.dynamics.errors import DynamicsError, Unauthorized, Unavailable
-from worker.dynamics.http import BoundedClient, no_cookies, require_https, tls_context
+from worker.dynamics.http import require_https
 from worker.dynamics.secret import Credential
 from worker.errors import ConfigError
 
@@ -36,8 +34,8 @@ RENEW_LEFT_S = 300.0
 #: After a failure Entra is asked again no sooner than this (s).
 RETRY_PAUSE_S = 5.0
 
-#: Limit of each of MSAL's HTTP requests (s).
-HTTP_TIMEOUT_S = 10.0
+#: How long closing waits for a request under way to end (s), once it was told to.
+CLOSE_S = 2.0
 
 #: Entra's codes that pass by themselves.
 PASSING_CODES = frozenset({90024, 90025, 90033})
@@ -102,7 +100,7 @@ class MsalTokens:
         client_id: str,
         credential: Callable[[], Awaitable[Credential]],
         scope: str,
-        ca_file: Path | None = None,
+        http: httpx.AsyncClient,
         *,
         clock: Callable[[], float] = time.monotonic,
         renewed: Callable[[float], None] = lambda _life_s: None,
@@ -115,12 +113,12 @@ class MsalTokens:
             credential: Reads its secret or certificate (``lambda: read_secret(spec)``); called
                 first and after each refusal, so that a new one is found without a restart.
             scope: The environment's address and ``/.default``.
-            ca_file: PEM file of a private authority.
+            http: What Entra is asked through (see ``make_http``); stays the caller's to close.
             clock: Monotonic time (s).
             renewed: Told how long (s) each new token lives.
 
         Raises:
-            ConfigError: the address is not https, or ``ca_file`` cannot be used.
+            ConfigError: the address is not https.
         """
         self._authority = str(require_https("the authority", authority_tenant_url))
         self._client_id = client_id
@@ -128,11 +126,8 @@ class MsalTokens:
         self._scope = scope
         self._clock = clock
         self._renewed = renewed
-        # Not MSAL's own: that one keeps cookies, reads without a bound, and CA variables overrule
-        # its ``verify``.
-        self._http = BoundedClient(
-            verify=tls_context(ca_file), cookies=no_cookies(), timeout=HTTP_TIMEOUT_S
-        )
+        self._http = http
+        self._entra: Entra | None = None
         self._credential: Credential | None = None
         self._token = ""
         self._renew_at = float("-inf")
@@ -169,10 +164,13 @@ class MsalTokens:
         self._refused_at = now
 
     async def close(self) -> None:
-        """Wait for a request under way and let go of the connections."""
-        if self._renewal is not None:
-            await asyncio.wait([self._renewal])
-        self._http.close()
+        """End a request under way; takes ``CLOSE_S`` at most."""
+        if self._renewal is None:
+            return
+        if self._entra is not None:
+            self._entra.stop()
+        await asyncio.wait([self._renewal], timeout=CLOSE_S)
+        self._renewal.cancel()
 
     async def _renew(self) -> None:
         asked_at = self._clock()
@@ -181,7 +179,7 @@ class MsalTokens:
         except DynamicsError as error:
             self._fail(error)
             return
-        life_s = float(answer["expires_in"])
+        life_s = float(answer["expires_in"])  # judged by ``worker.dynamics.entra``
         self._token = answer["access_token"]
         self._failure = NO_FAILURE
         self._expires_at = asked_at + life_s
@@ -217,28 +215,33 @@ class MsalTokens:
     async def _ask_with(self, credential: Credential) -> dict[str, Any]:
         """One token request; the credential is kept unless it may be what was refused."""
         self._credential = credential
+        # Not MSAL's own: that one keeps cookies, reads without a bound or a limit of time, and CA
+        # variables overrule its ``verify``.
+        self._entra = Entra(self._http)
         try:
-            return await asyncio.to_thread(self._acquire, credential)
+            return await asyncio.to_thread(self._acquire, credential, self._entra)
         except Unauthorized:
             self._credential = None
             raise
 
-    def _acquire(self, credential: Credential) -> dict[str, Any]:
+    def _acquire(self, credential: Credential, entra: Entra) -> dict[str, Any]:
         """Blocking: ask through MSAL; the answer holds ``access_token`` and ``expires_in``."""
         try:
             app = msal.ConfidentialClientApplication(
                 self._client_id,
                 client_credential=credential,
                 authority=self._authority,
-                http_client=self._http,
+                http_client=entra,
                 instance_discovery=False,
             )
             answer: dict[str, Any] = app.acquire_token_for_client([self._scope])
-        except (httpx.RequestError, MsalServiceError, JSONDecodeError) as error:
-            raise Unavailable(f"Entra gave no answer: {type(error).__name__}") from None
+        except DynamicsError:
+            raise
         except (ValueError, KeyError, TypeError, PyJWTError):
             # PyJWT signs for MSAL. Texts are not repeated: they may quote what was given.
             raise Unauthorized("MSAL refuses tenant, client id or certificate") from None
+        except Exception as error:  # noqa: BLE001 - what two libraries raise, nobody has written down
+            raise Unavailable(f"MSAL gave up: {type(error).__name__}") from None
         if "access_token" not in answer:
             raise read_refusal(answer)
         return answer

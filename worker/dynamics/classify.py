@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 
 from collections.abc import Mapping
-from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 
@@ -150,18 +149,28 @@ def retry_after_s(headers: Mapping[str, str]) -> float:
     return min(wait_s, RETRY_AFTER_MAX_S)
 
 
+def http_date(text: str) -> float:
+    """An HTTP date in seconds since 1970.
+
+    Raises:
+        ValueError: It is none, or names no zone.
+    """
+    try:
+        moment = parsedate_to_datetime(text)
+        if moment.tzinfo is None:
+            raise ValueError("a date without a zone")
+        return moment.timestamp()
+    except (
+        ArithmeticError,
+        IndexError,
+        TypeError,
+    ) as error:  # of zones and years beyond all bounds
+        raise ValueError("a date beyond all bounds") from error
+
+
 def _seconds_between(start: str, end: str) -> float:
     """From one HTTP date to another; both are the server's, so our own clock does not matter."""
     try:
-        gap_s = (_moment(end) - _moment(start)).total_seconds()
+        return max(http_date(end) - http_date(start), 0.0)
     except ValueError:
         return RETRY_AFTER_DEFAULT_S
-    return max(gap_s, 0.0)
-
-
-def _moment(text: str) -> datetime:
-    """An HTTP date; raises ValueError also when it names no zone."""
-    moment = parsedate_to_datetime(text)
-    if moment.tzinfo is None:
-        raise ValueError("a date without a zone")
-    return moment

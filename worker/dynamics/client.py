@@ -15,8 +15,9 @@ import httpx
 import orjson
 import structlog
 
+from pipelines.entity import entity
 from worker.dynamics.auth import Tokens
-from worker.dynamics.classify import failure
+from worker.dynamics.classify import failure, http_date
 from worker.dynamics.errors import (
     DynamicsError,
     Forbidden,
@@ -27,7 +28,9 @@ from worker.dynamics.errors import (
 )
 from worker.dynamics.gate import Gate, GateClosed
 from worker.dynamics.http import require_https
-from worker.dynamics.protocol import Answer, Request
+from worker.dynamics.marks import VERSION, is_dataverses
+from worker.dynamics.protocol import WHO_AM_I, Answer, Request
+from worker.dynamics.transport import Broken
 
 
 #: What Microsoft asks for on every call; "null" is literal (powerapps-docs
@@ -50,9 +53,9 @@ FIRST_PAUSE_S = 0.5
 #: Time limit of requests we make on our own account (s).
 WHO_AM_I_TIMEOUT_S = 30.0
 
-WHO_AM_I = Request("GET", "WhoAmI")
-
 _ENTITY_SET = re.compile(r"[$\w]*")
+_USER_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_HINT = re.compile(r"0*([1-9][0-9]{0,3})")
 
 _log = structlog.get_logger(__name__)
 
@@ -78,6 +81,14 @@ def is_create(request: Request) -> bool:
     return request.method == "POST" or conditions.get("if-none-match") == "*"
 
 
+def subject_of(request: Request) -> str:
+    """What a request is about: the record that it writes, or what it asks."""
+    place = request.path.partition("?")[0]
+    if request.method != "POST":
+        return request.path if request.method == "GET" else place
+    return f"{place}({(request.body or {}).get(entity(place).key, '')})"
+
+
 class Client:
     """One application user's way into one Dataverse environment (see ``protocol.Dynamics``).
 
@@ -97,10 +108,12 @@ class Client:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         random: Callable[[], float] = random.random,
         answered: Callable[[str, int | None], None] = lambda _method, _status: None,
+        told_time: Callable[[float], None] = lambda _seconds: None,
     ) -> None:
         """Use ``http`` (see ``make_http``), which stays the caller's to close.
 
         ``answered`` is told the method and status of every try; None: no answer came.
+        ``told_time`` is told the time (s since 1970) that an answer's ``Date`` gives.
 
         Raises:
             ConfigError: ``environment_url`` is not a plain https address.
@@ -114,6 +127,7 @@ class Client:
         self._sleep = sleep
         self._random = random
         self._answered = answered
+        self._told_time = told_time
         self._user_id = ""
         self._asking_user_id = asyncio.Lock()
 
@@ -150,9 +164,10 @@ class Client:
         async with self._asking_user_id:
             if not self._user_id:
                 answer = await self.send(WHO_AM_I, timeout_s=WHO_AM_I_TIMEOUT_S)
-                self._user_id = str(answer.body.get("UserId", "")).lower()
-            if not self._user_id:
-                raise Unavailable("WhoAmI answered without UserId")
+                user_id = str(answer.body.get("UserId")).lower()
+                if not _USER_ID.fullmatch(user_id):
+                    raise Unavailable("WhoAmI answered without a user's id")
+                self._user_id = user_id
         return self._user_id
 
     async def probe(self) -> None:
@@ -164,8 +179,12 @@ class Client:
         await self._exchange(WHO_AM_I, WHO_AM_I_TIMEOUT_S)
 
     async def _through_gate(self, request: Request, deadline: float) -> Answer:
-        writes = request.method != "GET"
-        async with self._gate.slot(wait_s=deadline - self._clock(), writes=writes):
+        slot = self._gate.slot(
+            wait_s=deadline - self._clock(),
+            writes=request.method != "GET",
+            subject=subject_of(request),
+        )
+        async with slot:
             return await self._exchange(request, deadline - self._clock())
 
     async def _exchange(self, request: Request, timeout_s: float) -> Answer:
@@ -192,6 +211,7 @@ class Client:
                 content=None if request.body is None else orjson.dumps(request.body),
             ) as response:
                 status = response.status_code
+                self._tell_time(response.headers)
                 body = await _read(request, response)
                 return _Reply(request_id, response.status_code, response.headers, body)
         except httpx.InvalidURL:
@@ -202,15 +222,27 @@ class Client:
         finally:
             self._answered(request.method, status)
 
+    def _tell_time(self, headers: httpx.Headers) -> None:
+        try:
+            seconds = http_date(headers.get("date", ""))
+        except ValueError:
+            return  # an answer need not say what time it is
+        self._told_time(seconds)
+
     def _judge(self, request: Request, reply: _Reply) -> Answer:
         """The answer, or the error it stands for."""
         self._gate.budget.told(reply.headers)
-        hint = reply.headers.get("x-ms-dop-hint", "")
-        if hint.isascii() and hint.isdecimal():
-            self._gate.hint(int(hint))
+        if hint := _HINT.fullmatch(reply.headers.get("x-ms-dop-hint", "")):
+            self._gate.hint(int(hint[1]))
         if not httpx.codes.is_success(reply.status):
             raise _failure(request, reply)
-        return Answer(reply.status, reply.headers, _parse(request, reply))
+        body = _parse(request, reply)
+        if not is_dataverses(request, reply.status, reply.headers, body):
+            raise Unavailable(
+                f"{describe(request)} answered {reply.status}, but not as Dataverse does",
+                status=reply.status,
+            )
+        return Answer(reply.status, reply.headers, body or {})
 
 
 def _headers(request: Request, token: str, request_id: str) -> httpx.Headers:
@@ -229,17 +261,19 @@ async def _read(request: Request, response: httpx.Response) -> bytes:
     async for chunk in response.aiter_bytes():
         body += chunk
         if len(body) > MAX_BODY_BYTES:
-            raise Refused(
+            asked_for = response.is_success and VERSION in response.headers
+            kind = Refused if asked_for and request.method == "GET" else Unavailable
+            raise kind(
                 f"{describe(request)} answered more than {MAX_BODY_BYTES} bytes",
                 status=response.status_code,
             )
     return bytes(body)
 
 
-def _parse(request: Request, reply: _Reply) -> dict[str, Any]:
+def _parse(request: Request, reply: _Reply) -> dict[str, Any] | None:
     """The JSON object of a success; anything else comes from a proxy and not from Dataverse."""
     if not reply.body:
-        return {}
+        return None
     try:
         parsed = orjson.loads(reply.body)
     except orjson.JSONDecodeError:
@@ -266,6 +300,6 @@ def _failure(request: Request, reply: _Reply) -> DynamicsError:
 
 
 def _reason(error: httpx.RequestError) -> str:
-    """Why there was no answer; before the connection stands, the text can only be about TLS."""
+    """Why there was no answer; texts are told where they are not about what came over the wire."""
     name = type(error).__name__
-    return f"{name}: {error}" if isinstance(error, httpx.ConnectError) else name
+    return f"{name}: {error}" if isinstance(error, httpx.ConnectError | Broken) else name

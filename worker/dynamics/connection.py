@@ -38,6 +38,7 @@ async def connect(
     *,
     answered: Callable[[str, int | None], None] = lambda _method, _status: None,
     renewed: Callable[[float], None] = lambda _life_s: None,
+    told_time: Callable[[float], None] = lambda _seconds: None,
 ) -> AsyncIterator[Connection]:
     """A connection to the environment of the settings; see ``Client`` and ``MsalTokens``.
 
@@ -47,29 +48,28 @@ async def connect(
     if missing := settings.missing(*DYNAMICS):
         raise ConfigError(f"to reach Dynamics, please set {', '.join(missing)}")
     gate = Gate()
-    tokens = MsalTokens(
-        f"{settings.authority}/{settings.tenant}",
-        settings.client_id,
-        partial(read_secret, settings.secret, partial(aws.client, "secretsmanager")),
-        settings.token_scope,
-        settings.ca_file,
-        renewed=renewed,
-    )
-    try:
-        async with make_http(settings.ca_file) as http:
-            yield Connection(
-                Client(
-                    settings.environment_url,
-                    http,
-                    tokens,
-                    gate,
-                    api_version=settings.api_version,
-                    answered=answered,
-                ),
-                gate,
-            )
-    finally:
-        await tokens.close()
+    async with make_http(settings.ca_file) as http:
+        tokens = MsalTokens(
+            f"{settings.authority}/{settings.tenant}",
+            settings.client_id,
+            partial(read_secret, settings.secret, partial(aws.client, "secretsmanager")),
+            settings.token_scope,
+            http,
+            renewed=renewed,
+        )
+        client = Client(
+            settings.environment_url,
+            http,
+            tokens,
+            gate,
+            api_version=settings.api_version,
+            answered=answered,
+            told_time=told_time,
+        )
+        try:
+            yield Connection(client, gate)
+        finally:
+            await tokens.close()
 
 
 @asynccontextmanager

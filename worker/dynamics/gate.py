@@ -3,8 +3,10 @@
 Dataverse limits concurrent requests, requests and execution time per user and web server and
 advises to start low, raise until 429 and obey Retry-After (powerapps-docs ``api-limits``, "send
 parallel requests"). The number of slots grows additively and halves on trouble; the gate closes
-when going on would do harm, and one probe at a time finds out when it can open again. A lost role
-is found out by writing alone: with it, the gate opens for one request on trial.
+when going on would do harm, and one probe at a time finds out when it can open again. A probe
+reads, and what it says of writes is nothing: after an outage, a lost role, or when trouble comes
+back, the gate opens for one contact on trial, until a write is answered. Until then each pause is
+twice the last one.
 
 A gate is one worker's. What it must know of the others is told by ``worker.dynamics.shared``.
 """
@@ -12,7 +14,6 @@ A gate is one worker's. What it must know of the others is told by ``worker.dyna
 from __future__ import annotations
 
 import asyncio
-import enum
 import random
 import time
 
@@ -25,15 +26,18 @@ import structlog
 from worker.dynamics.budget import Budget
 from worker.dynamics.errors import (
     DynamicsError,
-    Forbidden,
     NotSent,
+    Refused,
     Throttled,
     Unauthorized,
     Unavailable,
 )
-from worker.dynamics.trouble import OUTAGE_AFTER, Trouble
+from worker.dynamics.reasons import AGAIN, TRIED, USUAL, GateClosed, Reason, State, reason_of
+from worker.dynamics.trouble import OUTAGE_AFTER, PROBE_FIRST_S, Trouble
 from worker.telemetry.health import beat
 
+
+__all__ = ("LOOK_S", "Gate", "GateClosed", "Reason", "State")
 
 _log = structlog.get_logger(__name__)
 
@@ -52,48 +56,12 @@ LOOK_S = 1.0
 IN_HAND_S = 2.0
 
 
-class State(enum.Enum):
-    """Whether requests may pass."""
-
-    OPEN = "open"
-    CLOSED = "closed"
-
-
-class Reason(enum.Enum):
-    """Why the gate is closed, NONE while it is open."""
-
-    NONE = ""
-    THROTTLED = "throttled"
-    OUTAGE = "outage"
-    UNAUTHORIZED = "unauthorized"
-    FORBIDDEN = "forbidden"
-    SURPLUS = "surplus"  # more workers than Dynamics takes requests at a time: this one waits
-
-
-#: Reasons that end by themselves, as part of a usual day.
-USUAL = frozenset((Reason.NONE, Reason.THROTTLED, Reason.SURPLUS))
-
-
-class GateClosed(NotSent):
-    """The request was not sent.
-
-    Attributes:
-        reason: Why the gate is closed.
-        retry_at: Time on the gate's clock (s) before which it will not open.
-    """
-
-    def __init__(self, reason: Reason, retry_at: float) -> None:
-        super().__init__(f"not sent: the gate is closed ({reason.value})")
-        self.reason = reason
-        self.retry_at = retry_at
-
-
 class Gate:
     """Adaptive concurrency and circuit breaker for one application user.
 
     Attributes:
         state: Open or closed.
-        reason: Why it is closed; FORBIDDEN also while it is open on trial.
+        reason: Why it is closed, also while it is open on trial; else NONE.
         cause: The words of the error behind it; never personal data.
         retry_at: Time on the gate's clock (s) before which it stays closed; 0.0 while open.
         in_flight: Requests that hold a slot.
@@ -162,17 +130,19 @@ class Gate:
 
     @property
     def _on_trial(self) -> bool:
-        return self.reason is Reason.FORBIDDEN
+        return self.state is State.OPEN and self.reason is not Reason.NONE
 
     @asynccontextmanager
     async def slot(
-        self, *, wait_s: float | None = None, writes: bool = True
+        self, *, wait_s: float | None = None, writes: bool = True, subject: str | None = None
     ) -> AsyncIterator[None]:
         """Wait for a free slot and hold it; how the block ends tells the gate how things are.
 
         Args:
             wait_s: Longest wait for a slot (s).
             writes: Whether a success proves that this user may write.
+            subject: What the request is about, such as a record: that one of them gets no answer,
+                however often, is no outage. None: unlike any other.
 
         Raises:
             GateClosed: it is closed, or closes while waiting.
@@ -187,10 +157,10 @@ class Gate:
         try:
             yield
         except DynamicsError as error:
-            self._learn(error)
+            self._learn(error, subject, writes=writes)
             raise
         else:
-            self.succeeded(writes=writes)
+            self.succeeded(writes=writes, subject=subject)
         finally:
             self.budget.took(self._clock() - started)
             self._leave()
@@ -208,6 +178,9 @@ class Gate:
 
     def follow(self, reason: Reason, retry_s: float, cause: str) -> None:
         """Close as another worker did."""
+        if self.state is State.OPEN and reason is not Reason.THROTTLED:
+            self._trouble.pause_s()  # so that the next pause is longer, whoever closes then
+        self._trouble.noticed(writes=True)
         self._close(reason, retry_s, cause)
 
     def opened(self) -> None:
@@ -215,36 +188,56 @@ class Gate:
         if self.state is State.CLOSED and self.reason is not Reason.SURPLUS:
             self._open()
 
-    def succeeded(self, *, writes: bool = True) -> None:
+    def succeeded(self, *, writes: bool = True, subject: str | None = None) -> None:
         """Count a success: one more slot for each round of successes that used them all."""
-        self._trouble.succeeded(writes=writes)
-        if writes and self.state is State.OPEN:
-            self._because(Reason.NONE)
+        self._answered(subject, writes=writes)
+        if writes:
+            self._trouble.may_write()
+            self._proved()
         # Growing on an idle line would only prepare a burst.
         if self.in_flight >= self.limit and self._slots < self._ceiling:
             self._slots += 1 / self._slots
             self._wake()
 
-    def throttled(self, retry_after_s: float, cause: str = "") -> None:
-        """Close until Retry-After has passed; of several the longest wins."""
+    def throttled(self, retry_after_s: float, cause: str = "", *, writes: bool = True) -> None:
+        """Close until Retry-After has passed, or for longer if that has not helped before.
+
+        Of several Retry-Afters the longest wins.
+        """
         self._halve()
-        self._close(Reason.THROTTLED, retry_after_s, cause)
+        self._trouble.noticed(writes=writes)
+        floor_s = self._trouble.floor_s() if self.state is State.OPEN else PROBE_FIRST_S
+        self._close(Reason.THROTTLED, max(floor_s, retry_after_s), cause)
 
-    def unauthorized(self, cause: str = "") -> None:
+    def unauthorized(self, cause: str = "", *, writes: bool = True) -> None:
         """Close at once: no request can succeed without a token."""
-        self._close(Reason.UNAUTHORIZED, self._trouble.pause_s(), cause)
+        self._trouble.noticed(writes=writes)
+        if self.state is State.OPEN:
+            self._close(Reason.UNAUTHORIZED, self._trouble.pause_s(), cause)
 
-    def unavailable(self, cause: str = "") -> None:
-        """Count a request without an answer: several in a row are an outage."""
-        if self._trouble.unanswered():
+    def unavailable(
+        self, cause: str = "", *, subject: str | None = None, writes: bool = True
+    ) -> None:
+        """Count a request without an answer: of several subjects in a row it is an outage.
+
+        On trial one is enough, unless its subject got none while others did. Of too few subjects
+        a probe says whether it is one.
+        """
+        if not self._trouble.unanswered(subject, writes=writes):
+            return
+        if self._trouble.too_many():
             self._halve()
-        if self._trouble.outage and self.state is State.OPEN:
+        if self.state is State.CLOSED:
+            return
+        if self._trouble.outage or self._on_trial:
             self._close(Reason.OUTAGE, self._trouble.pause_s(), cause)
+        elif self._trouble.doubt:
+            self._close(Reason.DOUBT, 0.0, cause)
 
     def forbidden(self, contact_id: str, code: str) -> bool:
         """Count a 403 on a contact; True: it is not this contact's fault, the gate is closed."""
         several = self._trouble.forbidden(contact_id, code)
-        if self.state is State.OPEN and (several or self._on_trial):
+        if self.state is State.OPEN and (several or self.reason is Reason.FORBIDDEN):
             self._close(Reason.FORBIDDEN, FORBIDDEN_PAUSE_S, f"403 {code} on several contacts")
         return self.reason is Reason.FORBIDDEN
 
@@ -256,7 +249,8 @@ class Gate:
         async with self._probing:
             while self.state is State.CLOSED:
                 beat()
-                if not self.leads or self.reason is Reason.SURPLUS:
+                others = not self.leads and self.reason is not Reason.DOUBT
+                if others or self.reason is Reason.SURPLUS:
                     await self._sleep(LOOK_S)  # others decide
                 elif self.retry_s > 0:
                     await self._sleep(self.retry_s)  # it may move away while we sleep
@@ -267,10 +261,10 @@ class Gate:
         try:
             await probe()
         except Throttled as error:
-            self.throttled(error.retry_after_s, str(error))
+            pause_s = max(self._trouble.floor_s(), error.retry_after_s)
+            self._close(Reason.THROTTLED, pause_s, str(error))
         except DynamicsError as error:
-            self._trouble.probe_failed()
-            self._close(_reason_of(error), self._trouble.pause_s(), str(error))
+            self._close(reason_of(error), self._trouble.pause_s(), str(error))
         else:
             # Requests sent before it closed may have been throttled meanwhile.
             if self.retry_at <= self._clock():
@@ -335,16 +329,26 @@ class Gate:
                 self.in_flight += 1
                 turn.set_result(None)
 
-    def _learn(self, error: DynamicsError) -> None:
+    def _learn(self, error: DynamicsError, subject: str | None, *, writes: bool) -> None:
         match error:
             case Throttled():
-                self.throttled(error.retry_after_s, str(error))
+                self.throttled(error.retry_after_s, str(error), writes=writes)
             case Unavailable():
-                self.unavailable(str(error))
+                self.unavailable(str(error), subject=subject, writes=writes)
             case Unauthorized():
-                self.unauthorized(str(error))
-            case _:
-                self._trouble.answered()
+                self.unauthorized(str(error), writes=writes)
+            case Refused():
+                self._answered(subject, writes=writes)
+
+    def _answered(self, subject: str | None, *, writes: bool) -> None:
+        """Dataverse works, whatever it said; of a lost role only a success says that it is back."""
+        over = self._trouble.answered(subject, writes=writes)
+        if over and self.reason is not Reason.FORBIDDEN:
+            self._proved()
+
+    def _proved(self) -> None:
+        if self.state is State.OPEN:
+            self._because(Reason.NONE)
 
     def _halve(self) -> None:
         self._slots = max(1.0, self.limit / 2)
@@ -373,9 +377,9 @@ class Gate:
                 turn.set_result(GateClosed(reason, retry_at))
 
     def _open(self) -> None:
-        """Open with few slots, as at the start; after a lost role on trial."""
+        """Open with few slots, as at the start; on trial if a probe says too little."""
         self.state = State.OPEN
-        if not self._on_trial:
+        if self.reason not in TRIED and self._trouble.pauses < AGAIN:
             self._because(Reason.NONE)
         self.retry_at = 0.0
         self.turns += 1
@@ -393,13 +397,3 @@ class Gate:
             else:
                 log("dynamics.paused", reason=reason.value, cause=cause)
         self.reason, self.cause = reason, cause
-
-
-def _reason_of(error: DynamicsError) -> Reason:
-    match error:
-        case Unauthorized():
-            return Reason.UNAUTHORIZED
-        case Forbidden():
-            return Reason.FORBIDDEN
-        case _:
-            return Reason.OUTAGE

@@ -1,88 +1,59 @@
-"""HTTP as this room uses it: TLS verified always, no cookies, bounded."""
+"""HTTP as this room uses it: TLS verified always, no cookies, nobody followed elsewhere."""
 
 from __future__ import annotations
 
-from contextlib import closing
+import ssl
+
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from worker.dynamics.proxy import environment_proxies
+from worker.dynamics.transport import Transport
 from worker.errors import ConfigError
-
-
-if TYPE_CHECKING:
-    import ssl
-
-
-#: Longest time for TCP and TLS to be ready (s); the whole request has its own limit.
-CONNECT_TIMEOUT_S = 5.0
-
-MAX_CONNECTIONS = 64
-
-#: Discovery and tokens take some kilobytes.
-MAX_ANSWER_BYTES = 1024 * 1024
-CHUNK_BYTES = 64 * 1024
 
 
 def make_http(
     ca_file: Path | None = None, *, transport: httpx.AsyncBaseTransport | None = None
 ) -> httpx.AsyncClient:
-    """The client that ``worker.dynamics.client.Client`` sends through; its owner closes it.
+    """The client that all requests to Dynamics and Entra go through; its owner closes it.
+
+    It has no time limit: who sends sets one for the whole exchange.
 
     Args:
         ca_file: PEM file of a private authority, trusted beside the public ones.
         transport: Replaces the network (the sandbox in this process, tests).
 
     Raises:
-        ConfigError: ``ca_file`` cannot be used.
+        ConfigError: ``ca_file``, or a proxy that the environment names, cannot be used.
     """
     return httpx.AsyncClient(
-        http2=True,
-        verify=tls_context(ca_file),
+        transport=transport or Transport(tls_context(ca_file), environment_proxies()),
+        headers={"Accept-Encoding": "gzip"},
         cookies=no_cookies(),
         follow_redirects=False,
-        limits=httpx.Limits(max_connections=MAX_CONNECTIONS),
-        timeout=httpx.Timeout(None, connect=CONNECT_TIMEOUT_S),
-        transport=transport,
+        timeout=None,  # noqa: S113 - see above
+        trust_env=False,  # what it says of proxies and authorities is read above
     )
 
 
-class BoundedClient(httpx.Client):
-    """A client, for MSAL, whose answers are never larger than ``MAX_ANSWER_BYTES``, unpacked."""
-
-    def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
-        """See ``httpx.Client``.
-
-        Raises:
-            httpx.ReadError: The answer is larger.
-        """
-        body = bytearray()
-        response = super().send(request, **{**options, "stream": True})
-        with closing(response):
-            for chunk in response.iter_bytes(CHUNK_BYTES):
-                body += chunk
-                if len(body) > MAX_ANSWER_BYTES:
-                    raise httpx.ReadError("too large an answer", request=request)
-        headers = httpx.Headers(response.headers)
-        headers.pop("content-encoding", None)
-        return httpx.Response(
-            response.status_code, headers=headers, content=bytes(body), request=request
-        )
-
-
 def tls_context(ca_file: Path | None) -> ssl.SSLContext:
-    """A context that verifies servers.
+    """A context that verifies servers and speaks HTTP/1.1.
 
     Raises:
-        ConfigError: ``ca_file`` is missing or holds no certificates.
+        ConfigError: ``ca_file`` is missing or holds no certificates, or what ``SSL_CERT_FILE`` or
+            ``SSL_CERT_DIR`` names.
     """
-    context = httpx.create_ssl_context()
+    try:
+        context = httpx.create_ssl_context()
+    except OSError as error:  # ssl.SSLError is one
+        raise ConfigError(f"SSL_CERT_FILE or SSL_CERT_DIR: {type(error).__name__}") from error
+    context.set_alpn_protocols(["http/1.1"])
     if ca_file is not None:
         try:
             context.load_verify_locations(ca_file)
-        except OSError as error:  # ssl.SSLError is one
+        except (OSError, ValueError) as error:
             raise ConfigError(f"{ca_file}: no certificates can be read from it") from error
     return context
 

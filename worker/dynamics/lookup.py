@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipelines.lookup import MOST_ROWS, Search, status
+from worker.dynamics.errors import Unavailable
 from worker.dynamics.protocol import Dynamics, Request
 
 
@@ -79,6 +80,8 @@ async def _ask(
     answer = status("NoMatch")
     for query in asked:
         found = (await dynamics.send(Request("GET", query), timeout_s=timeout_s)).body["value"]
+        if any(not isinstance(row.get(search.table.key), str) for row in found):
+            raise Unavailable(f"GET {search.table.set} answered rows without a key")
         rows |= {row[search.table.key]: row for row in found}
         more = more or len(found) >= MOST_ROWS
         answer = search.answer(rows.values(), more=more)

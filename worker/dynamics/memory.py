@@ -17,9 +17,9 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import httpx
 import orjson
 
-from worker.dynamics.client import WHO_AM_I, describe, is_create
+from worker.dynamics.client import describe, is_create
 from worker.dynamics.errors import Closed, DynamicsError, Exists, Missing, Refused
-from worker.dynamics.protocol import Answer, Request
+from worker.dynamics.protocol import WHO_AM_I, Answer, Request
 
 
 #: Our application user, and somebody else.
@@ -38,6 +38,9 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "phonecalls": {"statuscode": 1, "directioncode": True, "prioritycode": 1},
     "tasks": {"statuscode": 2, "prioritycode": 1},
 }
+
+#: What every answer of Dataverse carries.
+MARKS = {"OData-Version": "4.0"}
 
 Record = dict[str, Any]
 
@@ -281,8 +284,8 @@ def _written(
     if "return=representation" in prefer:
         return _answer(201 if created else 200, record)
     address = f"https://memory.invalid/api/data/v9.2/{entity_set}({key})"
-    return Answer(204, httpx.Headers({"OData-EntityId": address}), {})
+    return Answer(204, httpx.Headers({**MARKS, "OData-EntityId": address}), {})
 
 
 def _answer(status: int, body: Record) -> Answer:
-    return Answer(status, httpx.Headers(), body)
+    return Answer(status, httpx.Headers(MARKS), body)

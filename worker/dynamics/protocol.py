@@ -24,6 +24,10 @@ class Request:
     body: dict[str, Any] | None = None
 
 
+#: Asks for our own user: the one request that needs no privilege.
+WHO_AM_I = Request("GET", "WhoAmI")
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A successful answer (2xx). ``body`` is the parsed JSON object, {} without one."""

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import orjson
 
 from worker.dynamics.errors import Unavailable
-from worker.errors import ConfigError
+from worker.errors import ConfigError, WorkerError
 
 
 #: What MSAL takes as ``client_credential``: a secret, or a certificate's parts by name.
@@ -94,7 +94,7 @@ def _from_environment(name: str) -> str:
 def _from_file(path: str) -> str:
     try:
         return Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # no text, or no path at all
         raise ConfigError(f"{path}: {type(error).__name__}") from None
 
 
@@ -112,8 +112,7 @@ def _variable(text: str, name: str, path: str) -> str:
 
 async def _from_secrets_manager(arn: str, secrets_client: SecretsClientFactory) -> str:
     # The flow Lambda's zip leaves botocore to Lambda's runtime, and other secrets do without.
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - see above
-    from botocore.parsers import ResponseParserError  # noqa: PLC0415 - see above
+    from botocore.exceptions import ClientError  # noqa: PLC0415 - see above
 
     match arn.split(":"):
         case ["arn", _, "secretsmanager", region, _, "secret", *_]:
@@ -128,7 +127,17 @@ async def _from_secrets_manager(arn: str, secrets_client: SecretsClientFactory) 
         if code in LASTING_ERRORS:
             raise ConfigError(f"Secrets Manager answered {code} for the secret") from None
         raise Unavailable(f"Secrets Manager answered {code}") from None
-    except (BotoCoreError, ResponseParserError) as error:
+    except WorkerError:
+        raise
+    except Exception as error:  # noqa: BLE001 - botocore lets through what aiohttp and ssl raise
         raise Unavailable(f"Secrets Manager: {type(error).__name__}") from None
-    text = answer.get("SecretString")
-    return text if isinstance(text, str) else answer["SecretBinary"].decode()
+    return _text_of(answer)
+
+
+def _text_of(answer: Any) -> str:
+    """The secret in Secrets Manager's answer, stored as text or as bytes."""
+    stored = answer.get("SecretString") or answer.get("SecretBinary") or b""
+    try:
+        return stored if isinstance(stored, str) else bytes(stored).decode()
+    except UnicodeDecodeError:
+        raise ConfigError("the secret in Secrets Manager is no text") from None

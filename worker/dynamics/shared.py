@@ -13,6 +13,7 @@ The store decides nothing: if it does not answer, each worker goes by its own ga
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 
 from collections.abc import Callable, Coroutine, Mapping
@@ -22,8 +23,11 @@ from typing import Any, Protocol
 import structlog
 
 from worker.dynamics.gate import LOOK_S, Gate, Reason, State
-from worker.dynamics.notice import Notice
-from worker.errors import StoreUnavailable
+from worker.dynamics.notice import Notice, NoticeError
+from worker.dynamics.reasons import OWN
+from worker.errors import WorkerError
+from worker.faults import Faults
+from worker.pace import Backoff
 from worker.telemetry.health import beat
 
 
@@ -39,6 +43,9 @@ LOOK_LIMIT_S = 5.0
 
 #: How often a look is repeated at once because another worker wrote meanwhile.
 TRIES = 5
+
+#: Why it is not shared, when nobody imagined it; the log has type and place beside it.
+FAULT = "a fault of ours"
 
 _log = structlog.get_logger(__name__)
 
@@ -70,6 +77,7 @@ class SharedGate:
         worker: str,
         *,
         clock: Callable[[], float] = time.monotonic,
+        faults: Faults | None = None,
     ) -> None:
         """Nothing is read before the first ``look``.
 
@@ -79,8 +87,10 @@ class SharedGate:
             name: The notice's name, one for each application user.
             worker: This worker's name, unlike any other's.
             clock: Monotonic clock (s).
+            faults: Counts what nobody imagined.
         """
         self.gate = gate
+        self._faults = faults or Faults()
         self._board = board
         self._name = name
         self._worker = worker
@@ -95,7 +105,9 @@ class SharedGate:
         self._until = float("-inf")  # how long others know that it is closed
         self._closed_it = False
         self._alone_at: float | None = None
-        self._fails = False
+        self._look_at = float("-inf")  # after a fault of ours not before
+        self._backoff = Backoff(random.random)
+        self._fails = ""
         gate.refresh = self.refresh
 
     async def run(self) -> None:
@@ -128,7 +140,8 @@ class SharedGate:
                 await self._look()
 
     async def _look(self) -> None:
-        await self._guarded(self._agree())
+        if self._clock() >= self._look_at:
+            await self._guarded(self._agree())
         self._looked_at = self._clock()
 
     @property
@@ -148,22 +161,27 @@ class SharedGate:
             return
 
     async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
-        """Without the store, this worker is on its own."""
-        try:
-            async with asyncio.timeout(LOOK_LIMIT_S):
-                await work
-        except (StoreUnavailable, TimeoutError) as error:
+        """Without the store, or with what nobody can read in it, this worker is on its own."""
+        fails = FAULT  # unless what follows says otherwise
+        with self._faults.contained("gate"):
+            try:
+                async with asyncio.timeout(LOOK_LIMIT_S):
+                    await work
+                fails = ""
+            except (WorkerError, TimeoutError) as error:
+                fails = str(error) or "no answer in time"
+        if fails:
             self.gate.leads = True
             if not self._fails:
-                _log.warning("gate.not_shared", reason=str(error) or "no answer in time")
-            self._fails = True
-        else:
-            self._fails = False
+                _log.warning("gate.not_shared", reason=fails)
+        if fails == FAULT:
+            self._look_at = self._clock() + self._backoff.failed()
+        self._fails = fails
 
     async def _agree(self) -> None:
         for _ in range(TRIES):
             text = await self._board.recall(self._name)
-            seen = Notice.from_text(text)
+            seen = self._read(text)
             self._count(seen.beats)
             self._forget_trouble()
             self._follow(seen)
@@ -171,6 +189,21 @@ class SharedGate:
             if told is seen or await self._board.replace(self._name, text, told.to_text()):
                 self._settle(seen, told, turns, until)
                 return
+
+    def _read(self, text: str | None) -> Notice:
+        """The notice; a damaged one says nothing and is written anew at once.
+
+        Raises:
+            NoticeError: A newer release's, which stays as it is.
+        """
+        try:
+            return Notice.from_text(text)
+        except NoticeError as odd:
+            if odd.newer:
+                raise
+            _log.warning("gate.notice_damaged", name=self._name)
+            self._beat_at = float("-inf")
+            return Notice(self._turn)
 
     # --- what others say ---
 
@@ -230,7 +263,7 @@ class SharedGate:
         gate = self.gate
         if gate.turns == self._turns or self._keeps_quiet:
             return seen
-        closed = gate.state is State.CLOSED and gate.reason is not Reason.SURPLUS
+        closed = gate.state is State.CLOSED and gate.reason not in OWN
         if not closed and seen.reason is not Reason.NONE:
             return Notice(seen.turn + 1, hint=seen.hint)
         if not closed or (seen.reason is not Reason.NONE and gate.retry_at <= self._until + LOOK_S):
@@ -279,7 +312,7 @@ class SharedGate:
         """Let the others take our part at once."""
         for _ in range(TRIES):
             text = await self._board.recall(self._name)
-            seen = Notice.from_text(text)
+            seen = self._read(text)
             beats = {worker: n for worker, n in seen.beats.items() if worker != self._worker}
             owner = "" if seen.owner == self._worker else seen.owner
             left = replace(seen, beats=beats, owner=owner, retry_s=self._retry_s(seen))

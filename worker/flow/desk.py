@@ -89,21 +89,21 @@ async def open_desk(settings: Settings) -> AsyncIterator[Desk]:
         raise ConfigError(f"to reach Dynamics, please set {', '.join(missing)}")
     pipeline = looking_up(find_all(settings.pipelines))
     gate = Gate()
-    tokens = MsalTokens(
-        f"{settings.authority}/{settings.tenant}",
-        settings.client_id,
-        partial(read_secret, settings.secret, runtime_secrets),
-        settings.token_scope,
-        settings.ca_file,
-    )
-    try:
-        async with make_http(settings.ca_file) as http:
-            client = Client(
-                settings.environment_url, http, tokens, gate, api_version=settings.api_version
-            )
+    async with make_http(settings.ca_file) as http:
+        tokens = MsalTokens(
+            f"{settings.authority}/{settings.tenant}",
+            settings.client_id,
+            partial(read_secret, settings.secret, runtime_secrets),
+            settings.token_scope,
+            http,
+        )
+        client = Client(
+            settings.environment_url, http, tokens, gate, api_version=settings.api_version
+        )
+        try:
             yield Desk(client, gate, pipeline, settings.create_by)
-    finally:
-        await tokens.close()
+        finally:
+            await tokens.close()
 
 
 def looking_up(pipelines: list[Pipeline]) -> Pipeline:

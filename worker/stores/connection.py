@@ -67,6 +67,12 @@ def where(condition: str, **values: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def only(*attributes: str) -> dict[str, Any]:
+    """The arguments of a query that reads these attributes alone."""
+    names = {f"#a{n}": name for n, name in enumerate(attributes)}
+    return {"ProjectionExpression": ", ".join(names), "ExpressionAttributeNames": names}
+
+
 def _cancelled_by(failure: Exception) -> set[str]:
     """Why a transaction was cancelled, item by item; nothing if that is not what happened."""
     answer = failure.response if isinstance(failure, ClientError) else {}
@@ -151,20 +157,44 @@ class Connection:
             return next((reason["Item"] for reason in reasons if reason.get("Item")), {})
         return None
 
-    async def make_lasting(self, key: Item) -> bool:
-        """Take away an item's time-to-live; False if the item is gone already."""
+    async def update(
+        self,
+        key: Item,
+        changes: Item,
+        gone: Iterable[str],
+        condition: str,
+        **values: dict[str, Any],
+    ) -> Item | None:
+        """Change some attributes of an item if the condition holds; the others stay.
+
+        Args:
+            key: The item's.
+            changes: Attributes with their new values.
+            gone: Names of attributes that are taken away.
+            condition: On the item as it is.
+            **values: Values, by what the condition calls them without the colon.
+
+        Returns:
+            None if it is done, else the item as it is (empty if there is none).
+        """
+        names = {f"#n{n}": name for n, name in enumerate([*changes, *gone])}
+        new = {f":n{n}": value for n, value in enumerate(changes.values())}
+        sets = ", ".join(f"#n{n} = :n{n}" for n in range(len(changes)))
+        removes = ", ".join(list(names)[len(changes) :])
+        request: dict[str, Any] = {
+            "UpdateExpression": f"SET {sets} " * bool(sets) + f"REMOVE {removes}" * bool(removes),
+            "ConditionExpression": condition,
+            "ExpressionAttributeNames": names,
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+        if given := {**new, **{f":{k}": v for k, v in values.items()}}:
+            request["ExpressionAttributeValues"] = given
         try:
-            await self._call(
-                "update_item",
-                TableName=self._table,
-                Key=key,
-                UpdateExpression="REMOVE #ttl",
-                ConditionExpression="attribute_exists(pk)",
-                ExpressionAttributeNames={"#ttl": "ttl"},
-            )
-        except ClientError:  # the condition failed: no other comes through
-            return False
-        return True
+            await self._call("update_item", TableName=self._table, Key=key, **request)
+        except ClientError as failure:  # the condition failed: no other comes through
+            obstacle: Item = failure.response.get("Item", {})
+            return obstacle
+        return None
 
     async def delete(self, key: Item) -> Item | None:
         """Remove an item; what it was, None if there was none."""

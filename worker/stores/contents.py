@@ -9,6 +9,8 @@ name of its own, which is in the keys of its chunks:
 4. the chunks of saves that it replaced, or that can no longer succeed, are removed.
 
 Whatever is done between two steps, or not done any more, the item names a complete set of chunks.
+What changes an item without its contents (``alter``) gives it a new version and a new name, so it
+notes which chunks are still its own.
 A crash between 2 and 4 leaves chunks that nobody reads; the item's next save that writes or
 replaces chunks removes them.
 """
@@ -45,12 +47,21 @@ OUTLIVE_S: Final = 7 * 86_400
 
 CHUNK: Final = "chunk#"
 
+#: What an item says of its contents: by these alone its chunks are found.
+KEPT: Final = ("pk", "sk", "version", "save", "chunks", "chunks_of")
+
 
 def chunk_keys(item: Item) -> list[Item]:
     """The keys of the chunks an item names."""
     count = int(item["chunks"]["N"]) if "chunks" in item else 0
-    first = _version(item) + item["save"]["S"]
-    return [{"pk": item["pk"], "sk": text(f"{first}#{n:04}")} for n in range(count)]
+    return [{"pk": item["pk"], "sk": text(f"{_first(item)}#{n:04}")} for n in range(count)]
+
+
+def _first(item: Item) -> str:
+    """What the sort keys of the chunks that an item names begin with."""
+    if "chunks_of" in item:
+        return str(item["chunks_of"]["S"])
+    return _version(item) + str(item["save"]["S"])
 
 
 def _version(item: Item) -> str:
@@ -96,8 +107,44 @@ class Contents:
         item["chunks"] = number(len(parts))
         return await self._put_in_chunks(item, parts, replaced, unless)
 
+    async def alter(self, item: Item, changes: Item, gone: set[str]) -> bool:
+        """Change an item beside its contents, which stay what and where they are.
+
+        Chunks come to stay before their item does, and vanish after it.
+
+        Args:
+            item: As it was read, with its ``KEPT`` and ``ttl``.
+            changes: Attributes with their new values; a new ``version`` among them.
+            gone: Names of attributes that are taken away.
+
+        Returns:
+            False, and nothing is changed, if the item there is of another version.
+        """
+        keys = chunk_keys(item)
+        changes = {**changes, "save": text(uuid4().hex)}
+        if keys:
+            changes["chunks_of"] = text(_first(item))
+        if "ttl" in item and "ttl" not in changes:
+            await self._make_lasting(keys)
+        obstacle = await self._connection.update(
+            {name: item[name] for name in ("pk", "sk")},
+            changes,
+            gone,
+            "version = :replaced",
+            replaced=item["version"],
+        )
+        if obstacle is not None:
+            return bool(obstacle) and obstacle["save"] == changes["save"]
+        if "ttl" in changes:
+            await self._make_vanish(keys, float(changes["ttl"]["N"]))
+        return True
+
     async def get(self, item: Item) -> bytes | None:
-        """What an item holds; None if it has been saved again meanwhile, or removed."""
+        """What an item holds; None if it has been saved again meanwhile, or removed.
+
+        Raises:
+            Damaged: It is not what was put there.
+        """
         if "data" in item:
             return unpacked(item["data"]["B"])
         keys = chunk_keys(item)
@@ -135,11 +182,10 @@ class Contents:
     async def _put_in_chunks(
         self, item: Item, parts: list[bytes], replaced: int, unless: Item | None
     ) -> bool:
-        lasts_until = max(self._clock.wall(), float(item["ttl"]["N"]) if "ttl" in item else 0.0)
-        ttl = number(math.ceil(lasts_until) + OUTLIVE_S)
+        ttl = self._chunks_ttl(float(item["ttl"]["N"]) if "ttl" in item else 0.0)
         keys = chunk_keys(item)
         await together(
-            self._connection.put({**key, "data": {"B": part}, "ttl": ttl})
+            self._connection.put({**key, "data": {"B": part}, **ttl})
             for key, part in zip(keys, parts, strict=True)
         )
         whole = "ttl" in item or await self._make_lasting(keys)
@@ -153,9 +199,26 @@ class Contents:
         await self.drop(keys)
         return False
 
+    def _chunks_ttl(self, ttl: float) -> Item:
+        """The time-to-live of chunks whose item has this one (s)."""
+        return {"ttl": number(math.ceil(max(self._clock.wall(), ttl)) + OUTLIVE_S)}
+
+    async def _make_vanish(self, keys: Iterable[Item], ttl: float) -> None:
+        """Let chunks vanish after their item. If the table cannot just now, that is no failure."""
+        try:
+            await together(
+                self._connection.update(key, self._chunks_ttl(ttl), (), "attribute_exists(pk)")
+                for key in keys
+            )
+        except StoreUnavailable as error:
+            _log.warning("store.chunks_left", reason=str(error))
+
     async def _make_lasting(self, keys: Iterable[Item]) -> bool:
         """False if some are gone: somebody was faster, or this save has slept for days."""
-        return all(await together(self._connection.make_lasting(key) for key in keys))
+        obstacles = await together(
+            self._connection.update(key, {}, {"ttl"}, "attribute_exists(pk)") for key in keys
+        )
+        return not any(obstacle is not None for obstacle in obstacles)
 
     async def _commit(
         self, item: Item, replaced: int, unless: Item | None, more: str = ""

@@ -21,14 +21,14 @@ from typing import Any, Final
 
 import structlog
 
-from pipelines.contact import Contact
+from pipelines.contact import Contact, Damaged
 from pipelines.identity import tombstone
 from worker import aws
 from worker.errors import StoreUnavailable
 from worker.pace import Clock
 from worker.stores import layout
-from worker.stores.connection import Connection, Refused, together, where
-from worker.stores.contents import Barred, Contents, chunk_keys
+from worker.stores.connection import Connection, Refused, only, together, where
+from worker.stores.contents import KEPT, Barred, Contents, chunk_keys
 from worker.stores.layout import (
     CONTACT,
     DUE_BUCKETS,
@@ -42,7 +42,7 @@ from worker.stores.layout import (
     number,
     text,
 )
-from worker.stores.protocol import Counts, Entry, Quarantined, Saved
+from worker.stores.protocol import Counts, Entry, FaultNote, Quarantined, Saved
 from worker.stores.sqlite import MAX_ENTRY_BYTES
 from worker.stores.tables import DUE, LISTED, PARKED
 
@@ -110,16 +110,21 @@ class DynamoStore:
         for _ in range(READS):
             if item is None:
                 return Entry(Contact(contact_id))
-            data = await self._contents.get(item)
+            try:
+                data = await self._contents.get(item)
+            except Damaged as error:
+                return layout.damaged(contact_id, item, error)
             if data is not None:
                 return layout.entry_of(contact_id, item, data)
             again = await self._connection.get([head(CONTACT, contact_id)])
+            if again == [item]:  # nobody removed its chunks by saving it
+                return layout.damaged(contact_id, item, Damaged("chunks of it are missing"))
             item = again[0] if again else None
-        raise StoreUnavailable(f"DynamoDB: chunks of contact {contact_id} are missing")
+        raise StoreUnavailable(f"DynamoDB: contact {contact_id} is saved again all the time")
 
     async def save(self, entries: Sequence[Entry]) -> list[Saved]:
         """See ``ContactStore``. Contacts are saved side by side, each by a request of its own."""
-        rows = [_Row.of(entry) for entry in entries]
+        rows = [None if entry.unreadable else _Row.of(entry) for entry in entries]
         outcomes = [Saved.REFUSED] * len(entries)
         turns: defaultdict[str, list[int]] = defaultdict(list)  # a contact's entries in order
         for n, entry in enumerate(entries):
@@ -127,9 +132,10 @@ class DynamoStore:
 
         async def save_in_turn(numbers: list[int]) -> None:
             for n in numbers:
-                outcomes[n] = await self._save(rows[n])
-                if outcomes[n] is Saved.SAVED:
-                    entries[n].version = rows[n].replaced + 1
+                row = rows[n]
+                outcomes[n] = await self._save(row) if row else Saved.UNREADABLE
+                if row and outcomes[n] is Saved.SAVED:
+                    entries[n].version = row.replaced + 1
 
         await together(save_in_turn(numbers) for numbers in turns.values())
         return outcomes
@@ -151,6 +157,23 @@ class DynamoStore:
             return Saved.REFUSED
         return Saved.SAVED if written else Saved.CONFLICT
 
+    async def put_back(
+        self, contact_id: str, version: int, due_at: float | None, fault: FaultNote | None
+    ) -> bool:
+        """See ``ContactStore``. What depends on the rest of the head is read first."""
+        found = await self._connection.query(
+            **where(
+                "pk = :pk AND sk = :sk",
+                **head(CONTACT, contact_id),
+            ),
+            **only(*KEPT, *layout.STANDING),
+            ConsistentRead=True,
+        )
+        if not found or int(found[0]["version"]["N"]) != version:
+            return False
+        changes, gone = layout.put_back(contact_id, found[0], due_at, fault)
+        return await self._contents.alter(found[0], changes, gone)
+
     # --- what is due ---
 
     async def due(self, now: float, limit: int) -> list[str]:
@@ -169,6 +192,13 @@ class DynamoStore:
         """See ``ContactStore``."""
         first = await self._from_buckets(RANKS, 1)
         return _ready_at(first[0]) if first else None
+
+    async def ahead(self, beyond: float, limit: int) -> list[str]:
+        """See ``ContactStore``."""
+        late = await self._from_buckets(
+            RANKS, limit, " AND ready_at >= :beyond", beyond=number(beyond)
+        )
+        return [layout.named(item, CONTACT) for item in late]
 
     async def _from_buckets(
         self, ranks: Sequence[int], limit: int, condition: str = "", **values: dict[str, Any]
@@ -290,7 +320,10 @@ class DynamoStore:
         return []
 
     async def _quarantined(self, item: Item) -> Quarantined | None:
-        body = await self._contents.get(item)
+        try:
+            body = await self._contents.get(item)
+        except Damaged as error:
+            return layout.quarantined_of(item, b"", f" ({error})")
         return None if body is None else layout.quarantined_of(item, body)
 
     async def release(self, quarantine_ids: Sequence[str]) -> int:

@@ -11,8 +11,9 @@ import zlib
 from bisect import bisect_right
 from typing import Any, Final
 
-from pipelines.contact import Contact
-from worker.stores.protocol import Entry, Quarantined
+from pipelines.contact import Damaged
+from worker.stores.protocol import Entry, FaultNote, Quarantined
+from worker.stores.stored import read_entry, read_fault, unreadable, write_fault
 
 
 #: An item, or a part of one, as DynamoDB's API writes it: name -> {type: value}.
@@ -56,8 +57,15 @@ def packed(data: bytes) -> bytes:
 
 
 def unpacked(data: bytes) -> bytes:
-    """What ``packed`` packed."""
-    return zlib.decompress(data)
+    """What ``packed`` packed.
+
+    Raises:
+        Damaged: It is something else.
+    """
+    try:
+        return zlib.decompress(data)
+    except zlib.error:
+        raise Damaged("its contents cannot be unpacked") from None
 
 
 def head(kind: str, name: str) -> Item:
@@ -91,16 +99,40 @@ def _shelf_number(name: str) -> int:
 
 
 def contact_item(entry: Entry) -> Item:
-    """A contact's head, but for its contents and the name of the save, at its next version.
+    """A contact's head, but for its contents and the name of the save, at its next version."""
+    contact_id = entry.contact.id
+    return {
+        **head(CONTACT, contact_id),
+        "shelf": text(shelf(CONTACT, contact_id)),
+        "version": number(entry.version + 1),
+        **_standing(entry, parked=bool(entry.contact.parked)),
+    }
+
+
+#: What ``_standing`` may write, and what reading it takes.
+STANDING: Final = (
+    "rank",
+    "claim",
+    "claimed_until",
+    "due_at",
+    "due_bucket",
+    "ready_at",
+    "steps_parked",
+    "parked_shelf",
+    "fault",
+    "expires_at",
+    "ttl",
+)
+
+
+def _standing(entry: Entry, *, parked: bool) -> Item:
+    """What a contact's head says of its place in the indexes, whatever is in the contact.
 
     Time-to-live is set only when nothing is due or parked: the table does not look before it
     removes an item.
     """
     contact_id = entry.contact.id
     item = {
-        **head(CONTACT, contact_id),
-        "shelf": text(shelf(CONTACT, contact_id)),
-        "version": number(entry.version + 1),
         "rank": number(entry.rank),
         "claim": text(entry.claim),
         "claimed_until": number(entry.claimed_until),
@@ -110,26 +142,52 @@ def contact_item(entry: Entry) -> Item:
         item["due_at"] = number(entry.due_at)
         item["due_bucket"] = text(due_bucket(entry.rank, bucket))
         item["ready_at"] = number(max(entry.due_at, entry.claimed_until))
-    if entry.contact.parked:
-        item["parked_shelf"] = item["shelf"]
+    if parked:
+        item["steps_parked"] = {"BOOL": True}
+    if fault := write_fault(entry.fault):
+        item["fault"] = text(fault)
+    if parked or fault:
+        item["parked_shelf"] = text(shelf(CONTACT, contact_id))
     if entry.expires_at is not None:
         item["expires_at"] = number(entry.expires_at)
-        if entry.due_at is None and not entry.contact.parked:
+        if entry.due_at is None and not (parked or fault):
             item["ttl"] = number(math.ceil(entry.expires_at))
     return item
 
 
+def put_back(
+    contact_id: str, item: Item, due_at: float | None, fault: FaultNote | None
+) -> tuple[Item, set[str]]:
+    """What changes in a head when the contact is put back, and the names of what is taken away."""
+    entry = unreadable(contact_id, Damaged(), **_beside(item))
+    entry.due_at, entry.fault, entry.claim, entry.claimed_until = due_at, fault, "", 0.0
+    # Heads of the first releases do not say why they are in the list: it was for parked steps.
+    parked = "steps_parked" in item or ("parked_shelf" in item and "fault" not in item)
+    standing = _standing(entry, parked=parked)
+    return {"version": number(entry.version + 1), **standing}, set(STANDING) - standing.keys()
+
+
 def entry_of(contact_id: str, item: Item, data: bytes) -> Entry:
     """The entry that ``contact_item`` wrote down, with its contents."""
-    return Entry(
-        Contact.from_bytes(contact_id, data),
-        int(item["version"]["N"]),
-        _float(item, "due_at"),
-        int(item["rank"]["N"]),
-        item["claim"]["S"],
-        float(item["claimed_until"]["N"]),
-        _float(item, "expires_at"),
-    )
+    return read_entry(contact_id, data, **_beside(item))
+
+
+def damaged(contact_id: str, item: Item, error: Damaged) -> Entry:
+    """What stands for a contact whose contents cannot be had."""
+    return unreadable(contact_id, error, **_beside(item))
+
+
+def _beside(item: Item) -> dict[str, Any]:
+    """What a head says beside the contents: arguments of ``Entry``."""
+    return {
+        "version": int(item["version"]["N"]),
+        "due_at": _float(item, "due_at"),
+        "rank": int(item["rank"]["N"]),
+        "claim": item["claim"]["S"],
+        "claimed_until": float(item["claimed_until"]["N"]),
+        "expires_at": _float(item, "expires_at"),
+        "fault": read_fault(item["fault"]["S"]) if "fault" in item else None,
+    }
 
 
 def quarantine_item(message: Quarantined) -> Item:
@@ -144,13 +202,13 @@ def quarantine_item(message: Quarantined) -> Item:
     }
 
 
-def quarantined_of(item: Item, body: bytes) -> Quarantined:
-    """The message that ``quarantine_item`` wrote down, with its body."""
+def quarantined_of(item: Item, body: bytes, remark: str = "") -> Quarantined:
+    """The message that ``quarantine_item`` wrote down, with its body and a remark on the reason."""
     return Quarantined(
         named(item, QUARANTINE),
         float(item["at"]["N"]),
         item["origin"]["S"],
-        item["reason"]["S"],
+        item["reason"]["S"] + remark,
         body,
     )
 

@@ -10,12 +10,13 @@ import heapq
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipelines.contact import Contact
 from pipelines.identity import tombstone
-from worker.stores.protocol import Counts, Entry, Quarantined, Saved
+from worker.stores.protocol import Counts, Entry, FaultNote, Quarantined, Saved
 from worker.stores.sqlite import MAX_ENTRY_BYTES
+from worker.stores.stored import read_entry
 
 
 def _page(ids: Iterable[str], after: str, limit: int) -> list[str]:
@@ -33,7 +34,8 @@ class _Row:
     claim: str
     claimed_until: float
     expires_at: float | None
-    parked: bool
+    fault: FaultNote | None
+    steps_parked: bool
     data: bytes
 
     @classmethod
@@ -46,21 +48,29 @@ class _Row:
             entry.claim,
             entry.claimed_until,
             entry.expires_at,
+            entry.fault,
             bool(entry.contact.parked),
             entry.contact.to_bytes(),
         )
 
     def entry(self, contact_id: str) -> Entry:
         """A new entry, sharing nothing with the one it was made of."""
-        return Entry(
-            Contact.from_bytes(contact_id, self.data),
-            self.version,
-            self.due_at,
-            self.rank,
-            self.claim,
-            self.claimed_until,
-            self.expires_at,
+        return read_entry(
+            contact_id,
+            self.data,
+            version=self.version,
+            due_at=self.due_at,
+            rank=self.rank,
+            claim=self.claim,
+            claimed_until=self.claimed_until,
+            expires_at=self.expires_at,
+            fault=self.fault,
         )
+
+    @property
+    def parked(self) -> bool:
+        """Whether an operator finds it in the list."""
+        return self.steps_parked or self.fault is not None
 
 
 class MemoryStore:
@@ -88,11 +98,13 @@ class MemoryStore:
 
     async def save(self, entries: Sequence[Entry]) -> list[Saved]:
         """See ``ContactStore``."""
-        rows = [_Row.of(entry) for entry in entries]
+        rows = [None if entry.unreadable else _Row.of(entry) for entry in entries]
         return [self._save(entry, row) for entry, row in zip(entries, rows, strict=True)]
 
-    def _save(self, entry: Entry, row: _Row) -> Saved:
+    def _save(self, entry: Entry, row: _Row | None) -> Saved:
         key = entry.contact.id
+        if row is None:
+            return Saved.UNREADABLE
         stored = self._rows.get(key)
         if not entry.version and tombstone(key) in self._remembered:
             return Saved.FORGOTTEN
@@ -100,13 +112,27 @@ class MemoryStore:
             return Saved.REFUSED
         if row.version != (stored.version if stored else 0) + 1:
             return Saved.CONFLICT
+        self._put(key, row)
+        entry.version = row.version
+        return Saved.SAVED
+
+    def _put(self, key: str, row: _Row) -> None:
         self._rows[key] = row
         if row.due_at is None:
             self._owed.pop(key, None)
         else:
             self._owed[key] = (row.due_at, row)
-        entry.version = row.version
-        return Saved.SAVED
+
+    async def put_back(
+        self, contact_id: str, version: int, due_at: float | None, fault: FaultNote | None
+    ) -> bool:
+        """See ``ContactStore``."""
+        row = self._rows.get(contact_id)
+        if row is None or row.version != version:
+            return False
+        freed = replace(row, version=version + 1, claim="", claimed_until=0.0)
+        self._put(contact_id, replace(freed, due_at=due_at, fault=fault))
+        return True
 
     async def due(self, now: float, limit: int) -> list[str]:
         """See ``ContactStore``."""
@@ -119,8 +145,16 @@ class MemoryStore:
 
     async def next_due(self) -> float | None:
         """See ``ContactStore``."""
-        times = (max(due_at, row.claimed_until) for due_at, row in self._owed.values())
-        return min(times, default=None)
+        return min((at for at, _ in self._ready()), default=None)
+
+    async def ahead(self, beyond: float, limit: int) -> list[str]:
+        """See ``ContactStore``."""
+        late = (place for place in self._ready() if place[0] >= beyond)
+        return [key for _, key in heapq.nsmallest(limit, late)]
+
+    def _ready(self) -> Iterable[tuple[float, str]]:
+        """What is owed, with the time at which it will be due and unclaimed."""
+        return ((max(due_at, row.claimed_until), key) for key, (due_at, row) in self._owed.items())
 
     async def ids(self, after: str, limit: int) -> list[str]:
         """See ``ContactStore``."""

@@ -9,13 +9,10 @@ of the disk (group commit). Another thread reads, undisturbed by the writer, fro
 from __future__ import annotations
 
 import asyncio
-import os
 import sqlite3
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,9 +20,10 @@ import orjson
 
 from pipelines.contact import Contact
 from pipelines.identity import tombstone
-from worker.errors import ConfigError
-from worker.stores.protocol import Counts, Entry, Quarantined, Saved
+from worker.stores.protocol import Counts, Entry, FaultNote, Quarantined, Saved
+from worker.stores.sqlite_file import connect, open_writer, scrub, watch
 from worker.stores.sqlite_writer import Writer, unavailable
+from worker.stores.stored import read_entry, read_fault, write_fault
 
 
 T = TypeVar("T")
@@ -33,40 +31,33 @@ T = TypeVar("T")
 #: The largest contact, encoded, that is saved (bytes). Real ones are some 10 kB.
 MAX_ENTRY_BYTES = 16 * 1024 * 1024
 
-#: How long to wait for another process that is writing (s).
-BUSY_TIMEOUT_S = 5.0
-
-#: The same where an operator waits, not a worker.
-SCRUB_TIMEOUT_S = 60.0
-
-#: The user alone may read and write the file; SQLite gives its -wal and -shm the same mode.
-MODE = 0o600
-
-#: A usual contact fits into one page: measured, a third faster than SQLite's 4 KiB (bytes).
-PAGE_BYTES = 16 * 1024
-
-#: Marks a file as ours (https://www.sqlite.org/pragma.html#pragma_application_id).
-APPLICATION_ID = 0x4344796E
-
-#: ``user_version`` n is the file after the first n of these.
-MIGRATIONS = ("sqlite_1.sql",)
+#: Bits of the column ``parked``: the contact has parked steps; it has a fault.
+STEPS = 1
+FAULT = 2
 
 LOAD = """
-    SELECT id, version, due_at, rank, claim, claimed_until, expires_at, data
+    SELECT id, version, due_at, rank, claim, claimed_until, expires_at, fault, data
     FROM contact WHERE id IN (SELECT value FROM json_each(:ids))
 """
 INSERT = """
     INSERT INTO contact
-        (id, version, due_at, rank, claim, claimed_until, expires_at, parked, data)
+        (id, version, due_at, rank, claim, claimed_until, expires_at, parked, data, fault)
     VALUES
-        (:id, 1, :due_at, :rank, :claim, :claimed_until, :expires_at, :parked, :data)
+        (:id, 1, :due_at, :rank, :claim, :claimed_until, :expires_at, :parked, :data, :fault)
     ON CONFLICT DO NOTHING
 """
 #: Not an upsert: one that was removed since it was loaded is a conflict too.
 UPDATE = """
     UPDATE contact SET
         version = :version + 1, due_at = :due_at, rank = :rank, claim = :claim,
-        claimed_until = :claimed_until, expires_at = :expires_at, parked = :parked, data = :data
+        claimed_until = :claimed_until, expires_at = :expires_at, parked = :parked, data = :data,
+        fault = :fault
+    WHERE id = :id AND version = :version
+"""
+PUT_BACK = """
+    UPDATE contact SET
+        version = version + 1, due_at = :due_at, claim = '', claimed_until = 0.0, fault = :fault,
+        parked = parked & :steps | :bit
     WHERE id = :id AND version = :version
 """
 #: Both ranks are spelled out so that the index yields the order without sorting.
@@ -74,6 +65,8 @@ DUE = """
     SELECT id FROM contact WHERE rank IN (0, 1) AND due_at <= :now AND claimed_until <= :now
     ORDER BY rank, due_at LIMIT :limit
 """
+#: The index on ``ready_at`` yields the order.
+AHEAD = "SELECT id FROM contact WHERE ready_at >= :beyond ORDER BY ready_at LIMIT :limit"
 NEXT_DUE = "SELECT min(ready_at) FROM contact WHERE ready_at IS NOT NULL"
 IDS = "SELECT id FROM contact WHERE id > :after ORDER BY id LIMIT :limit"
 PARKED = "SELECT id FROM contact WHERE parked AND id > :after ORDER BY id LIMIT :limit"
@@ -108,77 +101,6 @@ REMEMBERED = "SELECT value FROM remembered WHERE name = :name"
 REPLACE = "UPDATE remembered SET value = :value WHERE name = :name AND value = :old"
 
 
-def _open(path: Path, busy_timeout_s: float = BUSY_TIMEOUT_S) -> sqlite3.Connection:
-    """A connection that leaves transactions to us."""
-    return sqlite3.connect(
-        path, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False
-    )
-
-
-def _scrub(path: Path) -> None:
-    """Write the file anew without what was deleted, and empty the log.
-
-    "Running VACUUM will clean the database of all traces of deleted content"
-    (https://www.sqlite.org/lang_vacuum.html); into the file itself it comes with a checkpoint.
-    """
-    with closing(_open(path, SCRUB_TIMEOUT_S)) as connection:
-        connection.execute("VACUUM")
-        [busy, *_] = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-    if busy:
-        raise sqlite3.OperationalError("somebody reads the file all the time: scrub it again")
-
-
-def _open_writer(path: Path) -> sqlite3.Connection:
-    """A connection to a file that exists, is ours and is of today's form."""
-    try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, MODE))
-    except OSError as error:
-        raise ConfigError(f"cannot open the store {path}: {error.strerror}") from error
-    connection = _open(path)
-    try:
-        with unavailable():
-            _prepare(connection, path)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    """Bring an empty or older file to today's form; leave anything else alone."""
-    connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")  # of a file that is still empty
-    try:
-        connection.execute("BEGIN IMMEDIATE")
-    except sqlite3.OperationalError:
-        raise
-    except sqlite3.DatabaseError as error:
-        raise ConfigError(f"{path} is not an SQLite file") from error
-    with connection:
-        for name in MIGRATIONS[_version(connection, path) :]:
-            for statement in (files(__package__) / name).read_text().split(";"):
-                connection.execute(statement)  # executescript would commit first
-        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-
-
-def _version(connection: sqlite3.Connection, path: Path) -> int:
-    """How many migrations the file has seen.
-
-    Raises:
-        ConfigError: It is another program's, or a newer release wrote it.
-    """
-    owner, version, tables = connection.execute(
-        "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema)"
-        " FROM pragma_application_id, pragma_user_version"
-    ).fetchone()
-    if owner != APPLICATION_ID and (owner, version, tables) != (0, 0, 0):
-        raise ConfigError(f"{path} belongs to another program")
-    if version > len(MIGRATIONS):
-        raise ConfigError(f"{path} was written by a newer release: form {version}")
-    return int(version)
-
-
 def _json(ids: Sequence[str]) -> str:
     """Any number of ids as one parameter, for ``json_each``."""
     return orjson.dumps(list(ids)).decode()
@@ -194,15 +116,26 @@ def _row(entry: Entry) -> dict[str, Any]:
         "claim": entry.claim,
         "claimed_until": entry.claimed_until,
         "expires_at": entry.expires_at,
-        "parked": bool(entry.contact.parked),
+        "parked": STEPS * bool(entry.contact.parked) | FAULT * (entry.fault is not None),
+        "fault": write_fault(entry.fault),
         "data": entry.contact.to_bytes(),
     }
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:
     """What ``LOAD`` found."""
-    contact_id, *beside, data = row
-    return Entry(Contact.from_bytes(contact_id, data), *beside)
+    contact_id, version, due_at, rank, claim, claimed_until, expires_at, fault, data = row
+    return read_entry(
+        contact_id,
+        data,
+        version=version,
+        due_at=due_at,
+        rank=rank,
+        claim=claim,
+        claimed_until=claimed_until,
+        expires_at=expires_at,
+        fault=read_fault(fault),
+    )
 
 
 class SqliteStore:
@@ -214,15 +147,18 @@ class SqliteStore:
 
     Raises:
         ConfigError: The file cannot be opened, is not ours, or is of a newer release.
-        StoreUnavailable: The file is locked, or the disk full.
+        StoreUnavailable: The file is locked, or the disk full; later also: it is damaged, or was
+            deleted or replaced.
     """
 
     def __init__(self, path: Path, *, limit_bytes: int = MAX_ENTRY_BYTES) -> None:
         path = path.absolute()  # as SQLite takes ":memory:" for no file at all
         self._path = path
         self._limit_bytes = limit_bytes
-        self._writer = Writer(_open_writer(path))
-        self._reader = _open(path)
+        connection = open_writer(path)
+        self._check = watch(path)
+        self._writer = Writer(connection, self._check)
+        self._reader = connect(path)
         self._reading = ThreadPoolExecutor(1, thread_name_prefix="sqlite-reader")
 
     async def load(self, contact_ids: Sequence[str]) -> list[Entry]:
@@ -237,9 +173,11 @@ class SqliteStore:
 
     async def save(self, entries: Sequence[Entry]) -> list[Saved]:
         """See ``ContactStore``."""
-        rows = [_row(entry) for entry in entries]
+        rows = [None if entry.unreadable else _row(entry) for entry in entries]
 
-        def save_one(connection: sqlite3.Connection, row: dict[str, Any]) -> Saved:
+        def save_one(connection: sqlite3.Connection, row: dict[str, Any] | None) -> Saved:
+            if row is None:
+                return Saved.UNREADABLE
             grave = None if row["version"] else {"name": tombstone(row["id"])}
             if grave and connection.execute(REMEMBERED, grave).fetchone():
                 return Saved.FORGOTTEN
@@ -250,9 +188,17 @@ class SqliteStore:
 
         outcomes = await self._writer.do(lambda connection: [save_one(connection, r) for r in rows])
         for entry, row, outcome in zip(entries, rows, outcomes, strict=True):
-            if outcome is Saved.SAVED:
+            if row and outcome is Saved.SAVED:
                 entry.version = row["version"] + 1
         return outcomes
+
+    async def put_back(
+        self, contact_id: str, version: int, due_at: float | None, fault: FaultNote | None
+    ) -> bool:
+        """See ``ContactStore``."""
+        row = {"id": contact_id, "version": version, "due_at": due_at, "fault": write_fault(fault)}
+        bit = 0 if fault is None else FAULT
+        return bool(await self._change(PUT_BACK, **row, steps=STEPS, bit=bit))
 
     async def due(self, now: float, limit: int) -> list[str]:
         """See ``ContactStore``."""
@@ -263,6 +209,10 @@ class SqliteStore:
         at: float | None
         [at] = await self._column(NEXT_DUE)
         return at
+
+    async def ahead(self, beyond: float, limit: int) -> list[str]:
+        """See ``ContactStore``."""
+        return await self._column(AHEAD, beyond=beyond, limit=limit)
 
     async def ids(self, after: str, limit: int) -> list[str]:
         """See ``ContactStore``."""
@@ -293,8 +243,9 @@ class SqliteStore:
 
     async def scrub(self) -> None:
         """See ``ContactStore``. Takes as long as to copy the file; workers wait meanwhile."""
+        self._check()
         with unavailable():
-            await asyncio.to_thread(_scrub, self._path)
+            await asyncio.to_thread(scrub, self._path)
 
     async def quarantine(self, items: Sequence[Quarantined]) -> None:
         """See ``ContactStore``."""
@@ -348,8 +299,15 @@ class SqliteStore:
 
     async def _in_reader(self, work: Callable[[], T]) -> T:
         """Run ``work`` in the thread that owns the reading connection."""
+
+        def checked() -> T:
+            try:
+                return work()
+            finally:
+                self._check()
+
         with unavailable():
-            return await asyncio.get_running_loop().run_in_executor(self._reading, work)
+            return await asyncio.get_running_loop().run_in_executor(self._reading, checked)
 
     async def _rows(self, query: str, **parameters: Any) -> list[tuple[Any, ...]]:
         """All rows of a query."""

@@ -20,11 +20,17 @@ T = TypeVar("T")
 
 @contextmanager
 def unavailable() -> Iterator[None]:
-    """Locked, full, I/O: what SQLite calls operational may pass."""
+    """Locked, full, I/O: what SQLite calls operational may pass; a damaged file may be restored."""
     try:
         yield
     except sqlite3.OperationalError as error:
         raise StoreUnavailable(f"SQLite: {error}") from error
+    except sqlite3.DatabaseError as error:
+        if type(error) is not sqlite3.DatabaseError:  # a request that was wrong
+            raise
+        raise StoreUnavailable(
+            f"SQLite: {error}: the state file is damaged: stop, restore it and start again"
+        ) from error
 
 
 @dataclass(slots=True)
@@ -41,10 +47,16 @@ class Writer:
     A group in which one call fails is rolled back, and each call is then carried out alone: so
     each gets its own outcome, even if SQLite itself dropped the transaction, as it does on a full
     disk (https://www.sqlite.org/lang_transaction.html, "Response To Errors Within A Transaction").
+
+    Args:
+        connection: To the file.
+        check: Raises ``StoreUnavailable`` if what is written to it would be lost: asked before
+            anything is written, and again before it is acknowledged.
     """
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, check: Callable[[], None]) -> None:
         self.connection = connection
+        self._check = check
         self._waiting: deque[_Call] = deque()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-writer")
 
@@ -75,14 +87,16 @@ class Writer:
 
     def _commit(self, group: list[_Call]) -> None:
         try:
+            self._check()
             self.connection.execute("BEGIN IMMEDIATE")
-        except sqlite3.Error as error:  # another process holds the file: nobody's turn
+        except (StoreUnavailable, sqlite3.Error) as error:  # of nobody's making: nobody's turn
             for call in group:
                 call.outcome.set_exception(error)
             return
         try:
             with self.connection:
                 results = [call.work(self.connection) for call in group]
+            self._check()
         except Exception as error:  # noqa: BLE001 - goes to the caller it concerns
             if len(group) == 1:
                 group[0].outcome.set_exception(error)

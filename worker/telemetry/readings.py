@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 
+from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from worker.dynamics.gate import Gate, Reason
+from worker.faults import Faults
 from worker.ingest import Tally
 from worker.telemetry.census import Census
 from worker.telemetry.labels import kind_of
@@ -25,18 +27,21 @@ class Readings(Collector):
         tally: Of ingest.
         gate: To Dynamics.
         census: Of the store.
+        faults: Bugs of ours that were contained.
         clock: Wall clock (s).
     """
 
     tally: Tally
     gate: Gate
     census: Census
+    faults: Faults = field(default_factory=Faults)
     clock: Callable[[], float] = time.time
 
     def collect(self) -> Iterator[Metric]:
         """All of them, as they are now."""
         yield from self._ingested()
         yield from self._passed()
+        yield from self._contained()
         yield from self._kept()
 
     def _ingested(self) -> Iterator[Metric]:
@@ -64,6 +69,16 @@ class Readings(Collector):
             if reason is not Reason.NONE:
                 degraded.add_metric([reason.value], self.gate.reason is reason)
         yield degraded
+
+    def _contained(self) -> Iterator[Metric]:
+        told = "Bugs of this program that were contained, by what they could take with them."
+        found = CounterMetricFamily(f"{PREFIX}faults", told, labels=["boundary", "place"])
+        counts = Counter(dict.fromkeys((("contact", ""),), 0))  # a first increase must show
+        for (boundary, fault), count in self.faults.counts.items():
+            counts[boundary, f"{fault.kind} at {fault.place}"] += count
+        for (boundary, place), count in counts.items():
+            found.add_metric([boundary, place], count)
+        yield found
 
     def _kept(self) -> Iterator[Metric]:
         up = self.census.health.store_answers

@@ -233,7 +233,7 @@ def other_program(path: Path) -> None:
 
 
 def of_the_future(path: Path) -> None:
-    from worker.stores.sqlite import APPLICATION_ID  # noqa: PLC0415 - for this one case
+    from worker.stores.sqlite_file import APPLICATION_ID  # noqa: PLC0415 - for this one case
 
     connection = sqlite3.connect(path)
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")

@@ -14,7 +14,7 @@ from worker.errors import StoreUnavailable
 from worker.pace import Clock
 from worker.stores import contents
 from worker.stores.dynamodb import DynamoStore
-from worker.stores.protocol import Entry, Quarantined, Saved
+from worker.stores.protocol import Entry, FaultNote, Quarantined, Saved
 
 
 pytestmark = pytest.mark.services
@@ -31,6 +31,9 @@ MOST_CALLS = 20
 #: So that contacts of two chunks are small, and the tests quick.
 PART_BYTES = 20_000
 REAL_PART_BYTES = contents.PART_BYTES
+
+
+FAULT = FaultNote("our bug: KeyError at worker.push:1", 1, 2.5)
 
 
 class Crash(BaseException):
@@ -229,13 +232,103 @@ async def test_a_reader_overtaken_by_a_removal_reads_an_empty_contact(
     assert await only(meddle(remove_all), "a") == Entry(Contact("a"))
 
 
-async def test_chunks_that_somebody_else_removed_are_no_empty_contact(
+async def test_a_contact_without_its_chunks_is_no_empty_one_and_holds_up_no_other(
     store: DynamoStore, large: Large, all_items: AllItems, remove: Remove
 ) -> None:
-    await store.save([Entry(large("a"))])
+    await store.save([Entry(large("a"), due_at=1.0), Entry(Contact("b", tries=1))])
     await remove(chunks(await all_items())[:1])
-    with pytest.raises(StoreUnavailable, match="chunks of contact a are missing"):
-        await store.load(["a"])
+    a, b = await store.load(["a", "b"])
+    assert (a.contact, a.version, a.due_at) == (Contact("a"), 1, 1.0)
+    assert a.unreadable == "chunks of it are missing"
+    assert b == Entry(Contact("b", tries=1), 1)
+    assert await store.put_back("a", 1, None, FAULT)
+    assert await store.parked("", 10) == ["a"]
+
+
+async def test_a_large_contact_is_put_back_with_its_chunks_time_and_again(
+    store: DynamoStore, large: Large, all_items: AllItems
+) -> None:
+    """Its version is raised in place; the chunks, whose keys name one, are found as before."""
+    saved = Entry(large("a"), due_at=1.0, claim="w", claimed_until=99.0)
+    await store.save([saved])
+    before = lying(await all_items())
+    for version in (1, 2, 3):
+        assert await store.put_back("a", version, 1.0 + version, FAULT)
+    assert lying(await all_items()) == before
+    found = await only(store, "a")
+    assert found == Entry(large("a"), 4, 4.0, fault=FAULT)
+    found.contact = large("a", 2)
+    assert await store.save([found]) == [Saved.SAVED]
+    assert await only(store, "a") == found
+    items = await all_items()
+    assert lying(items) == named(items)
+    assert not set(lying(items)) & set(before)
+
+
+async def test_a_large_contact_that_was_put_back_shrinks_and_leaves_no_chunks(
+    store: DynamoStore, large: Large, all_items: AllItems
+) -> None:
+    await store.save([Entry(large("a"))])
+    assert await store.put_back("a", 1, 1.0, None)
+    assert await store.save([Entry(Contact("a", tries=1), 2)]) == [Saved.SAVED]
+    assert await only(store, "a") == Entry(Contact("a", tries=1), 3)
+    assert lying(await all_items()) == []
+
+
+async def test_chunks_live_as_long_as_a_contact_that_was_put_back(
+    store: DynamoStore, large: Large, all_items: AllItems
+) -> None:
+    """With a fault it stays, and so do they; without, they vanish after it."""
+
+    async def times() -> set[float]:
+        return {float(i["ttl"]["N"]) for i in chunks(await all_items()) if "ttl" in i}
+
+    await store.save([Entry(large("a"), expires_at=4e9)])
+    assert await times() == {4e9 + contents.OUTLIVE_S}
+    assert await store.put_back("a", 1, None, FAULT)
+    assert await times() == set()
+    assert await store.put_back("a", 2, None, None)
+    assert await times() == {4e9 + contents.OUTLIVE_S}
+    [found] = [item for item in await all_items() if item["sk"] == {"S": "head"}]
+    assert found["ttl"] == {"N": "4000000000"}
+
+
+async def test_a_put_back_overtaken_between_any_two_calls_changes_nothing(
+    store: DynamoStore, meddle: Meddle, large: Large, all_items: AllItems
+) -> None:
+    for call in range(2):
+        saved = Entry(large(f"{call}", 1), due_at=1.0)
+        await store.save([saved])
+        calls = count()
+
+        async def overtake(_operation: str, _request: dict[str, Any]) -> None:
+            if next(calls) == call:  # noqa: B023 - used within its round
+                saved.contact = large(saved.contact.id, 2)  # noqa: B023 - as above
+                assert await store.save([saved]) == [Saved.SAVED]  # noqa: B023 - as above
+
+        assert not await meddle(overtake).put_back(f"{call}", 1, 9.0, FAULT)
+        assert await only(store, f"{call}") == saved
+    items = await all_items()
+    assert lying(items) == named(items)
+
+
+async def test_a_save_overtaken_by_a_put_back_conflicts_and_leaves_no_chunks(
+    store: DynamoStore, meddle: Meddle, large: Large, all_items: AllItems
+) -> None:
+    for call in range(5):
+        key = f"{call}"
+        await store.save([Entry(large(key, 1), due_at=1.0)])
+        calls = count()
+
+        async def overtake(_operation: str, _request: dict[str, Any]) -> None:
+            if next(calls) == call:  # noqa: B023 - used within its round
+                assert await store.put_back(key, 1, 9.0, FAULT)  # noqa: B023 - as above
+
+        late = Entry(large(key, 2), 1, 1.0)
+        assert await meddle(overtake).save([late]) == [Saved.CONFLICT]
+        assert await only(store, key) == Entry(large(key, 1), 2, 9.0, fault=FAULT)
+    items = await all_items()
+    assert lying(items) == named(items)
 
 
 @pytest.mark.parametrize("rival", ["large", "small"])

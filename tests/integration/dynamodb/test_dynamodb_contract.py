@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from tests.unit.test_store_contract import *  # noqa: F403 - every sentence of the suite
-from tests.unit.test_store_contract import LIMIT_BYTES, entry, save
+from tests.unit.test_store_contract import LIMIT_BYTES, Rewrite, entry, save
 from worker.stores.dynamodb import DynamoStore
+from worker.stores.layout import CONTACT, head, packed
 
 
 pytestmark = pytest.mark.services
@@ -47,6 +48,20 @@ async def store(client: Any, table: str) -> AsyncIterator[DynamoStore]:
     opened = Housekept(client, table, connect=lambda: nullcontext(client), limit_bytes=LIMIT_BYTES)
     yield opened
     await opened.close()
+
+
+@pytest.fixture  # type: ignore[no-redef] # in place of the suite's
+def rewrite(client: Any, table: str) -> Rewrite:
+    async def change(key: str, data: bytes) -> None:
+        await client.update_item(
+            TableName=table,
+            Key=head(CONTACT, key),
+            UpdateExpression="SET #data = :data",
+            ExpressionAttributeNames={"#data": "data"},
+            ExpressionAttributeValues={":data": {"B": packed(data)}},
+        )
+
+    return change
 
 
 async def test_a_large_batch_is_loaded_whole(  # type: ignore[no-redef] # in place of the suite's

@@ -67,6 +67,11 @@ def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.Abstrac
     return {"virtual time": VirtualLoop}
 
 
+@pytest.fixture
+def virtual_loop() -> type[asyncio.AbstractEventLoop]:
+    return VirtualLoop
+
+
 def monotonic() -> float:
     return asyncio.get_running_loop().time()
 

@@ -8,6 +8,7 @@ import signal
 
 from datetime import date
 from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,7 +21,7 @@ from worker.dynamics.errors import Unauthorized
 from worker.dynamics.memory import Failure
 from worker.dynamics.notice import Notice
 from worker.dynamics.shared import JOIN_S, SharedGate
-from worker.errors import StoreUnavailable
+from worker.errors import ConfigError, StoreUnavailable
 from worker.service import (
     EXPIRE_EVERY_S,
     SECRET_WARNING_DAYS,
@@ -158,14 +159,37 @@ async def test_a_closed_gate_does_not_hold_up_the_end(rig: Rig, call: Call) -> N
     assert await run(serving(rig, source), 100) == pytest.approx(0, abs=1)
 
 
-async def test_a_part_that_breaks_ends_the_service_with_its_error(rig: Rig) -> None:
+async def test_a_source_that_breaks_begins_again_after_growing_pauses_and_ends_nothing(
+    rig: Rig, call: Call
+) -> None:
+    begun: list[float] = []
+
     class Broken:
         async def run(self, handle: Handle, stop: asyncio.Event) -> None:
+            begun.append(asyncio.get_running_loop().time())
+            if len(begun) > 5:
+                await handle([Message(call.begun(), "memory:1")])
+                await stop.wait()
+                return
             raise LookupError(f"{handle} {stop}")
 
+    service = serving(rig, Broken())
+    await run(service, 3600)
+    assert len(begun) == 6
+    pauses = [later - earlier for earlier, later in pairwise(begun)]
+    assert all(later > 1.1 * earlier for earlier, later in pairwise(pauses))
+    assert sum(service.faults.counts.values()) == 5
+    assert len(rig.calls) == 1
+
+
+async def test_a_declared_error_of_a_source_ends_the_service_with_it(rig: Rig) -> None:
+    class Misconfigured:
+        async def run(self, handle: Handle, stop: asyncio.Event) -> None:
+            raise ConfigError(f"there is no such stream: {handle} {stop}")
+
     with pytest.raises(ExceptionGroup) as caught:
-        await run(serving(rig, Broken()), 3600)
-    assert caught.group_contains(LookupError)
+        await run(serving(rig, Misconfigured()), 3600)
+    assert caught.group_contains(ConfigError)
     assert asyncio.get_running_loop().time() < 1
 
 

@@ -220,6 +220,6 @@ async def test_a_closed_gate_is_degraded_for_its_reason(
         assert scraped()["gate_in_flight",] == 1
     readings.gate.throttled(5)
     degraded = {k[1]: v for k, v in scraped().items() if k[0] == "degraded"}
-    others = ("outage", "unauthorized", "forbidden", "surplus")
+    others = ("outage", "unauthorized", "forbidden", "doubt", "surplus")
     assert degraded == {"throttled": 1, **dict.fromkeys(others, 0)}
     assert scraped()["gate_slots",] == 2

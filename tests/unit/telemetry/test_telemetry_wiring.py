@@ -162,7 +162,7 @@ async def test_the_client_tells_of_every_answer_and_of_none(
     def answer(request: httpx.Request) -> httpx.Response:
         if status is None:
             raise httpx.ReadError("gone", request=request)
-        return httpx.Response(status)
+        return httpx.Response(status, headers={"OData-Version": "4.0"})
 
     async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http:
         client = Client(

@@ -1,0 +1,164 @@
+"""What MSAL asks of Entra, over our own transport, and what Entra's answers must look like.
+
+MSAL blocks in a thread and takes any answer for Entra's. Here its requests run in the event loop,
+each within one limit for the whole exchange, and it is handed only what was judged: a redirect, a
+page of a proxy or half a token never reach it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import math
+import re
+
+from collections.abc import Mapping
+from contextlib import aclosing
+from typing import Any, Final
+
+import httpx
+import orjson
+
+from worker.dynamics.errors import Unavailable
+
+
+#: Limit of each exchange (s).
+EXCHANGE_S: Final = 10.0
+
+#: Discovery and tokens take some kilobytes.
+MAX_ANSWER_BYTES: Final = 1024 * 1024
+
+#: Longest life of a token that is believed (s): Entra's own last an hour to a day.
+LONGEST_LIFE_S: Final = 30 * 86_400.0
+
+#: Statuses of 400 to 499 that pass by themselves (RFC 9110, RFC 6585).
+PASSING: Final = frozenset((408, 421, 425, 429))
+
+#: Of an OAuth error, what is read.
+ERROR_FIELDS: Final = ("error", "error_description")
+
+_ENDPOINT: Final = re.compile(r"https://[^/?#\s]+/[^/\s]\S*")
+_TOKEN: Final = re.compile(r"[!-~]+")  # what may stand in a header
+_SECONDS: Final = re.compile(r"[0-9]{1,9}")
+
+
+class Entra:
+    """MSAL's ``http_client``. To be made in the event loop and used in one thread at a time.
+
+    Args:
+        http: What requests go through.
+    """
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        self._http = http
+        self._loop = asyncio.get_running_loop()
+        self._asking: concurrent.futures.Future[httpx.Response] | None = None
+        self._stopped = False
+
+    def get(self, url: str, **options: Any) -> httpx.Response:
+        """Discovery, called by MSAL in its thread.
+
+        Raises:
+            Unavailable: No answer that can be Entra's.
+        """
+        return self._ask("GET", url, options)
+
+    def post(self, url: str, **options: Any) -> httpx.Response:
+        """A token request, likewise."""
+        return self._ask("POST", url, options)
+
+    def stop(self) -> None:
+        """End the exchange under way, in the event loop; there is no other one after it."""
+        self._stopped = True
+        if self._asking is not None:
+            self._asking.cancel()
+
+    def _ask(self, method: str, url: str, options: Mapping[str, Any]) -> httpx.Response:
+        exchange = self._exchange(method, url, options)
+        self._asking = asyncio.run_coroutine_threadsafe(exchange, self._loop)
+        try:
+            return self._asking.result()
+        except concurrent.futures.CancelledError:
+            raise Unavailable("Entra was not asked to the end") from None
+
+    async def _exchange(self, method: str, url: str, options: Mapping[str, Any]) -> httpx.Response:
+        if self._stopped or not _ENDPOINT.fullmatch(url):
+            raise Unavailable("Entra is not asked any more, or not at such an address")
+        request = self._http.build_request(
+            method,
+            url,
+            params=options.get("params"),
+            data=options.get("data"),
+            headers=options.get("headers"),
+        )
+        try:
+            async with asyncio.timeout(EXCHANGE_S):
+                response = await self._http.send(request, stream=True)
+                async with aclosing(response):
+                    body = await _read(response)
+        except TimeoutError:
+            raise Unavailable("Entra gave no answer in time") from None
+        except httpx.RequestError as error:
+            # Not chained, and only told in words that are ours.
+            raise Unavailable(f"Entra gave no answer: {type(error).__name__}") from None
+        judged = judge(response.status_code, body, token=method == "POST")
+        return httpx.Response(response.status_code, json=judged)
+
+
+async def _read(response: httpx.Response) -> bytes:
+    body = bytearray()
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > MAX_ANSWER_BYTES:
+            raise Unavailable("Entra gave no answer: too large a one")
+    return bytes(body)
+
+
+def judge(status: int, body: bytes, *, token: bool) -> dict[str, Any]:
+    """What an answer says, as far as it is needed.
+
+    Args:
+        status: HTTP status.
+        body: The answer's bytes.
+        token: Whether a token was asked for, else where to ask for one.
+
+    Raises:
+        Unavailable: It says nothing that Entra would, or that it is busy.
+    """
+    refusing = httpx.codes.is_client_error(status) and status not in PASSING
+    if status != httpx.codes.OK and not refusing:
+        raise Unavailable(f"Entra answered {status}")
+    try:
+        said = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        said = None
+    found = _fields(said, refusing=refusing, token=token) if isinstance(said, dict) else {}
+    if not found:
+        raise Unavailable(f"Entra answered {status}, but not as Entra does")
+    return found
+
+
+def _fields(said: Mapping[str, Any], *, refusing: bool, token: bool) -> dict[str, Any]:
+    """The fields that count; none if one of them is missing or odd."""
+    if refusing:
+        given = {name: said[name] for name in ERROR_FIELDS if isinstance(said.get(name), str)}
+        return given if "error" in given else {}
+    if not token:
+        names = ("authorization_endpoint", "token_endpoint")
+        endpoints = {name: said.get(name) for name in names}
+        fitting = (isinstance(v, str) and _ENDPOINT.fullmatch(v) for v in endpoints.values())
+        return endpoints if all(fitting) else {}
+    life_s, value = _seconds(said.get("expires_in")), said.get("access_token")
+    if life_s is None or not isinstance(value, str) or not _TOKEN.fullmatch(value):
+        return {}
+    return {"token_type": "Bearer", "access_token": value, "expires_in": life_s}
+
+
+def _seconds(value: Any) -> int | None:
+    """How long a token lives (whole s): a number, or its digits, as older endpoints write it."""
+    if isinstance(value, str):
+        value = int(value) if _SECONDS.fullmatch(value) else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    good = math.isfinite(value) and 1 <= value <= LONGEST_LIFE_S
+    return int(value) if good else None

@@ -1,0 +1,188 @@
+"""HTTP/1.1 by aiohttp under httpx's interface; whatever happens on the way is a declared error.
+
+httpcore, httpx's own, looks at all connections at each request and lets other libraries' errors
+through. Here nothing is decided for the caller either: an address goes out byte for byte as it was
+given, nobody is followed elsewhere, no cookie comes in, and an answer is unpacked piece by piece,
+so that whoever reads decides how much is enough.
+"""
+
+from __future__ import annotations
+
+import ssl
+import zlib
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Final
+
+import aiohttp
+import httpx
+
+from yarl import URL
+
+
+#: Longest time (s) until a connection is ready: name, TCP, proxy and TLS. A whole exchange has its
+#: caller's limit.
+CONNECT_TIMEOUT_S: Final = 5.0
+
+MAX_CONNECTIONS: Final = 64
+
+CHUNK_BYTES: Final = 64 * 1024
+
+#: Codings of contents that are taken, one at most (RFC 9110 section 8.4.1); gzip is asked for.
+CODINGS: Final = frozenset(("gzip", "x-gzip", "deflate"))
+
+#: zlib's word for "gzip or zlib, see which".
+EITHER: Final = zlib.MAX_WBITS | 32
+
+#: Headers that end here: nobody is to be followed, remembered, or unpacked again.
+DROPPED: Final = frozenset((b"content-encoding", b"location", b"set-cookie", b"set-cookie2"))
+
+
+class Broken(httpx.TransportError):
+    """The exchange broke off; the text is the type of what was raised below, never its text."""
+
+
+class Transport(httpx.AsyncBaseTransport):
+    """Carries httpx's requests. Belongs to the event loop that it is first used in.
+
+    Args:
+        context: How servers are verified.
+        proxy_for: The proxy on the way to a host, None without one.
+    """
+
+    def __init__(self, context: ssl.SSLContext, proxy_for: Callable[[str], URL | None]) -> None:
+        self._context = context
+        self._proxy_for = proxy_for
+        self._session: aiohttp.ClientSession | None = None
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request and read the head of the answer.
+
+        Raises:
+            httpx.RequestError: Anything that can go wrong.
+        """
+        try:
+            answer = await self._opened().request(
+                request.method,
+                URL(str(request.url), encoded=True),
+                headers=request.headers.multi_items(),
+                data=await request.aread() or None,
+                allow_redirects=False,
+                proxy=self._proxy_for(request.url.host),
+            )
+        except Exception as error:  # noqa: BLE001 - no list of what libraries let through is complete
+            raise _declared(error) from None
+        raw = answer.raw_headers
+        try:
+            unpacking = Unpacking(v for name, v in raw if name.lower() == b"content-encoding")
+        except httpx.DecodingError:
+            answer.close()
+            raise
+        return httpx.Response(
+            answer.status,
+            headers=[(name, value) for name, value in raw if name.lower() not in DROPPED],
+            stream=_Body(answer, unpacking),
+        )
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        if self._session is not None:
+            await self._session.close()
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(ssl=self._context, limit=MAX_CONNECTIONS),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+                timeout=aiohttp.ClientTimeout(connect=CONNECT_TIMEOUT_S),
+            )
+        return self._session
+
+
+class Unpacking:
+    """Unpacks contents in pieces of ``CHUNK_BYTES`` at most.
+
+    Args:
+        codings: The values of ``Content-Encoding``.
+
+    Raises:
+        httpx.DecodingError: They are packed more than once, or in a way nobody asked for.
+    """
+
+    def __init__(self, codings: Iterator[bytes]) -> None:
+        named = [one.strip().lower() for one in b",".join(codings).decode("latin-1").split(",")]
+        used = [one for one in named if one not in {"", "identity"}]
+        if len(used) > 1 or not CODINGS.issuperset(used):
+            raise httpx.DecodingError("packed more than once or in an unknown way")
+        self._inflating = zlib.decompressobj(EITHER) if used else None
+        self._begun = False
+
+    def pieces(self, data: bytes) -> Iterator[bytes]:
+        """What the next bytes hold.
+
+        Raises:
+            httpx.DecodingError: They are damaged, or follow the end.
+        """
+        if self._inflating is None:
+            yield data
+            return
+        self._begun = True
+        piece = bytes(CHUNK_BYTES)
+        while len(piece) == CHUNK_BYTES:
+            try:
+                piece = self._inflating.decompress(data, CHUNK_BYTES)
+            except zlib.error:
+                raise httpx.DecodingError("damaged") from None
+            data = self._inflating.unconsumed_tail
+            if self._inflating.unused_data:
+                raise httpx.DecodingError("more than was packed")
+            yield piece
+
+    def end(self) -> None:
+        """There is no more.
+
+        Raises:
+            httpx.DecodingError: But there should be.
+        """
+        if self._begun and self._inflating is not None and not self._inflating.eof:
+            raise httpx.DecodingError("cut short")
+
+
+class _Body(httpx.AsyncByteStream):
+    """An answer's contents, unpacked."""
+
+    def __init__(self, answer: aiohttp.ClientResponse, unpacking: Unpacking) -> None:
+        self._answer = answer
+        self._unpacking = unpacking
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            async for chunk in self._answer.content.iter_chunked(CHUNK_BYTES):
+                for piece in self._unpacking.pieces(chunk):
+                    yield piece
+            self._unpacking.end()
+        except Exception as error:  # noqa: BLE001 - as above
+            raise _declared(error) from None
+
+    async def aclose(self) -> None:
+        """Give the connection back, or drop it if there is more to come on it."""
+        if self._answer.content.at_eof():
+            self._answer.release()
+        else:
+            self._answer.close()
+
+
+def _declared(error: Exception) -> httpx.RequestError:
+    """The error as httpx declares it. Only what happened before TLS stood is told in words."""
+    match error:
+        case httpx.RequestError():
+            return error
+        case aiohttp.ClientConnectorCertificateError():
+            return httpx.ConnectError(str(error.certificate_error))
+        case aiohttp.ClientConnectorError():
+            return httpx.ConnectError(str(error.os_error))
+        case aiohttp.ConnectionTimeoutError():
+            return httpx.ConnectTimeout(f"no connection in {CONNECT_TIMEOUT_S:g} s")
+        case _:
+            return Broken(type(error).__name__)
