@@ -21,7 +21,7 @@ from hostile.http import Message, read_body, read_head
 HOST: Final = "127.0.0.1"
 
 #: What is sent without end ends here (bytes): a client that takes all this has no bound.
-ENDLESS_BYTES: Final = 64 * 1024 * 1024
+ENDLESS_BYTES: Final = 16 * 1024 * 1024
 
 #: Connections are the client's and ours; what a service says of its own does not reach it.
 _HOP: Final = (b"connection", b"keep-alive")
