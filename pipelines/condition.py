@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pipelines.template import ABSENT, resolve
+from pipelines.template import resolve
+from pipelines.value import ABSENT
 from pipelines.view import Names
 
 
@@ -34,6 +35,8 @@ def _found(when: When, values: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 
 def _allowed(value: Any, allowed: frozenset[str]) -> bool:
+    if isinstance(value, dict | list):
+        return False  # a condition names texts, numbers and truths
     text = str(value).lower()
     # An ARN is met by its last part too: instance and queue ids are what people have at hand.
     return value is not ABSENT and bool(allowed & {text, text.rpartition("/")[2]})

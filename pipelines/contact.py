@@ -46,6 +46,7 @@ class Record:
         refusals: 1: Dynamics refused an update because the record is closed, so it is reopened
             first; 2: reopening did not help either, so changes go into a note.
         answer: Fields of the create's answer that later steps name.
+        by: ``pipeline/step`` that makes it; "" for others' records and in older states.
         extra: Fields that a newer release wrote, kept as they are.
     """
 
@@ -56,6 +57,7 @@ class Record:
     ours: bool = False
     refusals: int = 0
     answer: dict[str, Any] = field(default_factory=dict)
+    by: str = ""
     extra: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -98,7 +100,8 @@ class Contact:
         lookups: ``pipeline/step`` of a GET -> {"asked": digest of the URL, "answer": fields}.
         effects: ``pipeline/step`` of a live-only step -> "done", "expired" or "refused".
         parked: Record address (or ``pipeline/step`` of a GET) -> ``Parked``.
-        intent: Record address -> {column: digest} about to be sent by the holder of the claim.
+        intent: Record address -> {column: digest} about to be sent by the holder of the claim;
+            of a create also {"": the ``pipeline/step`` that makes it}.
         tries: Definitive failures in a row that are neither parked nor solved (403 so far).
         update_only: It had ended longer ago than contacts are kept when its first fact came: its
             records may exist although the ledger does not know, so live work creates none.
@@ -239,6 +242,7 @@ _RECORD: Final[dict[str, _Check]] = {
     "ours": _is(bool),
     "refusals": _is(int),
     "answer": _is(dict),
+    "by": _is(str),
 }
 _PARKED: Final[dict[str, _Check]] = {
     "steps": _steps,

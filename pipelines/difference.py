@@ -24,6 +24,7 @@ class Desired:
         columns: Column -> value; None for a placeholder without a value.
         held: Columns whose text still waits for a name.
         steps: The steps that have laid their columns over it.
+        named: Columns beside them that steps of the pipeline name, though not for it as it is now.
     """
 
     entity: str
@@ -32,6 +33,7 @@ class Desired:
     columns: dict[str, Any] = field(default_factory=dict)
     held: set[str] = field(default_factory=set)
     steps: list[Step] = field(default_factory=list)
+    named: set[str] = field(default_factory=set)
 
     @property
     def name(self) -> str:
@@ -110,15 +112,17 @@ def _updates(desired: Desired, record: Record) -> list[Write]:
 
 
 def _pending(desired: Desired, record: Record) -> dict[str, Any]:
-    """Columns whose value is not the acknowledged one; what has no value any more becomes null."""
+    """Columns whose value is not the acknowledged one; what has no value any more becomes null.
+
+    Columns that no step names any more are left as they are.
+    """
     pending = {
         column: value
         for column, value in desired.columns.items()
         if column not in STATE and record.columns.get(column, NULL) != digest(value)
     }
-    settled = {*desired.columns, *desired.held, *STATE}
-    for column, acknowledged in record.columns.items():
-        if column not in settled and acknowledged != NULL:
+    for column in desired.named:
+        if record.columns.get(column, NULL) != NULL:
             pending[column] = None
     return pending
 

@@ -15,7 +15,7 @@ from pipelines.condition import may_admit, path_of
 from pipelines.contact import Contact
 from pipelines.decode.seal import seal
 from pipelines.fact import ENRICHMENT, Fact
-from pipelines.legs import SIDE_LEGS
+from pipelines.legs import SIDE_LEGS, first_of_chain
 from pipelines.lifecycle import milestones
 from pipelines.names import said
 from pipelines.pipeline import Pipeline
@@ -148,7 +148,7 @@ class _Inquiry:
         known = str(self.asked.get("attributes", {}).get(ASKED_ON, ""))
         if known and MOMENTS.index(known) >= MOMENTS.index(last):
             return None
-        first = str(self.values.get("InitialContactId") or self.contact.id)
+        first = first_of_chain(self.values, self.contact.id)
         return self.question("attributes", first, **{ASKED_ON: last})
 
     def name(self, structure: str) -> Question | None:
@@ -164,4 +164,4 @@ class _Inquiry:
 
 
 def _last(arn: Any) -> str:
-    return str(arn or "").rpartition("/")[2]
+    return arn.rpartition("/")[2] if isinstance(arn, str) else ""

@@ -2,7 +2,9 @@
 
 Names, lengths and states are from the Web API entity reference (powerapps-docs
 ``reference/entities``) and, for lengths of other tables, a real organisation's classes
-(delegateas/XrmMockup ``tests/TestPluginAssembly365``). ``check --online`` compares them.
+(delegateas/XrmMockup ``tests/TestPluginAssembly365``). ``check --online`` compares them. Which
+columns are rich text: power-platform ``admin/enable-rich-text-experience`` (appointments), the
+timeline's own editor (notes), and mails, whose text is HTML.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ class Entity:
         defaults: Column -> the value Dataverse gives it by itself.
         open_status: ``statuscode`` of an open record.
         active: Filter that leaves out deactivated records: one of two merged customers is one.
+        rich: Columns that are shown as HTML: text of people must be escaped for them.
         links: Columns that point to a record; a read has their values under other names.
         known: False if derived from the set's name by rule.
     """
@@ -37,6 +40,7 @@ class Entity:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     open_status: int = 1
     active: str = ""
+    rich: frozenset[str] = frozenset()
     links: frozenset[str] = frozenset()
     known: bool = True
 
@@ -96,6 +100,7 @@ ENTITIES = {
                 "messageid": 320,
             },
             {**_ACTIVITY_DEFAULTS, "directioncode": True},
+            rich=frozenset(("description",)),
         ),
         Entity(
             "appointments",
@@ -103,6 +108,7 @@ ENTITIES = {
             "activityid",
             {**_ACTIVITY, "location": 200, "description": 1048576, "globalobjectid": 300},
             _ACTIVITY_DEFAULTS,
+            rich=frozenset(("description",)),  # where an administrator has it so
         ),
         Entity(
             "contacts",
@@ -127,6 +133,7 @@ ENTITIES = {
             "annotation",
             "annotationid",
             {"subject": 500, "notetext": 100000, "filename": 255, "mimetype": 256},
+            rich=frozenset(("notetext",)),
         ),
         Entity("systemusers", "systemuser", "systemuserid", active="isdisabled eq false"),
     )

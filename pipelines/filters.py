@@ -12,19 +12,22 @@
 ``| unless: Other``     the value as long as the other name has none, then nothing
 ======================= ==========================================================================
 
-They are pure: Liquid's own ``date`` knows ``"now"``, this one does not.
+They are pure: Liquid's own ``date`` knows ``"now"``, this one does not. No filter raises: what one
+has no use for is as if there were no value (``forgiving``).
 """
 
 from __future__ import annotations
 
 import re
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import wraps
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from liquid import RenderContext, Undefined
-from liquid.exceptions import FilterArgumentError
+from liquid.exceptions import FilterArgumentError, UndefinedError
 from liquid.filter import with_context
 
 from pipelines.decode.timestamp import normalise
@@ -114,6 +117,27 @@ FILTERS: dict[str, Any] = {
     "fit": fit,
     "unless": unless,
 }
+
+
+def forgiving(
+    name: str, function: Callable[..., Any], undefined: type[Undefined]
+) -> Callable[..., Any]:
+    """The filter, which gives an undefined value where it would raise.
+
+    Values are people's and Amazon Connect's: filters of Liquid's own meet some that their authors
+    did not think of (infinite numbers, deep lists), and say so in many ways.
+    """
+
+    @wraps(function)
+    def call(*values: Any, **named: Any) -> Any:
+        try:
+            return function(*values, **named)
+        except UndefinedError:
+            raise  # it was given nothing: the template waits for that name
+        except Exception:  # noqa: BLE001 - see above; what it is about is a value, not a bug of ours
+            return undefined(name, token=None)
+
+    return call
 
 
 def _moment(value: object) -> datetime:

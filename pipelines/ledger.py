@@ -49,6 +49,8 @@ def record_of(contact: Contact, write: Write) -> Record:
     if known is None:
         state: State = "unsent" if write.kind in (Kind.CREATE, Kind.ADOPT) else "there"
         known = contact.ledger[write.record] = named(write.record, state)
+    if write.creatable and write.kind in (Kind.CREATE, Kind.ADOPT):
+        known.by = known.by or write.steps[0]
     return known
 
 
@@ -64,7 +66,9 @@ def intend(contact: Contact, writes: Iterable[Write]) -> bool:
     for write in writes:
         if write.kind in CHANGING:
             noted = contact.intent.setdefault(write.record, {})
-            about = digests(write.columns) | ({"": "create"} if write.kind is Kind.CREATE else {})
+            about = digests(write.columns) | (
+                {"": write.steps[0]} if write.kind is Kind.CREATE else {}
+            )
             if not about.items() <= noted.items():
                 noted.update(about)
                 changed = True
@@ -78,6 +82,8 @@ def unsettle(contact: Contact) -> None:
         record = contact.ledger.setdefault(name, named(name, "unsent" if created else "there"))
         if created and record.state == "unsent":
             record.state = "sent"
+            if "/" in columns[""]:  # older states say "create"
+                record.by = record.by or columns[""]
         record.columns.update(dict.fromkeys((c for c in columns if c), UNKNOWN))
     contact.intent.clear()
 

@@ -7,6 +7,7 @@ leg is on. So a leg's beginning and end are facts about the legs before it, too.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,6 +61,12 @@ def told_to_others(fact: Fact) -> list[Fact]:
         for contact_id in sorted(before - {"", fact.contact_id})
     )
     return [one for one in sealed if isinstance(one, Fact)]
+
+
+def first_of_chain(names: Mapping[str, Any], contact_id: str) -> str:
+    """The id of the first leg of a contact's chain: its own, unless its names say another."""
+    first = names.get("InitialContactId")
+    return first if isinstance(first, str) and first else contact_id
 
 
 def turn(contact: Contact, began: str) -> Turn:

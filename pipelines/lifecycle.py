@@ -59,6 +59,22 @@ MILESTONES = (
 REACHED_BY = {"created": "initiated", "ended": "disconnected", "completed": "completed"}
 
 
+#: Milestones that never come for a contact nobody answered.
+FILES = frozenset(("recording", "transcript", "analysis"))
+
+#: Milestone -> what a step waits for, in words.
+AWAITED = {
+    "created": "the contact to begin",
+    "answered": "an agent to answer",
+    "ended": "the contact to end",
+    "completed": "the contact to be completed",
+    "record": "the contact record",
+    "recording": "a recording",
+    "transcript": "a transcript",
+    "analysis": "a Contact Lens analysis",
+}
+
+
 def signals(contact: Contact) -> dict[str, str]:
     """What the contact's facts prove: signal -> UTC second it tells of (or ``""``)."""
     found: dict[str, str] = {}

@@ -22,6 +22,7 @@ from pipelines.phone import FEWEST_DIGITS, MOST_DIGITS
 from pipelines.pipeline import RESPONSE, Pipeline, Step
 from pipelines.reference import wrong
 from pipelines.template import Query, Template, TemplateError, compile_data, templates
+from pipelines.value import plain
 from pipelines.writeback import Writeback
 
 
@@ -231,6 +232,8 @@ class _Loader:
         for column, value in data.items():
             if "{{" in column or "{%" in column:
                 raise self.fail("a column's name cannot be a template", source, source.find(column))
+            if value is not None and plain(value) != value:
+                raise self.fail(f"{column}: a number, text or structure that JSON cannot hold")
             length = table.lengths.get(column) if table else None
             try:
                 compiled[column] = compile_data(value, length, column)

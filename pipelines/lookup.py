@@ -14,7 +14,8 @@ from typing import Any, Literal
 from pipelines.entity import Entity
 from pipelines.odata import GUID, encoded, literal, unwild
 from pipelines.phone import Number, patterns
-from pipelines.template import Nothing, Template, as_text
+from pipelines.template import Template
+from pipelines.value import Nothing, as_text
 from pipelines.view import Names
 
 
@@ -124,7 +125,7 @@ def search(
     columns = {name.lower() for name in returning} - {name.lower() for name in STATUS_NAMES}
     for way in ways:
         value = way.value.render(names)
-        if isinstance(value, Nothing) or not (text := as_text(value).strip()):
+        if isinstance(value, Nothing | dict | list) or not (text := as_text(value).strip()):
             continue
         found = Search(table, way, text, tuple(sorted(columns - {table.key})))
         if found.queries():

@@ -118,7 +118,18 @@ class Pipeline:
                 f"sent as it is; did you mean {{{{{word}}}}}?"
                 for word in _bare_words(step.body)
             ]
+            found += [
+                f"{self.source}: step {step.name}: {column} is shown as HTML, and what people said "
+                "may hold some; add | escape to each of its placeholders"
+                for column in sorted(step.table.rich if step.table else ())
+                if any(_unescaped(template.source) for template in templates(step.body.get(column)))
+            ]
         return found
+
+
+def _unescaped(source: str) -> bool:
+    placeholders = re.findall(r"\{\{.*?\}\}", source, re.DOTALL)
+    return not all(re.search(r"\|\s*escape(_once)?\b", text) for text in placeholders)
 
 
 def _bare_words(body: Any) -> list[str]:

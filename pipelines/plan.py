@@ -13,18 +13,19 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
+from pipelines.changes import Versions, keys
 from pipelines.condition import admits
 from pipelines.contact import Contact, Record
 from pipelines.difference import Desired, difference
-from pipelines.entity import is_party_list
-from pipelines.identity import record_id
+from pipelines.entity import STATE, is_party_list
 from pipelines.ledger import digest
 from pipelines.legs import SIDE_LEGS, turn
-from pipelines.lifecycle import milestones
+from pipelines.lifecycle import AWAITED, FILES, milestones
 from pipelines.lookup import search
 from pipelines.objects import objects
 from pipelines.pipeline import RESPONSE, WITHIN_S, Pipeline, Step
-from pipelines.template import ABSENT, HELD, as_text, render_data
+from pipelines.template import render_data
+from pipelines.value import ABSENT, HELD, as_text
 from pipelines.view import Names, object_names, view
 from pipelines.write import Kind, Write
 from pipelines.writeback import write_for
@@ -32,22 +33,6 @@ from pipelines.writeback import write_for
 
 #: What is done for the agent makes sense only so long after its milestone.
 LIVE_WITHIN_S = 60.0
-
-#: Milestones that never come for a contact nobody answered.
-FILES = frozenset(("recording", "transcript", "analysis"))
-
-
-#: Milestone -> what a step waits for, in words.
-AWAITED = {
-    "created": "the contact to begin",
-    "answered": "an agent to answer",
-    "ended": "the contact to end",
-    "completed": "the contact to be completed",
-    "record": "the contact record",
-    "recording": "a recording",
-    "transcript": "a transcript",
-    "analysis": "a Contact Lens analysis",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +44,13 @@ class Terms:
         live: False in a replay: nothing is opened for agents or written back, and contacts from
             before the pipeline get their records too.
         since: Pipeline -> the UTC second from which its creating steps apply to live contacts.
+        versions: Pipeline -> the versions it had, so that no change of it makes a second record.
     """
 
     constants: Mapping[str, Any] = field(default_factory=dict)
     live: bool = False
     since: Mapping[str, str] = field(default_factory=dict)
+    versions: Versions = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -133,8 +120,10 @@ class _Planner:
         self.things = objects(contact)
         self.ended = _epoch(self.reached["ended"]) if "ended" in self.reached else None
         self.records: dict[str, Desired] = {}
+        versions = terms.versions.get(pipeline.name, ())
+        self.keys = keys(contact, pipeline, versions, self.reached.get("created", ""))
         self.own = {
-            f"{step.table.set}({record_id(contact.id, pipeline.name, step.name)})": step
+            f"{step.table.set}({self.keys.of[step.name]})": step
             for step in pipeline.steps
             if step.method == "POST" and step.table is not None
         }
@@ -192,9 +181,10 @@ class _Planner:
 
     def may_create(self, step: Step) -> bool:
         assert step.table is not None  # noqa: S101 - a POST has a table, see the loader
-        key = record_id(self.contact.id, self.pipeline.name, step.name)
-        if f"{step.table.set}({key})" in self.contact.ledger:
+        if f"{step.table.set}({self.keys.of[step.name]})" in self.contact.ledger:
             return True
+        if reason := self.keys.barred.get(step.name):
+            return self.wait(step, reason)
         named = {name.lower() for name in (*self.pipeline.when, *step.when)}
         method = self.values.get("InitiationMethod")
         if method in SIDE_LEGS and "initiationmethod" not in named:
@@ -238,15 +228,18 @@ class _Planner:
     def written(self, step: Step, answers: dict[str, dict[str, Any]]) -> dict[str, Any] | None:
         """What is known of the record a POST or PATCH is about, once its key is."""
         assert step.table is not None  # noqa: S101 - the caller has looked
-        key: Any = record_id(self.contact.id, self.pipeline.name, step.name)
-        if step.method == "PATCH":
-            names = Names(self.values | answers)
-            key = step.query.render(names) if step.query else HELD
-            if key is HELD:
-                return None
-            key = key.removeprefix("(").removesuffix(")")
+        key = self.key(step, Names(self.values | answers))
+        if key is HELD:
+            return None
         record = self.contact.ledger.get(f"{step.table.set}({key})")
         return {**(record.answer if record else {}), step.table.key: key}
+
+    def key(self, step: Step, names: Names) -> Any:
+        """The key of the record that a POST or PATCH is about, or HELD."""
+        if step.method == "POST":
+            return self.keys.of[step.name]
+        key: Any = step.query.render(names) if step.query else HELD
+        return key if key is HELD else key.removeprefix("(").removesuffix(")")
 
     # --- lookups and records ---
 
@@ -277,14 +270,10 @@ class _Planner:
 
     def overlay(self, step: Step) -> None:
         assert step.table is not None  # noqa: S101 - only steps that open have none
-        if step.method == "POST":
-            key: Any = record_id(self.contact.id, self.pipeline.name, step.name)
-        else:
-            key = step.query.render(self.names(step)) if step.query else HELD
-            if key is HELD:
-                self.wait(step, "for the key of the record it updates")
-                return
-            key = key.removeprefix("(").removesuffix(")")
+        key = self.key(step, self.names(step))
+        if key is HELD:
+            self.wait(step, "for the key of the record it updates")
+            return
         name = f"{step.table.set}({key})"
         if step.method == "PATCH" and name in self.own and name not in self.records:
             self.wait(step, f"for {self.own[name].name}")
@@ -325,10 +314,21 @@ class _Planner:
             for step in desired.steps:
                 self.wait(step, reason)
             return []
+        if record is not None:
+            self.name_the_rest(desired, record)
         adopting = self.contact.update_only and self.live_only()
         writes, closes = difference(desired, record, adopting=adopting)
         self.result.writes += writes
         return closes
+
+    def name_the_rest(self, desired: Desired, record: Record) -> None:
+        """Note which columns that were sent steps name that do not lay them over it now."""
+        rest = record.columns.keys() - desired.columns.keys() - desired.held - {*STATE}
+        for step in self.pipeline.steps if rest else ():
+            if rest & step.body.keys() and step.table is not None:
+                key = self.key(step, self.names(step))
+                if f"{step.table.set}({key})" == desired.name:
+                    desired.named |= rest & step.body.keys()
 
     def blocked(self, desired: Desired, record: Record | None) -> str:
         if desired.name in self.contact.parked:

@@ -8,11 +8,10 @@ is Liquid (python-liquid), without anything that reads files or clocks.
 
 from __future__ import annotations
 
-import json
 import re
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any
 from urllib.parse import quote
 
 from liquid import Environment, RenderContext, Undefined
@@ -22,29 +21,10 @@ from liquid.exceptions import LiquidError, UndefinedError
 from liquid.output import LimitedStringIO
 from liquid.undefined import StrictDefaultUndefined
 
-from pipelines.filters import FILTERS, LENGTH
+from pipelines.filters import FILTERS, LENGTH, forgiving
 from pipelines.odata import GUID, doubled, unwild
+from pipelines.value import ABSENT, HELD, Nothing, as_text, plain
 from pipelines.view import Names
-
-
-class Nothing:
-    """A value that is not there; ``ABSENT`` and ``HELD`` are the two there are."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __repr__(self) -> str:
-        return self.name
-
-    def __bool__(self) -> bool:
-        return False
-
-
-#: A placeholder alone that has no value: the column is left out.
-ABSENT: Final = Nothing("ABSENT")
-
-#: Text with a name that has no value yet: the column waits.
-HELD: Final = Nothing("HELD")
 
 
 class TemplateError(ValueError):
@@ -58,15 +38,6 @@ class TemplateError(ValueError):
 
 _PLAIN = re.compile(r"\{\{\s*([A-Za-z_][\w-]*(?:\.[A-Za-z_][\w-]*)*)\s*\}\}")
 
-#: What filters raise about a value they have no use for; not all of it is Liquid's own.
-_USELESS = (
-    LiquidError,
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    TypeError,
-    ValueError,
-)
 _PLACEHOLDER = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 
 #: Dropped from Liquid: they would read files, or need state that one leaf does not have.
@@ -86,6 +57,8 @@ class _Liquid(Environment):
 def _environment(undefined: type[Undefined]) -> Environment:
     environment = _Liquid(undefined=undefined)
     environment.filters.update(FILTERS)
+    for name, function in environment.filters.items():
+        environment.filters[name] = forgiving(name, function, undefined)
     for tag in _TAGS_LEFT_OUT:
         environment.tags.pop(tag, None)
     return environment
@@ -159,6 +132,7 @@ class Template:
             value = self._evaluate(names)
         else:
             value = self._run(names, lenient=lenient)
+        value = value if value is HELD else plain(value)
         if isinstance(value, str) and len(value) > LONGEST:
             return ABSENT if lenient or self.whole else HELD
         return value
@@ -168,7 +142,7 @@ class Template:
             return resolve(names, parts[0][0])
         texts = []
         for part, _ in parts:
-            value = part if isinstance(part, str) else resolve(names, part)
+            value = part if isinstance(part, str) else plain(resolve(names, part))
             if value is ABSENT:
                 if not lenient:
                     return HELD
@@ -186,9 +160,9 @@ class Template:
             value = node.expression.evaluate(context)
             if isinstance(value, Names):  # to touch a strict Undefined raises
                 value = value.plain()
-        except _USELESS:  # a name without value, or one that the filter has no use for
+        except Exception:  # noqa: BLE001 - a name without value, or one of no use where it stands
             return ABSENT
-        return ABSENT if value is None else value
+        return value
 
     def _run(self, names: Names, *, lenient: bool) -> Any:
         template = self._lenient if lenient else self._strict
@@ -201,7 +175,7 @@ class Template:
             template.render_with_context(context, buffer)
         except UndefinedError:
             return HELD
-        except _USELESS:  # a filter has no use for a value: as if the value were not there
+        except Exception:  # noqa: BLE001 - a value of no use where it stands: as if there were none
             return ABSENT if lenient else HELD
         return buffer.getvalue()
 
@@ -236,12 +210,6 @@ def resolve(names: Names, path: tuple[str, ...]) -> Any:
     if isinstance(value, Names):
         value = value.plain()
     return ABSENT if value is None else value
-
-
-def as_text(value: Any) -> str:
-    """A JSON value inside text: booleans as JSON has them."""
-    plain = isinstance(value, str | int | float) and not isinstance(value, bool)
-    return str(value) if plain else json.dumps(value, ensure_ascii=False)
 
 
 # --- queries ------------------------------------------------------------------------------------

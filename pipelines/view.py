@@ -148,7 +148,9 @@ def _enriched(names: dict[str, Any], contact: Contact) -> dict[str, Any]:
     """
     for fact in contact.enrichment.values():
         for name, value in said(fact.body).items():
-            known = names.get(name, {})
+            known = names.get(name)
+            if not isinstance(known, dict):
+                known = {}
             fits = isinstance(value, dict) and known.get("ARN") in (None, value.get("ARN"))
             if name in STREAM and fits:
                 names[name] = {**value, **known}

@@ -7,13 +7,15 @@ with our own ledger alone, so the contact record that Connect sends again after 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from pipelines.contact import Contact
 from pipelines.ledger import digest
-from pipelines.template import ABSENT, HELD, Template, as_text, render_data, templates
+from pipelines.legs import first_of_chain
+from pipelines.template import Template, render_data, resolve, templates
+from pipelines.value import ABSENT, HELD, as_text
 from pipelines.view import Names
 from pipelines.write import Kind, Write
 
@@ -71,17 +73,22 @@ def write_for(
         text = "" if value is ABSENT else as_text(value)
         if tellable(text) and (text or attribute in acknowledged):
             values[attribute] = text
-    fitting = _fitting(values, names.get("Attributes") or {})
+    fitting = _fitting(values, resolve(names, ("Attributes",)))
     differing = {a: text for a, text in fitting.items() if acknowledged.get(a) != digest(text)}
     if not differing:
         return None
-    first = str(names.get("InitialContactId") or contact.id)
+    first = first_of_chain(names, contact.id)
     return Write(Kind.ATTRIBUTES, (table.path,), record, ATTRIBUTES, key=first, columns=differing)
 
 
-def _fitting(values: dict[str, str], others: Mapping[str, Any]) -> dict[str, str]:
-    """As many of the values, in their order, as there is room for beside the flow's own."""
-    room = MOST_BYTES - sum(_bytes(n, str(others[n])) for n in others if n not in values)
+def _fitting(values: dict[str, str], others: Any) -> dict[str, str]:
+    """As many of the values, in their order, as there is room for beside the flow's own.
+
+    Attributes of contacts are texts (API reference, the same page): anything else is none.
+    """
+    theirs = others.items() if isinstance(others, dict) else ()
+    texts = ((name, text) for name, text in theirs if isinstance(text, str))
+    room = MOST_BYTES - sum(_bytes(name, text) for name, text in texts if name not in values)
     fitting = {}
     for attribute, text in values.items():
         if (size := _bytes(attribute, text)) <= room:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import os
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
+from aiohttp import ClientError as TransportError
 from botocore import exceptions
 from botocore.loaders import Loader, create_loader
 from botocore.parsers import ResponseParserError
 
-from worker.errors import ConfigError
+from worker.errors import ConfigError, WorkerError
 
+
+T = TypeVar("T")
 
 CONNECT_TIMEOUT_S: Final = 5.0
 #: Longer than the longest wait asked for, which is SQS's 20 s long poll.
@@ -33,24 +36,36 @@ WRONG_REQUEST: Final = frozenset(
         "InvalidArgumentException",
         "InvalidParameterValue",
         "MissingParameter",
+        "ParamValidationError",
         "SerializationException",
         "UnknownOperationException",
         "ValidationException",
     }
 )
 
-#: Failures without an answer that counts: the network, a proxy, or the source of credentials.
-NO_ANSWER: Final = (
-    exceptions.HTTPClientError,
-    exceptions.ConnectionError,
-    exceptions.NoCredentialsError,
-    exceptions.CredentialRetrievalError,
-    exceptions.TokenRetrievalError,
-    ResponseParserError,
-)
 
-#: What a call to AWS can raise; ``code`` tells them apart.
-FAILURES: Final = (exceptions.ClientError, *NO_ANSWER)
+class OddAnswer(WorkerError):  # noqa: N818 - says what is the matter
+    """What came back is not AWS's answer, or not of the form that AWS gives it: it may pass.
+
+    Attributes:
+        kind: The type of what reading it ended in.
+    """
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(f"AWS's answer cannot be read ({kind})")
+        self.kind = kind
+
+
+#: What a call to AWS, or reading the body of its answer, can end in; ``code`` tells them apart.
+#: aiobotocore turns the transport's errors into botocore's until an answer's body is read.
+FAILURES: Final = (
+    exceptions.ClientError,
+    exceptions.BotoCoreError,
+    ResponseParserError,
+    TransportError,
+    OSError,
+    OddAnswer,
+)
 
 
 @asynccontextmanager
@@ -74,27 +89,89 @@ async def client(
         attempts: How often botocore tries a call; 1 where each try counts against a quota.
 
     Raises:
-        ConfigError: There is no Region.
+        ConfigError: There is no Region, or the environment or AWS's files make no client.
     """
+    async with AsyncExitStack() as stack:
+        try:
+            opened = await stack.enter_async_context(
+                _made(service, endpoint_url, region, _config(attempts))
+            )
+        except exceptions.NoRegionError:
+            raise ConfigError("no AWS Region is set: set AWS_REGION") from None
+        except exceptions.ProfileNotFound:
+            message = "AWS_PROFILE names a profile that AWS's configuration files do not have"
+            raise ConfigError(message) from None
+        except Exception as error:
+            # botocore checks what people set as it uses it, and leaks whatever that ends in.
+            raise ConfigError(
+                f"no AWS client can be made ({type(error).__name__}): check AWS_ENDPOINT_URL,"
+                " the other AWS_ variables and AWS's configuration files"
+            ) from error
+        yield opened
+
+
+def _made(service: str, endpoint_url: str | None, region: str | None, config: AioConfig) -> Any:
     session = get_session()
     session.register_component("data_loader", _models(session.get_config_variable("data_path")))
     region = region or session.get_config_variable("region") or os.environ.get("AWS_REGION")
-    made = session.create_client(
-        service, endpoint_url=endpoint_url, region_name=region, config=_config(attempts)
+    return session.create_client(
+        service, endpoint_url=endpoint_url, region_name=region, config=config
     )
-    async with AsyncExitStack() as stack:
-        try:
-            opened = await stack.enter_async_context(made)
-        except exceptions.NoRegionError:
-            raise ConfigError("no AWS Region is set: set AWS_REGION") from None
-        yield opened
+
+
+async def asked(call: Callable[[], Awaitable[Any]], read: Callable[[Any], T]) -> T:
+    """What a call to AWS answers, read; the one way in which answers are taken.
+
+    Args:
+        call: Makes the call.
+        read: Takes from the answer what is wanted; whatever it raises means: not of AWS's form.
+
+    Raises:
+        Exception: One of ``FAILURES``; a ``WorkerError`` that the call raised.
+    """
+    try:
+        answer = await call()
+        _see_whose(answer)
+        return read(answer)
+    except (WorkerError, *FAILURES):
+        raise
+    except Exception as error:
+        raise OddAnswer(type(error).__name__) from error
+
+
+def _see_whose(answer: Any) -> None:
+    """See that AWS answered and no proxy: it numbers its answers, and speaks JSON or XML.
+
+    Of a 200 with another body botocore makes an answer without members, which for many calls is
+    a good one. Twins in memory say nothing of the kind.
+
+    Raises:
+        OddAnswer: It did not.
+    """
+    metadata = answer.get("ResponseMetadata")
+    if metadata is None or "RequestId" in metadata:
+        return
+    form = str(metadata.get("HTTPHeaders", {}).get("content-type", ""))
+    if "json" not in form and "xml" not in form:
+        raise OddAnswer("NotAWS")
 
 
 def code(failure: BaseException) -> str:
     """The AWS error code of a failed call, or the failure's class name if there was no answer."""
     if isinstance(failure, exceptions.ClientError):
-        return str(failure.response.get("Error", {}).get("Code", "Unknown"))
-    return type(failure).__name__
+        error = failure.response.get("Error")
+        return str(error.get("Code", "Unknown")) if isinstance(error, dict) else "Unknown"
+    kind = type(failure).__name__
+    return f"{kind}.{failure.kind}" if isinstance(failure, OddAnswer) else kind
+
+
+def status(failure: BaseException) -> int | None:
+    """The HTTP status of a failed call; None if there was no answer."""
+    if not isinstance(failure, exceptions.ClientError):
+        return None
+    metadata = failure.response.get("ResponseMetadata") or {}
+    found = metadata.get("HTTPStatusCode")
+    return found if isinstance(found, int) else None
 
 
 def may_pass(failure: BaseException) -> bool:

@@ -11,12 +11,14 @@ import os
 import re
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from pipelines.changes import told
 from pipelines.entity import Entity, is_party_list
 from pipelines.lookup import STATUS_NAMES
 from pipelines.pipeline import Pipeline, Step
@@ -29,6 +31,7 @@ from worker.dynamics.errors import DynamicsError, Missing
 from worker.dynamics.protocol import Dynamics, Request
 from worker.dynamics.secret import read_secret
 from worker.errors import ConfigError, WorkerError
+from worker.remembered_steps import recall_steps
 from worker.settings import DYNAMICS, PREFIX, Settings
 from worker.stores import open_store
 
@@ -91,6 +94,15 @@ async def check_offline(settings: Settings) -> list[Finding]:
     return found
 
 
+def _usable(settings: Settings) -> list[Pipeline]:
+    """The pipelines without those that cannot be used, of which ``_pipeline`` says so."""
+    pipelines = []
+    for name in settings.pipelines:
+        with suppress(ConfigError):
+            pipelines.append(find(name))
+    return pipelines
+
+
 def _unset(name: str) -> str:
     return f"set {PREFIX}{name.upper()}: {Settings.model_fields[name].description}"
 
@@ -114,8 +126,19 @@ async def _state(settings: Settings) -> list[Finding]:
     except WorkerError as error:
         mended = "; name a file of its own" if path and isinstance(error, ConfigError) else ""
         return [Finding(f"{PREFIX}STATE: {error}{mended}")]
-    await store.close()
-    return [good(f"state {settings.state} can be used")]
+    pipelines = _usable(settings)
+    try:
+        versions = await recall_steps(store, pipelines)
+    except WorkerError as error:
+        return [Finding(f"{PREFIX}STATE: {error}")]
+    finally:
+        await store.close()
+    changes = [
+        Finding(f"{pipeline.source}: step {step} {what}", wrong=False)
+        for pipeline in pipelines
+        for step, what in told(pipeline, versions[pipeline.name])
+    ]
+    return [good(f"state {settings.state} can be used"), *changes]
 
 
 def _makeable(path: Path) -> Finding:
@@ -136,15 +159,9 @@ def _pipeline(name: str) -> list[Finding]:
 
 async def check_online(settings: Settings) -> list[Finding]:
     """Ask Dynamics: token, environment, and every table and column the pipelines name."""
-    pipelines = []
-    for name in settings.pipelines:
-        try:
-            pipelines.append(find(name))
-        except ConfigError:
-            continue  # check_offline has said so
     try:
         async with connect(settings) as connection:
-            return await ask(connection.client, settings, pipelines)
+            return await ask(connection.client, settings, _usable(settings))
     except ConfigError as error:
         return [Finding(str(error))]
 

@@ -7,20 +7,30 @@ import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 import structlog
 
 from worker import aws
+from worker.errors import ConfigError, WorkerError
+from worker.faults import Faults
 
 
 #: Larger files are left where they are (bytes); an hour's analysis has about 2 MB.
 MOST_BYTES = 16 * 1024 * 1024
 
+#: How much is read at a time (bytes).
+CHUNK_BYTES = 1024 * 1024
+
 #: How long reading one may take in all its tries (s). Nothing waits for it longer.
 READ_S = 20.0
 
 _log = structlog.get_logger(__name__)
+
+
+class TooLargeError(WorkerError):
+    """The file is larger than ``MOST_BYTES``: it is left where it is."""
 
 
 class Files(Protocol):
@@ -37,23 +47,42 @@ class S3Files:
 
     Attributes:
         client: Opens an S3 client.
+        faults: Contains what reading one may end in.
     """
 
     client: Callable[[], AbstractAsyncContextManager[Any]]
+    faults: Faults = field(default_factory=Faults)
 
     async def read(self, bucket: str, key: str) -> bytes:
         """See ``Files``."""
-        try:
-            async with asyncio.timeout(READ_S), self.client() as s3:
-                answer = await s3.get_object(Bucket=bucket, Key=key)
-                async with answer["Body"] as body:
-                    if answer["ContentLength"] <= MOST_BYTES:
-                        return bytes(await body.read())
-        except (TimeoutError, *aws.FAILURES) as error:
-            _log.warning("files.not_read", bucket=bucket, reason=aws.code(error))
-            return b""
-        _log.warning("files.not_read", bucket=bucket, reason="too large")
-        return b""
+        data = b""
+        with self.faults.contained("file"):
+            try:
+                async with asyncio.timeout(READ_S), self.client() as s3:
+                    data = await _contents(s3, bucket, key)
+            except (ConfigError, TooLargeError, *aws.FAILURES) as error:
+                # Neither the bucket's name nor the key is told: both may name people.
+                _log.warning("files.not_read", reason=aws.code(error))
+        return data
+
+
+async def _contents(s3: Any, bucket: str, key: str) -> bytes:
+    """A file's bytes, whether or not S3 says beforehand how many there are.
+
+    Raises:
+        TooLargeError: There are more than ``MOST_BYTES``.
+        Exception: One of ``aws.FAILURES``.
+    """
+    asked = partial(s3.get_object, Bucket=bucket, Key=key)
+    content, told = await aws.asked(asked, lambda a: (a["Body"], int(a.get("ContentLength") or 0)))
+    data = bytearray()
+    async with content as body:
+        while told <= MOST_BYTES and (chunk := await body.read(CHUNK_BYTES)):
+            data += chunk
+            told = max(told, len(data))
+    if told > MOST_BYTES:
+        raise TooLargeError
+    return bytes(data)
 
 
 @dataclass(frozen=True, slots=True)

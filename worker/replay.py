@@ -8,6 +8,7 @@ a fresh machine existing records are recognised and compared.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import shutil
 import tempfile
 import time
@@ -15,6 +16,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -34,6 +36,7 @@ from worker.errors import ConfigError, Interrupted
 from worker.files import Files, MemoryFiles, S3Files
 from worker.ingest import Ingest, Tally
 from worker.push import Push
+from worker.remembered_steps import remember_steps
 from worker.settings import Settings
 from worker.signals import stopping_on_signals
 from worker.sources.archive import Archive
@@ -127,6 +130,9 @@ async def replay(options: Options, settings: Settings, watch: Watch | None = Non
             tally = await _ingest(options, settings, store, watch, stop)
             push, paced = _push(options, settings, store, target)
             if not options.enqueues:
+                now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+                versions = await remember_steps(store, options.pipelines, now)
+                push.terms = dataclasses.replace(push.terms, versions=versions)
                 await push.drain(stop)
         if stop.is_set():
             raise Interrupted(_interrupted(options))

@@ -37,6 +37,7 @@ from worker.ingest import Ingest
 from worker.leases.dynamodb import open_leases
 from worker.pace import Clock
 from worker.push import Push
+from worker.remembered_steps import remember_steps
 from worker.settings import Settings
 from worker.signals import stopping_on_signals
 from worker.sources.insist import insist
@@ -150,7 +151,8 @@ class Service:
             push = start("push", "push", partial(self._begin_and_push, stop), PUSH_SILENCE_S)
             looks = EXPIRE_EVERY_S + SILENCE_S
             house = start("housekeeping", "housekeeping", self._keep_house, looks)
-            again = start("quarantine", "housekeeping", self._take_in_again, SILENCE_S)
+            taken = TAKE_IN_EVERY_S + SILENCE_S
+            again = start("quarantine", "housekeeping", self._take_in_again, taken)
             census = start("census", "census", self.census.run, SILENCE_S)
             await stop.wait()
             for task in (house, again, census):
@@ -242,7 +244,11 @@ async def begin_pipelines(push: Push, stop: asyncio.Event) -> None:
         if kept is None:
             return
         since[pipeline.name] = kept
-    push.terms = replace(push.terms, since=since)
+    remember_all = partial(remember_steps, push.store, push.pipelines, now)
+    versions = await insist(remember_all, stop=stop, clock=Clock(), report=_waits)
+    if versions is None:
+        return
+    push.terms = replace(push.terms, since=since, versions=versions)
 
 
 def _waits(code: str) -> None:

@@ -20,7 +20,8 @@ from pipelines.lifecycle import phase
 from pipelines.loader import PipelineError, load
 from pipelines.pipeline import Pipeline
 from pipelines.plan import Terms, judge_age, plan
-from pipelines.template import _STRICT, LONGEST, Nothing, Query, Template, TemplateError
+from pipelines.template import _STRICT, LONGEST, Query, Template, TemplateError
+from pipelines.value import Nothing
 from pipelines.view import Names, view
 from pipelines.write import Kind
 from worker.definitions import SHIPPED, find, shipped

@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from pipelines.contact import Contact, Parked
 from worker.stores.memory import MemoryStore
-from worker.stores.protocol import ContactStore, Counts, Entry, Quarantined, Saved
+from worker.stores.protocol import ContactStore, Counts, Entry, FaultNote, Quarantined, Saved
 from worker.stores.sqlite import SqliteStore
 
 
@@ -29,6 +29,7 @@ KEYS = st.sampled_from("abcdef")
 TIMES = st.integers(0, 4).map(float)
 LIMITS = st.integers(1, 4)
 BATCHES = st.lists(KEYS, min_size=1, max_size=4, unique=True)
+FAULTS = st.none() | st.just(FaultNote("our bug: KeyError at worker.push:1", 2, 1.5, ("1.0/a",)))
 PARKED = Parked(steps=["p/s"], at=1.0, status=400, code="", request={}, answer="")
 
 
@@ -41,6 +42,7 @@ def changes(draw: st.DrawFn) -> dict[str, Any]:
         "claim": draw(st.sampled_from(["", "w"])),
         "claimed_until": draw(TIMES),
         "expires_at": draw(st.none() | TIMES),
+        "fault": draw(FAULTS),
         "contact": {
             "tries": draw(st.integers(0, 9)),
             "effects": {"p/s": "x" * draw(st.sampled_from([1, LIMIT_BYTES]))},
@@ -126,6 +128,31 @@ class StoreMachine(RuleBasedStateMachine):
             assert self.run(self.store.save([entry])) == [Saved.SAVED]
             self.entries[entry.contact.id] = entry
 
+    @rule(key=KEYS, stale=st.booleans(), due_at=st.none() | TIMES, fault=FAULTS)
+    def put_back(
+        self, key: str, due_at: float | None, fault: FaultNote | None, *, stale: bool
+    ) -> None:
+        known = self.entries.get(key)
+        version = known.version if known and not stale else 77
+        done = self.run(self.store.put_back(key, version, due_at, fault))
+        assert done == (known is not None and not stale)
+        if known and done:
+            after = replace(known, version=version + 1, due_at=due_at, fault=fault)
+            self.entries[key] = replace(after, claim="", claimed_until=0.0)
+
+    @rule(beyond=TIMES, limit=LIMITS)
+    def ahead(self, beyond: float, limit: int) -> None:
+        def ready(key: str) -> float:
+            return max(self.owed()[key], self.claimed_until(key))
+
+        found = self.run(self.store.ahead(beyond, limit))
+        late = sorted(at for at in map(ready, self.owed()) if at >= beyond)
+        assert list(map(ready, found)) == late[:limit]
+        assert len(set(found)) == len(found)
+
+    def stuck(self) -> set[str]:
+        return {k for k, e in self.entries.items() if e.contact.parked or e.fault}
+
     def claimed_until(self, key: str) -> float:
         return self.entries[key].claimed_until
 
@@ -135,7 +162,7 @@ class StoreMachine(RuleBasedStateMachine):
             key
             for key, e in self.entries.items()
             if e.expires_at is not None and e.expires_at < now
-            if e.due_at is None and not e.contact.parked
+            if e.due_at is None and key not in self.stuck()
         }
         assert self.run(self.store.expire(now, limit)) == min(limit, len(may_go))
         left = set(self.run(self.store.ids("", 100)))
@@ -174,8 +201,7 @@ class StoreMachine(RuleBasedStateMachine):
             return sorted(k for k in keys if k > after)[:limit]
 
         assert self.run(self.store.ids(after, limit)) == expected(set(self.entries))
-        stuck = {k for k, e in self.entries.items() if e.contact.parked}
-        assert self.run(self.store.parked(after, limit)) == expected(stuck)
+        assert self.run(self.store.parked(after, limit)) == expected(self.stuck())
         shown = self.run(self.store.quarantined(after, limit))
         assert shown == [self.in_quarantine[k] for k in expected(set(self.in_quarantine))]
 
@@ -187,9 +213,12 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(now=TIMES)
     def count(self, now: float) -> None:
         due = [at for at in self.owed().values() if at <= now]
-        parked = sum(bool(e.contact.parked) for e in self.entries.values())
         assert self.run(self.store.counts(now)) == Counts(
-            len(self.entries), len(due), parked, len(self.in_quarantine), min(due, default=None)
+            len(self.entries),
+            len(due),
+            len(self.stuck()),
+            len(self.in_quarantine),
+            min(due, default=None),
         )
 
 

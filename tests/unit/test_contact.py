@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import permutations
 
+import orjson
 import pytest
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.contact import Contact, Damaged, Parked, Record
+from pipelines.contact import Contact, Damaged, NewerForm, Parked, Record, Unreadable
 from pipelines.fact import Fact
 
 
@@ -112,6 +113,103 @@ def test_a_contact_whose_facts_were_cut_short_is_not_read(
     whole = told(event("INITIATED"), record()).to_bytes()
     with pytest.raises(Damaged, match="lists 2 facts and holds 1"):
         Contact.from_bytes("c", whole[: whole.rindex(b"\n")])
+
+
+@pytest.mark.parametrize("form", [2, 2**62])
+def test_a_higher_form_is_not_damage_whatever_else_is_there(form: int) -> None:
+    with pytest.raises(NewerForm, match=f"form {form}, and this one knows 1"):
+        Contact.from_bytes("c", b'{"form":%d,"facts":7}\n\xff' % form)
+
+
+@pytest.mark.parametrize("form", [b"0", b"-1", b"1.0", b"true", b"null", b'"2"'])
+def test_a_form_that_is_no_number_of_a_form_is_damage(form: bytes) -> None:
+    with pytest.raises(Damaged, match="its form is no number"):
+        Contact.from_bytes("c", b'{"form":%s,"facts":{}}' % form)
+
+
+def test_without_a_form_it_is_the_first() -> None:
+    assert Contact.from_bytes("c", b'{"facts":{},"tries":3}') == Contact("c", tries=3)
+
+
+def test_what_is_the_matter_is_told_without_a_value() -> None:
+    data = b'{"facts":{},"effects":{"p/+4930901820":{"Ada":"Lovelace"}}}'
+    with pytest.raises(Damaged) as raised:
+        Contact.from_bytes("c", data)
+    assert str(raised.value) == "its effects is not what it should be"
+    assert raised.value.__suppress_context__ or raised.value.__context__ is None
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=4,
+)
+
+#: Ways to fields of the contact in ``whole``.
+WAYS = [
+    ("form",),
+    ("facts",),
+    ("facts", "record"),
+    ("ledger",),
+    ("lookups",),
+    ("effects",),
+    ("parked",),
+    ("intent",),
+    ("tries",),
+    ("update_only",),
+    ("replayed",),
+    ("from a newer release",),
+    *(("ledger", "a(1)", field) for field in ("entity", "key", "state", "columns", "ours")),
+    *(("ledger", "a(1)", field) for field in ("refusals", "answer", "newer")),
+    *(("parked", "a(1)", field) for field in ("steps", "at", "status", "code", "request")),
+    *(("parked", "a(1)", field) for field in ("answer", "newer")),
+]
+
+
+@given(st.sampled_from(WAYS), JSON, st.booleans())
+def test_whatever_stands_in_a_stored_field_it_is_read_and_written_again_or_told(
+    way: tuple[str, ...], value: object, missing: bool
+) -> None:
+    """No exception but the declared ones, and no value that a later step would fall over."""
+    contact = Contact("c", tries=1, update_only=True, replayed=True, effects={"p/S": "done"})
+    contact.observe(Fact("c", "record", "1", b"{}", ""))
+    contact.ledger["a(1)"] = Record("a", "1", columns={"x": "y"})
+    contact.parked["a(1)"] = Parked(["p/S"], 1.5, None, "", {}, "")
+    head, *lines = contact.to_bytes().split(b"\n")
+    document = orjson.loads(head)
+    inner = document
+    for name in way[:-1]:
+        inner = inner[name]
+    if missing:
+        inner.pop(way[-1], None)
+    else:
+        inner[way[-1]] = value
+    data = b"\n".join([orjson.dumps(document), *lines])
+    try:
+        read = Contact.from_bytes("c", data)
+    except Unreadable:
+        return
+    assert Contact.from_bytes("c", read.to_bytes()) == read
+    if not missing:
+        written = orjson.loads(read.to_bytes().split(b"\n")[0])
+        for name in way[:-1]:
+            written = written[name]
+        assert written.get(way[-1]) == value or not value
+
+
+@given(st.binary(max_size=60))
+def test_of_any_bytes_a_contact_comes_or_what_is_the_matter(data: bytes) -> None:
+    for found in (data, b'{"facts":' + data, b'{"facts":{}}' + data):
+        try:
+            Contact.from_bytes("c", found).to_bytes()
+        except Unreadable as error:
+            assert str(error)  # noqa: PT017 - either way is right
+
+
+def test_what_is_no_part_of_a_contact_cannot_be_written() -> None:
+    contact = Contact("c", lookups={"p/WHO": {"answer": object()}})
+    with pytest.raises(TypeError):
+        contact.to_bytes()
 
 
 def test_read_back_it_takes_new_facts_and_keeps_the_others(

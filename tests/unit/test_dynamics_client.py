@@ -356,7 +356,7 @@ async def test_five_requests_in_a_row_without_an_answer_end_the_repeating_and_a_
     assert len(server.requests) == 5
     assert rigged.gate.reason is Reason.DOUBT
     await rigged.gate.reopen(rigged.client.probe)
-    assert rigged.gate.reason is Reason.OUTAGE, "it is open on trial"
+    assert rigged.gate.reason.value == "outage", "it is open on trial"
     assert rigged.time.slept[-1] == 2.0
 
 

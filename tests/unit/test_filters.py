@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.filters import FILTERS
-from pipelines.template import ABSENT, HELD, Template
+from pipelines.template import Template
+from pipelines.value import ABSENT, HELD
 from pipelines.view import Names
 
 

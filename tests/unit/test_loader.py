@@ -301,3 +301,22 @@ def test_a_body_is_json_that_dynamics_gets(record: Makes, told: Told) -> None:
     body = '{"a": 1, "b": [true, null], "c": {"d": "{{Agent}}"}}'
     (create,) = writes('name = "p"' + CREATE.format(body), told(record()))
     assert json.loads(json.dumps(create.columns)) == {"a": 1, "b": [True, None], "c": {"d": "ada"}}
+
+
+@pytest.mark.parametrize(
+    ("table", "body", "warned"),
+    [
+        ("annotations", '{"notetext": "{{ Agent }}"}', True),
+        ("annotations", '{"notetext": "{{Agent | escape}} of {{Queue}}"}', True),
+        ("annotations", '{"notetext": "{{Agent | escape}} of {{ Queue | escape_once }}"}', False),
+        ("annotations", '{"notetext": "<b>ours</b>", "subject": "{{Agent}}"}', False),
+        ("emails", '{"description": "{{ Agent }}"}', True),
+        ("appointments", '{"description": "{{ Agent }}"}', True),
+        ("phonecalls", '{"description": "{{ Agent }}"}', False),
+    ],
+)
+def test_text_that_is_not_escaped_for_a_column_shown_as_html_is_warned_of(
+    table: str, body: str, *, warned: bool
+) -> None:
+    found = one(CREATE.format(body).replace("phonecalls", table)).warnings()
+    assert ["add | escape" in text for text in found] == [True] * warned

@@ -188,6 +188,13 @@ def test_a_lookup_or_a_file_s_step_that_cannot_work_is_refused(step: str, messag
         (changed(POST, "'{}'", "'[]'"), "body is a JSON object: "),
         (changed(POST, "'{}'", "'{\"a\": {{Agent}}}'"), "body is not JSON: "),
         (changed(POST, "'{}'", "'{\"{{Agent}}\": 1}'"), "a column's name cannot be a template"),
+        (
+            changed(POST, "'{}'", "'{\"a\": NaN}'"),
+            "a: a number, text or structure that JSON cannot",
+        ),
+        (changed(POST, "'{}'", f"'{{\"a\": {2**63}}}'"), "a: a number, text or structure that"),
+        (changed(POST, "'{}'", '\'{"a": "\\ud800"}\''), "a: a number, text or structure that"),
+        (changed(POST, "'{}'", f"'{{\"a\": {101 * '['}{101 * ']'}}}'"), "a: a number, text or st"),
         (POST + 'query = "(1)"', "a POST has no query: the record's key is chosen"),
         (POST + "tab = true", "'tab' goes with 'open'"),
         (POST + 'on_missing = "cry"', "on_missing = 'cry': one of park, recreate, skip"),

@@ -385,9 +385,12 @@ def test_parties_alone_are_one_request(record: Makes, told: Told, carry_out: Car
 def test_parties_nobody_wants_any_more_are_emptied(
     record: Makes, told: Told, carry_out: CarryOut
 ) -> None:
-    contact = told(record())
-    carry_out(contact, planned(contact, CREATE, PARTIES).writes, {})
-    (parties,) = [w for w in planned(contact, CREATE).writes if w.kind is Kind.PARTIES]
+    contact, inbound = told(record()), f"{PARTIES}when = {{ Outbound = false }}"
+    carry_out(contact, planned(contact, CREATE, inbound).writes, {})
+    newer = {"LastUpdateTimestamp": "2026-01-11T00:00:00Z", "InitiationMethod": "OUTBOUND"}
+    contact.observe(record(**newer))
+    update, parties = planned(contact, CREATE, inbound).writes
+    assert update.columns == {"category": None}
     assert parties.columns == {"phonecall_activity_parties": []}
 
 

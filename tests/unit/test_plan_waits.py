@@ -11,9 +11,9 @@ import pytest
 from pipelines.contact import Contact, Parked, Record
 from pipelines.fact import Fact
 from pipelines.identity import record_id
-from pipelines.lifecycle import MILESTONES
+from pipelines.lifecycle import AWAITED, MILESTONES
 from pipelines.loader import load
-from pipelines.plan import AWAITED, Plan, Terms, judge_age, opening, plan
+from pipelines.plan import Plan, Terms, judge_age, opening, plan
 from pipelines.write import Kind, Write
 
 

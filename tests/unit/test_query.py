@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.template import HELD, Query, TemplateError
+from pipelines.template import Query, TemplateError
+from pipelines.value import HELD
 from pipelines.view import Names
 
 

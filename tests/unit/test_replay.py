@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -10,11 +12,13 @@ from typing import Any
 import orjson
 import pytest
 
-from worker.definitions import find
+from pipelines.loader import load
+from worker.definitions import SHIPPED, find
 from worker.errors import ConfigError
 from worker.replay import Options, Report, replay
 from worker.sandbox.traffic import history, truth
 from worker.settings import Settings
+from worker.stores import open_store
 
 
 KINDS = ("voice_inbound", "voice_outbound", "voice_abandoned", "chat", "voice_transfer")
@@ -89,6 +93,24 @@ async def test_a_second_run_on_a_fresh_machine_changes_nothing(
     assert report.writes == 0
     assert report.clean
     assert first.read_bytes() == second.read_bytes()  # versions and times of change too
+
+
+@pytest.mark.parametrize("expired", [False, True])
+async def test_a_replay_after_a_step_was_renamed_makes_no_second_record(
+    options: Callable[..., Options], tmp_path: Path, *, expired: bool
+) -> None:
+    """Also if the state has let go of the calls: it still knows which steps there were."""
+    state, dump = f"sqlite:{tmp_path / 'state.sqlite'}", tmp_path / "dump.json"
+    await replay(options(state=state), Settings())
+    if expired:
+        store = open_store(state)
+        assert await store.expire(time.time() + 100 * 86_400, 1000)
+        await store.close()
+    text = (SHIPPED / "phonecall.toml").read_text().replace("STEP2", "CALL")
+    report = await replay(options(state=state, pipelines=(load(text),), dump=dump), Settings())
+    assert len(orjson.loads(dump.read_bytes())["phonecalls"]) == phone_calls()
+    assert report.writes == 0
+    assert report.clean
 
 
 async def test_a_dry_run_counts_what_would_be_written_and_leaves_state_and_records_alone(

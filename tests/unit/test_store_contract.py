@@ -17,6 +17,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from hostile_store import HostileStore
 from pipelines.contact import Contact, Parked, Record
 from pipelines.fact import Fact
 from pipelines.identity import tombstone
@@ -40,10 +41,18 @@ async def sqlite(folder: Path) -> AsyncIterator[ContactStore]:
     await store.close()
 
 
+@asynccontextmanager
+async def hostile(_folder: Path) -> AsyncIterator[ContactStore]:
+    """Its lists are late, but a test's next look is later; its other ways are for other ids."""
+    store = HostileStore(limit_bytes=LIMIT_BYTES, late=1.0)
+    store.damaged, store.newer, store.unsavable, store.unwritable = {"x1"}, {"x2"}, {"x3"}, {"x4"}
+    yield store
+
+
 Opener = Callable[[Path], AbstractAsyncContextManager[ContactStore]]
 
 #: Stores, empty and refusing contacts of more than LIMIT_BYTES.
-OPENERS: list[Opener] = [memory, sqlite]
+OPENERS: list[Opener] = [memory, sqlite, hostile]
 
 
 @pytest.fixture(params=OPENERS, ids=lambda opener: opener.__name__)

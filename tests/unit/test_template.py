@@ -12,17 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.template import (
-    ABSENT,
-    HELD,
     LONGEST,
     Template,
     TemplateError,
-    as_text,
     compile_data,
     render_data,
     resolve,
     templates,
 )
+from pipelines.value import ABSENT, HELD, as_text
 from pipelines.view import Names
 
 
@@ -180,7 +178,8 @@ def test_a_default_fills_what_is_missing(source: str, text: str, *, lenient: boo
 def test_a_filter_without_use_for_a_value_makes_none() -> None:
     assert rendered("{{ Agent | divided_by: 0 }}") is ABSENT
     assert rendered("a {{ DurationMinutes | divided_by: 0 }}") is HELD
-    assert rendered("a {{ DurationMinutes | divided_by: 0 }}", lenient=True) is ABSENT
+    assert rendered("a {{ DurationMinutes | divided_by: 0 }}", lenient=True) == "a "
+    assert rendered("a {{ DurationMinutes | divided_by: 0 | default: 'few' }}") == "a few"
 
 
 def test_a_loop_has_bounds() -> None:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, TypeVar
+
+from botocore.exceptions import ParamValidationError
 
 from worker import aws
 from worker.connect.errors import Busy, Refused
 from worker.connect.quota import Quota
 
 
+T = TypeVar("T")
+
 #: Codes of a throttled call. GetContactAttributes and UpdateContactAttributes list none in the
 #: service model, so the status counts as well.
 THROTTLED: Final = frozenset({"ThrottlingException", "TooManyRequestsException"})
+BAD_REQUEST: Final = 400
 TOO_MANY_REQUESTS: Final = 429
 SERVER_ERROR: Final = 500
 
@@ -41,43 +47,42 @@ class Client:
 
     async def contact(self, instance_id: str, contact_id: str) -> Mapping[str, Any]:
         """See ``Connect.contact``."""
-        answer = await self._call("DescribeContact", InstanceId=instance_id, ContactId=contact_id)
-        described: Mapping[str, Any] = answer.get("Contact") or {}
-        return described
+        about = {"InstanceId": instance_id, "ContactId": contact_id}
+        return await self._call("DescribeContact", partial(_structure, "Contact"), about)
 
     async def attributes(self, instance_id: str, initial_contact_id: str) -> Mapping[str, str]:
         """See ``Connect.attributes``."""
-        answer = await self._call(
-            "GetContactAttributes", InstanceId=instance_id, InitialContactId=initial_contact_id
-        )
-        attributes: Mapping[str, str] = answer.get("Attributes") or {}
-        return attributes
+        about = {"InstanceId": instance_id, "InitialContactId": initial_contact_id}
+        return await self._call("GetContactAttributes", _attributes, about)
 
     async def agent(self, instance_id: str, agent_id: str) -> str:
         """See ``Connect.agent``."""
-        answer = await self._call("DescribeUser", InstanceId=instance_id, UserId=agent_id)
-        return str((answer.get("User") or {}).get("Username") or "")
+        about = {"InstanceId": instance_id, "UserId": agent_id}
+        return await self._call("DescribeUser", partial(_name, "User", "Username"), about)
 
     async def queue(self, instance_id: str, queue_id: str) -> str:
         """See ``Connect.queue``."""
-        answer = await self._call("DescribeQueue", InstanceId=instance_id, QueueId=queue_id)
-        return str((answer.get("Queue") or {}).get("Name") or "")
+        about = {"InstanceId": instance_id, "QueueId": queue_id}
+        return await self._call("DescribeQueue", partial(_name, "Queue", "Name"), about)
 
     async def update_attributes(
         self, instance_id: str, initial_contact_id: str, attributes: Mapping[str, str]
     ) -> None:
         """See ``Connect.update_attributes``."""
-        await self._call(
-            "UpdateContactAttributes",
-            InstanceId=instance_id,
-            InitialContactId=initial_contact_id,
-            Attributes=dict(attributes),
-        )
+        about = {
+            "InstanceId": instance_id,
+            "InitialContactId": initial_contact_id,
+            "Attributes": dict(attributes),
+        }
+        await self._call("UpdateContactAttributes", dict, about)
 
-    async def _call(self, call: str, **arguments: Any) -> Mapping[str, Any]:
+    async def _call(
+        self, call: str, read: Callable[[Mapping[str, Any]], T], about: Mapping[str, Any]
+    ) -> T:
         await self._quota.turn(call, self._patience_s)
+        method = getattr(self._connect, _METHODS[call])
         try:
-            answer: Mapping[str, Any] = await getattr(self._connect, _METHODS[call])(**arguments)
+            answer = await aws.asked(partial(method, **about), read)
         except aws.FAILURES as error:
             raise self._failed(call, error) from error
         self._quota.answered(call)
@@ -87,12 +92,33 @@ class Client:
     def _failed(self, call: str, error: BaseException) -> Busy | Refused:
         code = aws.code(error)
         self._called(call, code)
-        response = getattr(error, "response", {})
-        status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", SERVER_ERROR)
+        # What we may not even send (an id that is none) no other try can mend.
+        wrong = isinstance(error, ParamValidationError)
+        status = aws.status(error) or (BAD_REQUEST if wrong else SERVER_ERROR)
         if code in THROTTLED or status == TOO_MANY_REQUESTS or status >= SERVER_ERROR:
             self._quota.throttled(call)
             return Busy(f"{call} answered {code}")
         return Refused(f"{call} answered {code}")
+
+
+def _structure(name: str, answer: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A member that Connect's model says is a structure.
+
+    Raises:
+        TypeError: It is none.
+    """
+    found = answer[name]
+    if not isinstance(found, dict):
+        raise TypeError(name)
+    return found
+
+
+def _attributes(answer: Mapping[str, Any]) -> Mapping[str, str]:
+    return {str(name): str(value) for name, value in _structure("Attributes", answer).items()}
+
+
+def _name(structure: str, member: str, answer: Mapping[str, Any]) -> str:
+    return str(_structure(structure, answer).get(member) or "")
 
 
 _METHODS: Final = {

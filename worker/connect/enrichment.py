@@ -17,8 +17,9 @@ from pipelines.contact import Contact
 from pipelines.enrichment import Question, wanted
 from pipelines.pipeline import Pipeline
 from worker.connect.answers import Answers
-from worker.connect.errors import Busy, Refused
+from worker.connect.errors import ConnectError, Refused
 from worker.connect.protocol import Connect
+from worker.faults import Faults
 
 
 _log = structlog.get_logger(__name__)
@@ -44,6 +45,7 @@ class Enrichment:
         pipelines: What the contacts are for.
         patience_s: How long a contact may wait for answers (s).
         clock: Wall clock (s).
+        faults: Contains what one question may end in.
     """
 
     connect: Connect
@@ -51,6 +53,7 @@ class Enrichment:
     patience_s: float
     clock: Callable[[], float] = time.time
     monotonic: Callable[[], float] = time.monotonic
+    faults: Faults = field(default_factory=Faults)
     _names: Answers[Mapping[str, Any]] = field(init=False)
     _contacts: Answers[Mapping[str, Any]] = field(init=False)
 
@@ -72,15 +75,19 @@ class Enrichment:
             _log.info("connect.no_answer", contact_id=contact.id, patience_s=self.patience_s)
 
     async def _ask(self, contact: Contact, question: Question) -> None:
+        with self.faults.contained("enrichment", contact_id=contact.id):
+            await self._complete_with(contact, question)
+
+    async def _complete_with(self, contact: Contact, question: Question) -> None:
         kept = self._names if question.topic in ("agent", "queue") else self._contacts
         try:
             answer = await kept.get(question, partial(self._answer, question))
-        except Busy as error:
-            _log.info("connect.busy", contact_id=contact.id, reason=str(error))
-            return
         except Refused as error:
             _log.info("connect.refused", contact_id=contact.id, reason=str(error))
             answer = {}  # a fact too: it is not asked again
+        except ConnectError as error:
+            _log.info("connect.busy", contact_id=contact.id, reason=str(error))
+            return
         now = datetime.fromtimestamp(self.clock(), UTC).isoformat(timespec="milliseconds")
         fact = question.answered(contact, answer, now.replace("+00:00", "Z"))
         if fact is not None:

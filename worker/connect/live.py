@@ -9,16 +9,30 @@ from typing import Final
 from pipelines.contact import Contact
 from pipelines.view import view
 from pipelines.write import Kind, Write
-from worker.connect.errors import Busy
+from worker.connect.errors import Busy, ConnectError
 from worker.connect.protocol import Connect, Desktop, Opening
+from worker.faults import Faults
 
 
 #: How long one of these may take (s).
 LIVE_S: Final = 10.0
 
 
-async def perform(contact: Contact, write: Write, connect: Connect, desktop: Desktop) -> None:
+async def perform(
+    contact: Contact,
+    write: Write,
+    connect: Connect,
+    desktop: Desktop,
+    faults: Faults | None = None,
+) -> None:
     """Carry out one of ``pipelines.write.LIVE_ONLY``.
+
+    Args:
+        contact: The contact.
+        write: What to do.
+        connect: Takes attributes.
+        desktop: Opens pages.
+        faults: Counts the bugs that telling either of them ends in.
 
     Raises:
         ConnectError: It could not be done; no write to Dynamics depends on it.
@@ -32,6 +46,11 @@ async def perform(contact: Contact, write: Write, connect: Connect, desktop: Des
                 await desktop.open(_opening(contact, write))
     except TimeoutError:
         raise Busy(f"no answer in {LIVE_S} s") from None
+    except ConnectError:
+        raise
+    except Exception as error:  # the boundary: whatever it is, Dynamics gets what it should
+        fault = (faults or Faults()).note("desktop", error, contact_id=contact.id)
+        raise Busy(str(fault)) from error
 
 
 def _opening(contact: Contact, write: Write) -> Opening:

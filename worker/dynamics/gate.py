@@ -162,8 +162,9 @@ class Gate:
         else:
             self.succeeded(writes=writes, subject=subject)
         finally:
+            self.in_flight -= 1  # first: a slot comes free whatever else fails
             self.budget.took(self._clock() - started)
-            self._leave()
+            self._wake()
 
     def hint(self, slots: int) -> None:
         """Take ``x-ms-dop-hint``, the server's advice, as the maximum of all workers together."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 
+from html import escape
 from typing import Any, Literal
 
 from pipelines.entity import entity, is_party_list
@@ -57,7 +58,7 @@ def _note(write: Write) -> dict[str, Any]:
     lines = [f"{column}: {_readable(value)}" for column, value in sorted(write.columns.items())]
     return {
         "subject": "Came after the record was closed",
-        "notetext": "\n".join(lines),
+        "notetext": escape("\n".join(lines), quote=False),  # it is shown as HTML
         f"objectid_{entity(about).logical}@odata.bind": f"/{write.record}",
     }
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, TypeVar
 
 from botocore.exceptions import ClientError
 
@@ -21,6 +22,8 @@ from worker.leases.lease import Lease
 from worker.leases.position import Position
 from worker.leases.protocol import LeasesUnavailable, LeaseTable, Refused
 
+
+T = TypeVar("T")
 
 #: Longest wait for a new table; AWS takes some ten seconds.
 CREATION_S: Final = 120
@@ -98,30 +101,34 @@ class DynamoLeases:
         self._table = table
 
     async def scan(self) -> list[Lease]:
-        """See ``LeaseTable``."""
-        items: list[Item] = []
+        """See ``LeaseTable``.
+
+        One lease that cannot be read fails the scan: without it, a child of its shard might
+        be read too early (I3).
+        """
+        leases: list[Lease] = []
         request: dict[str, Any] = {"TableName": self._table, "ConsistentRead": True}
         while True:
-            page = await _usable(self._client.scan(**request))
-            items += page["Items"]
-            if "LastEvaluatedKey" not in page:
-                return [lease_from(item) for item in items if is_lease(item)]
-            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+            found, following = await _usable(partial(self._client.scan, **request), _page)
+            leases += found
+            if following is None:
+                return leases
+            request["ExclusiveStartKey"] = following
 
     async def get(self, key: str) -> Lease | None:
         """See ``LeaseTable``."""
-        answer = await _usable(
-            self._client.get_item(
-                TableName=self._table, Key={"leaseKey": text(key)}, ConsistentRead=True
-            )
-        )
-        item = answer.get("Item")
-        return lease_from(item) if item else None
+        request = {
+            "TableName": self._table,
+            "Key": {"leaseKey": text(key)},
+            "ConsistentRead": True,
+        }
+        return await _usable(partial(self._client.get_item, **request), _found)
 
     async def create(self, lease: Lease) -> bool:
         """See ``LeaseTable``."""
         return await _allowed(
-            self._client.put_item(
+            partial(
+                self._client.put_item,
                 TableName=self._table,
                 Item=item_of(lease),
                 ConditionExpression="attribute_not_exists(leaseKey)",
@@ -163,7 +170,8 @@ class DynamoLeases:
     async def set_children(self, key: str, children: Iterable[str]) -> None:
         """See ``LeaseTable``."""
         await _allowed(
-            self._client.update_item(
+            partial(
+                self._client.update_item,
                 TableName=self._table,
                 Key={"leaseKey": text(key)},
                 UpdateExpression="SET childShardIds = :children",
@@ -175,7 +183,8 @@ class DynamoLeases:
     async def delete(self, lease: Lease) -> bool:
         """See ``LeaseTable``."""
         return await _allowed(
-            self._client.delete_item(
+            partial(
+                self._client.delete_item,
                 TableName=self._table,
                 Key={"leaseKey": text(lease.key)},
                 ConditionExpression=_SAME,
@@ -187,33 +196,30 @@ class DynamoLeases:
         self, lease: Lease, update: str, condition: str, values: Item | None = None
     ) -> Lease | Refused:
         counters = {":counter": number(lease.counter), ":next": number(lease.counter + 1)}
-        try:
-            answer = await _usable(
-                self._client.update_item(
-                    TableName=self._table,
-                    Key={"leaseKey": text(lease.key)},
-                    UpdateExpression=update,
-                    ConditionExpression=condition,
-                    ExpressionAttributeValues={**counters, **(values or {})},
-                    ReturnValues="ALL_NEW",
-                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
-                )
-            )
-        except ClientError as failure:
-            return _refused(failure)
-        return lease_from(answer["Attributes"])
+        update_item = partial(
+            self._client.update_item,
+            TableName=self._table,
+            Key={"leaseKey": text(lease.key)},
+            UpdateExpression=update,
+            ConditionExpression=condition,
+            ExpressionAttributeValues={**counters, **(values or {})},
+            ReturnValues="ALL_NEW",
+            ReturnValuesOnConditionCheckFailure="ALL_OLD",
+        )
+        return await _usable(partial(_conditionally, update_item), _outcome)
 
 
-async def _usable(call: Awaitable[Any]) -> Any:
-    """A call's answer.
+async def _usable(call: Callable[[], Awaitable[Any]], read: Callable[[Any], T]) -> T:
+    """A call's answer, read.
 
     Raises:
         LeasesUnavailable: The same call may succeed later.
-        ClientError: The condition was not met, or the request is wrong.
+        ClientError: The condition was not met.
+        Exception: Another of ``aws.FAILURES``: the request is wrong.
     """
     try:
         async with asyncio.timeout(ANSWER_S):
-            return await call
+            return await aws.asked(call, read)
     except TimeoutError as failure:
         raise LeasesUnavailable("no answer") from failure
     except aws.FAILURES as failure:
@@ -222,10 +228,10 @@ async def _usable(call: Awaitable[Any]) -> Any:
         raise LeasesUnavailable(aws.code(failure)) from failure
 
 
-async def _allowed(call: Awaitable[Any]) -> bool:
+async def _allowed(call: Callable[[], Awaitable[Any]]) -> bool:
     """Whether a call's condition was met."""
     try:
-        await _usable(call)
+        await _usable(call, dict)
     except ClientError as failure:
         if aws.code(failure) != CONDITION_FAILED:
             raise
@@ -233,10 +239,36 @@ async def _allowed(call: Awaitable[Any]) -> bool:
     return True
 
 
-def _refused(failure: ClientError) -> Refused:
-    """A condition that was not met. Any other failure is raised again."""
-    if aws.code(failure) != CONDITION_FAILED:
-        raise failure
-    item = failure.response.get("Item")
-    retries = failure.response["ResponseMetadata"].get("RetryAttempts", 0)
-    return Refused(lease_from(item) if item else None, repeated=retries > 0)
+def _page(answer: Mapping[str, Any]) -> tuple[list[Lease], Item | None]:
+    """The leases of one page, and where the next one begins.
+
+    Raises:
+        ValueError: It counts other items than it has: leases must not seem to be gone.
+    """
+    if answer["Count"] != len(answer["Items"]):
+        raise ValueError("Count")
+    leases = [lease_from(item) for item in answer["Items"] if is_lease(item)]
+    return leases, answer.get("LastEvaluatedKey")
+
+
+def _found(answer: Mapping[str, Any]) -> Lease | None:
+    item = answer.get("Item")
+    return lease_from(item) if item else None
+
+
+async def _conditionally(update_item: Callable[[], Awaitable[Any]]) -> Mapping[str, Any]:
+    """What an update answers, or what it tells of the condition that was not met."""
+    try:
+        return dict(await update_item())
+    except ClientError as failure:
+        if aws.code(failure) != CONDITION_FAILED:
+            raise
+        return {"refused": failure.response}
+
+
+def _outcome(answer: Mapping[str, Any]) -> Lease | Refused:
+    if "refused" not in answer:
+        return lease_from(answer["Attributes"])
+    refused = answer["refused"]
+    retries = refused["ResponseMetadata"].get("RetryAttempts", 0)
+    return Refused(_found(refused), repeated=retries > 0)

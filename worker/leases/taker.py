@@ -6,6 +6,7 @@ import asyncio
 
 from collections.abc import Callable, Sequence
 
+from worker.faults import Faults
 from worker.leases.choice import Choice, Situation, choose, next_lapse
 from worker.leases.lease import Lease
 from worker.leases.protocol import LeasesUnavailable, LeaseTable, Refused
@@ -30,6 +31,7 @@ class Taker:
         period_s: Seconds between rounds.
         clock: Time and chance.
         report: Told the code of every failed try.
+        faults: Contains what taking one lease may end in.
 
     Attributes:
         held: What this worker holds, by key. Who ends a tenure removes it.
@@ -45,6 +47,7 @@ class Taker:
         period_s: float,
         clock: Clock,
         report: Callable[[str], None],
+        faults: Faults | None = None,
     ) -> None:
         self.held: dict[str, Tenure] = {}
         self.wait_s = 0.0
@@ -54,6 +57,7 @@ class Taker:
         self._period_s = period_s
         self._clock = clock
         self._report = report
+        self._faults = faults or Faults()
         self._watch = Watch()
 
     async def round(self) -> list[Tenure]:
@@ -69,7 +73,7 @@ class Taker:
         )
         wanted = [*choice.free, *await self._still_to_steal(choice)]
         async with asyncio.TaskGroup() as tasks:
-            taking = [tasks.create_task(self._take(lease)) for lease in wanted]
+            taking = [tasks.create_task(self._try_to_take(lease)) for lease in wanted]
         return [tenure for task in taking if (tenure := task.result())]
 
     def _situation(self, leases: Sequence[Lease]) -> Situation:
@@ -89,6 +93,12 @@ class Taker:
         ):
             return []
         return [current]
+
+    async def _try_to_take(self, lease: Lease) -> Tenure | None:
+        """Take one lease: a bug costs it alone, and what was taken besides is known."""
+        with self._faults.contained("shard", shard=lease.key):
+            return await self._take(lease)
+        return None
 
     async def _take(self, lease: Lease) -> Tenure | None:
         since = self._clock.monotonic()

@@ -6,13 +6,16 @@ import asyncio
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, Protocol, TypedDict, TypeVar
 
 import structlog
 
+from worker import aws
+from worker.faults import Faults
 from worker.pace import Clock
 from worker.sources.budget import Budget
-from worker.sources.insist import ignore, insist
+from worker.sources.insist import ignore, insist, stoppable
 from worker.sources.shards import Shard, from_listing
 from worker.telemetry.health import connected
 
@@ -50,6 +53,7 @@ class Reading(TypedDict, total=False):
     clock: Clock
     on_lag: Callable[[str, str, int], None]
     on_trouble: Callable[[str, str, str], None]
+    faults: Faults
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,7 @@ class Feed:
         clock: Time and chance.
         on_lag: Told (stream, shard, ms behind the newest record) at each read.
         on_trouble: Told (stream, shard or "", code) of every failed try.
+        faults: Contains what one reader may end in.
     """
 
     client: Kinesis
@@ -77,6 +82,7 @@ class Feed:
     clock: Clock = field(default_factory=Clock)
     on_lag: Callable[[str, str, int], None] = ignore
     on_trouble: Callable[[str, str, str], None] = ignore
+    faults: Faults = field(default_factory=Faults)
 
     @property
     def name(self) -> str:
@@ -98,9 +104,8 @@ class Feed:
         shards: list[Shard] = []
         request = {**self.target, **chosen}
         while True:
-            page = await self.client.list_shards(**request)
-            shards += map(from_listing, page["Shards"])
-            token = page.get("NextToken")
+            found, token = await aws.asked(partial(self.client.list_shards, **request), _listed)
+            shards += found
             if not token:
                 connected()
                 return shards
@@ -111,7 +116,23 @@ class Feed:
         """Repeat a call that is no shard's in particular; see ``insist``."""
         return await insist(call, stop=stop, clock=self.clock, report=self.report)
 
+    async def again(
+        self,
+        boundary: str,
+        loop: Callable[[], Awaitable[None]],
+        stop: asyncio.Event,
+        shard: str = "",
+    ) -> None:
+        """Begin a loop anew after each bug it ends in, until it returns; it must heed ``stop``."""
+        clock = stoppable(self.clock, stop)
+        await self.faults.again(boundary, loop, clock, stream=self.name, shard=shard)
+
     def report(self, code: str, shard: str = "") -> None:
         """Say that a try failed."""
         log.warning("kinesis.trouble", stream=self.stream, shard=shard, code=code)
         self.on_trouble(self.stream, shard, code)
+
+
+def _listed(answer: Mapping[str, Any]) -> tuple[list[Shard], str | None]:
+    """The shards on one page of a listing, and the token of the next one."""
+    return [from_listing(listed) for listed in answer["Shards"]], answer.get("NextToken")

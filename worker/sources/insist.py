@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import TypeVar
 
 from worker import aws
@@ -18,6 +19,15 @@ T = TypeVar("T")
 
 def ignore(*_: object) -> None:
     """Take any report and do nothing: the default where nobody listens."""
+
+
+def stoppable(clock: Clock, stop: asyncio.Event) -> Clock:
+    """The same clock, whose sleeps end at ``stop``."""
+
+    async def sleep(seconds: float) -> None:
+        await unless(stop, clock.sleep(seconds))
+
+    return replace(clock, sleep=sleep)
 
 
 async def insist(
@@ -36,19 +46,17 @@ async def insist(
         What the call returned; None if it failed and ``stop`` is set.
 
     Raises:
-        Exception: Anything that another try cannot mend.
+        Exception: Anything that another try cannot mend; a refusal of AWS is reported before.
     """
     backoff = Backoff(clock.chance)
     while True:
         beat()
         try:
             return await call()
-        except StoreUnavailable as failure:
+        except (StoreUnavailable, *aws.FAILURES) as failure:
             report(aws.code(failure))
-        except aws.FAILURES as failure:
-            if not aws.may_pass(failure):
+            if not isinstance(failure, StoreUnavailable) and not aws.may_pass(failure):
                 raise
-            report(aws.code(failure))
         await unless(stop, clock.sleep(backoff.failed()))
         if stop.is_set():
             return None

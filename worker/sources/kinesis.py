@@ -74,26 +74,39 @@ class KinesisStream:
         """Read until ``stop`` is set; the batches in hand are then finished and acknowledged.
 
         Raises:
-            ConfigError: ``start`` cannot be understood.
-            ExceptionGroup: A shard's reader failed for good (``handle`` raised, or AWS refuses a
-                request as wrong); all others are cancelled, their work in hand not acknowledged.
+            ConfigError: ``start`` cannot be understood, or AWS cannot be used as it is set up.
         """
         async with self._connect() as client:
             feed = Feed(client, self._stream, **self._reading)
             start = fixed_start(self._start, feed.clock.wall())
-            kept = await feed.insist(
-                lambda: remembered_start(self._checkpoints, self._stream, start), stop
-            )
-            if kept is None:
-                return
-            begin = begin_at_start(kept)
             async with asyncio.TaskGroup() as tasks:
-                while not stop.is_set():
-                    self._ended.clear()
-                    for reader in await self._new_readers(feed, begin, stop):
-                        self._readers[reader.shard] = reader
-                        tasks.create_task(self._read(feed, reader, handle, stop))
-                    await unless(stop, self._rest(feed))
+
+                async def look() -> None:
+                    await self._look(feed, start, tasks, handle, stop)
+
+                await feed.again("source", look, stop)
+
+    async def _look(
+        self,
+        feed: Feed,
+        start: str,
+        tasks: asyncio.TaskGroup,
+        handle: Handle,
+        stop: asyncio.Event,
+    ) -> None:
+        """Find shards and have each read, until ``stop`` is set."""
+        kept = await feed.insist(
+            lambda: remembered_start(self._checkpoints, self._stream, start), stop
+        )
+        if kept is None:
+            return
+        begin = begin_at_start(kept)
+        while not stop.is_set():
+            self._ended.clear()
+            for reader in await self._new_readers(feed, begin, stop):
+                self._readers[reader.shard] = reader
+                tasks.create_task(self._read(feed, reader, handle, stop))
+            await unless(stop, self._rest(feed))
 
     async def _rest(self, feed: Feed) -> None:
         """Until a shard has ended, or it is time to look for new ones."""
@@ -132,11 +145,14 @@ class KinesisStream:
     ) -> None:
         """Run a reader, and look for new shards when it is over."""
         log.info("kinesis.shard_begun", stream=self._stream, shard=reader.shard)
-        await reader.run(handle, stop)
+        try:
+            with feed.faults.contained("shard", stream=feed.name, shard=reader.shard):
+                await reader.run(handle, stop)
+                if not stop.is_set():
+                    feed.on_lag(self._stream, reader.shard, 0)  # there is nothing to lag behind
+        finally:
+            del self._readers[reader.shard]
+            if reader.over:
+                self._finished.add(reader.shard)
+            self._ended.set()
         log.info("kinesis.shard_left", stream=self._stream, shard=reader.shard, over=reader.over)
-        del self._readers[reader.shard]
-        if reader.over:
-            self._finished.add(reader.shard)
-        if not stop.is_set():
-            feed.on_lag(self._stream, reader.shard, 0)  # there is nothing left to lag behind
-        self._ended.set()

@@ -15,6 +15,7 @@ import asyncio
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from typing import Final, Unpack
 
 import structlog
@@ -126,17 +127,18 @@ class LeasedStream:
         """Read until ``stop`` is set; batches in hand are then finished and the leases released.
 
         Raises:
-            ConfigError: ``start`` cannot be understood.
-            ExceptionGroup: A shard's reader failed for good (``handle`` raised, or AWS refuses a
-                request as wrong); all others are cancelled, their leases lapse.
+            ConfigError: ``start`` cannot be understood, or AWS cannot be used as it is set up.
         """
         async with self._connect() as client, self._leases() as table:
             feed = Feed(client, self._stream, **self._reading)
             start = fixed_start(self._start, feed.clock.wall())
-            kept = await feed.insist(
-                lambda: remembered_start(self._memory, self._stream, start), stop
-            )
-            if kept is not None:
+            kept: list[str] = []
+
+            async def remember() -> None:
+                kept.append(await remembered_start(self._memory, self._stream, start))
+
+            await feed.again("source", partial(feed.insist, remember, stop), stop)
+            if kept:
                 taker = Taker(
                     table,
                     self._worker,
@@ -144,8 +146,9 @@ class LeasedStream:
                     period_s=self._take_s,
                     clock=feed.clock,
                     report=feed.report,
+                    faults=feed.faults,
                 )
-                await _Share(feed, table, taker, kept, self._on_lease).run(handle, stop)
+                await _Share(feed, table, taker, kept[0], self._on_lease).run(handle, stop)
 
 
 class _Share:
@@ -171,17 +174,21 @@ class _Share:
     async def run(self, handle: Handle, stop: asyncio.Event) -> None:
         """See ``LeasedStream.run``."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._sync(stop))
-            while not stop.is_set():
-                self._news.clear()
-                # Not cut short by ``stop``: what was taken must be known, to be released.
-                for tenure in await self._feed.insist(self._taker.round, stop) or ():
-                    tasks.create_task(self._hold(tenure, handle))
-                for reader in self._readers.values():
-                    reader.report_stall()
-                await unless(stop, self._rest())
+            tasks.create_task(self._feed.again("source", lambda: self._sync(stop), stop))
+            await self._feed.again("source", lambda: self._take(tasks, handle, stop), stop)
             for tenure in self._taker.held.values():
                 tenure.leave.set()
+
+    async def _take(self, tasks: asyncio.TaskGroup, handle: Handle, stop: asyncio.Event) -> None:
+        """Take leases and have their shards read, until ``stop`` is set."""
+        while not stop.is_set():
+            self._news.clear()
+            # Not cut short by ``stop``: what was taken must be known, to be released.
+            for tenure in await self._feed.insist(self._taker.round, stop) or ():
+                tasks.create_task(self._hold(tenure, handle))
+            for reader in self._readers.values():
+                reader.report_stall()
+            await unless(stop, self._rest())
 
     async def _rest(self) -> None:
         """Until there is news of the leases, or it is time to look at them."""
@@ -199,17 +206,26 @@ class _Share:
             await unless(stop, self._clock.sleep(SYNC_S * (1 + self._clock.chance()) / 2))
 
     async def _hold(self, tenure: Tenure, handle: Handle) -> None:
-        """Read a shard and renew its lease side by side, until either is over."""
+        """Read a shard and renew its lease side by side, until either is over.
+
+        The boundary of one shard: a bug costs its lease at the worst, which is then taken anew.
+        """
         shard = tenure.lease.key
-        self._tell(shard, "taken")
-        async with asyncio.TaskGroup() as tasks:
-            keeping = tasks.create_task(tenure.keep())
-            await unless(tenure.lost, self._read(tenure, handle))
-            keeping.cancel()
-        del self._taker.held[shard]
-        self._tell(shard, "over" if tenure.lease.over else tenure.how or "left")
-        self._feed.on_lag(self._feed.stream, shard, 0)  # the lag is another worker's now
-        self._news.set()
+        try:
+            with self._feed.faults.contained("shard", stream=self._feed.name, shard=shard):
+                self._tell(shard, "taken")
+                async with asyncio.TaskGroup() as tasks:
+                    keeping = tasks.create_task(self._keep(tenure))
+                    await unless(tenure.lost, self._read(tenure, handle))
+                    keeping.cancel()
+                self._tell(shard, "over" if tenure.lease.over else tenure.how or "left")
+                self._feed.on_lag(self._feed.stream, shard, 0)  # the lag is another worker's now
+        finally:
+            del self._taker.held[shard]
+            self._news.set()
+
+    async def _keep(self, tenure: Tenure) -> None:
+        await self._feed.again("shard", tenure.keep, tenure.lost, tenure.lease.key)
 
     async def _read(self, tenure: Tenure, handle: Handle) -> None:
         async def fenced(batch: Sequence[Message]) -> None:

@@ -40,11 +40,20 @@ class Page:
 
 
 def page_of(answer: Mapping[str, Any]) -> Page:
-    """An answer of GetRecords; a null or absent NextShardIterator is the shard's end."""
+    """An answer of GetRecords; a null or absent NextShardIterator is the shard's end.
+
+    As an end cannot be taken back, an answer must say how far behind it is, as all of AWS's do.
+
+    Raises:
+        Exception: It is none; see ``worker.aws.asked``.
+    """
     return Page(
-        [Record(int(record["SequenceNumber"]), record["Data"]) for record in answer["Records"]],
+        [
+            Record(int(record["SequenceNumber"]), bytes(record["Data"]))
+            for record in answer["Records"]
+        ],
         answer.get("NextShardIterator"),
-        answer.get("MillisBehindLatest", 0),
+        int(answer["MillisBehindLatest"]),
         [from_parent(child) for child in answer.get("ChildShards") or ()],
     )
 

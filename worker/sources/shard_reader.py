@@ -93,13 +93,17 @@ class ShardReader:
     async def run(self, handle: Handle, stop: asyncio.Event) -> None:
         """Read until the end, or until ``stop`` is set and the batch in hand is acknowledged.
 
+        The boundary of one shard: a bug, and a refusal by AWS that waiting cannot mend, begin it
+        again after the last record done, after growing pauses.
+
         Raises:
-            Exception: What ``handle`` raised, or a refusal by AWS that waiting cannot mend.
+            WorkerError: ``handle`` or the bookmark raised one that does not pass.
         """
         with apart(self.shard):
-            await self._run(handle, stop)
+            await self._feed.again("shard", lambda: self._run(handle, stop), stop, self.shard)
 
     async def _run(self, handle: Handle, stop: asyncio.Event) -> None:
+        self._iterator = None
         while self.listed and not self.over and not stop.is_set():
             begun = self._clock.monotonic()
             rest()  # whoever holds the room we may have to wait for is watched too
@@ -122,8 +126,10 @@ class ShardReader:
     def report_stall(self) -> None:
         """Let the lag grow while nothing is read, so that a stuck shard shows."""
         silent_s = self._clock.monotonic() - self._read_at
-        if silent_s > STALL_S:
-            self._feed.on_lag(self._feed.stream, self.shard, self._lag_ms + int(silent_s * 1000))
+        lag_ms = self._lag_ms + int(silent_s * 1000)
+        with self._feed.faults.contained("shard", stream=self._feed.name, shard=self.shard):
+            if silent_s > STALL_S:
+                self._feed.on_lag(self._feed.stream, self.shard, lag_ms)
 
     def _estimate(self) -> int:
         """Bytes to set aside for the next answer: small if caught up, else the largest there is."""
@@ -132,10 +138,13 @@ class ShardReader:
     async def _read(self) -> Page:
         if self._iterator is None:
             self._iterator = await self._obtain_iterator()
-        answer = await self._feed.client.get_records(
-            ShardIterator=self._iterator, Limit=self._feed.limit, **self._feed.arn
+        client, iterator = self._feed.client, self._iterator
+        page = await aws.asked(
+            lambda: client.get_records(
+                ShardIterator=iterator, Limit=self._feed.limit, **self._feed.arn
+            ),
+            page_of,
         )
-        page = page_of(answer)
         self._backoff.succeeded()
         self._note_lag(page)
         return page
@@ -147,10 +156,11 @@ class ShardReader:
             begin = self._begin
         else:
             begin = begin_at_horizon() if self._trimmed else begin_at(self._done)
-        answer = await self._feed.client.get_shard_iterator(
-            **self._feed.target, ShardId=self.shard, **begin
+        client, target = self._feed.client, self._feed.target
+        return await aws.asked(
+            lambda: client.get_shard_iterator(**target, ShardId=self.shard, **begin),
+            lambda answer: str(answer["ShardIterator"]),
         )
-        return str(answer["ShardIterator"])
 
     def _note_lag(self, page: Page) -> None:
         self._read_at = self._clock.monotonic()
@@ -167,9 +177,9 @@ class ShardReader:
             return READ_SPACING_S
         if code == INVALID and self._iterator is None:
             return self._refused(failure)
+        self._report(code)
         if not aws.may_pass(failure):
             raise failure
-        self._report(code)
         return self._backoff.failed()
 
     def _refused(self, failure: Exception) -> float:
@@ -178,10 +188,10 @@ class ShardReader:
             self._trimmed = True
             self._report_trimmed()
             return READ_SPACING_S
+        self._report(INVALID)
         if self._done is None and "Timestamp" in self._begin:
             # "The timestampInMillis parameter cannot be greater than the currentTimestampInMillis":
             # our clock is ahead of AWS's, which passes.
-            self._report(INVALID)
             return self._backoff.failed()
         raise failure
 
@@ -191,9 +201,12 @@ class ShardReader:
         for batch in slices(self._new(page), SLICE_COUNT, self._feed.slice_bytes):
             if stop.is_set():
                 return
-            await handle([self._message(record) for record in batch])
-            self._done, self._partly = batch[-1].sequence, False
-            await self._keep(partial(self._bookmark.move, self._done), stop)
+            if not await self._keep(partial(handle, [self._message(r) for r in batch]), stop):
+                return
+            last = batch[-1].sequence
+            if not await self._keep(partial(self._bookmark.move, last), stop):
+                return
+            self._done, self._partly = last, False
         self._iterator = page.following
         if page.following is None:
             self.over = await self._keep(partial(self._bookmark.end, page.children), stop)
@@ -215,7 +228,7 @@ class ShardReader:
         return Message(record.data, f"kinesis:{self._feed.name}/{self.shard}/{record.sequence}")
 
     async def _keep(self, write: Callable[[], Awaitable[None]], stop: asyncio.Event) -> bool:
-        """Keep the place; False if that failed until ``stop``."""
+        """Have a batch or the place kept; False if that failed until ``stop``."""
 
         async def done() -> bool:
             await write()

@@ -6,8 +6,9 @@ is therefore known by its id, held once, and deleted with the newest receipt han
 What ``handle`` raises: it is not expected to, quarantining what cannot be used. If it does, the
 messages are made visible again after a back-off that grows with their receive count, so that the
 queue's dead-letter policy can count. ``StoreUnavailable`` is reported and the receiver goes on,
-since the next try may succeed; anything else is a bug and ends ``run``. On cancellation nothing is
-released: the messages come back when their visibility runs out.
+since the next try may succeed. Anything else is a bug: it is counted, and the messages are handed
+on one by one, so that it costs only those that meet it. On cancellation nothing is released: the
+messages come back when their visibility runs out.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ import structlog
 
 from worker import aws
 from worker.errors import StoreUnavailable
+from worker.faults import Faults
 from worker.pace import Backoff, Clock, alongside, unless
-from worker.sources.insist import ignore, insist
+from worker.sources.insist import ignore, insist, stoppable
 from worker.sources.protocol import Handle, Message
 from worker.telemetry.health import connected
 
@@ -95,6 +97,7 @@ class SqsQueue:
             an extension; extended every third of it while ``handle`` works.
         clock: Time and chance.
         on_trouble: Told (queue's name, code) of every failed try.
+        faults: Contains what one message or receiver may end in.
     """
 
     def __init__(
@@ -106,6 +109,7 @@ class SqsQueue:
         visibility_s: int = 120,
         clock: Clock | None = None,
         on_trouble: Callable[[str, str], None] = ignore,
+        faults: Faults | None = None,
     ) -> None:
         self.name = queue_url.rpartition("/")[2]
         self._connect = connect
@@ -114,23 +118,26 @@ class SqsQueue:
         self._visibility_s = visibility_s
         self._clock = clock or Clock()
         self._on_trouble = on_trouble
+        self._faults = faults or Faults()
         self._in_hand: dict[str, Held] = {}
 
     async def run(self, handle: Handle, stop: asyncio.Event) -> None:
         """Receive until ``stop`` is set; the batches in hand are then finished and deleted.
 
         Raises:
-            ExceptionGroup: ``handle`` raised (see the module), or SQS refuses a request as wrong.
+            ConfigError: AWS cannot be used as it is set up.
         """
+        clock = stoppable(self._clock, stop)
         async with self._connect() as client, asyncio.TaskGroup() as tasks:
+            receive = partial(self._receive_on, client, handle, stop)
             for _ in range(self._receivers):
-                tasks.create_task(self._receive_on(client, handle, stop))
+                tasks.create_task(self._faults.again("source", receive, clock, queue=self.name))
 
     async def _receive_on(self, client: Sqs, handle: Handle, stop: asyncio.Event) -> None:
         backoff = Backoff(self._clock.chance)
         while not stop.is_set():
             answer = await self._insist(lambda: unless(stop, self._receive(client)), stop)
-            batch = self._hold(answer.get("Messages", ())) if answer else []
+            batch = self._hold(answer or ())
             if stop.is_set():
                 await self._hide(client, batch, lambda _: 0)
                 self._let_go(batch)
@@ -140,22 +147,34 @@ class SqsQueue:
                 else:  # slowly, or an outage of the store would drive all into the dead letters
                     await unless(stop, self._clock.sleep(backoff.failed()))
 
-    async def _receive(self, client: Sqs) -> dict[str, Any]:
-        answer = await client.receive_message(
-            QueueUrl=self._url,
-            MaxNumberOfMessages=BATCH,
-            WaitTimeSeconds=LONG_POLL_S,
-            VisibilityTimeout=self._visibility_s,
-            MessageSystemAttributeNames=["ApproximateReceiveCount"],
-        )
+    async def _receive(self, client: Sqs) -> list[Held]:
+        request: dict[str, Any] = {
+            "QueueUrl": self._url,
+            "MaxNumberOfMessages": BATCH,
+            "WaitTimeSeconds": LONG_POLL_S,
+            "VisibilityTimeout": self._visibility_s,
+            "MessageSystemAttributeNames": ["ApproximateReceiveCount"],
+        }
+        received = await aws.asked(partial(client.receive_message, **request), self._received)
         connected()
-        return answer
+        return received
 
-    def _hold(self, received: Iterable[dict[str, Any]]) -> list[Held]:
+    def _received(self, answer: dict[str, Any]) -> list[Held]:
+        return [self._held(message) for message in answer.get("Messages") or ()]
+
+    def _held(self, message: dict[str, Any]) -> Held:
+        return Held(
+            id=str(message["MessageId"]),
+            receipt=str(message["ReceiptHandle"]),
+            received_at=self._clock.monotonic(),
+            count=int(message.get("Attributes", {}).get("ApproximateReceiveCount", 1)),
+            body=message["Body"].encode(errors="surrogatepass"),  # for the decoder to refuse
+        )
+
+    def _hold(self, received: Iterable[Held]) -> list[Held]:
         """Take what is new in hand; of what is there already, keep the newer receipt handle."""
         new = []
-        for message in received:
-            held = self._held(message)
+        for held in received:
             known = self._in_hand.get(held.id)
             if known:
                 known.receipt, known.received_at = held.receipt, held.received_at
@@ -164,15 +183,6 @@ class SqsQueue:
                 new.append(held)
         return new
 
-    def _held(self, message: dict[str, Any]) -> Held:
-        return Held(
-            id=message["MessageId"],
-            receipt=message["ReceiptHandle"],
-            received_at=self._clock.monotonic(),
-            count=int(message.get("Attributes", {}).get("ApproximateReceiveCount", 1)),
-            body=message["Body"].encode(),
-        )
-
     def _let_go(self, batch: Sequence[Held]) -> None:
         for held in batch:
             del self._in_hand[held.id]
@@ -180,22 +190,33 @@ class SqsQueue:
     async def _work_on(
         self, client: Sqs, batch: list[Held], handle: Handle, stop: asyncio.Event
     ) -> bool:
-        """Handle and delete a batch; False if the store could not be used."""
+        """Handle and delete a batch; False if none of it could be handled."""
+        done: list[Held] = []
         try:
-            async with alongside(self._keep_hidden(client, batch)):
-                await handle([self._message(held) for held in batch])
-                await self._delete(client, batch, stop)
-        except StoreUnavailable as failure:
-            self._report(aws.code(failure))
-            await self._hide(client, batch, release_after_s)
-            return False
-        except Exception:
-            await self._hide(client, batch, release_after_s)
-            raise
-        else:
-            return True
+            try:
+                async with alongside(self._keep_hidden(client, batch)):
+                    done = await self._handled(batch, handle)
+                    await self._delete(client, done, stop)
+            except StoreUnavailable as failure:
+                self._report(aws.code(failure))
+            await self._hide(client, [held for held in batch if held not in done], release_after_s)
         finally:
             self._let_go(batch)
+        return bool(done)
+
+    async def _handled(self, batch: list[Held], handle: Handle) -> list[Held]:
+        """Those that could be handled: all, or if a bug is met, what it leaves one by one.
+
+        Raises:
+            StoreUnavailable: ``handle`` did; nothing of the batch counts as handled.
+        """
+        where = batch[0].id if len(batch) == 1 else ""
+        with self._faults.contained("source", queue=self.name, message=where):
+            await handle([self._message(held) for held in batch])
+            return batch
+        if len(batch) == 1:
+            return []
+        return [held for one in batch for held in await self._handled([one], handle)]
 
     def _message(self, held: Held) -> Message:
         return Message(held.body, f"sqs:{self.name}/{held.id}")
@@ -223,35 +244,33 @@ class SqsQueue:
             {"Id": str(n), "ReceiptHandle": held.receipt, "VisibilityTimeout": seconds(held)}
             for n, held in enumerate(batch)
         ]
+        hide = partial(client.change_message_visibility_batch, QueueUrl=self._url, Entries=entries)
         try:
-            answer = await client.change_message_visibility_batch(
-                QueueUrl=self._url, Entries=entries
-            )
+            await aws.asked(hide, self._failed)
         except aws.FAILURES as failure:
             self._report(aws.code(failure))
-        else:
-            self._failed(answer)
 
     async def _delete(self, client: Sqs, batch: list[Held], stop: asyncio.Event) -> None:
         """Delete the messages; those that SQS could not, again with their newest receipts."""
         backoff = Backoff(self._clock.chance)
         for _ in range(DELETE_TRIES):
-            answer = await self._insist(partial(self._delete_once, client, batch), stop)
-            batch = [batch[int(n)] for n in self._failed(answer)] if answer else []
+            batch = await self._insist(partial(self._delete_once, client, batch), stop) or []
             if not batch:
                 return
             await unless(stop, self._clock.sleep(backoff.failed()))
 
-    async def _delete_once(self, client: Sqs, batch: list[Held]) -> dict[str, Any]:
+    async def _delete_once(self, client: Sqs, batch: list[Held]) -> list[Held]:
+        """Delete the messages; those worth another try."""
         entries = [{"Id": str(n), "ReceiptHandle": held.receipt} for n, held in enumerate(batch)]
-        return await client.delete_message_batch(QueueUrl=self._url, Entries=entries)
+        delete = partial(client.delete_message_batch, QueueUrl=self._url, Entries=entries)
+        return await aws.asked(delete, lambda answer: [batch[n] for n in self._failed(answer)])
 
-    def _failed(self, answer: dict[str, Any]) -> list[str]:
-        """Report the failed entries of a batch answer; the ids of those worth another try."""
-        failed = answer.get("Failed", [])
-        for entry in failed:
-            self._report(entry["Code"])
-        return [entry["Id"] for entry in failed if entry["Code"] not in STALE]
+    def _failed(self, answer: dict[str, Any]) -> list[int]:
+        """Report the failed entries of a batch answer; the numbers of those worth another try."""
+        failed = [(int(entry["Id"]), str(entry["Code"])) for entry in answer.get("Failed") or ()]
+        for _, code in failed:
+            self._report(code)
+        return [number for number, code in failed if code not in STALE]
 
     async def _insist(self, call: Callable[[], Awaitable[T]], stop: asyncio.Event) -> T | None:
         return await insist(call, stop=stop, clock=self._clock, report=self._report)

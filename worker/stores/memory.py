@@ -116,12 +116,14 @@ class MemoryStore:
         entry.version = row.version
         return Saved.SAVED
 
-    def _put(self, key: str, row: _Row) -> None:
-        self._rows[key] = row
-        if row.due_at is None:
-            self._owed.pop(key, None)
-        else:
-            self._owed[key] = (row.due_at, row)
+    def _put(self, key: str, row: _Row | None) -> None:
+        """Keep a row, or none; and what is owed, in step with it."""
+        self._rows.pop(key, None)
+        self._owed.pop(key, None)
+        if row is not None:
+            self._rows[key] = row
+            if row.due_at is not None:
+                self._owed[key] = (row.due_at, row)
 
     async def put_back(
         self, contact_id: str, version: int, due_at: float | None, fault: FaultNote | None
@@ -185,15 +187,14 @@ class MemoryStore:
         )
         gone = heapq.nsmallest(limit, expired)
         for _, key in gone:
-            del self._rows[key]
+            self._put(key, None)
         return len(gone)
 
     async def forget(self, contact_ids: Sequence[str]) -> None:
         """See ``ContactStore``."""
         for key in contact_ids:
             self._remembered[tombstone(key)] = ""
-            self._rows.pop(key, None)
-            self._owed.pop(key, None)
+            self._put(key, None)
 
     async def scrub(self) -> None:
         """See ``ContactStore``. What was removed is gone."""

@@ -19,6 +19,7 @@ from pipelines.loader import load
 from pipelines.pipeline import Pipeline
 from pipelines.plan import Terms
 from worker.definitions import find
+from worker.dynamics.client import subject_of
 from worker.dynamics.gate import Gate
 from worker.dynamics.memory import MemoryDynamics, Record
 from worker.dynamics.protocol import Answer, Request
@@ -115,6 +116,7 @@ class Site:
     Attributes:
         sent_at: Every request with when (s) it left.
         troubles: The codes of failed calls to the stream.
+        gates: The gate of each worker that ran.
     """
 
     stream: Stream = field(default_factory=Stream)
@@ -127,6 +129,7 @@ class Site:
     tally: Tally = field(default_factory=Tally)
     sent_at: list[tuple[float, Request]] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
+    gates: list[Gate] = field(default_factory=list)
 
     async def run(
         self,
@@ -138,6 +141,7 @@ class Site:
         stop = asyncio.Event()
         asyncio.get_running_loop().call_later(seconds, stop.set)
         gate = Gate(clock=asyncio.get_running_loop().time, random=lambda: 0.5)
+        self.gates.append(gate)
         push = self._push(gate)
         ingest = Ingest(self.store, clock=wall, news=push.news, tally=self.tally)
         async with asyncio.TaskGroup() as group:
@@ -201,7 +205,8 @@ class Behind:
     site: Site
 
     async def send(self, request: Request, *, timeout_s: float) -> Answer:
-        async with self.gate.slot(writes=request.method != "GET"):
+        writes, subject = request.method != "GET", subject_of(request)
+        async with self.gate.slot(writes=writes, subject=subject):
             self.site.sent_at.append((wall() - BEGINNING, request))
             return await self.site.dynamics.send(request, timeout_s=timeout_s)
 

@@ -23,6 +23,7 @@ from worker.connect.enrichment import Enrichment
 from worker.connect.memory import MemoryConnect, MemoryDesktop
 from worker.connect.protocol import Connect
 from worker.definitions import find
+from worker.dynamics.client import subject_of
 from worker.dynamics.gate import Gate
 from worker.dynamics.memory import MemoryDynamics, Record
 from worker.dynamics.protocol import Answer, Request
@@ -153,7 +154,8 @@ class Rig:
 
     async def send(self, request: Request, *, timeout_s: float) -> Answer:
         """Dynamics behind the gate, as the client has it, without its repeats."""
-        async with self.gate.slot(writes=request.method != "GET"):
+        writes, subject = request.method != "GET", subject_of(request)
+        async with self.gate.slot(writes=writes, subject=subject):
             return await self.dynamics.send(request, timeout_s=timeout_s)
 
     async def user_id(self) -> str:

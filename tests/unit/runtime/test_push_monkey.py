@@ -140,7 +140,7 @@ class Monkey:
             finally:
                 sys.setprofile(None)
 
-        Push._guarded = guarded  # type: ignore[method-assign]
+        Push._guarded = guarded  # type: ignore[assignment,method-assign]
         try:
             yield
         finally:
@@ -202,10 +202,17 @@ def each_always(spots: list[Spot]) -> list[tuple[Spot, Exception, bool]]:
     return list(zip(spots, cycle(KINDS[::-1]), cycle((True, True, False)), strict=False))
 
 
+SLOW = [pytest.mark.judge, LONG]
+
+
 @pytest.mark.parametrize(
-    "chosen", [each_once, pytest.param(each_always, marks=[pytest.mark.judge, LONG])]
+    ("pipeline_name", "chosen"),
+    [
+        pytest.param("timeline", each_once, marks=LONG),
+        pytest.param("timeline", each_always, marks=SLOW),
+        pytest.param("phonecall", each_always, marks=SLOW),
+    ],
 )
-@pytest.mark.parametrize("pipeline_name", ["phonecall", "timeline"])
 def test_whatever_raises_in_one_contacts_round_the_others_are_written_and_it_comes_right(
     make_rig: Callable[..., Rig],
     calls: Callable[[int], list[Call]],

@@ -82,12 +82,12 @@ def test_a_lookup_never_reads_a_whole_table(url: str, sent: str) -> None:
 
 
 def test_a_note_tells_the_columns_line_by_line_on_the_record() -> None:
-    columns = {"subject": "Ünï", "actualdurationminutes": 3, "description": None}
+    columns = {"subject": "Ünï <b>&", "actualdurationminutes": 3, "description": None}
     request = request_for(write(Kind.NOTE, entity="annotations", key="note", columns=columns))
     assert (request.method, request.path) == ("POST", "annotations")
     assert request.body == {
         "annotationid": "note",
         "subject": "Came after the record was closed",
-        "notetext": "actualdurationminutes: 3\ndescription: null\nsubject: Ünï",
+        "notetext": "actualdurationminutes: 3\ndescription: null\nsubject: Ünï &lt;b&gt;&amp;",
         "objectid_phonecall@odata.bind": f"/phonecalls({KEY})",
     }

@@ -136,7 +136,10 @@ async def test_push_waits_for_a_store_that_is_away_when_the_worker_starts(
     service = serving(rig, Memory([[Message(call.begun(), "memory:1")]]))
     service.begin = partial(begin_pipelines, rig.push)
     await run(service, 120)
-    assert rig.push.terms == Terms({"AppId": "app"}, live=True, since=since)
+    ((pipeline, (version,)),) = rig.push.terms.versions.items()
+    assert (pipeline, version.steps) == ("phonecall", (("STEP2", "phonecalls"),))
+    versions = rig.push.terms.versions
+    assert rig.push.terms == Terms({"AppId": "app"}, live=True, since=since, versions=versions)
     assert len(rig.calls) == 1
 
 

@@ -19,7 +19,9 @@ import structlog
 
 from botocore.exceptions import ClientError, EndpointConnectionError
 
+from worker import aws
 from worker.errors import StoreUnavailable
+from worker.faults import Faults
 from worker.pace import Clock
 from worker.sources.budget import Budget
 from worker.sources.kinesis import KinesisStream
@@ -206,6 +208,39 @@ class Reading:
         return [body for _, body in self.got]
 
 
+@dataclass
+class Bug:
+    """A TypeError in calls that name a shard: so many times, once ``after`` calls went well."""
+
+    shard: str
+    times: int
+    after: int = 0
+    happened: int = 0
+
+    def happen(self, *about: object) -> None:
+        if self.shard not in str(about):
+            return
+        self.after -= 1
+        if self.after < 0 and self.happened < self.times:
+            self.happened += 1
+            raise TypeError(about)
+
+    def before(self, call: Callable[..., Coroutine[Any, Any, Any]]) -> Any:
+        async def called(*arguments: Any, **request: Any) -> Any:
+            self.happen(*arguments, *request.values())
+            return await call(*arguments, **request)
+
+        return called
+
+
+class Telling(list[Any]):
+    """A list that hands on what is appended."""
+
+    def __init__(self, told: Callable[[Any], object]) -> None:
+        super().__init__()
+        self.append = told  # type: ignore[assignment]
+
+
 def numbered(count: int, prefix: str = "") -> list[str]:
     return [f"{prefix}{n}" for n in range(count)]
 
@@ -226,37 +261,42 @@ def test_everything_is_delivered_when_one_call_takes_33_s_as_async_kinesis_did_n
     virtually(story())
 
 
-def test_a_failing_handler_ends_run_and_its_batch_comes_again_as_kcl_did_not(
+def test_a_batch_whose_handler_fails_comes_again_and_is_not_skipped_as_by_kcl(
     virtually: Virtually,
 ) -> None:
     kinesis = FakeKinesis()
     kinesis.shard("a", *numbered(10))
+    kinesis.shard("b", "other")
 
     async def story() -> None:
         reading = Reading(kinesis, limit=5)
         reading.failing = {"7"}
-        with pytest.raises(ExceptionGroup) as failure:
-            await reading.during(60)
-        assert failure.group_contains(ValueError)
-        assert reading.store.kept == {"a": str(SEQUENCE + 5)}
-        again = await Reading(kinesis, reading.store).during(5)
-        assert again.bodies == ["5", "6", "7", "8", "9"]
+        asyncio.get_running_loop().call_at(40.0, reading.failing.clear)
+        asyncio.get_running_loop().call_at(39.0, lambda: kept.update(reading.store.kept))
+        kept: dict[str, str] = {}
+        await reading.during(90)
+        assert kept["a"] == str(SEQUENCE + 5), "nothing is acknowledged early"
+        assert reading.times["other"] < 1
+        assert list(dict.fromkeys(b for b in reading.bodies if b != "other")) == numbered(10)
+        assert reading.bodies[-3:] == ["7", "8", "9"]
 
     virtually(story())
 
 
-def test_a_dead_reader_ends_run_with_its_failure_as_async_kinesis_did_not(
+def test_a_reader_that_dies_begins_again_and_is_told_as_in_async_kinesis_it_was_not(
     virtually: Virtually,
 ) -> None:
     kinesis = FakeKinesis()
     kinesis.shard("a", "1")
     kinesis.shard("b", "2")
-    kinesis.shards["b"].faults = [refusal("InvalidArgumentException")]
+    kinesis.shards["b"].faults = [refusal("InvalidArgumentException"), TypeError("2")]
 
     async def story() -> None:
-        with pytest.raises(ExceptionGroup) as failure:
-            await Reading(kinesis).during(60)
-        assert failure.group_contains(ClientError)
+        reading = await Reading(kinesis, faults=(faults := Faults())).during(60)
+        assert sorted(reading.bodies) == ["1", "2"]
+        assert reading.troubles == ["b:InvalidArgumentException", "b:OddAnswer.TypeError"]
+        ((boundary, fault),) = faults.counts
+        assert (boundary, fault.kind) == ("shard", "ClientError")
 
     virtually(story())
 
@@ -888,16 +928,78 @@ def test_no_log_line_holds_what_a_record_says(virtually: Virtually) -> None:
     virtually(story())
 
 
-def test_a_request_that_is_wrong_ends_run(virtually: Virtually) -> None:
-    listing = FakeKinesis(list_faults=[refusal("InvalidArgumentException")])
-    horizon = FakeKinesis(iterator_faults=[refusal("InvalidArgumentException")])
+def test_a_request_that_is_wrong_is_made_ever_more_rarely_and_told(virtually: Virtually) -> None:
+    wrong = refusal("InvalidArgumentException")
+    listing = FakeKinesis(list_faults=[wrong] * 200)
+    horizon = FakeKinesis(iterator_faults=[wrong] * 200)
     horizon.shard("a")
 
     async def story() -> None:
-        for kinesis in (listing, horizon):
-            with pytest.raises(ExceptionGroup) as failure:
-                await Reading(kinesis).during(60)
-            assert failure.group_contains(ClientError)
+        for kinesis, call in ((listing, "list_shards"), (horizon, "get_shard_iterator")):
+            reading = await Reading(kinesis).during(600)
+            assert 20 < len(kinesis.asked(call)) < 40
+            assert {code.partition(":")[2] for code in reading.troubles} == {aws.code(wrong)}
+
+    virtually(story())
+
+
+@pytest.mark.parametrize("times", [1, 1000])
+@pytest.mark.parametrize("call", ["get_shard_iterator", "get_records", "set_position", "lag"])
+def test_a_bug_in_one_shards_reader_begins_it_again_and_touches_no_other(
+    virtually: Virtually, call: str, times: int
+) -> None:
+    kinesis = FakeKinesis()
+    kinesis.shard("a", *numbered(10, "a"))
+    kinesis.shard("b", *numbered(10, "b"))
+    bug = Bug("b", times)
+    store = Store()
+    if call == "set_position":
+        store.set_position = bug.before(store.set_position)  # type: ignore[method-assign]
+    elif call != "lag":
+        setattr(kinesis, call, bug.before(getattr(kinesis, call)))
+
+    async def story() -> None:
+        reading = Reading(kinesis, store, limit=3, faults=(faults := Faults()))
+        if call == "lag":
+            told = reading.lags.append
+            reading.lags = Telling(lambda lag: (bug.happen(lag[0]), told(lag)))
+        await reading.during(300)
+        ours = [body for body in reading.bodies if body.startswith("a")]
+        assert ours == numbered(10, "a")
+        assert store.kept["a"] == str(SEQUENCE + 10)
+        others = list(dict.fromkeys(b for b in reading.bodies if b.startswith("b")))
+        assert others == numbered(10, "b")[: len(others)], "nothing is skipped"
+        if times == 1:
+            assert store.kept["b"] == str(SEQUENCE + 20)
+        else:
+            assert "b" not in store.kept, "nothing is acknowledged early"
+            assert 10 < bug.happened < 60, "after growing pauses"
+        assert bug.happened > 0
+        assert all(boundary == "shard" for boundary, _ in faults.counts)
+
+    virtually(story())
+
+
+@pytest.mark.parametrize("times", [1, 1000])
+@pytest.mark.parametrize("call", ["list_shards", "positions"])
+def test_a_bug_in_looking_for_shards_leaves_those_alone_that_are_read(
+    virtually: Virtually, call: str, times: int
+) -> None:
+    kinesis = FakeKinesis()
+    kinesis.shard("a", "1")
+    store = Store()
+    bug = Bug("", times, after=1)
+    owner: Any = kinesis if call == "list_shards" else store
+    setattr(owner, call, bug.before(getattr(owner, call)))
+
+    async def story() -> None:
+        reading = Reading(kinesis, store)
+        asyncio.get_running_loop().call_at(200.0, kinesis.put, "a", "2")
+        asyncio.get_running_loop().call_at(200.0, kinesis.shard, "b", "3")
+        await reading.during(300)
+        assert bug.happened > 0
+        assert reading.times["2"] < 202
+        assert ("3" in reading.bodies) == (times == 1)
 
     virtually(story())
 

@@ -15,6 +15,7 @@ import structlog
 from botocore.exceptions import ClientError
 
 from worker.errors import StoreUnavailable
+from worker.faults import Faults
 from worker.pace import Clock
 from worker.sources.protocol import Message
 from worker.sources.sqs import SqsQueue
@@ -114,6 +115,7 @@ class Working:
         self.troubles: list[str] = []
         self.slow: dict[str, float] = {}
         self.failures: list[Exception] = []
+        self.poison: set[str] = set()
         self.source = SqsQueue(
             lambda: nullcontext(queue),
             URL,
@@ -127,6 +129,8 @@ class Working:
             await asyncio.sleep(self.slow.get(message.body.decode(), 0))
             if self.failures:
                 raise self.failures.pop(0)
+            if message.body.decode() in self.poison:
+                raise TypeError(message.body)
             self.got.append(message.body.decode())
             self.origins.append(message.origin)
 
@@ -294,18 +298,76 @@ def test_a_receive_that_fails_is_repeated_and_reported(virtually: Virtually, cod
     virtually(story())
 
 
-def test_a_handler_with_a_bug_ends_run_and_the_batch_is_released(virtually: Virtually) -> None:
+def test_a_bug_with_one_message_costs_that_message_alone(virtually: Virtually) -> None:
+    queue = FakeSqs()
+    queue.put("1", "poison", "2")
+
+    async def story() -> None:
+        working = Working(queue, faults=(faults := Faults()))
+        working.poison = {"poison"}
+        await working.during(400)
+        assert sorted(name for name, _ in queue.deleted) == ["id-1", "id-2"]
+        assert "id-poison" in queue.waiting, "it is never acknowledged"
+        released = [seconds for _, name, seconds in queue.hidden if name == "id-poison"]
+        assert released[:6] == [5, 10, 20, 40, 80, 160], "so that the dead letters get it"
+        assert {boundary for boundary, _ in faults.counts} == {"source"}
+
+    virtually(story())
+
+
+def test_after_a_bug_that_happens_once_every_message_is_handled_at_once(
+    virtually: Virtually,
+) -> None:
     queue = FakeSqs()
     queue.put("1", "2")
 
     async def story() -> None:
         working = Working(queue)
         working.failures = [ValueError("bug")]
-        with pytest.raises(ExceptionGroup) as failure:
-            await working.during(30)
-        assert failure.group_contains(ValueError)
-        assert [(name, seconds) for _, name, seconds in queue.hidden] == [("id-1", 5), ("id-2", 5)]
-        assert queue.deleted == []
+        await working.during(3)
+        assert sorted(name for name, _ in queue.deleted) == ["id-1", "id-2"]
+        assert queue.hidden == []
+
+    virtually(story())
+
+
+@pytest.mark.parametrize("times", [1, 1000])
+@pytest.mark.parametrize(
+    "call",
+    ["receive_message", "delete_message_batch", "change_message_visibility_batch"],
+)
+@pytest.mark.parametrize("odd", [TypeError("bug"), {"Messages": 7, "Failed": 7}])
+def test_whatever_a_call_to_the_queue_ends_in_the_receiver_goes_on(
+    virtually: Virtually, call: str, times: int, odd: Any
+) -> None:
+    queue = FakeSqs()
+    queue.put("slow", "2")
+    well = getattr(queue, call)
+    calls = 0
+
+    async def badly(**request: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls > times:
+            return await well(**request)
+        if isinstance(odd, Exception):
+            raise odd
+        return odd
+
+    setattr(queue, call, badly)
+
+    async def story() -> None:
+        working = Working(queue, visibility_s=30)
+        working.slow = {"slow": 25.0}
+        await working.during(300)
+        assert calls > 0
+        assert working.troubles
+        if times == 1 or call.startswith("change"):
+            assert sorted(working.got) == ["2", "slow"]
+            assert len(queue.deleted) == 2
+        else:
+            assert queue.deleted == []
+            assert calls < 60, "after growing pauses"
 
     virtually(story())
 
@@ -375,20 +437,23 @@ def test_an_extension_that_fails_is_reported_and_tried_again(virtually: Virtuall
     virtually(story())
 
 
-def test_a_bug_in_the_background_ends_run(virtually: Virtually) -> None:
-    class Broken(FakeSqs):
-        async def change_message_visibility_batch(self, **request: Any) -> dict[str, Any]:
-            raise LookupError(len(request))
-
-    queue = Broken()
-    queue.put("slow")
+def test_a_receiver_with_a_bug_begins_again_after_growing_pauses(virtually: Virtually) -> None:
+    queue = FakeSqs()
+    queue.put("1")
 
     async def story() -> None:
-        working = Working(queue, visibility_s=30)
-        working.slow = {"slow": 25.0}
-        with pytest.raises(ExceptionGroup) as failure:
-            await working.during(60)
-        assert failure.group_contains(LookupError)
+        working = Working(queue, faults=(faults := Faults()))
+        hold, bugs = working.source._hold, [TypeError("bug")] * 3
+
+        def broken(received: Any) -> Any:
+            if bugs:
+                raise bugs.pop()
+            return hold(received)
+
+        working.source._hold = broken  # type: ignore[method-assign]
+        await working.during(600)
+        assert working.got == ["1"]
+        assert list(faults.counts.values()) == [3]
 
     virtually(story())
 

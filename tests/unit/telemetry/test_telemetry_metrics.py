@@ -33,6 +33,7 @@ PROMISED = {
     "connect_dynamics_contacts",
     "connect_dynamics_contacts_due",
     "connect_dynamics_contacts_parked",
+    "connect_dynamics_faults_total",
     "connect_dynamics_degraded",
     "connect_dynamics_gate_in_flight",
     "connect_dynamics_gate_slots",
@@ -63,7 +64,7 @@ def readings(metrics: Metrics, clock: Callable[[], float]) -> Readings:
     census = Census(MemoryStore(), Health(clock), counts=Counts(9, 4, 2, 3, clock() - 60))
     census.health.store_answered()
     ignored = {"other event: Some Kind": 5, "other event: Another": 2, "agent event": 1}
-    readings = Readings(Tally(10, 8, 7, 3, ignored), Gate(clock=clock), census, clock)
+    readings = Readings(Tally(10, 8, 7, 3, ignored), Gate(clock=clock), census, clock=clock)
     metrics.registry.register(readings)
     return readings
 
