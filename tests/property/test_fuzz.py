@@ -30,6 +30,7 @@ from worker.dynamics.requests import request_for
 
 NOW = 1_767_402_000.0
 
+
 @cache
 def files() -> list[str]:
     """The texts of the shipped pipelines."""

@@ -32,6 +32,13 @@ LEFT: Final = frozenset(
 COMMON_HERE: Final = frozenset(line.name for line in COMMON) - LEFT
 
 
+def peak_bytes(pid: int) -> int:
+    """The most memory that a process has had."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    (peak,) = (int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
+    return peak * 1024
+
+
 @pytest.mark.parametrize("line", lines("dynamics", COMMON_HERE))
 async def test_calls_are_written_whatever_dynamics_answers_to_some_requests(
     scene: World, line: Behaviour
@@ -53,9 +60,7 @@ async def test_calls_are_written_whatever_dynamics_answers_to_some_requests(
 
 async def test_an_answer_packed_twice_or_thousandfold_takes_no_memory(scene: World) -> None:
     worker = await scene.worker()
-    status = Path(f"/proc/{worker.process.pid}/status").read_text(encoding="ascii")
-    (peak,) = (int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
-    assert peak * 1024 < MOST_BYTES
+    assert peak_bytes(worker.process.pid) < MOST_BYTES
 
 
 async def test_in_the_end_the_worker_ends_well_and_has_said_nothing_of_people(scene: World) -> None:

@@ -10,12 +10,19 @@ import pytest
 
 from hostile.behaviours import OWN, Behaviour
 from hostile.lines import all_in_order, happened, lines
-from hostile.world import World, ended, indiscretions, until
+from hostile.world import World, ended, until
 
 
 pytestmark = [pytest.mark.services, pytest.mark.asyncio(loop_scope="module")]
 
-COMMON_HERE: Final = frozenset(("plain_text_on_tls", "tls_alert_on_established", "bad_chunk"))
+#: Each has its pauses, so there are few; all the others are tried in ``test_fuzz_push`` too.
+COMMON_HERE: Final = frozenset(("tls_alert_on_established",))
+OWN_HERE: Final = frozenset(
+    (
+        *("discovery_null", "discovery_302", "token_without_expires_in", "token_1e999"),
+        *("token_drips", "token_bomb"),
+    )
+)
 
 #: From SIGTERM to the end (s), as the worker's settings have it, and how exactly.
 DRAIN_S: Final = 3.0
@@ -29,10 +36,8 @@ def settings() -> dict[str, str]:
     return {"CONNECT_DYNAMICS_DRAIN_S": str(DRAIN_S)}
 
 
-@pytest.mark.parametrize("line", lines("entra", COMMON_HERE))
-async def test_calls_are_written_whatever_entra_answers_once(
-    scene: World, line: Behaviour
-) -> None:
+@pytest.mark.parametrize("line", lines("entra", COMMON_HERE, OWN_HERE))
+async def test_calls_are_written_whatever_entra_answers_once(scene: World, line: Behaviour) -> None:
     worker = await scene.worker()
     async with scene.spoiled("entra", line, times=1):
         scene.dataverse.tokens.revoke()

@@ -25,7 +25,9 @@ CHECKS: Final = 10
 PATIENCE_S: Final = 2.0
 
 
-async def visit(port: int, request: bytes = b"") -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def visit(
+    port: int, request: bytes = b""
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(request)
     return reader, writer

@@ -4,6 +4,8 @@ A line says when (``At``), to which requests (``of``), what bytes are sent inste
 what becomes of the true one, how slowly, past TLS or not, and how the connection ends.
 """
 
+# ruff: noqa: E501 - a line of the table is a line
+
 from __future__ import annotations
 
 import enum

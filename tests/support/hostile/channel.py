@@ -47,9 +47,11 @@ class Channel:
         self._writer = writer
         self._ahead = bytearray()
         self._coming, self._going = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._tls = context and context.wrap_bio(
-            self._coming, self._going, server_side=not host, server_hostname=host or None
-        )
+        self._tls: ssl.SSLObject | None = None
+        if context is not None:
+            self._tls = context.wrap_bio(
+                self._coming, self._going, server_side=not host, server_hostname=host or None
+            )
 
     async def shake_hands(self) -> None:
         """Begin TLS, if it is over this.

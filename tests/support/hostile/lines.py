@@ -11,17 +11,20 @@ from hostile.behaviours import COMMON, OWN, Behaviour
 from hostile.world import World, ended, indiscretions
 
 
-def lines(service: str, common: Collection[str]) -> list[Any]:
-    """A service's lines as cases; those that any service has are for ``make judge``, but for these.
+def lines(service: str, common: Collection[str], own: Collection[str] | None = None) -> list[Any]:
+    """A service's lines as cases; what is not named here is left to ``make judge``.
 
     Args:
         service: Which.
         common: Names of lines that any service has.
+        own: Names of its own lines; None: all of them.
     """
-    own = [pytest.param(line, id=line.name) for line in OWN[service]]
-    return own + [
-        pytest.param(line, id=line.name, marks=[] if line.name in common else pytest.mark.judge)
-        for line in COMMON
+    return [
+        pytest.param(line, id=line.name, marks=[] if named else pytest.mark.judge)
+        for line, named in (
+            *((line, own is None or line.name in own) for line in OWN[service]),
+            *((line, line.name in common) for line in COMMON),
+        )
     ]
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Final
 
-from hostile.behaviours import BOMBS, EARLY, LATE, At, Behaviour, End, bomb
+from hostile.behaviours import BOMBS, EARLY, At, Behaviour, End, bomb
 from hostile.channel import Channel, Ended
 from hostile.http import Message, read_body, read_head
 

@@ -35,7 +35,7 @@ from worker.sandbox.embedded import CREDENTIALS, REGION, Cloud, embedded_aws
 from worker.sandbox.lens import analyses
 from worker.sandbox.server import serve, serve_plainly
 from worker.sandbox.traffic import EVENTS, History, Leg, Sent, history
-from worker.sandbox.verdict import MADE_BY, differences, expected
+from worker.sandbox.verdict import differences, expected
 from worker.stores import open_store
 from worker.stores.dynamodb import DynamoStore
 from worker.stores.protocol import ContactStore
@@ -60,7 +60,7 @@ PIPELINES: Final = ("phonecall", "timeline")
 WITHIN, SHORT_WITHIN = "15m", "3s"
 
 #: How long (s) anything here may take to happen, and how often we look.
-LIMIT_S: Final = 40.0
+LIMIT_S: Final = 60.0
 LOOK_S: Final = 0.05
 
 #: To the worker, its pipelines are this old: what it is told of began before it did.
@@ -175,7 +175,7 @@ class World:
 
     async def written(self, calls: Sequence[Call], worker: Worker, *, notes: bool = True) -> None:
         """Wait until Dynamics holds these calls as they happened."""
-        wrong = []
+        wrong: list[str] = []
 
         def right() -> bool:
             wrong[:] = self.wrong(calls, notes=notes)
@@ -187,7 +187,9 @@ class World:
             raise AssertionError(f"{error}: {wrong[:3]}") from None
 
     @asynccontextmanager
-    async def spoiled(self, service: str, behaviour: Behaviour, times: float) -> AsyncIterator[Middle]:
+    async def spoiled(
+        self, service: str, behaviour: Behaviour, times: float
+    ) -> AsyncIterator[Middle]:
         """Let a service behave so, for as long as the block lasts."""
         middle = self.middles[service]
         middle.spoiled.clear()
@@ -218,7 +220,9 @@ async def until(holds: Callable[[], bool], worker: Worker, limit_s: float = LIMI
     """
     deadline = time.monotonic() + limit_s
     while not holds():
-        assert worker.running, f"the worker ended with {worker.process.returncode}: {last_words(worker)}"
+        assert worker.running, (
+            f"the worker ended with {worker.process.returncode}: {last_words(worker)}"
+        )
         assert time.monotonic() < deadline, f"not within {limit_s:.0f} s"
         await asyncio.sleep(LOOK_S)
 
@@ -231,8 +235,16 @@ def last_words(worker: Worker) -> str:
 def indiscretions(worker: Worker, calls: Iterable[Call]) -> list[str]:
     """Personal data and tracebacks in a worker's log."""
     log = worker.log.read_text(encoding="utf-8")
-    secrets = {value for call in calls for value in (call.leg.customer.number, call.leg.customer.name, call.leg.customer.email)}
-    found = [f"personal data, in {log[max(0, log.find(s) - 200) :][:300]}" for s in secrets if s and s in log]
+    secrets = {
+        value
+        for call in calls
+        for value in (call.leg.customer.number, call.leg.customer.name, call.leg.customer.email)
+    }
+    found = [
+        f"personal data, in {log[max(0, log.find(s) - 200) :][:300]}"
+        for s in secrets
+        if s and s in log
+    ]
     return [*found, *(word for word in ("Traceback", "never retrieved") if word in log)]
 
 

@@ -1,4 +1,4 @@
-"""Odd values and messages among the traffic: they change nothing that is written, and harm nobody."""
+"""Odd values and messages among the traffic: they change nothing that is written."""
 
 from __future__ import annotations
 
@@ -59,7 +59,9 @@ def tell_oddly(contacts: int, seed: int, now: datetime) -> Scenario:
     """As ``tell_in_versions`` has it, with odd contacts and one message that is none."""
     scenario, rng = tell_in_versions(contacts, seed, now), Random(seed)
     odd = {leg.id for leg in scenario.legs if rng.random() < SHARE}
-    sent = [_oddly(message, rng) if message.contact_id in odd else message for message in scenario.sent]
+    sent = [
+        _oddly(message, rng) if message.contact_id in odd else message for message in scenario.sent
+    ]
     none = Sent(rng.random() * LATEST_S, EVENTS, "", rng.choice(MESSAGES))
     return replace(scenario, sent=sorted([*sent, none], key=attrgetter("at_s")))
 

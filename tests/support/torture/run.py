@@ -33,6 +33,7 @@ SHARDS: Final = 4  # of each stream
 #: Contacts of a wave; one comes every 8 s.
 CONTACTS: Final = 6
 
+
 async def torture(folder: Path, *, seed: int, fire_s: float) -> Outcome:
     """Run; ``folder`` is empty and keeps the workers' logs.
 

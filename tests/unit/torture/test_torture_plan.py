@@ -16,7 +16,9 @@ def test_a_seed_says_it_all_and_another_says_otherwise() -> None:
     assert plan(1, TEN_MINUTES_S) != plan(2, TEN_MINUTES_S)
 
 
-def test_ten_minutes_have_at_least_30_kills_10_network_faults_of_every_kind_and_80_spoiled_times() -> None:
+def test_ten_minutes_have_30_kills_10_network_faults_of_every_kind_and_80_times_of_spoiling() -> (
+    None
+):
     for seed in range(20):
         struck = Counter(stroke.act for stroke in plan(seed, TEN_MINUTES_S))
         assert struck[Act.KILL] >= 30
