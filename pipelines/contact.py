@@ -30,7 +30,8 @@ SEPARATOR = b"\n"
 #: unsent: never created by us. sent: a create left, its answer is not known.
 #: found: a create met an existing record (412), which must be read first.
 #: there: it exists. gone: a person deleted it or an operator let go of it; no more writes.
-State = Literal["unsent", "sent", "found", "there", "gone"]
+#: absent: it was looked for and is not there, and we have not created it.
+State = Literal["unsent", "sent", "found", "there", "gone", "absent"]
 
 
 @dataclass(slots=True)
@@ -103,8 +104,8 @@ class Contact:
         intent: Record address -> {column: digest} about to be sent by the holder of the claim;
             of a create also {"": the ``pipeline/step`` that makes it}.
         tries: Definitive failures in a row that are neither parked nor solved (403 so far).
-        update_only: It had ended longer ago than contacts are kept when its first fact came: its
-            records may exist although the ledger does not know, so live work creates none.
+        arrived: When (s since 1970) the first of its facts arrived, by the clocks of those who took
+            them in; None: one of them did not say, so it may have been any time ago.
         replayed: It was replayed on purpose: it gets its records however old it is.
         extra: Fields that a newer release wrote, kept as they are.
     """
@@ -117,15 +118,33 @@ class Contact:
     parked: dict[str, Parked] = field(default_factory=dict)
     intent: dict[str, dict[str, str]] = field(default_factory=dict)
     tries: int = 0
-    update_only: bool = False
+    arrived: float | None = None
     replayed: bool = False
     extra: dict[str, Any] = field(default_factory=dict)
 
     def observe(self, fact: Fact) -> bool:
-        """Keep the fact if it is greater than what its register holds; whether it was.
+        """Take a fact in: keep it if it is greater than what its register holds.
 
         One thing told by two paths (S3 natively and by EventBridge) may differ in ``at`` alone.
+        What Connect answered when asked arrives whenever we ask.
+
+        Returns:
+            Whether it told anything new: it was kept, or had arrived before all others.
         """
+        before = self.arrived
+        if not fact.register.startswith(ENRICHMENT):
+            self.arrived = _earliest(before, fact.arrived) if self.facts else fact.arrived
+        return self._keep(fact) or self.arrived != before
+
+    def learn(self, other: Contact) -> None:
+        """Take in what another copy of this contact was told meanwhile."""
+        for fact in other.facts.values():
+            self._keep(fact)
+        self.arrived = _earliest(self.arrived, other.arrived)
+        self.replayed |= other.replayed
+        self.extra |= other.extra
+
+    def _keep(self, fact: Fact) -> bool:
         known = self.facts.get(fact.register)
         if known is not None and not fact.exceeds(known):
             return False
@@ -231,7 +250,7 @@ _FIELDS: Final[dict[str, _Check]] = {
     "parked": _each(dict),
     "intent": _intent,
     "tries": _is(int),
-    "update_only": _is(bool),
+    "arrived": _is(float, int),
     "replayed": _is(bool),
 }
 _RECORD: Final[dict[str, _Check]] = {
@@ -329,3 +348,8 @@ def _entries(
         except TypeError:
             raise Damaged(f"a {kind.__name__} lacks a field") from None
     return entries
+
+
+def _earliest(one: float | None, other: float | None) -> float | None:
+    """The earlier arrival; one that nobody told may be the earliest."""
+    return None if one is None or other is None else min(one, other)

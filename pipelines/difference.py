@@ -74,7 +74,7 @@ def difference(
     new = record is None
     state: State = "unsent" if desired.creating else "there"
     record = record or Record(desired.entity, desired.key, state)
-    if record.state in ("unsent", "sent") and not adopting:
+    if record.state in ("unsent", "sent", "absent") and not adopting:
         plain = {c: v for c, v in known.items() if c not in STATE}
         closing = bool(desired.state) and not (new and desired.state.get("statecode") == 0)
         return [desired.write(Kind.CREATE, plain)], _closing(desired) if closing else []

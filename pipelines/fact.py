@@ -6,7 +6,7 @@ the greatest fact only, so merging commutes and repeats do no harm.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
@@ -37,6 +37,8 @@ class Fact:
             ``YYYY-MM-DDTHH:MM:SS.mmmZ`` or an S3 sequencer padded with zeros.
         body: ``data`` as canonical JSON (names in order, no line breaks): what is stored.
         at: The UTC time the message tells of itself (same form), for waits and archive time.
+        arrived: When (s since 1970) whoever handed the message on took it in, by its clock; None:
+            nobody said. What a fact says does not hang on it, and it is not stored with it.
     """
 
     contact_id: str
@@ -44,6 +46,7 @@ class Fact:
     version: str
     body: bytes
     at: str
+    arrived: float | None = field(default=None, compare=False)
 
     @property
     def data(self) -> dict[str, Any]:

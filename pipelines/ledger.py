@@ -80,7 +80,7 @@ def unsettle(contact: Contact) -> None:
     for name, columns in contact.intent.items():
         created = "" in columns
         record = contact.ledger.setdefault(name, named(name, "unsent" if created else "there"))
-        if created and record.state == "unsent":
+        if created and record.state in ("unsent", "absent"):
             record.state = "sent"
             if "/" in columns[""]:  # older states say "create"
                 record.by = record.by or columns[""]
@@ -181,7 +181,10 @@ def missing(contact: Contact, write: Write) -> bool:
     if write.kind is Kind.ADOPT and record.state == "found":
         record.state = "unsent"  # the 412 was about another record: an alternate key is taken
         return False
-    if write.kind is Kind.ADOPT or write.on_missing == "skip":
+    if write.kind is Kind.ADOPT:
+        record.state = "absent"
+        return True
+    if write.on_missing == "skip":
         record.state = "gone"
         return True
     if write.on_missing == "recreate" and write.creatable:

@@ -8,7 +8,7 @@ leg is on. So a leg's beginning and end are facts about the legs before it, too.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -60,7 +60,7 @@ def told_to_others(fact: Fact) -> list[Fact]:
         seal(contact_id, LEG + fact.contact_id, fact.version, told, fact.at)
         for contact_id in sorted(before - {"", fact.contact_id})
     )
-    return [one for one in sealed if isinstance(one, Fact)]
+    return [replace(one, arrived=fact.arrived) for one in sealed if isinstance(one, Fact)]
 
 
 def first_of_chain(names: Mapping[str, Any], contact_id: str) -> str:

@@ -58,6 +58,14 @@ MILESTONES = (
 #: that went on to ``disconnected`` was not answered by that.
 REACHED_BY = {"created": "initiated", "ended": "disconnected", "completed": "completed"}
 
+#: Milestone -> the timestamp that says when it was. It comes with every event and with the contact
+#: record, and the newest of them counts; events themselves may be dated wrongly.
+SAID_BY = {
+    "created": "InitiationTimestamp",
+    "answered": "Agent.ConnectedToAgentTimestamp",
+    "ended": "DisconnectTimestamp",
+}
+
 
 #: Milestones that never come for a contact nobody answered.
 FILES = frozenset(("recording", "transcript", "analysis"))
@@ -117,6 +125,7 @@ def milestones(contact: Contact) -> dict[str, str]:
     proven = signals(contact)
     times = {name: _first(proven, phase) for name, phase in REACHED_BY.items()}
     times["answered"] = _first(proven, "connected", exactly=True)
+    times |= {name: proven[signal] for name, signal in SAID_BY.items() if proven.get(signal)}
     times["record"] = proven.get("contact record")
     if times["created"] is not None:
         for thing in objects(contact):

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
+from pipelines.age import long_over
 from pipelines.changes import Versions, keys
 from pipelines.condition import admits
 from pipelines.contact import Contact, Record
@@ -33,6 +34,9 @@ from pipelines.writeback import write_for
 
 #: What is done for the agent makes sense only so long after its milestone.
 LIVE_WITHIN_S = 60.0
+
+#: A wait is looked at again at least this often (s): what it waits for may be dated wrongly.
+LOOK_AGAIN_S = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +78,6 @@ class Plan:
         self.next_at = at if self.next_at is None else min(self.next_at, at)
 
 
-def judge_age(contact: Contact, now: float, kept_s: float) -> None:
-    """Mark a contact that is new to us but ended longer ago than contacts are kept."""
-    ended = _epoch(milestones(contact).get("ended", ""))
-    if not contact.ledger and not contact.lookups and ended is not None and now - ended > kept_s:
-        contact.update_only = True
-
-
 def plan(contact: Contact, pipelines: Iterable[Pipeline], now: float, terms: Terms) -> Plan:
     """What is still to be done for a contact at a time (s since 1970; infinite: waits are over)."""
     result = Plan()
@@ -119,6 +116,8 @@ class _Planner:
         self.values = view(contact, terms.constants)
         self.things = objects(contact)
         self.ended = _epoch(self.reached["ended"]) if "ended" in self.reached else None
+        # Its records may be there although the ledger knows of none: it creates none unasked.
+        self.adopting = self.live_only() and long_over(contact, self.reached.get("ended", ""))
         self.records: dict[str, Desired] = {}
         versions = terms.versions.get(pipeline.name, ())
         self.keys = keys(contact, pipeline, versions, self.reached.get("created", ""))
@@ -175,13 +174,14 @@ class _Planner:
             return False
         until = self.ended + (WITHIN_S if step.within_s is None else step.within_s)
         if self.now < until:
-            self.result.later(until)
+            self.result.later(min(until, self.now + LOOK_AGAIN_S))
             return False
         return True
 
     def may_create(self, step: Step) -> bool:
         assert step.table is not None  # noqa: S101 - a POST has a table, see the loader
-        if f"{step.table.set}({self.keys.of[step.name]})" in self.contact.ledger:
+        known = self.contact.ledger.get(f"{step.table.set}({self.keys.of[step.name]})")
+        if known is not None and known.state != "absent":
             return True
         if reason := self.keys.barred.get(step.name):
             return self.wait(step, reason)
@@ -316,8 +316,7 @@ class _Planner:
             return []
         if record is not None:
             self.name_the_rest(desired, record)
-        adopting = self.contact.update_only and self.live_only()
-        writes, closes = difference(desired, record, adopting=adopting)
+        writes, closes = difference(desired, record, adopting=self.adopting)
         self.result.writes += writes
         return closes
 
@@ -335,7 +334,14 @@ class _Planner:
             return "parked"
         if record is not None and record.state == "gone":
             return "no: the record was deleted or let go of"
+        if self.given_up(record):
+            return "no: it was long over when first heard of, and the record is not there"
         return self.hanging((p for s in desired.steps for p in s.names()), desired.name)
+
+    def given_up(self, record: Record | None) -> bool:
+        """Nothing will come of the record any more, as far as is known."""
+        lost = ("gone", "absent") if self.adopting else ("gone",)
+        return record is not None and record.state in lost
 
     def hanging(self, names: Iterable[tuple[str, ...]], own: str = "") -> str:
         """Which record that is named is not to be had, or ""."""
@@ -344,7 +350,7 @@ class _Planner:
             if name == own or (step.name + RESPONSE).lower() not in answers:
                 continue
             other = self.contact.ledger.get(name)
-            if name in self.contact.parked or (other and other.state == "gone"):
+            if name in self.contact.parked or self.given_up(other):
                 return f"for {step.name}, which is parked or gone"
             if name in self.blocked_records:
                 return f"for {step.name}, which waits itself"

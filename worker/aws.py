@@ -6,7 +6,7 @@ import os
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import cache
+from functools import cache, partial
 from typing import Any, Final, TypeVar
 
 from aiobotocore.config import AioConfig
@@ -75,6 +75,7 @@ async def client(
     endpoint_url: str | None = None,
     region: str | None = None,
     attempts: int = MAX_ATTEMPTS,
+    dated: Callable[[str], None] = lambda _date: None,
 ) -> AsyncIterator[Any]:
     """Make a client of an AWS service, to be used with ``async with`` once.
 
@@ -87,6 +88,7 @@ async def client(
         endpoint_url: Where it is.
         region: AWS Region.
         attempts: How often botocore tries a call; 1 where each try counts against a quota.
+        dated: Told the ``Date`` of each answer, also of a refusal; "" if it has none.
 
     Raises:
         ConfigError: There is no Region, or the environment or AWS's files make no client.
@@ -107,7 +109,12 @@ async def client(
                 f"no AWS client can be made ({type(error).__name__}): check AWS_ENDPOINT_URL,"
                 " the other AWS_ variables and AWS's configuration files"
             ) from error
+        opened.meta.events.register("after-call", partial(_tell_date, dated))
         yield opened
+
+
+def _tell_date(dated: Callable[[str], None], parsed: dict[str, Any], **_more: Any) -> None:
+    dated(str(parsed.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", "")))
 
 
 def _made(service: str, endpoint_url: str | None, region: str | None, config: AioConfig) -> Any:

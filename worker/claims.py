@@ -86,8 +86,7 @@ class Claims:
                 return
             for place in parked - fresh.contact.parked.keys():
                 ledger.unpark(entry.contact, fresh.contact, place)  # an operator did meanwhile
-            for fact in fresh.contact.facts.values():
-                entry.contact.observe(fact)
+            entry.contact.learn(fresh.contact)
             entry = replace(
                 fresh, contact=entry.contact, due_at=self.clock(), claim="", claimed_until=0.0
             )

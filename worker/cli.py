@@ -39,10 +39,10 @@ from worker.operator import (
 )
 from worker.preview import Preview, previews, read_contacts, send
 from worker.replay import Options, Report, Watch, replay
-from worker.service import serve
 from worker.settings import Settings, load_settings
 from worker.stores.tables import create_tables
 from worker.telemetry.logs import configure
+from worker.wiring import serve
 
 
 #: Exit status of a command that failed.

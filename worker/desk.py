@@ -13,6 +13,7 @@ from typing import Any
 
 from pipelines import ledger
 from pipelines.contact import UNKNOWN, Contact, Parked
+from pipelines.decode.arrival import AHEAD
 from pipelines.lifecycle import milestones, phase
 from pipelines.pipeline import Pipeline
 from pipelines.plan import Plan, Terms, plan
@@ -165,7 +166,12 @@ async def quarantined(store: ContactStore) -> AsyncIterator[Quarantined]:
 
 
 async def retry_quarantined(store: ContactStore, ingest: Ingest, item: Quarantined) -> bool:
-    """Take a quarantined message in again; whether it could be used this time."""
+    """Take a quarantined message in again; whether it could be used this time.
+
+    What was dated too long after its arrival is so for ever, and its arrival is known no more.
+    """
+    if item.reason == AHEAD.reason:
+        return False
     before = ingest.tally.quarantined
     await ingest.handle([Message(item.body, item.origin)])
     if ingest.tally.quarantined > before:

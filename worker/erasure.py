@@ -6,8 +6,10 @@ from base64 import b64encode
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from pipelines.age import long_over
 from pipelines.contact import Contact
 from pipelines.identity import record_id
+from pipelines.lifecycle import milestones
 from pipelines.pipeline import Pipeline
 from pipelines.view import view
 from worker.desk import quarantined
@@ -58,7 +60,7 @@ async def traces(store: ContactStore, contact_id: str, pipelines: Iterable[Pipel
 def _records(contact: Contact, pipelines: Iterable[Pipeline], *, known: bool) -> dict[str, str]:
     """The ledger's records, and those whose ids the contact's tells although no ledger does."""
     found = {}
-    if contact.update_only or not known:
+    if not known or long_over(contact, milestones(contact).get("ended", "")):
         for pipeline in pipelines:
             for step in pipeline.steps:
                 if step.method == "POST" and step.table is not None:

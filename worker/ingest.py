@@ -72,6 +72,7 @@ class Ingest:
         until: The same for facts from this time on.
         legs: Facts about a leg are told to the earlier legs of its chain, see ``pipelines.legs``.
         news: Called after contacts came due.
+        arrived: Told when (s) the newest message of each batch had arrived at its stream or queue.
         clock: Wall clock (s).
         sleep: Pauses between tries while the store is away.
         tally: Counts.
@@ -85,6 +86,7 @@ class Ingest:
     until: str = ""
     legs: bool = False
     news: Callable[[], None] = lambda: None
+    arrived: Callable[[float], None] = lambda _at: None
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     tally: Tally = field(default_factory=Tally)
@@ -114,6 +116,8 @@ class Ingest:
     async def _take_in(self, messages: Sequence[Message]) -> None:
         facts: dict[str, list[tuple[Fact, Message]]] = {}
         rejected: list[Quarantined] = []
+        if times := [message.arrived for message in messages if message.arrived is not None]:
+            self.arrived(max(times))
         for message in messages:
             self._sort(message, facts, rejected)
         rejected += await self._patiently(lambda: self._fold(facts))
@@ -151,7 +155,7 @@ class Ingest:
 
     def _decode(self, message: Message) -> list[Decoded]:
         try:
-            return decode(message.body, self.buckets)
+            return decode(message.body, self.buckets, message.arrived)
         except Exception as error:  # noqa: BLE001 - our own bug must not hold up a shard for ever
             return [Undecodable(f"the decoder failed ({type(error).__name__}): report this bug")]
 
@@ -199,7 +203,9 @@ class Ingest:
         entry.rank = self.rank if entry.due_at is None else min(entry.rank, self.rank)
         if entry.fault is None:  # news do not shorten the pauses of what fails by our own bug
             entry.due_at = now if entry.due_at is None else min(entry.due_at, now)
-        entry.expires_at = now + UNFINISHED_S
+        # A clock that is behind must not have it removed too soon.
+        newest = max(message.arrived or 0.0 for _, message in facts)
+        entry.expires_at = max(now, newest) + UNFINISHED_S
         entry.contact.replayed |= self.rank > 0
         return True
 

@@ -19,10 +19,11 @@ from typing import Any
 import structlog
 
 from pipelines import ledger
+from pipelines.age import KEPT_S
 from pipelines.contact import Contact
 from pipelines.lifecycle import milestones
 from pipelines.pipeline import Pipeline
-from pipelines.plan import Plan, Terms, judge_age, plan
+from pipelines.plan import Plan, Terms, plan
 from pipelines.write import LIVE_ONLY, Kind, Write
 from worker.claims import CLAIM_S, Claims
 from worker.connect import live
@@ -49,9 +50,6 @@ REQUEST_S = 60.0
 
 #: Dataverse gives up on a request after this long (s); until then it may still commit.
 SERVER_S = 120.0
-
-#: An ended contact is kept this long after its end, for late records and recordings (s).
-KEPT_S = 30 * 86_400.0
 
 #: Pause before a contact whose request got no answer, or a 403, is tried again (s).
 RETRY_S = 2.0
@@ -268,8 +266,6 @@ class Push:
     async def _round(self, entry: Entry, due_at: float) -> None:
         contact = entry.contact
         ledger.unsettle(contact)
-        if self.terms.live:
-            judge_age(contact, self.clock(), KEPT_S)
         parked, before = set(contact.parked), ledger.columns_of(contact)
         # Counted from before the claim is saved, however long that takes.
         last_start = self.monotonic() + CLAIM_S - SERVER_S - REQUEST_S
@@ -280,12 +276,12 @@ class Push:
                 return
             with self.faults.contained("enrichment", contact_id=contact.id):
                 await self.enrichment.complete(contact, questions)
-        agenda = self._plan(contact)
+        agenda = self.plan(contact)
         if agenda.writes and not questions and not await self._claims.take(entry, agenda.writes):
             return
         retry_s = await self._work(entry, agenda, last_start) if agenda.writes else None
         contact.intent.clear()
-        agenda = self._plan(contact)
+        agenda = self.plan(contact)
         self._expire(contact, agenda)
         if retry_s is None:
             again_at = self.clock() + (
@@ -295,7 +291,8 @@ class Push:
         else:
             entry.due_at = self.clock() + retry_s
         if "ended" in milestones(contact):
-            entry.expires_at = self.clock() + KEPT_S
+            # A clock that is behind must not have it removed too soon.
+            entry.expires_at = max(self.clock(), contact.arrived or 0.0) + KEPT_S
         done = retry_s is None and not agenda.writes
         note = entry.fault
         if done:
@@ -310,7 +307,8 @@ class Push:
             self.latency(latency_s)
         _log.info("push.done", contact_id=contact_id, latency_s=round(latency_s, 3))
 
-    def _plan(self, contact: Contact) -> Plan:
+    def plan(self, contact: Contact) -> Plan:
+        """What is still to be done for a contact now."""
         now = float("inf") if self.waits_over else self.clock()
         return plan(contact, self.pipelines, now, self.terms)
 
@@ -339,7 +337,7 @@ class Push:
             if goes_on and (writes or write.kind is not Kind.LOOKUP):
                 continue
             writes = [
-                w for w in self._plan(contact).writes if w.kind not in LIVE_ONLY or not retry_s
+                w for w in self.plan(contact).writes if w.kind not in LIVE_ONLY or not retry_s
             ]
             if not await self._intend(entry, writes):
                 return 0.0

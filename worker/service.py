@@ -3,55 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-import time
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from functools import partial
-from typing import Any
-from uuid import uuid4
 
 import structlog
 
-from pipelines.pipeline import Pipeline
-from pipelines.plan import Terms
-from worker import aws, desk
-from worker.connect.attributes import AttributeDesktop
-from worker.connect.client import Client
-from worker.connect.enrichment import Enrichment
-from worker.connect.logged import LoggedDesktop
-from worker.connect.protocol import Connect, Desktop
-from worker.connect.quota import Quota
-from worker.definitions import find_all
-from worker.dynamics.connection import Connection, connect
-from worker.dynamics.gate import Gate
+from worker import desk
 from worker.dynamics.shared import SharedGate
-from worker.dynamics.writer import Writer
-from worker.errors import ConfigError, StoreUnavailable
+from worker.errors import StoreUnavailable
+from worker.far_ahead import FarAhead
 from worker.faults import Faults
-from worker.files import S3Files
 from worker.ingest import Ingest
-from worker.leases.dynamodb import open_leases
-from worker.pace import Clock
+from worker.moments import remembered, set_right, text_of
+from worker.outside_time import OutsideTime
+from worker.pace import Clock, unless
 from worker.push import Push
 from worker.remembered_steps import remember_steps
-from worker.settings import Settings
-from worker.signals import stopping_on_signals
 from worker.sources.insist import insist
-from worker.sources.kinesis import KinesisStream
-from worker.sources.leased import LeasedStream
 from worker.sources.protocol import Source
-from worker.sources.sqs import SqsQueue
-from worker.stores import open_store
 from worker.stores.protocol import ContactStore
 from worker.telemetry.census import Census
 from worker.telemetry.health import Health, beat
-from worker.telemetry.http import serving
 from worker.telemetry.metrics import Metrics
-from worker.telemetry.pages import pages
 from worker.telemetry.readings import Readings
 
 
@@ -64,13 +39,16 @@ EXPIRE_AT_ONCE = 1000
 #: How often (s) messages are taken in that an older release set aside.
 TAKE_IN_EVERY_S = 240.0
 
+#: The same while nobody has told the time.
+ASK_AGAIN_S = 30.0
+
+#: How long a worker waits for somebody to tell the time before it trusts its own clock (s).
+PATIENCE_S = 5.0
+
 #: How long a loop may be silent (s). A call to AWS takes up to 145 in all its tries; push waits
 #: for the longest Retry-After, 300, which may be renewed meanwhile, and for a probe.
 SILENCE_S = 300.0
 PUSH_SILENCE_S = 600.0
-
-#: From how long before its expiry the secret is warned about.
-SECRET_WARNING_DAYS = 30
 
 #: Part of the drain time that is kept for cancelling what would not end.
 CANCEL_SHARE = 0.2
@@ -91,7 +69,9 @@ class Service:
         health: Watches the loops.
         faults: Counts and tells bugs of ours.
         begin: What push waits for before it begins; it returns once ``stop`` is set.
+        outside: What time it is by others' clocks.
         census: Counts what the store holds.
+        far_ahead: Finds what a clock that was wrong left to be done in the future.
     """
 
     store: ContactStore
@@ -104,10 +84,14 @@ class Service:
     health: Health = field(default_factory=Health)
     faults: Faults = field(default_factory=Faults)
     begin: Callable[[asyncio.Event], Awaitable[None]] | None = None
+    outside: OutsideTime = field(default_factory=OutsideTime)
     census: Census = field(init=False)
+    far_ahead: FarAhead = field(init=False)
 
     def __post_init__(self) -> None:
         self.census = Census(self.store, self.health)
+        clock = Clock(self.push.clock, self.push.monotonic)
+        self.far_ahead = FarAhead(self.store, self.push.plan, clock, self.faults)
         readings = Readings(self.ingest.tally, self.push.gate, self.census, self.faults)
         self.metrics.registry.register(readings)
 
@@ -154,8 +138,9 @@ class Service:
             taken = TAKE_IN_EVERY_S + SILENCE_S
             again = start("quarantine", "housekeeping", self._take_in_again, taken)
             census = start("census", "census", self.census.run, SILENCE_S)
+            ahead = start("far_ahead", "housekeeping", self.far_ahead.run, SILENCE_S)
             await stop.wait()
-            for task in (house, again, census):
+            for task in (house, again, census, ahead):
                 task.cancel()
             await asyncio.wait((push,))
             if self.shared is not None:
@@ -168,14 +153,20 @@ class Service:
 
     async def _keep_house(self) -> None:
         while True:
+            beat()
             try:
-                removed = EXPIRE_AT_ONCE
-                while removed == EXPIRE_AT_ONCE:
-                    beat()
-                    removed = await self.store.expire(time.time(), EXPIRE_AT_ONCE)
+                await set_pipelines_right(self.push, self.outside)
+                await self._expire()
             except StoreUnavailable as error:
                 _log.warning("service.store_unavailable", reason=str(error))
-            await asyncio.sleep(EXPIRE_EVERY_S)
+            await asyncio.sleep(EXPIRE_EVERY_S if self.outside.known else ASK_AGAIN_S)
+
+    async def _expire(self) -> None:
+        """Remove what has expired for certain: our own clock alone does not say so."""
+        removed = EXPIRE_AT_ONCE
+        while removed == EXPIRE_AT_ONCE and (now := self.outside.at_least()) is not None:
+            beat()
+            removed = await self.store.expire(now, EXPIRE_AT_ONCE)
 
     async def _take_in_again(self) -> None:
         """Take in what an older release had to leave, for contacts that this one can read."""
@@ -189,57 +180,24 @@ class Service:
             await asyncio.sleep(TAKE_IN_EVERY_S)
 
 
-@asynccontextmanager
-async def build(settings: Settings) -> AsyncIterator[Service]:
-    """The service that the settings describe.
-
-    Raises:
-        ConfigError: A setting or a pipeline must be mended.
-    """
-    pipelines = find_all(settings.pipelines)
-    warn_of_secret(settings, datetime.now(UTC).date().toordinal())
-    metrics = Metrics()
-    if settings.secret_expires:
-        metrics.secret(settings.secret_expires)
-    store = open_store(settings.state)
-    try:
-        async with (
-            connect(settings, answered=metrics.answered, renewed=metrics.token) as connection,
-            _amazon_connect(settings, metrics, connection.gate) as amazon,
-        ):
-            push = _push(settings, store, connection, amazon, pipelines)
-            push.latency, push.wrote = metrics.latency, metrics.wrote
-            buckets = frozenset(settings.recording_buckets) or None
-            writes_back = any(pipeline.writeback for pipeline in pipelines)
-            faults = push.faults
-            ingest = Ingest(store, buckets, legs=writes_back, news=push.news, faults=faults)
-            sources = _sources(settings, store, metrics)
-            shared = _shared(settings, store, connection)
-            begin = partial(begin_pipelines, push)
-            yield Service(
-                store,
-                sources,
-                ingest,
-                push,
-                settings.drain_s,
-                shared,
-                metrics,
-                faults=faults,
-                begin=begin,
-            )
-    finally:
-        await store.close()
-
-
-async def begin_pipelines(push: Push, stop: asyncio.Event) -> None:
+async def begin_pipelines(
+    push: Push, stop: asyncio.Event, outside: OutsideTime | None = None
+) -> None:
     """Find in the store since when each pipeline applies to live contacts, however long it takes.
 
-    If ``stop`` is set first, nothing is known and nothing must be pushed.
+    If ``stop`` is set first, nothing is known and nothing must be pushed. One that is new applies
+    from now on, so somebody else is heard first as to what time it is.
     """
-    now = datetime.fromtimestamp(push.clock(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    outside = outside or OutsideTime(Clock(push.clock))
+    names = {pipeline.name: f"pipeline/{pipeline.name}" for pipeline in push.pipelines}
+    recall_all = partial(_recall_all, push.store, names.values())
+    known = await insist(recall_all, stop=stop, clock=Clock(), report=_waits)
+    if known is None or None in known:
+        await unless(stop, outside.heard(PATIENCE_S))
+    now = text_of(push.clock())
     since = {}
     for pipeline in push.pipelines:
-        remember = partial(push.store.remember, f"pipeline/{pipeline.name}", now)
+        remember = partial(remembered, push.store, names[pipeline.name], now, outside)
         kept = await insist(remember, stop=stop, clock=Clock(), report=_waits)
         if kept is None:
             return
@@ -251,123 +209,23 @@ async def begin_pipelines(push: Push, stop: asyncio.Event) -> None:
     push.terms = replace(push.terms, since=since, versions=versions)
 
 
-def _waits(code: str) -> None:
-    _log.warning("service.waits_for_store", code=code)
+async def _recall_all(store: ContactStore, names: Iterable[str]) -> list[str | None]:
+    return [await store.recall(name) for name in names]
 
 
-def _push(
-    settings: Settings,
-    store: ContactStore,
-    connection: Connection,
-    amazon: Connect,
-    pipelines: list[Pipeline],
-) -> Push:
-    return Push(
-        store=store,
-        writer=Writer(
-            connection.client,
-            time.time,
-            settings.create_by,
-            files=S3Files(partial(aws.client, "s3")),
-        ),
-        gate=connection.gate,
-        probe=connection.probe,
-        desktop=_desktop(settings, amazon),
-        pipelines=pipelines,
-        terms=Terms(settings.constants, live=True),
-        connect=amazon,
-        enrichment=Enrichment(amazon, pipelines, settings.connect_patience_s),
-    )
-
-
-def _shared(settings: Settings, store: ContactStore, connection: Connection) -> SharedGate | None:
-    """What makes one gate of all workers' gates; a store on one machine has one worker."""
-    if not settings.state.startswith("dynamodb:"):
-        return None
-    # A restarted worker is another one, and so are two that were given the same id.
-    name = f"{settings.worker_id or socket.gethostname()}-{uuid4().hex[:8]}"
-    user = f"gate/{settings.environment_url}/{settings.client_id}"
-    return SharedGate(connection.gate, store, user, name)
-
-
-def _sources(settings: Settings, store: ContactStore, metrics: Metrics) -> dict[str, Source]:
-    sources: dict[str, Source] = {
-        name: _stream(settings, name, store, metrics)
-        for name in ("contact_events", "contact_records")
-        if getattr(settings, name)
-    }
-    if settings.recordings:
-        sqs = partial(aws.client, "sqs")
-        sources["recordings"] = SqsQueue(
-            sqs,
-            settings.recordings,
-            visibility_s=settings.visibility_s,
-            on_trouble=metrics.queue_trouble,
-        )
-    if not sources:
-        names = settings.missing("contact_events", "contact_records", "recordings")
-        raise ConfigError(f"there is nothing to read: set at least one of {', '.join(names)}")
-    return sources
-
-
-def _stream(settings: Settings, name: str, store: ContactStore, metrics: Metrics) -> Source:
-    """One stream: read whole by this process, or shared through a lease table."""
-    stream, start = getattr(settings, name), getattr(settings, f"{name}_start")
-    kinesis = partial(aws.client, "kinesis")
-    reading: dict[str, Any] = {
-        "start": start,
-        "poll_s": settings.poll_s,
-        "on_lag": metrics.lag,
-        "on_trouble": metrics.shard_trouble,
-    }
-    if not (table := getattr(settings, f"{name}_leases")):
-        return KinesisStream(kinesis, stream, store, **reading)
-    return LeasedStream(
-        kinesis,
-        stream,
-        partial(open_leases, partial(aws.client, "dynamodb"), table),
-        settings.worker_id or f"{socket.gethostname()}-{uuid4().hex[:8]}",
-        store,
-        failover_s=settings.failover_s,
-        take_s=settings.take_s,
-        on_lease=metrics.lease,
-        **reading,
-    )
-
-
-@asynccontextmanager
-async def _amazon_connect(
-    settings: Settings, metrics: Metrics, gate: Gate
-) -> AsyncIterator[Connect]:
-    quota = Quota(settings.connect_share, lambda: gate.workers)
-    async with aws.client("connect", attempts=1) as client:
-        yield Client(client, quota, settings.connect_patience_s, metrics.connect)
-
-
-def _desktop(settings: Settings, amazon: Connect) -> Desktop:
-    if settings.open_by == "log":
-        return LoggedDesktop()
-    return AttributeDesktop(amazon, settings.open_url_attribute, settings.open_tab_attribute)
-
-
-def warn_of_secret(settings: Settings, today: int) -> None:
-    """Say so if the client secret expires soon; ``today`` is a day's ordinal."""
-    if settings.secret_expires is None:
-        return
-    days = settings.secret_expires.toordinal() - today
-    if days <= SECRET_WARNING_DAYS:
-        _log.warning("service.secret_expires", days=days)
-
-
-async def serve(settings: Settings) -> None:
-    """Build the service and run it until SIGTERM or SIGINT.
+async def set_pipelines_right(push: Push, outside: OutsideTime) -> None:
+    """Set right since when the pipelines apply, should a clock that was ahead have said so.
 
     Raises:
-        ConfigError: A setting or a pipeline must be mended.
+        StoreUnavailable: The store cannot be used just now.
     """
-    stop = asyncio.Event()
-    with stopping_on_signals(stop.set):
-        async with build(settings) as service:
-            served = pages(service.metrics, service.health, service.push.gate)
-            async with serving(settings.metrics, served):
-                await service.run(stop)
+    since = {
+        name: await set_right(push.store, f"pipeline/{name}", kept, outside)
+        for name, kept in push.terms.since.items()
+    }
+    if since != push.terms.since:
+        push.terms = replace(push.terms, since=since)
+
+
+def _waits(code: str) -> None:
+    _log.warning("service.waits_for_store", code=code)

@@ -11,30 +11,48 @@ from typing import Any
 import orjson
 
 from pipelines.decode import contact_event, contact_record, foreign, stored_object
+from pipelines.decode.arrival import dated, told_in
 from pipelines.decode.envelope import mended, unwrapped
-from pipelines.fact import Decoded
+from pipelines.fact import Decoded, Fact
 
 
 __all__ = ["decode"]
 
 
-def decode(body: bytes, buckets: frozenset[str] | None = None) -> list[Decoded]:
+def decode(
+    body: bytes, buckets: frozenset[str] | None = None, arrived: float | None = None
+) -> list[Decoded]:
     """What a message says: one outcome per part, at least one, in the message's order.
 
     Args:
         body: The message as it came. Batches (S3, Lambda, Firehose) and wrappings (SQS, SNS) have
             several parts or one further inside.
         buckets: Names of the buckets whose objects count; None: all.
+        arrived: When (s since 1970) the stream or queue took it in; None: it did not say. What the
+            wrappings say of a part's arrival comes first, what its own envelope says last.
     """
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError:
-        payloads = mended(body)
+        parts = mended(body, arrived)
     else:
         if type(value) is dict and ("source" in value or contact_record.FORMAT in value):
-            return [_read(value, buckets)]  # nearly all messages: nothing to take off
-        payloads = unwrapped(value)
-    return [_read(part, buckets) if isinstance(part, dict) else part for part in payloads]
+            return [_outcome(value, arrived, buckets)]  # nearly all: nothing to take off
+        parts = unwrapped(value, arrived)
+    return [
+        _outcome(payload, arrived, buckets) if isinstance(payload, dict) else payload
+        for payload, arrived in parts
+    ]
+
+
+def _outcome(
+    data: dict[str, Any], arrived: float | None, buckets: frozenset[str] | None
+) -> Decoded:
+    """The outcome of one payload that arrived then."""
+    found = _read(data, buckets)
+    if not isinstance(found, Fact):
+        return found
+    return dated(found, told_in(data) if arrived is None else arrived)
 
 
 def _read(data: dict[str, Any], buckets: frozenset[str] | None) -> Decoded:

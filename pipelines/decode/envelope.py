@@ -9,12 +9,16 @@ from typing import Any
 
 import orjson
 
+from pipelines.decode.arrival import seconds
 from pipelines.decode.split import split
 from pipelines.fact import Ignored, Undecodable
 
 
 #: One thing inside a message: a JSON object, or why there is none.
 Payload = dict[str, Any] | Ignored | Undecodable
+
+#: With when (s since 1970) it arrived; None: no wrapping says so.
+Part = tuple[Payload, float | None]
 
 #: How many wrappings a message may have; SNS in SQS in Lambda has four.
 DEPTH = 8
@@ -32,73 +36,101 @@ WRAPPED = Undecodable("wrapped too deeply")
 NOTHING = Ignored("batch of no records")
 
 
-def mended(body: bytes, depth: int = 0) -> list[Payload]:
+def mended(body: bytes, arrived: float | None, depth: int = 0) -> list[Part]:
     """The payloads in what is not one JSON value: several in a row (Firehose), or damage."""
     if body.startswith(KPL_MAGIC):
-        return [AGGREGATED]
-    found: list[Payload] = []
+        return [(AGGREGATED, arrived)]
+    found: list[Part] = []
     for piece in split(body):
         try:
             value = orjson.loads(piece)
         except orjson.JSONDecodeError:
-            found.append(NOT_JSON)
+            found.append((NOT_JSON, arrived))
         else:
-            found += unwrapped(value, depth)
-    return found or [EMPTY]
+            found += unwrapped(value, arrived, depth)
+    return found or [(EMPTY, arrived)]
 
 
-def unwrapped(value: Any, depth: int = 0) -> list[Payload]:
-    """All payloads in a JSON value, at least one; ``depth`` counts the wrappings taken off."""
+def unwrapped(value: Any, arrived: float | None, depth: int = 0) -> list[Part]:
+    """All payloads in a JSON value, at least one.
+
+    Args:
+        value: The value.
+        arrived: When it arrived, as far as is known; what a wrapping inside says is earlier.
+        depth: How many wrappings were taken off.
+    """
     if type(value) is dict:
         if "Records" in value:
-            return _batch(value["Records"], depth)
+            return _batch(value["Records"], arrived, depth)
+        if "deliveryStreamArn" in value:  # what Firehose hands to a function that changes records
+            return _batch(value.get("records"), arrived, depth)
         if value.get("Type") == "Notification":  # SNS without raw delivery
-            return _text(value.get("Message"), depth)
-        return [value]
-    return _batch(value, depth)
+            return _text(value.get("Message"), _earlier(value.get("Timestamp"), arrived), depth)
+        return [(value, arrived)]
+    return _batch(value, arrived, depth)
 
 
-def _batch(entries: Any, depth: int) -> list[Payload]:
+def _batch(entries: Any, arrived: float | None, depth: int) -> list[Part]:
     """The payloads of a list: a batch of S3 or Lambda, or a plain JSON array."""
     if not isinstance(entries, list):
-        return [NOT_OBJECT]
+        return [(NOT_OBJECT, arrived)]
     if depth >= DEPTH:
-        return [WRAPPED]
-    found = [payload for entry in entries for payload in _entry(entry, depth + 1)]
-    return found or [NOTHING]
+        return [(WRAPPED, arrived)]
+    found = [part for entry in entries for part in _entry(entry, arrived, depth + 1)]
+    return found or [(NOTHING, arrived)]
 
 
-def _entry(entry: Any, depth: int) -> list[Payload]:
-    """The payloads of one record as Lambda gets it from Kinesis, SQS or SNS; or any value."""
-    if isinstance(entry, dict):
-        if isinstance(kinesis := entry.get("kinesis"), dict):
-            return _base64(kinesis.get("data"), depth)
-        if entry.get("eventSource") == "aws:sqs":
-            return _text(entry.get("body"), depth)
-        if isinstance(sns := entry.get("Sns"), dict):
-            return _text(sns.get("Message"), depth)
-    return unwrapped(entry, depth)
+def _entry(entry: Any, arrived: float | None, depth: int) -> list[Part]:
+    """The payloads of one record as its carrier, or Lambda on its behalf, has it; or any value."""
+    read = _base64
+    match entry:
+        case {"kinesis": {} as told}:
+            body, at = told.get("data"), told.get("approximateArrivalTimestamp")
+        case {"SequenceNumber": _, "Data": body}:  # what ``aws kinesis get-records`` prints
+            at = entry.get("ApproximateArrivalTimestamp")
+        case {"recordId": _, "data": body}:  # Firehose
+            at = entry.get("approximateArrivalTimestamp")
+        case {"eventSource": "aws:sqs"}:
+            read, body = _text, entry.get("body")
+            at = (
+                told.get("SentTimestamp")
+                if isinstance(told := entry.get("attributes"), dict)
+                else None
+            )
+        case {"Sns": {} as told}:
+            read, body, at = _text, told.get("Message"), told.get("Timestamp")
+        case _:
+            return unwrapped(entry, arrived, depth)
+    return read(body, _earlier(at, arrived), depth)
 
 
-def _text(text: Any, depth: int) -> list[Payload]:
+def _earlier(told: object, arrived: float | None) -> float | None:
+    """When a wrapping says that it arrived; else when what is around it did."""
+    at = seconds(told)
+    return arrived if at is None else at
+
+
+def _text(text: Any, arrived: float | None, depth: int) -> list[Part]:
     if not isinstance(text, str):
-        return [NOT_OBJECT]
-    return _parsed(text.encode(), depth + 1) if depth < DEPTH else [WRAPPED]
+        return [(NOT_OBJECT, arrived)]
+    if depth >= DEPTH:
+        return [(WRAPPED, arrived)]
+    return _parsed(text.encode(), arrived, depth + 1)
 
 
-def _base64(text: Any, depth: int) -> list[Payload]:
+def _base64(text: Any, arrived: float | None, depth: int) -> list[Part]:
     if not isinstance(text, str):
-        return [NOT_BASE64]
+        return [(NOT_BASE64, arrived)]
     try:
         body = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):  # ValueError: not ASCII
-        return [NOT_BASE64]
-    return _parsed(body, depth + 1) if depth < DEPTH else [WRAPPED]
+        return [(NOT_BASE64, arrived)]
+    return _parsed(body, arrived, depth + 1) if depth < DEPTH else [(WRAPPED, arrived)]
 
 
-def _parsed(body: bytes, depth: int) -> list[Payload]:
+def _parsed(body: bytes, arrived: float | None, depth: int) -> list[Part]:
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError:
-        return mended(body, depth)
-    return unwrapped(value, depth)
+        return mended(body, arrived, depth)
+    return unwrapped(value, arrived, depth)

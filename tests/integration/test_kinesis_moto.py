@@ -37,6 +37,11 @@ class Store:
     async def remember(self, name: str, value: str) -> str:
         return self.remembered.setdefault(name, value)
 
+    async def replace(self, name: str, old: str | None, new: str) -> bool:
+        kept = self.remembered.get(name) == old
+        self.remembered |= {name: new} if kept else {}
+        return kept
+
 
 async def read(url: str, store: Store, streams: Sequence[str], count: int) -> list[bytes]:
     """Read all streams side by side until there are so many messages."""

@@ -19,7 +19,7 @@ from pipelines.fact import Fact, Ignored, Undecodable
 from pipelines.lifecycle import phase
 from pipelines.loader import PipelineError, load
 from pipelines.pipeline import Pipeline
-from pipelines.plan import Terms, judge_age, plan
+from pipelines.plan import Terms, plan
 from pipelines.template import _STRICT, LONGEST, Query, Template, TemplateError
 from pipelines.value import Nothing
 from pipelines.view import Names, view
@@ -58,7 +58,6 @@ def take_in(body: bytes) -> None:
         again = Contact.from_bytes(contact.id, contact.to_bytes())
         assert again == contact
         assert phase(contact)
-        judge_age(contact, NOW, 0.0)
         view(contact)
         for live in (True, False):
             push(contact, live=live)

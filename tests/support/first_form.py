@@ -66,7 +66,8 @@ def entries() -> list[Entry]:
     parked.parked["phonecalls(1)"] = Parked(["p/S"], 12.5, 400, "0x0", {"body": None}, "no")
     large = _contact("9d000000-0000-4000-8000-000000000000")
     large.lookups["p/LONG"] = {"asked": "x", "answer": {"text": Random(1).randbytes(1_500).hex()}}
-    done = Contact("ce000000-0000-4000-8000-000000000000", update_only=True, replayed=True)
+    done = Contact("ce000000-0000-4000-8000-000000000000", replayed=True)
+    done.extra["update_only"] = True  # the argument ``update_only`` there: only kept by now
     return [
         Entry(due, 0, 100.25, 1),
         Entry(claimed, 0, 90.5, 0, "w", 300.0),

@@ -97,7 +97,7 @@ def test_a_contact_survives_being_written_down(
     contact.parked["phonecalls(1)"] = Parked(["p/S"], 12.5, 400, "0x0", {"body": None}, "no")
     contact.intent["phonecalls(1)"] = {"subject": "ef"}
     contact.tries = 2
-    contact.update_only = True
+    contact.arrived = 1_767_323_045.678
     assert Contact.from_bytes(contact.id, contact.to_bytes()) == contact
 
 
@@ -156,7 +156,7 @@ WAYS = [
     ("parked",),
     ("intent",),
     ("tries",),
-    ("update_only",),
+    ("arrived",),
     ("replayed",),
     ("from a newer release",),
     *(("ledger", "a(1)", field) for field in ("entity", "key", "state", "columns", "ours")),
@@ -171,8 +171,8 @@ def test_whatever_stands_in_a_stored_field_it_is_read_and_written_again_or_told(
     way: tuple[str, ...], value: object, missing: bool
 ) -> None:
     """No exception but the declared ones, and no value that a later step would fall over."""
-    contact = Contact("c", tries=1, update_only=True, replayed=True, effects={"p/S": "done"})
-    contact.observe(Fact("c", "record", "1", b"{}", ""))
+    contact = Contact("c", tries=1, replayed=True, effects={"p/S": "done"})
+    contact.observe(Fact("c", "record", "1", b"{}", "", arrived=1.5))
     contact.ledger["a(1)"] = Record("a", "1", columns={"x": "y"})
     contact.parked["a(1)"] = Parked(["p/S"], 1.5, None, "", {}, "")
     head, *lines = contact.to_bytes().split(b"\n")

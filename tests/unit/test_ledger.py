@@ -280,8 +280,8 @@ def test_a_record_of_others_has_its_tables_defaults(contact: Contact) -> None:
         (write(on_missing="recreate", creatable=True), True, "unsent"),
         (write(on_missing="recreate"), False, "there"),
         (write(Kind.CLOSE, creatable=True), False, "there"),
-        (write(Kind.ADOPT, creatable=True), True, "gone"),
-        (write(Kind.ADOPT, on_missing="recreate", creatable=True), True, "gone"),
+        (write(Kind.ADOPT, creatable=True), True, "absent"),
+        (write(Kind.ADOPT, on_missing="recreate", creatable=True), True, "absent"),
     ],
 )
 def test_a_missing_record_is_parked_recreated_or_skipped(

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
+from pipelines import ledger
+from pipelines.age import KEPT_S
 from pipelines.contact import Contact, Parked, Record
 from pipelines.fact import Fact
 from pipelines.identity import record_id
 from pipelines.lifecycle import AWAITED, MILESTONES
 from pipelines.loader import load
-from pipelines.plan import Plan, Terms, judge_age, opening, plan
+from pipelines.plan import Plan, Terms, opening, plan
 from pipelines.write import Kind, Write
 
 
@@ -225,34 +227,95 @@ def test_a_record_once_begun_is_kept_true(record: Makes, told: Told) -> None:
     assert kinds(found) == ["update"]
 
 
-def test_a_contact_new_to_us_that_ended_long_ago_is_update_only(
-    event: Makes, record: Makes, told: Told
+def arriving(contact: Contact, at: float) -> Contact:
+    contact.arrived = at
+    return contact
+
+
+STEPS = (CREATE, CLOSE.replace('["FILE"]', "[]"))
+
+
+def test_what_was_long_over_when_first_heard_of_is_looked_for_before_it_is_created(
+    record: Makes, told: Told
 ) -> None:
-    contact = told(record())
-    judge_age(contact, ENDED + 1000, kept_s=1000)
-    assert not contact.update_only
-    judge_age(contact, ENDED + 1001, kept_s=1000)
-    assert contact.update_only
-    running = told(event("INITIATED"))
-    judge_age(running, FOREVER, kept_s=0)
-    assert not running.update_only
-
-
-def test_a_contact_with_a_ledger_is_not(record: Makes, told: Told) -> None:
-    contact = told(record())
-    contact.lookups["p/WHO"] = {}
-    judge_age(contact, FOREVER, kept_s=0)
-    assert not contact.update_only
-
-
-def test_update_only_reads_before_it_writes_unless_replayed(record: Makes, told: Told) -> None:
-    contact = told(record())
-    contact.update_only = True
-    steps = (CREATE, CLOSE.replace('["FILE"]', "[]"))
-    (adopt,) = planned(contact, *steps, live=True).writes
+    contact = arriving(told(record()), ENDED + KEPT_S + 1)
+    (adopt,) = planned(contact, *STEPS, live=True).writes
     assert adopt.kind is Kind.ADOPT
     assert adopt.columns == {"subject": "Call", "statecode": 1, "statuscode": 4}
-    assert kinds(planned(contact, *steps, live=False)) == ["create", "close"]
+    assert kinds(planned(contact, *STEPS, live=False)) == ["create", "close"]
+    contact.replayed = True
+    assert kinds(planned(contact, *STEPS, live=True)) == ["create", "close"]
+
+
+@pytest.mark.parametrize("arrived", [None, ENDED, ENDED + KEPT_S])
+def test_what_was_heard_of_in_time_or_nobody_knows_when_is_created_however_late_it_is_planned(
+    record: Makes, told: Told, arrived: float | None
+) -> None:
+    contact = told(record())
+    contact.arrived = arrived
+    found = planned(contact, *STEPS, live=True, now=ENDED + 400 * 86_400)
+    assert kinds(found) == ["create", "close"]
+
+
+def test_a_contact_that_has_not_ended_is_not_long_over(event: Makes, told: Told) -> None:
+    contact = arriving(told(event("INITIATED")), ENDED + 2 * KEPT_S)
+    assert kinds(planned(contact, *STEPS, live=True)) == ["create"]
+
+
+@pytest.mark.parametrize("kind", ["INITIATED", "DISCONNECTED", "QUEUED", "AMD_DISABLED"])
+def test_one_event_dated_1971_makes_no_contact_old(
+    event: Makes, record: Makes, told: Told, kind: str
+) -> None:
+    long_ago = "1971-01-01T00:00:00Z"
+    wrong = event(
+        kind,
+        time=long_ago,
+        initiationTimestamp=long_ago,
+        disconnectTimestamp=long_ago,
+        queueInfo={},
+    )
+    since = {"p": "2026-01-02T03:00:00Z"}
+    for facts in permutations((wrong, event("CONNECTED_TO_AGENT"), record())):
+        contact = arriving(told(*facts), ENDED + 60)
+        assert kinds(planned(contact, *STEPS, live=True, since=since)) == ["create", "close"]
+
+
+def test_what_was_looked_for_in_vain_is_neither_looked_for_again_nor_created_while_it_is_old(
+    record: Makes, told: Told
+) -> None:
+    contact = arriving(told(record()), ENDED + KEPT_S + 1)
+    (adopt,) = planned(contact, CREATE, live=True).writes
+    assert ledger.missing(contact, adopt)
+    found = planned(contact, CREATE, live=True)
+    assert found.writes == []
+    assert "long over" in found.waiting["p/CALL"]
+    contact.arrived = ENDED  # an earlier fact, or one that nobody knows the arrival of
+    assert kinds(planned(contact, CREATE, live=True)) == ["create"]
+
+
+def test_steps_that_name_a_record_looked_for_in_vain_wait(record: Makes, told: Told) -> None:
+    contact = arriving(told(record()), ENDED + KEPT_S + 1)
+    (adopt,) = planned(contact, CREATE, live=True).writes
+    ledger.missing(contact, adopt)
+    note = """
+[[step]]
+name = "NOTE"
+on = "ended"
+method = "POST"
+entity = "annotations"
+body = '{"notetext": "{{CALL-Response.activityid}}"}'
+"""
+    assert planned(contact, CREATE, note, live=True).writes == []
+
+
+def test_a_wait_until_a_far_moment_is_looked_at_again_within_a_day(
+    event: Makes, told: Told
+) -> None:
+    ended = event("DISCONNECTED", time="", disconnectTimestamp="9999-01-01T00:00:00Z")
+    answered = event("CONNECTED_TO_AGENT")
+    patient = CLOSE + 'within = "15m"'
+    found = planned(told(answered, ended), CREATE, patient, FILE, now=ENDED)
+    assert found.next_at == ENDED + 86_400
 
 
 # --- for the agent ------------------------------------------------------------------------------

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from worker.errors import ConfigError
-from worker.service import build, serve
 from worker.settings import Settings
 from worker.stores.memory import MemoryStore
+from worker.wiring import build, serve
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ async def test_the_service_reads_what_the_settings_name(
 async def test_a_state_that_workers_share_comes_with_a_gate_that_they_share(
     settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.service.open_store", lambda _spec: MemoryStore())
+    monkeypatch.setattr("worker.wiring.open_store", lambda _spec: MemoryStore())
     async with build(settings()) as service:
         assert service.shared is None
     async with build(settings(state="dynamodb:contacts", worker_id="w")) as service:

@@ -76,6 +76,8 @@ class Entra:
     def _ask(self, method: str, url: str, options: Mapping[str, Any]) -> httpx.Response:
         exchange = self._exchange(method, url, options)
         self._asking = asyncio.run_coroutine_threadsafe(exchange, self._loop)
+        if self._stopped:  # meanwhile
+            self._asking.cancel()
         try:
             return self._asking.result()
         except concurrent.futures.CancelledError:

@@ -13,9 +13,12 @@ import structlog
 
 from worker import aws
 from worker.faults import Faults
+from worker.moments import Moments
+from worker.outside_time import OutsideTime
 from worker.pace import Clock
 from worker.sources.budget import Budget
 from worker.sources.insist import ignore, insist, stoppable
+from worker.sources.positions import NOW, remembered_start
 from worker.sources.shards import Shard, from_listing
 from worker.telemetry.health import connected
 
@@ -51,6 +54,7 @@ class Reading(TypedDict, total=False):
     slice_bytes: int
     budget: Budget
     clock: Clock
+    outside: OutsideTime
     on_lag: Callable[[str, str, int], None]
     on_trouble: Callable[[str, str, str], None]
     faults: Faults
@@ -68,6 +72,7 @@ class Feed:
         slice_bytes: Bytes in one batch at most, unless a single record is larger.
         budget: Bounds the bytes in hand; several streams may share one.
         clock: Time and chance.
+        outside: The time by others' clocks; None: nobody tells it.
         on_lag: Told (stream, shard, ms behind the newest record) at each read.
         on_trouble: Told (stream, shard or "", code) of every failed try.
         faults: Contains what one reader may end in.
@@ -80,9 +85,15 @@ class Feed:
     slice_bytes: int = 4 * 1024 * 1024
     budget: Budget = field(default_factory=lambda: Budget(BUDGET_BYTES))
     clock: Clock = field(default_factory=Clock)
+    outside: OutsideTime | None = None
     on_lag: Callable[[str, str, int], None] = ignore
     on_trouble: Callable[[str, str, str], None] = ignore
     faults: Faults = field(default_factory=Faults)
+
+    @property
+    def time(self) -> OutsideTime:
+        """What time it is."""
+        return self.outside or OutsideTime(self.clock)
 
     @property
     def name(self) -> str:
@@ -111,6 +122,15 @@ class Feed:
                 return shards
             # With a token AWS refuses the stream's name (API reference, ListShards).
             request = {**self.arn, "NextToken": token}
+
+    async def start(self, memory: Moments, start: str) -> str:
+        """Where the stream begins, see ``remembered_start``.
+
+        AWS is asked something first: its answer tells its time, should our clock be wrong.
+        """
+        if start == NOW:
+            await self.shards()
+        return await remembered_start(memory, self.stream, start, self.time)
 
     async def insist(self, call: Callable[[], Awaitable[T]], stop: asyncio.Event) -> T | None:
         """Repeat a call that is no shard's in particular; see ``insist``."""

@@ -25,8 +25,6 @@ from worker.sources.positions import (
     Begin,
     Checkpoints,
     begin_at_start,
-    fixed_start,
-    remembered_start,
     sequence_of,
 )
 from worker.sources.protocol import Handle
@@ -78,25 +76,23 @@ class KinesisStream:
         """
         async with self._connect() as client:
             feed = Feed(client, self._stream, **self._reading)
-            start = fixed_start(self._start, feed.clock.wall())
             async with asyncio.TaskGroup() as tasks:
 
                 async def look() -> None:
-                    await self._look(feed, start, tasks, handle, stop)
+                    await self._look(feed, tasks, handle, stop)
 
                 await feed.again("source", look, stop)
 
     async def _look(
         self,
         feed: Feed,
-        start: str,
         tasks: asyncio.TaskGroup,
         handle: Handle,
         stop: asyncio.Event,
     ) -> None:
         """Find shards and have each read, until ``stop`` is set."""
         kept = await feed.insist(
-            lambda: remembered_start(self._checkpoints, self._stream, start), stop
+            lambda: unless(stop, feed.start(self._checkpoints, self._start)), stop
         )
         if kept is None:
             return

@@ -25,6 +25,7 @@ from worker.leases.protocol import LeaseLost, LeaseTable
 from worker.leases.sync import end_shard, sync_leases
 from worker.leases.taker import Taker
 from worker.leases.tenure import Tenure
+from worker.moments import Moments
 from worker.pace import unless
 from worker.sources.feed import Feed, Kinesis, Reading
 from worker.sources.insist import ignore
@@ -32,11 +33,9 @@ from worker.sources.positions import (
     EARLIEST,
     NOW,
     Begin,
-    Remembers,
     begin_at_horizon,
     begin_at_start,
     fixed_start,
-    remembered_start,
 )
 from worker.sources.protocol import Handle, Message
 from worker.sources.shard_reader import Place, ShardReader
@@ -104,7 +103,7 @@ class LeasedStream:
         stream: str,
         leases: Callable[[], AbstractAsyncContextManager[LeaseTable]],
         worker: str,
-        memory: Remembers,
+        memory: Moments,
         *,
         start: str = NOW,
         failover_s: float = FAILOVER_S,
@@ -131,14 +130,13 @@ class LeasedStream:
         """
         async with self._connect() as client, self._leases() as table:
             feed = Feed(client, self._stream, **self._reading)
-            start = fixed_start(self._start, feed.clock.wall())
-            kept: list[str] = []
+            kept: list[str | None] = []
 
             async def remember() -> None:
-                kept.append(await remembered_start(self._memory, self._stream, start))
+                kept.append(await unless(stop, feed.start(self._memory, self._start)))
 
             await feed.again("source", partial(feed.insist, remember, stop), stop)
-            if kept:
+            if kept and kept[0] is not None:
                 taker = Taker(
                     table,
                     self._worker,
@@ -233,7 +231,7 @@ class _Share:
             await handle(batch)
 
         shard = tenure.lease.key
-        place = place_of(tenure.lease.checkpoint, self._start, self._clock.wall())
+        place = place_of(tenure.lease.checkpoint, self._start, self._feed.time.now())
         reader = ShardReader(self._feed, shard, place, LeasedBookmark(self._table, tenure))
         self._readers[shard] = reader
         try:

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from worker.sources.shards import Shard, from_parent
 
 
+_EPOCH = datetime.fromtimestamp(0, UTC)
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A record, its sequence number as the integer that orders it inside its shard."""
+    """A record, its sequence number as the integer that orders it inside its shard.
+
+    ``arrived`` is when (s since 1970) Kinesis took it in, if it says so.
+    """
 
     sequence: int
     data: bytes
+    arrived: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +57,20 @@ def page_of(answer: Mapping[str, Any]) -> Page:
     """
     return Page(
         [
-            Record(int(record["SequenceNumber"]), bytes(record["Data"]))
+            Record(int(record["SequenceNumber"]), bytes(record["Data"]), _arrived(record))
             for record in answer["Records"]
         ],
         answer.get("NextShardIterator"),
         int(answer["MillisBehindLatest"]),
         [from_parent(child) for child in answer.get("ChildShards") or ()],
     )
+
+
+def _arrived(record: Mapping[str, Any]) -> float | None:
+    at = record.get("ApproximateArrivalTimestamp")
+    if not isinstance(at, datetime) or at.tzinfo is None:
+        return None
+    return (at - _EPOCH).total_seconds()
 
 
 def slices(records: Sequence[Record], count: int, size: int) -> Iterator[list[Record]]:

@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
 from worker.errors import ConfigError
+from worker.moments import Moments, remembered
+from worker.outside_time import OutsideTime
 
 
 SHARD_END: Final = "SHARD_END"
@@ -20,15 +22,7 @@ EARLIEST: Final = "earliest"
 Begin = dict[str, Any]
 
 
-class Remembers(Protocol):
-    """What a stream whose positions are kept elsewhere needs of a ``ContactStore``."""
-
-    async def remember(self, name: str, value: str) -> str:
-        """Keep ``value`` under ``name`` unless there is one; what is kept now."""
-        ...
-
-
-class Checkpoints(Remembers, Protocol):
+class Checkpoints(Moments, Protocol):
     """What a stream needs of a ``ContactStore`` that keeps its positions."""
 
     async def positions(self, stream: str) -> dict[str, str]:
@@ -54,9 +48,20 @@ def fixed_start(start: str, now: float) -> str:
     return start
 
 
-async def remembered_start(memory: Remembers, stream: str, start: str) -> str:
-    """What ``start`` was when the stream was first seen; changing it later changes nothing."""
-    return await memory.remember(f"start/{stream}", start)
+async def remembered_start(memory: Moments, stream: str, start: str, outside: OutsideTime) -> str:
+    """What ``start`` was when the stream was first seen; changing it later changes nothing.
+
+    A "now" that is still to come was read off a wrong clock: it is set right.
+
+    Raises:
+        ConfigError: See ``fixed_start``.
+        StoreUnavailable: The store cannot be used just now.
+    """
+    name = f"start/{stream}"
+    value = fixed_start(start, outside.now())
+    if start == NOW:
+        return await remembered(memory, name, value, outside)
+    return await memory.remember(name, value)
 
 
 def begin_at_start(start: str) -> Begin:

@@ -20,11 +20,13 @@ class Message:
             or ``archive:2026-01-02.json.gz:17``. Never holds personal data.
         damage: Why the bytes could not be read whole (``line longer than 8 MiB``), if so: the
             message goes to quarantine without being decoded.
+        arrived: When (s since 1970) the stream or queue took it in, by its clock; None: not told.
     """
 
     body: bytes
     origin: str
     damage: str | None = None
+    arrived: float | None = None
 
 
 #: Takes a batch and returns once all of it is saved, quarantined or ignored on purpose.

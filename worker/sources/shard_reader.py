@@ -225,7 +225,8 @@ class ShardReader:
         self._resuming = self._trimmed = False
 
     def _message(self, record: Record) -> Message:
-        return Message(record.data, f"kinesis:{self._feed.name}/{self.shard}/{record.sequence}")
+        origin = f"kinesis:{self._feed.name}/{self.shard}/{record.sequence}"
+        return Message(record.data, origin, arrived=record.arrived)
 
     async def _keep(self, write: Callable[[], Awaitable[None]], stop: asyncio.Event) -> bool:
         """Have a batch or the place kept; False if that failed until ``stop``."""

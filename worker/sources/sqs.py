@@ -23,6 +23,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 import structlog
 
+from pipelines.decode.arrival import seconds
 from worker import aws
 from worker.errors import StoreUnavailable
 from worker.faults import Faults
@@ -77,6 +78,7 @@ class Held:
         received_at: Monotonic time (s) of that receive; the twelve hours count from it.
         count: How often it was received.
         body: The bytes.
+        sent_at: When (s since 1970) SQS took it in, if it says so.
     """
 
     id: str
@@ -84,6 +86,7 @@ class Held:
     received_at: float
     count: int
     body: bytes
+    sent_at: float | None
 
 
 class SqsQueue:
@@ -153,7 +156,7 @@ class SqsQueue:
             "MaxNumberOfMessages": BATCH,
             "WaitTimeSeconds": LONG_POLL_S,
             "VisibilityTimeout": self._visibility_s,
-            "MessageSystemAttributeNames": ["ApproximateReceiveCount"],
+            "MessageSystemAttributeNames": ["ApproximateReceiveCount", "SentTimestamp"],
         }
         received = await aws.asked(partial(client.receive_message, **request), self._received)
         connected()
@@ -163,12 +166,14 @@ class SqsQueue:
         return [self._held(message) for message in answer.get("Messages") or ()]
 
     def _held(self, message: dict[str, Any]) -> Held:
+        attributes = message.get("Attributes", {})
         return Held(
             id=str(message["MessageId"]),
             receipt=str(message["ReceiptHandle"]),
             received_at=self._clock.monotonic(),
-            count=int(message.get("Attributes", {}).get("ApproximateReceiveCount", 1)),
+            count=int(attributes.get("ApproximateReceiveCount", 1)),
             body=message["Body"].encode(errors="surrogatepass"),  # for the decoder to refuse
+            sent_at=seconds(attributes.get("SentTimestamp")),
         )
 
     def _hold(self, received: Iterable[Held]) -> list[Held]:
@@ -219,7 +224,7 @@ class SqsQueue:
         return [held for one in batch for held in await self._handled([one], handle)]
 
     def _message(self, held: Held) -> Message:
-        return Message(held.body, f"sqs:{self.name}/{held.id}")
+        return Message(held.body, f"sqs:{self.name}/{held.id}", arrived=held.sent_at)
 
     async def _keep_hidden(self, client: Sqs, batch: Sequence[Held]) -> None:
         """Extend the visibility every third of it, as far as SQS allows, until cancelled."""

@@ -93,6 +93,9 @@ class Metrics:
         self._connect = counter(
             "connect_calls_total", "Calls to Amazon Connect, by their answer.", "call", "code"
         )
+        self._skew = gauge(
+            "clock_skew_seconds", "How far this machine's clock is ahead of others'; 0: not known."
+        )
         self._token = gauge("token_expires_timestamp_seconds", "When the access token expires.")
         for kind in WRITTEN:  # a series that begins at 1 hides its first increase from Prometheus
             self._writes.labels(kind.value)
@@ -139,6 +142,10 @@ class Metrics:
     def connect(self, call: str, code: str) -> None:
         """A call to Amazon Connect got this answer: ``OK`` or an error code."""
         self._connect.labels(call, self._codes.label(code)).inc()
+
+    def skew(self, seconds: float) -> None:
+        """This machine's clock is so far (s) ahead of what others say; negative: behind."""
+        self._skew.set(seconds)
 
     def token(self, life_s: float) -> None:
         """There is a new access token, good for so long (s)."""

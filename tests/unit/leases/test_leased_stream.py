@@ -211,6 +211,11 @@ class Memory:
     async def remember(self, name: str, value: str) -> str:
         return self.kept.setdefault(name, value)
 
+    async def replace(self, name: str, old: str | None, new: str) -> bool:
+        kept = self.kept.get(name) == old
+        self.kept |= {name: new} if kept else {}
+        return kept
+
 
 class Worker:
     """A worker that can be killed, and paused as a whole."""

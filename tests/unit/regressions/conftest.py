@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -18,6 +19,7 @@ from botocore.exceptions import ClientError
 from pipelines.loader import load
 from pipelines.pipeline import Pipeline
 from pipelines.plan import Terms
+from rawserver import Server
 from worker.definitions import find
 from worker.dynamics.client import subject_of
 from worker.dynamics.gate import Gate
@@ -299,3 +301,14 @@ def calls() -> Callable[[int], list[Call]]:
 @pytest.fixture
 def call() -> Call:
     return Call("5ca32fbd-8f92-46af-92a5-6b0f970f0efe")
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("tls")
+
+
+@pytest.fixture
+def server(certificates: Path) -> Server:
+    """A TLS server that does as it is told."""
+    return Server(certificates)

@@ -104,10 +104,10 @@ async def test_overwriting_leaves_open_what_a_person_wrote_too() -> None:
     assert desk.record.columns == {"subject": UNKNOWN}
 
 
-async def test_adopting_what_is_not_there_any_more_lets_go_of_it(desk: Desk) -> None:
+async def test_adopting_what_is_not_there_notes_that_it_is_absent(desk: Desk) -> None:
     desk.contact.ledger[NAME] = Record("phonecalls", KEY, "unsent")
     assert not await desk.perform(Kind.ADOPT)
-    assert desk.record.state == "gone"
+    assert desk.record.state == "absent"
     assert not desk.contact.parked
 
 

@@ -167,7 +167,7 @@ def test_it_polls_long_and_asks_how_often_a_message_was_received(virtually: Virt
             "MaxNumberOfMessages": 10,
             "WaitTimeSeconds": 20,
             "VisibilityTimeout": 60,
-            "MessageSystemAttributeNames": ["ApproximateReceiveCount"],
+            "MessageSystemAttributeNames": ["ApproximateReceiveCount", "SentTimestamp"],
         }
 
     virtually(story())

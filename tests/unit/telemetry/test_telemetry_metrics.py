@@ -30,6 +30,7 @@ SHARD = "shardId-000000000000"
 #: Every name users may build on. Names are added here, none is ever changed.
 PROMISED = {
     "connect_dynamics_build_info",
+    "connect_dynamics_clock_skew_seconds",
     "connect_dynamics_contacts",
     "connect_dynamics_contacts_due",
     "connect_dynamics_contacts_parked",

@@ -1,0 +1,44 @@
+"""Age: whether a contact was long over when it was first heard of.
+
+Its records may then be in Dynamics, or may have been there and a person deleted them, although the
+ledger knows of none: the state had expired. Told by facts alone, anew at each plan: no clock of
+ours, no ledger and no later plan changes it, and what one wrong fact said the right ones mend.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from pipelines.contact import Contact
+from pipelines.lifecycle import PROOFS, signals
+
+
+#: An ended contact is kept this long after its end (s), for late records and recordings.
+KEPT_S: Final = 30 * 86_400.0
+
+#: What tells of a contact's course; the others come after its end, some of them much later.
+_COURSE: Final = frozenset(PROOFS) - {"any other event", "COMPLETED", "contact record"}
+
+
+def long_over(contact: Contact, ended: str) -> bool:
+    """Whether it had ended longer ago than contacts are kept when its first fact arrived.
+
+    Not so of one that was replayed on purpose, nor if any of its facts did not say when it
+    arrived. The latest moment of its course counts: an event dated 1971 makes no call old.
+
+    Args:
+        contact: The contact.
+        ended: When it ended (see ``milestones``); "": it has not, or nobody knows when.
+    """
+    if contact.replayed or contact.arrived is None or not ended:
+        return False
+    earliest = contact.arrived - KEPT_S
+    if _epoch(ended) >= earliest:
+        return False
+    told = signals(contact)
+    return all(_epoch(told[signal]) < earliest for signal in told.keys() & _COURSE if told[signal])
+
+
+def _epoch(second: str) -> float:
+    return datetime.fromisoformat(second).timestamp()

@@ -1,0 +1,250 @@
+"""Wires the worker: the one place that builds its parts from settings."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+from uuid import uuid4
+
+import structlog
+
+from pipelines.pipeline import Pipeline
+from pipelines.plan import Terms
+from worker import aws
+from worker.connect.attributes import AttributeDesktop
+from worker.connect.client import Client
+from worker.connect.enrichment import Enrichment
+from worker.connect.logged import LoggedDesktop
+from worker.connect.protocol import Connect, Desktop
+from worker.connect.quota import Quota
+from worker.definitions import find_all
+from worker.dynamics.connection import Connection, connect
+from worker.dynamics.gate import Gate
+from worker.dynamics.shared import SharedGate
+from worker.dynamics.writer import Writer
+from worker.errors import ConfigError
+from worker.faults import Faults
+from worker.files import S3Files
+from worker.ingest import Ingest
+from worker.leases.dynamodb import open_leases
+from worker.outside_time import OutsideTime
+from worker.push import Push
+from worker.service import Service, begin_pipelines
+from worker.settings import Settings
+from worker.signals import stopping_on_signals
+from worker.sources.kinesis import KinesisStream
+from worker.sources.leased import LeasedStream
+from worker.sources.protocol import Source
+from worker.sources.sqs import SqsQueue
+from worker.stores import open_store
+from worker.stores.protocol import ContactStore
+from worker.telemetry.http import serving
+from worker.telemetry.metrics import Metrics
+from worker.telemetry.pages import pages
+
+
+_log = structlog.get_logger(__name__)
+
+#: From how long before its expiry the secret is warned about.
+SECRET_WARNING_DAYS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class _Common:
+    """What several parts are made of."""
+
+    settings: Settings
+    store: ContactStore
+    metrics: Metrics
+    outside: OutsideTime
+    faults: Faults
+
+
+@asynccontextmanager
+async def build(settings: Settings) -> AsyncIterator[Service]:
+    """The service that the settings describe.
+
+    Raises:
+        ConfigError: A setting or a pipeline must be mended.
+    """
+    pipelines = find_all(settings.pipelines)
+    warn_of_secret(settings, datetime.now(UTC).date().toordinal())
+    metrics, faults = Metrics(), Faults()
+    outside = OutsideTime(on_skew=metrics.skew)
+    if settings.secret_expires:
+        metrics.secret(settings.secret_expires)
+    store = open_store(settings.state)
+    try:
+        async with (
+            connect(
+                settings,
+                answered=metrics.answered,
+                renewed=metrics.token,
+                told_time=partial(outside.told, "dynamics"),
+            ) as connection,
+            _amazon_connect(settings, metrics, connection.gate) as amazon,
+        ):
+            common = _Common(settings, store, metrics, outside, faults)
+            push = _push(common, connection, amazon, pipelines)
+            buckets = frozenset(settings.recording_buckets) or None
+            writes_back = any(pipeline.writeback for pipeline in pipelines)
+            ingest = Ingest(
+                store,
+                buckets,
+                legs=writes_back,
+                news=push.news,
+                clock=outside.now,
+                arrived=outside.arrived,
+                faults=faults,
+            )
+            sources = _sources(common)
+            shared = _shared(common, connection)
+            begin = partial(begin_pipelines, push, outside=outside)
+            yield Service(
+                store,
+                sources,
+                ingest,
+                push,
+                settings.drain_s,
+                shared,
+                metrics,
+                faults=faults,
+                begin=begin,
+                outside=outside,
+            )
+    finally:
+        await store.close()
+
+
+def _push(
+    common: _Common, connection: Connection, amazon: Connect, pipelines: list[Pipeline]
+) -> Push:
+    settings, metrics = common.settings, common.metrics
+    return Push(
+        store=common.store,
+        writer=Writer(
+            connection.client,
+            common.outside.now,
+            settings.create_by,
+            files=S3Files(partial(aws.client, "s3"), faults=common.faults),
+        ),
+        gate=connection.gate,
+        probe=connection.probe,
+        desktop=_desktop(settings, amazon),
+        pipelines=pipelines,
+        terms=Terms(settings.constants, live=True),
+        connect=amazon,
+        enrichment=Enrichment(
+            amazon, pipelines, settings.connect_patience_s, common.outside.now, faults=common.faults
+        ),
+        clock=common.outside.now,
+        latency=metrics.latency,
+        wrote=metrics.wrote,
+        faults=common.faults,
+    )
+
+
+def _shared(common: _Common, connection: Connection) -> SharedGate | None:
+    """What makes one gate of all workers' gates; a store on one machine has one worker."""
+    settings = common.settings
+    if not settings.state.startswith("dynamodb:"):
+        return None
+    # A restarted worker is another one, and so are two that were given the same id.
+    name = f"{settings.worker_id or socket.gethostname()}-{uuid4().hex[:8]}"
+    user = f"gate/{settings.environment_url}/{settings.client_id}"
+    return SharedGate(connection.gate, common.store, user, name, faults=common.faults)
+
+
+def _sources(common: _Common) -> dict[str, Source]:
+    settings = common.settings
+    sources: dict[str, Source] = {
+        name: _stream(common, name)
+        for name in ("contact_events", "contact_records")
+        if getattr(settings, name)
+    }
+    if settings.recordings:
+        sqs = partial(aws.client, "sqs", dated=partial(common.outside.dated, "sqs"))
+        sources["recordings"] = SqsQueue(
+            sqs,
+            settings.recordings,
+            visibility_s=settings.visibility_s,
+            on_trouble=common.metrics.queue_trouble,
+            faults=common.faults,
+        )
+    if not sources:
+        names = settings.missing("contact_events", "contact_records", "recordings")
+        raise ConfigError(f"there is nothing to read: set at least one of {', '.join(names)}")
+    return sources
+
+
+def _stream(common: _Common, name: str) -> Source:
+    """One stream: read whole by this process, or shared through a lease table."""
+    settings, metrics = common.settings, common.metrics
+    stream, start = getattr(settings, name), getattr(settings, f"{name}_start")
+    kinesis = partial(aws.client, "kinesis", dated=partial(common.outside.dated, "kinesis"))
+    reading: dict[str, Any] = {
+        "start": start,
+        "poll_s": settings.poll_s,
+        "outside": common.outside,
+        "on_lag": metrics.lag,
+        "on_trouble": metrics.shard_trouble,
+        "faults": common.faults,
+    }
+    if not (table := getattr(settings, f"{name}_leases")):
+        return KinesisStream(kinesis, stream, common.store, **reading)
+    return LeasedStream(
+        kinesis,
+        stream,
+        partial(open_leases, partial(aws.client, "dynamodb"), table),
+        settings.worker_id or f"{socket.gethostname()}-{uuid4().hex[:8]}",
+        common.store,
+        failover_s=settings.failover_s,
+        take_s=settings.take_s,
+        on_lease=metrics.lease,
+        **reading,
+    )
+
+
+@asynccontextmanager
+async def _amazon_connect(
+    settings: Settings, metrics: Metrics, gate: Gate
+) -> AsyncIterator[Connect]:
+    quota = Quota(settings.connect_share, lambda: gate.workers)
+    async with aws.client("connect", attempts=1) as client:
+        yield Client(client, quota, settings.connect_patience_s, metrics.connect)
+
+
+def _desktop(settings: Settings, amazon: Connect) -> Desktop:
+    if settings.open_by == "log":
+        return LoggedDesktop()
+    return AttributeDesktop(amazon, settings.open_url_attribute, settings.open_tab_attribute)
+
+
+def warn_of_secret(settings: Settings, today: int) -> None:
+    """Say so if the client secret expires soon; ``today`` is a day's ordinal."""
+    if settings.secret_expires is None:
+        return
+    days = settings.secret_expires.toordinal() - today
+    if days <= SECRET_WARNING_DAYS:
+        _log.warning("service.secret_expires", days=days)
+
+
+async def serve(settings: Settings) -> None:
+    """Build the service and run it until SIGTERM or SIGINT.
+
+    Raises:
+        ConfigError: A setting or a pipeline must be mended.
+    """
+    stop = asyncio.Event()
+    with stopping_on_signals(stop.set):
+        async with build(settings) as service:
+            served = pages(service.metrics, service.health, service.push.gate)
+            async with serving(settings.metrics, served):
+                await service.run(stop)
