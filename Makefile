@@ -55,8 +55,8 @@ MINUTES ?= 10
 torture: .venv/dev.stamp ## Set fire to real workers for MINUTES=10, as SEED=1 has it
 	@PYTHONPATH=tests/support:. $(BIN)/python -m torture --minutes $(MINUTES) --seed $(or $(SEED),1)
 
-fuzz: .venv/dev.stamp ## Try mutated messages, templates and pipeline files for SECONDS=60
-	@FUZZ_SECONDS=$(or $(SECONDS),60) $(BIN)/pytest -q -o timeout=0 tests/property/test_fuzz.py
+fuzz: .venv/dev.stamp ## Try mutated messages, values, answers and files for SECONDS=60
+	@FUZZ_SECONDS=$(or $(SECONDS),60) $(BIN)/pytest -q -o timeout=0 -rP tests/property/test_fuzz*.py
 
 mutants: .venv/mutants.stamp ## Break pure core and leases on purpose to try the tests; MODULES=pipelines.plan for some
 	@nice -n 10 $(BIN)/python tests/benchmarks/mutants.py $(MODULES)
