@@ -18,7 +18,7 @@ import pytest
 from aiohttp import ClientPayloadError
 from botocore.exceptions import ClientError, IncompleteReadError
 
-from pipelines.decode.split import HEAD_BYTES, MAX_BYTES
+from pipelines.decode.split import HEAD_BYTES, MAX_BYTES, Splitter
 from worker.errors import ConfigError
 from worker.faults import Faults
 from worker.sources import archive
@@ -374,7 +374,7 @@ async def test_a_bug_in_reading_one_file_is_damage_at_its_end_and_the_next_ones_
     monkeypatch: pytest.MonkeyPatch, call: str, times: int
 ) -> None:
     """Of a call that always fails, each file's first piece is lost, and told."""
-    owner: Any = FakeBody if call == "read" else archive.Splitter
+    owner: Any = FakeBody if call == "read" else Splitter
     well, bugs = getattr(owner, call), [TypeError("Mueller")] * times
 
     def badly(*arguments: Any, **more: Any) -> Any:

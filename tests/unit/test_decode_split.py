@@ -27,7 +27,7 @@ BROKEN = [
 
 def in_chunks(body: bytes, size: int) -> list[bytes]:
     splitter = Splitter()
-    found = []
+    found: list[Piece] = []
     for start in range(0, len(body), size):
         found += splitter.feed(body[start : start + size])
     return [piece.body for piece in [*found, *splitter.finish()]]

@@ -9,6 +9,7 @@ import asyncio
 import time
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import orjson
@@ -184,7 +185,7 @@ def test_d10_decoding_takes_time_in_proportion_to_the_message_whatever_is_in_it(
     part: bytes,
 ) -> None:
     quarter, whole = part * (MIB // 4 // len(part)), part * (MIB // len(part))
-    short, long = (seconds(lambda body=body: decode(body)) for body in (quarter, whole))
+    short, long = (seconds(partial(decode, body)) for body in (quarter, whole))
     assert long <= 6 * max(short, 0.02)
 
 
@@ -192,7 +193,7 @@ def test_d10_decoding_takes_time_in_proportion_to_the_message_whatever_is_in_it(
 def test_d10_an_archive_is_split_in_time_in_proportion_to_it(part: bytes) -> None:
     """Where no number of parts is too many."""
     body = part * (MIB // 64 // len(part))
-    short, long = (seconds(lambda n=n: split.split(body * n)) for n in (1, 4))
+    short, long = (seconds(partial(split.split, body * n)) for n in (1, 4))
     assert long <= 8 * max(short, 0.02)
 
 
