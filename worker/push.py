@@ -234,8 +234,7 @@ class Push:
         else:
             entry.due_at = self.clock() + retry_s
         if "ended" in milestones(contact):
-            # A clock that is behind must not have it removed too soon.
-            entry.expires_at = max(self.clock(), contact.arrived or 0.0) + KEPT_S
+            entry.expires_at = self.clock() + KEPT_S
         await self._claims.release(entry, parked, before)
         if retry_s is None and not agenda.writes:
             latency_s = self.clock() - due_at
