@@ -295,8 +295,7 @@ class Push:
         else:
             entry.due_at = self.clock() + retry_s
         if "ended" in milestones(contact):
-            # A clock that is behind must not have it removed too soon.
-            entry.expires_at = max(self.clock(), contact.arrived or 0.0) + KEPT_S
+            entry.expires_at = self.clock() + KEPT_S
         done = retry_s is None and not agenda.writes
         note = entry.fault
         if done:
