@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help install run up test check judge simulate torture fuzz mutants bench locks image \
-	lambda clean
+	lambda clean python
 
 # The first python that is new enough and really starts (a name may be a shim that does not).
 PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
@@ -55,8 +55,8 @@ MINUTES ?= 10
 torture: .venv/dev.stamp ## Set fire to real workers for MINUTES=10, as SEED=1 has it
 	@PYTHONPATH=tests/support:. $(BIN)/python -m torture --minutes $(MINUTES) --seed $(or $(SEED),1)
 
-fuzz: .venv/dev.stamp ## Try mutated messages, templates and pipeline files for SECONDS=60
-	@FUZZ_SECONDS=$(or $(SECONDS),60) $(BIN)/pytest -q -o timeout=0 tests/property/test_fuzz.py
+fuzz: .venv/dev.stamp ## Try mutated messages, values, answers and files for SECONDS=60
+	@FUZZ_SECONDS=$(or $(SECONDS),60) $(BIN)/pytest -q -o timeout=0 -rP tests/property/test_fuzz*.py
 
 mutants: .venv/mutants.stamp ## Break pure core and leases on purpose to try the tests; MODULES=pipelines.plan for some
 	@nice -n 10 $(BIN)/python tests/benchmarks/mutants.py $(MODULES)
@@ -94,6 +94,9 @@ image: ## Build the container's image with docker or buildah; BUILD_OPTIONS is f
 
 lambda: .venv/run.stamp ## Package the contact flows' Lambda as dist/flow-lambda.zip
 	@$(BIN)/python infra/lambda/package.py dist/flow-lambda.zip
+
+python: # The python that .venv is made with
+	@echo $(PYTHON)
 
 clean: ## Remove .venv and what tools left behind
 	rm -rf .venv .coverage* .hypothesis .*_cache

@@ -99,6 +99,8 @@ class Push:
         sleep: Waits.
         jitter: Random number from 0 to 1.
         waits_over: Plan as if every wait were over: a replay's time is the archive's.
+        doubt: Called with each contact that was loaded: doubts its ledger if the state was
+            restored (``worker.restoration``).
         latency: Called with how long (s) each contact was due when Dynamics came to match it.
         wrote: Called with the kind of each write that was acknowledged.
         sent: Counts.
@@ -120,6 +122,7 @@ class Push:
     sleep: Callable[[float], Coroutine[Any, Any, None]] = asyncio.sleep
     jitter: Callable[[], float] = random.random
     waits_over: bool = False
+    doubt: Callable[[Contact], None] = lambda _contact: None
     latency: Callable[[float], None] = lambda _seconds: None
     wrote: Callable[[Kind], None] = lambda _kind: None
     sent: Sent = field(default_factory=Sent)
@@ -265,6 +268,7 @@ class Push:
 
     async def _round(self, entry: Entry, due_at: float) -> None:
         contact = entry.contact
+        self.doubt(contact)
         ledger.unsettle(contact)
         parked, before = set(contact.parked), ledger.columns_of(contact)
         # Counted from before the claim is saved, however long that takes.

@@ -29,7 +29,7 @@ from worker.push import Push
 from worker.sources.pages import Page, slices
 from worker.sources.protocol import Handle
 from worker.sources.shard_reader import SLICE_COUNT, ShardReader
-from worker.stores import memory
+from worker.stores import memory, stored
 from worker.stores.memory import MemoryStore
 from worker.stores.protocol import Entry, Saved
 
@@ -156,7 +156,7 @@ def fault_parks_everybody(patch: Patch) -> None:
 
 
 def rows_that_cannot_be_read_begun_anew(patch: Patch, kind: type[Unreadable]) -> None:
-    read_entry = memory.read_entry
+    read_entry = stored.read_entry
 
     def begin(contact_id: str, data: bytes, **beside: Any) -> Entry:
         try:

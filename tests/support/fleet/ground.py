@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,11 +20,15 @@ from worker.definitions import SHIPPED
 from worker.leases.dynamodb import create_lease_table, open_leases
 from worker.leases.protocol import LeaseTable
 from worker.sandbox.command import settings
+from worker.sandbox.connect import AmazonConnect
+from worker.sandbox.customers import employ, introduce
 from worker.sandbox.dataverse import Dataverse, create_dataverse
 from worker.sandbox.embedded import CREDENTIALS, REGION
-from worker.sandbox.server import serve
+from worker.sandbox.lens import analyses
+from worker.sandbox.server import serve, serve_plainly
 from worker.sandbox.stage import SHORT_WITHIN, WITHIN
-from worker.sandbox.traffic import EVENTS, RECORDS
+from worker.sandbox.traffic import EVENTS, RECORDS, Leg
+from worker.sandbox.traffic.people import BUCKET
 from worker.sandbox.verdict import OF_CHANNELS
 from worker.stores.dynamodb import DynamoStore
 from worker.stores.protocol import ContactStore
@@ -36,6 +40,9 @@ _FOREIGN: Final = ("AWS_", "CONNECT_DYNAMICS_")
 
 #: The contacts told of began before the workers did; to them, their pipelines are this old.
 _PIPELINES_AGE: Final = timedelta(days=2)
+
+#: The pipeline that asks Connect and reads S3.
+TIMELINE: Final = "timeline"
 
 #: Method, entity set and status of a request -> how often.
 Requests = Counter[tuple[str, str, int]]
@@ -53,7 +60,9 @@ class Ground:
         leases: Lease tables, by stream name.
         store: The workers' state.
         dataverse: The sandbox, with the records in it.
-        requests: The requests it answered.
+        amazon: Connect's API, which is asked only where the timeline is written.
+        s3: Client of the bucket of analyses.
+        requests: The requests Dynamics answered.
         environment: The workers' settings.
     """
 
@@ -64,6 +73,8 @@ class Ground:
     leases: Mapping[str, LeaseTable]
     store: ContactStore
     dataverse: Dataverse
+    amazon: AmazonConnect
+    s3: Any
     requests: Requests
     environment: Mapping[str, str]
 
@@ -72,18 +83,34 @@ class Ground:
         """How many requests Dynamics has not answered yet."""
         return self.dataverse.requests - self.requests.total()
 
+    async def meet(self, legs: Iterable[Leg]) -> None:
+        """Let Connect, Dynamics and S3 know of contacts, where the timeline is written."""
+        if TIMELINE not in self.environment["CONNECT_DYNAMICS_PIPELINES"]:
+            return
+        for leg in legs:
+            self.amazon.meet(leg)
+            introduce(self.dataverse, [leg.customer])
+        for key, content in analyses(legs):
+            await self.s3.put_object(Bucket=BUCKET, Key=key, Body=content)
+
 
 @asynccontextmanager
 async def ground(
-    folder: Path, *, kinesis_url: str, aws_url: str, shards: int
+    folder: Path,
+    *,
+    kinesis_url: str,
+    aws_url: str,
+    shards: int,
+    pipelines: Collection[str] = OF_CHANNELS,
 ) -> AsyncIterator[Ground]:
     """New ground, for as long as the block lasts.
 
     Args:
         folder: An empty folder for all files.
         kinesis_url: A Kinesis that splits and merges as AWS does.
-        aws_url: SQS and DynamoDB, whose conditional writes are one step each.
+        aws_url: SQS, S3 and DynamoDB, whose conditional writes are one step each.
         shards: How many each stream has.
+        pipelines: What the workers send.
     """
     mark = uuid4().hex[:8]
     streams = {name: f"{name}-{mark}" for name in (EVENTS, RECORDS)}
@@ -105,23 +132,41 @@ async def ground(
         queue_url = (await sqs.create_queue(QueueName=f"recordings-{mark}"))["QueueUrl"]
         store = DynamoStore(state, connect=dynamodb)
         stack.push_async_callback(store.close)
-        await _age_pipelines(store)
-        dataverse = create_dataverse(listener=partial(_note, requests))
+        await _age_pipelines(store, pipelines)
+        dataverse, amazon = create_dataverse(listener=partial(_note, requests)), AmazonConnect()
+        employ(dataverse)
         stack.callback(dataverse.close)
         url = await stack.enter_async_context(serve(dataverse, ca_path=ca))
+        connect_url = await stack.enter_async_context(serve_plainly(amazon.app))
+        s3 = await stack.enter_async_context(_client("s3", aws_url))
         environment = {
-            **_inherited(),
+            **inherited(),
             **CREDENTIALS,
             **settings(url, ca),
             **_reading(streams, queue_url),
             "AWS_ENDPOINT_URL": aws_url,
+            "AWS_ENDPOINT_URL_CONNECT": connect_url,
             "AWS_ENDPOINT_URL_KINESIS": kinesis_url,
             "CONNECT_DYNAMICS_STATE": f"dynamodb:{state}",
             "CONNECT_DYNAMICS_METRICS": "127.0.0.1:0",
-            "CONNECT_DYNAMICS_PIPELINES": _pipelines(folder),
+            "CONNECT_DYNAMICS_PIPELINES": _pipelines(folder, pipelines),
         }
+        if TIMELINE in pipelines:
+            environment["CONNECT_DYNAMICS_CONNECT_SHARE"] = "1"  # the quota is all workers'
+            region = {"LocationConstraint": REGION}
+            await s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration=region)
         yield Ground(
-            kinesis, sqs, streams, queue_url, leases, store, dataverse, requests, environment
+            kinesis=kinesis,
+            sqs=sqs,
+            streams=streams,
+            queue_url=queue_url,
+            leases=leases,
+            store=store,
+            dataverse=dataverse,
+            amazon=amazon,
+            s3=s3,
+            requests=requests,
+            environment=environment,
         )
 
 
@@ -151,7 +196,8 @@ def _note(requests: Requests, method: str, path: str, status: int) -> None:
     requests[method, path.partition("(")[0], status] += 1
 
 
-def _inherited() -> dict[str, str]:
+def inherited() -> dict[str, str]:
+    """This process's environment without what would lead a worker elsewhere."""
     return {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
 
 
@@ -166,16 +212,16 @@ def _reading(streams: Mapping[str, str], queue_url: str) -> dict[str, str]:
     return reading
 
 
-def _pipelines(folder: Path) -> str:
+def _pipelines(folder: Path, names: Iterable[str]) -> str:
     """The shipped pipelines with a shorter wait, as files; the setting that names them."""
-    paths = [folder / f"{name}.toml" for name in OF_CHANNELS]
+    paths = [folder / f"{name}.toml" for name in names]
     for path in paths:
         text = (SHIPPED / path.name).read_text(encoding="utf-8")
         path.write_text(text.replace(f'"{WITHIN}"', f'"{SHORT_WITHIN}"'), encoding="utf-8")
     return ",".join(map(str, paths))
 
 
-async def _age_pipelines(store: ContactStore) -> None:
+async def _age_pipelines(store: ContactStore, names: Iterable[str]) -> None:
     since = (datetime.now(UTC) - _PIPELINES_AGE).strftime("%Y-%m-%dT%H:%M:%SZ")
-    for name in OF_CHANNELS:
+    for name in names:
         await store.remember(f"pipeline/{name}", since)

@@ -83,6 +83,7 @@ class Producer:
             waves.create_task(self._repeat())
             while not self._enough.is_set():
                 scenario = self._tell(self._contacts, next(self._seeds), datetime.now(UTC))
+                await self._ground.meet(scenario.legs)
                 self.legs += scenario.legs
                 waves.create_task(self._send(scenario.sent))
                 await unless(self._enough, asyncio.sleep(BEGIN_WITHIN_S))

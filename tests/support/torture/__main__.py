@@ -35,7 +35,7 @@ def main() -> int:
         print(f"the workers' logs: {folder}", file=sys.stderr)
         raise
     print(page(outcome))
-    if outcome.good and not outcome.fallen:
+    if outcome.good:
         shutil.rmtree(folder)
     else:
         print(f"the workers' logs: {folder}")

@@ -8,6 +8,7 @@ import time
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from random import Random
 from typing import Final, TypeVar
 
 from fleet.crew import Crew, Worker
@@ -15,6 +16,8 @@ from fleet.ground import Ground
 from fleet.proxy import Proxy, Trouble
 from fleet.reshard import Reshard
 from fleet.watch import Place, Watch
+from hostile.behaviours import COMMON, OWN, PARKING
+from hostile.middle import Middle
 from torture.plan import NETWORK, SANDBOX, Act, Stroke
 from worker.sandbox.faults import Fault, dropped, gateway, hang, latency, throttle, unexpected
 
@@ -32,6 +35,9 @@ _FAULTS: Final[Mapping[Act, tuple[Fault, float]]] = {
     Act.HANGING: (hang(), 0.1),
 }
 
+#: A hostile service spoils this share of what each of its behaviours could happen to.
+_SPOILED: Final = 0.3
+
 #: Longest time (s) until two workers are at work again.
 BACK_LIMIT_S: Final = 300.0
 
@@ -47,19 +53,28 @@ class Fire:
         crew: They.
         watch: Who holds which shard.
         proxies: The ways to the services.
+        middles: Who spoils what they answer, by service.
 
     Attributes:
         struck: How often each thing was done.
         fallen: Workers that ended though nobody struck them, or otherwise than in order.
     """
 
-    def __init__(self, ground: Ground, crew: Crew, watch: Watch, proxies: Sequence[Proxy]) -> None:
+    def __init__(
+        self,
+        ground: Ground,
+        crew: Crew,
+        watch: Watch,
+        proxies: Sequence[Proxy],
+        middles: Mapping[str, Middle],
+    ) -> None:
         self.struck: Counter[Act] = Counter()
         self.fallen: list[str] = []
         self._ground = ground
         self._crew = crew
         self._watch = watch
         self._proxies = proxies
+        self._middles = middles
         self._turn = asyncio.Lock()
         self._harmed: set[str] = set()
         self._left: list[tuple[str, Collection[Place], float]] = []
@@ -97,6 +112,8 @@ class Fire:
         if stroke.act in NETWORK:
             with _of(self._proxies, stroke).troubled(Trouble(stroke.act.value)):
                 await self._last(stroke)
+        elif stroke.act is Act.SPOILED:
+            await self._spoil(stroke)
         elif stroke.act in SANDBOX:
             self._ground.dataverse.faults.sometimes(*_FAULTS[stroke.act])
             await self._last(stroke)
@@ -109,6 +126,13 @@ class Fire:
     async def _last(self, stroke: Stroke) -> None:
         self.struck[stroke.act] += 1
         await asyncio.sleep(stroke.for_s)
+
+    async def _spoil(self, stroke: Stroke) -> None:
+        service, middle = _of(sorted(self._middles.items()), stroke)
+        lines = [line for line in (*COMMON, *OWN[service]) if line.name not in PARKING]
+        await middle.spoil(lines, share=_SPOILED, random=Random(stroke.victim))
+        await self._last(stroke)
+        middle.mend()
 
     async def _reshard(self, stroke: Stroke) -> None:
         streams = [Reshard(self._ground.kinesis, name) for name in self._ground.streams.values()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -31,17 +31,33 @@ class Verdict:
         stale: An older contact record over a newer one, at any time in Dynamics or at last in
             the state.
         disordered: A checkpoint that moved back, a child shard read before its parents' ends.
+        stuck: Contacts that are set aside though nothing is wrong with them.
+        fallen: Workers that ended by themselves.
     """
 
     lost: list[str]
     doubled: list[str]
     stale: list[str]
     disordered: list[str]
+    stuck: list[str]
+    fallen: list[str]
+
+    @property
+    def lines(self) -> dict[str, list[str]]:
+        """All that is wrong, by what it is called."""
+        return {
+            "lost": self.lost,
+            "doubled": self.doubled,
+            "stale overwrites": self.stale,
+            "order violations": self.disordered,
+            "stuck": self.stuck,
+            "ended by themselves": self.fallen,
+        }
 
     @property
     def good(self) -> bool:
         """Whether nothing is wrong."""
-        return not (self.lost or self.doubled or self.stale or self.disordered)
+        return not any(self.lines.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +70,7 @@ class Outcome:
         rest_s: From then until all was done.
         at_rest: Whether all was done.
         struck: How often each thing was done.
-        fallen: Workers that ended by themselves, one line each.
+        spoiled: How often each hostile behaviour happened, by service.
         take_overs: How long (s) shards waited for another worker, in order.
         counts: What was put, and what came of it, by name.
         verdict: What must not be.
@@ -65,7 +81,7 @@ class Outcome:
     rest_s: float
     at_rest: bool
     struck: Counter[Act]
-    fallen: list[str]
+    spoiled: dict[str, Counter[str]]
     take_overs: list[float]
     counts: dict[str, int]
     verdict: Verdict
@@ -76,7 +92,7 @@ class Outcome:
         return self.at_rest and self.verdict.good
 
 
-async def judge(trial: Trial, journal: Journal) -> Verdict:
+async def judge(trial: Trial, journal: Journal, fallen: list[str]) -> Verdict:
     """Compare everything that was put with what came of it."""
     puts = trial.producer.puts
     in_state = [fault async for fault in missing_in_state(trial.ground.store, puts)]
@@ -87,7 +103,13 @@ async def judge(trial: Trial, journal: Journal) -> Verdict:
         doubled=doubled,
         stale=[*(line for line in in_state if not line.startswith("lost")), *journal.stale],
         disordered=trial.watch.wrong,
+        stuck=[f"{contact_id} is set aside" for contact_id in await _set_aside(trial)],
+        fallen=fallen,
     )
+
+
+async def _set_aside(trial: Trial) -> list[str]:
+    return list(await trial.ground.store.parked("", _TOLD))
 
 
 def wrong_in_dynamics(
@@ -117,19 +139,15 @@ def page(outcome: Outcome) -> str:
         ("fire", f"{outcome.fire_s / 60:.1f} min; {outcome.rest_s:.0f} s to rest after it"),
         *((name, str(number)) for name, number in outcome.counts.items()),
         ("processes", _counted(outcome.struck, PROCESSES)),
-        ("ended by themselves", str(len(outcome.fallen))),
         ("resharded", str(outcome.struck[Act.RESHARD])),
         ("network faults", _counted(outcome.struck, NETWORK)),
         ("sandbox faults", _counted(outcome.struck, SANDBOX)),
+        ("answers spoiled", _spoiled(outcome.spoiled)),
         ("take-over", _spread(outcome.take_overs)),
-        ("lost", str(len(verdict.lost))),
-        ("doubled", str(len(verdict.doubled))),
-        ("stale overwrites", str(len(verdict.stale))),
-        ("order violations", str(len(verdict.disordered))),
+        *((name, str(len(wrong))) for name, wrong in verdict.lines.items()),
     ]
-    wrong = [verdict.lost, verdict.doubled, verdict.stale, verdict.disordered, outcome.fallen]
     lines = [f"{name:20}{told}" for name, told in rows]
-    lines += [line for lines in wrong for line in lines[:_TOLD]]
+    lines += [line for wrong in verdict.lines.values() for line in wrong[:_TOLD]]
     if not outcome.at_rest:
         lines.append("not all was done in time")
     return "\n".join(lines)
@@ -151,6 +169,14 @@ def counts(trial: Trial, journal: Journal) -> dict[str, int]:
 def _counted(struck: Counter[Act], acts: Sequence[Act]) -> str:
     each = ", ".join(f"{act.value} {struck[act]}" for act in acts)
     return f"{sum(struck[act] for act in acts)}: {each}"
+
+
+def _spoiled(by_service: Mapping[str, Counter[str]]) -> str:
+    each = (
+        f"{service} {spoiled.total()} in {len(spoiled)} ways"
+        for service, spoiled in sorted(by_service.items())
+    )
+    return f"{sum(c.total() for c in by_service.values())}: {', '.join(each)}"
 
 
 def _spread(seconds: Sequence[float]) -> str:

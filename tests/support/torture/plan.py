@@ -21,6 +21,7 @@ class Act(enum.Enum):
     CUT = "cut"
     HALF_OPEN = "half-open"
     RESET = "reset"
+    SPOILED = "answers spoiled"  # of a service, by its hostile behaviours
     THROTTLED = "429 with Retry-After"  # Dynamics
     BROKEN = "500"
     AWAY = "503"
@@ -85,6 +86,7 @@ _TRAINS: Final = (
     _Train(60, (Act.RESHARD,), 10, 30),
     _Train(8, NETWORK, 1, 6),
     _Train(20, SANDBOX, 4, 14),
+    _Train(7, (Act.SPOILED,), 2, 6),
 )
 
 

@@ -17,11 +17,14 @@ from fleet.proxy import HOST, Proxy
 from fleet.services import kinesis_mock, moto
 from fleet.trial import Trial
 from fleet.watch import Watch
+from hostile.world import ADDRESSES, between
 from torture.fire import Fire
+from torture.oddities import tell_oddly
 from torture.outcome import Outcome, counts, judge
 from torture.plan import plan
-from torture.versions import add_step, journal, tell_in_versions
+from torture.versions import add_step, journal
 from worker.pace import alongside
+from worker.sandbox.verdict import PIPELINES
 
 
 WORKERS: Final = 3
@@ -29,14 +32,6 @@ SHARDS: Final = 4  # of each stream
 
 #: Contacts of a wave; one comes every 8 s.
 CONTACTS: Final = 6
-
-#: Settings with a service's address in them, by service.
-_SETTINGS: Final[Mapping[str, tuple[str, ...]]] = {
-    "kinesis": ("AWS_ENDPOINT_URL_KINESIS",),
-    "dynamodb": ("AWS_ENDPOINT_URL_DYNAMODB",),
-    "sqs": ("AWS_ENDPOINT_URL_SQS", "CONNECT_DYNAMICS_RECORDINGS"),
-    "dynamics": ("CONNECT_DYNAMICS_ENVIRONMENT_URL", "CONNECT_DYNAMICS_AUTHORITY"),
-}
 
 
 async def torture(folder: Path, *, seed: int, fire_s: float) -> Outcome:
@@ -50,22 +45,31 @@ async def torture(folder: Path, *, seed: int, fire_s: float) -> Outcome:
         kinesis_url = await stack.enter_async_context(kinesis_mock())
         aws_url = await stack.enter_async_context(moto())
         under = await stack.enter_async_context(
-            ground(folder, kinesis_url=kinesis_url, aws_url=aws_url, shards=SHARDS)
+            ground(
+                folder,
+                kinesis_url=kinesis_url,
+                aws_url=aws_url,
+                shards=SHARDS,
+                pipelines=PIPELINES,
+            )
         )
         add_step(folder)
-        proxies = {name: _proxy(under.environment, name) for name in _SETTINGS}
+        ca = Path(under.environment["CONNECT_DYNAMICS_CA_FILE"])
+        spoilers = between(under.environment, aws_url, ca)
+        middles, environment = await stack.enter_async_context(spoilers)
+        proxies = {name: Proxy(middle.port) for name, middle in middles.items()}
         for proxy in proxies.values():
             await stack.enter_async_context(proxy.listening())
-        environment = _through(proxies, under.environment)
+        environment = _through(proxies, environment)
         workers = await stack.enter_async_context(crew(environment, folder))
         written = stack.enter_context(journal(under.dataverse.records))
         watch = Watch(under.leases)
-        producer = Producer(under, contacts=CONTACTS, seed=seed, tell=tell_in_versions)
+        producer = Producer(under, contacts=CONTACTS, seed=seed, tell=tell_oddly)
         trial = Trial(under, workers, producer, watch)
         await stack.enter_async_context(alongside(watch.run()))
         await stack.enter_async_context(alongside(producer.run()))
         await trial.share_evenly(WORKERS)
-        fire = Fire(under, workers, watch, list(proxies.values()))
+        fire = Fire(under, workers, watch, list(proxies.values()), middles)
         begun = time.monotonic()
         await fire.burn(plan(seed, fire_s))
         ended = time.monotonic()
@@ -76,31 +80,21 @@ async def torture(folder: Path, *, seed: int, fire_s: float) -> Outcome:
             time.monotonic() - ended,
             at_rest,
             fire.struck,
-            fire.fallen,
+            {service: middle.spoiled for service, middle in middles.items()},
             fire.take_overs(),
             counts(trial, written),
-            await judge(trial, written),
+            await judge(trial, written, fire.fallen),
         )
-
-
-def _proxy(environment: Mapping[str, str], service: str) -> Proxy:
-    port = urlsplit(_address(environment, _SETTINGS[service][0])).port
-    assert port is not None
-    return Proxy(port)
 
 
 def _through(proxies: Mapping[str, Proxy], environment: Mapping[str, str]) -> dict[str, str]:
     """The settings that lead through the proxies."""
     changed = dict(environment)
-    for service, names in _SETTINGS.items():
+    for service, names in ADDRESSES.items():
         for name in names:
-            address = urlsplit(_address(environment, name))
+            address = urlsplit(environment[name])
             changed[name] = address._replace(netloc=f"{HOST}:{proxies[service].port}").geturl()
     return changed
-
-
-def _address(environment: Mapping[str, str], name: str) -> str:
-    return environment.get(name, environment["AWS_ENDPOINT_URL"])
 
 
 async def _rest(trial: Trial) -> bool:

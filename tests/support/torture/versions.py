@@ -82,11 +82,14 @@ def expected_with_version(legs: Sequence[Leg], sent: Iterable[Sent]) -> list[Exp
         if message.stream == RECORDS and message.contact_id:
             version = orjson.loads(message.body)[_UPDATED]
             newest[message.contact_id] = max(version, newest[message.contact_id])
-    return [
-        replace(one, columns={**one.columns, COLUMN: newest[leg.id]})
-        for leg in legs
-        for one in expected([leg], OF_CHANNELS)
-    ]
+    return [_shown(one, newest[leg.id]) for leg in legs for one in expected([leg])]
+
+
+def _shown(one: Expected, version: str) -> Expected:
+    """With what is put into it; a note has its file's text, or its address if S3 was troubled."""
+    if one.pipeline in OF_CHANNELS:
+        return replace(one, columns={**one.columns, COLUMN: version})
+    return replace(one, columns={n: v for n, v in one.columns.items() if n != "notetext"})
 
 
 @dataclass(slots=True)

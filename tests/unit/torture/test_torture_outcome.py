@@ -17,14 +17,14 @@ WANTED = [
     Expected("tasks", key, {COLUMN: value}, "task") for key, value in (("one", "2"), ("two", "1"))
 ]
 ROWS = [{"activityid": "one", COLUMN: "2"}, {"activityid": "two", COLUMN: "1"}]
-GOOD = Verdict([], [], [], [])
+GOOD = Verdict([], [], [], [], [], [])
 OUTCOME = Outcome(
     seed=7,
     fire_s=600.0,
     rest_s=300.0,
     at_rest=True,
     struck=Counter({Act.KILL: 40, Act.CUT: 12}),
-    fallen=[],
+    spoiled={"s3": Counter({"body_cut": 3, "silence": 1}), "sqs": Counter()},
     take_overs=[10.0, 12.0, 20.0],
     counts={"messages put": 5000},
     verdict=GOOD,
@@ -56,7 +56,7 @@ def test_a_note_of_nobody_is_doubled() -> None:
     assert doubled == ["annotations(note) should not be there"]
 
 
-@pytest.mark.parametrize("kind", ["lost", "doubled", "stale", "disordered"])
+@pytest.mark.parametrize("kind", ["lost", "doubled", "stale", "disordered", "stuck", "fallen"])
 def test_one_thing_wrong_makes_a_run_bad_and_is_told(kind: str) -> None:
     verdict = replace(GOOD, **{kind: ["it is so"]})
     assert GOOD.good
@@ -75,5 +75,6 @@ def test_the_page_tells_the_seed_what_was_done_and_the_times() -> None:
     told = page(OUTCOME)
     assert "SIGKILL 40" in told
     assert "cut 12" in told
+    assert "4: s3 4 in 2 ways, sqs 0 in 0 ways" in told
     assert "median 12.0 s" in told
     assert "max 20.0 s of 3" in told

@@ -16,12 +16,15 @@ def test_a_seed_says_it_all_and_another_says_otherwise() -> None:
     assert plan(1, TEN_MINUTES_S) != plan(2, TEN_MINUTES_S)
 
 
-def test_ten_minutes_have_at_least_30_kills_and_10_network_faults_of_every_kind() -> None:
+def test_ten_minutes_have_30_kills_10_network_faults_of_every_kind_and_80_times_of_spoiling() -> (
+    None
+):
     for seed in range(20):
         struck = Counter(stroke.act for stroke in plan(seed, TEN_MINUTES_S))
         assert struck[Act.KILL] >= 30
         assert sum(struck[act] for act in NETWORK) >= 10
         assert all(struck[act] for act in NETWORK)
+        assert struck[Act.SPOILED] >= 80
 
 
 def test_strokes_come_by_time_and_end_with_the_fire() -> None:

@@ -1,0 +1,81 @@
+"""Connect, S3, SQS and Kinesis answer badly, by every line of the table (defects D2, D3, D25)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pytest
+
+from hostile.behaviours import Behaviour
+from hostile.lines import all_in_order, happened, lines
+from hostile.world import World, until
+
+
+pytestmark = [pytest.mark.services, pytest.mark.asyncio(loop_scope="module")]
+
+#: Of what any server can do, these each get into another layer of the AWS clients.
+COMMON_HERE: Final = frozenset(
+    (
+        *("plain_text_on_tls", "tls_alert_in_handshake", "tls_alert_on_established"),
+        *("closed_before_answer", "reset_before_answer", "reset_after_commit"),
+        *("half_status_line", "garbage_bytes", "bad_chunk", "wrong_content_length", "bad_gzip"),
+        *("endless_headers", "redirect_302", "html_200", "empty_200", "json_array_200"),
+        *("maintenance_200", "nothing_204", "no_content_length"),
+    )
+)
+
+#: One for each shard's reader.
+SHARDS: Final = 4
+
+
+@pytest.mark.parametrize("line", lines("kinesis", COMMON_HERE))
+async def test_calls_are_written_whatever_kinesis_answers_to_some_requests(
+    scene: World, line: Behaviour
+) -> None:
+    worker = await scene.worker()
+    async with scene.spoiled("kinesis", line, times=SHARDS):
+        calls = await scene.calls(1)
+        await scene.tell(calls)
+        await until(lambda: happened(scene, "kinesis", line), worker)
+    await scene.written(calls, worker)
+
+
+@pytest.mark.parametrize("line", lines("sqs", COMMON_HERE))
+async def test_calls_are_written_whatever_sqs_answers_to_some_requests(
+    scene: World, line: Behaviour
+) -> None:
+    worker = await scene.worker()
+    async with scene.spoiled("sqs", line, times=1):
+        calls = await scene.calls(1)
+        await scene.tell(calls)  # which ends a long poll
+        await until(lambda: happened(scene, "sqs", line), worker)
+    await scene.written(calls, worker)
+
+
+@pytest.mark.parametrize("line", lines("s3", COMMON_HERE))
+async def test_calls_are_written_with_the_files_text_or_its_address_whatever_s3_answers(
+    scene: World, line: Behaviour
+) -> None:
+    worker = await scene.worker()
+    async with scene.spoiled("s3", line, times=1):
+        calls = await scene.calls(1)
+        await scene.tell(calls)
+        await until(lambda: happened(scene, "s3", line), worker)
+    await scene.written(calls, worker, notes=False)
+
+
+@pytest.mark.parametrize("line", lines("connect", COMMON_HERE))
+async def test_calls_are_written_whatever_connect_answers_while_they_are_on(
+    scene: World, line: Behaviour
+) -> None:
+    worker = await scene.worker()
+    async with scene.spoiled("connect", line, times=2):
+        calls = await scene.calls(1)
+        await scene.cloud.put([m for call in calls for m in call.until_the_answer()])
+        await until(lambda: happened(scene, "connect", line), worker)
+    await scene.tell(calls)
+    await scene.written(calls, worker)
+
+
+async def test_in_the_end_the_worker_ends_well_and_has_said_nothing_of_people(scene: World) -> None:
+    await all_in_order(scene)

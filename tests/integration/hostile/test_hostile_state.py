@@ -1,0 +1,78 @@
+"""The state is badly kept: DynamoDB by the lines of the table, a file that is taken away (D18)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Final
+
+import pytest
+import pytest_asyncio
+
+from hostile.behaviours import Behaviour
+from hostile.lines import all_in_order, happened, lines
+from hostile.world import World, ended, until, world
+
+
+pytestmark = [pytest.mark.services, pytest.mark.asyncio(loop_scope="module")]
+
+COMMON_HERE: Final = frozenset(
+    (
+        *("plain_text_on_tls", "tls_alert_on_established", "reset_before_answer"),
+        *("reset_after_commit", "closed_after_commit", "half_status_line", "bad_chunk"),
+        *("html_200", "empty_200", "json_array_200", "maintenance_200"),
+    )
+)
+
+#: How long (s) to watch that nothing happens.
+WATCHED_S: Final = 3.0
+
+
+@pytest.fixture(scope="module")
+def settings() -> dict[str, str]:
+    return {"state": "dynamodb"}
+
+
+@pytest.mark.parametrize("line", lines("dynamodb", COMMON_HERE))
+async def test_calls_are_written_whatever_dynamodb_answers_to_some_requests(
+    scene: World, line: Behaviour
+) -> None:
+    worker = await scene.worker()
+    async with scene.spoiled("dynamodb", line, times=2):
+        calls = await scene.calls(1)
+        await scene.tell(calls)
+        await until(lambda: happened(scene, "dynamodb", line), worker)
+    await scene.written(calls, worker)
+
+
+async def test_in_the_end_the_worker_ends_well_and_has_said_nothing_of_people(scene: World) -> None:
+    await all_in_order(scene)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def filed(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    async with world(tmp_path_factory.mktemp("filed")) as made:
+        yield made
+
+
+async def test_without_its_state_file_a_worker_acknowledges_nothing_and_says_so(
+    filed: World,
+) -> None:
+    worker = await filed.worker()
+    before = await filed.calls(2)
+    await filed.tell(before)
+    await filed.written(before, worker)
+    state = filed.folder / "state.sqlite"
+    kept = {path: path.read_bytes() for path in filed.folder.glob("state.sqlite*")}
+    await filed.store.close()
+    for path in kept:
+        path.unlink()
+    after = await filed.calls(3)
+    await filed.tell(after)
+    await until(lambda: bool(worker.said("sqs.trouble")), worker)
+    assert not state.exists()
+    assert await filed.unread() == sum(m.stream == "recordings" for c in after for m in c.sent)
+    for path, content in kept.items():
+        path.write_bytes(content)
+    assert await ended(worker) == 0
+    again = await filed.worker()
+    await filed.written(after, again)
