@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
+from math import inf
 from random import Random
 from typing import cast
 
@@ -46,6 +47,9 @@ from worker.stores.protocol import ContactStore, Entry, FaultNote
 
 #: Wall clock (s since 1970) of a host whose clock is right, at virtual time 0.
 BEGINNING = START.timestamp()
+
+#: How long after its start a worker is let alone with what it made of others' claims (s).
+SETTLED_S = 60.0
 
 #: How often a worker removes what has expired (s): more often than a real one, runs being short.
 EXPIRE_EVERY_S = 60.0
@@ -228,7 +232,7 @@ def _parts(
 ) -> tuple[Ingest, Push]:
     dataverse, network, loop = services.dataverse, services.network, services.loop
     bugs, conduct = services.bugs, services.conduct
-    chance = services.rng.random
+    chance, began_s = services.rng.random, loop.time()
     gate = Gate(clock=loop.time, sleep=asyncio.sleep, random=chance)
     client = Client(
         ENVIRONMENT,
@@ -246,7 +250,9 @@ def _parts(
     def pushed(entry: Entry) -> None:
         services.pushed += 1
         services.safekeeping.saved(entry)
-        conduct.claims(process, entry, outside.now())
+        # Who has just started may have looked at the claim by a clock that it knows better by now.
+        settled = outside.known and loop.time() > began_s + SETTLED_S
+        conduct.claims(process, entry, outside.now() if settled else inf)
 
     def put_back(contact_id: str, fault: FaultNote | None) -> None:
         services.pushed += 1
