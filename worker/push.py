@@ -288,15 +288,13 @@ class Push:
         agenda = self.plan(contact)
         self._expire(contact, agenda)
         if retry_s is None:
-            again_at = self.clock() + (
-                self.containment.restless_s(contact.id) if agenda.writes else 0
-            )
-            entry.due_at = again_at if agenda.writes else agenda.next_at
-        else:
+            entry.due_at = agenda.next_at
+            retry_s = self.containment.restless_s(contact.id) if agenda.writes else None
+        done = retry_s is None
+        if retry_s is not None:
             entry.due_at = self.clock() + retry_s
         if "ended" in milestones(contact):
             entry.expires_at = self.clock() + KEPT_S
-        done = retry_s is None and not agenda.writes
         note = entry.fault
         if done:
             entry.fault = None

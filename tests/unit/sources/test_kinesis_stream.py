@@ -160,6 +160,11 @@ class Store:
     async def remember(self, name: str, value: str) -> str:
         return self.remembered.setdefault(name, value)
 
+    async def replace(self, name: str, old: str | None, new: str) -> bool:
+        kept = self.remembered.get(name) == old
+        self.remembered |= {name: new} if kept else {}
+        return kept
+
 
 class Reading:
     """A stream being read by a handler that notes what it gets and when."""
