@@ -87,7 +87,7 @@ class Dataverse:
             return httpx.Response(error.status or 500, content=orjson.dumps(body))
         self.conduct.carried_out(sent, answer.status)
         content = orjson.dumps(answer.body) if answer.body else b""
-        return httpx.Response(answer.status, content=content)
+        return httpx.Response(answer.status, headers=answer.headers, content=content)
 
 
 class Wire:
