@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help install run up test check judge simulate torture fuzz mutants bench locks image \
-	lambda clean
+	lambda clean python
 
 # The first python that is new enough and really starts (a name may be a shim that does not).
 PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
@@ -94,6 +94,9 @@ image: ## Build the container's image with docker or buildah; BUILD_OPTIONS is f
 
 lambda: .venv/run.stamp ## Package the contact flows' Lambda as dist/flow-lambda.zip
 	@$(BIN)/python infra/lambda/package.py dist/flow-lambda.zip
+
+python: # The python that .venv is made with
+	@echo $(PYTHON)
 
 clean: ## Remove .venv and what tools left behind
 	rm -rf .venv .coverage* .hypothesis .*_cache

@@ -31,7 +31,9 @@ SEPARATOR = b"\n"
 #: found: a create met an existing record (412), which must be read first.
 #: there: it exists. gone: a person deleted it or an operator let go of it; no more writes.
 #: absent: it was looked for and is not there, and we have not created it.
-State = Literal["unsent", "sent", "found", "there", "gone", "absent"]
+#: doubted: it existed when an older state was saved, which is all there is: it is read before it
+#: is written, and its columns' digests say what it had then.
+State = Literal["unsent", "sent", "found", "there", "doubted", "gone", "absent"]
 
 
 @dataclass(slots=True)
@@ -43,7 +45,8 @@ class Record:
         key: What stands between the parentheses of its address; for our own records a GUID.
         state: See ``State``.
         columns: Column -> digest of the value Dynamics last acknowledged, or ``UNKNOWN``.
-        ours: The last create that met a 412 may have been our own.
+        ours: Nobody else was seen to have changed it; of one that is found: our own create, whose
+            answer is not known, may have made it.
         refusals: 1: Dynamics refused an update because the record is closed, so it is reopened
             first; 2: reopening did not help either, so changes go into a note.
         answer: Fields of the create's answer that later steps name.
@@ -107,6 +110,7 @@ class Contact:
         arrived: When (s since 1970) the first of its facts arrived, by the clocks of those who took
             them in; None: one of them did not say, so it may have been any time ago.
         replayed: It was replayed on purpose: it gets its records however old it is.
+        restored: How many restorations the state had seen when the ledger was last doubted.
         extra: Fields that a newer release wrote, kept as they are.
     """
 
@@ -120,6 +124,7 @@ class Contact:
     tries: int = 0
     arrived: float | None = None
     replayed: bool = False
+    restored: int = 0
     extra: dict[str, Any] = field(default_factory=dict)
 
     def observe(self, fact: Fact) -> bool:
@@ -231,33 +236,46 @@ def _is(*kinds: type) -> _Check:
 
 def _each(kind: type) -> _Check:
     """An object whose values are all of this type."""
-    return lambda value: type(value) is dict and all(type(v) is kind for v in value.values())
+    right = {kind}
+    return lambda value: type(value) is dict and right.issuperset(map(type, value.values()))
 
 
 def _intent(value: Any) -> bool:
-    return type(value) is dict and all(map(_each(str), value.values()))
+    return type(value) is dict and all(map(_TEXTS, value.values()))
 
 
 def _steps(value: Any) -> bool:
-    return type(value) is list and all(type(step) is str for step in value)
+    return type(value) is list and {str}.issuperset(map(type, value))
 
+
+def _head(value: Any) -> bool:
+    """A fact's version and time."""
+    return type(value) is list and [*map(type, value)] == _HEAD
+
+
+_TEXTS: Final = _each(str)
+
+_HEAD: Final = [str, str]
+
+_STATES: Final = frozenset(get_args(State))
 
 #: A contact's fields but its id and its facts, as they are written, in this order.
 _FIELDS: Final[dict[str, _Check]] = {
     "ledger": _each(dict),
     "lookups": _each(dict),
-    "effects": _each(str),
+    "effects": _TEXTS,
     "parked": _each(dict),
     "intent": _intent,
     "tries": _is(int),
     "arrived": _is(float, int),
     "replayed": _is(bool),
+    "restored": _is(int),
 }
 _RECORD: Final[dict[str, _Check]] = {
     "entity": _is(str),
     "key": _is(str),
-    "state": lambda value: type(value) is str and value in get_args(State),
-    "columns": _each(str),
+    "state": lambda value: type(value) is str and value in _STATES,
+    "columns": _TEXTS,
     "ours": _is(bool),
     "refusals": _is(int),
     "answer": _is(dict),
@@ -313,10 +331,6 @@ def _facts(contact_id: str, heads: Any, bodies: list[bytes]) -> dict[str, Fact]:
         register: Fact(contact_id, register, version, body, at)
         for (register, (version, at)), body in zip(heads.items(), bodies, strict=True)
     }
-
-
-def _head(head: Any) -> bool:
-    return type(head) is list and [type(part) for part in head] == [str, str]
 
 
 def _parted(

@@ -78,11 +78,15 @@ def difference(
         plain = {c: v for c, v in known.items() if c not in STATE}
         closing = bool(desired.state) and not (new and desired.state.get("statecode") == 0)
         return [desired.write(Kind.CREATE, plain)], _closing(desired) if closing else []
-    if record.state != "there":
+    if record.state not in ("there", "doubted"):
         return [desired.write(Kind.ADOPT, known)], []
     writes = _updates(desired, record)
     reopened = any(write.kind is Kind.REOPEN for write in writes)
     differs = any(record.columns.get(c) != digest(v) for c, v in desired.state.items())
+    if record.state == "doubted" and (writes or differs):
+        wanted = dict.fromkeys(desired.named) | desired.columns
+        wanted = {c: v for c, v in wanted.items() if v is not None or c not in STATE}
+        return [desired.write(Kind.ADOPT, wanted)], []
     return writes, _closing(desired) if desired.state and (reopened or differs) else []
 
 

@@ -21,6 +21,9 @@ from pipelines.write import Kind, Write
 #: Record address -> column -> digest.
 Columns = Mapping[str, Mapping[str, str]]
 
+#: What stands in place of an entity set where attributes are written back to Connect.
+ATTRIBUTES = "attributes"
+
 #: Kinds that change columns of a record and so are recorded as intent before they are sent.
 CHANGING = frozenset(Kind) - {Kind.LOOKUP, Kind.ADOPT, Kind.OPEN}
 
@@ -88,6 +91,35 @@ def unsettle(contact: Contact) -> None:
     contact.intent.clear()
 
 
+def doubt(contact: Contact, number: int, before: str) -> None:
+    """The state was restored: what the ledger says may be older than what Dynamics has.
+
+    Each record is read before it is written from now on, and so it goes for as long as the contact
+    knows of anything from before the restoration: messages that come again are no news to Dynamics,
+    and what people did there after the first time must not be undone.
+
+    Args:
+        contact: As loaded; its intent is settled.
+        number: How many restorations the state has seen; 0: the ledger is true.
+        before: UTC time (``YYYY-MM-DDTHH:MM:SS.mmmZ``) of the last one.
+    """
+    told_before = any("" != fact.at < before for fact in contact.facts.values())
+    if not number or (contact.restored == number and not told_before):
+        return
+    if contact.restored != number:
+        # Reading tells what came of a change; of a create, whose it is stays known.
+        creates = {n: {"": about[""]} for n, about in contact.intent.items() if "" in about}
+        contact.intent = creates
+    unsettle(contact)
+    for record in contact.ledger.values():
+        if record.state == "sent":
+            record.state = "unsent"  # its record, if there is one, may have been changed since
+        elif record.state == "there" and record.entity != ATTRIBUTES:
+            record.state = "doubted"
+            record.ours |= not contact.restored
+    contact.restored = number
+
+
 def columns_of(contact: Contact) -> Columns:
     """What the ledger says of every record's columns, as it is now."""
     return {name: dict(record.columns) for name, record in contact.ledger.items()}
@@ -129,6 +161,7 @@ def acknowledge(contact: Contact, write: Write, answer: Mapping[str, Any]) -> No
     record = record_of(contact, write)
     if write.kind is Kind.CREATE:
         record.state = "there"
+        record.ours = True
         record.columns.clear()
         record.answer = {name: answer[name] for name in write.returning if name in answer}
     record.columns.update(digests(write.columns))
@@ -148,6 +181,7 @@ def adopt(
 
     A record that we made and nobody changed since is brought up to date fully. Of anybody else's
     only columns that are null or at their default are filled, and it is closed if it is open.
+    One that is doubted is judged column by column, see ``_stays``.
 
     Args:
         contact: Its contact.
@@ -159,20 +193,53 @@ def adopt(
     record = record_of(contact, write)
     table = entity(record.entity)
     makers = {str(row.get(f"_{by}_value", "")).lower() for by in ("createdby", "modifiedby")}
-    ours = overwrite or record.ours or makers == {user_id}
+    doubted = record.state == "doubted"
+    if doubted:
+        record.ours &= str(row.get("_modifiedby_value", "")).lower() == user_id
+        ours = overwrite or record.ours
+    else:
+        ours = overwrite or (record.ours and record.state == "found") or makers == {user_id}
+        record.ours = makers == {user_id}
+    # We closed it, and do not know why yet: what we know is older, and the rest comes again.
+    behind = contact.restored and ours and row.get("statecode") and not {*STATE} & {*write.columns}
     for column, value in write.columns.items():
         actual = current(row, column)
         free = actual in (None, []) or actual == table.defaults.get(column)
         if column in STATE:
             free = row.get("statecode") == 0
-        settled = same(column, value, actual) or not (ours or free)
+        known = record.columns.get(column, NULL) if doubted else NULL
+        settled = behind or _stays(known, column, value, actual, free=ours or free, ours=ours)
         record.columns[column] = digest(value) if settled else UNKNOWN
     for column in [c for c in record.columns if c not in write.columns]:
-        if not ours or current(row, column) in (None, []):
+        if not (ours or doubted) or current(row, column) in (None, []):
             del record.columns[column]
     record.answer = {name: row[name] for name in write.returning if name in row}
     record.state = "there"
-    record.ours = False
+
+
+def _stays(known: str, column: str, value: Any, actual: Any, *, free: bool, ours: bool) -> bool:
+    """Whether a column of a record that was read is left as it is.
+
+    What the ledger has acknowledged is not written again whatever is there now: its facts are
+    unchanged. Otherwise it is written over what the ledger vouches for, over nothing, and over
+    what we wrote last of all; anything else is what a person did after that ledger was saved.
+    """
+    if known == digest(value) or same(column, value, actual):
+        return True
+    if known in (NULL, UNKNOWN):
+        return not free
+    return not (ours or known in map(digest, _as_sent(value, actual)))
+
+
+def _as_sent(value: Any, actual: Any) -> list[Any]:
+    """The forms in which a value that is read may have been sent, if it was sent like another."""
+    forms = [actual]
+    if isinstance(actual, str):
+        if at := normalise(actual):
+            forms += [at, f"{at[:19]}Z"]
+        if isinstance(value, str) and value.endswith(")"):  # /contacts(<guid>)
+            forms.append(f"{value.rpartition('(')[0]}({actual})")
+    return forms
 
 
 def missing(contact: Contact, write: Write) -> bool:
@@ -181,15 +248,15 @@ def missing(contact: Contact, write: Write) -> bool:
     if write.kind is Kind.ADOPT and record.state == "found":
         record.state = "unsent"  # the 412 was about another record: an alternate key is taken
         return False
-    if write.kind is Kind.ADOPT:
+    if write.kind is Kind.ADOPT and record.state != "doubted":
         record.state = "absent"
-        return True
-    if write.on_missing == "skip":
-        record.state = "gone"
         return True
     if write.on_missing == "recreate" and write.creatable:
         record.state = "unsent"
         record.columns.clear()
+        return True
+    if write.kind is Kind.ADOPT or write.on_missing == "skip":
+        record.state = "gone"
         return True
     return False
 

@@ -101,6 +101,9 @@ EVENT_ONLY = frozenset(
     ["RingStartTimestamp", "GreetingStartTimestamp", "GreetingEndTimestamp", "UpdatedProperties"]
 )
 
+#: Names whose values are never structures; what comes as one says nothing.
+SINGLE = PLAIN | frozenset(["ARN", "Username", "Name", "Address", "Location", "CampaignId"])
+
 #: Every name of both streams.
 STREAM = PLAIN | FREE | EVENT_ONLY | frozenset(MEMBERS)
 
@@ -169,6 +172,10 @@ def _members(name: str, value: Any) -> Any:
 
 
 def _plain(name: str, value: Any) -> Any:
+    if name in SINGLE and isinstance(value, (dict, list)):
+        return None
+    if name == "Attributes" and not isinstance(value, dict):
+        return None
     if name.endswith("Timestamp"):
         return second(value)
     if name in ENUMS:

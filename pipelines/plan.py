@@ -354,7 +354,7 @@ class _Planner:
                 return f"for {step.name}, which is parked or gone"
             if name in self.blocked_records:
                 return f"for {step.name}, which waits itself"
-            if name not in self.records and not (other and other.state == "there"):
+            if name not in self.records and not (other and other.state in ("there", "doubted")):
                 return f"for {step.name}"
         return ""
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipelines.contact import Contact
-from pipelines.ledger import digest
+from pipelines.ledger import ATTRIBUTES, digest
 from pipelines.legs import first_of_chain
 from pipelines.template import Template, render_data, resolve, templates
 from pipelines.value import ABSENT, HELD, as_text
@@ -22,9 +22,6 @@ from pipelines.write import Kind, Write
 
 #: All attributes of a chain of contacts together, in UTF-8 (API reference, the same page).
 MOST_BYTES = 32_768
-
-#: What stands in place of an entity set in the ledger.
-ATTRIBUTES = "attributes"
 
 
 @dataclass(frozen=True, slots=True)

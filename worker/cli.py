@@ -36,12 +36,14 @@ from worker.operator import (
     parked_app,
     pretty,
     quarantine_app,
+    state_app,
 )
 from worker.preview import Preview, previews, read_contacts, send
 from worker.replay import Options, Report, Watch, replay
 from worker.settings import Settings, load_settings
 from worker.stores.tables import create_tables
 from worker.telemetry.logs import configure
+from worker.terminal import shown, shown_lines
 from worker.wiring import serve
 
 
@@ -61,6 +63,7 @@ tables_app = typer.Typer(help="Contact state in DynamoDB.", no_args_is_help=True
 app.add_typer(contact_app, name="contact")
 app.add_typer(parked_app, name="parked")
 app.add_typer(quarantine_app, name="quarantine")
+app.add_typer(state_app, name="state")
 app.add_typer(tables_app, name="tables")
 
 err = Console(stderr=True)
@@ -73,7 +76,7 @@ def main() -> None:
     except (WorkerError, BaseExceptionGroup) as error:
         if (reason := _mendable(error)) is None:
             raise
-        err.print(f"connect-dynamics: {escape(str(reason))}", highlight=False, soft_wrap=True)
+        err.print(f"connect-dynamics: {escape(shown(reason))}", highlight=False, soft_wrap=True)
         sys.exit(FAILED)
 
 
@@ -190,7 +193,7 @@ def _report_table(report: Report) -> Table:
     for name in ("events", "contacts", "ignored", "quarantined", "parked"):
         table.add_row(name, f"{told[name]:,}")
     for reason, count in report.ignored_by_reason.items():
-        table.add_row(f"  ignored: {escape(reason)}", f"{count:,}")
+        table.add_row(f"  ignored: {escape(shown(reason))}", f"{count:,}")
     table.add_row("writes", f"{report.writes:,}")
     table.add_row("requests", f"{report.requests:,}")
     table.add_row("seconds", f"{report.seconds:.1f}")
@@ -215,14 +218,14 @@ def preview_command(
     chosen = contacts.get(contact.lower()) if contact else next(iter(contacts.values()))
     if chosen is None:
         raise ConfigError(f"no message is about contact {contact}; there are {_some(contacts)}")
-    shown, reason = previews(chosen, find(pipeline), step, loaded)
-    for one in shown:
+    found, reason = previews(chosen, find(pipeline), step, loaded)
+    for one in found:
         _print_preview(one)
-    if not shown:
-        out.print(f"{step} sends nothing: {escape(reason)}", highlight=False)
+    if not found:
+        out.print(f"{step} sends nothing: {escape(shown(reason))}", highlight=False)
         raise typer.Exit(FAILED)
     if send_it:
-        asyncio.run(_send(shown, loaded))
+        asyncio.run(_send(found, loaded))
 
 
 def _some(ids: Iterable[str]) -> str:
@@ -236,12 +239,12 @@ def _print_preview(one: Preview) -> None:
     lines += [f"\nthen, unless several were found: GET {uri}" for uri in one.then]
     if one.body is not None:
         lines += ["", pretty(one.body)]
-    out.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
+    out.print(shown_lines("\n".join(lines)), markup=False, highlight=False, soft_wrap=True)
 
 
-async def _send(shown: list[Preview], settings: Settings) -> None:
+async def _send(found: list[Preview], settings: Settings) -> None:
     async with connect(settings) as connection:
-        for one in shown:
+        for one in found:
             if one.request is None:
                 raise ConfigError("a page is opened on the agent's desktop, it cannot be sent")
             answer = await send(one, connection.client)
@@ -264,7 +267,7 @@ def check_command(
         findings += asyncio.run(check_online(loaded))
     for finding in findings:
         mark = "ok  " if finding.fine else "FAIL" if finding.wrong else "note"
-        out.print(f"{mark} {escape(finding.text)}", highlight=False, soft_wrap=True)
+        out.print(f"{mark} {escape(shown_lines(finding.text))}", highlight=False, soft_wrap=True)
     raise typer.Exit(FAILED if any(finding.wrong for finding in findings) else 0)
 
 

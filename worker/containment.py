@@ -151,6 +151,8 @@ class Containment:
         note = FaultNote(what, 1, now, (self.build,), parked=True)
         if await self.store.put_back(contact_id, entry.version, None, note):
             _log.error("push.contact_unreadable", contact_id=contact_id, why=entry.unreadable)
+        else:  # saved meanwhile, or so damaged that it has no version to put back
+            self.rest(contact_id)
 
     def _waits_s(self, entry: Entry) -> float:
         """How long (s) it waits for the trial of another that failed at the same place."""

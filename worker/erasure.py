@@ -17,7 +17,12 @@ from worker.stores.protocol import ContactStore, Quarantined
 
 
 #: What Dynamics has of a record, by the ledger's state; one that is gone it has not.
-REMAINS = {"there": "there", "sent": "may be there", "found": "may be there"}
+REMAINS = {
+    "there": "there",
+    "doubted": "may be there",
+    "sent": "may be there",
+    "found": "may be there",
+}
 
 #: Names whose values are the ids of other contacts: most often other legs of the same call.
 RELATED = ("InitialContactId", "PreviousContactId", "NextContactId", "RelatedContactId")

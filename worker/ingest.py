@@ -35,6 +35,10 @@ _log = structlog.get_logger(__name__)
 #: An unfinished contact is kept this long after its last fact (s).
 UNFINISHED_S = 120 * 86_400.0
 
+#: So many bytes (of one message, or of several) are decoded before the other loops get their
+#: turn; a larger message is decoded in a thread. The worst of this size take 60 ms.
+AT_ONCE_BYTES = 64 * 1024
+
 #: Why a fact is ignored that would bring a forgotten contact back.
 FORGOTTEN = "contact was forgotten"
 
@@ -75,8 +79,9 @@ class Ingest:
         arrived: Told when (s) the newest message of each batch had arrived at its stream or queue.
         clock: Wall clock (s).
         sleep: Pauses between tries while the store is away.
+        in_thread: Calls a function in a thread.
         tally: Counts.
-        faults: Counts and tells bugs of ours.
+        faults: Contains what one message may end in.
     """
 
     store: ContactStore
@@ -89,8 +94,10 @@ class Ingest:
     arrived: Callable[[float], None] = lambda _at: None
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    in_thread: Callable[..., Awaitable[list[Decoded]]] = asyncio.to_thread
     tally: Tally = field(default_factory=Tally)
     faults: Faults = field(default_factory=Faults)
+    _decoded: int = 0
 
     async def handle(self, messages: Sequence[Message]) -> None:
         """Make every message safe: saved, quarantined, or ignored on purpose.
@@ -119,7 +126,7 @@ class Ingest:
         if times := [message.arrived for message in messages if message.arrived is not None]:
             self.arrived(max(times))
         for message in messages:
-            self._sort(message, facts, rejected)
+            await self._sort(message, facts, rejected)
         rejected += await self._patiently(lambda: self._fold(facts))
         if rejected:
             await self._patiently(lambda: self.store.quarantine(rejected))
@@ -129,35 +136,50 @@ class Ingest:
         if facts:
             self.news()
 
-    def _sort(
+    async def _sort(
         self,
         message: Message,
         facts: dict[str, list[tuple[Fact, Message]]],
         rejected: list[Quarantined],
     ) -> None:
+        """Put what a message says where it belongs. The boundary of one message."""
         if message.damage is not None:
             rejected.append(self._quarantined(message, message.damage))
             return
-        reasons: dict[str, None] = {}  # a message of a million bad parts is one all the same
-        for found in self._decode(message):
-            match found:
-                case Fact() if self._in_time(found):
-                    for fact in (found, *(told_to_others(found) if self.legs else ())):
-                        facts.setdefault(fact.contact_id, []).append((fact, message))
-                    self.tally.last_at = max(self.tally.last_at, found.at)
-                case Fact():
-                    self._ignore("outside --since and --until")
-                case Ignored(reason):
-                    self._ignore(reason)
-                case Undecodable(reason):
-                    reasons[reason] = None
+        found, reasons = await self._decode(message)
+        for fact in found:
+            facts.setdefault(fact.contact_id, []).append((fact, message))
         rejected += [self._quarantined(message, reason) for reason in reasons]
 
-    def _decode(self, message: Message) -> list[Decoded]:
+    async def _decode(self, message: Message) -> tuple[list[Fact], list[str]]:
+        """The facts in a message, and why it must be quarantined, if so."""
+        facts: list[Fact] = []
+        reasons: dict[str, None] = {}  # a message of a million bad parts is one all the same
         try:
-            return decode(message.body, self.buckets, message.arrived)
+            for found in await self._outcomes(message):
+                match found:
+                    case Fact() if self._in_time(found):
+                        facts += (found, *(told_to_others(found) if self.legs else ()))
+                        self.tally.last_at = max(self.tally.last_at, found.at)
+                    case Fact():
+                        self._ignore("outside --since and --until")
+                    case Ignored(reason):
+                        self._ignore(reason)
+                    case Undecodable(reason):
+                        reasons[reason] = None
         except Exception as error:  # noqa: BLE001 - our own bug must not hold up a shard for ever
-            return [Undecodable(f"the decoder failed ({type(error).__name__}): report this bug")]
+            return facts, [str(self.faults.note("message", error))]
+        return facts, list(reasons)
+
+    async def _outcomes(self, message: Message) -> list[Decoded]:
+        body = message.body
+        if len(body) > AT_ONCE_BYTES:
+            return await self.in_thread(decode, body, self.buckets, message.arrived)
+        self._decoded += len(body)
+        if self._decoded > AT_ONCE_BYTES:
+            self._decoded = 0
+            await asyncio.sleep(0)  # the other loops' turn
+        return decode(body, self.buckets, message.arrived)
 
     def _in_time(self, fact: Fact) -> bool:
         if not fact.at:
@@ -203,9 +225,7 @@ class Ingest:
         entry.rank = self.rank if entry.due_at is None else min(entry.rank, self.rank)
         if entry.fault is None:  # news do not shorten the pauses of what fails by our own bug
             entry.due_at = now if entry.due_at is None else min(entry.due_at, now)
-        # A clock that is behind must not have it removed too soon.
-        newest = max(message.arrived or 0.0 for _, message in facts)
-        entry.expires_at = max(now, newest) + UNFINISHED_S
+        entry.expires_at = now + UNFINISHED_S
         entry.contact.replayed |= self.rank > 0
         return True
 
@@ -223,10 +243,13 @@ class Ingest:
 
     def _quarantined(self, message: Message, reason: str) -> Quarantined:
         seal = blake2b(digest_size=16)
-        for part in (message.origin.encode(), reason.encode(), message.body):
+        origin = message.origin.encode(errors="backslashreplace")
+        for part in (origin, reason.encode(), message.body):
             seal.update(len(part).to_bytes(8, "big") + part)
-        _log.warning("ingest.quarantined", origin=message.origin, reason=reason)
-        return Quarantined(seal.hexdigest(), self.clock(), message.origin, reason, message.body)
+        # Not the origin: an archive's file may be named after a person. The list has it.
+        known_as, source = seal.hexdigest(), message.origin.partition(":")[0]
+        _log.warning("ingest.quarantined", id=known_as, source=source, reason=reason)
+        return Quarantined(known_as, self.clock(), origin.decode(), reason, message.body)
 
     async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
         """Call until the store takes it: the batch waits, nothing is skipped."""

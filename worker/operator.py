@@ -1,4 +1,4 @@
-"""The operator's commands: ``contact``, ``parked`` and ``quarantine``."""
+"""The operator's commands: ``contact``, ``parked``, ``quarantine`` and ``state``."""
 
 from __future__ import annotations
 
@@ -25,9 +25,11 @@ from worker import desk, erasure
 from worker.definitions import find_all
 from worker.errors import ConfigError
 from worker.ingest import Ingest
+from worker.restoration import WHAT_NEXT, declare
 from worker.settings import load_settings
 from worker.stores.protocol import ContactStore, Quarantined
 from worker.telemetry.logs import configure
+from worker.terminal import shown, shown_lines
 
 
 #: Exit status when something was parked, quarantined or left there.
@@ -38,6 +40,7 @@ parked_app = typer.Typer(
     help="What was set aside: refused for good, or met a bug.", no_args_is_help=True
 )
 quarantine_app = typer.Typer(help="Messages that could not be used.", no_args_is_help=True)
+state_app = typer.Typer(help="What the worker remembers.", no_args_is_help=True)
 
 out = Console()
 
@@ -50,8 +53,8 @@ All = Annotated[bool, typer.Option("--all", help="All of them.")]
 
 
 def pretty(value: Any) -> str:
-    """A JSON value on several lines."""
-    return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
+    """A JSON value on several lines, harmless to a terminal."""
+    return shown_lines(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
 
 
 @contact_app.command("show")
@@ -121,7 +124,7 @@ def _told(traces: erasure.Traces) -> str:
     if traces.related:
         lines += ["linked contacts, maybe of the same person:"]
     lines += [f"  {contact_id}" for contact_id in traces.related]
-    return "\n".join(lines)
+    return "\n".join(map(shown, lines))
 
 
 @parked_app.command("list")
@@ -278,6 +281,28 @@ def quarantine_drop(
     out.print(f"{asyncio.run(work())} quarantined messages dropped")
 
 
+@state_app.command("restored")
+def state_restored(state: State = "", yes: Yes = False, settings: SettingsFile = None) -> None:
+    """Say that the state is an older one: restored from a copy, or begun anew.
+
+    The worker finds that out by itself, unless the copy was less than a minute old, or was of
+    the whole disk with the mark beside the state, or the table was made anew. To say so once
+    too often costs only reading: from then on the records of all contacts that began before
+    are read before they are written, and what people changed there stays.
+    """
+    loaded = load_settings(settings)
+    if not yes:
+        typer.confirm("Was the state restored, or lost? Records are read from now on", abort=True)
+
+    async def work() -> int:
+        async with desk.opened(state or loaded.state) as store:
+            return (await declare(store, time.time())).number
+
+    number = asyncio.run(work())
+    told = f"restoration {number}, which running workers know of within a minute: {WHAT_NEXT}"
+    out.print(told, markup=False, highlight=False, soft_wrap=True)
+
+
 async def _chosen(store: ContactStore, item_ids: list[str] | None) -> AsyncIterator[Quarantined]:
     """The named messages, or all; one after the other, as together they may be large."""
     missing = set(item_ids or ())
@@ -295,7 +320,7 @@ def _table(first: str, *others: str) -> Table:
 
 
 def _row(table: Table, *cells: str) -> None:
-    table.add_row(*map(escape, cells))
+    table.add_row(*(escape(shown(cell)) for cell in cells))
 
 
 def _summary(piles: Mapping[tuple[str, ...], desk.Pile], *why: str, first: str) -> Table:

@@ -99,6 +99,8 @@ class Push:
         sleep: Waits.
         jitter: Random number from 0 to 1.
         waits_over: Plan as if every wait were over: a replay's time is the archive's.
+        doubt: Called with each contact that was loaded: doubts its ledger if the state was
+            restored (``worker.restoration``).
         latency: Called with how long (s) each contact was due when Dynamics came to match it.
         wrote: Called with the kind of each write that was acknowledged.
         sent: Counts.
@@ -120,6 +122,7 @@ class Push:
     sleep: Callable[[float], Coroutine[Any, Any, None]] = asyncio.sleep
     jitter: Callable[[], float] = random.random
     waits_over: bool = False
+    doubt: Callable[[Contact], None] = lambda _contact: None
     latency: Callable[[float], None] = lambda _seconds: None
     wrote: Callable[[Kind], None] = lambda _kind: None
     sent: Sent = field(default_factory=Sent)
@@ -265,6 +268,7 @@ class Push:
 
     async def _round(self, entry: Entry, due_at: float) -> None:
         contact = entry.contact
+        self.doubt(contact)
         ledger.unsettle(contact)
         parked, before = set(contact.parked), ledger.columns_of(contact)
         # Counted from before the claim is saved, however long that takes.
@@ -284,16 +288,13 @@ class Push:
         agenda = self.plan(contact)
         self._expire(contact, agenda)
         if retry_s is None:
-            again_at = self.clock() + (
-                self.containment.restless_s(contact.id) if agenda.writes else 0
-            )
-            entry.due_at = again_at if agenda.writes else agenda.next_at
-        else:
+            entry.due_at = agenda.next_at
+            retry_s = self.containment.restless_s(contact.id) if agenda.writes else None
+        done = retry_s is None
+        if retry_s is not None:
             entry.due_at = self.clock() + retry_s
         if "ended" in milestones(contact):
-            # A clock that is behind must not have it removed too soon.
-            entry.expires_at = max(self.clock(), contact.arrived or 0.0) + KEPT_S
-        done = retry_s is None and not agenda.writes
+            entry.expires_at = self.clock() + KEPT_S
         note = entry.fault
         if done:
             entry.fault = None

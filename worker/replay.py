@@ -14,7 +14,7 @@ import tempfile
 import time
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -37,6 +37,7 @@ from worker.files import Files, MemoryFiles, S3Files
 from worker.ingest import Ingest, Tally
 from worker.push import Push
 from worker.remembered_steps import remember_steps
+from worker.restoration import SUFFIX, Keeper, mark_of
 from worker.settings import Settings
 from worker.signals import stopping_on_signals
 from worker.sources.archive import Archive
@@ -125,10 +126,14 @@ async def replay(options: Options, settings: Settings, watch: Watch | None = Non
             f"--state {options.state} only enqueues; --dry-run, --dump and --overwrite need another"
         )
     stop = asyncio.Event()
-    async with _store(options) as store, _target(options, settings) as target:
+    async with _store(options) as keeper, _target(options, settings) as target:
+        store = keeper.store
+        if not options.enqueues:
+            await keeper.look()
         with stopping_on_signals(stop.set):
             tally = await _ingest(options, settings, store, watch, stop)
             push, paced = _push(options, settings, store, target)
+            push.doubt = keeper.doubt
             if not options.enqueues:
                 now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
                 versions = await remember_steps(store, options.pipelines, now)
@@ -211,24 +216,43 @@ def _push(
 
 
 @asynccontextmanager
-async def _store(options: Options) -> AsyncIterator[ContactStore]:
+async def _store(options: Options) -> AsyncIterator[Keeper]:
     """The state to use: the one named, a copy of it for a dry run, or one for this run alone."""
-    with tempfile.TemporaryDirectory(prefix="connect-dynamics-") as folder:
-        spec = options.state or f"sqlite:{folder}/state.sqlite"
-        kind, _, path = spec.partition(":")
-        if options.dry_run and kind == "sqlite":
-            spec = f"sqlite:{await asyncio.to_thread(_copied, Path(path), Path(folder))}"
+    kind, _, path = options.state.partition(":")
+    with ExitStack() as folders:
+        spec = options.state
+        if not spec:
+            spec = f"sqlite:{_folder(folders)}/state.sqlite"
+        elif options.dry_run and kind == "sqlite":
+            folder = _folder(folders)
+            spec = f"sqlite:{await asyncio.to_thread(_copied, Path(path), folder)}"
         store = open_store(spec)
         try:
-            yield store
+            yield Keeper(store, mark_of(spec) if options.state else None)
         finally:
             await store.close()
 
 
-def _copied(path: Path, folder: Path) -> Path:
-    """A copy of a SQLite file with what its write-ahead log holds."""
+def _folder(folders: ExitStack) -> Path:
+    """A folder for this run alone.
+
+    Raises:
+        ConfigError: There is no place for one, as in a container whose root is read-only.
+    """
     try:
-        for suffix in ("", "-wal"):
+        made = tempfile.TemporaryDirectory(prefix="connect-dynamics-", ignore_cleanup_errors=True)
+    except OSError:
+        raise ConfigError(
+            "there is no folder for temporary files that can be written: set TMPDIR to one,"
+            " or name a --state (memory keeps it in memory)"
+        ) from None
+    return Path(folders.enter_context(made))
+
+
+def _copied(path: Path, folder: Path) -> Path:
+    """A copy of a SQLite file with what its write-ahead log holds, and its mark."""
+    try:
+        for suffix in ("", "-wal", SUFFIX):
             if (part := path.with_name(path.name + suffix)).exists():
                 shutil.copy(part, folder / f"dry.sqlite{suffix}")
     except OSError as error:

@@ -13,7 +13,7 @@ import structlog
 from worker import desk
 from worker.dynamics.shared import SharedGate
 from worker.errors import StoreUnavailable
-from worker.far_ahead import FarAhead
+from worker.far_ahead import LOOK_EVERY_S, FarAhead
 from worker.faults import Faults
 from worker.ingest import Ingest
 from worker.moments import remembered, set_right, text_of
@@ -21,6 +21,7 @@ from worker.outside_time import OutsideTime
 from worker.pace import Clock, unless
 from worker.push import Push
 from worker.remembered_steps import remember_steps
+from worker.restoration import Keeper
 from worker.sources.insist import insist
 from worker.sources.protocol import Source
 from worker.stores.protocol import ContactStore
@@ -70,6 +71,7 @@ class Service:
         faults: Counts and tells bugs of ours.
         begin: What push waits for before it begins; it returns once ``stop`` is set.
         outside: What time it is by others' clocks.
+        keeper: Knows whether the state was restored.
         census: Counts what the store holds.
         far_ahead: Finds what a clock that was wrong left to be done in the future.
     """
@@ -85,6 +87,7 @@ class Service:
     faults: Faults = field(default_factory=Faults)
     begin: Callable[[asyncio.Event], Awaitable[None]] | None = None
     outside: OutsideTime = field(default_factory=OutsideTime)
+    keeper: Keeper | None = None
     census: Census = field(init=False)
     far_ahead: FarAhead = field(init=False)
 
@@ -138,15 +141,29 @@ class Service:
             taken = TAKE_IN_EVERY_S + SILENCE_S
             again = start("quarantine", "housekeeping", self._take_in_again, taken)
             census = start("census", "census", self.census.run, SILENCE_S)
-            ahead = start("far_ahead", "housekeeping", self.far_ahead.run, SILENCE_S)
+            far = LOOK_EVERY_S + SILENCE_S
+            ahead = start("far_ahead", "housekeeping", self.far_ahead.run, far)
+            background = [house, again, census, ahead]
+            if self.keeper is not None:
+                keep = partial(self.keeper.run, self._saved)
+                background.append(start("restoration", "housekeeping", keep, SILENCE_S))
             await stop.wait()
-            for task in (house, again, census, ahead):
+            for task in background:
                 task.cancel()
             await asyncio.wait((push,))
             if self.shared is not None:
                 sharing.cancel()
 
+    def _saved(self) -> tuple[int, int]:
+        """Grows with what is saved."""
+        sent = self.push.sent
+        return self.ingest.tally.facts, sent.writes + sent.parked
+
     async def _begin_and_push(self, stop: asyncio.Event) -> None:
+        if self.keeper is not None:
+            look = self.keeper.look
+            if await insist(look, stop=stop, clock=Clock(), report=_waits) is None:
+                return
         if self.begin is not None:
             await self.begin(stop)
         await self.push.run(stop)

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT as a polite request to stop."""
+"""SIGTERM, SIGINT and SIGHUP as a polite request to stop."""
 
 from __future__ import annotations
 
@@ -11,9 +11,14 @@ from contextlib import contextmanager
 
 @contextmanager
 def stopping_on_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Call ``stop`` on SIGTERM and SIGINT while the block runs."""
+    """Call ``stop`` on SIGTERM, SIGINT and SIGHUP while the block runs.
+
+    SIGHUP comes when the terminal is closed; under ``nohup`` it stays ignored.
+    """
     loop = asyncio.get_running_loop()
-    signals = (signal.SIGTERM, signal.SIGINT)
+    signals = [signal.SIGTERM, signal.SIGINT]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signals.append(signal.SIGHUP)
     for number in signals:
         loop.add_signal_handler(number, stop)
     try:

@@ -36,6 +36,7 @@ from worker.ingest import Ingest
 from worker.leases.dynamodb import open_leases
 from worker.outside_time import OutsideTime
 from worker.push import Push
+from worker.restoration import Keeper, mark_of
 from worker.service import Service, begin_pipelines
 from worker.settings import Settings
 from worker.signals import stopping_on_signals
@@ -92,7 +93,8 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
             _amazon_connect(settings, metrics, connection.gate) as amazon,
         ):
             common = _Common(settings, store, metrics, outside, faults)
-            push = _push(common, connection, amazon, pipelines)
+            keeper = Keeper(store, mark_of(settings.state), outside.now)
+            push = _push(common, connection, amazon, pipelines, keeper)
             buckets = frozenset(settings.recording_buckets) or None
             writes_back = any(pipeline.writeback for pipeline in pipelines)
             ingest = Ingest(
@@ -118,13 +120,18 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
                 faults=faults,
                 begin=begin,
                 outside=outside,
+                keeper=keeper,
             )
     finally:
         await store.close()
 
 
 def _push(
-    common: _Common, connection: Connection, amazon: Connect, pipelines: list[Pipeline]
+    common: _Common,
+    connection: Connection,
+    amazon: Connect,
+    pipelines: list[Pipeline],
+    keeper: Keeper,
 ) -> Push:
     settings, metrics = common.settings, common.metrics
     return Push(
@@ -147,6 +154,7 @@ def _push(
         clock=common.outside.now,
         latency=metrics.latency,
         wrote=metrics.wrote,
+        doubt=keeper.doubt,
         faults=common.faults,
     )
 

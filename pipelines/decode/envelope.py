@@ -23,6 +23,10 @@ Part = tuple[Payload, float | None]
 #: How many wrappings a message may have; SNS in SQS in Lambda has four.
 DEPTH = 8
 
+#: How many things a message may hold: Lambda's largest batch. What is beyond is not read, or a
+#: message of a million brackets would take seconds.
+MOST_PARTS = 10_000
+
 #: What starts a record aggregated by the Kinesis Producer Library (amazon-kinesis-producer
 #: ``aggregation-format.md``). Amazon Connect has not been seen to write them.
 KPL_MAGIC = b"\xf3\x89\x9a\xc2"
@@ -33,6 +37,7 @@ NOT_JSON = Undecodable("not JSON")
 NOT_OBJECT = Undecodable("not a JSON object")
 NOT_BASE64 = Undecodable("record data is not base64")
 WRAPPED = Undecodable("wrapped too deeply")
+TOO_MANY = Undecodable("more than 10,000 parts")
 NOTHING = Ignored("batch of no records")
 
 
@@ -41,7 +46,9 @@ def mended(body: bytes, arrived: float | None, depth: int = 0) -> list[Part]:
     if body.startswith(KPL_MAGIC):
         return [(AGGREGATED, arrived)]
     found: list[Part] = []
-    for piece in split(body):
+    for piece in split(body, MOST_PARTS + 1):
+        if len(found) >= MOST_PARTS:
+            return [*found, (TOO_MANY, arrived)]
         try:
             value = orjson.loads(piece)
         except orjson.JSONDecodeError:
@@ -76,7 +83,11 @@ def _batch(entries: Any, arrived: float | None, depth: int) -> list[Part]:
         return [(NOT_OBJECT, arrived)]
     if depth >= DEPTH:
         return [(WRAPPED, arrived)]
-    found = [part for entry in entries for part in _entry(entry, arrived, depth + 1)]
+    found: list[Part] = []
+    for entry in entries:
+        if len(found) >= MOST_PARTS:
+            return [*found, (TOO_MANY, arrived)]
+        found += _entry(entry, arrived, depth + 1)
     return found or [(NOTHING, arrived)]
 
 

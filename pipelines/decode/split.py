@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 
+from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 
@@ -18,10 +20,13 @@ HEAD_BYTES = 64 * 1024
 
 TOO_LONG = "longer than 8 MiB"
 
+# What is nested deeper than orjson reads is no value: it ends as junk does.
+_DEEPEST = 1024
+
 # How far ahead a piece's end is looked for before it is read bracket by bracket.
 _SIGHT_BYTES = 64 * 1024
 
-# How many bytes may at first be read again after broken values.
+# How many bytes may at first be read again: after broken values, or to look for an end ahead.
 _REREAD_BYTES = 1024 * 1024
 
 _BOM = b"\xef\xbb\xbf"
@@ -53,10 +58,15 @@ class Piece(NamedTuple):
     damage: str | None = None
 
 
-def split(body: bytes) -> list[bytes]:
-    """The JSON values in a whole body."""
+def split(body: bytes, most: int | None = None) -> list[bytes]:
+    """The JSON values in a whole body, or the first ``most`` of them."""
+    return [piece.body for piece in islice(_pieces(body), most)]
+
+
+def _pieces(body: bytes) -> Iterator[Piece]:
     splitter = Splitter()
-    return [piece.body for piece in splitter.feed(body) + splitter.finish()]
+    yield from splitter.feed(body)
+    yield from splitter.finish()
 
 
 def _end(pattern: re.Pattern[bytes], buffer: bytes, start: int) -> int:
@@ -79,23 +89,23 @@ class Splitter:
         self._in_array = False  # inside an array that only holds the values together
         self._by_line = False  # after a broken value: none goes on past the end of its line
         self._head = b""  # of a piece that is too long
-        self._may_reread = _REREAD_BYTES  # grows with what is read, so time stays linear
+        # Both grow with what is read, so time stays linear.
+        self._may_reread = _REREAD_BYTES
+        self._may_look = _REREAD_BYTES
 
-    def feed(self, chunk: bytes) -> list[Piece]:
-        """The pieces that end in this chunk."""
+    def feed(self, chunk: bytes) -> Iterator[Piece]:
+        """The pieces that end in this chunk; take all of them before the next call."""
         self._buffer = self._buffer[self._start :] + chunk
         self._at -= self._start
         self._start = 0
         self._line_end = -1
-        pieces = []
         while (end := self._end_of_piece(final=False)) >= 0:
-            pieces += self._take(end)
+            yield from self._take(end)
         if self._head or self._at - self._start > MAX_BYTES:
             self._head = self._head or self._buffer[self._start :][:HEAD_BYTES]
             self._start = self._at
-        return pieces
 
-    def finish(self, damage: str | None = None) -> list[Piece]:
+    def finish(self, damage: str | None = None) -> Iterator[Piece]:
         """The pieces left at the end of the stream.
 
         Args:
@@ -103,18 +113,18 @@ class Splitter:
                 piece then, even if it is empty.
         """
         if damage:
-            return [Piece(self._head or self._buffer[self._start :].strip(), damage)]
-        pieces = []
+            yield Piece(self._head or self._buffer[self._start :].strip(), damage)
+            return
         while self._start < len(self._buffer) or self._head:
             end = self._end_of_piece(final=True)
-            pieces += self._take(end if end >= 0 else self._broken(len(self._buffer)))
-        return pieces
+            yield from self._take(end if end >= 0 else self._broken(len(self._buffer)))
 
     def _take(self, end: int) -> list[Piece]:
         """The piece in hand, which ends at ``end``, and be ready for the next."""
         body = self._head or self._buffer[self._start : end].strip()
         too_long = self._head or len(body) > MAX_BYTES
         self._may_reread += end - self._start
+        self._may_look += end - self._start
         self._start = self._at = end
         self._awaited.clear()
         self._in_string = self._in_junk = False
@@ -166,7 +176,10 @@ class Splitter:
             found = self._buffer.find(b"\n", self._start)
             self._line_end = found if found >= 0 else len(self._buffer)
         end = min(self._line_end, self._start + _SIGHT_BYTES)
+        if end - self._start > self._may_look:
+            return -1
         touch = self._buffer.find(b"}{", self._start, end)
+        self._may_look -= (touch if touch >= 0 else end) - self._start
         if touch >= 0:
             value = self._buffer[self._start : touch]
             return -1 if b"\\" in value or value.count(b'"') % 2 else touch + 1
@@ -195,7 +208,7 @@ class Splitter:
             if at == len(self._buffer):
                 return -1
             end = self._end_with(self._buffer[at], at)
-            if end >= 0:
+            if end >= 0 or self._in_junk:
                 return end
             self._at = at + 1
 
@@ -211,6 +224,8 @@ class Splitter:
         elif byte in _CLOSER:
             if self._awaited and not self._may_open(at):
                 return self._broken(at)
+            if len(self._awaited) == _DEEPEST:
+                return self._end_of_abyss(at)
             self._awaited.append(_CLOSER[byte])
         elif byte == _NEWLINE:
             if self._by_line and self._buffer[self._start + 1 : at].strip():
@@ -222,6 +237,12 @@ class Splitter:
             self._by_line = False
             return at + 1
         return -1
+
+    def _end_of_abyss(self, at: int) -> int:
+        self._awaited.clear()
+        self._in_junk = True
+        self._at = at
+        return self._end_of_junk()
 
     def _may_open(self, at: int) -> bool:
         """Whether JSON allows the bracket at ``at``, inside another, after what is before it."""

@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from worker.dynamics.gate import Gate
 from worker.errors import ConfigError
+from worker.faults import Faults
 from worker.telemetry import http
 from worker.telemetry.health import Health
 from worker.telemetry.http import CONNECTIONS, REQUEST_BYTES, Page, serving
@@ -141,13 +142,69 @@ async def test_who_goes_away_harms_nobody(worker: Worker) -> None:
     assert (await worker.said(GET)).startswith(b"HTTP/1.1 200 ")
 
 
-async def test_connections_side_by_side_are_bounded(worker: Worker) -> None:
-    idle = [await asyncio.open_connection(HOST, worker.port) for _ in range(CONNECTIONS)]
-    assert await worker.said(GET) == b""
-    idle[0][1].write(GET)
-    assert (await idle[0][0].read()).startswith(b"HTTP/1.1 200 ")
+async def test_d22_health_is_told_whatever_number_of_idle_connections_there_is(
+    worker: Worker,
+) -> None:
+    """All at once, as a scanner opens them, and one after the other."""
+    opened = [asyncio.open_connection(HOST, worker.port) for _ in range(CONNECTIONS)]
+    idle = await asyncio.gather(*opened)
+    assert (await worker.said(GET)).startswith(b"HTTP/1.1 200 ")
+    idle += [await asyncio.open_connection(HOST, worker.port) for _ in range(200)]
+    for _ in range(24):
+        async with asyncio.timeout(1):
+            assert (await worker.said(GET)).startswith(b"HTTP/1.1 200 ")
     for _, writer in idle:
         writer.transport.abort()
+
+
+async def test_connections_side_by_side_are_bounded_and_the_oldest_goes_first(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http, "CONNECTIONS", 2)
+    (first, at_first), (second, at_second), (third, at_third) = [
+        await asyncio.open_connection(HOST, worker.port) for _ in range(3)
+    ]
+    assert await _rest(first) == b""
+    at_first.transport.abort()
+    for reader, writer in ((second, at_second), (third, at_third)):
+        writer.write(GET)
+        assert (await _rest(reader)).startswith(b"HTTP/1.1 200 ")
+        writer.transport.abort()
+
+
+async def test_connections_from_elsewhere_take_no_place_of_this_machines_own(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http, "CONNECTIONS", 1)
+    from_here, writer = await asyncio.open_connection(HOST, worker.port)
+    await asyncio.sleep(0.05)
+    monkeypatch.setattr(http, "_from_here", lambda _writer: False)
+    idle = [await asyncio.open_connection(HOST, worker.port) for _ in range(5)]
+    writer.write(GET)
+    assert (await _rest(from_here)).startswith(b"HTTP/1.1 200 ")
+    for _, stranger in [(None, writer), *idle]:
+        stranger.transport.abort()
+
+
+async def test_a_bug_in_a_page_is_an_answer_and_ends_nothing() -> None:
+    def broken() -> Page:
+        raise TypeError("+4930")
+
+    faults = Faults()
+    async with serving(f"{HOST}:0", {"/healthz": broken}, faults) as port:
+        for _ in range(2):
+            reader, writer = await asyncio.open_connection(HOST, port)
+            writer.write(GET)
+            assert (await reader.read()).startswith(b"HTTP/1.1 500 ")
+            writer.transport.abort()
+    assert [(boundary, n) for (boundary, _), n in faults.counts.items()] == [("telemetry", 2)]
+
+
+async def _rest(reader: asyncio.StreamReader) -> bytes:
+    try:
+        return await reader.read()
+    except ConnectionError:
+        return b""
 
 
 async def test_the_end_waits_for_nobody_and_frees_the_port() -> None:

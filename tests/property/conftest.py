@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from pipelines.contact import Contact
 from pipelines.pipeline import Pipeline
 from pipelines.plan import Terms
 from worker.claims import CLAIM_S
@@ -144,6 +145,7 @@ class World:
         live: Whether agents are served and times are waited for.
         overwrite: Whether existing records are overwritten.
         files: What Amazon Connect has stored.
+        doubt: What is doubted of a contact that is loaded.
     """
 
     dynamics: Dynamics
@@ -154,6 +156,7 @@ class World:
     live: bool = False
     overwrite: bool = False
     files: Files = field(default_factory=MemoryFiles)
+    doubt: Callable[[Contact], None] = lambda _contact: None
     store: ContactStore = field(default_factory=MemoryStore)
     clock: Clock = field(default_factory=Clock)
     steps: Steps = field(default_factory=Steps)
@@ -185,6 +188,7 @@ class World:
             sleep=self.clock.sleep,
             jitter=_half,
             waits_over=not self.live,
+            doubt=self.doubt,
         )
         return Ingest(store, clock=self.clock, sleep=self.clock.sleep, news=push.news), push
 

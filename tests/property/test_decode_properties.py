@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.decode import decode
-from pipelines.decode.split import Splitter
+from pipelines.decode.split import Piece, Splitter
 from pipelines.decode.timestamp import normalise
 from pipelines.fact import Fact, Ignored, Undecodable
 
@@ -138,7 +138,7 @@ def test_values_are_split_apart_however_they_stand_and_are_handed_over(
     text = json.dumps(found, indent=indent) if array else separator.join(printed)
     body = text.encode()
     splitter = Splitter()
-    pieces = []
+    pieces: list[Piece] = []
     for start in range(0, len(body), size):
         pieces += splitter.feed(body[start : start + size])
     pieces += splitter.finish()
@@ -153,7 +153,7 @@ def test_splitting_loses_nothing_but_space_commas_and_brackets_around(
     body: bytes, size: int
 ) -> None:
     splitter = Splitter()
-    pieces = []
+    pieces: list[Piece] = []
     for start in range(0, len(body), size):
         pieces += splitter.feed(body[start : start + size])
     pieces += splitter.finish()

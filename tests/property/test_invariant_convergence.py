@@ -134,6 +134,44 @@ def test_i1_the_facts_of_a_contact_do_not_depend_on_order_or_repetition(
     assert folded(shuffled) == folded(in_order)
 
 
+@thorough
+@given(
+    delivery=deliveries(),
+    arrivals=st.lists(st.none() | st.floats(1e9, 2e9), min_size=1, max_size=8),
+    others=st.randoms(use_true_random=False),
+    cut=st.integers(0, 20),
+)
+def test_i1_when_a_contact_was_first_heard_of_does_not_depend_on_order_or_repetition(
+    delivery: Delivery, arrivals: list[float | None], others: Random, cut: int
+) -> None:
+    """Nor on which copy of it was told what, and saved between."""
+    told = [
+        fact
+        for number, message in enumerate(delivery.told.sent)
+        for fact in decode(message.body, arrived=arrivals[number % len(arrivals)])
+        if isinstance(fact, Fact)
+    ]
+    in_order = heard(told)
+    shuffled = [*told, *told]
+    others.shuffle(shuffled)
+    copies = heard(shuffled[:cut]), heard(shuffled[cut:])
+    for contact_id, contact in copies[0].items():
+        contact.learn(copies[1].pop(contact_id, contact))
+    apart = copies[0] | copies[1]
+    again = {key: Contact.from_bytes(key, c.to_bytes()) for key, c in apart.items()}
+    for found in (heard(shuffled), apart, again):
+        assert {key: (c.arrived, c.facts) for key, c in found.items()} == {
+            key: (c.arrived, c.facts) for key, c in in_order.items()
+        }
+
+
+def heard(facts: list[Fact]) -> dict[str, Contact]:
+    contacts: dict[str, Contact] = {}
+    for fact in facts:
+        contacts.setdefault(fact.contact_id, Contact(fact.contact_id)).observe(fact)
+    return contacts
+
+
 def test_i1_a_file_told_of_on_two_ways_is_the_same_fact_in_either_order() -> None:
     key = f"connect/acme/CallRecordings/2026/01/02/{CONTACT}_20260102T03:00_UTC.wav"
     stored = {"key": key, "size": 1, "sequencer": "0A"}

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import asyncio
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
 import pytest
 
 from pipelines import ledger, plan
+from pipelines.contact import Contact, Damaged, NewerForm, Unreadable
 from pipelines.fact import Fact
 from pipelines.identity import record_id
 from simulated import simulate
 from simulated.loop import PROCESS
-from worker.dynamics import requests
+from worker import containment
+from worker.containment import Containment
+from worker.dynamics import client, requests
 from worker.dynamics.gate import Gate
+from worker.faults import Faults
 from worker.leases import choice
 from worker.leases.lease import Lease
 from worker.leases.memory import MemoryLeases
@@ -25,6 +29,7 @@ from worker.push import Push
 from worker.sources.pages import Page, slices
 from worker.sources.protocol import Handle
 from worker.sources.shard_reader import SLICE_COUNT, ShardReader
+from worker.stores import memory, stored
 from worker.stores.memory import MemoryStore
 from worker.stores.protocol import Entry, Saved
 
@@ -105,6 +110,85 @@ def checkpoint_without_lease(patch: Patch) -> None:
     patch.setattr(MemoryLeases, "move", move)
 
 
+def containment_taken_out(patch: Patch) -> None:
+    async def end(_: Containment, __: str, ___: Entry | None, error: Exception) -> None:
+        raise error
+
+    async def work(self: Push, contact_id: str) -> None:
+        await self.push(contact_id)
+        self._in_hand.discard(contact_id)
+        self._news.set()
+
+    async def once(
+        _: Faults, __: str, loop: Callable[[], Awaitable[None]], *_a: Any, **_k: Any
+    ) -> None:
+        await loop()
+
+    patch.setattr(Containment, "failed", end)
+    patch.setattr(Push, "_guarded", work)
+    patch.setattr(Faults, "again", once)
+
+
+def claim_kept_after_a_fault(patch: Patch) -> None:
+    async def keep(self: Containment, contact_id: str, *_: Any) -> None:
+        self.rest(contact_id)
+
+    patch.setattr(Containment, "failed", keep)
+
+
+def what_was_sent_forgotten_after_a_fault(patch: Patch) -> None:
+    put_back = MemoryStore.put_back
+
+    async def forget(self: MemoryStore, contact_id: str, version: int, *more: Any) -> bool:
+        [entry] = await self.load([contact_id])
+        if entry.version == version and not entry.unreadable:
+            entry.contact.intent.clear()
+            await self.save([entry])
+            version = entry.version
+        return await put_back(self, contact_id, version, *more)
+
+    patch.setattr(MemoryStore, "put_back", forget)
+
+
+def fault_parks_everybody(patch: Patch) -> None:
+    patch.setattr(Containment, "_waits_s", lambda *_: 0.0)
+    patch.setattr(containment, "SEVERAL", float("inf"))
+
+
+def rows_that_cannot_be_read_begun_anew(patch: Patch, kind: type[Unreadable]) -> None:
+    read_entry = stored.read_entry
+
+    def begin(contact_id: str, data: bytes, **beside: Any) -> Entry:
+        try:
+            Contact.from_bytes(contact_id, data)
+        except kind:
+            return Entry(Contact(contact_id), **beside)
+        except Unreadable:
+            pass
+        return read_entry(contact_id, data, **beside)
+
+    patch.setattr(memory, "read_entry", begin)
+
+
+def unknown_fields_dropped(patch: Patch) -> None:
+    from_bytes = Contact.from_bytes
+
+    def read(contact_id: str, data: bytes) -> Contact:
+        contact = from_bytes(contact_id, data)
+        contact.extra.clear()
+        return contact
+
+    patch.setattr(Contact, "from_bytes", read)
+
+
+def answers_without_marks_believed(patch: Patch) -> None:
+    patch.setattr(client, "is_dataverses", lambda *_: True)
+
+
+def pauses_that_never_grow(patch: Patch) -> None:
+    patch.setattr(containment, "LONGEST_PAUSE_S", containment.FIRST_PAUSE_S)
+
+
 @pytest.mark.judge
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
@@ -120,6 +204,14 @@ def checkpoint_without_lease(patch: Patch) -> None:
         (record_ids_of_each_workers_own, "I4"),
         (child_shards_read_at_once, "I3"),
         (checkpoint_without_lease, "I3 I7"),
+        (containment_taken_out, "worker"),
+        (claim_kept_after_a_fault, "claim"),
+        (what_was_sent_forgotten_after_a_fault, "I1 I4"),
+        (partial(rows_that_cannot_be_read_begun_anew, kind=Damaged), "rows I5"),
+        (partial(rows_that_cannot_be_read_begun_anew, kind=NewerForm), "rows I5"),
+        (unknown_fields_dropped, "rows"),
+        (answers_without_marks_believed, "I1"),
+        (pauses_that_never_grow, "I9"),
     ],
 )
 def test_a_broken_build_is_caught_within_200_seeds(

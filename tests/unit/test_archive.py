@@ -15,10 +15,12 @@ from typing import Any, Self
 
 import pytest
 
-from botocore.exceptions import ClientError
+from aiohttp import ClientPayloadError
+from botocore.exceptions import ClientError, IncompleteReadError
 
-from pipelines.decode.split import HEAD_BYTES, MAX_BYTES
+from pipelines.decode.split import HEAD_BYTES, MAX_BYTES, Splitter
 from worker.errors import ConfigError
+from worker.faults import Faults
 from worker.sources import archive
 from worker.sources.archive import Archive
 from worker.sources.protocol import Message
@@ -45,16 +47,21 @@ class FakeS3:
         yield self
         self.open -= 1
 
-    def get_paginator(self, _name: str) -> FakeS3:
-        return self
-
-    async def paginate(self, *, Bucket: str, Prefix: str) -> AsyncIterator[dict[str, Any]]:  # noqa: N803 - boto's spelling
+    async def list_objects_v2(
+        self,
+        *,
+        Bucket: str,  # noqa: N803 - boto's spelling
+        Prefix: str,  # noqa: N803 - boto's spelling
+        ContinuationToken: str = "0",  # noqa: N803 - boto's spelling
+    ) -> dict[str, Any]:
         if Bucket != "bucket":
             raise ClientError({"Error": {"Code": "NoSuchBucket"}}, "ListObjectsV2")
         keys = [key for key in reversed(self.objects) if key.startswith(Prefix)]
-        for key in keys:
-            yield {"Contents": [{"Key": key, "Size": len(self.objects[key])}]}
-        yield {}
+        n = int(ContinuationToken)
+        if n >= len(keys):
+            return {"IsTruncated": False}
+        contents = [{"Key": keys[n], "Size": len(self.objects[keys[n]])}]
+        return {"Contents": contents, "IsTruncated": True, "NextContinuationToken": str(n + 1)}
 
     async def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803 - boto's spelling
         assert Bucket == "bucket"
@@ -255,7 +262,7 @@ async def test_a_missing_path_is_named(tmp_path: Path) -> None:
         await batches(tmp_path / "nowhere")
 
 
-async def test_a_path_that_vanishes_is_named(tmp_path: Path) -> None:
+async def test_a_file_that_vanishes_is_told_by_its_number(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_text('{"n":1}\n' * 1000)
     (tmp_path / "b").write_text("{}")
@@ -264,7 +271,7 @@ async def test_a_path_that_vanishes_is_named(tmp_path: Path) -> None:
         (tmp_path / "b").unlink()
 
     (tmp_path / "a2").write_text('{"n":1}\n')
-    with pytest.raises(ConfigError, match="b cannot be read"):
+    with pytest.raises(ConfigError, match=", file 3 of 3, cannot be read"):
         await Archive([str(tmp_path)]).run(handle, asyncio.Event())
 
 
@@ -328,14 +335,90 @@ async def test_objects_under_an_s3_prefix_are_read_in_sorted_order(step: int) ->
     assert s3.open == 0
 
 
-async def test_an_s3_prefix_without_objects_is_named() -> None:
-    with pytest.raises(ConfigError, match="nothing is stored under s3://bucket/none"):
+async def test_an_s3_prefix_without_objects_is_told_by_its_number() -> None:
+    with pytest.raises(ConfigError, match="nothing is stored under source 1"):
         await batches("s3://bucket/none", s3=FakeS3({}))
 
 
-async def test_an_s3_bucket_that_cannot_be_read_is_named() -> None:
-    with pytest.raises(ConfigError, match="s3://missing/x cannot be read"):
+async def test_an_s3_bucket_that_cannot_be_read_is_told_by_its_number() -> None:
+    with pytest.raises(ConfigError, match=r"source 1 cannot be read \(NoSuchBucket\)"):
         await batches("s3://missing/x", s3=FakeS3({}))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ClientPayloadError("a/Mueller"),
+        ConnectionResetError(),
+        IncompleteReadError(actual_bytes=1, expected_bytes=2),
+        TimeoutError(),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+async def test_d3_a_file_that_s3_cuts_short_ends_in_one_sentence_that_names_nothing(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    async def cut(_body: FakeBody, _size: int) -> bytes:
+        raise error
+
+    monkeypatch.setattr(FakeBody, "read", cut)
+    with pytest.raises(ConfigError, match=r"^source 1, file 1 of 2, cannot be read") as told:
+        await batches("s3://bucket/day", s3=FakeS3({"day/Mueller": b"{}", "day/b": b"{}"}))
+    assert "Mueller" not in str(told.value)
+    assert "bucket" not in str(told.value)
+
+
+@pytest.mark.parametrize("times", [1, 1000])
+@pytest.mark.parametrize("call", ["read", "feed", "finish"])
+async def test_a_bug_in_reading_one_file_is_damage_at_its_end_and_the_next_ones_are_read(
+    monkeypatch: pytest.MonkeyPatch, call: str, times: int
+) -> None:
+    """Of a call that always fails, each file's first piece is lost, and told."""
+    owner: Any = FakeBody if call == "read" else Splitter
+    well, bugs = getattr(owner, call), [TypeError("Mueller")] * times
+
+    def badly(*arguments: Any, **more: Any) -> Any:
+        if bugs:
+            raise bugs.pop()
+        return well(*arguments, **more)
+
+    monkeypatch.setattr(owner, call, badly)
+    faults = Faults()
+    found: list[Message] = []
+
+    async def handle(batch: Sequence[Message]) -> None:
+        found.extend(batch)
+
+    s3 = FakeS3({"day/a": b'{"a":1}', "day/b": b'{"b":1}'})
+    source = Archive(["s3://bucket/day"], s3.client, faults)
+    await source.run(handle, asyncio.Event())
+    assert {message.origin[:13] for message in found} == {"archive:day/a", "archive:day/b"}
+    damaged = [message for message in found if message.damage]
+    assert len(damaged) == (1 if times == 1 else 2)
+    assert all(str(message.damage).startswith("our bug: TypeError at ") for message in damaged)
+    assert sum(faults.counts.values()) == len(damaged)
+
+
+@pytest.fixture
+def named_anyhow(tmp_path: Path) -> Path:
+    """A folder and files whose names are no text, or do things to terminals."""
+    folder = tmp_path / os.fsdecode(b"d\xff")
+    folder.mkdir()
+    for name in (b"caf\xe9.json", b"\x1b]0;x\x07.json", "\u202egnp.json".encode()):
+        (folder / os.fsdecode(name)).write_bytes(b"junk")
+    return folder
+
+
+async def test_d27_a_file_may_have_a_name_of_any_bytes(named_anyhow: Path) -> None:
+    found = await messages(named_anyhow)
+    assert [message.origin for message in found] == [
+        "archive:\x1b]0;x\x07.json:1",
+        "archive:caf\\udce9.json:1",
+        "archive:\u202egnp.json:1",
+    ]
+    assert [message.body for message in found] == [b"junk"] * 3
+    for message in found:
+        assert message.origin.encode()
 
 
 async def test_an_s3_path_without_aws_access_is_refused() -> None:

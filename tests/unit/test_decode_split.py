@@ -27,10 +27,10 @@ BROKEN = [
 
 def in_chunks(body: bytes, size: int) -> list[bytes]:
     splitter = Splitter()
-    found = []
+    found: list[Piece] = []
     for start in range(0, len(body), size):
         found += splitter.feed(body[start : start + size])
-    return [piece.body for piece in found + splitter.finish()]
+    return [piece.body for piece in [*found, *splitter.finish()]]
 
 
 @pytest.mark.parametrize("size", [1, 7, 10_000])
@@ -101,14 +101,14 @@ def test_of_a_value_too_long_the_head_is_kept_and_the_rest_goes_on(size: int, en
 @pytest.mark.parametrize("long", [b"x" * (MAX_BYTES + 1), b'{"a":' + b" " * MAX_BYTES + b"{"])
 def test_a_long_piece_may_be_the_last_one(long: bytes) -> None:
     splitter = Splitter()
-    found = splitter.feed(long) + splitter.finish()
+    found = [*splitter.feed(long), *splitter.finish()]
     assert found == [Piece(long[:HEAD_BYTES], TOO_LONG)]
 
 
 def test_if_the_stream_ends_too_early_what_is_left_is_one_damaged_piece() -> None:
     splitter = Splitter()
-    assert splitter.feed(A + b'{"b"') == [Piece(A)]
-    assert splitter.finish("why") == [Piece(b'{"b"', "why")]
+    assert list(splitter.feed(A + b'{"b"')) == [Piece(A)]
+    assert list(splitter.finish("why")) == [Piece(b'{"b"', "why")]
 
 
 @pytest.mark.parametrize("line", [b'{"a":\n', b'{\n"a":\n', b'[{"a":[\n', b'{"a":[\n'])
@@ -121,5 +121,5 @@ def test_no_broken_value_is_read_again_and_again(line: bytes, start: bytes) -> N
 def test_a_value_too_long_may_go_on_with_a_bracket() -> None:
     splitter = Splitter()
     long = b'{"x":"' + b"y" * MAX_BYTES + b'","z":'
-    found = splitter.feed(long) + splitter.feed(b"{}}" + A) + splitter.finish()
+    found = [*splitter.feed(long), *splitter.feed(b"{}}" + A), *splitter.finish()]
     assert found == [Piece(long[:HEAD_BYTES], TOO_LONG), Piece(A)]

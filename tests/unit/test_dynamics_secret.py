@@ -9,10 +9,12 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 import trustme
 
-from botocore.exceptions import ClientError, EndpointConnectionError
+from botocore.exceptions import ClientError, EndpointConnectionError, HTTPClientError
+from botocore.parsers import ResponseParserError
 
 from worker.dynamics.auth import read_refusal
 from worker.dynamics.errors import DynamicsError, Unauthorized, Unavailable
@@ -69,6 +71,8 @@ async def test_from_a_file_as_it_is_now(tmp_path: Path) -> None:
     path.write_bytes(b"\xff")
     with pytest.raises(ConfigError):
         await read_secret(f"file:{path}")
+    with pytest.raises(ConfigError):
+        await read_secret("file:no\0path")
 
 
 async def test_from_a_variable_of_an_environment_file_as_it_is_now(tmp_path: Path) -> None:
@@ -99,12 +103,26 @@ async def test_from_secrets_manager_in_the_region_of_the_arn(answer: dict[str, A
         (refusal("ResourceNotFoundException"), ConfigError),
         (refusal("ThrottlingException"), Unavailable),
         (EndpointConnectionError(endpoint_url="https://x"), Unavailable),
+        (HTTPClientError(error="reset"), Unavailable),
+        (ResponseParserError("<html>"), Unavailable),
+        (aiohttp.ClientPayloadError("cut"), Unavailable),
+        (ssl.SSLError("alert"), Unavailable),
+        (TimeoutError(), Unavailable),
+        (KeyError("Error"), Unavailable),
     ],
 )
 async def test_what_an_operator_must_mend_differs_from_what_passes(
     answer: Exception, kind: type[Exception]
 ) -> None:
     with pytest.raises(kind):
+        await read_secret(ARN, Vault(answer))
+
+
+@pytest.mark.parametrize(
+    "answer", [{}, {"SecretString": ""}, {"SecretBinary": b"\xff"}, {"SecretString": 7}]
+)
+async def test_a_secret_that_is_no_text_is_for_an_operator(answer: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError):
         await read_secret(ARN, Vault(answer))
 
 

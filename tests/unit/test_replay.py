@@ -122,7 +122,9 @@ async def test_a_dry_run_counts_what_would_be_written_and_leaves_state_and_recor
     assert dry.dry_run
     assert names(tmp_path) == ["archive.jsonl"]
     assert (await replay(options(state=kept), Settings())).writes == dry.writes
+    before = names(tmp_path), (tmp_path / "state.sqlite.mark").read_bytes()
     assert (await replay(options(state=kept, dry_run=True), Settings())).writes == 0
+    assert (names(tmp_path), (tmp_path / "state.sqlite.mark").read_bytes()) == before
 
 
 async def test_only_the_time_asked_for_is_replayed(options: Callable[..., Options]) -> None:

@@ -136,8 +136,8 @@ async def _from_secrets_manager(arn: str, secrets_client: SecretsClientFactory) 
 
 def _text_of(answer: Any) -> str:
     """The secret in Secrets Manager's answer, stored as text or as bytes."""
-    stored = answer.get("SecretString") or answer.get("SecretBinary") or b""
+    stored = answer.get("SecretString") or answer.get("SecretBinary") or ""
     try:
-        return stored if isinstance(stored, str) else bytes(stored).decode()
-    except UnicodeDecodeError:
+        return stored if isinstance(stored, str) else stored.decode()
+    except (AttributeError, UnicodeDecodeError):
         raise ConfigError("the secret in Secrets Manager is no text") from None

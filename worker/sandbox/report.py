@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from rich import box
 from rich.console import Group
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -14,6 +15,7 @@ from pipelines.entity import entity
 from worker.sandbox.outcome import Outcome, percentile
 from worker.sandbox.timeline import FROM, TO
 from worker.sandbox.verdict import Expected
+from worker.terminal import shown
 
 
 #: Most records of a table and most problems that are shown.
@@ -51,7 +53,7 @@ def report(outcome: Outcome) -> Group:
     """Records, counts, latency, what was left aside, and the verdict."""
     told = [*_counts(outcome), *_verdict(outcome)]
     tables = records_table(outcome), timeline_table(outcome)
-    return Group(*tables, *(Text(line) for line in told))
+    return Group(*tables, *(Text(shown(line)) for line in told))
 
 
 def records_table(outcome: Outcome) -> Table:
@@ -90,7 +92,7 @@ def _table(title: str, columns: Mapping[str, int], rows: Iterable[Sequence[str]]
     for name, width in columns.items():
         table.add_column(name, width=width, no_wrap=True)
     for cells in rows:
-        table.add_row(*cells)
+        table.add_row(*(escape(shown(cell)) for cell in cells))
     return table
 
 

@@ -9,7 +9,15 @@ from __future__ import annotations
 import asyncio
 import os
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import (
     AbstractAsyncContextManager,
     aclosing,
@@ -17,15 +25,16 @@ from contextlib import (
     contextmanager,
     nullcontext,
 )
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from pipelines.decode.split import HEAD_BYTES, Piece, Splitter
-from worker.errors import ConfigError
+from worker import aws
+from worker.errors import ConfigError, WorkerError
+from worker.faults import Faults
 from worker.sources.protocol import Handle, Message
 from worker.sources.unpack import DamagedStream, Unpacker
 
@@ -57,12 +66,28 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """One file or S3 object: what it is called in origins, its size, and where it is."""
+    """One file or S3 object.
+
+    Attributes:
+        name: Its path below its source, in S3 its key; as the disk has it, maybe no text.
+        size: Bytes.
+        path: Where it is, on disk.
+        bucket: Where it is, in S3.
+        source: What its source is called in messages.
+        place: Which file of its source it is, for messages: names may be people's.
+    """
 
     name: str
     size: int
-    path: str
+    path: str = ""
     bucket: str = ""
+    source: str = ""
+    place: str = ""
+
+    @property
+    def origin(self) -> str:
+        """Its name as text; bytes that are none are written out."""
+        return self.name.encode(errors="backslashreplace").decode()
 
 
 class Archive:
@@ -71,15 +96,19 @@ class Archive:
     Args:
         paths: Files, folders or ``s3://bucket/prefix``.
         s3: Opens the S3 client; needed for S3 paths only.
+        faults: Contains what one file may end in.
 
     Attributes:
         progress: Bytes read and to be read.
     """
 
-    def __init__(self, paths: Sequence[str], s3: ClientFactory | None = None) -> None:
+    def __init__(
+        self, paths: Sequence[str], s3: ClientFactory | None = None, faults: Faults | None = None
+    ) -> None:
         self.progress = Progress()
         self._paths = paths
         self._s3 = s3
+        self._faults = faults or Faults()
 
     async def run(self, handle: Handle, stop: asyncio.Event) -> None:
         """Hand out everything once, in batches (see ``Source``).
@@ -88,7 +117,11 @@ class Archive:
             ConfigError: a path is missing or cannot be read.
         """
         async with self._client() as client:
-            files = [file for path in self._paths for file in await _listed(path, client)]
+            files = [
+                file
+                for number, path in enumerate(self._paths, 1)
+                for file in await _listed(path, number, client)
+            ]
             self.progress = Progress(total=sum(file.size for file in files))
             async with aclosing(self._messages(files, client)) as messages:
                 await _hand_out(messages, handle, stop)
@@ -105,12 +138,24 @@ class Archive:
         done = 0
         for file in files:
             ordinal = 0
-            async with aclosing(self._pieces(file, client)) as pieces:
+            async with aclosing(self._whatever(file, client)) as pieces:
                 async for body, damage in pieces:
                     ordinal += 1
-                    yield Message(body, f"archive:{file.name}:{ordinal}", damage)
+                    yield Message(body, f"archive:{file.origin}:{ordinal}", damage)
             done += file.size
             self.progress.read = done  # also what was not read because of damage
+
+    async def _whatever(self, file: _File, client: Any) -> AsyncGenerator[Piece, None]:
+        """The values in one file. The boundary of one file: a bug is damage at its end."""
+        try:
+            async with aclosing(self._pieces(file, client)) as pieces:
+                async for piece in pieces:
+                    yield piece
+        except WorkerError:
+            raise
+        except Exception as error:  # noqa: BLE001 - that is what a boundary is for
+            fault = self._faults.note("archive", error, file=file.place.strip(" ,"))
+            yield Piece(b"", str(fault))
 
     async def _pieces(self, file: _File, client: Any) -> AsyncGenerator[Piece, None]:
         """The values in one file. What cannot be unpacked or is no text ends with damage."""
@@ -136,7 +181,7 @@ class Archive:
 
     async def _chunks(self, file: _File, client: Any) -> AsyncGenerator[bytes, None]:
         """The bytes of one file as stored; the first chunk has two at least, if the file has."""
-        with _readable(file.path):
+        with _readable(f"{file.source}{file.place}"):
             async with _opened(file, client) as read:
                 chunk = await read()
                 if len(chunk) == 1:
@@ -165,13 +210,13 @@ async def _hand_out(messages: AsyncIterator[Message], handle: Handle, stop: asyn
 
 
 @contextmanager
-def _readable(path: str) -> Iterator[None]:
-    """Turn failures to read into one sentence about the path."""
+def _readable(named: str) -> Iterator[None]:
+    """Turn failures to read into one sentence about a source or file."""
     try:
         yield
-    except (OSError, BotoCoreError, ClientError) as error:
+    except aws.FAILURES as error:
         raise ConfigError(
-            f"{path} cannot be read ({type(error).__name__}): check that it exists and may be read,"
+            f"{named} cannot be read ({aws.code(error)}): check that it exists and may be read,"
             " then start the replay again; nothing is done twice"
         ) from error
 
@@ -180,8 +225,8 @@ def _readable(path: str) -> Iterator[None]:
 async def _opened(file: _File, client: Any) -> AsyncIterator[Callable[[], Awaitable[bytes]]]:
     """A function that reads the next chunk, b"" at the end."""
     if file.bucket:
-        answer = await client.get_object(Bucket=file.bucket, Key=file.name)
-        async with answer["Body"] as body:
+        asked = partial(client.get_object, Bucket=file.bucket, Key=file.name)
+        async with await aws.asked(asked, itemgetter("Body")) as body:
             yield partial(body.read, CHUNK_BYTES)
         return
     stream = await asyncio.to_thread(Path(file.path).open, "rb")
@@ -191,11 +236,26 @@ async def _opened(file: _File, client: Any) -> AsyncIterator[Callable[[], Awaita
         stream.close()
 
 
-async def _listed(path: str, client: Any) -> list[_File]:
-    with _readable(path):
-        if path.startswith(S3_SCHEME):
-            return await _listed_in_s3(path, client)
-        return await asyncio.to_thread(_listed_on_disk, Path(path))
+async def _listed(path: str, number: int, client: Any) -> list[_File]:
+    """The files of one source. In S3 it is called by its number: logs must not name buckets."""
+    in_s3 = path.startswith(S3_SCHEME)
+    source = f"source {number}" if in_s3 else _text(path)
+    with _readable(source):
+        if in_s3:
+            found = await _listed_in_s3(path, client)
+        else:
+            found = await asyncio.to_thread(_listed_on_disk, Path(path))
+    if in_s3 and not found:
+        raise ConfigError(f"nothing is stored under {source}: check bucket and prefix")
+    alone = [file.path for file in found] == [str(Path(path))]
+    return [
+        replace(file, source=source, place="" if alone else f", file {n} of {len(found)},")
+        for n, file in enumerate(found, 1)
+    ]
+
+
+def _text(path: str) -> str:
+    return path.encode(errors="backslashreplace").decode()
 
 
 def _listed_on_disk(root: Path) -> list[_File]:
@@ -218,13 +278,18 @@ def _raise(error: OSError) -> None:
 
 async def _listed_in_s3(path: str, client: Any) -> list[_File]:
     bucket, _, prefix = path.removeprefix(S3_SCHEME).partition("/")
-    found = []
-    pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-    async for page in pages:
-        for entry in page.get("Contents", ()):
-            key = entry["Key"]
-            if not key.endswith("/") and "/." not in f"/{key}":
-                found.append(_File(key, entry["Size"], f"{S3_SCHEME}{bucket}/{key}", bucket))
-    if not found:
-        raise ConfigError(f"nothing is stored under {path}: check bucket and prefix")
-    return sorted(found, key=lambda file: file.name)
+    found: list[_File] = []
+    request: dict[str, Any] = {"Bucket": bucket, "Prefix": prefix}
+    while True:
+        page, following = await aws.asked(partial(client.list_objects_v2, **request), _page)
+        found += [_File(key, size, bucket=bucket) for key, size in page]
+        if following is None:
+            return sorted(found, key=lambda file: file.name)
+        request["ContinuationToken"] = following
+
+
+def _page(answer: Mapping[str, Any]) -> tuple[list[tuple[str, int]], str | None]:
+    """Key and size of each object on one page of a listing, and the token of the next one."""
+    objects = [(str(entry["Key"]), int(entry["Size"])) for entry in answer.get("Contents", ())]
+    files = [(k, n) for k, n in objects if not k.endswith("/") and "/." not in f"/{k}"]
+    return files, answer["NextContinuationToken"] if answer.get("IsTruncated") else None

@@ -3,7 +3,8 @@
 botocore repeats throttled and failed requests a few times by itself (``worker.aws``). What still
 fails then:
 
-StoreUnavailable   throttled, 5xx, no answer, no permission yet: the same call may succeed later
+StoreUnavailable   throttled, 5xx, no answer or not DynamoDB's, no permission yet: the same call may
+                   succeed later
 Refused            DynamoDB cannot take this request, now or ever
 ConfigError        there is no such table, or no Region to look for it
 """
@@ -12,11 +13,12 @@ from __future__ import annotations
 
 import asyncio
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from http import HTTPStatus
 from typing import Any, Final, TypeVar
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ParamValidationError
 
 from worker import aws
 from worker.errors import ConfigError, StoreUnavailable, WorkerError
@@ -42,6 +44,16 @@ CONDITION_FAILED: Final = "ConditionalCheckFailedException"
 #: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CancellationReason.html
 IN_THE_WAY: Final = frozenset({"ConditionalCheckFailed", "TransactionConflict"})
 TOO_LARGE: Final = "ValidationError"
+
+#: What an answer must hold.
+ANSWERED: Final = {
+    "batch_get_item": ("Responses", "UnprocessedKeys"),
+    "query": ("Count",),
+    "describe_table": ("Table",),
+}
+
+#: Operations whose requests hold what we were told to write.
+WRITES: Final = frozenset({"put_item", "transact_write_items", "update_item"})
 
 NO_TABLE: Final = "ResourceNotFoundException"
 
@@ -76,7 +88,30 @@ def only(*attributes: str) -> dict[str, Any]:
 def _cancelled_by(failure: Exception) -> set[str]:
     """Why a transaction was cancelled, item by item; nothing if that is not what happened."""
     answer = failure.response if isinstance(failure, ClientError) else {}
-    return {reason["Code"] for reason in answer.get("CancellationReasons", ())}
+    return {reason.get("Code", "None") for reason in answer.get("CancellationReasons", ())}
+
+
+def _conditional(request: Mapping[str, Any]) -> bool:
+    return "ConditionExpression" in request or "TransactItems" in request
+
+
+def _failed_condition(failure: Exception) -> bool:
+    return aws.code(failure) == CONDITION_FAILED or bool(_cancelled_by(failure) & IN_THE_WAY)
+
+
+def _genuine(answer: Any, operation: str) -> bool:
+    """Whether DynamoDB gave this answer: a proxy's page with status 200 means nothing was done.
+
+    botocore takes what is not JSON for an answer without contents. DynamoDB's have an id each:
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.LowLevelAPI.html
+    """
+    about = answer.get("ResponseMetadata", {})
+    marked = about.get("RequestId") and about.get("HTTPStatusCode") == HTTPStatus.OK
+    return bool(marked) and all(name in answer for name in ANSWERED.get(operation, ()))
+
+
+def _strange(what: str) -> StoreUnavailable:
+    return StoreUnavailable(f"DynamoDB: an answer that is not DynamoDB's ({what})")
 
 
 class Connection:
@@ -153,7 +188,7 @@ class Connection:
                 "transact_write_items", TransactItems=[check, {"Put": {**absent, "Item": item}}]
             )
         except ClientError as failure:  # something was in the way: no other comes through
-            reasons: list[Item] = failure.response["CancellationReasons"]
+            reasons: list[Item] = failure.response.get("CancellationReasons", [])
             return next((reason["Item"] for reason in reasons if reason.get("Item")), {})
         return None
 
@@ -239,12 +274,14 @@ class Connection:
             seen += answer["Count"]
             if not (last := answer.get("LastEvaluatedKey")):
                 return
+            if last == query.get("ExclusiveStartKey"):
+                raise _strange("query")  # it would go on for ever
             query["ExclusiveStartKey"] = last
 
     async def query(self, *, limit: int | None = None, **query: Any) -> list[Item]:
         """The items a query finds, in the order of their sort key."""
         pages = self.pages(limit=limit, **query)
-        return [item async for page in pages for item in page["Items"]]
+        return [item async for page in pages for item in page.get("Items", ())]
 
     async def count(self, *, limit: int | None = None, **query: Any) -> int:
         """How many items a query finds, ``limit`` at most."""
@@ -271,17 +308,31 @@ class Connection:
         client = await self._open()
         async with self._turns:
             try:
-                return await getattr(client, operation)(**request)
+                answer = await getattr(client, operation)(**request)
             except aws.FAILURES as failure:
-                if aws.code(failure) == CONDITION_FAILED or _cancelled_by(failure) & IN_THE_WAY:
+                if _conditional(request) and _failed_condition(failure):
                     raise
                 raise self._meaning(failure) from failure
+            except ParamValidationError:  # of what we were told to write, or of an odd answer
+                raise self._impossible(operation) from None
+            except WorkerError:
+                raise
+            except Exception as failure:  # noqa: BLE001 - what botocore's parsers fall over
+                raise _strange(type(failure).__name__) from None
+        if not _genuine(answer, operation):
+            raise _strange(operation)
+        return answer
 
     async def _open(self) -> Any:
         async with self._opening:
             if self._client is None:
                 self._client = await self._stack.enter_async_context(self._connect())
             return self._client
+
+    def _impossible(self, operation: str) -> WorkerError:
+        if operation in WRITES:
+            return Refused(f"DynamoDB cannot hold what was to be written to {self._table}")
+        return _strange(operation)
 
     def _meaning(self, failure: Exception) -> WorkerError:
         code = aws.code(failure)

@@ -134,7 +134,7 @@ class Contents:
             replaced=item["version"],
         )
         if obstacle is not None:
-            return bool(obstacle) and obstacle["save"] == changes["save"]
+            return obstacle.get("save") == changes["save"]
         if "ttl" in changes:
             await self._make_vanish(keys, float(changes["ttl"]["N"]))
         return True
@@ -172,7 +172,7 @@ class Contents:
         obstacle = await self._commit(item, replaced, unless, " AND attribute_not_exists(chunks)")
         if obstacle is None:
             return True
-        if "chunks" not in obstacle or int(obstacle["version"]["N"]) != replaced:
+        if "chunks" not in obstacle or obstacle.get("version") != number(replaced):
             return False
         if await self._commit(item, replaced, unless) is not None:
             return False
@@ -234,9 +234,9 @@ class Contents:
             obstacle = await self._connection.put(item, "attribute_not_exists(pk)")
         else:
             obstacle = await self._connection.create(item, unless)
-        if obstacle and unless and obstacle["pk"] == unless["pk"]:
+        if obstacle and unless and obstacle.get("pk") == unless["pk"]:
             raise Barred
-        return None if obstacle and obstacle["save"] == item["save"] else obstacle
+        return None if obstacle and obstacle.get("save") == item["save"] else obstacle
 
     async def _sweep(self, item: Item) -> None:
         """Remove the chunks of saves that this one outdid.

@@ -169,7 +169,7 @@ class DynamoStore:
             **only(*KEPT, *layout.STANDING),
             ConsistentRead=True,
         )
-        if not found or int(found[0]["version"]["N"]) != version:
+        if not found or layout.version_of(found[0]) != version:
             return False
         changes, gone = layout.put_back(contact_id, found[0], due_at, fault)
         return await self._contents.alter(found[0], changes, gone)

@@ -159,7 +159,7 @@ def put_back(
     contact_id: str, item: Item, due_at: float | None, fault: FaultNote | None
 ) -> tuple[Item, set[str]]:
     """What changes in a head when the contact is put back, and the names of what is taken away."""
-    entry = unreadable(contact_id, Damaged(), **_beside(item))
+    entry = damaged(contact_id, item, Damaged())
     entry.due_at, entry.fault, entry.claim, entry.claimed_until = due_at, fault, "", 0.0
     # Heads of the first releases do not say why they are in the list: it was for parked steps.
     parked = "steps_parked" in item or ("parked_shelf" in item and "fault" not in item)
@@ -169,25 +169,44 @@ def put_back(
 
 def entry_of(contact_id: str, item: Item, data: bytes) -> Entry:
     """The entry that ``contact_item`` wrote down, with its contents."""
-    return read_entry(contact_id, data, **_beside(item))
+    try:
+        return read_entry(contact_id, data, **_beside(item))
+    except Damaged as error:
+        return damaged(contact_id, item, error)
 
 
 def damaged(contact_id: str, item: Item, error: Damaged) -> Entry:
-    """What stands for a contact whose contents cannot be had."""
-    return unreadable(contact_id, error, **_beside(item))
+    """What stands for a contact that is not what was written, as far as its head can be read."""
+    try:
+        return unreadable(contact_id, error, **_beside(item))
+    except Damaged:
+        return unreadable(contact_id, error, version=version_of(item))
+
+
+def version_of(item: Item) -> int:
+    """The version of an item; 0, which none has, if that cannot be told."""
+    version = str(item.get("version", {}).get("N"))
+    return int(version) if version.isdecimal() else 0
 
 
 def _beside(item: Item) -> dict[str, Any]:
-    """What a head says beside the contents: arguments of ``Entry``."""
-    return {
-        "version": int(item["version"]["N"]),
-        "due_at": _float(item, "due_at"),
-        "rank": int(item["rank"]["N"]),
-        "claim": item["claim"]["S"],
-        "claimed_until": float(item["claimed_until"]["N"]),
-        "expires_at": _float(item, "expires_at"),
-        "fault": read_fault(item["fault"]["S"]) if "fault" in item else None,
-    }
+    """What a head says beside the contents: arguments of ``Entry``.
+
+    Raises:
+        Damaged: It does not say it.
+    """
+    try:
+        return {
+            "version": int(item["version"]["N"]),
+            "due_at": _float(item, "due_at"),
+            "rank": int(item["rank"]["N"]),
+            "claim": item["claim"]["S"],
+            "claimed_until": float(item["claimed_until"]["N"]),
+            "expires_at": _float(item, "expires_at"),
+            "fault": read_fault(item["fault"]["S"]) if "fault" in item else None,
+        }
+    except (KeyError, ValueError):
+        raise Damaged("what stands beside its contents is not what it should be") from None
 
 
 def quarantine_item(message: Quarantined) -> Item:

@@ -15,7 +15,7 @@ either              ``chunk#VERSION#SAVE#NUMBER``  part of what is too large for
 An item is in an index only while it has the index's attributes:
 
 ``due``     contacts that are owed a push, by the time they are ready for it, in a few buckets
-``parked``  contacts with parked steps, by id
+``parked``  contacts with parked steps or a fault, by id
 ``listed``  contacts and quarantined messages, by id
 """
 

@@ -7,21 +7,26 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
+from ipaddress import ip_address
 from typing import Final, NamedTuple
 
 import structlog
 
 from worker.errors import ConfigError
+from worker.faults import Faults
 
 
 _log = structlog.get_logger(__name__)
 
-#: Longest request with its headers (bytes), and longest time to send it and take the answer (s).
+#: Longest request with its headers (bytes), longest time to send it, and to take the answer (s).
 REQUEST_BYTES: Final = 8192
-REQUEST_S: Final = 5.0
+REQUEST_S: Final = 2.0
+ANSWER_S: Final = 5.0
 
-#: Connections answered side by side; further ones are closed at once.
-CONNECTIONS: Final = 32
+#: Connections answered side by side, those from this machine apart: its supervisor is among them.
+#: For one more the oldest is dropped, since whoever means it asks at once. More than asyncio
+#: accepts in one go (its backlog is 100), so that the newest gets to ask.
+CONNECTIONS: Final = 128
 
 
 class Page(NamedTuple):
@@ -37,21 +42,26 @@ Pages = Mapping[str, Callable[[], Page]]
 
 
 @asynccontextmanager
-async def serving(address: str, pages: Pages) -> AsyncIterator[int]:
+async def serving(address: str, pages: Pages, faults: Faults | None = None) -> AsyncIterator[int]:
     """Serve pages at ``host:port`` while the block runs; gives the port (0 asks for a free one).
+
+    A page that cannot be made because of a bug is counted by ``faults`` and answered with 500.
 
     Raises:
         ConfigError: The address cannot be used.
     """
-    answering: set[asyncio.Task[None]] = set()
+    faults = faults or Faults()
+    answering: dict[bool, dict[asyncio.Task[None], asyncio.StreamWriter]] = {True: {}, False: {}}
 
     def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if len(answering) == CONNECTIONS:
-            writer.transport.abort()
-            return
-        task = asyncio.create_task(_converse(pages, reader, writer))
-        answering.add(task)
-        task.add_done_callback(answering.discard)
+        ours = answering[_from_here(writer)]
+        if len(ours) >= CONNECTIONS:
+            oldest = next(iter(ours))
+            ours.pop(oldest).transport.abort()
+            oldest.cancel()
+        task = asyncio.create_task(_converse(pages, faults, reader, writer))
+        ours[task] = writer
+        task.add_done_callback(lambda done: ours.pop(done, None))
 
     host, _, port = address.rpartition(":")
     try:
@@ -66,24 +76,43 @@ async def serving(address: str, pages: Pages) -> AsyncIterator[int]:
         yield bound
     finally:
         server.close()
-        for task in answering:
+        left = [task for ours in answering.values() for task in ours]
+        for task in left:
             task.cancel()
-        await asyncio.gather(*answering, return_exceptions=True)
+        await asyncio.gather(*left, return_exceptions=True)
         await server.wait_closed()
 
 
+def _from_here(writer: asyncio.StreamWriter) -> bool:
+    """Whether a connection comes from this machine."""
+    peer = writer.get_extra_info("peername")
+    try:
+        return bool(peer) and ip_address(str(peer[0]).partition("%")[0]).is_loopback
+    except ValueError:
+        return False
+
+
 async def _converse(
-    pages: Pages, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    pages: Pages, faults: Faults, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> None:
     try:
         # Who is too slow, says too much or has gone away gets no answer.
         with suppress(TimeoutError, EOFError, ConnectionError, asyncio.LimitOverrunError):
             async with asyncio.timeout(REQUEST_S):
-                writer.write(_answer(_page(pages, await reader.readuntil(b"\r\n\r\n"))))
+                request = await reader.readuntil(b"\r\n\r\n")
+            async with asyncio.timeout(ANSWER_S):
+                writer.write(_answer(_made(pages, request, faults)))
                 writer.close()
                 await writer.wait_closed()
     finally:
         writer.transport.abort()
+
+
+def _made(pages: Pages, request: bytes, faults: Faults) -> Page:
+    """The page asked for. The boundary of one answer."""
+    with faults.contained("telemetry"):
+        return _page(pages, request)
+    return Page(b"our bug\n", HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 def _page(pages: Pages, request: bytes) -> Page:

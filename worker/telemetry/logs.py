@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 
@@ -9,6 +10,8 @@ from typing import TextIO
 
 import orjson
 import structlog
+
+from worker.terminal import shown
 
 
 def configure(level: str, stream: TextIO | None = None) -> None:
@@ -37,4 +40,7 @@ def _only_the_kind_of_exceptions(
 
 
 def _dumps(event: structlog.typing.EventDict, **_: object) -> str:
-    return orjson.dumps(event, default=repr).decode()
+    try:
+        return shown(orjson.dumps(event, default=repr).decode())
+    except orjson.JSONEncodeError:  # a name that is no text, or a number beyond 64 bits
+        return json.dumps(event, default=repr)

@@ -76,7 +76,8 @@ class Stingy:
         keys = wanted["Keys"]
         self.asked.append(len(keys))
         each = 0 if len(self.asked) <= self.empty else self.each
-        answer: dict[str, Any] = {"Responses": {}, "UnprocessedKeys": {}}
+        about = {"RequestId": "ABC", "HTTPStatusCode": 200}
+        answer: dict[str, Any] = {"Responses": {}, "UnprocessedKeys": {}, "ResponseMetadata": about}
         if each:
             some = {table: wanted | {"Keys": keys[:each]}}
             answer = await self.client.batch_get_item(RequestItems=some)

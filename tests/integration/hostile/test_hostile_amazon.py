@@ -21,11 +21,7 @@ OF_S3: Final = frozenset(("plain_text_on_tls", "reset_before_answer", "bad_chunk
 OF_CONNECT: Final = COMMON_HERE | {"closed_before_answer", "wrong_content_length", "bad_gzip"}
 
 #: Each file is read over a connection of its own, so there is no established one.
-OF_NEW_CONNECTIONS: Final = [
-    case
-    for case in lines("s3", OF_S3)
-    if case.values[0].at not in LATE  # type: ignore[union-attr]
-]
+OF_NEW_CONNECTIONS: Final = [case for case in lines("s3", OF_S3) if case.values[0].at not in LATE]
 
 #: One for each shard's reader.
 SHARDS: Final = 4

@@ -15,6 +15,9 @@ from simulated.worker import Worker
 #: A wall clock is never further ahead or behind (s): claims bear clocks that differ by 120 s.
 CLOCK_S: Final = 40.0
 
+#: Unless it is wrong by days (s), as many as this at most: contacts are kept for 30.
+DAYS_S: Final = 45 * 86_400.0
+
 #: A process that was stopped is let alone for so long (s): what it sent late it has yet to mend.
 SPARED_S: Final = 150.0
 
@@ -88,6 +91,32 @@ class Assaults:
 
         self._schedule.at(at_s, jump)
         return 0.0
+
+    def days(self, at_s: float) -> float:
+        """Wall clocks are days apart, and jump once more; some are never set right.
+
+        On one machine, perhaps, nobody hears what time it is by others' clocks.
+        """
+        odd, story = self._services.odd, self._services.story
+        for_s, forgotten = odd.uniform(*MIDDLE_S), odd.random() < 0.5
+
+        if odd.random() < 0.4:
+            odd.choice(self._fleet.hosts).deaf = True
+
+        def jump() -> None:
+            self._services.conduct.clocks_agree = False
+            for host in self._fleet.hosts:
+                host.ahead_s = odd.uniform(-DAYS_S, DAYS_S)
+                story.tell("nemesis", f"a clock jumps to {host.ahead_s / 86_400:+.1f} days")
+
+        def set_right() -> None:
+            for host in self._fleet.hosts:
+                host.ahead_s = odd.uniform(-CLOCK_S, CLOCK_S)
+            story.tell("nemesis", "clocks are set right")
+
+        self._schedule.at(at_s, jump)
+        self._schedule.at(at_s + for_s, jump if forgotten else set_right)
+        return for_s
 
     def _lurk(self, at_s: float, for_s: float, place: tuple[str, float], strike: Strike) -> float:
         network, (service, share) = self._services.network, place

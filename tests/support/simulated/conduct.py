@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from simulated.bugs import SECRET
 from simulated.loop import Process
 from simulated.network import QUICK_S
 from simulated.story import Story
@@ -19,12 +20,16 @@ from worker.dynamics.client import is_create
 from worker.dynamics.gate import Reason
 from worker.dynamics.notice import Notice
 from worker.dynamics.protocol import Request
-from worker.stores.protocol import Entry
+from worker.stores.protocol import Entry, FaultNote
 
 
 #: The last moment (s after its claim was saved) at which a request may be handed in: a claim lasts
 #: 300 s, the request may take 60 and Dataverse 120.
 LAST_START_S = 120.0
+
+#: How long a claim lasts, and by how much the moments of taking and of saving it may differ (s).
+CLAIM_S = 300.0
+SKEW_S = 60.0
 
 #: Columns of the simulation's own: the contact, its record's number, which only grows, and one of
 #: few values, which comes back.
@@ -60,6 +65,7 @@ class _Claim:
     token: str
     process: Process
     at_s: float
+    until: float  # by the clock of whoever took it
 
 
 @dataclass(slots=True)
@@ -80,7 +86,8 @@ class Conduct:
         going: Requests that have left and may yet be carried out.
         created: Key of each record that was created -> its contact.
         deleted: Keys of records that a person deleted.
-        store_is_good: Workers that share a gate can always read its notice.
+        store_is_good: The store answers; workers that share a gate can always read its notice.
+        clocks_agree: Workers' clocks are never further apart than claims bear.
         revisions: Key -> the newest contact record that was carried out.
     """
 
@@ -91,6 +98,7 @@ class Conduct:
     deleted: set[str] = field(default_factory=set)
     revisions: dict[str, int] = field(default_factory=dict)
     store_is_good: bool = True
+    clocks_agree: bool = True
     _notice: _Ban = field(default_factory=_Ban)
     _turn: int = 0
     _claims: dict[str, _Claim] = field(default_factory=dict)
@@ -99,13 +107,31 @@ class Conduct:
     _in_hand: list[tuple[Process, Request]] = field(default_factory=list)
     _passed: dict[object, float] = field(default_factory=dict)
 
-    def claims(self, process: Process, entry: Entry) -> None:
-        """The store took an entry."""
+    def claims(self, process: Process, entry: Entry, wall: float) -> None:
+        """The store took an entry of a process whose clock says ``wall`` (s since 1970)."""
         contact, known = entry.contact.id, self._claims.get(entry.contact.id)
         if not entry.claim:
             self._claims.pop(contact, None)
         elif known is None or known.token != entry.claim:
-            self._claims[contact] = _Claim(entry.claim, process, self.story.time())
+            now = self.story.time()
+            if known and known.until > wall + SKEW_S and now < known.at_s + CLAIM_S - SKEW_S:
+                self.story.breach("claim", f"{process.name} took {contact} from another's hand")
+            self._claims[contact] = _Claim(entry.claim, process, now, entry.claimed_until)
+
+    def put_back(self, process: Process, contact_id: str, fault: FaultNote | None) -> None:
+        """The store ended a claim, for a process, and kept a fault note."""
+        claim = self._claims.pop(contact_id, None)
+        if claim and claim.process is not process:
+            runs = self.story.time() < claim.at_s + CLAIM_S - SKEW_S
+            if runs and not claim.process.dead:
+                self.story.breach("claim", f"{process.name} ended another's on {contact_id}")
+        if fault and SECRET in fault.what:
+            self.story.breach("I8", f"the fault of {contact_id} quotes what raised it")
+
+    def held(self, process: Process | None, contact_id: str) -> str:
+        """The token of the claim that a process has on a contact; "" if it has none."""
+        claim = self._claims.get(contact_id)
+        return claim.token if claim and claim.process is process else ""
 
     def enters(self, process: Process, request: Request) -> None:
         """Push hands a request in, having looked at its claim."""
@@ -114,6 +140,8 @@ class Conduct:
         if contact is None:
             return
         claim = self._claims.get(contact)
+        if not self.clocks_agree:
+            return  # then a claim is no promise; what comes of it is judged all the same
         if claim is None or claim.process is not process:
             self.story.breach("I5", f"{process.name} sends for {contact} without a claim")
         elif self.story.time() > claim.at_s + LAST_START_S + ROUNDING_S:

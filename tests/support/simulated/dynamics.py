@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
-from collections.abc import AsyncIterator, Mapping
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from email.utils import formatdate
 
 import httpx
 import orjson
@@ -34,6 +36,10 @@ class Mood:
         breaks: A status for everything (503, 500, 403), or 0.
         tokens: How many tokens have been withdrawn: older ones are answered 401.
         entra: What asking for a token ends in: "", "unavailable" or "unauthorized".
+        retry_at_once: Whoever is throttled is told ``Retry-After: 0``.
+        read_only: Writes are answered 503, all else is fine.
+        untrue: The body of a 200 that somebody else gives in Dataverse's name, or None.
+        poisons: Key of a record that is never taken -> status and code of the refusal.
     """
 
     throttled_until: float = 0.0
@@ -41,13 +47,19 @@ class Mood:
     breaks: int = 0
     tokens: int = 0
     entra: str = ""
+    retry_at_once: bool = False
+    read_only: bool = False
+    untrue: bytes | None = None
+    poisons: dict[str, tuple[int, str]] = field(default_factory=dict)
 
     def clear(self) -> None:
-        """Nothing is wrong any more."""
+        """Nothing is wrong any more but what somebody must mend."""
         self.throttled_until = 0.0
         self.hangs = False
         self.breaks = 0
         self.entra = ""
+        self.retry_at_once = self.read_only = False
+        self.untrue = None
 
 
 @dataclass(slots=True)
@@ -57,37 +69,65 @@ class Dataverse:
     Attributes:
         loop: Time.
         conduct: Told of what is sent and what comes of it.
+        wall: The right time (s since 1970).
         memory: The records.
         mood: What it makes of requests.
         weather: How it can be reached.
         doorstep: Not weather, but a place for an ambush: where a request is about to be sent.
+        asked: How many requests came.
+        choked: Key of a record that is never taken -> how often that was said.
     """
 
     loop: VirtualLoop
     conduct: Conduct
+    wall: Callable[[], float]
     memory: MemoryDynamics
     mood: Mood = field(default_factory=Mood)
     weather: Weather = field(default_factory=Weather)
     doorstep: Weather = field(default_factory=Weather)
+    asked: int = 0
+    choked: Counter[str] = field(default_factory=Counter)
 
     def answer(self, sent: Sent, token: str) -> httpx.Response:
         """Carry a request out, or refuse it."""
         self.conduct.arrived(sent)
-        wait_s = self.mood.throttled_until - self.loop.time()
-        if wait_s > 0:
-            return httpx.Response(429, headers={"Retry-After": str(int(wait_s) + 1)})
-        if int(token) < self.mood.tokens:
-            return httpx.Response(401)
-        if self.mood.breaks:
-            return httpx.Response(self.mood.breaks)
+        self.asked += 1
+        refusal = self._refusal(sent, token)
+        if refusal is not None:
+            return refusal
         try:
             answer = at_once(self.memory.send(sent.request, timeout_s=0))
         except DynamicsError as error:
-            body = {"error": {"code": error.code, "message": ""}}
-            return httpx.Response(error.status or 500, content=orjson.dumps(body))
+            return self._said(error.status or 500, _error(error.code))
         self.conduct.carried_out(sent, answer.status)
         content = orjson.dumps(answer.body) if answer.body else b""
-        return httpx.Response(answer.status, content=content)
+        return self._said(answer.status, content, answer.headers)
+
+    def _refusal(self, sent: Sent, token: str) -> httpx.Response | None:
+        """What is said instead of doing it, if anything."""
+        mood, key = self.mood, sent.key
+        wait_s = mood.throttled_until - self.loop.time()
+        if mood.untrue is not None:
+            return httpx.Response(200, content=mood.untrue)
+        if wait_s > 0:
+            seconds = 0 if mood.retry_at_once else int(wait_s) + 1
+            return self._said(429, headers={"Retry-After": str(seconds)})
+        if int(token) < mood.tokens:
+            return self._said(401)
+        if mood.breaks or (mood.read_only and sent.request.method != "GET"):
+            return self._said(mood.breaks or 503)
+        if key in mood.poisons:
+            self.choked[key] += 1
+            status, code = mood.poisons[key]
+            return self._said(status, _error(code))
+        return None
+
+    def _said(
+        self, status: int, content: bytes = b"", headers: Mapping[str, str] | None = None
+    ) -> httpx.Response:
+        """An answer with the marks of Dataverse's."""
+        marks = {"OData-Version": "4.0", "Date": formatdate(self.wall(), usegmt=True)}
+        return httpx.Response(status, content=content, headers={**marks, **(headers or {})})
 
 
 class Wire:
@@ -177,6 +217,10 @@ class Entrance:
     async def user_id(self) -> str:
         """See ``Dynamics``."""
         return await self._client.user_id()
+
+
+def _error(code: str) -> bytes:
+    return orjson.dumps({"error": {"code": code, "message": ""}})
 
 
 def _entra_away() -> Exception:

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Final
+
 from simulated.loop import Process
 from simulated.worker import Host, Services, Worker
+
+
+#: How long a worker may take to end before another build starts in its stead (s).
+UPGRADE_S: Final = 30.0
 
 
 class Fleet:
@@ -72,6 +79,13 @@ class Fleet:
         if worker.process.stopped and not worker.process.dead:
             self._services.story.tell(worker.name, "goes on")
             self._services.loop.wake_process(worker.process)
+
+    def upgrade(self, build: str) -> None:
+        """Have another build on every machine."""
+        self._services.build = build
+        for worker in list(self._workers.values()):
+            worker.stop.set()
+            self._services.loop.outside(UPGRADE_S, partial(self.restart, worker))
 
     def mend(self) -> None:
         """Wake what is stopped, start what is gone."""

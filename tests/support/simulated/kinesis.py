@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
@@ -53,7 +54,7 @@ class Stream:
         self.shards: dict[str, Shard] = {}
         self._sequence = FIRST_SEQUENCE
         self._story = story
-        self._wall = wall
+        self.wall = wall
         for n in range(shards):
             self._open(n * HASH_KEYS // shards, (n + 1) * HASH_KEYS // shards - 1)
 
@@ -77,7 +78,7 @@ class Stream:
     def put(self, shard: Shard, data: bytes) -> Record:
         """Take a record in."""
         self._sequence += 1
-        record = Record(self._sequence, data, self._wall())
+        record = Record(self._sequence, data, self.wall())
         shard.records.append(record)
         return record
 
@@ -126,7 +127,11 @@ class Stream:
         end = min(int(index) + request["Limit"], len(shard.records))
         answer: dict[str, Any] = {
             "Records": [
-                {"SequenceNumber": str(record.sequence), "Data": record.data}
+                {
+                    "SequenceNumber": str(record.sequence),
+                    "Data": record.data,
+                    "ApproximateArrivalTimestamp": datetime.fromtimestamp(record.at_s, UTC),
+                }
                 for record in shard.records[int(index) : end]
             ],
             "MillisBehindLatest": 1000 * (len(shard.records) - end),
@@ -149,30 +154,39 @@ class KinesisClient:
     """One process's client of the stream."""
 
     def __init__(
-        self, stream: Stream, network: Network, weather: Weather, read: Callable[[str], None]
+        self,
+        stream: Stream,
+        network: Network,
+        weather: Weather,
+        read: Callable[[str], None],
+        dated: Callable[[float], None],
     ) -> None:
-        """``read`` is told of shards whose records are asked for."""
+        """``read`` is told of shards whose records are asked for, ``dated`` of answers' dates."""
         self._stream = stream
         self._network = network
         self._weather = weather
         self._read = read
+        self._dated = dated
 
     async def list_shards(self, **_: Any) -> dict[str, Any]:
         """See ``Kinesis``."""
-        return await self._network.call(self._stream.list_shards, self._weather, _throttled)
+        return await self._call(self._stream.list_shards)
 
     async def get_shard_iterator(self, **request: Any) -> dict[str, Any]:
         """See ``Kinesis``."""
-        return await self._network.call(
-            lambda: self._stream.iterator(request), self._weather, _throttled
-        )
+        return await self._call(lambda: self._stream.iterator(request))
 
     async def get_records(self, **request: Any) -> dict[str, Any]:
         """See ``Kinesis``."""
         self._read(request["ShardIterator"].partition("|")[0])
-        return await self._network.call(
-            lambda: self._stream.get(request), self._weather, _throttled
+        return await self._call(lambda: self._stream.get(request))
+
+    async def _call(self, act: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        answer, at = await self._network.call(
+            lambda: (act(), self._stream.wall()), self._weather, _throttled
         )
+        self._dated(at)
+        return answer
 
 
 def _throttled() -> Exception:

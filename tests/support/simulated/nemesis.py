@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from simulated.afflictions import Afflictions
 from simulated.assaults import Assaults
 from simulated.fleet import Fleet
 from simulated.outages import Outages
@@ -18,19 +19,28 @@ from simulated.worker import Services
 SHARE: Final = 0.4
 TIMES: Final = 3
 
+#: Share of runs without anything that nobody imagined, and of the others that have each kind.
+FAMILIAR: Final = 0.5
+ODD_SHARE: Final = 0.25
+
 
 class Nemesis:
     """Makes trouble.
 
     Attributes:
         outages: The troubles of services.
+        afflictions: What befalls contacts.
+        afflicted: Something happens that nobody imagined, and will have to be mended.
     """
 
     def __init__(self, services: Services, fleet: Fleet) -> None:
         schedule = Schedule(services)
         self.outages = Outages(schedule)
+        self.afflictions = Afflictions(schedule)
         self._assaults = Assaults(schedule, fleet)
         self._rng = services.rng
+        self._odd = services.odd
+        self.afflicted = self._odd.random() >= FAMILIAR
 
     def begin(self, until_s: float) -> float:
         """Plan trouble that begins before ``until_s``; the virtual time (s) it is all over by."""
@@ -45,4 +55,16 @@ class Nemesis:
                 for _ in range(self._rng.randint(1, TIMES)):
                     at_s = self._rng.random() * until_s
                     over_s = max(over_s, at_s + kind(at_s))
+        return self._begin_odd(until_s, over_s)
+
+    def _begin_odd(self, until_s: float, over_s: float) -> float:
+        if not self.afflicted:
+            return over_s
+        a, o, f = self._assaults, self.outages, self.afflictions
+        for kind in (
+            *(f.once, f.awhile, f.always, f.background, f.damage, f.newer, f.extra, f.poison),
+            *(o.read_only, o.hurry, o.untrue, o.indexes, a.days),
+        ):
+            if self._odd.random() < ODD_SHARE:
+                over_s = max(over_s, (at_s := self._odd.random() * until_s) + kind(at_s))
         return over_s

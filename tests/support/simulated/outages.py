@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from simulated.schedule import Schedule
@@ -12,6 +13,15 @@ SAVES_IN_OUTAGE: Final = 30
 
 #: Share of outages that last hours, not a minute or two.
 LONG: Final = 0.02
+
+#: What a worker may save, or send, in a partial outage: at first, and once in so many seconds.
+COST: Final = 40
+COST_EVERY_S: Final = 15.0
+
+#: What somebody else than Dataverse says.
+UNTRUE: Final = (b"", b"{}", b'{"status": "maintenance"}', b"<html>Please sign in</html>")
+
+Act = Callable[[], None]
 
 
 class Outages:
@@ -26,6 +36,7 @@ class Outages:
         self._schedule = schedule
         self._services = schedule.services
         self._rng = schedule.services.rng
+        self._odd = schedule.services.odd
         self._mood = schedule.services.dataverse.mood
 
     def store(self, at_s: float) -> float:
@@ -101,6 +112,77 @@ class Outages:
 
         what = f"tokens are withdrawn, new ones {entra or 'to be had'}"
         return self._schedule.during(at_s, self._rng.uniform(5, 90), what, begin, end)
+
+    def read_only(self, at_s: float) -> float:
+        """Writes are answered 503 and all else is fine; what that costs is bounded (I9)."""
+
+        def begin() -> None:
+            self._mood.read_only = True
+
+        def end() -> None:
+            self._mood.read_only = False
+
+        for_s = self._odd.choice((60.0, 600.0, 3600.0))
+        what = "dataverse refuses to write"
+        return self._schedule.during(at_s, for_s, what, *self._bounded(for_s, begin, end))
+
+    def hurry(self, at_s: float) -> float:
+        """429 for everything, and ``Retry-After: 0``; what that costs is bounded (I9)."""
+        for_s = self._odd.uniform(10, 200)
+
+        def begin() -> None:
+            self._mood.throttled_until, self._mood.retry_at_once = at_s + for_s, True
+
+        def end() -> None:
+            self._mood.throttled_until, self._mood.retry_at_once = 0.0, False
+
+        what = "dataverse throttles, to be asked again at once"
+        return self._schedule.during(at_s, for_s, what, *self._bounded(for_s, begin, end))
+
+    def untrue(self, at_s: float) -> float:
+        """A proxy says 200 to everything, with a body of its own."""
+        body = self._odd.choice(UNTRUE)
+
+        def begin() -> None:
+            self._mood.untrue = body
+
+        def end() -> None:
+            self._mood.untrue = None
+
+        for_s = self._odd.uniform(5, 100)
+        return self._schedule.during(at_s, for_s, f"200 and {body!r} for all", begin, end)
+
+    def indexes(self, at_s: float) -> float:
+        """The store's indexes are seconds late."""
+        late_s, indexes = self._odd.uniform(0.5, 20), self._services.indexes
+        what = f"indexes are {late_s:.1f} s late"
+        return self._schedule.during(
+            at_s,
+            self._odd.uniform(20, 200),
+            what,
+            lambda: indexes.delay(late_s),
+            lambda: indexes.delay(0.0),
+        )
+
+    def _bounded(self, for_s: float, begin: Act, end: Act) -> tuple[Act, Act]:
+        """The beginning and end of a partial outage, and what it may cost."""
+        services, dataverse = self._services, self._services.dataverse
+        before = (0, 0)
+
+        def start() -> None:
+            nonlocal before
+            before = services.pushed, dataverse.asked
+            begin()
+
+        def finish() -> None:
+            end()
+            saves, requests = services.pushed - before[0], dataverse.asked - before[1]
+            most = services.started * (COST + for_s / COST_EVERY_S)
+            for what, count in (("saves", saves), ("requests", requests)):
+                if count > most:
+                    services.story.breach("I9", f"{count} {what} in {for_s:.0f} s, partly out")
+
+        return start, finish
 
     def reshard(self, at_s: float) -> float:
         """The stream's shards are split or merged."""

@@ -7,7 +7,9 @@ from typing import Final
 
 from pipelines.contact import UNKNOWN
 from simulated.network import at_once
-from simulated.worker import BEGINNING, Services
+from simulated.worker import Services
+from worker.desk import retry_quarantined
+from worker.ingest import Ingest
 
 
 #: Columns whose facts never change once they are known.
@@ -52,15 +54,36 @@ class People:
             memory.edit("phonecalls", key, **{column: BY_HAND})
 
     def retry_parked(self) -> None:
-        """Have everything tried again that is not parked for a deleted record's sake."""
+        """Have everything tried again that is not parked for a deleted record's sake.
+
+        What was parked for a bug of ours waits until that is mended.
+        """
         store, deleted = self.services.store, self.services.conduct.deleted
         for entry in at_once(store.load(at_once(store.parked("", 1000)))):
+            if entry.fault or entry.unreadable:
+                continue
             places = [p for p in entry.contact.parked if not any(key in p for key in deleted)]
             for place in places:
                 del entry.contact.parked[place]
             if places:
-                entry.due_at = BEGINNING + self.services.loop.time()
+                entry.due_at = self.services.wall()
                 at_once(store.save([entry]))
+
+    def retry_faults(self) -> None:
+        """Have tried again what a bug of ours kept from being done."""
+        store, now = self.services.store, self.services.wall()
+        self.services.story.tell("somebody", "has it tried again")
+        for entry in at_once(store.load(at_once(store.parked("", 1000)))):
+            if entry.fault:
+                at_once(store.put_back(entry.contact.id, entry.version, now, None))
+
+    def retry_quarantined(self) -> None:
+        """Have taken in what a bug of ours, or a row that nobody could read, kept out."""
+        store = self.services.store
+        for item in at_once(store.quarantined("", 10_000)):
+            at_once(retry_quarantined(store, Ingest(store, clock=self.services.wall), item))
+        for entry in at_once(store.load(at_once(store.ids("", 1000)))):
+            self.services.safekeeping.saved(entry)
 
     def _settled(self, key: str) -> bool:
         """Whether nobody is writing to it, nor owes it the repetition of a write."""

@@ -5,10 +5,12 @@ Watches what the store and the lease table are made to hold, at the moment they 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from pipelines.decode import decode
 from pipelines.fact import Decoded, Fact, Undecodable
+from simulated.damage import Rows
 from simulated.kinesis import STREAM, Record, Shard, Stream
 from simulated.network import at_once
 from simulated.story import Story
@@ -25,6 +27,7 @@ class Safekeeping:
         story: Told of breaches.
         stream: Where records come from.
         store: Where they must end.
+        rows: Watches those that cannot be read.
         facts: Contact -> register -> version and digest, as the store holds them.
         positions: Shard -> checkpoint, as an integer.
         ended: Shards whose end was checkpointed.
@@ -33,6 +36,7 @@ class Safekeeping:
     story: Story
     stream: Stream
     store: MemoryStore
+    rows: Rows
     facts: dict[str, dict[str, Fact]] = field(default_factory=dict)
     positions: dict[str, int] = field(default_factory=dict)
     ended: set[str] = field(default_factory=set)
@@ -40,11 +44,17 @@ class Safekeeping:
     def saved(self, entry: Entry) -> None:
         """The store took an entry: no register may have gone back (I5 in state)."""
         contact = entry.contact
+        self.rows.check(contact.id)
         for register, before in self.facts.get(contact.id, {}).items():
             now = contact.facts.get(register)
             if now is not before and (now is None or _order(now) < _order(before)):
                 self.story.breach("I5", f"{register} of {contact.id} went back in the store")
         self.facts[contact.id] = dict(contact.facts)
+
+    def expired(self, contact_ids: Collection[str]) -> None:
+        """The store removed contacts; no run lasts as long as they are kept."""
+        for contact_id in contact_ids:
+            self.story.breach("I2", f"{contact_id} was removed long before its time")
 
     def moved(self, worker: str, before: Lease, after: Lease) -> None:
         """The table took a checkpoint."""
@@ -92,11 +102,15 @@ class Safekeeping:
 
     def _safe(self, found: Decoded, origin: str) -> bool:
         if isinstance(found, Undecodable):
-            return origin in {item.origin for item in at_once(self.store.quarantined("", 10_000))}
+            return self._quarantined(origin)
         if not isinstance(found, Fact):
             return True  # ignored on purpose
         held = self.facts.get(found.contact_id, {}).get(found.register)
-        return held is not None and _order(held) >= _order(found)
+        safe = held is not None and _order(held) >= _order(found)
+        return safe or self._quarantined(origin)
+
+    def _quarantined(self, origin: str) -> bool:
+        return origin in {item.origin for item in at_once(self.store.quarantined("", 10_000))}
 
 
 def _order(fact: Fact) -> tuple[str, str, str]:

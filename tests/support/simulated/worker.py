@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Awaitable, Callable
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
+from math import inf
 from random import Random
 from typing import cast
 
 import httpx
 
 from pipelines.plan import Terms
+from simulated.bugs import BOARD, DESKTOP, INGEST, STORE, WRITER, Bugs
 from simulated.conduct import Conduct
+from simulated.damage import Rows
 from simulated.dynamics import ENVIRONMENT, Dataverse, Entrance, Tokens, Wire
+from simulated.indexes import Indexes
 from simulated.kinesis import STREAM, KinesisClient, Stream
 from simulated.leases import RemoteLeases
 from simulated.loop import Process, VirtualLoop
@@ -28,18 +32,27 @@ from worker.dynamics.client import Client
 from worker.dynamics.gate import Gate
 from worker.dynamics.shared import SharedGate
 from worker.dynamics.writer import Writer
+from worker.errors import StoreUnavailable
+from worker.far_ahead import FarAhead
 from worker.ingest import Ingest
 from worker.leases.memory import MemoryLeases
+from worker.outside_time import OutsideTime
 from worker.pace import Clock
 from worker.push import Push
 from worker.sandbox.traffic import START
 from worker.sources.leased import LeasedStream
 from worker.stores.memory import MemoryStore
-from worker.stores.protocol import ContactStore, Entry
+from worker.stores.protocol import ContactStore, Entry, FaultNote
 
 
 #: Wall clock (s since 1970) of a host whose clock is right, at virtual time 0.
 BEGINNING = START.timestamp()
+
+#: How long after its start a worker is let alone with what it made of others' claims (s).
+SETTLED_S = 60.0
+
+#: How often a worker removes what has expired (s): more often than a real one, runs being short.
+EXPIRE_EVERY_S = 60.0
 
 
 @dataclass(slots=True)
@@ -64,6 +77,7 @@ class Services:
     Attributes:
         loop: Time.
         rng: Chance.
+        odd: Chance, for what nobody imagined: without it a world goes as it went before.
         story: Told what happens.
         network: The way to everything.
         stream: Kinesis.
@@ -73,14 +87,20 @@ class Services:
         weathers: By service: ``kinesis``, ``leases``, ``store``, ``entra``.
         safekeeping: Watches stream, leases and store.
         conduct: Watches requests.
+        bugs: What raises.
+        rows: What cannot be read.
+        indexes: What lists of the store's rows show.
         pace: How often workers look for work.
         shares_gate: Whether the workers' gates are one.
         pushed: Entries that push saved.
         started: Workers that started.
+        build: What release runs on workers that are started now.
+        passed_s: Time (s) that everybody's clock has let pass without anything happening.
     """
 
     loop: VirtualLoop
     rng: Random
+    odd: Random
     story: Story
     network: Network
     stream: Stream
@@ -89,11 +109,20 @@ class Services:
     dataverse: Dataverse
     safekeeping: Safekeeping
     conduct: Conduct
+    bugs: Bugs
+    rows: Rows
+    indexes: Indexes
     pace: Pace
     shares_gate: bool
     weathers: dict[str, Weather] = field(default_factory=dict)
     pushed: int = 0
     started: int = 0
+    build: str = "this"
+    passed_s: float = 0.0
+
+    def wall(self) -> float:
+        """Seconds since 1970, as they are."""
+        return BEGINNING + self.passed_s + self.loop.time()
 
     def weather(self, service: str) -> Weather:
         """How a service can be reached."""
@@ -105,15 +134,27 @@ class Host:
 
     Attributes:
         ahead_s: By how much it is ahead of the right time.
+        deaf: Answers that reach it have lost their dates on the way.
     """
 
-    def __init__(self, loop: VirtualLoop, ahead_s: float) -> None:
+    def __init__(self, services: Services, ahead_s: float) -> None:
         self.ahead_s = ahead_s
-        self._loop = loop
+        self.deaf = False
+        self._services = services
 
     def wall(self) -> float:
         """Seconds since 1970, as this machine thinks."""
-        return BEGINNING + self._loop.time() + self.ahead_s
+        return self._services.wall() + self.ahead_s
+
+    def outside_time(self) -> OutsideTime:
+        """What a process on it knows of the time by others' clocks: nothing yet."""
+        return OutsideTime(self.clock)
+
+    @property
+    def clock(self) -> Clock:
+        """Its clocks, and chance."""
+        services = self._services
+        return Clock(self.wall, services.loop.time, asyncio.sleep, services.rng.random)
 
 
 class Worker:
@@ -136,33 +177,62 @@ class Worker:
         self.stop = asyncio.Event()
         self.done = False
         self._services = services
-        self.ingest, self.push = _parts(services, self.process, host)
-        self._source = _source(services, name, host)
+        self._outside = host.outside_time()
+        self.ingest, self.push = _parts(services, self.process, host, self._outside)
+        self._source = _source(services, name, host, self._outside)
+        self._far_ahead = FarAhead(
+            self.push.store,
+            self.push.plan,
+            Clock(self.push.clock, services.loop.time, asyncio.sleep, services.rng.random),
+            self.push.faults,
+        )
         self._shared = _shared(services, self.process, self.push.gate)
         services.loop.start(self.process, self._main())
 
     async def _main(self) -> None:
-        story = self._services.story
+        story, shares = self._services.story, self._services.shares_gate
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._source.run(self.ingest.handle, self.stop))
-                if not self._services.shares_gate:
-                    await self.push.run(self.stop)
-                    return
-                await self._shared.join()
-                sharing = group.create_task(self._shared.run())
-                await self.push.run(self.stop)
-                sharing.cancel()
+                self._start(
+                    group, "source", lambda: self._source.run(self.ingest.handle, self.stop)
+                )
+                if shares:
+                    await self._shared.join()
+                    sharing = self._start(group, "gate", self._shared.run)
+                house = [
+                    self._start(group, "housekeeping", loop)
+                    for loop in (self._keep_house, self._far_ahead.run)
+                ]
+                await self._start(group, "push", lambda: self.push.run(self.stop))
+                for task in (*house, *([sharing] if shares else [])):
+                    task.cancel()
         except Exception as error:  # noqa: BLE001 - no worker may ever end like this
             story.breach("worker", f"{self.name} died: {_innermost(error)!r}")
         finally:
             self.done = True
             story.tell(self.name, "has ended")
 
+    async def _keep_house(self) -> None:
+        while True:
+            await asyncio.sleep(EXPIRE_EVERY_S)
+            with suppress(StoreUnavailable):
+                if (now := self._outside.at_least()) is not None:
+                    await self.push.store.expire(now, 1000)
 
-def _parts(services: Services, process: Process, host: Host) -> tuple[Ingest, Push]:
+    def _start(
+        self, group: asyncio.TaskGroup, boundary: str, loop: Callable[[], Awaitable[None]]
+    ) -> asyncio.Task[None]:
+        """Begin a loop as the service does."""
+        clock = self.push.containment.clock
+        return group.create_task(self.push.faults.again(boundary, loop, clock, stop=self.stop))
+
+
+def _parts(
+    services: Services, process: Process, host: Host, outside: OutsideTime
+) -> tuple[Ingest, Push]:
     dataverse, network, loop = services.dataverse, services.network, services.loop
-    chance = services.rng.random
+    bugs, conduct = services.bugs, services.conduct
+    chance, began_s = services.rng.random, loop.time()
     gate = Gate(clock=loop.time, sleep=asyncio.sleep, random=chance)
     client = Client(
         ENVIRONMENT,
@@ -171,6 +241,7 @@ def _parts(services: Services, process: Process, host: Host) -> tuple[Ingest, Pu
         gate,
         clock=loop.time,
         random=chance,
+        told_time=lambda at: None if host.deaf else outside.told("dynamics", at),
     )
 
     async def sleep(seconds: float) -> None:
@@ -179,43 +250,69 @@ def _parts(services: Services, process: Process, host: Host) -> tuple[Ingest, Pu
     def pushed(entry: Entry) -> None:
         services.pushed += 1
         services.safekeeping.saved(entry)
-        services.conduct.claims(process, entry)
+        # Who has just started may have looked at the claim by a clock that it knows better by now.
+        settled = outside.known and loop.time() > began_s + SETTLED_S
+        conduct.claims(process, entry, outside.now() if settled else inf)
+
+    def put_back(contact_id: str, fault: FaultNote | None) -> None:
+        services.pushed += 1
+        conduct.put_back(process, contact_id, fault)
 
     push = Push(
-        store=_store(services, pushed),
-        writer=Writer(Entrance(client, services.conduct, process), host.wall),
+        store=bugs.haunted(_store(services, pushed, put_back), STORE),
+        writer=bugs.haunted(Writer(Entrance(client, conduct, process), outside.now), WRITER),
         gate=gate,
         probe=client.probe,
-        desktop=MemoryDesktop(),
-        pipelines=pipelines(),
+        desktop=bugs.haunted(MemoryDesktop(), DESKTOP),
+        pipelines=bugs.pipelines(pipelines()),
         terms=Terms({"AppId": "app"}, live=True),
-        clock=host.wall,
+        clock=outside.now,
         monotonic=loop.time,
         sleep=sleep,
         jitter=chance,
     )
-    store = _store(services, services.safekeeping.saved)
-    return Ingest(store, clock=host.wall, news=push.news), push
+    push.containment.build = services.build
+    store = bugs.haunted(_store(services, services.safekeeping.saved), INGEST)
+    ingest = Ingest(
+        store,
+        clock=outside.now,
+        arrived=outside.arrived,
+        news=push.news,
+        faults=push.faults,
+    )
+    return ingest, push
 
 
-def _store(services: Services, saved: Callable[[Entry], None]) -> ContactStore:
+def _store(
+    services: Services,
+    saved: Callable[[Entry], None],
+    put_back: Callable[[str, FaultNote | None], None] = lambda _contact_id, _fault: None,
+) -> ContactStore:
     weather = services.weather("store")
     remote = RemoteStore(
         services.store,
         services.network,
         weather,
         services.rng,
+        services.indexes,
         saved=saved,
+        put_back=put_back,
+        expired=services.safekeeping.expired,
         agreed=services.conduct.agreed,
     )
     return cast("ContactStore", remote)  # the methods that it passes on are found at run time
 
 
-def _source(services: Services, name: str, host: Host) -> LeasedStream:
+def _source(services: Services, name: str, host: Host, outside: OutsideTime) -> LeasedStream:
     network, safekeeping = services.network, services.safekeeping
-    kinesis = KinesisClient(services.stream, network, services.weather("kinesis"), safekeeping.read)
+    kinesis = KinesisClient(
+        services.stream,
+        network,
+        services.weather("kinesis"),
+        safekeeping.read,
+        lambda at: None if host.deaf else outside.told("kinesis", at),
+    )
     leases = RemoteLeases(services.leases, network, services.weather("leases"), safekeeping, name)
-    clock = Clock(host.wall, services.loop.time, asyncio.sleep, services.rng.random)
     return LeasedStream(
         lambda: nullcontext(kinesis),
         STREAM,
@@ -228,12 +325,13 @@ def _source(services: Services, name: str, host: Host) -> LeasedStream:
         on_lease=lambda _, shard, change: services.story.tell(name, f"{shard} {change}"),
         poll_s=services.pace.poll_s,
         limit=3,
-        clock=clock,
+        clock=host.clock,
+        outside=outside,
     )
 
 
 def _shared(services: Services, process: Process, gate: Gate) -> SharedGate:
-    store = _store(services, services.safekeeping.saved)
+    store = services.bugs.haunted(_store(services, services.safekeeping.saved), BOARD)
     services.started += 1
     name = f"{process.name}-{services.started}"  # a restarted worker is another one
     return SharedGate(gate, store, "gate", name, clock=services.loop.time)

@@ -18,6 +18,7 @@ from worker.definitions import find
 from worker.desk import FAULT, ParkedWrite, drop_parked, parked_writes, retry_parked, shown
 from worker.ingest import DAMAGED, NEWER
 from worker.push import Push
+from worker.stores.protocol import FaultNote
 
 
 if TYPE_CHECKING:
@@ -182,7 +183,7 @@ async def parked(rig: Rig, some: list[Call], name: str = "1+a") -> list[Call]:
     await rig.tell(*[call.begun() for call in some])
     for call in some:
         entry = await rig.entry(call.id)
-        note = containment.FaultNote("our bug: TypeError at worker.x:1", 10, 0.0, (name,), True)
+        note = FaultNote("our bug: TypeError at worker.x:1", 10, 0.0, (name,), True)
         assert await rig.store.put_back(call.id, entry.version, None, note)
     return some
 

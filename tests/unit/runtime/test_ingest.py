@@ -147,8 +147,8 @@ async def test_what_is_damaged_or_undecodable_goes_to_quarantine_with_its_bytes(
 
 async def test_a_message_of_many_bad_parts_is_kept_once_for_each_reason(rig: Rig) -> None:
     """Or one message of a megabyte would be half a million entries, and hashed as often."""
-    bad = b'[%b "x", {"contactId": "", "eventType": "X"}]' % (b"1, " * 200_000)
-    await asyncio.wait_for(rig.ingest.handle([Message(bad, "sqs:q/1")]), 60)
+    bad = b'[%b {"contactId": "", "eventType": "X"}, "x"]' % (b"1, " * 9_000)
+    await rig.ingest.handle([Message(bad, "sqs:q/1")])
     kept = await rig.store.quarantined("", 10)
     assert {item.reason for item in kept} == {
         "not a JSON object",
@@ -156,6 +156,18 @@ async def test_a_message_of_many_bad_parts_is_kept_once_for_each_reason(rig: Rig
     }
     assert [item.body for item in kept] == [bad, bad]
     assert rig.ingest.tally.quarantined == 2
+
+
+async def test_what_is_beyond_ten_thousand_parts_is_kept_and_not_read(rig: Rig, call: Call) -> None:
+    async def inline(decoder: Callable[..., list[Decoded]], *arguments: Any) -> list[Decoded]:
+        return decoder(*arguments)
+
+    rig.ingest.in_thread = inline
+    bad = b"[%b %b]" % (call.begun() + b",", b"1, " * 200_000 + b"1")
+    await rig.ingest.handle([Message(bad, "sqs:q/1")])
+    kept = await rig.store.quarantined("", 10)
+    assert {item.reason for item in kept} == {"not a JSON object", "more than 10,000 parts"}
+    assert set((await rig.entry(call.id)).contact.facts) == {"event/INITIATED"}
 
 
 async def test_the_same_bad_message_twice_is_kept_once(rig: Rig) -> None:
@@ -186,8 +198,9 @@ async def test_a_message_that_breaks_the_decoder_is_quarantined_and_holds_nobody
     (item,) = await rig.store.quarantined("", 10)
     assert (item.body, item.reason) == (
         b"poison",
-        "the decoder failed (KeyError): report this bug",
+        "our bug: KeyError at worker.ingest:" + item.reason.rpartition(":")[2],
     )
+    assert list(rig.ingest.faults.counts.values()) == [1]
     assert set((await rig.entry(call.id)).contact.facts) == {"event/INITIATED"}
 
 

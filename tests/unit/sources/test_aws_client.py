@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+
+from contextlib import suppress
+
 import pytest
 
 from botocore.exceptions import (
@@ -89,3 +93,28 @@ async def test_without_a_region_it_says_what_to_set(monkeypatch: pytest.MonkeyPa
     with pytest.raises(ConfigError, match="set AWS_REGION"):
         async with aws.client("sqs"):
             pass
+
+
+@pytest.mark.parametrize("status", [200, 400])
+async def test_the_date_of_each_answer_is_told_also_of_a_refusal(status: int) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = next(int(line.split(b":")[1]) for line in head.split(b"\r\n") if b"ength:" in line)
+        await reader.readexactly(length)
+        body = b'{"Shards": [], "__type": "ResourceNotFoundException"}'
+        writer.write(
+            b"HTTP/1.1 %d Said\r\nDate: Fri, 02 Jan 2026 03:00:00 GMT\r\nx-amzn-RequestId: 1\r\n"
+            b"Content-Type: application/x-amz-json-1.1\r\nContent-Length: %d\r\n"
+            b"Connection: close\r\n\r\n%s" % (status, len(body), body)
+        )
+        await writer.drain()
+        writer.close()
+
+    told: list[str] = []
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    made = aws.client("kinesis", endpoint_url=url, region="eu-central-1", dated=told.append)
+    async with server, made as client:
+        with suppress(ClientError):
+            await client.list_shards(StreamName="s")
+    assert told == ["Fri, 02 Jan 2026 03:00:00 GMT"]

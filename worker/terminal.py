@@ -1,0 +1,31 @@
+"""Text of others on our users' terminals: shown, never obeyed."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from typing import Final
+
+
+#: Categories of Unicode that move the cursor, turn the direction, hide, or are no characters:
+#: controls (C0, C1, ESC), formats (direction marks, zero width), lone surrogates, private and
+#: unassigned ones, and the separators of lines and paragraphs.
+_HARMFUL: Final = frozenset(["Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"])
+
+
+def shown(text: object) -> str:
+    """Text of one line that does nothing to a terminal: whatever might is written out."""
+    return "".join(c if c.isprintable() else _escaped(c) for c in str(text))
+
+
+def shown_lines(text: str) -> str:
+    """The same for text that we broke into lines ourselves."""
+    return "\n".join(map(shown, text.split("\n")))
+
+
+def _escaped(character: str) -> str:
+    """As JSON writes it out, so that what is shown of JSON stays JSON."""
+    if unicodedata.category(character) not in _HARMFUL:
+        return character  # a space of another width
+    units = character.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[n : n + 4]}" for n in range(0, len(units), 4))
