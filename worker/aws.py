@@ -198,7 +198,7 @@ def _models(path: str | None) -> Loader:
     return create_loader(path)
 
 
-class _Session(AIOHTTPSession):
+class _Session(AIOHTTPSession):  # type: ignore[misc]  # it has no types
     """aiobotocore's own, but see ``worker.reuse``."""
 
     async def _create_connector(self, proxy_url: str | None) -> Any:
