@@ -254,5 +254,5 @@ async def serve(settings: Settings) -> None:
     with stopping_on_signals(stop.set):
         async with build(settings) as service:
             served = pages(service.metrics, service.health, service.push.gate)
-            async with serving(settings.metrics, served):
+            async with serving(settings.metrics, served, service.faults):
                 await service.run(stop)
