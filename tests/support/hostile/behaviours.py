@@ -341,7 +341,6 @@ CONNECT: Final = (
     Behaviour("contact_of_numbers", At.ASKED, ok(b'{"Contact": {"CustomerEndpoint": 5, "InitiationTimestamp": "x"}}'), of="^GET /contacts/"),
     Behaviour("attributes_of_text", At.ASKED, ok(b'{"Attributes": "x"}'), of="^GET /contact/attributes"),
     Behaviour("attributes_of_objects", At.ASKED, ok(b'{"Attributes": {"a": {"b": 1}, "n": null}}'), of="^GET /contact/attributes"),
-    Behaviour("names_of_numbers", At.ASKED, ok(b'{"User": {"Username": 5}, "Queue": {"Name": []}}'), of="^GET /(users|queues)/"),
     Behaviour("write_back_cut", At.DONE, b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{", of="^POST"),
 )  # fmt: skip
 
