@@ -84,7 +84,8 @@ def difference(
     reopened = any(write.kind is Kind.REOPEN for write in writes)
     differs = any(record.columns.get(c) != digest(v) for c, v in desired.state.items())
     if record.state == "doubted" and (writes or differs):
-        wanted = {c: v for c, v in desired.columns.items() if v is not None or c not in STATE}
+        wanted = dict.fromkeys(desired.named) | desired.columns
+        wanted = {c: v for c, v in wanted.items() if v is not None or c not in STATE}
         return [desired.write(Kind.ADOPT, wanted)], []
     return writes, _closing(desired) if desired.state and (reopened or differs) else []
 

@@ -45,6 +45,13 @@ PARK_AFTER_S: Final = 3600.0
 #: So many rounds in a row may leave writes before a contact waits for the next one.
 USUAL_ROUNDS: Final = 5
 
+#: How many contacts are counted in memory, of those that did not come right.
+MOST_COUNTED: Final = 10_000
+
+#: From so many tries on a contact is listed whose requests get no answer, and how.
+LISTED_TRIES: Final = 20
+UNANSWERED: Final = "Dynamics gives no answer to its requests, while it does to others"
+
 #: A replay has to end: it parks after so many rounds.
 REPLAY_TRIES: Final = 3
 
@@ -62,6 +69,19 @@ WATCHED_S: Final = 60.0
 
 #: How many contacts are read from the store at a time.
 PAGE: Final = 200
+
+
+def _doubled(tries: int) -> float:
+    """The pause (s) after so many tries."""
+    return min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(tries - 1, 16))
+
+
+def _once_more(counts: dict[str, int], contact_id: str) -> int:
+    """Count one more for a contact; whoever was counted longest ago is forgotten at last."""
+    counts[contact_id] = count = counts.pop(contact_id, 0) + 1
+    while len(counts) > MOST_COUNTED:
+        del counts[next(iter(counts))]
+    return count
 
 
 def build_of(pipelines: Iterable[Pipeline]) -> str:
@@ -108,6 +128,7 @@ class Containment:
     _resting: dict[str, float] = field(default_factory=dict)
     _unsaved: dict[str, int] = field(default_factory=dict)
     _restless: dict[str, int] = field(default_factory=dict)
+    _unanswered: dict[str, int] = field(default_factory=dict)
     _too_old: bool = False
 
     # --- before a round ---
@@ -174,15 +195,30 @@ class Containment:
         That is usual once or twice. A plan that is another one each time would cost a request and
         two saves at every turn, without end.
         """
-        rounds = self._restless[contact_id] = self._restless.get(contact_id, 0) + 1
+        rounds = _once_more(self._restless, contact_id)
         if rounds <= USUAL_ROUNDS:
             return 0.0
-        return min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(rounds - USUAL_ROUNDS - 1, 16))
+        return _doubled(rounds - USUAL_ROUNDS)
+
+    def unanswered_s(self, contact_id: str) -> float:
+        """How long (s) a contact waits whose request got no answer: longer each time.
+
+        An outage is the gate's matter; what is left for this is a contact that alone gets none.
+        """
+        return _doubled(_once_more(self._unanswered, contact_id)) * (1 + self.clock.chance())
+
+    def noted(self, contact_id: str, note: FaultNote | None) -> FaultNote | None:
+        """The note to save with a contact: one whose requests never get an answer is listed too."""
+        tries = self._unanswered.get(contact_id, 0)
+        if tries < LISTED_TRIES:
+            return note
+        since = note.since if note else self.clock.wall()
+        return FaultNote(UNANSWERED, tries, since, (self.build,))
 
     def came_right(self, contact_id: str, note: FaultNote | None) -> None:
         """A round of the contact ended well: what it failed at before is over."""
-        self._unsaved.pop(contact_id, None)
-        self._restless.pop(contact_id, None)
+        for counts in (self._unsaved, self._restless, self._unanswered):
+            counts.pop(contact_id, None)
         if note is not None:
             self._places.pop(note.what, None)
             _log.info("fault.over", contact_id=contact_id, what=note.what, tries=note.tries)
@@ -253,15 +289,15 @@ class Containment:
         return FaultNote(what, tries, old.since if old else now, tried, parked)
 
     def _pause_s(self, note: FaultNote, place: _Place) -> float:
-        pause_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(note.tries - 1, 16))
+        pause_s = _doubled(note.tries)
         if place.one_fault:
             pause_s = max(pause_s, place.retry_at - self.clock.monotonic())
         return pause_s * (1 + self.clock.chance()) / 2
 
     def rest(self, contact_id: str) -> None:
         """Leave it alone though the store says it is due; its claim lapses by itself."""
-        tries = self._unsaved[contact_id] = self._unsaved.get(contact_id, 0) + 1
-        pause_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(tries - 1, 16))
+        tries = _once_more(self._unsaved, contact_id)
+        pause_s = _doubled(tries)
         if not self.patient and tries >= REPLAY_TRIES:
             pause_s = inf
         self._resting[contact_id] = self.clock.monotonic() + pause_s

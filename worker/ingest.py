@@ -225,9 +225,7 @@ class Ingest:
         entry.rank = self.rank if entry.due_at is None else min(entry.rank, self.rank)
         if entry.fault is None:  # news do not shorten the pauses of what fails by our own bug
             entry.due_at = now if entry.due_at is None else min(entry.due_at, now)
-        # A clock that is behind must not have it removed too soon.
-        newest = max(message.arrived or 0.0 for _, message in facts)
-        entry.expires_at = max(now, newest) + UNFINISHED_S
+        entry.expires_at = now + UNFINISHED_S
         entry.contact.replayed |= self.rank > 0
         return True
 

@@ -28,7 +28,7 @@ from pipelines.write import LIVE_ONLY, Kind, Write
 from worker.claims import CLAIM_S, Claims
 from worker.connect import live
 from worker.connect.enrichment import Enrichment
-from worker.connect.errors import Busy, ConnectError, Refused
+from worker.connect.errors import ConnectError, Refused
 from worker.connect.memory import MemoryConnect
 from worker.connect.protocol import Connect, Desktop
 from worker.containment import Containment, build_of
@@ -288,19 +288,15 @@ class Push:
         agenda = self.plan(contact)
         self._expire(contact, agenda)
         if retry_s is None:
-            again_at = self.clock() + (
-                self.containment.restless_s(contact.id) if agenda.writes else 0
-            )
-            entry.due_at = again_at if agenda.writes else agenda.next_at
-        else:
+            entry.due_at = agenda.next_at
+            retry_s = self.containment.restless_s(contact.id) if agenda.writes else None
+        done = retry_s is None
+        if retry_s is not None:
             entry.due_at = self.clock() + retry_s
         if "ended" in milestones(contact):
-            # A clock that is behind must not have it removed too soon.
-            entry.expires_at = max(self.clock(), contact.arrived or 0.0) + KEPT_S
-        done = retry_s is None and not agenda.writes
+            entry.expires_at = self.clock() + KEPT_S
         note = entry.fault
-        if done:
-            entry.fault = None
+        entry.fault = None if done else self.containment.noted(contact.id, note)
         await self._claims.release(entry, parked, before)
         if done:
             self.containment.came_right(contact.id, note)
@@ -355,17 +351,17 @@ class Push:
 
     async def _perform(self, contact: Contact, write: Write) -> bool:
         if write.kind in LIVE_ONLY:
-            await self._tell_live(contact, write)
+            await live.perform(contact, write, self.connect, self.desktop, self.faults)
             ledger.acknowledge(contact, write, {})
             self.sent.opened += write.kind is Kind.OPEN
             self.sent.written_back += write.kind is Kind.ATTRIBUTES
-            self.wrote(write.kind)
+            self._tell_written(contact, write)
             return True
         parked = len(contact.parked)
         goes_on = await self.writer.perform(contact, write, timeout_s=REQUEST_S)
         contact.tries = 0
         if goes_on:
-            self.wrote(write.kind)
+            self._tell_written(contact, write)
         if goes_on and write.kind is Kind.LOOKUP:
             self.sent.lookups += 1
         elif goes_on:
@@ -374,14 +370,9 @@ class Push:
             self._parked(contact, write)
         return goes_on
 
-    async def _tell_live(self, contact: Contact, write: Write) -> None:
-        try:
-            await live.perform(contact, write, self.connect, self.desktop)
-        except ConnectError:
-            raise
-        except Exception as error:  # noqa: BLE001 - nothing that Dynamics gets depends on it
-            fault = self.faults.note("desktop", error, contact_id=contact.id)
-            raise Busy(str(fault)) from None
+    def _tell_written(self, contact: Contact, write: Write) -> None:
+        with self.faults.contained("telemetry", contact_id=contact.id):
+            self.wrote(write.kind)
 
     def _not_told(self, contact: Contact, write: Write, error: ConnectError) -> float | None:
         """Connect or the desktop was not told; the pause (s) before the next try, if any."""
@@ -395,10 +386,13 @@ class Push:
     def _failed(self, contact: Contact, write: Write, error: DynamicsError) -> float:
         """Nothing definitive came of it; how long to wait before the contact is tried again."""
         contact.intent.clear()
-        if isinstance(error, Unavailable) and not isinstance(error, NotSent | Throttled):
+        unanswered = isinstance(error, Unavailable) and not isinstance(error, NotSent | Throttled)
+        if unanswered:
             ledger.intend(contact, [write])
             ledger.unsettle(contact)
         _log.info("push.not_done", contact_id=contact.id, kind=write.kind.value, reason=str(error))
+        if unanswered:
+            return self.containment.unanswered_s(contact.id)
         if isinstance(error, Forbidden):
             return self._forbidden(contact, write, error)
         return RETRY_S * (1 + self.jitter())

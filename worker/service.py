@@ -13,7 +13,7 @@ import structlog
 from worker import desk
 from worker.dynamics.shared import SharedGate
 from worker.errors import StoreUnavailable
-from worker.far_ahead import FarAhead
+from worker.far_ahead import LOOK_EVERY_S, FarAhead
 from worker.faults import Faults
 from worker.ingest import Ingest
 from worker.moments import remembered, set_right, text_of
@@ -141,7 +141,8 @@ class Service:
             taken = TAKE_IN_EVERY_S + SILENCE_S
             again = start("quarantine", "housekeeping", self._take_in_again, taken)
             census = start("census", "census", self.census.run, SILENCE_S)
-            ahead = start("far_ahead", "housekeeping", self.far_ahead.run, SILENCE_S)
+            far = LOOK_EVERY_S + SILENCE_S
+            ahead = start("far_ahead", "housekeeping", self.far_ahead.run, far)
             background = [house, again, census, ahead]
             if self.keeper is not None:
                 keep = partial(self.keeper.run, self._saved)

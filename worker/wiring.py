@@ -93,7 +93,7 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
             _amazon_connect(settings, metrics, connection.gate) as amazon,
         ):
             common = _Common(settings, store, metrics, outside, faults)
-            keeper = Keeper(store, mark_of(settings.state))
+            keeper = Keeper(store, mark_of(settings.state), outside.now)
             push = _push(common, connection, amazon, pipelines, keeper)
             buckets = frozenset(settings.recording_buckets) or None
             writes_back = any(pipeline.writeback for pipeline in pipelines)
@@ -254,5 +254,5 @@ async def serve(settings: Settings) -> None:
     with stopping_on_signals(stop.set):
         async with build(settings) as service:
             served = pages(service.metrics, service.health, service.push.gate)
-            async with serving(settings.metrics, served):
+            async with serving(settings.metrics, served, service.faults):
                 await service.run(stop)

@@ -20,9 +20,6 @@ HEAD_BYTES = 64 * 1024
 
 TOO_LONG = "longer than 8 MiB"
 
-# What is nested deeper than orjson reads is no value: it ends as junk does.
-_DEEPEST = 1024
-
 # How far ahead a piece's end is looked for before it is read bracket by bracket.
 _SIGHT_BYTES = 64 * 1024
 
@@ -43,6 +40,8 @@ _REST = rb'[^"{}\[\]\n]*+'
 _STRING = rb'[^"\\\n]*+(?:\\.[^"\\\n]*+)*+'
 _PLAIN = re.compile(rb'%b(?:"%b"%b)*+' % (_REST, _STRING, _REST))
 _IN_STRING = re.compile(_STRING)
+# Arrays may open side by side, and are read in one go: a message may hold nothing else.
+_SAME_AGAIN = re.compile(rb"\[++|\{")
 # What is no value ends at its line, before an object that touches the end of another, or where
 # the array around it says so.
 _JUNK_END = re.compile(rb"\n|(?<=\})\{")
@@ -207,10 +206,10 @@ class Splitter:
             self._at = at = _end(_PLAIN, self._buffer, self._at)
             if at == len(self._buffer):
                 return -1
-            end = self._end_with(self._buffer[at], at)
-            if end >= 0 or self._in_junk:
-                return end
             self._at = at + 1
+            end = self._end_with(self._buffer[at], at)
+            if end >= 0:
+                return end
 
     def _end_of_line_in_string(self) -> int:
         """Where a string is broken because its line ends; -1: more is needed."""
@@ -224,9 +223,8 @@ class Splitter:
         elif byte in _CLOSER:
             if self._awaited and not self._may_open(at):
                 return self._broken(at)
-            if len(self._awaited) == _DEEPEST:
-                return self._end_of_abyss(at)
-            self._awaited.append(_CLOSER[byte])
+            self._at = _end(_SAME_AGAIN, self._buffer, at)
+            self._awaited += bytes([_CLOSER[byte]]) * (self._at - at)
         elif byte == _NEWLINE:
             if self._by_line and self._buffer[self._start + 1 : at].strip():
                 return self._broken(at)
@@ -237,12 +235,6 @@ class Splitter:
             self._by_line = False
             return at + 1
         return -1
-
-    def _end_of_abyss(self, at: int) -> int:
-        self._awaited.clear()
-        self._in_junk = True
-        self._at = at
-        return self._end_of_junk()
 
     def _may_open(self, at: int) -> bool:
         """Whether JSON allows the bracket at ``at``, inside another, after what is before it."""

@@ -285,6 +285,7 @@ async def world(
             "AWS_MAX_ATTEMPTS": "2",
             "CONNECT_DYNAMICS_CONNECT_SHARE": "1",
             "CONNECT_DYNAMICS_POLL_S": "0.2",
+            "CONNECT_DYNAMICS_VISIBILITY_S": "4",  # a message whose receipt was lost comes again
             "CONNECT_DYNAMICS_STATE": spec,
             "CONNECT_DYNAMICS_METRICS": "127.0.0.1:0",
             "CONNECT_DYNAMICS_PIPELINES": files,

@@ -250,15 +250,15 @@ def test_d5_one_event_dated_1971_does_no_harm_in_any_order(
     virtually: Virtually, call: Call, kind: str, pushing: bool
 ) -> None:
     long_ago = "1971-01-01T00:00:00.000Z"
-    wrong = call.event  # made in virtual time, which events are dated by
 
     async def story(order: tuple[int, ...]) -> Site:
         site, worker = Site(), None
         await asyncio.sleep(5 * MINUTE)
         worker = Worker(site, Machine())
         worker.push.terms = replace(worker.push.terms, since={"phonecall": iso(BEGINNING)})
+        wrong = call.event(kind, initiationTimestamp=long_ago, disconnectTimestamp=long_ago)
         bodies = [
-            wrong(kind, initiationTimestamp=long_ago, disconnectTimestamp=long_ago),
+            orjson.dumps({**orjson.loads(wrong), "time": long_ago}),
             call.begun(),
             call.record(),
         ]
