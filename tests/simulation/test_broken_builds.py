@@ -16,15 +16,17 @@ from pipelines.fact import Fact
 from pipelines.identity import record_id
 from simulated import simulate
 from simulated.loop import PROCESS
-from worker import containment
+from worker import containment, far_ahead
 from worker.containment import Containment
 from worker.dynamics import client, requests
 from worker.dynamics.gate import Gate
+from worker.far_ahead import FarAhead
 from worker.faults import Faults
 from worker.leases import choice
 from worker.leases.lease import Lease
 from worker.leases.memory import MemoryLeases
 from worker.leases.position import Position
+from worker.outside_time import OutsideTime
 from worker.push import Push
 from worker.sources.pages import Page, slices
 from worker.sources.protocol import Handle
@@ -150,11 +152,6 @@ def what_was_sent_forgotten_after_a_fault(patch: Patch) -> None:
     patch.setattr(MemoryStore, "put_back", forget)
 
 
-def fault_parks_everybody(patch: Patch) -> None:
-    patch.setattr(Containment, "_waits_s", lambda *_: 0.0)
-    patch.setattr(containment, "SEVERAL", float("inf"))
-
-
 def rows_that_cannot_be_read_begun_anew(patch: Patch, kind: type[Unreadable]) -> None:
     read_entry = stored.read_entry
 
@@ -185,6 +182,15 @@ def answers_without_marks_believed(patch: Patch) -> None:
     patch.setattr(client, "is_dataverses", lambda *_: True)
 
 
+def expiry_by_our_own_clock(patch: Patch) -> None:
+    patch.setattr(OutsideTime, "at_least", lambda self: self._clock.wall())
+
+
+def far_ahead_claims_taken_at_once(patch: Patch) -> None:
+    patch.setattr(FarAhead, "_left", lambda *_: True)
+    patch.setattr(far_ahead, "LOOK_EVERY_S", 1.0)  # most claims are short
+
+
 def pauses_that_never_grow(patch: Patch) -> None:
     patch.setattr(containment, "LONGEST_PAUSE_S", containment.FIRST_PAUSE_S)
 
@@ -205,13 +211,15 @@ def pauses_that_never_grow(patch: Patch) -> None:
         (child_shards_read_at_once, "I3"),
         (checkpoint_without_lease, "I3 I7"),
         (containment_taken_out, "worker"),
-        (claim_kept_after_a_fault, "claim"),
-        (what_was_sent_forgotten_after_a_fault, "I1 I4"),
+        (claim_kept_after_a_fault, "claim progress"),
+        (what_was_sent_forgotten_after_a_fault, "I1 I4 progress"),
         (partial(rows_that_cannot_be_read_begun_anew, kind=Damaged), "rows I5"),
         (partial(rows_that_cannot_be_read_begun_anew, kind=NewerForm), "rows I5"),
         (unknown_fields_dropped, "rows"),
         (answers_without_marks_believed, "I1"),
         (pauses_that_never_grow, "I9"),
+        (expiry_by_our_own_clock, "I2"),
+        (far_ahead_claims_taken_at_once, "claim"),
     ],
 )
 def test_a_broken_build_is_caught_within_200_seeds(

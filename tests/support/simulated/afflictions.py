@@ -63,6 +63,7 @@ class Afflictions:
     def background(self, at_s: float) -> float:
         """Calls raise for a while that are no contact's."""
         bug = self._bug(self._rng.choice((1, 5, inf)), BACKGROUND, alone=False)
+        self._services.conduct.store_is_good = False  # as far as the notice goes
         return self._pass_by(at_s, bug)
 
     def always(self, at_s: float) -> float:

@@ -118,12 +118,14 @@ class Conduct:
                 self.story.breach("claim", f"{process.name} took {contact} from another's hand")
             self._claims[contact] = _Claim(entry.claim, process, now, entry.claimed_until)
 
-    def put_back(self, process: Process, contact_id: str, fault: FaultNote | None) -> None:
-        """The store ended a claim, for a process, and kept a fault note."""
+    def put_back(
+        self, process: Process, contact_id: str, fault: FaultNote | None, *, knows_time: bool
+    ) -> None:
+        """The store ended a claim, for a process that may know the time, and kept a fault note."""
         claim = self._claims.pop(contact_id, None)
         if claim and claim.process is not process:
             runs = self.story.time() < claim.at_s + CLAIM_S - SKEW_S
-            if runs and not claim.process.dead:
+            if runs and knows_time and not claim.process.dead:
                 self.story.breach("claim", f"{process.name} ended another's on {contact_id}")
         if fault and SECRET in fault.what:
             self.story.breach("I8", f"the fault of {contact_id} quotes what raised it")

@@ -82,7 +82,10 @@ class Outages:
             mood.hangs, mood.breaks = False, 0
             pushed = services.pushed - pushed_before
             self.lived.append((for_s, pushed))
-            if pushed > SAVES_IN_OUTAGE * services.started:
+            most: float = SAVES_IN_OUTAGE * services.started
+            if mood.poisons:  # what is refused for ever goes on being tried, should others end it
+                most += for_s / COST_EVERY_S
+            if pushed > most:
                 services.story.breach("I9", f"push saved {pushed} entries in {for_s:.0f} s")
 
         return self._schedule.during(at_s, for_s, "dataverse is away", begin, end)

@@ -247,16 +247,18 @@ def _parts(
     async def sleep(seconds: float) -> None:
         await asyncio.sleep(seconds + chance() * services.pace.lazy_s)
 
+    def knows_time() -> bool:
+        # Who has just started may have looked at a claim by a clock that it knows better by now.
+        return outside.known and loop.time() > began_s + SETTLED_S
+
     def pushed(entry: Entry) -> None:
         services.pushed += 1
         services.safekeeping.saved(entry)
-        # Who has just started may have looked at the claim by a clock that it knows better by now.
-        settled = outside.known and loop.time() > began_s + SETTLED_S
-        conduct.claims(process, entry, outside.now() if settled else inf)
+        conduct.claims(process, entry, outside.now() if knows_time() else inf)
 
     def put_back(contact_id: str, fault: FaultNote | None) -> None:
         services.pushed += 1
-        conduct.put_back(process, contact_id, fault)
+        conduct.put_back(process, contact_id, fault, knows_time=knows_time())
 
     push = Push(
         store=bugs.haunted(_store(services, pushed, put_back), STORE),
