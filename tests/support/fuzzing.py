@@ -31,7 +31,7 @@ SAMPLES: Final = Path(__file__).parents[1] / "samples"
 SECONDS: Final = float(os.environ.get("FUZZ_SECONDS") or 0)
 
 #: Targets the time is shared by.
-TARGETS: Final = 9
+TARGETS: Final = 10
 
 fuzzing = settings(
     deadline=None,
