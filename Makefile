@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install run up test check judge simulate torture fuzz mutants bench locks image \
+.PHONY: help install run up test check judge simulate torture fuzz hostile mutants bench locks image \
 	lambda clean python
 
 # The first python that is new enough and really starts (a name may be a shim that does not).
@@ -57,6 +57,9 @@ torture: .venv/dev.stamp ## Set fire to real workers for MINUTES=10, as SEED=1 h
 
 fuzz: .venv/dev.stamp ## Try mutated messages, values, answers and files for SECONDS=60
 	@FUZZ_SECONDS=$(or $(SECONDS),60) $(BIN)/pytest -q -o timeout=0 -rP tests/property/test_fuzz*.py
+
+hostile: .venv/dev.stamp ## Try all that servers can do badly, byte by byte, on real workers; a quarter of an hour
+	@$(BIN)/pytest -n 2 --dist loadfile -m "judge or hunt" tests/integration/hostile
 
 mutants: .venv/mutants.stamp ## Break pure core and leases on purpose to try the tests; MODULES=pipelines.plan for some
 	@nice -n 10 $(BIN)/python tests/benchmarks/mutants.py $(MODULES)

@@ -82,6 +82,7 @@ class FarAhead:
         entries = await self.store.load(ids)
         for entry in entries:
             beat()
+            await self.clock.sleep(0)  # a page of plans is not to hold up the loop
             with self.faults.contained("housekeeping", contact_id=entry.contact.id):
                 await self._see_to(entry)
         if len(ids) == AT_A_TIME:

@@ -13,7 +13,7 @@ from hostile.world import World, until
 
 pytestmark = [pytest.mark.services, pytest.mark.asyncio(loop_scope="module")]
 
-#: Of what any server can do; the others are for ``make judge``, as all clients of AWS are alike.
+#: Of what any server can do; the others are for ``make hostile``, as all clients of AWS are alike.
 COMMON_HERE: Final = frozenset(
     ("tls_alert_on_established", "reset_before_answer", "html_200", "json_array_200", "nothing_204")
 )

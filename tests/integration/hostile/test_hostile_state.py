@@ -16,7 +16,7 @@ from worker.sandbox.traffic import RECORDINGS
 
 pytestmark = [pytest.mark.services, pytest.mark.asyncio(loop_scope="module")]
 
-#: Of what any server can do; the others are for ``make judge``.
+#: Of what any server can do; the others are for ``make hostile``.
 COMMON_HERE: Final = frozenset(
     (
         *("tls_alert_on_established", "reset_after_commit", "answer_nobody_asked_for_while_idle"),
