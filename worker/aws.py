@@ -10,6 +10,7 @@ from functools import cache, partial
 from typing import Any, Final, TypeVar
 
 from aiobotocore.config import AioConfig
+from aiobotocore.httpsession import AIOHTTPSession
 from aiobotocore.session import get_session
 from aiohttp import ClientError as TransportError
 from botocore import exceptions
@@ -17,6 +18,7 @@ from botocore.loaders import Loader, create_loader
 from botocore.parsers import ResponseParserError
 
 from worker.errors import ConfigError, WorkerError
+from worker.reuse import only_clean
 
 
 T = TypeVar("T")
@@ -196,8 +198,16 @@ def _models(path: str | None) -> Loader:
     return create_loader(path)
 
 
+class _Session(AIOHTTPSession):  # type: ignore[misc]  # it has no types
+    """aiobotocore's own, but see ``worker.reuse``."""
+
+    async def _create_connector(self, proxy_url: str | None) -> Any:
+        return only_clean(await super()._create_connector(proxy_url))
+
+
 def _config(attempts: int) -> AioConfig:
     return AioConfig(
+        http_session_cls=_Session,
         connect_timeout=CONNECT_TIMEOUT_S,
         read_timeout=READ_TIMEOUT_S,
         max_pool_connections=MAX_CONNECTIONS,

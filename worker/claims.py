@@ -76,7 +76,9 @@ class Claims:
             parked: What was parked when we took it; an operator may have done something since.
             before: What the ledger said when we took it.
         """
-        token, entry.claim, entry.claimed_until = entry.claim, "", 0.0
+        token = entry.claim
+        # A copy: should this fail, the entry still says whose the contact is.
+        entry = replace(entry, claim="", claimed_until=0.0)
         while (saved := await self._save(entry)) is Saved.CONFLICT:
             fresh = await self._load(entry.contact.id)
             if not token or fresh.claim != token:

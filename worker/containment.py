@@ -272,9 +272,11 @@ class Containment:
                         _log.error("push.parked", contact_id=contact_id, what=what)
                     return note
             (entry,) = await self.store.load([contact_id])
-            taken = entry.claim != held and entry.claimed_until > self.clock.wall()
-            if not entry.version or taken:
-                return None  # it was forgotten, or somebody else has it by now
+            if entry.claim not in ("", held):  # somebody else's by now, and not ours to end
+                self.rest(contact_id)
+                return None
+            if not entry.version:
+                return None  # it was forgotten
 
     def _noted(self, old: FaultNote | None, what: str, place: _Place) -> FaultNote:
         now = self.clock.wall()

@@ -13,7 +13,7 @@ import random
 import time
 
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
@@ -296,8 +296,9 @@ class Push:
         if "ended" in milestones(contact):
             entry.expires_at = self.clock() + KEPT_S
         note = entry.fault
-        entry.fault = None if done else self.containment.noted(contact.id, note)
-        await self._claims.release(entry, parked, before)
+        # A copy: should this fail, the entry still says how often it did before.
+        fault = None if done else self.containment.noted(contact.id, note)
+        await self._claims.release(replace(entry, fault=fault), parked, before)
         if done:
             self.containment.came_right(contact.id, note)
             self._told_done(contact.id, self.clock() - due_at)

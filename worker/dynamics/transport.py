@@ -19,6 +19,8 @@ import httpx
 
 from yarl import URL
 
+from worker.reuse import only_clean
+
 
 #: Longest time (s) until a connection is ready: name, TCP, proxy and TLS. A whole exchange has its
 #: caller's limit.
@@ -92,7 +94,9 @@ class Transport(httpx.AsyncBaseTransport):
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(ssl=self._context, limit=MAX_CONNECTIONS),
+                connector=only_clean(
+                    aiohttp.TCPConnector(ssl=self._context, limit=MAX_CONNECTIONS)
+                ),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
                 timeout=aiohttp.ClientTimeout(connect=CONNECT_TIMEOUT_S),

@@ -123,7 +123,7 @@ _OWN: Final = {"VOICE": _call, "CHAT": _chat, "TASK": _task, "EMAIL": _mail}
 def differences(wanted: Sequence[Expected], records: Records) -> Iterator[str]:
     """What is not as it should be, one line each; nothing if all is right."""
     found = {
-        (entity_set, row[_key_of(entity_set)]): row
+        (entity_set, row[key_of(entity_set)]): row
         for entity_set in ACTIVITIES
         for row in records.get(entity_set, [])
     }
@@ -140,5 +140,6 @@ def differences(wanted: Sequence[Expected], records: Records) -> Iterator[str]:
         yield f"{entity_set}({key}) should not be there"
 
 
-def _key_of(entity_set: str) -> str:
+def key_of(entity_set: str) -> str:
+    """The name of the primary key of an entity set in which nothing else may be."""
     return "annotationid" if entity_set == "annotations" else "activityid"

@@ -62,6 +62,7 @@ class Behaviour:
         end: How the connection ends.
         past_tls: The bytes go past TLS.
         every_s: A byte each so many seconds; 0: all at once.
+        after_s: A pause before.
         endless: Sent again and again after ``says``, until the client has enough.
     """
 
@@ -73,6 +74,7 @@ class Behaviour:
     end: End = End.CLOSED
     past_tls: bool = False
     every_s: float = 0.0
+    after_s: float = 0.0
     endless: bytes = b""
 
     def is_about(self, about: str) -> bool:
@@ -196,6 +198,7 @@ HTTP: Final = (
     Behaviour("closed_while_idle", At.ANSWERED),
     Behaviour("reset_while_idle", At.ANSWERED, end=End.RESET),
     Behaviour("answer_nobody_asked_for", At.ANSWERED, ok(b"{}"), end=End.KEPT),
+    Behaviour("answer_nobody_asked_for_while_idle", At.ANSWERED, ok(b"{}"), end=End.KEPT, after_s=0.1),
     Behaviour("silence", At.ASKED, end=End.SILENT),
     Behaviour("silence_after_commit", At.DONE, end=End.SILENT),
     Behaviour("half_status_line", At.DONE, b"HTTP/1.1 20"),
@@ -338,7 +341,6 @@ CONNECT: Final = (
     Behaviour("contact_of_numbers", At.ASKED, ok(b'{"Contact": {"CustomerEndpoint": 5, "InitiationTimestamp": "x"}}'), of="^GET /contacts/"),
     Behaviour("attributes_of_text", At.ASKED, ok(b'{"Attributes": "x"}'), of="^GET /contact/attributes"),
     Behaviour("attributes_of_objects", At.ASKED, ok(b'{"Attributes": {"a": {"b": 1}, "n": null}}'), of="^GET /contact/attributes"),
-    Behaviour("names_of_numbers", At.ASKED, ok(b'{"User": {"Username": 5}, "Queue": {"Name": []}}'), of="^GET /(users|queues)/"),
     Behaviour("write_back_cut", At.DONE, b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{", of="^POST"),
 )  # fmt: skip
 

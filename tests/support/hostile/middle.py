@@ -170,6 +170,7 @@ class Middle:
         """Carry a behaviour out; whether the connection goes on."""
         self.spoiled[behaviour.name] += 1
         try:
+            await asyncio.sleep(behaviour.after_s)
             await self._say(near, behaviour, says)
             if behaviour.end is End.SILENT:
                 await self._mended.wait()

@@ -14,7 +14,7 @@ from fleet.trial import Trial
 from torture.plan import NETWORK, PROCESSES, SANDBOX, Act
 from torture.versions import Journal, expected_with_version
 from worker.sandbox.traffic import RECORDS
-from worker.sandbox.verdict import ACTIVITIES, Expected, Records, differences
+from worker.sandbox.verdict import ACTIVITIES, Expected, Records, differences, key_of
 
 
 #: How many lines of each kind of fault are told.
@@ -118,7 +118,7 @@ def wrong_in_dynamics(
     """What is lost there, and what is doubled."""
     keys = {one.key for one in wanted}
     others = {
-        name: [row for row in records.get(name, []) if row.get("activityid") not in keys]
+        name: [row for row in records.get(name, []) if row.get(key_of(name)) not in keys]
         for name in ACTIVITIES
     }
     unwanted = list(differences([], others))

@@ -86,6 +86,20 @@ async def test_what_is_odd_but_harmless_is_the_true_answer(
     assert middle[0].spoiled == {line.name: 1}
 
 
+IDLE = next(line for line in HTTP if line.name == "answer_nobody_asked_for_while_idle")
+
+
+async def test_an_answer_on_an_idle_connection_is_nobodys(
+    middle: tuple[Middle, httpx.AsyncClient],
+) -> None:
+    way, _ = middle
+    await way.spoil([IDLE], times=1)
+    assert await asked(*middle) == TRUE
+    await asyncio.sleep(3 * IDLE.after_s)  # until it has come
+    assert way.spoiled == {IDLE.name: 1}
+    assert [await asked(*middle) for _ in range(3)] == [TRUE] * 3
+
+
 async def test_a_share_is_spoiled_until_it_is_mended(
     middle: tuple[Middle, httpx.AsyncClient],
 ) -> None:

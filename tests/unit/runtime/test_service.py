@@ -28,6 +28,7 @@ from worker.settings import Settings
 from worker.signals import stopping_on_signals
 from worker.sources.memory import Memory
 from worker.sources.protocol import Handle, Message, Source
+from worker.stores.protocol import Quarantined
 from worker.wiring import SECRET_WARNING_DAYS, serve, warn_of_secret
 
 
@@ -245,3 +246,61 @@ async def test_serving_ends_on_a_signal(rig: Rig, monkeypatch: pytest.MonkeyPatc
     await serve(Settings(metrics="127.0.0.1:0"))
     left = asyncio.get_running_loop().remove_signal_handler(signal.SIGTERM)
     assert not left, "the signal is everybody's again"
+
+
+#: A background task -> the store's call that it makes, and no other task does.
+BEHIND = {
+    "census": "counts",
+    "housekeeping": "expire",
+    "far_ahead": "ahead",
+    "quarantine": "quarantined",
+    "push": "due",
+    "revival": "parked",
+}
+
+
+@pytest.mark.parametrize("times", [1, 10_000], ids=["once", "always"])
+@pytest.mark.parametrize("call_name", BEHIND.values(), ids=BEHIND)
+async def test_a_bug_in_a_background_task_ends_neither_it_nor_the_others_nor_the_worker(
+    rig: Rig, call: Call, monkeypatch: pytest.MonkeyPatch, call_name: str, times: int
+) -> None:
+    original, left = getattr(rig.store, call_name), times
+
+    async def breaks(*arguments: Any) -> Any:
+        nonlocal left
+        if left:
+            left -= 1
+            raise TypeError(f"{arguments}: +15550100200")
+        return await original(*arguments)
+
+    monkeypatch.setattr(rig.store, call_name, breaks)
+    await rig.store.quarantine([Quarantined("1", 0.0, "memory:0", "not JSON", b"{")])
+    source = Memory([[Message(call.begun(), "memory:1")]])
+    service = serving(rig, source)
+    service.outside.told("dynamics", time.time())
+    with capture_logs() as logs:
+        took = await run(service, 2 * EXPIRE_EVERY_S)
+    assert took < DRAIN_S
+    contained = [line for line in logs if line["event"] == "fault.contained"]
+    counted = service.faults.counts.total() + rig.push.faults.counts.total()
+    assert counted == len(contained) >= 1
+    assert len(contained) < 400, "after growing pauses, which are half a minute at last"
+    assert "+1555" not in str(logs)
+    if call_name != "due" or times == 1:
+        assert len(rig.calls) == 1
+    else:
+        assert (await rig.entry(call.id)).due_at is not None, "taken in, and waits"
+
+
+async def test_what_is_cancelled_in_the_middle_of_a_round_stays_cancelled(
+    rig: Rig, call: Call
+) -> None:
+    rig.dynamics.slow = lambda _request: 100.0
+    await rig.tell(call.begun())
+    pushing = asyncio.create_task(rig.push.run(asyncio.Event()))
+    await asyncio.sleep(50)
+    pushing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await pushing
+    assert not rig.push.faults.counts
+    assert (await rig.entry(call.id)).fault is None
