@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pipelines import ledger, plan
+from pipelines import changes, ledger, plan
 from pipelines.contact import Contact, Damaged, NewerForm, Unreadable
 from pipelines.fact import Fact
 from pipelines.identity import record_id
@@ -98,7 +98,7 @@ def record_ids_of_each_workers_own(patch: Patch) -> None:
         process = PROCESS.get()
         return record_id(contact_id, pipeline, f"{step} {process and process.name}")
 
-    patch.setattr(plan, "record_id", own_id)
+    patch.setattr(changes, "record_id", own_id)
 
 
 def child_shards_read_at_once(patch: Patch) -> None:
