@@ -209,7 +209,7 @@ def pauses_that_never_grow(patch: Patch) -> None:
         (update_without_if_match, "I6"),
         (stale_record_wins, "I1 I2 I5"),
         (retry_after_ignored, "Retry-After"),
-        (record_ids_of_each_workers_own, "I4"),
+        (record_ids_of_each_workers_own, "I1 I4"),
         (child_shards_read_at_once, "I3"),
         (checkpoint_without_lease, "I3 I7"),
         (containment_taken_out, "worker"),
