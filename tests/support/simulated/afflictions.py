@@ -154,11 +154,11 @@ class Afflictions:
         services, process = self._services, PROCESS.get()
         token = services.conduct.held(process, contact_id)
         began_s = services.loop.time()
+        mute = any(bug.places & MUTE for bug in services.bugs.live)
 
         def look() -> None:
             assert process is not None
             spared = process.dead or process.stopped or process.woken_at >= began_s
-            mute = any(bug.places & MUTE for bug in services.bugs.live)
             held = services.conduct.held(process, contact_id) == token
             if held and not spared and not mute and services.conduct.store_is_good:
                 services.story.breach("claim", f"{process.name} still holds {contact_id}")
