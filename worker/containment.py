@@ -261,10 +261,11 @@ class Containment:
     async def _put_back(
         self, contact_id: str, entry: Entry | None, what: str, place: _Place
     ) -> FaultNote | None:
-        held = entry.claim if entry else ""
+        held, before = (entry.claim, entry.fault) if entry else ("", None)
         while True:
             if entry is not None:
-                note = self._noted(entry.fault, what, place)
+                # What failed may have been saved all the same, without the note of what was before.
+                note = self._noted(entry.fault or before, what, place)
                 due_at = None if note.parked else self.clock.wall() + self._pause_s(note, place)
                 if await self.store.put_back(contact_id, entry.version, due_at, note):
                     if note.parked:
