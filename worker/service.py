@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -202,15 +202,13 @@ async def begin_pipelines(
 ) -> None:
     """Find in the store since when each pipeline applies to live contacts, however long it takes.
 
-    If ``stop`` is set first, nothing is known and nothing must be pushed. One that is new applies
-    from now on, so somebody else is heard first as to what time it is.
+    If ``stop`` is set first, nothing is known and nothing must be pushed. A pipeline that is new
+    applies from now on, and other workers' claims are looked at by the clock: so somebody else is
+    heard first as to what time it is.
     """
     outside = outside or OutsideTime(Clock(push.clock))
     names = {pipeline.name: f"pipeline/{pipeline.name}" for pipeline in push.pipelines}
-    recall_all = partial(_recall_all, push.store, names.values())
-    known = await insist(recall_all, stop=stop, clock=Clock(), report=_waits)
-    if known is None or None in known:
-        await unless(stop, outside.heard(PATIENCE_S))
+    await unless(stop, outside.heard(PATIENCE_S))
     now = text_of(push.clock())
     since = {}
     for pipeline in push.pipelines:
@@ -224,10 +222,6 @@ async def begin_pipelines(
     if versions is None:
         return
     push.terms = replace(push.terms, since=since, versions=versions)
-
-
-async def _recall_all(store: ContactStore, names: Iterable[str]) -> list[str | None]:
-    return [await store.recall(name) for name in names]
 
 
 async def set_pipelines_right(push: Push, outside: OutsideTime) -> None:
