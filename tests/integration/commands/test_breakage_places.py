@@ -212,6 +212,12 @@ def test_d20_what_is_quarantined_does_nothing_to_the_terminal_it_is_listed_on(
     assert not set("\x1b\x07\x9b\u202e\u200b") & set(ended.out)
 
 
+def pending(pid: int) -> bool:
+    """Whether a signal to a process still waits to be handed over."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return any(int(line.split()[1], 16) for line in status.splitlines() if "Pnd:" in line)
+
+
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
 def test_d27_a_signal_ends_a_command_in_order(
     start: Callable[..., subprocess.Popen[str]], place: Path, number: signal.Signals
@@ -221,6 +227,8 @@ def test_d27_a_signal_ends_a_command_in_order(
     with (place / "endless").open("wb", buffering=0) as fifo:  # opens once it is read
         fifo.write(b'{"x": 1}\n')
         process.send_signal(number)
+        while pending(process.pid):  # else the end of the file may be noticed before the signal
+            assert process.poll() is None
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (1, "")
     assert "interrupted" in err

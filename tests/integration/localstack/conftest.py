@@ -85,7 +85,7 @@ def _not_run(why: str) -> NoReturn:
 
 
 def _version() -> str:
-    locked = re.search(r"^localstack-core==(\S+)", LOCK.read_text(), re.MULTILINE)
+    locked = re.search(r"^localstack-core\[runtime\]==(\S+)", LOCK.read_text(), re.MULTILINE)
     assert locked
     return locked[1]
 

@@ -97,6 +97,9 @@ MESSAGES = [
 ]
 
 
+PIPELINES = [find("phonecall"), find("timeline")]
+
+
 def read(fact: Fact, *others: Fact) -> None:
     """All that is derived of a contact."""
     contact = Contact(fact.contact_id)
@@ -109,7 +112,7 @@ def read(fact: Fact, *others: Fact) -> None:
     view(contact)
     milestones(contact)
     objects(contact)
-    wanted(contact, [find("phonecall"), find("timeline")])
+    wanted(contact, PIPELINES)
     assert Contact.from_bytes(contact.id, contact.to_bytes()) == contact
 
 
