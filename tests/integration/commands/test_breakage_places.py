@@ -223,7 +223,9 @@ def test_d27_a_signal_ends_a_command_in_order(
     start: Callable[..., subprocess.Popen[str]], place: Path, number: signal.Signals
 ) -> None:
     os.mkfifo(place / "endless")
+    ours = signal.signal(number, signal.SIG_DFL)  # under nohup it would be ignored, as it should
     process = start("replay", "endless", "--dry-run", "--state", "memory")
+    signal.signal(number, ours)
     with (place / "endless").open("wb", buffering=0) as fifo:  # opens once it is read
         fifo.write(b'{"x": 1}\n')
         process.send_signal(number)
