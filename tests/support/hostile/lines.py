@@ -11,8 +11,8 @@ from hostile.behaviours import COMMON, OWN, Behaviour
 from hostile.world import World, ended, indiscretions
 
 
-#: Who runs the lines of a service that ``make test`` has no time for. AWS's clients are all alike and
-#: Entra's pauses long, so theirs are for a hunt by hand, ``make hostile``.
+#: Who runs the lines of a service that ``make test`` has no time for. AWS's clients are all alike
+#: and Entra's pauses long, so theirs are for a hunt by hand, ``make hostile``.
 LATER: Final = dict.fromkeys(OWN, pytest.mark.hunt) | {"dynamics": pytest.mark.judge}
 
 
