@@ -152,19 +152,25 @@ class Gate:
         if self.refresh and self.state is State.OPEN:
             await self.refresh()
         await self._pace(self._until(deadline))
-        await self._enter(self._until(deadline))
-        started = self._clock()
+        turn: asyncio.Future[GateClosed | None] = asyncio.get_running_loop().create_future()
+        started: float | None = None
         try:
-            yield
-        except DynamicsError as error:
-            self._learn(error, subject, writes=writes)
-            raise
-        else:
-            self.succeeded(writes=writes, subject=subject)
+            await self._enter(turn, self._until(deadline))
+            started = self._clock()
+            try:
+                yield
+            except DynamicsError as error:
+                self._learn(error, subject, writes=writes)
+                raise
+            else:
+                self.succeeded(writes=writes, subject=subject)
         finally:
-            self.in_flight -= 1  # first: a slot comes free whatever else fails
-            self.budget.took(self._clock() - started)
+            # First: a slot comes free whatever else fails.
+            if turn.done() and not turn.cancelled() and turn.result() is None:
+                self.in_flight -= 1
             self._wake()
+            if started is not None:
+                self.budget.took(self._clock() - started)
 
     def hint(self, slots: int) -> None:
         """Take ``x-ms-dop-hint``, the server's advice, as the maximum of all workers together."""
@@ -283,26 +289,25 @@ class Gate:
         except TimeoutError:
             raise NotSent("not sent: the budget allowed no request in time") from None
 
-    async def _enter(self, wait_s: float | None) -> None:
+    async def _enter(self, turn: asyncio.Future[GateClosed | None], wait_s: float | None) -> None:
+        """Wait for a slot; with it ``turn`` is done, and whoever made it gives the slot back."""
         if (refusal := self._refusal()) is not None:
             raise refusal
         if self.in_flight < self.limit and not self._waiting:
             self.in_flight += 1
+            turn.set_result(None)
             return
-        turn: asyncio.Future[GateClosed | None] = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
         try:
             async with asyncio.timeout(wait_s):
                 refusal = await turn
         except TimeoutError:
-            self._give_up(turn)
             raise NotSent("not sent: no slot came free in time") from None
-        except asyncio.CancelledError:
-            self._give_up(turn)
-            raise
-        if refusal is None and (refusal := self._refusal()) is not None:
-            self._leave()  # it closed between the grant and our turn
-        if refusal is not None:
+        finally:
+            if turn in self._waiting:
+                self._waiting.remove(turn)
+        # It may have closed between the grant and our turn.
+        if refusal is not None or (refusal := self._refusal()) is not None:
             raise refusal
 
     def _until(self, deadline: float | None) -> float | None:
@@ -310,17 +315,6 @@ class Gate:
 
     def _refusal(self) -> GateClosed | None:
         return GateClosed(self.reason, self.retry_at) if self.state is State.CLOSED else None
-
-    def _give_up(self, turn: asyncio.Future[GateClosed | None]) -> None:
-        """Leave the queue, or hand back the slot that was granted at the same moment."""
-        if turn in self._waiting:
-            self._waiting.remove(turn)
-        elif turn.done() and not turn.cancelled() and turn.result() is None:
-            self._leave()
-
-    def _leave(self) -> None:
-        self.in_flight -= 1
-        self._wake()
 
     def _wake(self) -> None:
         """Hand free slots to those who wait longest."""
