@@ -106,8 +106,8 @@ def matches(write: ParkedWrite, contact_ids: Iterable[str], step: str) -> bool:
 
 def _as_parked(note: FaultNote) -> Parked:
     """A fault as it stands in lists."""
-    then = "parked until another release" if note.parked else "tried again by itself"
-    told = f"{note.what}; {note.tries} tries; {then}; met by {', '.join(note.tried)}"
+    then = "parked; another release tries it" if note.parked else "tried again by itself"
+    told = f"{note.what}; tries: {note.tries}; {then}; met by {', '.join(note.tried)}"
     return Parked(steps=[], at=note.since, status=None, code="", request={}, answer=told)
 
 
