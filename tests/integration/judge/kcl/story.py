@@ -197,6 +197,12 @@ class Stage:
             ShardToSplit=item["leaseKey"]["S"],
             NewStartingHashKey=str((begin + end) // 2),
         )
+        await self.settled()
+
+    async def settled(self) -> None:
+        """Wait until the stream takes changes: while it splits, Kinesis refuses the next split."""
+        waiter = self.kinesis.get_waiter("stream_exists")
+        await waiter.wait(StreamName=self.services.stream, WaiterConfig={"Delay": 1})
 
     async def items(self, table: str = "") -> Items:
         """A lease table as it is now; the stream's own unless named."""
@@ -240,9 +246,8 @@ async def stage(kinesis_url: str, dynamodb_url: str, region: str) -> AsyncIterat
         aws.client("dynamodb", endpoint_url=dynamodb_url) as dynamodb,
     ):
         await kinesis.create_stream(StreamName=services.stream, ShardCount=SHARDS)
-        waiter = kinesis.get_waiter("stream_exists")
-        await waiter.wait(StreamName=services.stream, WaiterConfig={"Delay": 1})
         stage = Stage(services, kinesis, dynamodb)
+        await stage.settled()
         try:
             yield stage
         finally:
