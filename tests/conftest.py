@@ -16,14 +16,14 @@ from worker.sandbox import traffic
 #: Tests that run the same lines so often that measuring them takes longer than running them;
 #: other tests measure those lines.
 UNMEASURED = (
-    "tests/integration/dynamodb/test_dynamodb_contract.py",
-    "tests/integration/test_leases_sharing.py",
+    "tests/integration/stores/test_dynamodb_contract.py",
+    "tests/integration/leases/test_leases_sharing.py",
     "tests/property/",
     "tests/simulation/",
     "tests/unit/leases/test_lease_model.py",
     "tests/unit/leases/test_leased_stream.py",
-    "tests/unit/runtime/test_connect_fleet.py",
-    "tests/unit/test_decode_split.py",
+    "tests/unit/engine/test_connect_fleet.py",
+    "tests/unit/pipelines/test_decode_split.py",
 )
 
 

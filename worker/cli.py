@@ -23,12 +23,10 @@ from rich.table import Table
 from pipelines.decode.timestamp import normalise
 from pipelines.lifecycle import mermaid
 from worker import aws
-from worker.check import check_offline, check_online
-from worker.definitions import find, find_all
-from worker.dynamics.connection import connect
-from worker.errors import ConfigError, WorkerError
-from worker.leases.dynamodb import create_lease_table
-from worker.operator import (
+from worker.commands.check import check_offline, check_online
+from worker.commands.preview import Preview, previews, read_contacts, send
+from worker.commands.replay import Options, Report, Watch, replay
+from worker.commands.triage import (
     LEFT_ASIDE,
     SettingsFile,
     contact_app,
@@ -38,8 +36,10 @@ from worker.operator import (
     quarantine_app,
     state_app,
 )
-from worker.preview import Preview, previews, read_contacts, send
-from worker.replay import Options, Report, Watch, replay
+from worker.definitions import find, find_all
+from worker.dynamics.connection import connect
+from worker.errors import ConfigError, WorkerError
+from worker.leases.dynamodb import create_lease_table
 from worker.settings import Settings, load_settings
 from worker.stores.tables import create_tables
 from worker.telemetry.logs import configure

@@ -19,9 +19,9 @@ from typing import Final
 
 import structlog
 
+from worker.clock import Backoff, Clock, unless
 from worker.errors import WorkerError
-from worker.pace import Backoff, Clock, unless
-from worker.telemetry.health import beat
+from worker.heartbeat import beat
 
 
 _log = structlog.get_logger(__name__)

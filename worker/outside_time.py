@@ -18,7 +18,7 @@ from typing import Final
 
 import structlog
 
-from worker.pace import Clock
+from worker.clock import Clock
 
 
 _log = structlog.get_logger(__name__)

@@ -10,23 +10,23 @@ from functools import partial
 
 import structlog
 
-from worker import desk
+from worker import operations
+from worker.clock import Clock, unless
 from worker.dynamics.shared import SharedGate
+from worker.engine.far_ahead import LOOK_EVERY_S, FarAhead
+from worker.engine.ingest import Ingest
+from worker.engine.push import Push
+from worker.engine.remembered_steps import remember_steps
 from worker.errors import StoreUnavailable
-from worker.far_ahead import LOOK_EVERY_S, FarAhead
 from worker.faults import Faults
-from worker.ingest import Ingest
+from worker.heartbeat import Health, beat
 from worker.moments import remembered, set_right, text_of
 from worker.outside_time import OutsideTime
-from worker.pace import Clock, unless
-from worker.push import Push
-from worker.remembered_steps import remember_steps
-from worker.restoration import Keeper
-from worker.sources.insist import insist
+from worker.retry import insist
 from worker.sources.protocol import Source
 from worker.stores.protocol import ContactStore
+from worker.stores.restoration import Keeper
 from worker.telemetry.census import Census
-from worker.telemetry.health import Health, beat
 from worker.telemetry.metrics import Metrics
 from worker.telemetry.readings import Readings
 
@@ -191,7 +191,7 @@ class Service:
             beat()
             try:
                 if self.census.counts is None or self.census.counts.quarantined:
-                    await desk.retry_newer(self.store, self.ingest)
+                    await operations.retry_newer(self.store, self.ingest)
             except StoreUnavailable as error:
                 _log.warning("service.store_unavailable", reason=str(error))
             await asyncio.sleep(TAKE_IN_EVERY_S)

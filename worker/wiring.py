@@ -18,34 +18,34 @@ import structlog
 from pipelines.pipeline import Pipeline
 from pipelines.plan import Terms
 from worker import aws
-from worker.connect.attributes import AttributeDesktop
-from worker.connect.client import Client
-from worker.connect.enrichment import Enrichment
-from worker.connect.logged import LoggedDesktop
-from worker.connect.protocol import Connect, Desktop
-from worker.connect.quota import Quota
+from worker.amazon_connect.attributes import AttributeDesktop
+from worker.amazon_connect.client import Client
+from worker.amazon_connect.enrichment import Enrichment
+from worker.amazon_connect.logged import LoggedDesktop
+from worker.amazon_connect.protocol import Connect, Desktop
+from worker.amazon_connect.quota import Quota
 from worker.definitions import find_all
 from worker.dynamics.connection import Connection, connect
 from worker.dynamics.gate import Gate
 from worker.dynamics.shared import SharedGate
 from worker.dynamics.writer import Writer
+from worker.engine.ingest import Ingest
+from worker.engine.push import Push
 from worker.errors import ConfigError
 from worker.faults import Faults
 from worker.files import S3Files
-from worker.ingest import Ingest
 from worker.leases.dynamodb import open_leases
+from worker.leases.stream import LeasedStream
 from worker.outside_time import OutsideTime
-from worker.push import Push
-from worker.restoration import Keeper, mark_of
 from worker.service import Service, begin_pipelines
 from worker.settings import Settings
 from worker.signals import stopping_on_signals
 from worker.sources.kinesis import KinesisStream
-from worker.sources.leased import LeasedStream
 from worker.sources.protocol import Source
 from worker.sources.sqs import SqsQueue
 from worker.stores import open_store
 from worker.stores.protocol import ContactStore
+from worker.stores.restoration import Keeper, mark_of
 from worker.telemetry.http import serving
 from worker.telemetry.metrics import Metrics
 from worker.telemetry.pages import pages

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from worker import aws
 from worker.leases.dynamodb import create_lease_table
-from worker.sandbox.embedded import SHARDS, STREAMS, Cloud
+from worker.sandbox.amazon.moto_server import SHARDS, STREAMS, Cloud
 from worker.sandbox.traffic import RECORDINGS, day
 from worker.stores.tables import create_tables
 

@@ -30,9 +30,9 @@ from pipelines.contact import Contact
 from pipelines.decode import decode
 from pipelines.fact import Fact
 from pipelines.plan import Terms, plan
+from worker.commands.replay import Options, replay
 from worker.definitions import find
-from worker.ingest import Ingest
-from worker.replay import Options, replay
+from worker.engine.ingest import Ingest
 from worker.sandbox import traffic
 from worker.settings import load_settings
 from worker.sources.archive import BATCH_MESSAGES, Archive

@@ -33,12 +33,12 @@ from rich.table import Table
 from fleet.services import free_port, kinesis_mock
 from tests.integration.judge.kcl.daemon import NO_JAVA, Daemon, Services, installed
 from worker import aws
+from worker.sandbox.amazon.moto_server import CREDENTIALS, REGION, embedded_aws
 from worker.sandbox.children import child
 from worker.sandbox.command import settings
-from worker.sandbox.dataverse import create_dataverse
-from worker.sandbox.embedded import CREDENTIALS, REGION, embedded_aws
+from worker.sandbox.dataverse.app import create_dataverse
+from worker.sandbox.demo.stage import COMMAND
 from worker.sandbox.server import serve
-from worker.sandbox.stage import COMMAND
 from worker.sandbox.traffic import history
 from worker.telemetry import logs
 

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from tests.benchmarks import sharing
-from worker.sandbox.embedded import CREDENTIALS
+from worker.sandbox.amazon.moto_server import CREDENTIALS
 
 
 OURS = sharing.Measured(2.0, 1.0, [0.5, 1.0], 100_000_000, 0)

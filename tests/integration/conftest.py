@@ -21,7 +21,7 @@ from fleet.services import (
     installed_kinesis_mock,
     kinesis_mock_environment,
 )
-from worker.sandbox.embedded import CREDENTIALS, HOST
+from worker.sandbox.amazon.moto_server import CREDENTIALS, HOST
 
 
 def wait_for_port(port: int, server: subprocess.Popen[bytes]) -> None:

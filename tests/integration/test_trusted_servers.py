@@ -14,7 +14,7 @@ from worker import aws
 from worker.dynamics.auth import MsalTokens
 from worker.dynamics.http import make_http
 from worker.dynamics.secret import Credential
-from worker.sandbox.dataverse import create_dataverse
+from worker.sandbox.dataverse.app import create_dataverse
 from worker.sandbox.server import serve
 from worker.settings import Settings
 

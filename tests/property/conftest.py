@@ -16,8 +16,7 @@ import pytest
 from pipelines.contact import Contact
 from pipelines.pipeline import Pipeline
 from pipelines.plan import Terms
-from worker.claims import CLAIM_S
-from worker.connect.memory import MemoryDesktop
+from worker.amazon_connect.memory import MemoryDesktop
 from worker.definitions import find
 from worker.dynamics.auth import StaticTokens
 from worker.dynamics.client import Client, is_create
@@ -27,12 +26,13 @@ from worker.dynamics.memory import MemoryDynamics
 from worker.dynamics.protocol import Answer, Dynamics, Request
 from worker.dynamics.requests import CreateBy
 from worker.dynamics.writer import Writer
+from worker.engine.claims import CLAIM_S
+from worker.engine.ingest import Ingest
+from worker.engine.push import Push
 from worker.files import Files, MemoryFiles
-from worker.ingest import Ingest
-from worker.push import Push
-from worker.sandbox.dataverse import Dataverse, create_dataverse
-from worker.sandbox.records import CLOCKED
-from worker.sandbox.switches import Switches
+from worker.sandbox.dataverse.app import Dataverse, create_dataverse
+from worker.sandbox.dataverse.rows.records import CLOCKED
+from worker.sandbox.dataverse.switches import Switches
 from worker.sandbox.traffic import History, Truth, truth
 from worker.sources.memory import Memory
 from worker.sources.protocol import Message

@@ -34,10 +34,10 @@ from pipelines.loader import PipelineError, load
 from pipelines.pipeline import Pipeline
 from pipelines.plan import Terms
 from worker import aws
-from worker.connect.client import Client as ConnectClient
-from worker.connect.enrichment import Enrichment
-from worker.connect.memory import MemoryDesktop
-from worker.connect.quota import Quota
+from worker.amazon_connect.client import Client as ConnectClient
+from worker.amazon_connect.enrichment import Enrichment
+from worker.amazon_connect.memory import MemoryDesktop
+from worker.amazon_connect.quota import Quota
 from worker.definitions import find
 from worker.dynamics.auth import MsalTokens, StaticTokens
 from worker.dynamics.client import Client
@@ -46,11 +46,11 @@ from worker.dynamics.gate import Gate
 from worker.dynamics.http import make_http
 from worker.dynamics.transport import Broken
 from worker.dynamics.writer import Writer
-from worker.push import Push
-from worker.sandbox.embedded import CREDENTIALS, REGION
-from worker.sandbox.lens import analyses
+from worker.engine.push import Push
+from worker.sandbox.amazon.contact_lens import analyses
+from worker.sandbox.amazon.moto_server import CREDENTIALS, REGION
+from worker.sandbox.oracle.verdict import MADE_BY
 from worker.sandbox.traffic import EVENTS, KINDS, RECORDS, History, history
-from worker.sandbox.verdict import MADE_BY
 from worker.stores.memory import MemoryStore
 from worker.stores.protocol import Entry
 

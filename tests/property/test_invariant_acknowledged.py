@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from pipelines.decode import decode
 from pipelines.fact import Fact
+from worker.engine.ingest import LONGEST_PAUSE_S, Ingest
 from worker.errors import StoreUnavailable
-from worker.ingest import LONGEST_PAUSE_S, Ingest
 from worker.sandbox.traffic import day, malformed
 from worker.sources.memory import Memory
 from worker.sources.protocol import Message

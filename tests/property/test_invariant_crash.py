@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worker.claims import CLAIM_S
+from worker.engine.claims import CLAIM_S
 from worker.sandbox.traffic import KINDS, history
 
 

@@ -14,9 +14,9 @@ from pipelines.identity import timeline_id
 from worker.definitions import find
 from worker.dynamics.protocol import Answer, Dynamics, Request
 from worker.flow.answer import answer
-from worker.flow.desk import ANSWER_S, Desk
-from worker.sandbox.customers import employ, introduce
-from worker.sandbox.timeline import ACTIVITIES, timeline
+from worker.flow.session import ANSWER_S, Desk
+from worker.sandbox.oracle.customers import employ, introduce
+from worker.sandbox.oracle.expected_timeline import ACTIVITIES, timeline
 from worker.sandbox.traffic import RECORDS, History, history, truth
 
 

@@ -19,19 +19,19 @@ import orjson
 import pytest
 import structlog
 
+from worker.amazon_connect.protocol import DesktopError, Opening
 from worker.cli import main
-from worker.connect.protocol import DesktopError, Opening
 from worker.dynamics import errors
 from worker.dynamics.auth import StaticTokens
 from worker.dynamics.client import Client
 from worker.dynamics.gate import Gate
 from worker.dynamics.memory import Failure
 from worker.dynamics.protocol import Request
+from worker.engine.ingest import Ingest
 from worker.errors import ConfigError, WorkerError
-from worker.ingest import Ingest
-from worker.sandbox import faults
+from worker.sandbox.dataverse import faults
+from worker.sandbox.dataverse.odata.wire import Reply
 from worker.sandbox.traffic import history
-from worker.sandbox.wire import Reply
 from worker.settings import Settings, load_settings
 from worker.sources.protocol import Message
 from worker.stores.memory import MemoryStore

@@ -16,10 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from worker.definitions import find
-from worker.restoration import Keeper, declare
 from worker.sandbox.traffic import KINDS, history
 from worker.stores.memory import MemoryStore
 from worker.stores.protocol import ContactStore
+from worker.stores.restoration import Keeper, declare
 
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ from pipelines.legs import SIDE_LEGS
 from worker.definitions import find
 from worker.dynamics.memory import MemoryDynamics
 from worker.files import MemoryFiles
-from worker.sandbox.customers import employ, introduce, rows
-from worker.sandbox.lens import analyses
-from worker.sandbox.timeline import timeline
+from worker.sandbox.amazon.contact_lens import analyses
+from worker.sandbox.oracle.customers import employ, introduce, rows
+from worker.sandbox.oracle.expected_timeline import timeline
 from worker.sandbox.traffic import EVENTS, KINDS, History, history, truth
 from worker.sandbox.traffic.people import AGENTS, BUCKET
 

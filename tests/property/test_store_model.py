@@ -29,7 +29,9 @@ KEYS = st.sampled_from("abcdef")
 TIMES = st.integers(0, 4).map(float)
 LIMITS = st.integers(1, 4)
 BATCHES = st.lists(KEYS, min_size=1, max_size=4, unique=True)
-FAULTS = st.none() | st.just(FaultNote("our bug: KeyError at worker.push:1", 2, 1.5, ("1.0/a",)))
+FAULTS = st.none() | st.just(
+    FaultNote("our bug: KeyError at worker.engine.push:1", 2, 1.5, ("1.0/a",))
+)
 PARKED = Parked(steps=["p/s"], at=1.0, status=400, code="", request={}, answer="")
 
 

@@ -16,19 +16,19 @@ from pipelines.fact import Fact
 from pipelines.identity import record_id
 from simulated import simulate
 from simulated.loop import PROCESS
-from worker import containment, far_ahead
-from worker.containment import Containment
 from worker.dynamics import client, requests
 from worker.dynamics.gate import Gate
+from worker.engine import containment, far_ahead
+from worker.engine.containment import Containment
+from worker.engine.far_ahead import FarAhead
+from worker.engine.push import Push
 from worker.errors import StoreUnavailable
-from worker.far_ahead import FarAhead
 from worker.faults import Faults
 from worker.leases import choice
 from worker.leases.lease import Lease
 from worker.leases.memory import MemoryLeases
 from worker.leases.position import Position
 from worker.outside_time import OutsideTime
-from worker.push import Push
 from worker.sources.pages import Page, slices
 from worker.sources.protocol import Handle
 from worker.sources.shard_reader import SLICE_COUNT, ShardReader

@@ -20,8 +20,8 @@ import pytest
 from worker.dynamics.errors import DynamicsError, Throttled
 from worker.dynamics.gate import LOOK_S, Gate, State
 from worker.dynamics.shared import SharedGate
-from worker.sandbox.limits import Limits, Throttle
-from worker.sandbox.refusals import Refusal
+from worker.sandbox.dataverse.limits import Limits, Throttle
+from worker.sandbox.dataverse.odata.refusals import Refusal
 from worker.stores.memory import MemoryStore
 
 

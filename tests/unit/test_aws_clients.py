@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from worker import aws
-from worker.sandbox.embedded import CREDENTIALS
+from worker.sandbox.amazon.moto_server import CREDENTIALS
 
 
 async def test_clients_read_the_models_of_their_services_once(

@@ -8,8 +8,8 @@ import pytest
 
 from structlog.testing import capture_logs
 
+from worker.clock import Clock
 from worker.outside_time import RIGHT_S, SLACK_S, WINDOW_S, WRONG_S, OutsideTime
-from worker.pace import Clock
 
 
 TRUE = 1_767_322_800.0  # 2026-01-02T03:00:00Z

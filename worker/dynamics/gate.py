@@ -34,7 +34,7 @@ from worker.dynamics.errors import (
 )
 from worker.dynamics.reasons import AGAIN, TRIED, USUAL, GateClosed, Reason, State, reason_of
 from worker.dynamics.trouble import OUTAGE_AFTER, PROBE_FIRST_S, Trouble
-from worker.telemetry.health import beat
+from worker.heartbeat import beat
 
 
 __all__ = ("LOOK_S", "Gate", "GateClosed", "Reason", "State")

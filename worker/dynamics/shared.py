@@ -22,13 +22,13 @@ from typing import Any, Protocol
 
 import structlog
 
+from worker.clock import Backoff
 from worker.dynamics.gate import LOOK_S, Gate, Reason, State
 from worker.dynamics.notice import Notice, NoticeError
 from worker.dynamics.reasons import OWN
 from worker.errors import WorkerError
 from worker.faults import Faults
-from worker.pace import Backoff
-from worker.telemetry.health import beat
+from worker.heartbeat import beat
 
 
 #: How often a worker says that it lives (s), and after how long without it counts as gone.

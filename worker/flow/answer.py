@@ -12,10 +12,10 @@ import structlog
 
 from pipelines.lookup import status
 from worker.dynamics.errors import DynamicsError
-from worker.flow import customers, note, timeline
+from worker.flow import activity, customers, note
 from worker.flow.asked import Asked, read
-from worker.flow.desk import Desk
 from worker.flow.errors import Declined
+from worker.flow.session import Desk
 
 
 #: An answer has all of them: a flow that reads a name that is not there goes astray.
@@ -37,7 +37,7 @@ _log = structlog.get_logger(__name__)
 async def _add(asked: Asked, desk: Desk) -> dict[str, Any]:
     if asked.entity == note.ANNOTATION.logical:
         return await note.add(asked, desk)
-    return await timeline.add(asked, desk)
+    return await activity.add(asked, desk)
 
 
 #: ``ms_operation`` -> what it does.

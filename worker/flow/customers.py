@@ -12,8 +12,8 @@ from pipelines.pipeline import Pipeline, Step
 from pipelines.template import Template
 from pipelines.view import Names, view
 from worker.flow.asked import Asked
-from worker.flow.desk import Desk
 from worker.flow.errors import Declined
+from worker.flow.session import Desk
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ import structlog
 
 from worker.errors import ConfigError
 from worker.flow.answer import answer, degraded, flat
-from worker.flow.desk import ANSWER_S, Desk, open_desk
+from worker.flow.session import ANSWER_S, Desk, open_desk
 from worker.settings import load_settings
 from worker.telemetry.logs import configure
 

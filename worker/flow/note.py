@@ -12,8 +12,8 @@ from worker.dynamics.errors import Exists
 from worker.dynamics.protocol import Request
 from worker.flow.asked import Asked
 from worker.flow.customers import customers
-from worker.flow.desk import Desk
 from worker.flow.errors import Declined
+from worker.flow.session import Desk
 
 
 ANNOTATION = entity("annotations")

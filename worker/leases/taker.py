@@ -6,13 +6,13 @@ import asyncio
 
 from collections.abc import Callable, Sequence
 
+from worker.clock import Clock
 from worker.faults import Faults
 from worker.leases.choice import Choice, Situation, choose, next_lapse
 from worker.leases.lease import Lease
 from worker.leases.protocol import LeasesUnavailable, LeaseTable, Refused
 from worker.leases.tenure import Tenure
 from worker.leases.watch import Watch
-from worker.pace import Clock
 
 
 #: Added to the wait for a lease to lapse, so that it has when we look.

@@ -13,10 +13,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from worker.clock import Backoff, Clock
 from worker.leases.lease import Lease
 from worker.leases.position import Position
 from worker.leases.protocol import LeaseLost, LeasesUnavailable, LeaseTable, Refused
-from worker.pace import Backoff, Clock
 
 
 #: Renewals per ``failover_s``, and so the tries there are before a lease lapses. As KCL has it.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from worker.sandbox.dataverse import create_dataverse
+from worker.sandbox.dataverse.app import create_dataverse
 
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import uvicorn
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from worker.sandbox.web import ABORT
+from worker.sandbox.dataverse.web import ABORT
 
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from worker.sandbox.dataverse import Dataverse
+    from worker.sandbox.dataverse.app import Dataverse
 
 
 HOST: Final = "127.0.0.1"

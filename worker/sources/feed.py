@@ -12,15 +12,15 @@ from typing import Any, Final, Protocol, TypedDict, TypeVar
 import structlog
 
 from worker import aws
+from worker.clock import Clock
 from worker.faults import Faults
+from worker.heartbeat import connected
 from worker.moments import Moments
 from worker.outside_time import OutsideTime
-from worker.pace import Clock
+from worker.retry import ignore, insist, stoppable
 from worker.sources.budget import Budget
-from worker.sources.insist import ignore, insist, stoppable
 from worker.sources.positions import NOW, remembered_start
 from worker.sources.shards import Shard, from_listing
-from worker.telemetry.health import connected
 
 
 T = TypeVar("T")

@@ -16,7 +16,7 @@ from typing import Final, Unpack
 
 import structlog
 
-from worker.pace import unless
+from worker.clock import unless
 from worker.sources.bookmark import StoredBookmark
 from worker.sources.feed import Feed, Kinesis, Reading
 from worker.sources.positions import (

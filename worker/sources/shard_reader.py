@@ -12,14 +12,14 @@ from typing import Final
 import structlog
 
 from worker import aws
-from worker.pace import Backoff, unless
+from worker.clock import Backoff, unless
+from worker.heartbeat import apart, beat, rest
+from worker.retry import insist
 from worker.sources.bookmark import Bookmark
 from worker.sources.feed import Feed
-from worker.sources.insist import insist
 from worker.sources.pages import Page, Record, page_of, slices
 from worker.sources.positions import Begin, begin_at, begin_at_horizon
 from worker.sources.protocol import Handle, Message
-from worker.telemetry.health import apart, beat, rest
 
 
 log = structlog.get_logger(__name__)

@@ -25,12 +25,12 @@ import structlog
 
 from pipelines.decode.arrival import seconds
 from worker import aws
+from worker.clock import Backoff, Clock, alongside, unless
 from worker.errors import StoreUnavailable
 from worker.faults import Faults
-from worker.pace import Backoff, Clock, alongside, unless
-from worker.sources.insist import ignore, insist, stoppable
+from worker.heartbeat import connected
+from worker.retry import ignore, insist, stoppable
 from worker.sources.protocol import Handle, Message
-from worker.telemetry.health import connected
 
 
 T = TypeVar("T")

@@ -21,8 +21,8 @@ from typing import Any, Final, TypeVar
 from botocore.exceptions import ClientError, ParamValidationError
 
 from worker import aws
+from worker.clock import Backoff, Clock
 from worker.errors import ConfigError, StoreUnavailable, WorkerError
-from worker.pace import Backoff, Clock
 from worker.stores.layout import Item
 
 

@@ -25,8 +25,8 @@ from uuid import uuid4
 
 import structlog
 
+from worker.clock import Clock
 from worker.errors import StoreUnavailable
-from worker.pace import Clock
 from worker.stores.connection import Connection, together, where
 from worker.stores.layout import Item, number, packed, text, unpacked
 

@@ -24,8 +24,8 @@ import structlog
 from pipelines.contact import Contact, Damaged
 from pipelines.identity import tombstone
 from worker import aws
+from worker.clock import Clock
 from worker.errors import StoreUnavailable
-from worker.pace import Clock
 from worker.stores import layout
 from worker.stores.connection import Connection, Refused, only, together, where
 from worker.stores.contents import KEPT, Barred, Contents, chunk_keys

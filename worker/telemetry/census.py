@@ -12,8 +12,8 @@ from typing import Final
 import structlog
 
 from worker.errors import StoreUnavailable
+from worker.heartbeat import Health, beat
 from worker.stores.protocol import ContactStore, Counts
-from worker.telemetry.health import Health, beat
 
 
 _log = structlog.get_logger(__name__)

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
 from worker.dynamics.gate import Gate, State
-from worker.telemetry.health import Health
+from worker.heartbeat import Health
 from worker.telemetry.http import Page, Pages
 from worker.telemetry.metrics import Metrics
 

@@ -12,8 +12,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from worker.dynamics.gate import Gate, Reason
+from worker.engine.ingest import Tally
 from worker.faults import Faults
-from worker.ingest import Tally
 from worker.telemetry.census import Census
 from worker.telemetry.labels import kind_of
 from worker.telemetry.metrics import PREFIX

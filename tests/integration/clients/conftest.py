@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from worker.sandbox.dataverse import CLIENT_ID, Dataverse, create_dataverse
+from worker.sandbox.dataverse.app import CLIENT_ID, Dataverse, create_dataverse
 from worker.sandbox.server import serve
 
 

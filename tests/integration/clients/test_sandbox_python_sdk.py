@@ -17,7 +17,7 @@ from PowerPlatform.Dataverse.models.upsert import UpsertItem
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from worker.sandbox.dataverse import Dataverse
+    from worker.sandbox.dataverse.app import Dataverse
 
 pytestmark = pytest.mark.services
 

@@ -22,7 +22,7 @@ import structlog
 
 from worker.cli import main
 from worker.sandbox.command import settings
-from worker.sandbox.dataverse import Dataverse, create_dataverse
+from worker.sandbox.dataverse.app import Dataverse, create_dataverse
 from worker.sandbox.server import serve
 
 

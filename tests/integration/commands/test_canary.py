@@ -25,16 +25,17 @@ import pytest
 import structlog
 
 from pipelines.plan import Terms
-from worker import cli, operator
-from worker.connect.memory import MemoryDesktop
+from worker import cli
+from worker.amazon_connect.memory import MemoryDesktop
+from worker.commands import triage as operator
 from worker.definitions import find, shipped
 from worker.dynamics.connection import Connection, connect
 from worker.dynamics.writer import Writer
+from worker.engine.ingest import Ingest
+from worker.engine.push import Push
 from worker.errors import StoreUnavailable
-from worker.ingest import Ingest
-from worker.push import Push
-from worker.sandbox import faults
-from worker.sandbox.dataverse import CLIENT_SECRET, Dataverse
+from worker.sandbox.dataverse import faults
+from worker.sandbox.dataverse.app import CLIENT_SECRET, Dataverse
 from worker.sandbox.traffic import KINDS, history
 from worker.service import Service
 from worker.settings import load_settings

@@ -18,10 +18,10 @@ from typing import Any
 import boto3
 import pytest
 
-from worker.restoration import SUFFIX
 from worker.sandbox import traffic
-from worker.sandbox.dataverse import application_user
-from worker.sandbox.tables import TABLES
+from worker.sandbox.dataverse.app import application_user
+from worker.sandbox.dataverse.schema.tables import TABLES
+from worker.stores.restoration import SUFFIX
 
 
 Command = Callable[..., Any]

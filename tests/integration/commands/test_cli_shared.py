@@ -19,7 +19,7 @@ import boto3
 import pytest
 
 from worker.sandbox import traffic
-from worker.sandbox.faults import throttle
+from worker.sandbox.dataverse.faults import throttle
 
 
 pytestmark = pytest.mark.services

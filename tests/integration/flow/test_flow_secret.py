@@ -7,7 +7,7 @@ import pytest
 
 from worker.dynamics.secret import read_secret
 from worker.errors import ConfigError
-from worker.flow.desk import runtime_secrets
+from worker.flow.session import runtime_secrets
 
 
 pytestmark = pytest.mark.services

@@ -20,7 +20,7 @@ import pytest
 
 from pipelines.identity import timeline_id
 from worker.sandbox.command import settings
-from worker.sandbox.dataverse import Dataverse, create_dataverse
+from worker.sandbox.dataverse.app import Dataverse, create_dataverse
 from worker.sandbox.server import serve
 
 

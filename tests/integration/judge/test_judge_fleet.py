@@ -21,10 +21,10 @@ from fleet.trial import SHARE_LIMIT_S, Trial
 from fleet.watch import Place
 from worker.leases.position import Position
 from worker.leases.protocol import Refused
-from worker.sandbox.dataverse import DOP_HINT
-from worker.sandbox.faults import latency
+from worker.leases.stream import FAILOVER_S, TAKE_S
+from worker.sandbox.dataverse.app import DOP_HINT
+from worker.sandbox.dataverse.faults import latency
 from worker.sandbox.traffic import EVENTS
-from worker.sources.leased import FAILOVER_S, TAKE_S
 
 
 pytestmark = [

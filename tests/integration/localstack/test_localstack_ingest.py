@@ -24,11 +24,11 @@ import pytest
 from worker.sandbox import traffic
 from worker.sandbox.children import child, end
 from worker.sandbox.command import settings
-from worker.sandbox.dataverse import Dataverse, create_dataverse
+from worker.sandbox.dataverse.app import Dataverse, create_dataverse
+from worker.sandbox.demo.stage import COMMAND
+from worker.sandbox.oracle.verdict import differences, expected
 from worker.sandbox.server import serve
-from worker.sandbox.stage import COMMAND
 from worker.sandbox.traffic.people import BUCKET
-from worker.sandbox.verdict import differences, expected
 
 
 pytestmark = [

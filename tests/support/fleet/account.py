@@ -15,8 +15,8 @@ from fleet.producer import Put
 from pipelines.contact import Contact
 from pipelines.decode import decode
 from pipelines.fact import Fact, Undecodable
+from worker.sandbox.oracle.verdict import OF_CHANNELS, Records, differences, expected
 from worker.sandbox.traffic import Leg
-from worker.sandbox.verdict import OF_CHANNELS, Records, differences, expected
 from worker.stores.protocol import ContactStore
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from worker.sandbox.stage import COMMAND
+from worker.sandbox.demo.stage import COMMAND
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,17 +19,17 @@ from aiobotocore.session import get_session
 from worker.definitions import SHIPPED
 from worker.leases.dynamodb import create_lease_table, open_leases
 from worker.leases.protocol import LeaseTable
+from worker.sandbox.amazon.connect_api import AmazonConnect
+from worker.sandbox.amazon.contact_lens import analyses
+from worker.sandbox.amazon.moto_server import CREDENTIALS, REGION
 from worker.sandbox.command import settings
-from worker.sandbox.connect import AmazonConnect
-from worker.sandbox.customers import employ, introduce
-from worker.sandbox.dataverse import Dataverse, create_dataverse
-from worker.sandbox.embedded import CREDENTIALS, REGION
-from worker.sandbox.lens import analyses
+from worker.sandbox.dataverse.app import Dataverse, create_dataverse
+from worker.sandbox.demo.stage import SHORT_WITHIN, WITHIN
+from worker.sandbox.oracle.customers import employ, introduce
+from worker.sandbox.oracle.verdict import OF_CHANNELS
 from worker.sandbox.server import serve, serve_plainly
-from worker.sandbox.stage import SHORT_WITHIN, WITHIN
 from worker.sandbox.traffic import EVENTS, RECORDS, Leg
 from worker.sandbox.traffic.people import BUCKET
-from worker.sandbox.verdict import OF_CHANNELS
 from worker.stores.dynamodb import DynamoStore
 from worker.stores.protocol import ContactStore
 from worker.stores.tables import create_tables

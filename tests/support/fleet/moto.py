@@ -13,7 +13,7 @@ import pytest
 
 from moto.dynamodb.responses import DynamoHandler
 
-from worker.sandbox import embedded
+from worker.sandbox.amazon import moto_server as embedded
 
 
 def write_in_one_step() -> None:

@@ -12,9 +12,9 @@ from itertools import count, groupby
 from typing import Final
 
 from fleet.ground import Ground
-from worker.pace import unless
-from worker.sandbox.embedded import KINESIS_BATCH, SQS_BATCH, TICK_S
-from worker.sandbox.scenario import BEGIN_WITHIN_S, Scenario, tell
+from worker.clock import unless
+from worker.sandbox.amazon.moto_server import KINESIS_BATCH, SQS_BATCH, TICK_S
+from worker.sandbox.demo.scenario import BEGIN_WITHIN_S, Scenario, tell
 from worker.sandbox.traffic import RECORDINGS, Leg, Sent
 
 

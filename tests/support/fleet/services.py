@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Final
 
 from worker.errors import ConfigError
+from worker.sandbox.amazon.moto_server import HOST, REGION
 from worker.sandbox.children import child, end
-from worker.sandbox.embedded import HOST, REGION
 
 
 KINESIS_MOCK: Final = "kinesis-local@0.6.2"

@@ -16,8 +16,8 @@ from fleet.crew import Crew, crew
 from fleet.ground import Ground, ground
 from fleet.producer import Producer
 from fleet.watch import Watch
-from worker.claims import CLAIM_S
-from worker.pace import alongside
+from worker.clock import alongside
+from worker.engine.claims import CLAIM_S
 
 
 #: Longest time (s) for a worker to start and come to its share.

@@ -26,16 +26,16 @@ from fleet.ground import inherited
 from hostile.behaviours import Behaviour
 from hostile.middle import HOST, Middle
 from worker.definitions import SHIPPED
-from worker.desk import parked_writes, retry_parked
+from worker.operations import parked_writes, retry_parked
+from worker.sandbox.amazon.connect_api import AmazonConnect
+from worker.sandbox.amazon.contact_lens import analyses
+from worker.sandbox.amazon.moto_server import CREDENTIALS, REGION, Cloud, embedded_aws
 from worker.sandbox.command import settings
-from worker.sandbox.connect import AmazonConnect
-from worker.sandbox.customers import employ, introduce
-from worker.sandbox.dataverse import Dataverse, create_dataverse
-from worker.sandbox.embedded import CREDENTIALS, REGION, Cloud, embedded_aws
-from worker.sandbox.lens import analyses
+from worker.sandbox.dataverse.app import Dataverse, create_dataverse
+from worker.sandbox.oracle.customers import employ, introduce
+from worker.sandbox.oracle.verdict import differences, expected
 from worker.sandbox.server import serve, serve_plainly
 from worker.sandbox.traffic import EVENTS, History, Leg, Sent, history
-from worker.sandbox.verdict import differences, expected
 from worker.stores import open_store
 from worker.stores.dynamodb import DynamoStore
 from worker.stores.protocol import ContactStore

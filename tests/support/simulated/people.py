@@ -8,8 +8,8 @@ from typing import Final
 from pipelines.contact import UNKNOWN
 from simulated.network import at_once
 from simulated.worker import Services
-from worker.desk import retry_quarantined
-from worker.ingest import Ingest
+from worker.engine.ingest import Ingest
+from worker.operations import retry_quarantined
 
 
 #: Columns whose facts never change once they are known.

@@ -16,8 +16,8 @@ from pipelines.loader import load
 from pipelines.pipeline import Pipeline
 from simulated.conduct import CONTACT, MOOD, REVISION
 from worker.definitions import SHIPPED
+from worker.sandbox.oracle.verdict import OF_CHANNELS, Expected, expected
 from worker.sandbox.traffic import KINDS, RECORDS, START, Leg, Sent, disturb, history, malformed
-from worker.sandbox.verdict import OF_CHANNELS, Expected, expected
 
 
 #: How fast the day goes by: a call of ten minutes is told in one.

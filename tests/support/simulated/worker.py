@@ -27,20 +27,20 @@ from simulated.safekeeping import Safekeeping
 from simulated.store import RemoteStore
 from simulated.story import Story
 from simulated.traffic import pipelines
-from worker.connect.memory import MemoryDesktop
+from worker.amazon_connect.memory import MemoryDesktop
+from worker.clock import Clock
 from worker.dynamics.client import Client
 from worker.dynamics.gate import Gate
 from worker.dynamics.shared import SharedGate
 from worker.dynamics.writer import Writer
+from worker.engine.far_ahead import FarAhead
+from worker.engine.ingest import Ingest
+from worker.engine.push import Push
 from worker.errors import StoreUnavailable
-from worker.far_ahead import FarAhead
-from worker.ingest import Ingest
 from worker.leases.memory import MemoryLeases
+from worker.leases.stream import LeasedStream
 from worker.outside_time import OutsideTime
-from worker.pace import Clock
-from worker.push import Push
 from worker.sandbox.traffic import START
-from worker.sources.leased import LeasedStream
 from worker.stores.memory import MemoryStore
 from worker.stores.protocol import ContactStore, Entry, FaultNote
 

@@ -31,7 +31,7 @@ from simulated.traffic import Traffic, traffic
 from simulated.worker import BEGINNING, Host, Pace, Services
 from worker.dynamics.memory import MemoryDynamics
 from worker.leases.memory import MemoryLeases
-from worker.sandbox.verdict import differences
+from worker.sandbox.oracle.verdict import differences
 from worker.stores.memory import MemoryStore
 
 

@@ -19,7 +19,15 @@ from fleet.watch import Place, Watch
 from hostile.behaviours import COMMON, OWN, PARKING
 from hostile.middle import Middle
 from torture.plan import NETWORK, SANDBOX, Act, Stroke
-from worker.sandbox.faults import Fault, dropped, gateway, hang, latency, throttle, unexpected
+from worker.sandbox.dataverse.faults import (
+    Fault,
+    dropped,
+    gateway,
+    hang,
+    latency,
+    throttle,
+    unexpected,
+)
 
 
 T = TypeVar("T")

@@ -12,7 +12,7 @@ from typing import Any, Final
 import orjson
 
 from torture.versions import tell_in_versions
-from worker.sandbox.scenario import LATEST_S, Scenario
+from worker.sandbox.demo.scenario import LATEST_S, Scenario
 from worker.sandbox.traffic import EVENTS, RECORDS, Sent
 
 

@@ -13,8 +13,8 @@ from fleet.account import missing_in_state
 from fleet.trial import Trial
 from torture.plan import NETWORK, PROCESSES, SANDBOX, Act
 from torture.versions import Journal, expected_with_version
+from worker.sandbox.oracle.verdict import ACTIVITIES, Expected, Records, differences, key_of
 from worker.sandbox.traffic import RECORDS
-from worker.sandbox.verdict import ACTIVITIES, Expected, Records, differences, key_of
 
 
 #: How many lines of each kind of fault are told.

@@ -23,8 +23,8 @@ from torture.oddities import tell_oddly
 from torture.outcome import Outcome, counts, judge
 from torture.plan import plan
 from torture.versions import add_step, journal
-from worker.pace import alongside
-from worker.sandbox.verdict import PIPELINES
+from worker.clock import alongside
+from worker.sandbox.oracle.verdict import PIPELINES
 
 
 WORKERS: Final = 3

@@ -19,11 +19,11 @@ from typing import Final
 import orjson
 import pytest
 
-from worker.sandbox.columns import Table
-from worker.sandbox.records import Record, Records
-from worker.sandbox.scenario import Scenario, tell
+from worker.sandbox.dataverse.rows.records import Record, Records
+from worker.sandbox.dataverse.schema.columns import Table
+from worker.sandbox.demo.scenario import Scenario, tell
+from worker.sandbox.oracle.verdict import MADE_BY, OF_CHANNELS, Expected, expected
 from worker.sandbox.traffic import RECORDS, Leg, Sent
-from worker.sandbox.verdict import MADE_BY, OF_CHANNELS, Expected, expected
 
 
 #: Holds the version; a text that no shipped pipeline writes.

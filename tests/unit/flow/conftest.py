@@ -12,8 +12,8 @@ import pytest
 from worker.definitions import find
 from worker.dynamics.connection import connect_in_process
 from worker.flow.answer import answer
-from worker.flow.desk import ANSWER_S, Desk
-from worker.sandbox.dataverse import Dataverse, create_dataverse
+from worker.flow.session import ANSWER_S, Desk
+from worker.sandbox.dataverse.app import Dataverse, create_dataverse
 
 
 CONTACT = "c0000000-0000-4000-8000-000000000001"

@@ -18,8 +18,8 @@ from worker.dynamics.client import Client
 from worker.dynamics.gate import Gate
 from worker.errors import ConfigError
 from worker.flow.answer import answer
-from worker.flow.desk import ANSWER_S, Desk, looking_up, open_desk
 from worker.flow.handler import Environment
+from worker.flow.session import ANSWER_S, Desk, looking_up, open_desk
 from worker.settings import Settings
 from worker.telemetry import logs
 

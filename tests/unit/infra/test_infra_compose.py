@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
+from worker.sandbox.amazon.moto_server import STREAMS
 from worker.sandbox.command import settings
-from worker.sandbox.embedded import STREAMS
 from worker.sandbox.traffic import EVENTS, RECORDINGS, RECORDS
 from worker.settings import PREFIX, Settings
 

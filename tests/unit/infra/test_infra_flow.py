@@ -15,8 +15,8 @@ import pytest
 
 from worker.definitions import find
 from worker.flow.answer import NAMES, OPERATIONS
-from worker.flow.desk import ANSWER_S
 from worker.flow.handler import SPARE_S
+from worker.flow.session import ANSWER_S
 from worker.settings import DYNAMICS, PREFIX, Settings
 
 

@@ -15,13 +15,13 @@ import pytest
 from cfnlint.api import lint_file
 
 from worker.dynamics.gate import Gate
-from worker.ingest import Tally
+from worker.engine.ingest import Tally
+from worker.heartbeat import Health
 from worker.leases.dynamodb import create_lease_table
 from worker.settings import PREFIX, Settings
 from worker.stores import tables
 from worker.stores.memory import MemoryStore
 from worker.telemetry.census import Census
-from worker.telemetry.health import Health
 from worker.telemetry.metrics import PREFIX as METRIC
 from worker.telemetry.metrics import Metrics
 from worker.telemetry.readings import Readings

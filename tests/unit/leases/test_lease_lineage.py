@@ -17,7 +17,7 @@ from worker.leases.lineage import (
     outlived_leases,
 )
 from worker.leases.position import AT_TIMESTAMP, END, LATEST, TRIM_HORIZON, Position
-from worker.sources.leased import place_of
+from worker.leases.stream import place_of
 from worker.sources.positions import begin_at_horizon
 from worker.sources.shards import Shard
 

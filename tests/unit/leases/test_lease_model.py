@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from worker.clock import Clock
 from worker.leases.choice import choose
 from worker.leases.lease import Lease
 from worker.leases.memory import MemoryLeases
@@ -22,7 +23,6 @@ from worker.leases.position import Position
 from worker.leases.protocol import LeaseLost
 from worker.leases.taker import Taker
 from worker.leases.tenure import Tenure
-from worker.pace import Clock
 
 
 KEY = "shardId-0"

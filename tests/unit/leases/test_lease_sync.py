@@ -8,13 +8,13 @@ import pytest
 
 from structlog.testing import capture_logs
 
+from worker.clock import Clock
 from worker.leases.lease import Lease
 from worker.leases.lineage import LAST_HASH_KEY
 from worker.leases.memory import MemoryLeases
 from worker.leases.position import END, TRIM_HORIZON, Position
 from worker.leases.sync import ParentMissing, end_shard, sync_leases
 from worker.leases.tenure import Tenure
-from worker.pace import Clock
 from worker.sources.shards import Shard
 
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
+from worker.clock import Clock
 from worker.leases.lease import Lease
 from worker.leases.memory import MemoryLeases
 from worker.leases.position import Position
 from worker.leases.protocol import LeasesUnavailable, Refused
 from worker.leases.taker import Taker
-from worker.pace import Clock
 
 
 Virtually = Callable[[Coroutine[Any, Any, Any]], Any]

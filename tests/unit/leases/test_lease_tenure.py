@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
+from worker.clock import Clock
 from worker.leases.lease import Lease
 from worker.leases.memory import MemoryLeases
 from worker.leases.position import END, TRIM_HORIZON, Position
 from worker.leases.protocol import LeaseLost, LeasesUnavailable, Refused
 from worker.leases.tenure import Tenure
-from worker.pace import Clock
 
 
 Virtually = Callable[[Coroutine[Any, Any, Any]], Any]

@@ -20,12 +20,12 @@ import structlog
 
 from botocore.exceptions import ClientError
 
+from worker.clock import Clock
 from worker.leases.lease import Lease
 from worker.leases.memory import MemoryLeases
 from worker.leases.position import AT_TIMESTAMP, END, LATEST, TRIM_HORIZON, Position
 from worker.leases.protocol import LeasesUnavailable, Refused
-from worker.pace import Clock
-from worker.sources.leased import FAILOVER_S, TAKE_S, LeasedStream
+from worker.leases.stream import FAILOVER_S, TAKE_S, LeasedStream
 from worker.sources.protocol import Message
 
 

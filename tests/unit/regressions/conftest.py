@@ -20,17 +20,17 @@ from pipelines.loader import load
 from pipelines.pipeline import Pipeline
 from pipelines.plan import Terms
 from rawserver import Server
+from worker.clock import Clock
 from worker.definitions import find
 from worker.dynamics.client import subject_of
 from worker.dynamics.gate import Gate
 from worker.dynamics.memory import MemoryDynamics, Record
 from worker.dynamics.protocol import Answer, Request
 from worker.dynamics.writer import Writer
-from worker.ingest import Ingest, Tally
+from worker.engine.ingest import Ingest, Tally
+from worker.engine.push import Push
 from worker.leases.memory import MemoryLeases
-from worker.pace import Clock
-from worker.push import Push
-from worker.sources.leased import LeasedStream
+from worker.leases.stream import LeasedStream
 from worker.stores.memory import MemoryStore
 from worker.stores.protocol import Quarantined
 

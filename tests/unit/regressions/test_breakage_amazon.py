@@ -21,12 +21,13 @@ from pipelines.enrichment import Question
 from pipelines.loader import load
 from pipelines.write import Kind, Write
 from worker import aws
-from worker.connect import live
-from worker.connect.client import Client
-from worker.connect.enrichment import Enrichment
-from worker.connect.errors import Busy, ConnectError, Refused
-from worker.connect.memory import MemoryConnect, MemoryDesktop
-from worker.connect.quota import Quota
+from worker.amazon_connect import live
+from worker.amazon_connect.client import Client
+from worker.amazon_connect.enrichment import Enrichment
+from worker.amazon_connect.errors import Busy, ConnectError, Refused
+from worker.amazon_connect.memory import MemoryConnect, MemoryDesktop
+from worker.amazon_connect.quota import Quota
+from worker.clock import Clock
 from worker.errors import ConfigError
 from worker.faults import Faults
 from worker.files import MOST_BYTES, S3Files
@@ -34,8 +35,7 @@ from worker.leases.dynamodb import DynamoLeases
 from worker.leases.lease import Lease
 from worker.leases.position import Position
 from worker.leases.protocol import LeasesUnavailable
-from worker.pace import Clock
-from worker.sandbox.embedded import CREDENTIALS
+from worker.sandbox.amazon.moto_server import CREDENTIALS
 from worker.sources.feed import Feed
 from worker.sources.positions import begin_at_horizon
 from worker.sources.protocol import Message

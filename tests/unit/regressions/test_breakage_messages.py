@@ -26,7 +26,7 @@ from pipelines.lifecycle import milestones
 from pipelines.objects import objects
 from pipelines.view import view
 from worker.definitions import find
-from worker.ingest import AT_ONCE_BYTES, Ingest
+from worker.engine.ingest import AT_ONCE_BYTES, Ingest
 from worker.sources.protocol import Message
 from worker.stores.memory import MemoryStore
 

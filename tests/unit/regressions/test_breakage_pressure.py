@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from worker.clock import alongside
 from worker.dynamics.errors import DynamicsError, Refused, Throttled, Unavailable
 from worker.dynamics.gate import Gate, Reason, State
 from worker.dynamics.memory import Failure, MemoryDynamics, Script
 from worker.dynamics.protocol import WHO_AM_I, Request
-from worker.pace import alongside
 from worker.stores.memory import MemoryStore
 
 

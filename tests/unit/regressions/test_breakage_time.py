@@ -28,20 +28,20 @@ from pipelines.decode.arrival import AHEAD
 from pipelines.loader import load
 from pipelines.pipeline import Pipeline
 from pipelines.plan import Plan, Terms, plan
-from worker import desk
-from worker import far_ahead as far_ahead_module
-from worker.claims import CLAIM_S
-from worker.connect.memory import MemoryDesktop
+from worker import operations
+from worker.amazon_connect.memory import MemoryDesktop
+from worker.clock import Clock
 from worker.definitions import find
 from worker.dynamics.gate import Gate
 from worker.dynamics.memory import MemoryDynamics
 from worker.dynamics.protocol import Answer, Request
 from worker.dynamics.writer import Writer
-from worker.far_ahead import LOOK_EVERY_S, FarAhead
-from worker.ingest import Ingest
+from worker.engine import far_ahead as far_ahead_module
+from worker.engine.claims import CLAIM_S
+from worker.engine.far_ahead import LOOK_EVERY_S, FarAhead
+from worker.engine.ingest import Ingest
+from worker.engine.push import Push
 from worker.outside_time import OutsideTime
-from worker.pace import Clock
-from worker.push import Push
 from worker.service import Service, begin_pipelines
 from worker.sources.kinesis import KinesisStream
 from worker.sources.protocol import Handle, Message
@@ -662,7 +662,7 @@ def test_d9_what_is_dated_far_ahead_of_its_arrival_is_set_aside_and_the_true_one
         assert (kept.body, kept.reason) == (wrong, AHEAD.reason)
         ((_, row),) = site.dynamics.records.items()
         assert (row["subcategory"], row["statecode"]) == ("v4", 1)
-        assert not await desk.retry_quarantined(site.store, worker.ingest, kept)
+        assert not await operations.retry_quarantined(site.store, worker.ingest, kept)
         (entry,) = await site.entries()
         assert set(entry.contact.facts) == {"record"}
         assert await site.store.quarantined("", 10) == [kept]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pipelines.pipeline import Pipeline
 from worker.dynamics.errors import Unavailable
 from worker.dynamics.memory import Failure
-from worker.sources.leased import FAILOVER_S
+from worker.leases.stream import FAILOVER_S
 
 
 if TYPE_CHECKING:

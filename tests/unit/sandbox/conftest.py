@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from worker.sandbox.dataverse import Dataverse, create_dataverse
+from worker.sandbox.dataverse.app import Dataverse, create_dataverse
 
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import pytest
 if TYPE_CHECKING:
     import httpx
 
-    from worker.sandbox.dataverse import Dataverse
+    from worker.sandbox.dataverse.app import Dataverse
 
 
 ID = "0a0b0c0d-0001-4002-8003-00000000000a"

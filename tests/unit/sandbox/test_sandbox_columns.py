@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from worker.sandbox.tables import BY_LOGICAL, TABLES
+from worker.sandbox.dataverse.schema.tables import BY_LOGICAL, TABLES
 
 
 if TYPE_CHECKING:
     import httpx
 
-    from worker.sandbox.dataverse import Dataverse
+    from worker.sandbox.dataverse.app import Dataverse
 
 
 PHONECALL_DEFAULTS = {

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from worker.sandbox import faults
-from worker.sandbox.dataverse import Dataverse, create_dataverse
+from worker.sandbox.dataverse import faults
+from worker.sandbox.dataverse.app import Dataverse, create_dataverse
 
 
 if TYPE_CHECKING:
-    from worker.sandbox.faults import Fault
+    from worker.sandbox.dataverse.faults import Fault
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from worker.sandbox import faults
-from worker.sandbox.dataverse import Dataverse, create_dataverse
-from worker.sandbox.limits import Limits
+from worker.sandbox.dataverse import faults
+from worker.sandbox.dataverse.app import Dataverse, create_dataverse
+from worker.sandbox.dataverse.limits import Limits
 
 
 if TYPE_CHECKING:

@@ -7,13 +7,13 @@ from urllib.parse import quote
 
 import pytest
 
-from worker.sandbox.filters import like
+from worker.sandbox.dataverse.reading.filters import like
 
 
 if TYPE_CHECKING:
     import httpx
 
-    from worker.sandbox.dataverse import Dataverse
+    from worker.sandbox.dataverse.app import Dataverse
 
 
 ADA = "0a0b0c0d-0001-4002-8003-00000000000a"

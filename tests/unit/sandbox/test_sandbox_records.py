@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from worker.sandbox.dataverse import Dataverse, create_dataverse
-from worker.sandbox.records import CLOCKED
-from worker.sandbox.refusals import Refusal
+from worker.sandbox.dataverse.app import Dataverse, create_dataverse
+from worker.sandbox.dataverse.odata.refusals import Refusal
+from worker.sandbox.dataverse.rows.records import CLOCKED
 
 
 if TYPE_CHECKING:

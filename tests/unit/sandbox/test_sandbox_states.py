@@ -10,7 +10,7 @@ import pytest
 if TYPE_CHECKING:
     import httpx
 
-    from worker.sandbox.dataverse import Dataverse
+    from worker.sandbox.dataverse.app import Dataverse
 
 
 COMPLETED = {"statecode": 1, "statuscode": 4}

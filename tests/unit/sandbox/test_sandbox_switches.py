@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from worker.sandbox import faults
-from worker.sandbox.dataverse import CLIENT_ID, Dataverse, application_user
+from worker.sandbox.dataverse import faults
+from worker.sandbox.dataverse.app import CLIENT_ID, Dataverse, application_user
 
 
 if TYPE_CHECKING:

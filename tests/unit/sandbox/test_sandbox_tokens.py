@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from worker.sandbox.dataverse import CLIENT_ID, CLIENT_SECRET, Dataverse, create_dataverse
-from worker.sandbox.tokens import OUTCOMES
+from worker.sandbox.dataverse.app import CLIENT_ID, CLIENT_SECRET, Dataverse, create_dataverse
+from worker.sandbox.entra import OUTCOMES
 
 
 if TYPE_CHECKING:

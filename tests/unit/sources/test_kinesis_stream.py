@@ -20,9 +20,9 @@ import structlog
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from worker import aws
+from worker.clock import Clock
 from worker.errors import StoreUnavailable
 from worker.faults import Faults
-from worker.pace import Clock
 from worker.sources.budget import Budget
 from worker.sources.kinesis import KinesisStream
 from worker.sources.positions import SHARD_END

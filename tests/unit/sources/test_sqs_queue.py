@@ -14,9 +14,9 @@ import structlog
 
 from botocore.exceptions import ClientError
 
+from worker.clock import Clock
 from worker.errors import StoreUnavailable
 from worker.faults import Faults
-from worker.pace import Clock
 from worker.sources.protocol import Message
 from worker.sources.sqs import SqsQueue
 

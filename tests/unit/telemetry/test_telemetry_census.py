@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from worker.dynamics.gate import Gate
+from worker.engine.ingest import Tally
 from worker.errors import StoreUnavailable
-from worker.ingest import Tally
+from worker.heartbeat import Health
 from worker.stores.memory import MemoryStore
 from worker.stores.protocol import Counts
 from worker.telemetry.census import LOOK_EVERY_S, Census
-from worker.telemetry.health import Health
 from worker.telemetry.metrics import Metrics
 from worker.telemetry.readings import Readings
 

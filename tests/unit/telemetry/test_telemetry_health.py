@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from worker.telemetry.health import STORE_SILENCE_S, Health, apart, beat, connected, rest
+from worker.heartbeat import STORE_SILENCE_S, Health, apart, beat, connected, rest
 
 
 @pytest.fixture

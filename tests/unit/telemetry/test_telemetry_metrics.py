@@ -12,11 +12,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from pipelines.write import Kind
 from worker.dynamics.gate import Gate
-from worker.ingest import Tally
+from worker.engine.ingest import Tally
+from worker.heartbeat import Health
 from worker.stores.memory import MemoryStore
 from worker.stores.protocol import Counts
 from worker.telemetry.census import Census
-from worker.telemetry.health import Health
 from worker.telemetry.labels import FEW
 from worker.telemetry.metrics import Metrics
 from worker.telemetry.readings import Readings

@@ -12,19 +12,19 @@ import orjson
 import pytest
 
 from pipelines.plan import Terms
-from worker.connect.memory import MemoryDesktop
+from worker.amazon_connect.memory import MemoryDesktop
 from worker.definitions import find
 from worker.dynamics.errors import Refused
 from worker.dynamics.gate import Gate
 from worker.dynamics.memory import Failure, MemoryDynamics
 from worker.dynamics.writer import Writer
-from worker.ingest import Ingest
-from worker.push import Push
+from worker.engine.ingest import Ingest
+from worker.engine.push import Push
+from worker.heartbeat import Health
 from worker.sandbox.traffic import KINDS, history
 from worker.sources.protocol import Message
 from worker.stores.memory import MemoryStore
 from worker.telemetry.census import Census
-from worker.telemetry.health import Health
 from worker.telemetry.metrics import Metrics
 from worker.telemetry.readings import Readings
 

@@ -12,7 +12,7 @@ import orjson
 import pytest
 
 from pipelines.plan import Terms
-from worker.connect.memory import MemoryDesktop
+from worker.amazon_connect.memory import MemoryDesktop
 from worker.dynamics.auth import StaticTokens
 from worker.dynamics.client import Client
 from worker.dynamics.errors import DynamicsError
@@ -20,15 +20,15 @@ from worker.dynamics.gate import Gate, State
 from worker.dynamics.memory import MemoryDynamics
 from worker.dynamics.protocol import Request
 from worker.dynamics.writer import Writer
+from worker.engine.ingest import Ingest
+from worker.engine.push import Push
 from worker.errors import StoreUnavailable
-from worker.ingest import Ingest
-from worker.push import Push
+from worker.heartbeat import Health, connected
 from worker.service import SILENCE_S, Service
 from worker.sources.memory import Memory
 from worker.sources.protocol import Handle, Message
 from worker.stores.memory import MemoryStore
 from worker.stores.protocol import Entry
-from worker.telemetry.health import Health, connected
 from worker.telemetry.metrics import Metrics
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.integration.judge.kcl.daemon import NO_JAVA
 from tests.integration.judge.kcl.story import Story, stage, tell
-from worker.sandbox.embedded import CREDENTIALS, REGION
+from worker.sandbox.amazon.moto_server import CREDENTIALS, REGION
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ from tests.integration.judge.kcl.daemon import Daemon, Handled, Services
 from worker import aws
 from worker.leases.dynamodb import create_lease_table, open_leases
 from worker.leases.items import Item
-from worker.sources.leased import LeasedStream
+from worker.leases.stream import LeasedStream
 from worker.sources.positions import SHARD_END
 from worker.sources.protocol import Message
 from worker.stores.memory import MemoryStore

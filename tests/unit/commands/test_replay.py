@@ -1,0 +1,175 @@
+"""Replay: an archive into Dynamics, once."""
+
+from __future__ import annotations
+
+import time
+
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import orjson
+import pytest
+
+from pipelines.loader import load
+from worker.commands.replay import Options, Report, replay
+from worker.definitions import SHIPPED, find
+from worker.errors import ConfigError
+from worker.sandbox.traffic import history, truth
+from worker.settings import Settings
+from worker.stores import open_store
+
+
+KINDS = ("voice_inbound", "voice_outbound", "voice_abandoned", "chat", "voice_transfer")
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    path = tmp_path / "archive.jsonl"
+    sent = [m.body for kind in KINDS for m in history(kind, Random(kind)).sent]
+    Random(1).shuffle(sent)
+    path.write_bytes(b"\n".join(sent))
+    return path
+
+
+@pytest.fixture
+def options(archive: Path) -> Callable[..., Options]:
+    given: dict[str, Any] = {"sources": (str(archive),), "pipelines": (find("phonecall"),)}
+    return lambda **more: Options(**{**given, **more})
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def prepend(path: Path, line: bytes) -> None:
+    path.write_bytes(line + path.read_bytes())
+
+
+def extent(path: Path) -> tuple[int, int]:
+    """Lines and bytes of a file."""
+    body = path.read_bytes()
+    return len(body.splitlines()), len(body)
+
+
+def phone_calls() -> int:
+    told = [t for kind in KINDS for t in truth(history(kind, Random(kind))).values()]
+    return sum(t.channel == "VOICE" for t in told)
+
+
+async def test_every_call_of_an_archive_is_in_dynamics_for_two_requests_each(
+    options: Callable[..., Options], tmp_path: Path
+) -> None:
+    dump = tmp_path / "dump.json"
+    report = await replay(options(dump=dump), Settings())
+    rows = orjson.loads(dump.read_bytes())["phonecalls"]
+    assert len(rows) == phone_calls()
+    assert all(row["statecode"] == 1 for row in rows)
+    assert report.requests == report.writes == 2 * phone_calls()
+    assert report.contacts == sum(len(history(kind, Random(kind)).contacts) for kind in KINDS)
+    assert report.clean
+    assert report.lookups == 0
+
+
+async def test_a_second_run_with_the_state_kept_asks_and_writes_nothing(
+    options: Callable[..., Options], tmp_path: Path
+) -> None:
+    kept = options(state=f"sqlite:{tmp_path / 'state.sqlite'}")
+    first = await replay(kept, Settings())
+    second = await replay(kept, Settings())
+    assert (second.requests, second.writes) == (0, 0)
+    assert second.events == first.events
+    assert second.contacts == first.contacts
+
+
+async def test_a_second_run_on_a_fresh_machine_changes_nothing(
+    options: Callable[..., Options], tmp_path: Path
+) -> None:
+    target = f"sandbox:{tmp_path / 'records.sqlite'}"
+    first, second = tmp_path / "first.json", tmp_path / "second.json"
+    await replay(options(dynamics=target, dump=first), Settings())
+    report = await replay(options(dynamics=target, dump=second), Settings())
+    assert report.writes == 0
+    assert report.clean
+    assert first.read_bytes() == second.read_bytes()  # versions and times of change too
+
+
+@pytest.mark.parametrize("expired", [False, True])
+async def test_a_replay_after_a_step_was_renamed_makes_no_second_record(
+    options: Callable[..., Options], tmp_path: Path, *, expired: bool
+) -> None:
+    """Also if the state has let go of the calls: it still knows which steps there were."""
+    state, dump = f"sqlite:{tmp_path / 'state.sqlite'}", tmp_path / "dump.json"
+    await replay(options(state=state), Settings())
+    if expired:
+        store = open_store(state)
+        assert await store.expire(time.time() + 100 * 86_400, 1000)
+        await store.close()
+    text = (SHIPPED / "phonecall.toml").read_text().replace("STEP2", "CALL")
+    report = await replay(options(state=state, pipelines=(load(text),), dump=dump), Settings())
+    assert len(orjson.loads(dump.read_bytes())["phonecalls"]) == phone_calls()
+    assert report.writes == 0
+    assert report.clean
+
+
+async def test_a_dry_run_counts_what_would_be_written_and_leaves_state_and_records_alone(
+    options: Callable[..., Options], tmp_path: Path
+) -> None:
+    kept = f"sqlite:{tmp_path / 'state.sqlite'}"
+    dry = await replay(options(state=kept, dry_run=True), Settings())
+    assert (dry.writes, dry.requests) == (2 * phone_calls(), 0)
+    assert dry.dry_run
+    assert names(tmp_path) == ["archive.jsonl"]
+    assert (await replay(options(state=kept), Settings())).writes == dry.writes
+    before = names(tmp_path), (tmp_path / "state.sqlite.mark").read_bytes()
+    assert (await replay(options(state=kept, dry_run=True), Settings())).writes == 0
+    assert (names(tmp_path), (tmp_path / "state.sqlite.mark").read_bytes()) == before
+
+
+async def test_only_the_time_asked_for_is_replayed(options: Callable[..., Options]) -> None:
+    report = await replay(options(since="2026-02-01", dry_run=True), Settings())
+    assert report.contacts == 0
+    assert report.ignored_by_reason == {"outside --since and --until": report.ignored}
+
+
+async def test_what_cannot_be_read_is_counted_and_the_rest_goes_on(
+    options: Callable[..., Options], archive: Path
+) -> None:
+    prepend(archive, b"no JSON\n")
+    report = await replay(options(), Settings())
+    assert report.quarantined == 1
+    assert report.writes == 2 * phone_calls()
+    assert not report.clean
+
+
+async def test_how_far_it_is_is_told_in_messages_and_bytes(
+    options: Callable[..., Options], archive: Path
+) -> None:
+    lines, size = extent(archive)
+    told: list[tuple[int, int, int]] = []
+    await replay(options(dry_run=True), Settings(), lambda *so_far: told.append(so_far))
+    assert told[-1] == (lines, size, size)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"dynamics": "http://org.test"}, "https://"),
+        ({"dynamics": "https://org.test"}, "TENANT"),
+        ({"dump": Path("x"), "dry_run": True}, "--dump"),
+        ({"state": "postgres"}, "no such store"),
+        ({"sources": ("/nowhere",)}, "/nowhere"),
+    ],
+)
+async def test_what_cannot_be_used_is_said(
+    options: Callable[..., Options], wrong: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ConfigError, match=said):
+        await replay(options(**wrong), Settings())
+
+
+def test_the_report_is_one_json_object() -> None:
+    report = orjson.loads(Report(events=3, ignored_by_reason={"x": 1}).to_json())
+    assert report["events"] == 3
+    assert report["ignored_by_reason"] == {"x": 1}

@@ -1,0 +1,58 @@
+"""``--rate``: requests are spread evenly, and counted."""
+
+from __future__ import annotations
+
+import pytest
+
+from worker.dynamics.dry import DryRun
+from worker.dynamics.protocol import Request
+from worker.dynamics.rate_limit import Paced
+
+
+class Clock:
+    """Time that passes by sleeping alone."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        assert seconds >= 0
+        self.now += seconds
+
+
+ASK = Request("GET", "contacts")
+
+
+async def test_requests_start_an_even_while_apart() -> None:
+    clock = Clock()
+    paced = Paced(DryRun(), 4.0, clock=clock, sleep=clock.sleep)
+    starts = []
+    for _ in range(4):
+        await paced.send(ASK, timeout_s=1.0)
+        starts.append(clock.now)
+    assert starts == [100.0, 100.25, 100.5, 100.75]
+    assert paced.requests == 4
+
+
+async def test_a_pause_is_not_made_up_for() -> None:
+    """After a rest there is no burst: the next two are an interval apart again."""
+    clock = Clock()
+    paced = Paced(DryRun(), 1.0, clock=clock, sleep=clock.sleep)
+    await paced.send(ASK, timeout_s=1.0)
+    clock.now += 60
+    await paced.send(ASK, timeout_s=1.0)
+    await paced.send(ASK, timeout_s=1.0)
+    assert clock.now == 161.0
+
+
+async def test_without_a_rate_nothing_waits() -> None:
+    async def sleep(_: float) -> None:
+        pytest.fail("waited")
+
+    paced = Paced(DryRun(), sleep=sleep)
+    await paced.send(Request("POST", "phonecalls", body={}), timeout_s=1.0)
+    assert paced.requests == 1
+    assert await paced.user_id() == ""

@@ -1,0 +1,108 @@
+"""Enrichment: asks Connect what a contact's events do not say, with bounded patience."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, Final
+
+import structlog
+
+from pipelines.contact import Contact
+from pipelines.enrichment import Question, wanted
+from pipelines.pipeline import Pipeline
+from worker.amazon_connect.answers import Answers
+from worker.amazon_connect.errors import ConnectError, Refused
+from worker.amazon_connect.protocol import Connect
+from worker.faults import Faults
+
+
+_log = structlog.get_logger(__name__)
+
+#: How long agents' and queues' names are good (s), and how many are kept.
+NAMES_S: Final = 3600.0
+MOST_NAMES: Final = 10_000
+
+#: What was said of a contact is kept until its facts are saved, which may take a second try.
+CONTACTS_S: Final = 30.0
+MOST_CONTACTS: Final = 1_000
+
+#: Members of DescribeContact's answer that contact events do not have.
+DESCRIBED: Final = ("CustomerEndpoint", "SystemEndpoint")
+
+
+@dataclass(slots=True)
+class Enrichment:
+    """Completes contacts.
+
+    Attributes:
+        connect: Who is asked.
+        pipelines: What the contacts are for.
+        patience_s: How long a contact may wait for answers (s).
+        clock: Wall clock (s).
+        faults: Contains what one question may end in.
+    """
+
+    connect: Connect
+    pipelines: Iterable[Pipeline]
+    patience_s: float
+    clock: Callable[[], float] = time.time
+    monotonic: Callable[[], float] = time.monotonic
+    faults: Faults = field(default_factory=Faults)
+    _names: Answers[Mapping[str, Any]] = field(init=False)
+    _contacts: Answers[Mapping[str, Any]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._names = Answers(NAMES_S, MOST_NAMES, self.monotonic)
+        self._contacts = Answers(CONTACTS_S, MOST_CONTACTS, self.monotonic)
+
+    def questions(self, contact: Contact) -> list[Question]:
+        """What its pipelines miss of a contact."""
+        return wanted(contact, self.pipelines)
+
+    async def complete(self, contact: Contact, questions: Iterable[Question]) -> None:
+        """Give the contact the answers as facts, as far as they can be had in time."""
+        try:
+            async with asyncio.timeout(self.patience_s), asyncio.TaskGroup() as group:
+                for question in questions:
+                    group.create_task(self._ask(contact, question))
+        except TimeoutError:
+            _log.info("connect.no_answer", contact_id=contact.id, patience_s=self.patience_s)
+
+    async def _ask(self, contact: Contact, question: Question) -> None:
+        with self.faults.contained("enrichment", contact_id=contact.id):
+            await self._complete_with(contact, question)
+
+    async def _complete_with(self, contact: Contact, question: Question) -> None:
+        kept = self._names if question.topic in ("agent", "queue") else self._contacts
+        try:
+            answer = await kept.get(question, partial(self._answer, question))
+        except Refused as error:
+            _log.info("connect.refused", contact_id=contact.id, reason=str(error))
+            answer = {}  # a fact too: it is not asked again
+        except ConnectError as error:
+            _log.info("connect.busy", contact_id=contact.id, reason=str(error))
+            return
+        now = datetime.fromtimestamp(self.clock(), UTC).isoformat(timespec="milliseconds")
+        fact = question.answered(contact, answer, now.replace("+00:00", "Z"))
+        if fact is not None:
+            contact.observe(fact)
+
+    async def _answer(self, question: Question) -> Mapping[str, Any]:
+        """The answer's members, in the contact record's spelling."""
+        place = (question.instance_id, question.about)
+        match question.topic:
+            case "contact":
+                said = await self.connect.contact(*place)
+                return {name: said[name] for name in DESCRIBED if said.get(name)}
+            case "attributes":
+                return {"Attributes": await self.connect.attributes(*place)}
+            case "agent":
+                return {"Username": await self.connect.agent(*place)}
+            case "queue":
+                return {"Name": await self.connect.queue(*place)}

@@ -1,0 +1,18 @@
+"""Opens nothing: says in the log that a record is ready for the agent."""
+
+from __future__ import annotations
+
+import structlog
+
+from worker.amazon_connect.protocol import Opening
+
+
+_log = structlog.get_logger(__name__)
+
+
+class LoggedDesktop:
+    """For installations whose desktop finds the record in another way."""
+
+    async def open(self, opening: Opening) -> None:
+        """Log that there is something to open; the page itself may hold personal data."""
+        _log.info("desktop.open", contact_id=opening.contact_id, tab=opening.tab)

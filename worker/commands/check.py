@@ -1,0 +1,297 @@
+"""Check: whether settings and pipelines will work, offline and against Dynamics itself.
+
+Every finding says what to do about it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import os
+import re
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from pipelines.changes import told
+from pipelines.entity import Entity, is_party_list
+from pipelines.lookup import STATUS_NAMES
+from pipelines.pipeline import Pipeline, Step
+from pipelines.template import Template
+from worker import aws
+from worker.definitions import find
+from worker.dynamics.connection import connect
+from worker.dynamics.errors import DynamicsError, Missing
+from worker.dynamics.protocol import Dynamics, Request
+from worker.dynamics.secret import read_secret
+from worker.engine.remembered_steps import recall_steps
+from worker.errors import ConfigError, WorkerError
+from worker.operations import file_of
+from worker.settings import DYNAMICS, PREFIX, Settings
+from worker.stores import open_store
+
+
+#: How long one question to Dynamics may take (s).
+ASK_S = 30.0
+
+#: Dataverse's attribute types, and which JSON values of a pipeline fit them.
+FITTING: Mapping[str, tuple[type, ...]] = {
+    "String": (str,),
+    "Memo": (str,),
+    "Boolean": (bool,),
+    "Integer": (int,),
+    "BigInt": (int,),
+    "Picklist": (int,),
+    "State": (int,),
+    "Status": (int,),
+    "Decimal": (int, float),
+    "Double": (int, float),
+    "Money": (int, float),
+    "DateTime": (str,),
+    "Uniqueidentifier": (str,),
+}
+
+
+#: How a JSON value of a pipeline is called in a finding.
+WORDS: Mapping[type, str] = {
+    str: "a text in quotes",
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing found. ``wrong`` is False for a warning or for what is in order."""
+
+    text: str
+    wrong: bool = True
+    fine: bool = False
+
+
+def good(text: str) -> Finding:
+    """Something that is in order."""
+    return Finding(text, wrong=False, fine=True)
+
+
+async def check_offline(settings: Settings) -> list[Finding]:
+    """What can be said without Dynamics: settings, secret, state and pipelines."""
+    found = [Finding(_unset(name)) for name in DYNAMICS if not getattr(settings, name)]
+    streams = ("contact_events", "contact_records", "recordings")
+    if len(settings.missing(*streams)) == len(streams):
+        names = ", ".join(settings.missing(*streams))
+        found.append(Finding(f"there is nothing to read: set at least one of {names}"))
+    found += await _secret(settings)
+    found += await _state(settings)
+    for name in settings.pipelines:
+        found += _pipeline(name)
+    return found
+
+
+def _usable(settings: Settings) -> list[Pipeline]:
+    """The pipelines without those that cannot be used, of which ``_pipeline`` says so."""
+    pipelines = []
+    for name in settings.pipelines:
+        with suppress(ConfigError):
+            pipelines.append(find(name))
+    return pipelines
+
+
+def _unset(name: str) -> str:
+    return f"set {PREFIX}{name.upper()}: {Settings.model_fields[name].description}"
+
+
+async def _secret(settings: Settings) -> list[Finding]:
+    if not settings.secret:
+        return []
+    try:
+        await read_secret(settings.secret, partial(aws.client, "secretsmanager"))
+    except WorkerError as error:
+        return [Finding(f"{PREFIX}SECRET: {error}")]
+    return [good("the client secret can be read")]
+
+
+async def _state(settings: Settings) -> list[Finding]:
+    path = file_of(settings.state)
+    if path is not None and not path.exists():
+        return [await asyncio.to_thread(_makeable, path)]
+    try:
+        store = await asyncio.to_thread(open_store, settings.state)
+    except WorkerError as error:
+        mended = "; name a file of its own" if path and isinstance(error, ConfigError) else ""
+        return [Finding(f"{PREFIX}STATE: {error}{mended}")]
+    pipelines = _usable(settings)
+    try:
+        versions = await recall_steps(store, pipelines)
+    except WorkerError as error:
+        return [Finding(f"{PREFIX}STATE: {error}")]
+    finally:
+        await store.close()
+    changes = [
+        Finding(f"{pipeline.source}: step {step} {what}", wrong=False)
+        for pipeline in pipelines
+        for step, what in told(pipeline, versions[pipeline.name])
+    ]
+    return [good(f"state {settings.state} can be used"), *changes]
+
+
+def _makeable(path: Path) -> Finding:
+    """Whether a state file can be made. It is not made here: it is to be the service user's."""
+    if path.parent.is_dir() and os.access(path.parent, os.W_OK | os.X_OK):
+        return good(f"state {path} can be made")
+    return Finding(f"{PREFIX}STATE: {path.parent} is no folder to write to; name another")
+
+
+def _pipeline(name: str) -> list[Finding]:
+    try:
+        pipeline = find(name)
+    except ConfigError as error:
+        return [Finding(str(error))]
+    warnings = [Finding(text, wrong=False) for text in pipeline.warnings()]
+    return [*warnings, good(f"pipeline {pipeline.name}: {len(pipeline.steps)} steps")]
+
+
+async def check_online(settings: Settings) -> list[Finding]:
+    """Ask Dynamics: token, environment, and every table and column the pipelines name."""
+    try:
+        async with connect(settings) as connection:
+            return await ask(connection.client, settings, _usable(settings))
+    except ConfigError as error:
+        return [Finding(str(error))]
+
+
+async def ask(
+    dynamics: Dynamics, settings: Settings, pipelines: Iterable[Pipeline]
+) -> list[Finding]:
+    """What Dynamics says to the pipelines."""
+    try:
+        user = await dynamics.user_id()
+    except DynamicsError as error:
+        return [Finding(f"{settings.environment_url}: {error}. {_advice(error)}")]
+    found = [good(f"{settings.environment_url} knows us as user {user}")]
+    tables: dict[str, dict[str, Any] | Finding] = {}
+    for pipeline in pipelines:
+        for step in pipeline.steps:
+            if step.table is None:
+                continue
+            if step.table.set not in tables:
+                tables[step.table.set] = table = await _definition(dynamics, step.table)
+                found.append(table if isinstance(table, Finding) else _key(step.table, table))
+            definition = tables[step.table.set]
+            if not isinstance(definition, Finding):
+                where = f"{pipeline.source}: step {step.name}"
+                found += _lookup(where, step, definition)
+                creating = step.method == "POST"
+                found += _columns(where, step.table, step.body, definition, creating=creating)
+    return found
+
+
+async def _definition(dynamics: Dynamics, table: Entity) -> dict[str, Any] | Finding:
+    """The table's metadata with its columns by logical name, or why there is none."""
+    path = (
+        "EntityDefinitions?$select=LogicalName,EntitySetName,PrimaryIdAttribute"
+        f"&$filter=EntitySetName eq '{quote(table.set)}'&$expand=Attributes"
+    ).replace(" ", "%20")
+    try:
+        answer = await dynamics.send(Request("GET", path), timeout_s=ASK_S)
+    except Missing:
+        rows: list[dict[str, Any]] = []
+    except DynamicsError as error:
+        return Finding(f"{table.set}: its definition cannot be read: {error}. {_advice(error)}")
+    else:
+        rows = answer.body.get("value") or []
+    if not rows:
+        return Finding(
+            f"there is no entity set {table.set!r}; mind the plural and the publisher's prefix"
+        )
+    columns = {column["LogicalName"]: column for column in rows[0].get("Attributes") or []}
+    return {**rows[0], "columns": columns}
+
+
+def _key(table: Entity, definition: Mapping[str, Any]) -> Finding:
+    key = definition.get("PrimaryIdAttribute")
+    if key != table.key:
+        return Finding(f"{table.set}: its key is {key!r}, this program takes it for {table.key!r}")
+    return good(f"{table.set} is there")
+
+
+def _columns(
+    where: str,
+    table: Entity,
+    body: Mapping[str, Any],
+    definition: Mapping[str, Any],
+    *,
+    creating: bool,
+) -> list[Finding]:
+    found = []
+    for column, value in body.items():
+        if is_party_list(column) or column.endswith("@odata.bind"):
+            continue  # navigation properties; Dynamics names them in its answer if wrong
+        known = definition["columns"].get(column)
+        if known is None:
+            text = f"{where}: {table.set} has no column {column!r}"
+            found.append(Finding(f"{text}; {_instead(column, definition['columns'])}"))
+            continue
+        found += [Finding(f"{where}: {column}: {text}") for text in _misfits(known, value)]
+        if not known.get("IsValidForCreate" if creating else "IsValidForUpdate", True):
+            verb = "created" if creating else "updated"
+            text = f"{where}: {column} cannot be set when a record is {verb}; leave it out"
+            found.append(Finding(text))
+        length, assumed = known.get("MaxLength"), table.lengths.get(column)
+        if isinstance(length, int) and assumed is not None and length < assumed:
+            text = f"{where}: {column} holds {length} characters here; use | fit: {length}"
+            found.append(Finding(text, wrong=False))
+    return found
+
+
+def _lookup(where: str, step: Step, definition: Mapping[str, Any]) -> list[Finding]:
+    """Columns that a lookup looks in, and that later steps want of what it finds."""
+    assert step.table is not None  # noqa: S101 - the caller has looked
+    sought = {column for way in step.ways for column in way.columns}
+    wanted = {*step.reads} - {name.lower() for name in STATUS_NAMES} if step.ways else set()
+    known = definition["columns"]
+    return [
+        Finding(f"{where}: {step.table.set} has no column {column!r}; {_instead(column, known)}")
+        for column in sorted(sought | wanted)
+        if re.sub(r"^_(\w+)_value$", r"\1", column) not in known
+    ]
+
+
+def _instead(column: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(column, list(known), 1)
+    return f"did you mean {near[0]}?" if near else "mind the publisher's prefix"
+
+
+def _misfits(known: Mapping[str, Any], value: Any) -> list[str]:
+    if value is None:
+        return []
+    kind = str(known.get("AttributeType"))
+    fitting = FITTING.get(kind)
+    if isinstance(value, Template):
+        is_text = not value.whole and fitting is not None and str not in fitting
+        return [f"is text, but the column is {kind}; use one placeholder alone"] if is_text else []
+    if fitting is None or (isinstance(value, fitting) and not _bool_for_int(value, fitting)):
+        length = known.get("MaxLength")
+        if isinstance(value, str) and isinstance(length, int) and len(value) > length:
+            return [f"is longer than the column's {length} characters; shorten it"]
+        return []
+    is_, wanted = WORDS.get(type(value), "a structure"), " or ".join(WORDS[t] for t in fitting)
+    return [f"is {is_}, but the column is {kind}: write {wanted}"]
+
+
+def _bool_for_int(value: Any, fitting: tuple[type, ...]) -> bool:
+    return isinstance(value, bool) and bool not in fitting
+
+
+def _advice(error: DynamicsError) -> str:
+    if error.status == 403:  # noqa: PLR2004 - HTTP
+        return "Give the application user a security role that may do this."
+    if error.status is None:
+        return "Check address, network and credentials."
+    return "Check that the application user exists in this environment."

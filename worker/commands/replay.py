@@ -1,0 +1,312 @@
+"""Replay: brings archived messages into Dynamics, once.
+
+Everything is ingested first, then pushed, and time is the archive's: waits are over when the
+archive is, nothing sleeps. With the state of an earlier run nothing that is unchanged is sent; on
+a fresh machine existing records are recognised and compared.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import shutil
+import tempfile
+import time
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import orjson
+
+from pipelines.pipeline import Pipeline
+from pipelines.plan import Terms
+from worker import aws
+from worker.amazon_connect.memory import MemoryDesktop
+from worker.dynamics.connection import connect, connect_in_process
+from worker.dynamics.dry import DryRun
+from worker.dynamics.gate import Gate
+from worker.dynamics.protocol import Dynamics
+from worker.dynamics.rate_limit import Paced
+from worker.dynamics.writer import Writer
+from worker.engine.ingest import Ingest, Tally
+from worker.engine.push import Push
+from worker.engine.remembered_steps import remember_steps
+from worker.errors import ConfigError, Interrupted
+from worker.files import Files, MemoryFiles, S3Files
+from worker.settings import Settings
+from worker.signals import stopping_on_signals
+from worker.sources.archive import Archive
+from worker.sources.protocol import Message
+from worker.stores import open_store
+from worker.stores.protocol import ContactStore
+from worker.stores.restoration import SUFFIX, Keeper, mark_of
+
+
+#: Name of the sandbox as a ``--dynamics`` target; ``sandbox:PATH`` keeps its records in a file.
+SANDBOX = "sandbox"
+
+#: The records of a sandbox that belongs to ``--state sqlite:PATH`` are kept beside it.
+SANDBOX_SUFFIX = ".sandbox"
+
+#: Told (messages so far, bytes read, bytes in all) while ingesting.
+Watch = Callable[[int, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What ``connect-dynamics replay`` was asked to do; see its ``--help``."""
+
+    sources: tuple[str, ...]
+    pipelines: tuple[Pipeline, ...]
+    state: str = ""
+    dynamics: str = SANDBOX
+    dry_run: bool = False
+    overwrite: bool = False
+    since: str = ""
+    until: str = ""
+    rate: float | None = None
+    dump: Path | None = None
+
+    @property
+    def enqueues(self) -> bool:
+        """The state is shared with live workers: they push, at low priority."""
+        return self.state.startswith("dynamodb:")
+
+
+@dataclass(slots=True)
+class Report:
+    """What a replay did. ``seconds`` is wall-clock time, ``ignored`` counts by reason."""
+
+    events: int = 0
+    contacts: int = 0
+    ignored: int = 0
+    quarantined: int = 0
+    parked: int = 0
+    writes: int = 0
+    requests: int = 0
+    seconds: float = 0.0
+    lookups: int = 0
+    dry_run: bool = False
+    ignored_by_reason: dict[str, int] = field(default_factory=dict)
+
+    def to_json(self) -> bytes:
+        """The report as one JSON object."""
+        return orjson.dumps(asdict(self), option=orjson.OPT_INDENT_2)
+
+    @property
+    def clean(self) -> bool:
+        """Nothing was parked or quarantined."""
+        return not self.parked and not self.quarantined
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    dynamics: Dynamics
+    gate: Gate
+    probe: Callable[[], Awaitable[object]]
+    dump: Callable[[], dict[str, list[dict[str, object]]]] | None = None
+    files: Files = field(default_factory=MemoryFiles)
+
+
+async def replay(options: Options, settings: Settings, watch: Watch | None = None) -> Report:
+    """Ingest everything, then push; what was done.
+
+    Raises:
+        ConfigError: A source, a setting or a target cannot be used.
+    """
+    started = time.monotonic()
+    if options.dump is not None and (options.dry_run or not _is_sandbox(options.dynamics)):
+        raise ConfigError("--dump writes the sandbox's records: use it with --dynamics sandbox")
+    if options.enqueues and (options.dry_run or options.dump or options.overwrite):
+        raise ConfigError(
+            f"--state {options.state} only enqueues; --dry-run, --dump and --overwrite need another"
+        )
+    stop = asyncio.Event()
+    async with _store(options) as keeper, _target(options, settings) as target:
+        store = keeper.store
+        if not options.enqueues:
+            await keeper.look()
+        with stopping_on_signals(stop.set):
+            tally = await _ingest(options, settings, store, watch, stop)
+            push, paced = _push(options, settings, store, target)
+            push.doubt = keeper.doubt
+            if not options.enqueues:
+                now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+                versions = await remember_steps(store, options.pipelines, now)
+                push.terms = dataclasses.replace(push.terms, versions=versions)
+                await push.drain(stop)
+        if stop.is_set():
+            raise Interrupted(_interrupted(options))
+        counts = await store.counts(time.time())
+        if options.dump is not None and target.dump is not None:
+            await asyncio.to_thread(_write, options.dump, target.dump())
+    ignored = sum(tally.ignored.values())
+    return Report(
+        events=tally.facts + ignored + tally.quarantined,
+        contacts=counts.contacts,
+        ignored=ignored,
+        quarantined=tally.quarantined,
+        parked=counts.parked,
+        writes=push.sent.writes,
+        requests=0 if options.dry_run else paced.requests,
+        seconds=round(time.monotonic() - started, 3),
+        lookups=push.sent.lookups,
+        dry_run=options.dry_run,
+        ignored_by_reason=dict(sorted(tally.ignored.items())),
+    )
+
+
+def _interrupted(options: Options) -> str:
+    if options.state:
+        return "interrupted; what was done is kept, the same command goes on from there"
+    return "interrupted; name a --state next time, and the same command goes on from there"
+
+
+def _write(path: Path, rows: dict[str, list[dict[str, object]]]) -> None:
+    try:
+        path.write_bytes(orjson.dumps(rows, option=orjson.OPT_INDENT_2))
+    except OSError as error:
+        raise ConfigError(f"--dump {path}: {error.strerror}") from None
+
+
+async def _ingest(
+    options: Options,
+    settings: Settings,
+    store: ContactStore,
+    watch: Watch | None,
+    stop: asyncio.Event,
+) -> Tally:
+    archive = Archive(options.sources, partial(aws.client, "s3"))
+    ingest = Ingest(
+        store,
+        frozenset(settings.recording_buckets) or None,
+        rank=1,
+        since=options.since,
+        until=options.until,
+    )
+
+    async def handle(messages: Sequence[Message]) -> None:
+        await ingest.handle(messages)
+        if watch is not None:
+            watch(ingest.tally.messages, archive.progress.read, archive.progress.total)
+
+    await archive.run(handle, stop)
+    return ingest.tally
+
+
+def _push(
+    options: Options, settings: Settings, store: ContactStore, target: _Target
+) -> tuple[Push, Paced]:
+    paced = Paced(target.dynamics, options.rate)
+    push = Push(
+        store=store,
+        writer=Writer(paced, time.time, settings.create_by, options.overwrite, target.files),
+        gate=target.gate,
+        probe=target.probe,
+        desktop=MemoryDesktop(),
+        pipelines=options.pipelines,
+        terms=Terms(settings.constants, live=False),
+        waits_over=True,
+    )
+    return push, paced
+
+
+@asynccontextmanager
+async def _store(options: Options) -> AsyncIterator[Keeper]:
+    """The state to use: the one named, a copy of it for a dry run, or one for this run alone."""
+    kind, _, path = options.state.partition(":")
+    with ExitStack() as folders:
+        spec = options.state
+        if not spec:
+            spec = f"sqlite:{_folder(folders)}/state.sqlite"
+        elif options.dry_run and kind == "sqlite":
+            folder = _folder(folders)
+            spec = f"sqlite:{await asyncio.to_thread(_copied, Path(path), folder)}"
+        store = open_store(spec)
+        try:
+            yield Keeper(store, mark_of(spec) if options.state else None)
+        finally:
+            await store.close()
+
+
+def _folder(folders: ExitStack) -> Path:
+    """A folder for this run alone.
+
+    Raises:
+        ConfigError: There is no place for one, as in a container whose root is read-only.
+    """
+    try:
+        made = tempfile.TemporaryDirectory(prefix="connect-dynamics-", ignore_cleanup_errors=True)
+    except OSError:
+        raise ConfigError(
+            "there is no folder for temporary files that can be written: set TMPDIR to one,"
+            " or name a --state (memory keeps it in memory)"
+        ) from None
+    return Path(folders.enter_context(made))
+
+
+def _copied(path: Path, folder: Path) -> Path:
+    """A copy of a SQLite file with what its write-ahead log holds, and its mark."""
+    try:
+        for suffix in ("", "-wal", SUFFIX):
+            if (part := path.with_name(path.name + suffix)).exists():
+                shutil.copy(part, folder / f"dry.sqlite{suffix}")
+    except OSError as error:
+        raise ConfigError(f"--state sqlite:{path}: {error.strerror}") from None
+    return folder / "dry.sqlite"
+
+
+def _is_sandbox(target: str) -> bool:
+    return target == SANDBOX or target.startswith(f"{SANDBOX}:")
+
+
+def _target(options: Options, settings: Settings) -> AbstractAsyncContextManager[_Target]:
+    if options.dry_run or options.enqueues:
+        return _nowhere()
+    if _is_sandbox(options.dynamics):
+        return _sandbox(_sandbox_path(options))
+    return _environment(options.dynamics, settings)
+
+
+def _sandbox_path(options: Options) -> Path | None:
+    """Where the sandbox keeps its records: named, beside the state, or nowhere."""
+    named = options.dynamics.partition(":")[2]
+    if named:
+        return Path(named)
+    kind, _, state = options.state.partition(":")
+    return Path(state + SANDBOX_SUFFIX) if kind == "sqlite" and state else None
+
+
+@asynccontextmanager
+async def _nowhere() -> AsyncIterator[_Target]:
+    async def probe() -> None:
+        """Nowhere is always there."""
+
+    yield _Target(DryRun(), Gate(), probe)
+
+
+@asynccontextmanager
+async def _sandbox(path: Path | None) -> AsyncIterator[_Target]:
+    try:
+        from worker.sandbox.inprocess import open_sandbox  # noqa: PLC0415 - an optional extra
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"the sandbox needs {error.name}: install connect-dynamics[sandbox]"
+        ) from error
+    async with open_sandbox(path) as (transport, dump), connect_in_process(transport) as connection:
+        yield _Target(connection.client, connection.gate, connection.probe, dump)
+
+
+@asynccontextmanager
+async def _environment(url: str, settings: Settings) -> AsyncIterator[_Target]:
+    if not url.startswith("https://"):
+        raise ConfigError(f"--dynamics {url}: 'sandbox', or an address that begins with https://")
+    named = settings.model_copy(update={"environment_url": url.rstrip("/")})
+    async with connect(named) as connection:
+        await connection.client.user_id()  # a wrong address or secret shows before work begins
+        files = S3Files(partial(aws.client, "s3"))
+        yield _Target(connection.client, connection.gate, connection.probe, files=files)

@@ -1,0 +1,346 @@
+"""The operator's commands: ``contact``, ``parked``, ``quarantine`` and ``state``."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import UUID
+
+import orjson
+import typer
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Column, Table
+
+from pipelines.plan import Terms
+from worker import operations
+from worker.commands import erasure
+from worker.definitions import find_all
+from worker.engine.ingest import Ingest
+from worker.errors import ConfigError
+from worker.settings import load_settings
+from worker.stores.protocol import ContactStore, Quarantined
+from worker.stores.restoration import WHAT_NEXT, declare
+from worker.telemetry.logs import configure
+from worker.terminal import shown, shown_lines
+
+
+#: Exit status when something was parked, quarantined or left there.
+LEFT_ASIDE = 3
+
+contact_app = typer.Typer(help="One contact.", no_args_is_help=True)
+parked_app = typer.Typer(
+    help="What was set aside: refused for good, or met a bug.", no_args_is_help=True
+)
+quarantine_app = typer.Typer(help="Messages that could not be used.", no_args_is_help=True)
+state_app = typer.Typer(help="What the worker remembers.", no_args_is_help=True)
+
+out = Console()
+
+SettingsFile = Annotated[
+    Path | None, typer.Option("--settings", help="TOML file; the environment wins over it.")
+]
+State = Annotated[str, typer.Option(help="sqlite:PATH or dynamodb:TABLE; default: the setting.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+All = Annotated[bool, typer.Option("--all", help="All of them.")]
+
+
+def pretty(value: Any) -> str:
+    """A JSON value on several lines, harmless to a terminal."""
+    return shown_lines(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
+
+
+@contact_app.command("show")
+def contact_show(
+    contact_id: Annotated[str, typer.Argument(help="The contact's id.")],
+    state: State = "",
+    pipeline: Annotated[list[str] | None, typer.Option(help="Instead of the settings'.")] = None,
+    settings: SettingsFile = None,
+) -> None:
+    """What came in, what is acknowledged, owed and waited for. Shows personal data."""
+    loaded = load_settings(settings)
+
+    async def work() -> dict[str, Any]:
+        async with operations.opened(state or loaded.state) as store:
+            entry = await operations.contact_entry(store, contact_id)
+            terms = Terms(loaded.constants, live=False)
+            return operations.shown(
+                entry, find_all(pipeline or loaded.pipelines), terms, time.time()
+            )
+
+    out.print(pretty(asyncio.run(work())), markup=False, highlight=False, soft_wrap=True)
+
+
+@contact_app.command("forget")
+def contact_forget(
+    contact_id: Annotated[str, typer.Argument(help="The contact's id.")],
+    state: State = "",
+    yes: Yes = False,
+    settings: SettingsFile = None,
+) -> None:
+    """Erase a contact here for good; says what remains in Dynamics.
+
+    Nothing that is sent again or replayed into this state brings it back.
+    """
+    loaded = load_settings(settings)
+    known_as = _uuid(contact_id)
+    pipelines = find_all(loaded.pipelines)
+
+    async def look() -> erasure.Traces:
+        async with operations.opened(state or loaded.state) as store:
+            return await erasure.traces(store, known_as, pipelines)
+
+    async def work() -> None:
+        async with operations.opened(state or loaded.state) as store:
+            await erasure.erase(store, known_as)
+
+    tell = partial(out.print, markup=False, highlight=False, soft_wrap=True)
+    tell(_told(asyncio.run(look())))
+    if not yes:
+        typer.confirm(f"Forget {known_as}? Nothing brings it back", abort=True)
+    asyncio.run(work())
+    tell(f"{known_as} is forgotten")
+
+
+def _uuid(contact_id: str) -> str:
+    """A contact's id in the form it is kept in; half of one would be found in many messages."""
+    try:
+        return str(UUID(contact_id.strip()))
+    except ValueError:
+        raise typer.BadParameter(f"{contact_id!r} is no contact id, which is a UUID") from None
+
+
+def _told(traces: erasure.Traces) -> str:
+    kept = f"{traces.facts} facts, {traces.parked} parked writes"
+    lines = [f"kept here: {kept}, {traces.quarantined} quarantined messages that mention it"]
+    remain = "remain, for you to delete there:" if traces.records else "nothing remains"
+    lines += [f"in Dynamics {remain}"]
+    lines += [f"  {record}: {state}" for record, state in traces.records.items()]
+    if traces.related:
+        lines += ["linked contacts, maybe of the same person:"]
+    lines += [f"  {contact_id}" for contact_id in traces.related]
+    return "\n".join(map(shown, lines))
+
+
+@parked_app.command("list")
+def parked_list(state: State = "", settings: SettingsFile = None) -> None:
+    """List parked writes: how many of which steps and why, since when; then one by one."""
+    loaded = load_settings(settings)
+    table = _table("contact", "steps", "parked", "status", "code", "answer")
+    piles: defaultdict[tuple[str, ...], operations.Pile] = defaultdict(operations.Pile)
+
+    async def work() -> None:
+        async with operations.opened(state or loaded.state) as store:
+            async for w in operations.parked_writes(store):
+                p = w.parked
+                status = "" if p.status is None else str(p.status)
+                why = (", ".join(p.steps), status, p.code)
+                piles[why].add(p.at, p.answer)
+                _row(table, w.contact_id, why[0], _age(p.at), *why[1:], p.answer)
+
+    asyncio.run(work())
+    out.print(_summary(piles, "steps", "status", "code", first="first answer"), table)
+
+
+@parked_app.command("retry")
+def parked_retry(
+    contact_ids: Annotated[list[str] | None, typer.Argument(help="Which contacts.")] = None,
+    all_: All = False,
+    step: Annotated[str, typer.Option(help="Only writes of this step.")] = "",
+    state: State = "",
+    settings: SettingsFile = None,
+) -> None:
+    """Have the worker try parked writes again, rendered anew from the facts."""
+    _named(contact_ids, all_=all_)
+    loaded = load_settings(settings)
+    found = asyncio.run(
+        _each_parked(state or loaded.state, contact_ids, step, operations.retry_parked)
+    )
+    out.print(f"{found} parked writes will be tried again")
+
+
+@parked_app.command("drop")
+def parked_drop(
+    contact_ids: Annotated[list[str] | None, typer.Argument(help="Which contacts.")] = None,
+    all_: All = False,
+    step: Annotated[str, typer.Option(help="Only writes of this step.")] = "",
+    state: State = "",
+    yes: Yes = False,
+    settings: SettingsFile = None,
+) -> None:
+    """Let go of parked writes: their records get no more writes."""
+    _named(contact_ids, all_=all_)
+    loaded = load_settings(settings)
+    if not yes:
+        typer.confirm("Drop them? Their records get no more writes", abort=True)
+    found = asyncio.run(
+        _each_parked(state or loaded.state, contact_ids, step, operations.drop_parked)
+    )
+    out.print(f"{found} parked writes dropped")
+
+
+def _named(ids: list[str] | None, *, all_: bool) -> None:
+    if bool(ids) == all_:
+        raise typer.BadParameter("name some, or say --all")
+
+
+async def _each_parked(
+    spec: str,
+    contact_ids: list[str] | None,
+    step: str,
+    act: Callable[[ContactStore, operations.ParkedWrite], Awaitable[None]],
+) -> int:
+    found = 0
+    async with operations.opened(spec) as store:
+        async for write in operations.parked_writes(store):
+            if operations.matches(write, contact_ids or (), step):
+                await act(store, write)
+                found += 1
+    return found
+
+
+@quarantine_app.command("list")
+def quarantine_list(state: State = "", settings: SettingsFile = None) -> None:
+    """List quarantined messages: how many for which reason, since when; then one by one."""
+    loaded = load_settings(settings)
+    table = _table("id", "origin", "since", "bytes", "reason")
+    piles: defaultdict[tuple[str, ...], operations.Pile] = defaultdict(operations.Pile)
+
+    async def work() -> None:
+        async with operations.opened(state or loaded.state) as store:
+            async for item in operations.quarantined(store):
+                piles[item.reason,].add(item.at, item.origin)
+                size = f"{len(item.body):,}"
+                _row(table, item.id, item.origin, _age(item.at), size, item.reason)
+
+    asyncio.run(work())
+    out.print(_summary(piles, "reason", first="first origin"), table)
+
+
+@quarantine_app.command("show")
+def quarantine_show(
+    item_id: Annotated[str, typer.Argument(help="The message's id, from the list.")],
+    state: State = "",
+    settings: SettingsFile = None,
+) -> None:
+    """Write a quarantined message's bytes to standard output, as they came."""
+    loaded = load_settings(settings)
+
+    async def work() -> bytes:
+        async with operations.opened(state or loaded.state) as store:
+            [item] = [item async for item in _chosen(store, [item_id])]
+            return item.body
+
+    sys.stdout.buffer.write(asyncio.run(work()))
+
+
+@quarantine_app.command("retry")
+def quarantine_retry(
+    item_ids: Annotated[list[str] | None, typer.Argument(help="Which messages.")] = None,
+    all_: All = False,
+    state: State = "",
+    settings: SettingsFile = None,
+) -> None:
+    """Take quarantined messages in again, after an upgrade."""
+    _named(item_ids, all_=all_)
+    loaded = load_settings(settings)
+    configure("error")
+
+    async def work() -> tuple[int, int]:
+        async with operations.opened(state or loaded.state) as store:
+            ingest = Ingest(store, frozenset(loaded.recording_buckets) or None)
+            items = _chosen(store, item_ids)
+            used = [await operations.retry_quarantined(store, ingest, item) async for item in items]
+            return sum(used), len(used)
+
+    used, tried = asyncio.run(work())
+    out.print(f"{used} of {tried} quarantined messages could be used")
+    raise typer.Exit(0 if used == tried else LEFT_ASIDE)
+
+
+@quarantine_app.command("drop")
+def quarantine_drop(
+    item_ids: Annotated[list[str] | None, typer.Argument(help="Which messages.")] = None,
+    all_: All = False,
+    state: State = "",
+    yes: Yes = False,
+    settings: SettingsFile = None,
+) -> None:
+    """Remove quarantined messages for good."""
+    _named(item_ids, all_=all_)
+    loaded = load_settings(settings)
+    if not yes:
+        typer.confirm("Drop them? Their bytes are gone then", abort=True)
+
+    async def work() -> int:
+        async with operations.opened(state or loaded.state) as store:
+            chosen = [item.id async for item in _chosen(store, item_ids)]
+            return await store.release(chosen)
+
+    out.print(f"{asyncio.run(work())} quarantined messages dropped")
+
+
+@state_app.command("restored")
+def state_restored(state: State = "", yes: Yes = False, settings: SettingsFile = None) -> None:
+    """Say that the state is an older one: restored from a copy, or begun anew.
+
+    The worker finds that out by itself, unless the copy was less than a minute old, or was of
+    the whole disk with the mark beside the state, or the table was made anew. To say so once
+    too often costs only reading: from then on the records of all contacts that began before
+    are read before they are written, and what people changed there stays.
+    """
+    loaded = load_settings(settings)
+    if not yes:
+        typer.confirm("Was the state restored, or lost? Records are read from now on", abort=True)
+
+    async def work() -> int:
+        async with operations.opened(state or loaded.state) as store:
+            return (await declare(store, time.time())).number
+
+    number = asyncio.run(work())
+    told = f"restoration {number}, which running workers know of within a minute: {WHAT_NEXT}"
+    out.print(told, markup=False, highlight=False, soft_wrap=True)
+
+
+async def _chosen(store: ContactStore, item_ids: list[str] | None) -> AsyncIterator[Quarantined]:
+    """The named messages, or all; one after the other, as together they may be large."""
+    missing = set(item_ids or ())
+    async for item in operations.quarantined(store):
+        if item_ids is None or item.id in missing:
+            missing.discard(item.id)
+            yield item
+    if missing:
+        raise ConfigError(f"not in quarantine: {', '.join(sorted(missing))}")
+
+
+def _table(first: str, *others: str) -> Table:
+    """A table whose first cells stay in one piece, to be copied into the next command."""
+    return Table(Column(first, no_wrap=True), *(Column(name, overflow="fold") for name in others))
+
+
+def _row(table: Table, *cells: str) -> None:
+    table.add_row(*(escape(shown(cell)) for cell in cells))
+
+
+def _summary(piles: Mapping[tuple[str, ...], operations.Pile], *why: str, first: str) -> Table:
+    """A line for each pile, the largest first."""
+    table = _table("count", "oldest", *why, first)
+    for key, pile in sorted(piles.items(), key=lambda kept: -kept[1].count):
+        _row(table, f"{pile.count:,}", _age(pile.at), *key, pile.first)
+    return table
+
+
+def _age(at: float) -> str:
+    seconds = max(0, int(time.time() - at))
+    for unit, length in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds >= length:
+            return f"{seconds // length}{unit} ago"
+    return f"{seconds}s ago"

@@ -1,0 +1,139 @@
+"""Claims: a contact that is being pushed is one worker's for a while.
+
+Claiming notes until when it is ours and what is about to be sent, so two workers never write for
+one contact at once, and a crash leaves a note of what may have been sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import TypeVar
+from uuid import uuid4
+
+import structlog
+
+from pipelines import ledger
+from pipelines.contact import Contact
+from pipelines.write import Write
+from worker.errors import StoreUnavailable
+from worker.heartbeat import beat
+from worker.stores.protocol import ContactStore, Entry, Saved
+
+
+_log = structlog.get_logger(__name__)
+
+#: How long a claim lasts (s): requests start only in its first part.
+CLAIM_S = 300.0
+
+#: Pause before a contact that has grown too large to be claimed is tried again (s).
+TOO_LARGE_S = 3600.0
+
+#: Pause before a store that is away, or a contact that others hold, is tried again (s).
+AGAIN_S = 2.0
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """Takes contacts and lets go of them.
+
+    Attributes:
+        store: Where contacts are kept.
+        clock: Wall clock (s).
+        monotonic: Monotonic clock (s).
+        sleep: Waits.
+    """
+
+    store: ContactStore
+    clock: Callable[[], float]
+    monotonic: Callable[[], float]
+    sleep: Callable[[float], Awaitable[None]]
+
+    async def take(self, entry: Entry, writes: Iterable[Write]) -> bool:
+        """Make the contact ours for ``CLAIM_S`` and note what we are to send; whether it is."""
+        ledger.intend(entry.contact, writes)
+        entry.claim = uuid4().hex
+        entry.claimed_until = self.clock() + CLAIM_S
+        (saved,) = await self.store.save([entry])
+        if saved is Saved.REFUSED:
+            _log.error("push.contact_refused", contact_id=entry.contact.id)
+            entry.contact.intent.clear()
+            entry.claim, entry.claimed_until = "", 0.0
+            entry.due_at = self.clock() + TOO_LARGE_S
+            await self.store.save([entry])
+        return saved is Saved.SAVED
+
+    async def release(self, entry: Entry, parked: set[str], before: ledger.Columns) -> None:
+        """Save what came of it and let go of the claim.
+
+        Facts that came meanwhile are kept. Should the claim not be ours any more, it has lapsed:
+        our intent told whoever took it what we may have sent by then.
+
+        Args:
+            entry: The contact as we have it.
+            parked: What was parked when we took it; an operator may have done something since.
+            before: What the ledger said when we took it.
+        """
+        token = entry.claim
+        # A copy: should this fail, the entry still says whose the contact is.
+        entry = replace(entry, claim="", claimed_until=0.0)
+        while (saved := await self._save(entry)) is Saved.CONFLICT:
+            fresh = await self._load(entry.contact.id)
+            if not token or fresh.claim != token:
+                _log.info("push.superseded", contact_id=entry.contact.id)
+                if token:
+                    await self._own_up(entry.contact, before)
+                return
+            for place in parked - fresh.contact.parked.keys():
+                ledger.unpark(entry.contact, fresh.contact, place)  # an operator did meanwhile
+            entry.contact.learn(fresh.contact)
+            entry = replace(
+                fresh, contact=entry.contact, due_at=self.clock(), claim="", claimed_until=0.0
+            )
+        if saved is Saved.REFUSED:
+            # The intent saved with the claim says what was sent; it is settled when that lapses.
+            _log.error("push.contact_refused", contact_id=entry.contact.id)
+
+    async def _own_up(self, late: Contact, before: ledger.Columns) -> None:
+        """What we sent when our claim had lapsed may have come after others' writes: send again.
+
+        It waits until nobody holds the contact, who would save over what we add.
+        """
+        while True:
+            fresh = await self._load(late.id)
+            if fresh.claimed_until > self.clock():
+                await self.sleep(AGAIN_S)
+                continue
+            if not ledger.contradict(fresh.contact, late, before):
+                return
+            fresh.due_at = self.clock()
+            if await self._save(fresh) is not Saved.CONFLICT:
+                _log.warning("push.wrote_late", contact_id=late.id)
+                return
+
+    async def _load(self, contact_id: str) -> Entry:
+        (entry,) = await self._insist(lambda: self.store.load([contact_id]))
+        return entry
+
+    async def _save(self, entry: Entry) -> Saved:
+        (saved,) = await self._insist(lambda: self.store.save([entry]))
+        return saved
+
+    async def _insist(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Call until the store answers: what has been sent should not be forgotten.
+
+        Raises:
+            StoreUnavailable: It did not for as long as a claim lasts.
+        """
+        until = self.monotonic() + CLAIM_S
+        while True:
+            beat()
+            try:
+                return await call()
+            except StoreUnavailable as error:
+                if self.monotonic() > until:
+                    raise
+                _log.warning("push.store_unavailable", reason=str(error))
+            await self.sleep(AGAIN_S)

@@ -1,0 +1,264 @@
+"""Ingest: takes a batch of messages and returns once every one of them is safe.
+
+Decode, group by contact, load those contacts in one go, fold, save each with a condition on its
+version; on conflict load and fold again. What cannot be decoded, and the facts of a contact that
+no save can hold, go to quarantine. Only when ``handle`` returns may the source acknowledge (I2).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from hashlib import blake2b
+from typing import TypeVar
+
+import structlog
+
+from pipelines.decode import decode
+from pipelines.fact import Decoded, Fact, Ignored, Undecodable
+from pipelines.legs import told_to_others
+from worker.errors import StoreUnavailable, WorkerError
+from worker.faults import Faults
+from worker.heartbeat import beat
+from worker.sources.protocol import Message
+from worker.stores.protocol import ContactStore, Entry, Quarantined, Saved
+
+
+T = TypeVar("T")
+
+_log = structlog.get_logger(__name__)
+
+#: An unfinished contact is kept this long after its last fact (s).
+UNFINISHED_S = 120 * 86_400.0
+
+#: So many bytes (of one message, or of several) are decoded before the other loops get their
+#: turn; a larger message is decoded in a thread. The worst of this size take 60 ms.
+AT_ONCE_BYTES = 64 * 1024
+
+#: Why a fact is ignored that would bring a forgotten contact back.
+FORGOTTEN = "contact was forgotten"
+
+#: Why a message is quarantined whose contact is stored, but not for this release to read; the
+#: first kind is taken in again by the release that can (``worker.service``).
+NEWER = "a newer release keeps this contact, and takes the message in by itself"
+DAMAGED = "what is stored of this contact is damaged: restore or forget it, then retry"
+
+#: Pauses while the store cannot be used: first and longest (s), doubling between.
+FIRST_PAUSE_S = 0.2
+LONGEST_PAUSE_S = 30.0
+
+
+@dataclass(slots=True)
+class Tally:
+    """What came in so far. ``ignored`` counts by reason, the rest are totals."""
+
+    messages: int = 0
+    facts: int = 0
+    news: int = 0
+    quarantined: int = 0
+    ignored: dict[str, int] = field(default_factory=dict)
+    last_at: str = ""
+
+
+@dataclass(slots=True)
+class Ingest:
+    """Brings messages into a contact store.
+
+    Attributes:
+        store: Where contacts are kept.
+        buckets: Buckets whose objects count; None: all.
+        rank: Rank of contacts that come due: 0 live, 1 replayed (and marked so).
+        since: Facts older than this UTC time (``YYYY-MM-DDTHH:MM:SS…``) are left out; "" for none.
+        until: The same for facts from this time on.
+        legs: Facts about a leg are told to the earlier legs of its chain, see ``pipelines.legs``.
+        news: Called after contacts came due.
+        arrived: Told when (s) the newest message of each batch had arrived at its stream or queue.
+        clock: Wall clock (s).
+        sleep: Pauses between tries while the store is away.
+        in_thread: Calls a function in a thread.
+        tally: Counts.
+        faults: Contains what one message may end in.
+    """
+
+    store: ContactStore
+    buckets: frozenset[str] | None = None
+    rank: int = 0
+    since: str = ""
+    until: str = ""
+    legs: bool = False
+    news: Callable[[], None] = lambda: None
+    arrived: Callable[[float], None] = lambda _at: None
+    clock: Callable[[], float] = time.time
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    in_thread: Callable[..., Awaitable[list[Decoded]]] = asyncio.to_thread
+    tally: Tally = field(default_factory=Tally)
+    faults: Faults = field(default_factory=Faults)
+    _decoded: int = 0
+
+    async def handle(self, messages: Sequence[Message]) -> None:
+        """Make every message safe: saved, quarantined, or ignored on purpose.
+
+        One that a bug of ours trips over is found by taking them one by one, and quarantined.
+        """
+        try:
+            await self._take_in(messages)
+        except WorkerError:
+            raise
+        except Exception as error:  # noqa: BLE001 - one message must not hold up a shard for ever
+            if len(messages) > 1:
+                for message in messages:
+                    await self.handle([message])
+                return
+            fault = self.faults.note("message", error)
+            for message in messages:
+                item = self._quarantined(message, str(fault))
+                await self._patiently(partial(self.store.quarantine, [item]))
+                self.tally.messages += 1
+                self.tally.quarantined += 1
+
+    async def _take_in(self, messages: Sequence[Message]) -> None:
+        facts: dict[str, list[tuple[Fact, Message]]] = {}
+        rejected: list[Quarantined] = []
+        if times := [message.arrived for message in messages if message.arrived is not None]:
+            self.arrived(max(times))
+        for message in messages:
+            await self._sort(message, facts, rejected)
+        rejected += await self._patiently(lambda: self._fold(facts))
+        if rejected:
+            await self._patiently(lambda: self.store.quarantine(rejected))
+        self.tally.messages += len(messages)
+        self.tally.facts += sum(map(len, facts.values()))
+        self.tally.quarantined += len(rejected)
+        if facts:
+            self.news()
+
+    async def _sort(
+        self,
+        message: Message,
+        facts: dict[str, list[tuple[Fact, Message]]],
+        rejected: list[Quarantined],
+    ) -> None:
+        """Put what a message says where it belongs. The boundary of one message."""
+        if message.damage is not None:
+            rejected.append(self._quarantined(message, message.damage))
+            return
+        found, reasons = await self._decode(message)
+        for fact in found:
+            facts.setdefault(fact.contact_id, []).append((fact, message))
+        rejected += [self._quarantined(message, reason) for reason in reasons]
+
+    async def _decode(self, message: Message) -> tuple[list[Fact], list[str]]:
+        """The facts in a message, and why it must be quarantined, if so."""
+        facts: list[Fact] = []
+        reasons: dict[str, None] = {}  # a message of a million bad parts is one all the same
+        try:
+            for found in await self._outcomes(message):
+                match found:
+                    case Fact() if self._in_time(found):
+                        facts += (found, *(told_to_others(found) if self.legs else ()))
+                        self.tally.last_at = max(self.tally.last_at, found.at)
+                    case Fact():
+                        self._ignore("outside --since and --until")
+                    case Ignored(reason):
+                        self._ignore(reason)
+                    case Undecodable(reason):
+                        reasons[reason] = None
+        except Exception as error:  # noqa: BLE001 - our own bug must not hold up a shard for ever
+            return facts, [str(self.faults.note("message", error))]
+        return facts, list(reasons)
+
+    async def _outcomes(self, message: Message) -> list[Decoded]:
+        body = message.body
+        if len(body) > AT_ONCE_BYTES:
+            return await self.in_thread(decode, body, self.buckets, message.arrived)
+        self._decoded += len(body)
+        if self._decoded > AT_ONCE_BYTES:
+            self._decoded = 0
+            await asyncio.sleep(0)  # the other loops' turn
+        return decode(body, self.buckets, message.arrived)
+
+    def _in_time(self, fact: Fact) -> bool:
+        if not fact.at:
+            return True
+        return fact.at >= self.since and (not self.until or fact.at < self.until)
+
+    def _ignore(self, reason: str, count: int = 1) -> None:
+        self.tally.ignored[reason] = self.tally.ignored.get(reason, 0) + count
+
+    async def _fold(self, facts: dict[str, list[tuple[Fact, Message]]]) -> list[Quarantined]:
+        """Fold facts into their contacts until all are saved; what no save can hold is returned.
+
+        Those of contacts that were forgotten are taken out of ``facts``, and ignored.
+        """
+        rejected: list[Quarantined] = []
+        waiting = dict(facts)
+        while waiting:
+            entries = await self.store.load(list(waiting))
+            changed = [e for e in entries if self._observe(e, waiting[e.contact.id])]
+            saved = await self.store.save(changed)
+            for entry, outcome in zip(changed, saved, strict=True):
+                if outcome is Saved.REFUSED:
+                    rejected += self._too_large(entry, waiting[entry.contact.id])
+                if outcome is Saved.UNREADABLE:
+                    rejected += self._unreadable(entry, waiting[entry.contact.id])
+                if outcome is Saved.FORGOTTEN:
+                    self._ignore(FORGOTTEN, len(facts.pop(entry.contact.id)))
+            again = [
+                entry.contact.id
+                for entry, outcome in zip(changed, saved, strict=True)
+                if outcome is Saved.CONFLICT
+            ]
+            waiting = {contact_id: waiting[contact_id] for contact_id in again}
+        return rejected
+
+    def _observe(self, entry: Entry, facts: list[tuple[Fact, Message]]) -> bool:
+        """Fold facts into an entry; whether that told anything new."""
+        news = sum([entry.contact.observe(fact) for fact, _ in facts])
+        if not news:
+            return False
+        self.tally.news += news
+        now = self.clock()
+        entry.rank = self.rank if entry.due_at is None else min(entry.rank, self.rank)
+        if entry.fault is None:  # news do not shorten the pauses of what fails by our own bug
+            entry.due_at = now if entry.due_at is None else min(entry.due_at, now)
+        entry.expires_at = now + UNFINISHED_S
+        entry.contact.replayed |= self.rank > 0
+        return True
+
+    def _too_large(self, entry: Entry, facts: list[tuple[Fact, Message]]) -> list[Quarantined]:
+        _log.error("ingest.contact_refused", contact_id=entry.contact.id)
+        return self._all(facts, "the store cannot hold the contact with this fact: it is too large")
+
+    def _unreadable(self, entry: Entry, facts: list[tuple[Fact, Message]]) -> list[Quarantined]:
+        _log.error("ingest.contact_unreadable", contact_id=entry.contact.id, why=entry.unreadable)
+        return self._all(facts, NEWER if entry.newer else DAMAGED)
+
+    def _all(self, facts: list[tuple[Fact, Message]], reason: str) -> list[Quarantined]:
+        messages = {message.origin: message for _, message in facts}
+        return [self._quarantined(message, reason) for message in messages.values()]
+
+    def _quarantined(self, message: Message, reason: str) -> Quarantined:
+        seal = blake2b(digest_size=16)
+        origin = message.origin.encode(errors="backslashreplace")
+        for part in (origin, reason.encode(), message.body):
+            seal.update(len(part).to_bytes(8, "big") + part)
+        # Not the origin: an archive's file may be named after a person. The list has it.
+        known_as, source = seal.hexdigest(), message.origin.partition(":")[0]
+        _log.warning("ingest.quarantined", id=known_as, source=source, reason=reason)
+        return Quarantined(known_as, self.clock(), origin.decode(), reason, message.body)
+
+    async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Call until the store takes it: the batch waits, nothing is skipped."""
+        pause_s = FIRST_PAUSE_S
+        while True:
+            beat()
+            try:
+                return await call()
+            except StoreUnavailable as error:
+                _log.warning("ingest.store_unavailable", reason=str(error), pause_s=pause_s)
+            await self.sleep(pause_s)
+            pause_s = min(LONGEST_PAUSE_S, 2 * pause_s)

@@ -1,0 +1,265 @@
+"""A Kinesis stream whose shards several workers share, by leases (KCL's protocol and table).
+
+Each worker reads the shards whose leases it holds, keeps their checkpoints in the leases, and
+stops a shard at once when its lease is gone. A child is read after all its parents (I3); a worker
+without its lease cannot move the checkpoint (I7).
+
+Where a shard begins: at its lease's checkpoint. The first leases of a stream are AT_TIMESTAMP, its
+``start`` as remembered in the store, or TRIM_HORIZON; children always begin at TRIM_HORIZON. A
+Kinesis Client Library that is to go on from leases AT_TIMESTAMP needs that time in its settings.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from functools import partial
+from typing import Final, Unpack
+
+import structlog
+
+from worker.clock import unless
+from worker.leases.position import AT_TIMESTAMP, LATEST, TRIM_HORIZON, Position
+from worker.leases.protocol import LeaseLost, LeaseTable
+from worker.leases.sync import end_shard, sync_leases
+from worker.leases.taker import Taker
+from worker.leases.tenure import Tenure
+from worker.moments import Moments
+from worker.retry import ignore
+from worker.sources.feed import Feed, Kinesis, Reading
+from worker.sources.positions import (
+    EARLIEST,
+    NOW,
+    Begin,
+    begin_at_horizon,
+    begin_at_start,
+    fixed_start,
+)
+from worker.sources.protocol import Handle, Message
+from worker.sources.shard_reader import Place, ShardReader
+from worker.sources.shards import Shard
+
+
+log = structlog.get_logger(__name__)
+
+#: From when on a lease that is not renewed may be taken. KCL's own: with less we would take leases
+#: from KCL workers that still think they hold them.
+FAILOVER_S: Final = 10.0
+#: Seconds between looks at the leases. KCL's 20 s, shortened: it costs reads, and nobody minds.
+TAKE_S: Final = 5.0
+#: Seconds between comparisons of leases and shards.
+SYNC_S: Final = 30.0
+
+
+class LeasedBookmark:
+    """The place in a shard, kept in its lease for as long as that is held (see ``Bookmark``)."""
+
+    def __init__(self, table: LeaseTable, tenure: Tenure) -> None:
+        self._table = table
+        self._tenure = tenure
+
+    async def move(self, sequence: int) -> None:
+        """See ``Bookmark``.
+
+        Raises:
+            LeaseLost: The lease is held no more.
+        """
+        await self._tenure.move(Position(str(sequence)))
+
+    async def end(self, children: Sequence[Shard]) -> None:
+        """See ``Bookmark``; the children get their leases.
+
+        Raises:
+            LeaseLost: The lease is held no more.
+        """
+        await end_shard(self._table, self._tenure, children)
+
+
+class LeasedStream:
+    """Reads this worker's share of a stream's shards.
+
+    Args:
+        connect: Makes a Kinesis client, e.g. ``partial(aws.client, "kinesis")``.
+        stream: The stream's name or ARN.
+        leases: Opens the stream's lease table, e.g. ``partial(open_leases, connect, "table")``.
+        worker: This worker's id. No two may have the same at a time; one that keeps its own after
+            a restart goes on with its leases at once.
+        memory: Where the stream's start is remembered for all workers: a ``ContactStore``.
+        start: Where to begin when the stream is seen for the first time, see ``KinesisStream``.
+        failover_s: Seconds after which a lease that is not renewed is taken. Must be the same for
+            all workers, KCL's ``failoverTimeMillis`` among them.
+        take_s: Seconds between looks at the leases.
+        on_lease: Told (stream, shard, change) of every lease that was "taken", and then "over" at
+            the shard's end, "released", "left" (could not be released, so it will lapse),
+            "lapsed" (could not be renewed) or "lost" to another.
+        reading: How to read the shards, see ``Feed``.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], AbstractAsyncContextManager[Kinesis]],
+        stream: str,
+        leases: Callable[[], AbstractAsyncContextManager[LeaseTable]],
+        worker: str,
+        memory: Moments,
+        *,
+        start: str = NOW,
+        failover_s: float = FAILOVER_S,
+        take_s: float = TAKE_S,
+        on_lease: Callable[[str, str, str], None] = ignore,
+        **reading: Unpack[Reading],
+    ) -> None:
+        self._connect = connect
+        self._stream = stream
+        self._leases = leases
+        self._worker = worker
+        self._memory = memory
+        self._start = start
+        self._failover_s = failover_s
+        self._take_s = take_s
+        self._on_lease = on_lease
+        self._reading = reading
+
+    async def run(self, handle: Handle, stop: asyncio.Event) -> None:
+        """Read until ``stop`` is set; batches in hand are then finished and the leases released.
+
+        Raises:
+            ConfigError: ``start`` cannot be understood, or AWS cannot be used as it is set up.
+        """
+        async with self._connect() as client, self._leases() as table:
+            feed = Feed(client, self._stream, **self._reading)
+            kept: list[str | None] = []
+
+            async def remember() -> None:
+                kept.append(await unless(stop, feed.start(self._memory, self._start)))
+
+            await feed.again("source", partial(feed.insist, remember, stop), stop)
+            if kept and kept[0] is not None:
+                taker = Taker(
+                    table,
+                    self._worker,
+                    failover_s=self._failover_s,
+                    period_s=self._take_s,
+                    clock=feed.clock,
+                    report=feed.report,
+                    faults=feed.faults,
+                )
+                await _Share(feed, table, taker, kept[0], self._on_lease).run(handle, stop)
+
+
+class _Share:
+    """The shards that one worker reads while it runs."""
+
+    def __init__(
+        self,
+        feed: Feed,
+        table: LeaseTable,
+        taker: Taker,
+        start: str,
+        on_lease: Callable[[str, str, str], None],
+    ) -> None:
+        self._feed = feed
+        self._clock = feed.clock
+        self._table = table
+        self._taker = taker
+        self._start = start
+        self._on_lease = on_lease
+        self._readers: dict[str, ShardReader] = {}
+        self._news = asyncio.Event()  # the leases are worth a look
+
+    async def run(self, handle: Handle, stop: asyncio.Event) -> None:
+        """See ``LeasedStream.run``."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._feed.again("source", lambda: self._sync(stop), stop))
+            await self._feed.again("source", lambda: self._take(tasks, handle, stop), stop)
+            for tenure in self._taker.held.values():
+                tenure.leave.set()
+
+    async def _take(self, tasks: asyncio.TaskGroup, handle: Handle, stop: asyncio.Event) -> None:
+        """Take leases and have their shards read, until ``stop`` is set."""
+        while not stop.is_set():
+            self._news.clear()
+            # Not cut short by ``stop``: what was taken must be known, to be released.
+            for tenure in await self._feed.insist(self._taker.round, stop) or ():
+                tasks.create_task(self._hold(tenure, handle))
+            for reader in self._readers.values():
+                reader.report_stall()
+            await unless(stop, self._rest())
+
+    async def _rest(self) -> None:
+        """Until there is news of the leases, or it is time to look at them."""
+        await unless(self._news, self._clock.sleep(self._taker.wait_s))
+
+    async def _sync(self, stop: asyncio.Event) -> None:
+        begin = Position(TRIM_HORIZON if self._start == EARLIEST else AT_TIMESTAMP)
+
+        async def sync() -> bool | None:
+            return await unless(stop, sync_leases(self._table, self._feed.shards, begin))
+
+        while not stop.is_set():
+            if await self._feed.insist(sync, stop):
+                self._news.set()
+            await unless(stop, self._clock.sleep(SYNC_S * (1 + self._clock.chance()) / 2))
+
+    async def _hold(self, tenure: Tenure, handle: Handle) -> None:
+        """Read a shard and renew its lease side by side, until either is over.
+
+        The boundary of one shard: a bug costs its lease at the worst, which is then taken anew.
+        """
+        shard = tenure.lease.key
+        try:
+            with self._feed.faults.contained("shard", stream=self._feed.name, shard=shard):
+                self._tell(shard, "taken")
+                async with asyncio.TaskGroup() as tasks:
+                    keeping = tasks.create_task(self._keep(tenure))
+                    await unless(tenure.lost, self._read(tenure, handle))
+                    keeping.cancel()
+                self._tell(shard, "over" if tenure.lease.over else tenure.how or "left")
+                self._feed.on_lag(self._feed.stream, shard, 0)  # the lag is another worker's now
+        finally:
+            del self._taker.held[shard]
+            self._news.set()
+
+    async def _keep(self, tenure: Tenure) -> None:
+        await self._feed.again("shard", tenure.keep, tenure.lost, tenure.lease.key)
+
+    async def _read(self, tenure: Tenure, handle: Handle) -> None:
+        async def fenced(batch: Sequence[Message]) -> None:
+            tenure.check()
+            await handle(batch)
+
+        shard = tenure.lease.key
+        place = place_of(tenure.lease.checkpoint, self._start, self._feed.time.now())
+        reader = ShardReader(self._feed, shard, place, LeasedBookmark(self._table, tenure))
+        self._readers[shard] = reader
+        try:
+            await reader.run(fenced, tenure.leave)
+            if not reader.over:
+                await self._feed.insist(tenure.release, tenure.leave)
+        except LeaseLost:
+            return
+        finally:
+            del self._readers[shard]
+
+    def _tell(self, shard: str, change: str) -> None:
+        log.info("lease.changed", stream=self._feed.stream, shard=shard, change=change)
+        self._on_lease(self._feed.stream, shard, change)
+
+
+def place_of(checkpoint: Position, start: str, now: float) -> Place:
+    """Where to go on from a lease's checkpoint.
+
+    Args:
+        checkpoint: The lease's.
+        start: The stream's fixed start, for AT_TIMESTAMP.
+        now: Wall-clock time (s), for LATEST: an iterator of that type would skip what comes until
+            the next one is needed.
+    """
+    begins: dict[str, Begin] = {
+        AT_TIMESTAMP: begin_at_start(start),
+        LATEST: begin_at_start(fixed_start(NOW, now)),
+    }
+    begin = begins.get(checkpoint.at, begin_at_horizon())
+    return Place(begin, checkpoint.sequence, partly=checkpoint.sub > 0)

@@ -1,0 +1,241 @@
+"""The operator's desk: what is parked or quarantined, retried or dropped, and one contact shown."""
+
+from __future__ import annotations
+
+import math
+import time
+
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipelines import ledger
+from pipelines.contact import UNKNOWN, Contact, Parked
+from pipelines.decode.arrival import AHEAD
+from pipelines.lifecycle import milestones, phase
+from pipelines.pipeline import Pipeline
+from pipelines.plan import Plan, Terms, plan
+from worker.engine.ingest import NEWER, Ingest
+from worker.errors import ConfigError
+from worker.faults import fault_of
+from worker.sources.protocol import Message
+from worker.stores import open_store
+from worker.stores.protocol import ContactStore, Entry, FaultNote, Quarantined, Saved
+
+
+#: How many entries are read from a store at a time; messages may have megabytes.
+PAGE = 200
+MESSAGES_PAGE = 20
+
+
+#: In place of a record: what is set aside is the whole contact, for a bug of ours.
+FAULT = "fault"
+
+
+@dataclass(slots=True)
+class Pile:
+    """What is set aside for one reason: how many, since when (s), and what the first one says."""
+
+    count: int = 0
+    at: float = math.inf
+    first: str = ""
+
+    def add(self, at: float, says: str) -> None:
+        """Put one more on it."""
+        self.count += 1
+        if at < self.at:
+            self.at, self.first = at, says
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedWrite:
+    """One parked write of one contact; ``place`` is its record or step, or ``FAULT``."""
+
+    contact_id: str
+    place: str
+    parked: Parked
+
+
+def file_of(spec: str) -> Path | None:
+    """The file of a ``sqlite:PATH`` store; None for any other."""
+    kind, _, path = spec.partition(":")
+    return Path(path) if kind == "sqlite" and path else None
+
+
+@asynccontextmanager
+async def opened(spec: str) -> AsyncIterator[ContactStore]:
+    """The store that is there, for the time of one command; none is made.
+
+    Raises:
+        ConfigError: There is no such store.
+    """
+    if spec == "memory":
+        raise ConfigError("state in memory ends with its process; name a file: sqlite:PATH")
+    if (path := file_of(spec)) is not None and not path.exists():
+        raise ConfigError(f"{path}: there is no state yet; is --state, or the setting, right?")
+    store = open_store(spec)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+async def parked_writes(store: ContactStore) -> AsyncIterator[ParkedWrite]:
+    """Every parked write, and every contact that a bug of ours keeps waiting, by contact."""
+    after = ""
+    while ids := await store.parked(after, PAGE):
+        for entry in await store.load(ids):
+            if entry.fault is not None:
+                yield ParkedWrite(entry.contact.id, FAULT, _as_parked(entry.fault))
+            for place, parked in sorted(entry.contact.parked.items()):
+                yield ParkedWrite(entry.contact.id, place, parked)
+        after = ids[-1]
+
+
+def matches(write: ParkedWrite, contact_ids: Iterable[str], step: str) -> bool:
+    """Whether a parked write is meant: one of these contacts (none: any), and that step (if any).
+
+    A step is named as ``STEP4`` or ``phonecall/STEP4``.
+    """
+    wanted = {contact_id.lower() for contact_id in contact_ids}
+    names = {*write.parked.steps, *(path.rpartition("/")[2] for path in write.parked.steps)}
+    return (not wanted or write.contact_id in wanted) and (not step or step in names)
+
+
+def _as_parked(note: FaultNote) -> Parked:
+    """A fault as it stands in lists."""
+    then = "parked; another release tries it" if note.parked else "tried again by itself"
+    told = f"{note.what}; tries: {note.tries}; {then}; met by {', '.join(note.tried)}"
+    return Parked(steps=[], at=note.since, status=None, code="", request={}, answer=told)
+
+
+async def retry_parked(
+    store: ContactStore, write: ParkedWrite, clock: Callable[[], float] = time.time
+) -> None:
+    """Let the worker try again, rendering anew from the facts."""
+    if write.place == FAULT:
+        await _put_back(store, write.contact_id, clock())
+        return
+    await _change(store, write.contact_id, lambda c: c.parked.pop(write.place, None), clock)
+
+
+async def drop_parked(store: ContactStore, write: ParkedWrite) -> None:
+    """Let go of a parked write: its record gets no more writes.
+
+    Of a fault: the contact rests until it has news.
+    """
+    if write.place == FAULT:
+        await _put_back(store, write.contact_id, None)
+        return
+    await _change(store, write.contact_id, lambda c: ledger.let_go(c, write.place), time.time)
+
+
+async def _put_back(store: ContactStore, contact_id: str, due_at: float | None) -> None:
+    """Take the note of a fault off a contact, which may be one that cannot be read."""
+    while True:
+        [entry] = await store.load([contact_id])
+        if not entry.version or await store.put_back(contact_id, entry.version, due_at, None):
+            return
+
+
+async def _change(
+    store: ContactStore,
+    contact_id: str,
+    change: Callable[[Contact], object],
+    clock: Callable[[], float],
+) -> None:
+    while True:
+        (entry,) = await store.load([contact_id])
+        if not entry.version:
+            return  # it was forgotten meanwhile
+        change(entry.contact)
+        entry.due_at = clock()
+        if await store.save([entry]) != [Saved.CONFLICT]:
+            return
+
+
+async def quarantined(store: ContactStore) -> AsyncIterator[Quarantined]:
+    """Every quarantined message, by id."""
+    after = ""
+    while page := await store.quarantined(after, MESSAGES_PAGE):
+        for item in page:
+            yield item
+        after = page[-1].id
+
+
+async def retry_quarantined(store: ContactStore, ingest: Ingest, item: Quarantined) -> bool:
+    """Take a quarantined message in again; whether it could be used this time.
+
+    What was dated too long after its arrival is so for ever, and its arrival is known no more.
+    """
+    if item.reason == AHEAD.reason:
+        return False
+    before = ingest.tally.quarantined
+    await ingest.handle([Message(item.body, item.origin)])
+    if ingest.tally.quarantined > before:
+        return False
+    await store.release([item.id])
+    return True
+
+
+async def retry_newer(store: ContactStore, ingest: Ingest) -> None:
+    """Take in again what an older release set aside for this one."""
+    async for item in quarantined(store):
+        if item.reason == NEWER:
+            await retry_quarantined(store, ingest, item)
+
+
+async def contact_entry(store: ContactStore, contact_id: str) -> Entry:
+    """A stored contact.
+
+    Raises:
+        ConfigError: The store has none of this id.
+    """
+    (entry,) = await store.load([contact_id.strip().lower()])
+    if not entry.version:
+        raise ConfigError(f"the store knows no contact {contact_id}")
+    return entry
+
+
+def shown(entry: Entry, pipelines: Iterable[Pipeline], terms: Terms, now: float) -> dict[str, Any]:
+    """One contact: what came in, what is desired, sent, acknowledged, owed and why.
+
+    Holds personal data: it is for an operator's screen.
+    """
+    contact = entry.contact
+    fault = {"fault": entry.fault} if entry.fault else {}
+    if entry.unreadable:
+        return {"contact": contact.id, "unreadable": entry.unreadable} | fault
+    try:
+        agenda = plan(contact, pipelines, now, terms)
+    except Exception as error:  # noqa: BLE001 - the bug that is looked for is shown, not met again
+        agenda = Plan(waiting={"every step": str(fault_of(error))})
+    return fault | {
+        "contact": contact.id,
+        "phase": phase(contact),
+        "milestones": milestones(contact),
+        "facts": {register: fact.version for register, fact in sorted(contact.facts.items())},
+        "records": {
+            name: {
+                "state": record.state,
+                "acknowledged": sorted(c for c, d in record.columns.items() if d != UNKNOWN),
+                "unsure": sorted(c for c, d in record.columns.items() if d == UNKNOWN),
+            }
+            for name, record in sorted(contact.ledger.items())
+        },
+        "lookups": contact.lookups,
+        "effects": contact.effects,
+        "owed": [
+            {"what": w.kind.value, "steps": w.steps, "to": w.place, "columns": w.columns}
+            for w in agenda.writes
+        ],
+        "waiting": agenda.waiting,
+        "parked": {
+            place: {"status": p.status, "code": p.code, "answer": p.answer, "request": p.request}
+            for place, p in sorted(contact.parked.items())
+        },
+        "due_at": entry.due_at,
+        "claimed_until": entry.claimed_until or None,
+    }

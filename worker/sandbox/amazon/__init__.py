@@ -1,0 +1,1 @@
+"""Amazon's side: the Connect API, its quotas, Contact Lens and the AWS services."""

@@ -1,0 +1,1 @@
+"""Dataverse's Web API: the application, its organisation, its limits and faults."""

@@ -1,0 +1,184 @@
+"""The sandbox: an organisation and its token endpoint, as one ASGI application.
+
+Give ``Dataverse.app`` to ``httpx.ASGITransport``, or the whole to ``worker.sandbox.server.serve``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+
+from random import Random
+from typing import TYPE_CHECKING, Any, Final
+
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from worker.sandbox.dataverse.faults import Faults
+from worker.sandbox.dataverse.limits import Limits, Throttle
+from worker.sandbox.dataverse.organisation import Organisation
+from worker.sandbox.dataverse.rows.records import Record, Records
+from worker.sandbox.dataverse.schema.tables import SYSTEMUSER, TABLES
+from worker.sandbox.dataverse.switches import Switches
+from worker.sandbox.dataverse.web import Listener, Web
+from worker.sandbox.entra import Tokens
+
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from pathlib import Path
+
+
+CLIENT_ID: Final = "11111111-2222-4333-8444-555555555555"
+CLIENT_SECRET: Final = "sandbox-secret"
+TOKEN_LIFETIME_S: Final = 3599
+DOP_HINT: Final = 4  # what Microsoft's samples print
+
+_NAMESPACE: Final = uuid.UUID("c5b0a7f0-1f4e-4c1e-9a57-0a4b5a0d8f11")
+
+
+def application_user(client_id: str) -> str:
+    """The systemuserid of a client's application user."""
+    return str(uuid.uuid5(_NAMESPACE, client_id))
+
+
+class Dataverse:
+    """A sandbox; made by ``create_dataverse``.
+
+    Attributes:
+        app: The ASGI application.
+        tokens: The token endpoint.
+        faults: What goes wrong on purpose.
+        records: The rows.
+        switches: How doubtful cases go; may be changed at any time.
+    """
+
+    def __init__(self, organisation: Organisation, tokens: Tokens, web: Web) -> None:
+        self.app = Starlette(routes=[Mount("/api/data", app=web), *tokens.routes()])
+        self.tokens = tokens
+        self.faults = web.faults
+        self.records = organisation.records
+        self.switches = organisation.switches
+        self._organisation = organisation
+        self._web = web
+
+    @property
+    def requests(self) -> int:
+        """How many Web API requests came."""
+        return self._web.requests
+
+    @property
+    def writes(self) -> int:
+        """How many writes succeeded; a bulk message's rows count one each."""
+        return self._organisation.writes
+
+    def dump(self) -> dict[str, list[dict[str, Any]]]:
+        """All rows; see ``Records.dump``."""
+        return self.records.dump()
+
+    def put(self, entity_set: str, body: Mapping[str, Any], client_id: str = CLIENT_ID) -> str:
+        """Make a row as a client would, without a request; its id.
+
+        Raises:
+            Refusal: The body does not fit.
+        """
+        user = application_user(client_id)
+        with self.records.transaction():
+            return self._organisation.writer.create(TABLES[entity_set], body, user).id
+
+    def release(self) -> None:
+        """Let hanging requests go, now and from now on."""
+        self._web.closing.set()
+
+    def close(self) -> None:
+        """Let go of hanging requests and of the file."""
+        self.release()
+        self.records.close()
+
+
+def create_dataverse(
+    *,
+    path: Path | None = None,
+    auth: bool = True,
+    clients: Mapping[str, str] | None = None,
+    tenants: Sequence[str] = (),
+    expires_in_s: int = TOKEN_LIFETIME_S,
+    keys: Mapping[str, Sequence[tuple[str, ...]]] | None = None,
+    switches: Switches | None = None,
+    limits: Limits | None = None,
+    dop_hint: int = DOP_HINT,
+    listener: Listener | None = None,
+    clock: Callable[[], float] = time.time,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    random: Random | None = None,
+) -> Dataverse:
+    """A sandbox.
+
+    Args:
+        path: SQLite file that keeps the rows; None: memory alone.
+        auth: Whether requests need a token; without, all are ``CLIENT_ID``'s.
+        clients: Secrets by client id; ``CLIENT_ID`` with ``CLIENT_SECRET`` by default.
+        tenants: The tenants there are; any by default.
+        expires_in_s: How long tokens are good.
+        keys: Alternate keys, as columns, by entity set.
+        switches: How doubtful cases go.
+        limits: Service protection; None: none.
+        dop_hint: What ``x-ms-dop-hint`` recommends.
+        listener: Is told of every request.
+        clock: Wall-clock time (s since 1970).
+        sleep: Waits, for latency.
+        random: Source of ids, tokens and chance.
+    """
+    random = random or Random()
+
+    def new_id() -> str:
+        # A random UUID (version 4), spelled out: three times as fast as the uuid module.
+        hexes = f"{random.getrandbits(128):032x}"
+        return f"{hexes[:8]}-{hexes[8:12]}-4{hexes[13:16]}-8{hexes[17:20]}-{hexes[20:]}"
+
+    organisation = Organisation(Records(path, keys), switches or Switches(), clock, new_id)
+    secrets = {CLIENT_ID: CLIENT_SECRET} if clients is None else clients
+    tokens = Tokens(secrets, frozenset(tenants), expires_in_s, clock, new_id)
+    for client_id in {CLIENT_ID, *secrets}:
+        _add_user(organisation.records, client_id)
+    web = Web(
+        organisation=organisation,
+        authenticate=_by_token(tokens) if auth else _always_default,
+        throttle=Throttle(limits, clock) if limits else None,
+        faults=Faults(random),
+        dop_hint=dop_hint,
+        listener=listener,
+        sleep=sleep,
+    )
+    return Dataverse(organisation, tokens, web)
+
+
+def _by_token(tokens: Tokens) -> Callable[[str], str | None]:
+    def authenticate(authorization: str) -> str | None:
+        client_id = tokens.client(authorization)
+        return application_user(client_id) if client_id else None
+
+    return authenticate
+
+
+def _always_default(_: str) -> str:
+    return _DEFAULT_USER
+
+
+_DEFAULT_USER: Final = application_user(CLIENT_ID)
+
+
+def _add_user(records: Records, client_id: str) -> None:
+    """Give a client its application user, unless the file has it already."""
+    user = application_user(client_id)
+    if records.get(SYSTEMUSER, user):
+        return
+    columns = {
+        "systemuserid": user,
+        "applicationid": client_id,
+        "fullname": "# connect-dynamics",
+        "isdisabled": False,
+    }
+    with records.transaction():
+        records.put(SYSTEMUSER, Record(user, records.next_version(), columns))

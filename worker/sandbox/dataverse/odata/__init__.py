@@ -1,0 +1,1 @@
+"""How OData looks on the wire: calls, replies, paths and refusals."""

@@ -1,0 +1,46 @@
+"""The path of a request: ``phonecalls(<key>)/description``."""
+
+from __future__ import annotations
+
+import re
+
+from dataclasses import dataclass
+from typing import Final
+
+from worker.sandbox.dataverse.odata import refusals
+
+
+_PATH: Final = re.compile(
+    r"""(?P<name>\$?\w+)(?:\((?P<key>(?:(?:'|%27)(?:[^'%]|%(?!27)|''|%27%27)*(?:'|%27)|[^'()%]|%(?!27))*)\))?
+    (?:/(?P<member>.+))?/?""",
+    re.VERBOSE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """A path, still percent-encoded.
+
+    Attributes:
+        name: Entity set, function or ``$batch``.
+        key: Between the parentheses; None without parentheses.
+        member: What follows, "" if nothing does.
+    """
+
+    name: str
+    key: str | None
+    member: str
+
+
+def parse_path(text: str) -> Path:
+    """Read a path.
+
+    Raises:
+        Refusal: It is none.
+    """
+    match = _PATH.fullmatch(text)
+    if not match:
+        raise refusals.bad_query("Bad Request - Error in query syntax.")
+    key = match["key"]
+    member = match["member"] or ""
+    return Path(match["name"], key or None, member)

@@ -1,0 +1,203 @@
+"""What Dataverse answers when it refuses, as section 2 of the Dataverse reference lists it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+
+if TYPE_CHECKING:
+    from worker.sandbox.dataverse.schema.columns import Table
+
+
+HELP_LINK = "http://go.microsoft.com/fwlink/?LinkID=398563"
+
+
+class Refusal(Exception):  # noqa: N818 - it is an answer, not a fault
+    """A request is refused.
+
+    Attributes:
+        status: HTTP status.
+        code: Error code in hexadecimal, or "".
+        message: May quote what was sent: for the answer only, never for a log.
+        headers: More headers for the answer.
+    """
+
+    def __init__(
+        self, status: int, code: str, message: str, headers: tuple[tuple[str, str], ...] = ()
+    ) -> None:
+        super().__init__(f"HTTP {status} {code}")
+        self.status = status
+        self.code = code
+        self.message = message
+        self.headers = headers
+
+
+def no_row(table: Table, record_id: str, status: int = 404) -> Refusal:
+    """ObjectDoesNotExist."""
+    message = f"{table.logical} With Id = {record_id} Does Not Exist"
+    return Refusal(status, "0x80040217", message)
+
+
+def no_row_by_key(table: Table, status: int = 404) -> Refusal:
+    """RecordNotFoundByEntityKey."""
+    message = f"A record with the specified key values does not exist in {table.logical} entity"
+    return Refusal(status, "0x80060891", message)
+
+
+def key_taken(code: str) -> Refusal:
+    """DuplicateRecord: the primary key is there already."""
+    return Refusal(412, code, "A record with matching key values already exists.")
+
+
+def alternate_key_taken(columns: tuple[str, ...]) -> Refusal:
+    """DuplicateRecordEntityKey."""
+    names = ", ".join(columns)
+    return Refusal(
+        412,
+        "0x80060892",
+        f"Entity Key {names} violated. A record with the same value for {names} already exists. "
+        "A duplicate record cannot be created. Select one or more unique values and try again.",
+    )
+
+
+def duplicate(status: int) -> Refusal:
+    """DuplicateRecordsFound, by duplicate detection."""
+    message = (
+        "A record was not created or updated because a duplicate of the current record already "
+        "exists."
+    )
+    return Refusal(status, "0x80040333", message)
+
+
+def stale(code: str) -> Refusal:
+    """ConcurrencyVersionMismatch."""
+    message = "The version of the existing record doesn't match the RowVersion property provided."
+    return Refusal(412, code, message)
+
+
+def payload(entity_set: str, inner: str) -> Refusal:
+    """A body that cannot be read as a record."""
+    return Refusal(
+        400,
+        "0x80048d19",
+        f"Error identified in Payload provided by the user for Entity :'{entity_set}', For more "
+        f"information on this error please follow this help link {HELP_LINK}  ---->  "
+        f"InnerException : {inner}",
+    )
+
+
+def undeclared(table: Table, name: str) -> Refusal:
+    """A navigation property that is not there, or is written in another case."""
+    return payload(
+        table.entity_set,
+        f"Microsoft.OData.ODataException: An undeclared property '{name}' which only has property "
+        "annotations in the payload but no property value was found in the payload. In OData, only "
+        "declared navigation properties and declared named streams can be represented as "
+        "properties without values.",
+    )
+
+
+def unknown_column(table: Table, name: str) -> Refusal:
+    """A column in a body that is not there (web-api-client-errors, "Invalid property")."""
+    return payload(
+        table.entity_set,
+        f"Microsoft.Crm.CrmException: Invalid property '{name}' was found in entity "
+        f"'{table.type}'. ---> Microsoft.OData.ODataException: Does not support untyped value in "
+        "non-open type.",
+    )
+
+
+def wrong_type(entity_set: str, edm: str) -> Refusal:
+    """A value of another type than its column's."""
+    return payload(
+        entity_set,
+        f"Microsoft.OData.ODataException: Cannot convert a value to the expected type '{edm}'.",
+    )
+
+
+def lookup_as_value() -> Refusal:
+    """``_x_value`` in a body."""
+    message = (
+        "CRM do not support direct update of Entity Reference properties, Use Navigation "
+        "properties instead."
+    )
+    return Refusal(400, "0x80060888", message)
+
+
+def too_long(logical: str, column: str, max_length: int) -> Refusal:
+    """StringLengthTooLong."""
+    return Refusal(
+        400,
+        "0x80044331",
+        f"A validation error occurred.  The length of the '{column}' attribute of the "
+        f"'{logical}' entity exceeded the maximum allowed length of '{max_length}'.",
+    )
+
+
+def out_of_range(table: Table, column: str) -> Refusal:
+    """An Integer beyond its column's bounds."""
+    message = (
+        f"A validation error occurred.  The value of '{column}' on record of type "
+        f"'{table.logical}' is outside the valid range."
+    )
+    return Refusal(400, "0x80044330", message)
+
+
+def no_such_option(table: Table, column: str, value: int, options: str) -> Refusal:
+    """A choice that is not there."""
+    return Refusal(
+        400,
+        "0x8004431a",
+        f"A validation error occurred. The value {value} of '{column}' on record of type "
+        f"'{table.logical}' is outside the valid range. Accepted Values: {options}",
+    )
+
+
+def state_pair(table: Table, record_id: str, status: int, state: str, http: int) -> Refusal:
+    """InvalidStateCodeStatusCode."""
+    kind = table.logical.capitalize()
+    message = (
+        f"{status} is not a valid status code for state code {kind}State.{state} on "
+        f"{table.logical} with Id {record_id}."
+    )
+    return Refusal(http, "0x80048408", message)
+
+
+def closed(code: str) -> Refusal:
+    """CannotUpdateBecauseItIsReadOnly, or …IsInactive; their HTTP status is not documented."""
+    why = "read-only" if code == "0x8004022e" else "inactive"
+    return Refusal(400, code, f"The object cannot be updated because it is {why}.")
+
+
+def no_segment(code: str, segment: str) -> Refusal:
+    """A path nobody knows."""
+    return Refusal(404, code, f"Resource not found for the segment '{segment}'.")
+
+
+def no_property(type_name: str, name: str) -> Refusal:
+    """A column in a query that is not there."""
+    return Refusal(
+        400, "0x80060888", f"Could not find a property named '{name}' on type '{type_name}'."
+    )
+
+
+def bad_query(message: str) -> Refusal:
+    """A query that cannot be understood."""
+    return Refusal(400, "0x80060888", message)
+
+
+def not_allowed(method: str) -> Refusal:
+    """A method this path does not have."""
+    message = f"The requested resource does not support http method '{method}'."
+    return Refusal(405, "0x80060888", message)
+
+
+def invalid_argument(message: str) -> Refusal:
+    """InvalidArgument."""
+    return Refusal(400, "0x80040203", message)
+
+
+def no_bulk(message_name: str, table: Table) -> Refusal:
+    """A table without bulk messages; how a live organisation says so is not documented."""
+    text = f"The '{message_name}' method does not support entities of type '{table.logical}'."
+    return Refusal(400, "0x80040800", text)

@@ -1,0 +1,343 @@
+"""A Dataverse organisation: takes a request, gives an answer. No HTTP server, no waiting."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote
+
+import orjson
+
+from worker.sandbox.dataverse import bulk
+from worker.sandbox.dataverse.batch import run_batch
+from worker.sandbox.dataverse.odata import refusals
+from worker.sandbox.dataverse.odata.paths import Path, parse_path
+from worker.sandbox.dataverse.odata.refusals import Refusal
+from worker.sandbox.dataverse.odata.wire import Call, Prefer, Reply, json_reply, prefer
+from worker.sandbox.dataverse.reading import metadata
+from worker.sandbox.dataverse.reading.presenter import Presenter, context, view
+from worker.sandbox.dataverse.reading.queries import URL_LIMIT, parse_options, select_page
+from worker.sandbox.dataverse.rows.keys import Key, parse_key, resolve
+from worker.sandbox.dataverse.rows.writes import Writer
+from worker.sandbox.dataverse.schema.tables import SYSTEMUSER, TABLES
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from worker.sandbox.dataverse.rows.records import Record, Records
+    from worker.sandbox.dataverse.schema.columns import Table
+    from worker.sandbox.dataverse.switches import Switches
+
+
+DETAILS: Final = "@Microsoft.PowerApps.CDS."
+ORGANISATION_ID: Final = "0f0e0d0c-0b0a-4908-8706-050403020100"
+
+
+class Organisation:
+    """Answers Web API requests.
+
+    Args:
+        records: The rows.
+        switches: How doubtful cases go.
+        clock: Wall-clock time (s since 1970).
+        new_id: Makes ids.
+
+    Attributes:
+        writes: How many writes succeeded.
+    """
+
+    def __init__(
+        self,
+        records: Records,
+        switches: Switches,
+        clock: Callable[[], float],
+        new_id: Callable[[], str],
+    ) -> None:
+        self.records = records
+        self.switches = switches
+        self.writer = Writer(records, switches, clock, new_id)
+        self.new_id = new_id
+        self.writes = 0
+        self._presenter = Presenter(records)
+        self._row_methods: dict[str, Callable[[Call, Table, Path], Reply]] = {
+            "GET": self._read,
+            "PATCH": self._patch,
+            "DELETE": self._delete,
+        }
+        self._member_methods: dict[str, Callable[[Call, Table, Record, str], None]] = {
+            "PUT": self._put_member,
+            "DELETE": self._empty_member,
+        }
+
+    def answer(self, call: Call) -> Reply:
+        """The answer to a request; what it writes is written completely or not at all."""
+        try:
+            return self._route(call)
+        except Refusal as refusal:
+            return self.refuse(refusal, call.headers)
+
+    def refuse(self, refusal: Refusal, headers: Mapping[str, str]) -> Reply:
+        """A refusal as an answer."""
+        style = self.switches.code_style
+        error: dict[str, str] = {
+            "code": refusal.code if style == "hex" else style,
+            "message": refusal.message,
+        }
+        if "*" in prefer(headers).annotations:
+            error[f"{DETAILS}HelpLink"] = refusals.HELP_LINK
+            error[f"{DETAILS}TraceText"] = ""
+            error[f"{DETAILS}InnerError.Message"] = refusal.message
+        reply = json_reply(refusal.status, {"error": error})
+        reply.headers.extend(refusal.headers)
+        return reply
+
+    def row_is_missing(self, call: Call) -> bool:
+        """Whether an upsert's row is not there yet: asked when the request comes in."""
+        try:
+            path = parse_path(call.path)
+        except Refusal:
+            return False
+        table = TABLES.get(path.name)
+        key = path.key
+        return bool(table and key and self.records.get(table, key.lower()) is None)
+
+    def _route(self, call: Call) -> Reply:
+        if len(call.query) > URL_LIMIT and call.method == "GET":
+            raise Refusal(414, "0x80060888", "The request URI is too long.")
+        path = parse_path(call.path)
+        table = TABLES.get(path.name)
+        if table is None:
+            return self._special(call, path)
+        self._check_user(call.user)
+        if path.key is None:
+            return self._collection(call, table, path)
+        if path.member:
+            return self._member(call, table, path)
+        if call.method not in self._row_methods:
+            raise refusals.not_allowed(call.method)
+        return self._row_methods[call.method](call, table, path)
+
+    def _special(self, call: Call, path: Path) -> Reply:
+        if path.name == "WhoAmI" and call.method == "GET":
+            self._check_user(call.user)
+            return self._who_am_i(call)
+        if path.name == "EntityDefinitions" and call.method == "GET":
+            options = parse_options(call.query)
+            return json_reply(200, metadata.answer(path, options, self.records, call.root))
+        if path.name == "$batch" and call.method == "POST":
+            return run_batch(self, call)
+        raise refusals.no_segment(self.switches.segment_code, unquote(path.name))
+
+    def _check_user(self, user: str) -> None:
+        """A disabled application user may do nothing."""
+        record = self.records.get(SYSTEMUSER, user)
+        if record and record.columns.get("isdisabled"):
+            message = (
+                "The specified user is either disabled or is not a member of any business unit."
+            )
+            raise Refusal(self.switches.disabled_status, "0x80040225", message)
+
+    def _who_am_i(self, call: Call) -> Reply:
+        body = {
+            "@odata.context": f"{call.root}$metadata#Microsoft.Dynamics.CRM.WhoAmIResponse",
+            "BusinessUnitId": ORGANISATION_ID,
+            "UserId": call.user,
+            "OrganizationId": ORGANISATION_ID,
+        }
+        return json_reply(200, body)
+
+    def _collection(self, call: Call, table: Table, path: Path) -> Reply:
+        if path.member:
+            return self._action(call, table, path.member)
+        if call.method == "GET":
+            return self._list(call, table)
+        if call.method == "POST":
+            return self._create(call, table)
+        raise refusals.not_allowed(call.method)
+
+    def _action(self, call: Call, table: Table, name: str) -> Reply:
+        message = name.removeprefix("Microsoft.Dynamics.CRM.")
+        action = bulk.ACTIONS.get(message)
+        if action is None or call.method != "POST":
+            raise refusals.no_segment(self.switches.segment_code, unquote(name))
+        if not table.bulk and self.switches.bulk_everywhere == "refuse":
+            raise refusals.no_bulk(message, table)
+        body = read_json(table, call)
+        with self.records.transaction():
+            ids = action(self, table, bulk.targets(table, body), call.user)
+        self.writes += len(ids)
+        return bulk.reply(message, ids, call.root)
+
+    def _list(self, call: Call, table: Table) -> Reply:
+        options = parse_options(call.query)
+        wanted = prefer(call.headers)
+        shown = view(table, options, wanted.annotations)
+        page = select_page(self.records, table, options, wanted.page_size)
+        body: dict[str, Any] = {"@odata.context": f"{call.root}$metadata#{context(table, shown)}"}
+        if page.count is not None:
+            body["@odata.count"] = page.count
+        body["value"] = [self._presenter.show(table, record, shown) for record in page.records]
+        if page.next_query:
+            body["@odata.nextLink"] = f"{call.root}{table.entity_set}?{page.next_query}"
+        return json_reply(200, body, wanted)
+
+    def _read(self, call: Call, table: Table, path: Path) -> Reply:
+        key, record = self._find(table, path)
+        if record is None:
+            raise _not_found(table, key)
+        if call.headers.get("if-none-match") == record.etag:
+            return Reply(304, [("etag", record.etag)])
+        return self._shown(call, table, record, prefer(call.headers), 200)
+
+    def _create(self, call: Call, table: Table) -> Reply:
+        body = read_json(table, call)
+        wanted = prefer(call.headers)
+        with self.records.transaction():
+            record = self.writer.create(table, body, call.user, detect=_detect(call))
+        self.writes += 1
+        if wanted.representation:
+            return self._shown(call, table, record, wanted, 201)
+        return Reply(204, [_entity_id(call, table, record.id)])
+
+    def _patch(self, call: Call, table: Table, path: Path) -> Reply:
+        key, record = self._find(table, path)
+        self._check_conditions(call, table, key, record)
+        body = read_json(table, call)
+        wanted = prefer(call.headers)
+        with self.records.transaction():
+            written = self.upsert(table, key, record, body, call.user, detect=_detect(call))
+        self.writes += 1
+        if wanted.representation:
+            return self._shown(call, table, written, wanted, 200 if record else 201)
+        return Reply(204, [_entity_id(call, table, unquote(path.key or ""))])
+
+    def upsert(
+        self,
+        table: Table,
+        key: Key,
+        record: Record | None,
+        body: dict[str, Any],
+        user: str,
+        *,
+        detect: bool = False,
+    ) -> Record:
+        """Update the row a key names, or make it. Only inside a transaction.
+
+        Values of an alternate key are taken from the URL on a create, unless the body has others,
+        and dropped from the body on an update [DOC webapi/use-upsert-insert-update-record].
+        """
+        alternate = {} if isinstance(key, str) else key
+        if record:
+            rest = {name: value for name, value in body.items() if name not in alternate}
+            return self.writer.update(table, record, rest, user, detect=detect)
+        record_id = key if isinstance(key, str) else None
+        return self.writer.create(
+            table, {**alternate, **body}, user, record_id=record_id, detect=detect
+        )
+
+    def _check_conditions(self, call: Call, table: Table, key: Key, record: Record | None) -> None:
+        none_match = call.headers.get("if-none-match")
+        match = call.headers.get("if-match")
+        if none_match == "*" and record:
+            raise refusals.key_taken(self.switches.key_taken_code)
+        if match and record is None:
+            raise _not_found(table, key)
+        if match and match != "*" and record and match != record.etag:
+            raise refusals.stale(self.switches.stale_code)
+        raced = call.was_missing and record and not match
+        if raced and self.switches.upsert_race == "conflict":
+            raise refusals.key_taken(self.switches.key_taken_code)
+
+    def _delete(self, call: Call, table: Table, path: Path) -> Reply:
+        key, record = self._find(table, path)
+        if record is None:
+            raise _not_found(table, key)
+        self._check_conditions(call, table, key, record)
+        with self.records.transaction():
+            self.writer.delete(table, record)
+        self.writes += 1
+        return Reply(204)
+
+    def _member(self, call: Call, table: Table, path: Path) -> Reply:
+        """A column, or the parties, of one row."""
+        key, record = self._find(table, path)
+        if record is None:
+            raise _not_found(table, key)
+        name = path.member
+        if name not in table.by_property and not (table.activity and name == table.parties):
+            raise refusals.no_segment(self.switches.segment_code, unquote(name))
+        if call.method == "GET":
+            return self._show_member(call, table, record, name)
+        if call.method not in self._member_methods:
+            raise refusals.not_allowed(call.method)
+        with self.records.transaction():
+            self._member_methods[call.method](call, table, record, name)
+        self.writes += 1
+        return Reply(204)
+
+    def _show_member(self, call: Call, table: Table, record: Record, name: str) -> Reply:
+        value = record.columns.get(name)
+        if name == table.parties:
+            shown = view(table, {}, prefer(call.headers).annotations)
+            value = self._presenter.parties(record, None, shown.annotations)
+        elif value is None:
+            return Reply(204)
+        where = f"{call.root}$metadata#{table.entity_set}({record.id})/{name}"
+        return json_reply(200, {"@odata.context": where, "value": value})
+
+    def _put_member(self, call: Call, table: Table, record: Record, name: str) -> None:
+        value = read_json(table, call).get("value")
+        if name == table.parties:
+            self.writer.replace_parties(table, record, value, call.user)
+        else:
+            self.writer.update(table, record, {name: value}, call.user)
+
+    def _empty_member(self, call: Call, table: Table, record: Record, name: str) -> None:
+        if name == table.parties:
+            raise refusals.not_allowed(call.method)
+        self.writer.update(table, record, {name: None}, call.user)
+
+    def _find(self, table: Table, path: Path) -> tuple[Key, Record | None]:
+        key = parse_key(table, unquote(path.key or ""))
+        return key, resolve(self.records, self.switches, table, key)
+
+    def _shown(
+        self, call: Call, table: Table, record: Record, wanted: Prefer, status: int
+    ) -> Reply:
+        options = parse_options(call.query)
+        shown = view(table, options, wanted.annotations)
+        where = f"{call.root}$metadata#{context(table, shown)}/$entity"
+        body = {"@odata.context": where, **self._presenter.show(table, record, shown)}
+        reply = json_reply(status, body, wanted)
+        reply.headers.append(("etag", record.etag))
+        return reply
+
+
+def read_json(table: Table, call: Call) -> dict[str, Any]:
+    """A request's body.
+
+    Raises:
+        Refusal: It is not a JSON object.
+    """
+    if not call.headers.get("content-type", "application/json").startswith("application/json"):
+        raise Refusal(415, "0x80060888", "The request's Content-Type is not supported.")
+    try:
+        body = orjson.loads(call.body)
+    except orjson.JSONDecodeError:
+        body = None
+    if not isinstance(body, dict):
+        inner = "Microsoft.OData.ODataException: The body is not a JSON object."
+        raise refusals.payload(table.entity_set, inner)
+    return body
+
+
+def _not_found(table: Table, key: Key) -> Refusal:
+    return refusals.no_row(table, key) if isinstance(key, str) else refusals.no_row_by_key(table)
+
+
+def _entity_id(call: Call, table: Table, key: str) -> tuple[str, str]:
+    return "odata-entityid", f"{call.root}{table.entity_set}({key})"
+
+
+def _detect(call: Call) -> bool:
+    return call.headers.get("mscrm.suppressduplicatedetection", "").lower() == "false"

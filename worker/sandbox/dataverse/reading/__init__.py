@@ -1,0 +1,1 @@
+"""Queries and metadata, and how rows are shown."""

@@ -1,0 +1,1 @@
+"""Records and what writing does to them."""

@@ -1,0 +1,164 @@
+"""A JSON body, read as the change of a row that it asks for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from worker.sandbox.dataverse.odata import refusals
+from worker.sandbox.dataverse.rows.keys import resolve, split_reference
+from worker.sandbox.dataverse.rows.records import Party, Records
+from worker.sandbox.dataverse.rows.values import coerce
+from worker.sandbox.dataverse.schema.tables import PARTY_NAVS
+
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from worker.sandbox.dataverse.schema.columns import Table
+    from worker.sandbox.dataverse.switches import Switches
+
+
+BIND = "@odata.bind"
+
+#: Columns of a party beside whom it is: their types and, of text, the greatest length.
+PARTY_TEXTS = {"addressused": 320, "unresolvedpartyname": 200}
+PARTICIPATION = range(1, 14)  # participationtypemask, 1 = From, 2 = To, 3 = CC …
+
+
+@dataclass(slots=True)
+class Change:
+    """What a body sets.
+
+    Attributes:
+        columns: Values by property; None empties.
+        targets: Tables of the lookups among them.
+        parties: All parties, if the body names any.
+    """
+
+    columns: dict[str, Any] = field(default_factory=dict)
+    targets: dict[str, str] = field(default_factory=dict)
+    parties: tuple[Party, ...] | None = None
+
+
+class Reader:
+    """Reads bodies.
+
+    Args:
+        records: Where bound rows are looked for.
+        switches: How bad binds are answered.
+    """
+
+    def __init__(self, records: Records, switches: Switches) -> None:
+        self._records = records
+        self._switches = switches
+
+    def read(self, table: Table, body: Mapping[str, Any], *, creating: bool) -> Change:
+        """The change a body asks for; columns the server alone sets are dropped.
+
+        Raises:
+            Refusal: A property that is not there, a value that does not fit, a bad bind.
+        """
+        change = Change()
+        for name, value in body.items():
+            column = table.by_property.get(name)
+            if column is None:
+                self._read_other(table, name, value, change)
+            elif column.type == "Lookup":
+                raise refusals.lookup_as_value()
+            elif column.create if creating else column.update:
+                change.columns[name] = coerce(table, column, value)
+        return change
+
+    def parties(self, table: Table, value: Any) -> tuple[Party, ...]:
+        """The parties of a collection in a body."""
+        if not isinstance(value, list) or not all(isinstance(party, dict) for party in value):
+            raise refusals.wrong_type(table.entity_set, "Collection(mscrm.activityparty)")
+        return tuple(self._party(table, party) for party in value)
+
+    def _read_other(self, table: Table, name: str, value: Any, change: Change) -> None:
+        if name.endswith(BIND):
+            self._bind(table, name.removesuffix(BIND), value, change)
+        elif name == table.parties and table.activity:
+            change.parties = self.parties(table, value)
+        elif "@" in name:
+            return  # annotations are for readers
+        elif name in table.navs:
+            raise refusals.wrong_type(table.entity_set, "mscrm.crmbaseentity")
+        else:
+            raise refusals.unknown_column(table, name)
+
+    def _bind(self, table: Table, nav: str, value: Any, change: Change) -> None:
+        column = table.navs.get(nav)
+        if column is None or not self._accepts(table, nav):
+            raise refusals.undeclared(table, nav)
+        if not (column.create or column.update):
+            return
+        if value is None:
+            change.columns[column.json_name] = None
+            return
+        target, record_id = self._target(table, value, column.navs[nav])
+        change.columns[column.json_name] = record_id
+        change.targets[column.json_name] = target
+
+    def _accepts(self, table: Table, nav: str) -> bool:
+        short = nav.startswith("regardingobjectid_") and not nav.endswith(f"_{table.logical}")
+        return not short or self._switches.short_regarding == "accept"
+
+    def _target(self, table: Table, value: Any, targets: tuple[str, ...]) -> tuple[str, str]:
+        """The table and id of the row a bind names."""
+        found = split_reference(value) if isinstance(value, str) else None
+        if found is None or found[0].logical not in targets:
+            raise refusals.payload(
+                table.entity_set,
+                "Microsoft.OData.ODataException: The entity reference of an '@odata.bind' does not "
+                "name a row of a table this property leads to.",
+            )
+        target, key = found
+        status = self._switches.bad_bind_status
+        if isinstance(key, str):
+            if self._records.get(target, key) is None:
+                raise refusals.no_row(target, key, status)
+            return target.logical, key
+        if self._switches.bind_by_key == "refuse":
+            raise refusals.payload(table.entity_set, "Microsoft.OData.ODataException: Invalid key.")
+        record = resolve(self._records, self._switches, target, key)
+        if record is None:
+            raise refusals.no_row_by_key(target, status)
+        return target.logical, record.id
+
+    def _party(self, table: Table, body: Mapping[str, Any]) -> Party:
+        columns: dict[str, Any] = {}
+        target = ""
+        for name, value in body.items():
+            nav = name.removesuffix(BIND)
+            if nav in PARTY_NAVS and name != nav:
+                target, columns["_partyid_value"] = self._target(table, value, (PARTY_NAVS[nav],))
+            elif name == "participationtypemask":
+                columns[name] = _participation(table, value)
+            elif name in PARTY_TEXTS:
+                columns[name] = _party_text(table, name, value)
+            elif name.endswith(BIND):
+                raise refusals.undeclared(table, nav)
+            elif "@" not in name:
+                raise refusals.unknown_column(table, name)
+        if "participationtypemask" not in columns:
+            raise refusals.invalid_argument("A party needs a participationtypemask.")
+        return Party({name: value for name, value in columns.items() if value is not None}, target)
+
+
+def _participation(table: Table, value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise refusals.wrong_type(table.entity_set, "Edm.Int32")
+    if value not in PARTICIPATION:
+        options = ",".join(map(str, PARTICIPATION))
+        raise refusals.no_such_option(table, "participationtypemask", value, options)
+    return value
+
+
+def _party_text(table: Table, name: str, value: Any) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise refusals.wrong_type(table.entity_set, "Edm.String")
+    if value and len(value) > PARTY_TEXTS[name]:
+        raise refusals.too_long("activityparty", name, PARTY_TEXTS[name])
+    return value or None

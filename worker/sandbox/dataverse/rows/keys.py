@@ -1,0 +1,79 @@
+"""Keys in parentheses, ``contacts(<guid>)`` and ``contacts(emailaddress1='x')``."""
+
+from __future__ import annotations
+
+import re
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+from worker.sandbox.dataverse.odata import refusals
+from worker.sandbox.dataverse.rows.values import GUID
+from worker.sandbox.dataverse.schema.tables import TABLES
+
+
+if TYPE_CHECKING:
+    from worker.sandbox.dataverse.rows.records import Record, Records
+    from worker.sandbox.dataverse.schema.columns import Table
+    from worker.sandbox.dataverse.switches import Switches
+
+
+#: A primary key, or the values of an alternate key by column.
+Key = str | Mapping[str, "str | int"]
+
+_PAIR: Final = re.compile(r"\s*(\w+)\s*=\s*(?:'((?:[^']|'')*)'|(-?\d+))\s*(?:,|$)")
+_SEGMENT: Final = re.compile(r"(\w+)\(((?:'(?:[^']|'')*'|[^')])*)\)")
+_ROOT: Final = re.compile(r"(?:https?://[^/]+)?/?(?:api/data/v9\.\d+/)?")
+
+
+def parse_key(table: Table, text: str) -> Key:
+    """What stands between the parentheses.
+
+    Raises:
+        Refusal: Neither a GUID nor pairs of column and value.
+    """
+    if GUID.fullmatch(text):
+        return text.lower()
+    pairs: dict[str, str | int] = {}
+    at = 0
+    while at < len(text):
+        match = _PAIR.match(text, at)
+        if not match:
+            break
+        name, quoted, digits = match.groups()
+        pairs[name] = int(digits) if quoted is None else quoted.replace("''", "'")
+        at = match.end()
+    if not pairs or at < len(text):
+        raise refusals.bad_query(f"Bad Request - Error in query syntax, key of '{table.type}'.")
+    if set(pairs) == {table.key}:
+        return str(pairs[table.key]).lower()
+    return pairs
+
+
+def resolve(records: Records, switches: Switches, table: Table, key: Key) -> Record | None:
+    """The row a key names, or None.
+
+    Raises:
+        Refusal: No such alternate key, or none that is ready.
+    """
+    if isinstance(key, str):
+        return records.get(table, key)
+    if not records.has_key(table, key):
+        raise undefined_key(table)
+    if table.logical == "phonecall" and switches.phonecall_keys != "allow":
+        raise undefined_key(table)
+    return records.find(table, key)
+
+
+def undefined_key(table: Table) -> refusals.Refusal:
+    """EntityKeyNotDefined; an index that is still being built answers the same here."""
+    message = f"The specified key attributes are not a defined key for the {table.logical} entity"
+    return refusals.Refusal(400, "0x80060890", message)
+
+
+def split_reference(text: str) -> tuple[Table, Key] | None:
+    """``/contacts(<key>)``, with or without the slash or the whole URL before it."""
+    root = _ROOT.match(text)
+    match = _SEGMENT.fullmatch(text, root.end() if root else 0)
+    table = TABLES.get(match[1]) if match else None
+    return (table, parse_key(table, match[2])) if match and table else None

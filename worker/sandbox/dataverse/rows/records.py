@@ -1,0 +1,260 @@
+"""The rows, in memory, and in a SQLite file beside it if there is to be one."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from worker.errors import ConfigError
+from worker.sandbox.dataverse.odata import refusals
+from worker.sandbox.dataverse.schema.tables import TABLES
+
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from worker.sandbox.dataverse.schema.columns import Table
+
+
+#: Columns that tell when and how often a row was written rather than what: a comparison of two
+#: dumps leaves them out.
+CLOCKED: Final = frozenset({"createdon", "modifiedon", "overriddencreatedon", "versionnumber"})
+
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS record (
+    entity_set TEXT NOT NULL, id TEXT NOT NULL, body BLOB NOT NULL, PRIMARY KEY (entity_set, id)
+) WITHOUT ROWID
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """Who takes part in an activity: columns, and the table ``_partyid_value`` leads to."""
+
+    columns: Mapping[str, Any]
+    target: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A row; every write makes a new one.
+
+    Attributes:
+        id: Primary key, lower case.
+        version: Greater than that of any write before.
+        columns: What is not null, by property name.
+        targets: The table each lookup property leads to.
+        parties: Of an activity.
+    """
+
+    id: str
+    version: int
+    columns: Mapping[str, Any]
+    targets: Mapping[str, str] = field(default_factory=dict)
+    parties: tuple[Party, ...] = ()
+
+    @property
+    def etag(self) -> str:
+        """Its weak ETag."""
+        return f'W/"{self.version}"'
+
+
+class Records:
+    """All rows.
+
+    Reads and writes are synchronous, SQLite's too: this is a stand-in for one machine, and a
+    request must not be overtaken between its conditions and its write.
+
+    Args:
+        path: SQLite file, or None for memory alone.
+        keys: Alternate keys: the columns of each, by entity set.
+    """
+
+    def __init__(
+        self, path: Path | None = None, keys: Mapping[str, Sequence[tuple[str, ...]]] | None = None
+    ) -> None:
+        self.keys = {name: tuple(columns) for name, columns in (keys or {}).items()}
+        self._rows: dict[str, dict[str, Record]] = {name: {} for name in TABLES}
+        self._index: dict[tuple[str, tuple[str, ...]], dict[tuple[Any, ...], str]] = {
+            (name, columns): {} for name, keys in self.keys.items() for columns in keys
+        }
+        self._version = 1_000_000
+        self._undo: list[tuple[Table, str, Record | None]] = []
+        self._depth = 0
+        self._file = _open(path) if path else None
+        if self._file:
+            self._load(self._file)
+
+    def get(self, table: Table, record_id: str) -> Record | None:
+        """The row with this primary key (lower case)."""
+        return self._rows[table.entity_set].get(record_id)
+
+    def all(self, table: Table) -> Collection[Record]:
+        """Every row of a table, oldest first."""
+        return self._rows[table.entity_set].values()
+
+    def find(self, table: Table, values: Mapping[str, Any]) -> Record | None:
+        """The row with these values of an alternate key.
+
+        Raises:
+            KeyError: These columns are no alternate key.
+        """
+        columns = next(k for k in self.keys.get(table.entity_set, ((),)) if set(k) == set(values))
+        record_id = self._index[table.entity_set, columns].get(_key(columns, values) or ())
+        return self.get(table, record_id) if record_id else None
+
+    def has_key(self, table: Table, columns: Collection[str]) -> bool:
+        """Whether these columns are an alternate key."""
+        return any(set(key) == set(columns) for key in self.keys.get(table.entity_set, ()))
+
+    def next_version(self) -> int:
+        """A version no write has had."""
+        self._version += 1
+        return self._version
+
+    def put(self, table: Table, record: Record) -> None:
+        """Write a row. Only inside ``transaction``.
+
+        Raises:
+            Refusal: An alternate key is taken by another row.
+        """
+        old = self.get(table, record.id)
+        self._check_keys(table, record)
+        self._undo.append((table, record.id, old))
+        self._place(table, record.id, old, record)
+
+    def remove(self, table: Table, record_id: str) -> None:
+        """Delete a row that is there. Only inside ``transaction``."""
+        old = self._rows[table.entity_set][record_id]
+        self._undo.append((table, record_id, old))
+        self._place(table, record_id, old, None)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All writes within, or none of them if it ends in an exception. May be nested."""
+        start = len(self._undo)
+        self._depth += 1
+        try:
+            yield
+        except BaseException:
+            self._roll_back(start)
+            raise
+        finally:
+            self._depth -= 1
+            if not self._depth:
+                self._flush()
+
+    def dump(self) -> dict[str, list[dict[str, Any]]]:
+        """All rows as plain JSON, sorted by primary key, without columns that are null.
+
+        Parties are a list under ``<entity>_activity_parties``, sorted, without ids of their own.
+        """
+        return {
+            name: [_plain(TABLES[name], rows[record_id]) for record_id in sorted(rows)]
+            for name, rows in self._rows.items()
+        }
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._file:
+            self._file.close()
+
+    def _check_keys(self, table: Table, record: Record) -> None:
+        for columns in self.keys.get(table.entity_set, ()):
+            value = _key(columns, record.columns)
+            if value and self._index[table.entity_set, columns].get(value, record.id) != record.id:
+                raise refusals.alternate_key_taken(columns)
+
+    def _place(self, table: Table, record_id: str, old: Record | None, new: Record | None) -> None:
+        for columns in self.keys.get(table.entity_set, ()):
+            index = self._index[table.entity_set, columns]
+            if old and (value := _key(columns, old.columns)):
+                del index[value]
+            if new and (value := _key(columns, new.columns)):
+                index[value] = record_id
+        rows = self._rows[table.entity_set]
+        if new:
+            rows[record_id] = new
+        else:
+            rows.pop(record_id, None)
+
+    def _roll_back(self, start: int) -> None:
+        while len(self._undo) > start:
+            table, record_id, old = self._undo.pop()
+            self._place(table, record_id, self.get(table, record_id), old)
+
+    def _flush(self) -> None:
+        if self._file and self._undo:
+            touched = {(table.entity_set, record_id) for table, record_id, _ in self._undo}
+            with self._file:
+                for entity_set, record_id in touched:
+                    self._save(self._file, entity_set, record_id)
+        self._undo.clear()
+
+    def _save(self, file: sqlite3.Connection, entity_set: str, record_id: str) -> None:
+        record = self._rows[entity_set].get(record_id)
+        if record is None:
+            delete = "DELETE FROM record WHERE entity_set = ? AND id = ?"
+            file.execute(delete, (entity_set, record_id))
+            return
+        body = orjson.dumps(
+            {
+                "version": record.version,
+                "columns": record.columns,
+                "targets": record.targets,
+                "parties": [(party.columns, party.target) for party in record.parties],
+            }
+        )
+        replace = "INSERT OR REPLACE INTO record VALUES (?, ?, ?)"
+        file.execute(replace, (entity_set, record_id, body))
+
+    def _load(self, file: sqlite3.Connection) -> None:
+        with closing(file.execute("SELECT entity_set, id, body FROM record")) as rows:
+            loaded = [(name, _record(key, orjson.loads(body))) for name, key, body in rows]
+        for name, record in sorted(loaded, key=lambda item: item[1].version):
+            self._place(TABLES[name], record.id, None, record)
+            self._version = max(self._version, record.version)
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    try:
+        file = sqlite3.connect(path)
+    except sqlite3.OperationalError as error:
+        raise ConfigError(f"{path}: {error}; name a file for the sandbox's records") from None
+    try:
+        file.execute("PRAGMA journal_mode = WAL")
+        file.execute("PRAGMA synchronous = NORMAL")
+        file.execute(_SCHEMA)
+    except sqlite3.DatabaseError as error:
+        file.close()
+        raise ConfigError(f"{path} is no file of a sandbox: {error}") from None
+    return file
+
+
+def _record(record_id: str, body: dict[str, Any]) -> Record:
+    parties = tuple(Party(columns, target) for columns, target in body["parties"])
+    return Record(record_id, body["version"], body["columns"], body["targets"], parties)
+
+
+def _key(columns: tuple[str, ...], values: Mapping[str, Any]) -> tuple[Any, ...] | None:
+    found = tuple(folded(values.get(column)) for column in columns)
+    return None if None in found else found
+
+
+def folded(value: Any) -> Any:
+    """A value as comparisons see it: text ignores case."""
+    return value.casefold() if isinstance(value, str) else value
+
+
+def _plain(table: Table, record: Record) -> dict[str, Any]:
+    row = dict(sorted(record.columns.items()))
+    if record.parties:
+        parties = [dict(sorted(party.columns.items())) for party in record.parties]
+        row[table.parties] = sorted(parties, key=orjson.dumps)
+    return row

@@ -1,0 +1,102 @@
+"""One value of a body: of its column's type, within its column's bounds, in its stored form."""
+
+from __future__ import annotations
+
+import re
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from worker.sandbox.dataverse.odata import refusals
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from worker.sandbox.dataverse.schema.columns import Column, Table
+
+
+GUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+INT32_MIN: Final = -(2**31)
+
+
+def coerce(table: Table, column: Column, value: Any) -> Any:
+    """The value as it is stored; None for null and for empty text.
+
+    Raises:
+        Refusal: Wrong type, too long, out of range, no such choice.
+    """
+    return None if value is None else _BY_TYPE[column.type](table, column, value)
+
+
+def moment(text: str) -> str | None:
+    """An ISO 8601 time with its offset, as UTC ``YYYY-MM-DDTHH:MM:SSZ``; None if it is not one."""
+    if "T" not in text:
+        return None
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    if when.tzinfo is None:
+        return None
+    return f"{when.astimezone(UTC).isoformat()[:19]}Z"
+
+
+def _text(table: Table, column: Column, value: Any) -> str | None:
+    if not isinstance(value, str):
+        raise refusals.wrong_type(table.entity_set, "Edm.String")
+    limit = column.max_length or 0
+    # Lengths are those of .NET strings: UTF-16 units. At most two per character.
+    if len(value) * 2 > limit and len(value.encode("utf-16-le", "surrogatepass")) > limit * 2:
+        raise refusals.too_long(table.logical, column.name, limit)
+    return value or None
+
+
+def _boolean(table: Table, _: Column, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise refusals.wrong_type(table.entity_set, "Edm.Boolean")
+    return value
+
+
+def _integer(table: Table, column: Column, value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise refusals.wrong_type(table.entity_set, "Edm.Int32")
+    low = INT32_MIN if column.minimum is None else column.minimum
+    if not low <= value <= (column.maximum or 0):
+        raise refusals.out_of_range(table, column.name)
+    return value
+
+
+def _choice(table: Table, column: Column, value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise refusals.wrong_type(table.entity_set, "Edm.Int32")
+    if value not in column.options:
+        options = ",".join(map(str, column.options))
+        raise refusals.no_such_option(table, column.name, value, options)
+    return value
+
+
+def _date(table: Table, _: Column, value: Any) -> str:
+    stored = moment(value) if isinstance(value, str) else None
+    if stored is None:
+        raise refusals.wrong_type(table.entity_set, "Edm.DateTimeOffset")
+    return stored
+
+
+def _guid(table: Table, _: Column, value: Any) -> str:
+    if not isinstance(value, str) or not GUID.fullmatch(value):
+        raise refusals.wrong_type(table.entity_set, "Edm.Guid")
+    return value.lower()
+
+
+_BY_TYPE: Final[dict[str, Callable[[Table, Column, Any], Any]]] = {
+    "Boolean": _boolean,
+    "DateTime": _date,
+    "Integer": _integer,
+    "Memo": _text,
+    "Picklist": _choice,
+    "State": _choice,
+    "Status": _choice,
+    "String": _text,
+    "Uniqueidentifier": _guid,
+}

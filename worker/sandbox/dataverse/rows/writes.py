@@ -1,0 +1,260 @@
+"""Creates, updates and deletes: what a row becomes when a change reaches it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import time
+
+from typing import TYPE_CHECKING, Any, Final
+
+from worker.sandbox.dataverse.odata import refusals
+from worker.sandbox.dataverse.rows.bodies import Change, Reader
+from worker.sandbox.dataverse.rows.records import Party, Record, Records, folded
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from worker.sandbox.dataverse.schema.columns import Table
+    from worker.sandbox.dataverse.switches import Switches
+
+
+#: Duplicate detection compares this column, as the published default rules do.
+DUPLICATE_COLUMN: Final = "emailaddress1"
+
+CLOSED_STATES: Final = frozenset({1, 2})  # completed, cancelled
+STATE_COLUMNS: Final = frozenset({"statecode", "statuscode"})
+
+
+class Writer:
+    """Writes rows as one user or another.
+
+    Args:
+        records: The rows.
+        switches: How doubtful cases go.
+        clock: Wall-clock time (s since 1970).
+        new_id: Makes primary keys for creates that bring none.
+    """
+
+    def __init__(
+        self,
+        records: Records,
+        switches: Switches,
+        clock: Callable[[], float],
+        new_id: Callable[[], str],
+    ) -> None:
+        self.reader = Reader(records, switches)
+        self._records = records
+        self._switches = switches
+        self._clock = clock
+        self._new_id = new_id
+
+    def create(
+        self,
+        table: Table,
+        body: Mapping[str, Any],
+        user: str,
+        *,
+        record_id: str | None = None,
+        detect: bool = False,
+    ) -> Record:
+        """Make a row.
+
+        Args:
+            table: Where.
+            body: Columns, binds, parties.
+            user: The systemuserid it is made by.
+            record_id: Its primary key from the URL; else the body's, else a new one.
+            detect: Whether duplicate detection is asked for.
+
+        Raises:
+            Refusal: It is there already, or the body does not fit.
+        """
+        change = self.reader.read(table, body, creating=True)
+        record_id = record_id or change.columns.get(table.key) or self._new_id()
+        if self._records.get(table, record_id):
+            raise refusals.key_taken(self._switches.key_taken_code)
+        if detect:
+            self._detect(table, change, record_id)
+        if table.states:
+            self._first_state(table, change, record_id)
+        return self._write(table, self._born(table, change, record_id, user), change)
+
+    def update(
+        self,
+        table: Table,
+        record: Record,
+        body: Mapping[str, Any],
+        user: str,
+        *,
+        detect: bool = False,
+    ) -> Record:
+        """Change a row.
+
+        Raises:
+            Refusal: It is closed to changes, or the body does not fit.
+        """
+        change = self.reader.read(table, body, creating=False)
+        self._check_parties(table, change)
+        self._check_open(table, record, change)
+        if detect:
+            self._detect(table, change, record.id)
+        if table.states:
+            self._next_state(table, record, change)
+        return self._write(table, self._touched(record, user), change)
+
+    def replace_parties(self, table: Table, record: Record, value: Any, user: str) -> Record:
+        """Give an activity these parties and no others."""
+        change = Change(parties=self.reader.parties(table, value))
+        self._check_open(table, record, change)
+        return self._write(table, self._touched(record, user), change)
+
+    def delete(self, table: Table, record: Record) -> None:
+        """Remove a row; references to it stay as they are."""
+        self._records.remove(table, record.id)
+
+    def _born(self, table: Table, change: Change, record_id: str, user: str) -> Record:
+        now = self._now()
+        columns = {
+            **table.defaults,
+            **self._modified(user),
+            table.key: record_id,
+            "createdon": now,
+            "_createdby_value": user,
+        }
+        targets = {"_createdby_value": "systemuser", "_modifiedby_value": "systemuser"}
+        if "ownerid" in table.navs:
+            columns["_ownerid_value"] = user
+            targets["_ownerid_value"] = "systemuser"
+        if overridden := change.columns.get("overriddencreatedon"):
+            columns["createdon"], change.columns["overriddencreatedon"] = overridden, now
+        return Record(record_id, 0, columns, targets)
+
+    def _touched(self, record: Record, user: str) -> Record:
+        columns = {**record.columns, **self._modified(user)}
+        return Record(record.id, 0, columns, record.targets, record.parties)
+
+    def _modified(self, user: str) -> dict[str, str]:
+        return {"modifiedon": self._now(), "_modifiedby_value": user}
+
+    def _now(self) -> str:
+        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._clock()))
+
+    def _write(self, table: Table, base: Record, change: Change) -> Record:
+        version = self._records.next_version()
+        columns = {**base.columns, **change.columns, table.key: base.id, "versionnumber": version}
+        targets = {**base.targets, **change.targets}
+        if derive := _DERIVED.get(table.logical):
+            derive(table, columns, targets)
+        columns = {name: value for name, value in columns.items() if value is not None}
+        targets = {name: target for name, target in targets.items() if name in columns}
+        parties: tuple[Party, ...] = base.parties if change.parties is None else change.parties
+        record = Record(base.id, version, columns, targets, parties)
+        self._records.put(table, record)
+        return record
+
+    def _check_parties(self, table: Table, change: Change) -> None:
+        if change.parties is None or self._switches.patch_parties == "replace":
+            return
+        if self._switches.patch_parties == "refuse":
+            raise refusals.payload(
+                table.entity_set,
+                f"Microsoft.OData.ODataException: '{table.parties}' cannot be set by an update.",
+            )
+        change.parties = None
+
+    def _check_open(self, table: Table, record: Record, change: Change) -> None:
+        mode = self._switches.closed
+        if mode == "allow" or not table.activity:
+            return
+        if record.columns["statecode"] not in CLOSED_STATES:
+            return
+        state_alone = change.parties is None and change.columns.keys() <= STATE_COLUMNS
+        if not state_alone or self._switches.reopen == "refuse":
+            raise refusals.closed(mode)
+
+    def _detect(self, table: Table, change: Change, record_id: str) -> None:
+        wanted = folded(change.columns.get(DUPLICATE_COLUMN))
+        if wanted is None:
+            return
+        for other in self._records.all(table):
+            if other.id != record_id and folded(other.columns.get(DUPLICATE_COLUMN)) == wanted:
+                raise refusals.duplicate(self._switches.duplicate_status)
+
+    def _first_state(self, table: Table, change: Change, record_id: str) -> None:
+        status = change.columns.pop("statuscode", None)
+        state = change.columns.pop("statecode", None)
+        if state is None:
+            state = _state_of(table, status)
+        mode = self._switches.create_closed
+        if state and mode == "refuse":
+            raise self._bad_pair(table, record_id, status or table.states[state].default, 0)
+        if state and mode == "reset":
+            return
+        self._set_state(table, change, record_id, state, status)
+
+    def _next_state(self, table: Table, record: Record, change: Change) -> None:
+        status = change.columns.pop("statuscode", None)
+        state = change.columns.pop("statecode", None)
+        if status is None:
+            ignored = self._switches.state_alone == "ignore"
+            if state is None or ignored or state == record.columns["statecode"]:
+                return
+        if state is None:
+            state = record.columns["statecode"]
+        self._set_state(table, change, record.id, state, status)
+
+    def _set_state(
+        self, table: Table, change: Change, record_id: str, state: int, status: int | None
+    ) -> None:
+        if status is not None and status not in table.states[state].statuses:
+            raise self._bad_pair(table, record_id, status, state)
+        change.columns["statecode"] = state
+        change.columns["statuscode"] = table.states[state].default if status is None else status
+
+    def _bad_pair(self, table: Table, record_id: str, status: int, state: int) -> refusals.Refusal:
+        label = table.states[state].label
+        return refusals.state_pair(
+            table, record_id, status, label, self._switches.state_pair_status
+        )
+
+
+def _state_of(table: Table, status: int | None) -> int:
+    if status is None:
+        return 0
+    return next(value for value, state in table.states.items() if status in state.statuses)
+
+
+def _full_name(_: Table, columns: dict[str, Any], __: dict[str, str]) -> None:
+    names = [columns.get("firstname"), columns.get("lastname")]
+    columns["fullname"] = " ".join(name for name in names if name) or None
+
+
+def _contact(table: Table, columns: dict[str, Any], targets: dict[str, str]) -> None:
+    _full_name(table, columns, targets)
+    parent = columns.get("_parentcustomerid_value")
+    at_account = targets.get("_parentcustomerid_value") == "account"
+    columns["_accountid_value"] = parent if at_account else None
+    targets["_accountid_value"] = "account"
+
+
+def _annotation(table: Table, columns: dict[str, Any], _: dict[str, str]) -> None:
+    document = columns.get("documentbody")
+    columns["isdocument"] = bool(document)
+    if not document:
+        columns["filesize"] = None
+        return
+    try:
+        columns["filesize"] = len(base64.b64decode(document, validate=True))
+    except binascii.Error:
+        raise refusals.wrong_type(table.entity_set, "Edm.Binary") from None
+
+
+#: Columns that follow from others.
+_DERIVED: Final[dict[str, Callable[[Table, dict[str, Any], dict[str, str]], None]]] = {
+    "annotation": _annotation,
+    "contact": _contact,
+    "lead": _full_name,
+    "systemuser": _full_name,
+}

@@ -1,0 +1,1 @@
+"""The whole product shown on one machine: make run and make up."""

@@ -1,0 +1,1 @@
+"""What ought to be in Dynamics after given traffic, told without the worker's code."""

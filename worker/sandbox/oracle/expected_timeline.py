@@ -1,0 +1,99 @@
+"""What the timeline pipeline should have made of contacts, worked out from what happened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import orjson
+
+from pipelines.identity import record_id, timeline_id
+from worker.sandbox.amazon.contact_lens import note
+from worker.sandbox.oracle.customers import match, rows
+from worker.sandbox.traffic import Leg, Truth
+from worker.sandbox.traffic.people import object_url
+
+
+#: Channel -> entity set and logical name of its activity.
+ACTIVITIES: Final = {
+    "VOICE": ("phonecalls", "phonecall"),
+    "EMAIL": ("emails", "email"),
+    "TASK": ("tasks", "task"),
+    "CHAT": ("tasks", "task"),
+}
+
+#: Whether the contact centre turned to the customer -> the status of a closed activity.
+_STATUS: Final = {
+    "phonecall": {False: 4, True: 2},
+    "email": {False: 4, True: 3},
+    "task": {False: 5, True: 5},
+}
+
+_WORDS: Final = {
+    "VOICE": "Call with {}",
+    "EMAIL": "E-mail with {}",
+    "TASK": "Task with {}",
+    "CHAT": "Chat with {}",
+}
+
+#: Parts of parties: participationtypemask.
+FROM, TO = 1, 2
+
+#: Entity set, key and columns (None: empty) of a record.
+Row = tuple[str, str, dict[str, Any]]
+
+
+def timeline(leg: Leg, truth: Truth) -> Iterator[Row]:
+    """The records a contact should have beside its own pipeline's: an activity, perhaps a note."""
+    entity_set, table = ACTIVITIES[leg.channel]
+    key = timeline_id(leg.id, table)
+    customer = _customer(leg)
+    name = f"{customer['firstname']} {customer['lastname']}" if customer else truth.number
+    columns = {
+        "subject": _WORDS[leg.channel].format(name or "unknown customer"),
+        "category": leg.attributes["CallReason"],
+        "subcategory": truth.queue,
+        "actualstart": truth.start,
+        "actualend": truth.end,
+        "_regardingobjectid_value": customer["contactid"] if customer else None,
+        "statecode": 1,
+        "statuscode": _STATUS[table][truth.outgoing],
+    }
+    if table != "task":
+        columns["directioncode"] = truth.outgoing
+        columns[f"{table}_activity_parties"] = _parties(leg, truth) or None
+    if table == "phonecall":
+        url = truth.recording_url
+        columns |= {
+            "phonenumber": truth.number,
+            "description": f"Recording: {url}" if url else None,
+        }
+    yield entity_set, key, columns
+    if analysis := leg.key_of("analysis"):
+        columns = {
+            "subject": "Contact Lens analysis",
+            "notetext": note(leg) or object_url(analysis),
+            "_objectid_value": key,
+        }
+        yield "annotations", record_id(leg.id, "timeline", f"{table.upper()}-ANALYSIS"), columns
+
+
+def _customer(leg: Leg) -> dict[str, Any] | None:
+    """The contact that is found. Chats and tasks carry its id, whoever shares its telephone."""
+    if leg.channel in ("CHAT", "TASK"):
+        return next(iter(rows(leg.customer)), None)
+    return match(leg.customer)
+
+
+def _parties(leg: Leg, truth: Truth) -> list[dict[str, Any]]:
+    """As ``Dataverse.dump`` shows them."""
+    customer = _customer(leg)
+    ends = [
+        {"_partyid_value": customer["contactid"]} if customer else {"addressused": truth.number}
+    ]
+    ends.append({"_partyid_value": leg.agent.user_id} if leg.agent else {})
+    masks = (TO, FROM) if truth.outgoing else (FROM, TO)
+    parties = [
+        {**end, "participationtypemask": mask} for end, mask in zip(ends, masks, strict=True) if end
+    ]
+    return sorted(parties, key=orjson.dumps)
