@@ -22,13 +22,15 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from worker.dynamics.requests import CreateBy
 from worker.errors import ConfigError
 
 
 PREFIX = "CONNECT_DYNAMICS_"
 
 Names = Annotated[tuple[str, ...], NoDecode]
+
+#: How a record is made: POST with the key in the body, or PATCH that must not find one.
+CreateBy = Literal["post", "patch"]
 
 
 class Settings(BaseSettings):

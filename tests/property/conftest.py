@@ -24,7 +24,6 @@ from worker.dynamics.errors import DynamicsError
 from worker.dynamics.gate import Gate
 from worker.dynamics.memory import MemoryDynamics
 from worker.dynamics.protocol import Answer, Dynamics, Request
-from worker.dynamics.requests import CreateBy
 from worker.dynamics.writer import Writer
 from worker.engine.claims import CLAIM_S
 from worker.engine.ingest import Ingest
@@ -34,6 +33,7 @@ from worker.sandbox.dataverse.app import Dataverse, create_dataverse
 from worker.sandbox.dataverse.rows.records import CLOCKED
 from worker.sandbox.dataverse.switches import Switches
 from worker.sandbox.traffic import History, Truth, truth
+from worker.settings import CreateBy
 from worker.sources.memory import Memory
 from worker.sources.protocol import Message
 from worker.stores.memory import MemoryStore

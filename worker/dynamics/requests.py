@@ -9,16 +9,14 @@ from __future__ import annotations
 import json
 
 from html import escape
-from typing import Any, Literal
+from typing import Any
 
 from pipelines.entity import entity, is_party_list
 from pipelines.lookup import MOST_ROWS
 from pipelines.write import Kind, Write
 from worker.dynamics.protocol import Request
+from worker.settings import CreateBy
 
-
-#: How a record is made: POST with the key in the body, or PATCH that must not find one.
-CreateBy = Literal["post", "patch"]
 
 UPDATE_ONLY = {"If-Match": "*"}
 CREATE_ONLY = {"If-None-Match": "*"}

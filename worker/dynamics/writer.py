@@ -18,8 +18,9 @@ from pipelines.write import Kind, Write
 from worker.dynamics.errors import Closed, DynamicsError, Exists, Missing, Refused
 from worker.dynamics.lookup import Remembered, look_up
 from worker.dynamics.protocol import Dynamics, Request
-from worker.dynamics.requests import CreateBy, request_for
+from worker.dynamics.requests import request_for
 from worker.files import Files, MemoryFiles
+from worker.settings import CreateBy
 
 
 #: Codes of a 404 that means the entity set, not the record (dataverse.md section 2).

@@ -21,10 +21,10 @@ from worker.dynamics.gate import Gate, GateClosed, State
 from worker.dynamics.http import make_http
 from worker.dynamics.lookup import Remembered, look_up
 from worker.dynamics.protocol import Answer, Request
-from worker.dynamics.requests import CreateBy, request_for
+from worker.dynamics.requests import request_for
 from worker.dynamics.secret import read_secret
 from worker.errors import ConfigError
-from worker.settings import DYNAMICS, Settings
+from worker.settings import DYNAMICS, CreateBy, Settings
 
 
 #: How long a flow waits for an answer (s). It gives up after 8 itself, a cold start included.
