@@ -37,7 +37,7 @@ State = Literal["unsent", "sent", "found", "there", "doubted", "gone", "absent"]
 
 
 @dataclass(slots=True)
-class Record:
+class RecordLedger:
     """The ledger of one Dynamics record.
 
     Attributes:
@@ -100,7 +100,7 @@ class Contact:
     Attributes:
         id: The contact id in lower case.
         facts: Register -> its greatest fact.
-        ledger: Record address -> ``Record``.
+        ledger: Record address -> ``RecordLedger``.
         lookups: ``pipeline/step`` of a GET -> {"asked": digest of the URL, "answer": fields}.
         effects: ``pipeline/step`` of a live-only step -> "done", "expired" or "refused".
         parked: Record address (or ``pipeline/step`` of a GET) -> ``Parked``.
@@ -116,7 +116,7 @@ class Contact:
 
     id: str
     facts: dict[str, Fact] = field(default_factory=dict)
-    ledger: dict[str, Record] = field(default_factory=dict)
+    ledger: dict[str, RecordLedger] = field(default_factory=dict)
     lookups: dict[str, dict[str, Any]] = field(default_factory=dict)
     effects: dict[str, str] = field(default_factory=dict)
     parked: dict[str, Parked] = field(default_factory=dict)
@@ -206,7 +206,7 @@ class Contact:
         document = _document(head)
         facts = _facts(contact_id, document.pop("facts", None), bodies)
         known, extra = _parted(document, _FIELDS)
-        known["ledger"] = _entries(Record, known.get("ledger", {}), _RECORD)
+        known["ledger"] = _entries(RecordLedger, known.get("ledger", {}), _RECORD)
         known["parked"] = _entries(Parked, known.get("parked", {}), _PARKED)
         return cls(contact_id, facts, **known, extra=extra)
 
@@ -226,7 +226,7 @@ class NewerForm(Unreadable):
 #: What is right for a field.
 _Check = Callable[[Any], bool]
 
-_T = TypeVar("_T", Record, Parked)
+_T = TypeVar("_T", RecordLedger, Parked)
 
 
 def _is(*kinds: type) -> _Check:
@@ -292,9 +292,9 @@ _PARKED: Final[dict[str, _Check]] = {
 
 
 def _written(entry: Any) -> dict[str, Any]:
-    """A ``Record`` or ``Parked`` as it is stored; anything else cannot be."""
+    """A ``RecordLedger`` or ``Parked`` as it is stored; anything else cannot be."""
     match entry:
-        case Record():
+        case RecordLedger():
             table = _RECORD
         case Parked():
             table = _PARKED
@@ -353,7 +353,7 @@ def _parted(
 def _entries(
     kind: type[_T], stored: Mapping[str, Any], table: Mapping[str, _Check]
 ) -> dict[str, _T]:
-    """``Record``s or ``Parked``s of their stored fields, by name."""
+    """``RecordLedger``s or ``Parked``s of their stored fields, by name."""
     entries = {}
     for name, fields in stored.items():
         known, extra = _parted(fields, table)

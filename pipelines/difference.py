@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipelines.contact import UNKNOWN, Record, State
+from pipelines.contact import UNKNOWN, RecordLedger, State
 from pipelines.entity import STATE, entity, is_party_list
 from pipelines.identity import note_id
 from pipelines.ledger import NULL, OPEN, digest, digests
@@ -61,7 +61,7 @@ class Desired:
 
 
 def difference(
-    desired: Desired, record: Record | None, *, adopting: bool
+    desired: Desired, record: RecordLedger | None, *, adopting: bool
 ) -> tuple[list[Write], list[Write]]:
     """What brings the record to the desired columns, and what closes it after everything else.
 
@@ -73,7 +73,7 @@ def difference(
     known = {c: v for c, v in desired.columns.items() if v is not None}
     new = record is None
     state: State = "unsent" if desired.creating else "there"
-    record = record or Record(desired.entity, desired.key, state)
+    record = record or RecordLedger(desired.entity, desired.key, state)
     if record.state in ("unsent", "sent", "absent") and not adopting:
         plain = {c: v for c, v in known.items() if c not in STATE}
         closing = bool(desired.state) and not (new and desired.state.get("statecode") == 0)
@@ -94,7 +94,7 @@ def _closing(desired: Desired) -> list[Write]:
     return [desired.write(Kind.CLOSE, desired.state)]
 
 
-def _updates(desired: Desired, record: Record) -> list[Write]:
+def _updates(desired: Desired, record: RecordLedger) -> list[Write]:
     """The writes that update an existing record; a closed one that refused is reopened first."""
     pending = _pending(desired, record)
     if not pending:
@@ -115,7 +115,7 @@ def _updates(desired: Desired, record: Record) -> list[Write]:
     return writes + [desired.write(Kind.PARTIES, {c: pending[c] or []}) for c in lists]
 
 
-def _pending(desired: Desired, record: Record) -> dict[str, Any]:
+def _pending(desired: Desired, record: RecordLedger) -> dict[str, Any]:
     """Columns whose value is not the acknowledged one; what has no value any more becomes null.
 
     Columns that no step names any more are left as they are.

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from pipelines.contact import UNKNOWN, Contact, Record, State
+from pipelines.contact import UNKNOWN, Contact, RecordLedger, State
 from pipelines.decode.timestamp import normalise
 from pipelines.entity import STATE, entity
 from pipelines.write import Kind, Write
@@ -43,7 +43,7 @@ def digests(columns: Mapping[str, Any]) -> dict[str, str]:
     return {column: digest(value) for column, value in columns.items()}
 
 
-def record_of(contact: Contact, write: Write) -> Record:
+def record_of(contact: Contact, write: Write) -> RecordLedger:
     """The ledger's record that a write is about, begun if it is new.
 
     A record that no step of ours creates is taken to be there.
@@ -57,10 +57,10 @@ def record_of(contact: Contact, write: Write) -> Record:
     return known
 
 
-def named(name: str, state: State) -> Record:
+def named(name: str, state: State) -> RecordLedger:
     """A new record of this ledger name (``phonecalls(<key>)``)."""
     entity_set, _, key = name.partition("(")
-    return Record(entity_set, key.removesuffix(")"), state)
+    return RecordLedger(entity_set, key.removesuffix(")"), state)
 
 
 def intend(contact: Contact, writes: Iterable[Write]) -> bool:

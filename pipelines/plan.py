@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 from pipelines.age import long_over
 from pipelines.changes import Versions, keys
 from pipelines.condition import admits
-from pipelines.contact import Contact, Record
+from pipelines.contact import Contact, RecordLedger
 from pipelines.difference import Desired, difference
 from pipelines.entity import STATE, is_party_list
 from pipelines.ledger import digest
@@ -320,7 +320,7 @@ class _Planner:
         self.result.writes += writes
         return closes
 
-    def name_the_rest(self, desired: Desired, record: Record) -> None:
+    def name_the_rest(self, desired: Desired, record: RecordLedger) -> None:
         """Note which columns that were sent steps name that do not lay them over it now."""
         rest = record.columns.keys() - desired.columns.keys() - desired.held - {*STATE}
         for step in self.pipeline.steps if rest else ():
@@ -329,7 +329,7 @@ class _Planner:
                 if f"{step.table.set}({key})" == desired.name:
                     desired.named |= rest & step.body.keys()
 
-    def blocked(self, desired: Desired, record: Record | None) -> str:
+    def blocked(self, desired: Desired, record: RecordLedger | None) -> str:
         if desired.name in self.contact.parked:
             return "parked"
         if record is not None and record.state == "gone":
@@ -338,7 +338,7 @@ class _Planner:
             return "no: it was long over when first heard of, and the record is not there"
         return self.hanging((p for s in desired.steps for p in s.names()), desired.name)
 
-    def given_up(self, record: Record | None) -> bool:
+    def given_up(self, record: RecordLedger | None) -> bool:
         """Nothing will come of the record any more, as far as is known."""
         lost = ("gone", "absent") if self.adopting else ("gone",)
         return record is not None and record.state in lost

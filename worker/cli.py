@@ -37,7 +37,7 @@ from worker.commands.triage import (
     state_app,
 )
 from worker.definitions import find, find_all
-from worker.dynamics.connection import connect
+from worker.dynamics.connection import open_dynamics
 from worker.errors import ConfigError, WorkerError
 from worker.leases.dynamodb import create_lease_table
 from worker.settings import Settings, load_settings
@@ -243,7 +243,7 @@ def _print_preview(one: Preview) -> None:
 
 
 async def _send(found: list[Preview], settings: Settings) -> None:
-    async with connect(settings) as connection:
+    async with open_dynamics(settings) as connection:
         for one in found:
             if one.request is None:
                 raise ConfigError("a page is opened on the agent's desktop, it cannot be sent")

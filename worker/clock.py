@@ -52,7 +52,7 @@ class Backoff:
         self._next_s = BACKOFF_FIRST_S
 
 
-async def unless(stop: asyncio.Event, work: Awaitable[T]) -> T | None:
+async def run_until(stop: asyncio.Event, work: Awaitable[T]) -> T | None:
     """Do the work, or drop it as soon as ``stop`` is set.
 
     Returns:

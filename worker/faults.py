@@ -19,9 +19,9 @@ from typing import Final
 
 import structlog
 
-from worker.clock import Backoff, Clock, unless
+from worker import heartbeat
+from worker.clock import Backoff, Clock, run_until
 from worker.errors import WorkerError
-from worker.heartbeat import beat
 
 
 _log = structlog.get_logger(__name__)
@@ -144,5 +144,5 @@ class Faults:
                 return
             if clock.monotonic() - began > LASTING_S:
                 backoff.succeeded()
-            beat()
-            await unless(stop, clock.sleep(backoff.failed()))
+            heartbeat.beat()
+            await run_until(stop, clock.sleep(backoff.failed()))

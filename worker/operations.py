@@ -35,7 +35,7 @@ FAULT = "fault"
 
 
 @dataclass(slots=True)
-class Pile:
+class Group:
     """What is set aside for one reason: how many, since when (s), and what the first one says."""
 
     count: int = 0

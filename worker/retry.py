@@ -8,10 +8,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TypeVar
 
-from worker import aws
-from worker.clock import Backoff, Clock, unless
+from worker import aws, heartbeat
+from worker.clock import Backoff, Clock, run_until
 from worker.errors import StoreUnavailable
-from worker.heartbeat import beat
 
 
 T = TypeVar("T")
@@ -25,7 +24,7 @@ def stoppable(clock: Clock, stop: asyncio.Event) -> Clock:
     """The same clock, whose sleeps end at ``stop``."""
 
     async def sleep(seconds: float) -> None:
-        await unless(stop, clock.sleep(seconds))
+        await run_until(stop, clock.sleep(seconds))
 
     return replace(clock, sleep=sleep)
 
@@ -50,13 +49,13 @@ async def insist(
     """
     backoff = Backoff(clock.chance)
     while True:
-        beat()
+        heartbeat.beat()
         try:
             return await call()
         except (StoreUnavailable, *aws.FAILURES) as failure:
             report(aws.code(failure))
             if not isinstance(failure, StoreUnavailable) and not aws.may_pass(failure):
                 raise
-        await unless(stop, clock.sleep(backoff.failed()))
+        await run_until(stop, clock.sleep(backoff.failed()))
         if stop.is_set():
             return None

@@ -10,25 +10,25 @@ from functools import partial
 
 import structlog
 
-from worker import operations
-from worker.clock import Clock, unless
-from worker.dynamics.shared import SharedGate
+from worker import heartbeat, operations
+from worker.clock import Clock, run_until
+from worker.dynamics.gate_sync import GateSync
 from worker.engine.far_ahead import LOOK_EVERY_S, FarAhead
 from worker.engine.ingest import Ingest
 from worker.engine.push import Push
 from worker.engine.remembered_steps import remember_steps
 from worker.errors import StoreUnavailable
 from worker.faults import Faults
-from worker.heartbeat import Health, beat
+from worker.heartbeat import Health
 from worker.moments import remembered, set_right, text_of
 from worker.outside_time import OutsideTime
 from worker.retry import insist
 from worker.sources.protocol import Source
 from worker.stores.protocol import ContactStore
 from worker.stores.restoration import Keeper
-from worker.telemetry.census import Census
 from worker.telemetry.metrics import Metrics
-from worker.telemetry.readings import Readings
+from worker.telemetry.state_collector import StateCollector
+from worker.telemetry.store_counts import StoreCounts
 
 
 _log = structlog.get_logger(__name__)
@@ -81,21 +81,21 @@ class Service:
     ingest: Ingest
     push: Push
     drain_s: float
-    shared: SharedGate | None = None
+    shared: GateSync | None = None
     metrics: Metrics = field(default_factory=Metrics)
     health: Health = field(default_factory=Health)
     faults: Faults = field(default_factory=Faults)
     begin: Callable[[asyncio.Event], Awaitable[None]] | None = None
     outside: OutsideTime = field(default_factory=OutsideTime)
     keeper: Keeper | None = None
-    census: Census = field(init=False)
+    census: StoreCounts = field(init=False)
     far_ahead: FarAhead = field(init=False)
 
     def __post_init__(self) -> None:
-        self.census = Census(self.store, self.health)
+        self.census = StoreCounts(self.store, self.health)
         clock = Clock(self.push.clock, self.push.monotonic)
         self.far_ahead = FarAhead(self.store, self.push.plan, clock, self.faults)
-        readings = Readings(self.ingest.tally, self.push.gate, self.census, self.faults)
+        readings = StateCollector(self.ingest.tally, self.push.gate, self.census, self.faults)
         self.metrics.registry.register(readings)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -170,7 +170,7 @@ class Service:
 
     async def _keep_house(self) -> None:
         while True:
-            beat()
+            heartbeat.beat()
             try:
                 await set_pipelines_right(self.push, self.outside)
                 await self._expire()
@@ -182,13 +182,13 @@ class Service:
         """Remove what has expired for certain: our own clock alone does not say so."""
         removed = EXPIRE_AT_ONCE
         while removed == EXPIRE_AT_ONCE and (now := self.outside.at_least()) is not None:
-            beat()
+            heartbeat.beat()
             removed = await self.store.expire(now, EXPIRE_AT_ONCE)
 
     async def _take_in_again(self) -> None:
         """Take in what an older release had to leave, for contacts that this one can read."""
         while True:
-            beat()
+            heartbeat.beat()
             try:
                 if self.census.counts is None or self.census.counts.quarantined:
                     await operations.retry_newer(self.store, self.ingest)
@@ -208,7 +208,7 @@ async def begin_pipelines(
     """
     outside = outside or OutsideTime(Clock(push.clock))
     names = {pipeline.name: f"pipeline/{pipeline.name}" for pipeline in push.pipelines}
-    await unless(stop, outside.heard(PATIENCE_S))
+    await run_until(stop, outside.heard(PATIENCE_S))
     now = text_of(push.clock())
     since = {}
     for pipeline in push.pipelines:

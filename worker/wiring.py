@@ -18,16 +18,16 @@ import structlog
 from pipelines.pipeline import Pipeline
 from pipelines.plan import Terms
 from worker import aws
-from worker.amazon_connect.attributes import AttributeDesktop
-from worker.amazon_connect.client import Client
+from worker.amazon_connect.attributes import AttributeScreenPop
+from worker.amazon_connect.client import ConnectClient
 from worker.amazon_connect.enrichment import Enrichment
-from worker.amazon_connect.logged import LoggedDesktop
-from worker.amazon_connect.protocol import Connect, Desktop
+from worker.amazon_connect.logged import LoggedScreenPop
+from worker.amazon_connect.protocol import Connect, ScreenPop
 from worker.amazon_connect.quota import Quota
 from worker.definitions import find_all
-from worker.dynamics.connection import Connection, connect
+from worker.dynamics.connection import Connection, open_dynamics
 from worker.dynamics.gate import Gate
-from worker.dynamics.shared import SharedGate
+from worker.dynamics.gate_sync import GateSync
 from worker.dynamics.writer import Writer
 from worker.engine.ingest import Ingest
 from worker.engine.push import Push
@@ -84,7 +84,7 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
     store = open_store(settings.state)
     try:
         async with (
-            connect(
+            open_dynamics(
                 settings,
                 answered=metrics.answered,
                 renewed=metrics.token,
@@ -159,7 +159,7 @@ def _push(
     )
 
 
-def _shared(common: _Common, connection: Connection) -> SharedGate | None:
+def _shared(common: _Common, connection: Connection) -> GateSync | None:
     """What makes one gate of all workers' gates; a store on one machine has one worker."""
     settings = common.settings
     if not settings.state.startswith("dynamodb:"):
@@ -167,7 +167,7 @@ def _shared(common: _Common, connection: Connection) -> SharedGate | None:
     # A restarted worker is another one, and so are two that were given the same id.
     name = f"{settings.worker_id or socket.gethostname()}-{uuid4().hex[:8]}"
     user = f"gate/{settings.environment_url}/{settings.client_id}"
-    return SharedGate(connection.gate, common.store, user, name, faults=common.faults)
+    return GateSync(connection.gate, common.store, user, name, faults=common.faults)
 
 
 def _sources(common: _Common) -> dict[str, Source]:
@@ -226,13 +226,13 @@ async def _amazon_connect(
 ) -> AsyncIterator[Connect]:
     quota = Quota(settings.connect_share, lambda: gate.workers)
     async with aws.client("connect", attempts=1) as client:
-        yield Client(client, quota, settings.connect_patience_s, metrics.connect)
+        yield ConnectClient(client, quota, settings.connect_patience_s, metrics.connect)
 
 
-def _desktop(settings: Settings, amazon: Connect) -> Desktop:
+def _desktop(settings: Settings, amazon: Connect) -> ScreenPop:
     if settings.open_by == "log":
-        return LoggedDesktop()
-    return AttributeDesktop(amazon, settings.open_url_attribute, settings.open_tab_attribute)
+        return LoggedScreenPop()
+    return AttributeScreenPop(amazon, settings.open_url_attribute, settings.open_tab_attribute)
 
 
 def warn_of_secret(settings: Settings, today: int) -> None:

@@ -16,10 +16,10 @@ import pytest
 from pipelines.contact import Contact
 from pipelines.pipeline import Pipeline
 from pipelines.plan import Terms
-from worker.amazon_connect.memory import MemoryDesktop
+from worker.amazon_connect.memory import MemoryScreenPop
 from worker.definitions import find
 from worker.dynamics.auth import StaticTokens
-from worker.dynamics.client import Client, is_create
+from worker.dynamics.client import DataverseClient, is_create
 from worker.dynamics.errors import DynamicsError
 from worker.dynamics.gate import Gate
 from worker.dynamics.memory import MemoryDynamics
@@ -34,7 +34,7 @@ from worker.sandbox.dataverse.rows.records import CLOCKED
 from worker.sandbox.dataverse.switches import Switches
 from worker.sandbox.traffic import History, Truth, truth
 from worker.settings import CreateBy
-from worker.sources.memory import Memory
+from worker.sources.memory import MemorySource
 from worker.sources.protocol import Message
 from worker.stores.memory import MemoryStore
 from worker.stores.protocol import ContactStore
@@ -160,7 +160,7 @@ class World:
     store: ContactStore = field(default_factory=MemoryStore)
     clock: Clock = field(default_factory=Clock)
     steps: Steps = field(default_factory=Steps)
-    desktop: MemoryDesktop = field(default_factory=MemoryDesktop)
+    desktop: MemoryScreenPop = field(default_factory=MemoryScreenPop)
     wire: Wire = field(init=False)
 
     def __post_init__(self) -> None:
@@ -201,7 +201,7 @@ class World:
         """
         ingest, pusher = self.worker()
         messages = [[Message(body, f"memory:{n}") for body in b] for n, b in enumerate(batches)]
-        source, never = Memory(messages), asyncio.Event()
+        source, never = MemorySource(messages), asyncio.Event()
 
         async def handle(batch: Sequence[Message]) -> None:
             await ingest.handle(batch)
@@ -289,7 +289,7 @@ async def _open_world(variant: str, **more: Any) -> AsyncIterator[World]:
     # Without certificates and proxies to read, which takes longer than a history.
     transport = httpx.ASGITransport(dataverse.app)
     async with httpx.AsyncClient(transport=transport, verify=False, trust_env=False) as http:
-        client = Client(
+        client = DataverseClient(
             "https://sandbox.invalid",
             http,
             StaticTokens("none"),

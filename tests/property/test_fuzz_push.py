@@ -34,13 +34,13 @@ from pipelines.loader import PipelineError, load
 from pipelines.pipeline import Pipeline
 from pipelines.plan import Terms
 from worker import aws
-from worker.amazon_connect.client import Client as ConnectClient
+from worker.amazon_connect.client import ConnectClient
 from worker.amazon_connect.enrichment import Enrichment
-from worker.amazon_connect.memory import MemoryDesktop
+from worker.amazon_connect.memory import MemoryScreenPop
 from worker.amazon_connect.quota import Quota
 from worker.definitions import find
 from worker.dynamics.auth import MsalTokens, StaticTokens
-from worker.dynamics.client import Client
+from worker.dynamics.client import DataverseClient
 from worker.dynamics.errors import DynamicsError
 from worker.dynamics.gate import Gate
 from worker.dynamics.http import make_http
@@ -216,7 +216,7 @@ async def pushed(
 
     gate = Gate(clock=clock, sleep=no_time, random=lambda: 0.5)
     http = make_http(transport=Way(spoils))
-    client = Client(
+    client = DataverseClient(
         "https://sandbox.invalid",
         http,
         StaticTokens("none"),
@@ -233,7 +233,7 @@ async def pushed(
         writer=Writer(client, clock),
         gate=gate,
         probe=client.probe,
-        desktop=MemoryDesktop(),
+        desktop=MemoryScreenPop(),
         pipelines=pipelines,
         terms=Terms(live=live),
         clock=clock,

@@ -15,7 +15,7 @@ from pipelines.fact import Fact
 from worker.engine.ingest import LONGEST_PAUSE_S, Ingest
 from worker.errors import StoreUnavailable
 from worker.sandbox.traffic import day, malformed
-from worker.sources.memory import Memory
+from worker.sources.memory import MemorySource
 from worker.sources.protocol import Message
 from worker.stores.memory import MemoryStore
 from worker.stores.protocol import Entry, Quarantined, Saved
@@ -95,7 +95,7 @@ async def test_i2_when_a_batch_is_acknowledged_every_message_of_it_is_safe(
     store = Unreliable(moods)
     every = messages(seed)
     batches = [every[n : n + size] for n in range(0, len(every), size)]
-    source = Memory(batches)
+    source = MemorySource(batches)
     pauses: list[float] = []
 
     async def pause(seconds: float) -> None:
@@ -117,7 +117,7 @@ async def test_i2_contacts_the_store_cannot_hold_go_to_quarantine_and_hold_nobod
 ) -> None:
     store = Unreliable([], limit_bytes=limit)
     batches = [messages(seed)]
-    await Memory(batches).run(Ingest(store, clock=lambda: 0.0).handle, asyncio.Event())
+    await MemorySource(batches).run(Ingest(store, clock=lambda: 0.0).handle, asyncio.Event())
     assert not await unsafe(store, batches)
 
 
@@ -127,7 +127,7 @@ async def test_i2_while_the_store_is_away_nothing_is_acknowledged_and_no_further
     away = asyncio.Event()
     store = Unreliable(["away"] * 3)
     begun: list[str] = []
-    source = Memory([[message] for message in messages(1)[:3]])
+    source = MemorySource([[message] for message in messages(1)[:3]])
 
     async def pause(_seconds: float) -> None:
         away.set()

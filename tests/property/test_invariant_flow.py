@@ -14,7 +14,7 @@ from pipelines.identity import timeline_id
 from worker.definitions import find
 from worker.dynamics.protocol import Answer, Dynamics, Request
 from worker.flow.answer import answer
-from worker.flow.session import ANSWER_S, Desk
+from worker.flow.session import ANSWER_S, FlowSession
 from worker.sandbox.oracle.customers import employ, introduce
 from worker.sandbox.oracle.expected_timeline import ACTIVITIES, timeline
 from worker.sandbox.traffic import RECORDS, History, history, truth
@@ -75,9 +75,9 @@ def story(kind: str, seed: int) -> tuple[History, dict[str, Any]]:
     return told, {"Details": {"ContactData": data, "Parameters": {"ms_operation": "addnote"}}}
 
 
-def desk(world: World, dynamics: Any = None) -> Desk:
+def desk(world: World, dynamics: Any = None) -> FlowSession:
     way: Any = dynamics or world.dynamics
-    return Desk(way, world.gate, PIPELINE, world.create_by, clock=world.clock)
+    return FlowSession(way, world.gate, PIPELINE, world.create_by, clock=world.clock)
 
 
 def introduced(world: World, told: History) -> None:

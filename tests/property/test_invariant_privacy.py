@@ -19,11 +19,11 @@ import orjson
 import pytest
 import structlog
 
-from worker.amazon_connect.protocol import DesktopError, Opening
+from worker.amazon_connect.protocol import Page, ScreenPopError
 from worker.cli import main
 from worker.dynamics import errors
 from worker.dynamics.auth import StaticTokens
-from worker.dynamics.client import Client
+from worker.dynamics.client import DataverseClient
 from worker.dynamics.gate import Gate
 from worker.dynamics.memory import Failure
 from worker.dynamics.protocol import Request
@@ -149,8 +149,8 @@ async def test_i8_a_desktop_that_fails_is_logged_without_the_page(
     open_world: OpenWorld, said: list[Any]
 ) -> None:
     class Broken:
-        async def open(self, opening: Opening) -> None:
-            raise DesktopError(f"{type(opening).__name__} was not taken")
+        async def open(self, opening: Page) -> None:
+            raise ScreenPopError(f"{type(opening).__name__} was not taken")
 
     async with open_world("memory post allow", live=True) as world:
         world.desktop = Broken()  # type: ignore[assignment] # another twin of the same protocol
@@ -160,8 +160,10 @@ async def test_i8_a_desktop_that_fails_is_logged_without_the_page(
     assert "push.open_failed" in [line["event"] for line in said]
 
 
-def answered(status: int, body: str, *headers: tuple[str, str]) -> faults.Fault:
-    return faults.Fault(carried_out=False, answer=Reply(status, list(headers), body.encode()))
+def answered(status: int, body: str, *headers: tuple[str, str]) -> faults.InjectedFault:
+    return faults.InjectedFault(
+        carried_out=False, answer=Reply(status, list(headers), body.encode())
+    )
 
 
 ANSWERS = {
@@ -180,7 +182,7 @@ async def test_i8_the_text_of_no_error_of_the_client_says_what_was_sent_or_answe
 ) -> None:
     async with open_world("sandbox post allow") as world:
         assert world.dataverse is not None
-        assert isinstance(world.dynamics, Client)
+        assert isinstance(world.dynamics, DataverseClient)
         world.dataverse.faults.next(ANSWERS[answer], times=9)
         request = Request("POST", f"phonecalls?x={CANARY}", body={"subject": CANARY})
         with pytest.raises(WorkerError) as caught:
@@ -195,7 +197,9 @@ async def test_i8_an_error_of_the_network_does_not_say_what_was_sent(said: list[
 
     async with httpx.AsyncClient(transport=httpx.MockTransport(fail)) as http:
         tokens, no_time = StaticTokens(f"token {CANARY}"), partial(asyncio.sleep, 0)
-        client = Client("https://org.test", http, tokens, Gate(), sleep=lambda _seconds: no_time())
+        client = DataverseClient(
+            "https://org.test", http, tokens, Gate(), sleep=lambda _seconds: no_time()
+        )
         with pytest.raises(errors.Unavailable) as caught:
             await client.send(Request("GET", f"contacts('{CANARY}')"), timeout_s=20)
     assert_silent(caught.value)

@@ -29,7 +29,7 @@ from worker.leases.lease import Lease
 from worker.leases.memory import MemoryLeases
 from worker.leases.position import Position
 from worker.outside_time import OutsideTime
-from worker.sources.pages import Page, slices
+from worker.sources.pages import RecordPage, slices
 from worker.sources.protocol import Handle
 from worker.sources.shard_reader import SLICE_COUNT, ShardReader
 from worker.stores import memory, stored
@@ -44,7 +44,9 @@ Patch = pytest.MonkeyPatch
 
 
 def checkpoint_before_save(patch: Patch) -> None:
-    async def deliver(self: ShardReader, page: Page, handle: Handle, stop: asyncio.Event) -> None:
+    async def deliver(
+        self: ShardReader, page: RecordPage, handle: Handle, stop: asyncio.Event
+    ) -> None:
         for batch in slices(self._new(page), SLICE_COUNT, self._feed.slice_bytes):
             self._done = batch[-1].sequence
             await self._keep(partial(self._bookmark.move, self._done), stop)

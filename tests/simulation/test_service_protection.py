@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 
 from worker.dynamics.errors import DynamicsError, Throttled
-from worker.dynamics.gate import LOOK_S, Gate, State
-from worker.dynamics.shared import SharedGate
+from worker.dynamics.gate import LOOK_S, Gate, GateState
+from worker.dynamics.gate_sync import GateSync
 from worker.sandbox.dataverse.limits import Limits, Throttle
 from worker.sandbox.dataverse.odata.refusals import Refusal
 from worker.stores.memory import MemoryStore
@@ -125,7 +125,7 @@ class Worker:
 
     def __post_init__(self) -> None:
         self.gate = Gate(clock=now, random=self.random.random)
-        self.shared = SharedGate(self.gate, self.store, "gate", self.name, clock=now)
+        self.shared = GateSync(self.gate, self.store, "gate", self.name, clock=now)
 
     async def run(self) -> None:
         await asyncio.sleep(self.random.uniform(0, 5))
@@ -144,7 +144,7 @@ class Worker:
                 await self._wait()
 
     async def _wait(self) -> None:
-        if self.gate.state is State.CLOSED:
+        if self.gate.state is GateState.CLOSED:
             await self.gate.reopen(lambda: self.server.answer(self.gate))
 
 

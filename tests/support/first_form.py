@@ -22,7 +22,7 @@ from typing import Any
 
 import orjson
 
-from pipelines.contact import Contact, Parked, Record
+from pipelines.contact import Contact, Parked, RecordLedger
 from pipelines.fact import Fact
 from worker import aws
 from worker.stores import contents
@@ -43,7 +43,7 @@ def _contact(contact_id: str) -> Contact:
     contact = Contact(
         contact_id,
         ledger={
-            "phonecalls(1)": Record(
+            "phonecalls(1)": RecordLedger(
                 "phonecalls", "1", "there", {"subject": "ab", "statecode": "?"}, answer={"x": 1}
             )
         },

@@ -15,7 +15,7 @@ from typing import Any
 import trustme
 
 from worker.dynamics.auth import StaticTokens
-from worker.dynamics.client import Client
+from worker.dynamics.client import DataverseClient
 from worker.dynamics.gate import Gate
 from worker.dynamics.http import make_http
 
@@ -94,12 +94,14 @@ class Server:
             yield
 
     @asynccontextmanager
-    async def client(self, gate: Gate | None = None, **options: Any) -> AsyncIterator[Client]:
+    async def client(
+        self, gate: Gate | None = None, **options: Any
+    ) -> AsyncIterator[DataverseClient]:
         """A client of it."""
         async with make_http(self.ca_file) as http:
             gate = gate or Gate()
             options = {"sleep": at_once, "random": lambda: 0.0} | options
-            yield Client(self.url, http, StaticTokens("t"), gate, **options)
+            yield DataverseClient(self.url, http, StaticTokens("t"), gate, **options)
 
 
 async def at_once(_seconds: float) -> None:

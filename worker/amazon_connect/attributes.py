@@ -6,10 +6,10 @@ contact of a chain (Amazon Connect API reference).
 
 from __future__ import annotations
 
-from worker.amazon_connect.protocol import Connect, Opening
+from worker.amazon_connect.protocol import Connect, Page
 
 
-class AttributeDesktop:
+class AttributeScreenPop:
     """Writes the page to open into two contact attributes.
 
     Args:
@@ -23,7 +23,7 @@ class AttributeDesktop:
         self._url = url_attribute
         self._tab = tab_attribute
 
-    async def open(self, opening: Opening) -> None:
+    async def open(self, opening: Page) -> None:
         """Write the attributes; see ``worker.amazon_connect.protocol.Desktop``."""
         attributes = {self._url: opening.url, self._tab: str(opening.tab).lower()}
         await self._connect.update_attributes(

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 from botocore.exceptions import ParamValidationError
 
 from worker import aws
-from worker.amazon_connect.errors import Busy, Refused
+from worker.amazon_connect.errors import Busy, ConnectRefused
 from worker.amazon_connect.quota import Quota
 
 
@@ -23,7 +23,7 @@ TOO_MANY_REQUESTS: Final = 429
 SERVER_ERROR: Final = 500
 
 
-class Client:
+class ConnectClient:
     """Calls Amazon Connect.
 
     Args:
@@ -89,7 +89,7 @@ class Client:
         self._called(call, "OK")
         return answer
 
-    def _failed(self, call: str, error: BaseException) -> Busy | Refused:
+    def _failed(self, call: str, error: BaseException) -> Busy | ConnectRefused:
         code = aws.code(error)
         self._called(call, code)
         # What we may not even send (an id that is none) no other try can mend.
@@ -98,7 +98,7 @@ class Client:
         if code in THROTTLED or status == TOO_MANY_REQUESTS or status >= SERVER_ERROR:
             self._quota.throttled(call)
             return Busy(f"{call} answered {code}")
-        return Refused(f"{call} answered {code}")
+        return ConnectRefused(f"{call} answered {code}")
 
 
 def _structure(name: str, answer: Mapping[str, Any]) -> Mapping[str, Any]:

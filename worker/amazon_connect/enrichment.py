@@ -17,7 +17,7 @@ from pipelines.contact import Contact
 from pipelines.enrichment import Question, wanted
 from pipelines.pipeline import Pipeline
 from worker.amazon_connect.answers import Answers
-from worker.amazon_connect.errors import ConnectError, Refused
+from worker.amazon_connect.errors import ConnectError, ConnectRefused
 from worker.amazon_connect.protocol import Connect
 from worker.faults import Faults
 
@@ -82,7 +82,7 @@ class Enrichment:
         kept = self._names if question.topic in ("agent", "queue") else self._contacts
         try:
             answer = await kept.get(question, partial(self._answer, question))
-        except Refused as error:
+        except ConnectRefused as error:
             _log.info("connect.refused", contact_id=contact.id, reason=str(error))
             answer = {}  # a fact too: it is not asked again
         except ConnectError as error:

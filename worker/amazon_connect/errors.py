@@ -21,5 +21,5 @@ class Busy(ConnectError):
     """Not now; nothing is known of the outcome."""
 
 
-class Refused(ConnectError):
+class ConnectRefused(ConnectError):
     """Another try of the same call is useless."""

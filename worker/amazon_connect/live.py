@@ -10,7 +10,7 @@ from pipelines.contact import Contact
 from pipelines.view import view
 from pipelines.write import Kind, Write
 from worker.amazon_connect.errors import Busy, ConnectError
-from worker.amazon_connect.protocol import Connect, Desktop, Opening
+from worker.amazon_connect.protocol import Connect, Page, ScreenPop
 from worker.faults import Faults
 
 
@@ -22,7 +22,7 @@ async def perform(
     contact: Contact,
     write: Write,
     connect: Connect,
-    desktop: Desktop,
+    desktop: ScreenPop,
     faults: Faults | None = None,
 ) -> None:
     """Carry out one of ``pipelines.write.LIVE_ONLY``.
@@ -53,9 +53,9 @@ async def perform(
         raise Busy(str(fault)) from error
 
 
-def _opening(contact: Contact, write: Write) -> Opening:
+def _opening(contact: Contact, write: Write) -> Page:
     first = str(view(contact).get("InitialContactId") or contact.id)
-    return Opening(contact.id, first, _instance_id(contact), write.url, write.tab)
+    return Page(contact.id, first, _instance_id(contact), write.url, write.tab)
 
 
 def _instance_id(contact: Contact) -> str:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import structlog
 
-from worker.amazon_connect.protocol import Opening
+from worker.amazon_connect.protocol import Page
 
 
 _log = structlog.get_logger(__name__)
 
 
-class LoggedDesktop:
+class LoggedScreenPop:
     """For installations whose desktop finds the record in another way."""
 
-    async def open(self, opening: Opening) -> None:
+    async def open(self, opening: Page) -> None:
         """Log that there is something to open; the page itself may hold personal data."""
         _log.info("desktop.open", contact_id=opening.contact_id, tab=opening.tab)

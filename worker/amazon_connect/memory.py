@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from worker.amazon_connect.errors import Refused
-from worker.amazon_connect.protocol import Opening
+from worker.amazon_connect.errors import ConnectRefused
+from worker.amazon_connect.protocol import Page
 
 
 T = TypeVar("T")
@@ -72,16 +72,16 @@ class MemoryConnect:
 
 def _known(things: Mapping[str, T], thing: str) -> T:
     if thing not in things:
-        raise Refused("ResourceNotFoundException")
+        raise ConnectRefused("ResourceNotFoundException")
     return things[thing]
 
 
-class MemoryDesktop:
+class MemoryScreenPop:
     """Keeps every opening, latest per contact."""
 
     def __init__(self) -> None:
-        self.opened: dict[str, Opening] = {}
+        self.opened: dict[str, Page] = {}
 
-    async def open(self, opening: Opening) -> None:
+    async def open(self, opening: Page) -> None:
         """Remember it."""
         self.opened[opening.contact_id] = opening

@@ -39,7 +39,7 @@ class Connect(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Opening:
+class Page:
     """A Dynamics page to open for the agent who has a contact.
 
     Attributes:
@@ -57,14 +57,14 @@ class Opening:
     tab: bool
 
 
-class DesktopError(ConnectError):
+class ScreenPopError(ConnectError):
     """The agent's desktop could not be told; it is tried again while the contact is on."""
 
 
-class Desktop(Protocol):
+class ScreenPop(Protocol):
     """Tells the agent's desktop things while the contact is on."""
 
-    async def open(self, opening: Opening) -> None:
+    async def open(self, opening: Page) -> None:
         """Have the page opened. Doing it twice is doing it once.
 
         Raises:

@@ -25,7 +25,7 @@ from pipelines.pipeline import Pipeline, Step
 from pipelines.template import Template
 from worker import aws
 from worker.definitions import find
-from worker.dynamics.connection import connect
+from worker.dynamics.connection import open_dynamics
 from worker.dynamics.errors import DynamicsError, Missing
 from worker.dynamics.protocol import Dynamics, Request
 from worker.dynamics.secret import read_secret
@@ -160,7 +160,7 @@ def _pipeline(name: str) -> list[Finding]:
 async def check_online(settings: Settings) -> list[Finding]:
     """Ask Dynamics: token, environment, and every table and column the pipelines name."""
     try:
-        async with connect(settings) as connection:
+        async with open_dynamics(settings) as connection:
             return await ask(connection.client, settings, _usable(settings))
     except ConfigError as error:
         return [Finding(str(error))]

@@ -25,8 +25,8 @@ import orjson
 from pipelines.pipeline import Pipeline
 from pipelines.plan import Terms
 from worker import aws
-from worker.amazon_connect.memory import MemoryDesktop
-from worker.dynamics.connection import connect, connect_in_process
+from worker.amazon_connect.memory import MemoryScreenPop
+from worker.dynamics.connection import connect_in_process, open_dynamics
 from worker.dynamics.dry import DryRun
 from worker.dynamics.gate import Gate
 from worker.dynamics.protocol import Dynamics
@@ -207,7 +207,7 @@ def _push(
         writer=Writer(paced, time.time, settings.create_by, options.overwrite, target.files),
         gate=target.gate,
         probe=target.probe,
-        desktop=MemoryDesktop(),
+        desktop=MemoryScreenPop(),
         pipelines=options.pipelines,
         terms=Terms(settings.constants, live=False),
         waits_over=True,
@@ -306,7 +306,7 @@ async def _environment(url: str, settings: Settings) -> AsyncIterator[_Target]:
     if not url.startswith("https://"):
         raise ConfigError(f"--dynamics {url}: 'sandbox', or an address that begins with https://")
     named = settings.model_copy(update={"environment_url": url.rstrip("/")})
-    async with connect(named) as connection:
+    async with open_dynamics(named) as connection:
         await connection.client.user_id()  # a wrong address or secret shows before work begins
         files = S3Files(partial(aws.client, "s3"))
         yield _Target(connection.client, connection.gate, connection.probe, files=files)

@@ -135,7 +135,7 @@ def parked_list(state: State = "", settings: SettingsFile = None) -> None:
     """List parked writes: how many of which steps and why, since when; then one by one."""
     loaded = load_settings(settings)
     table = _table("contact", "steps", "parked", "status", "code", "answer")
-    piles: defaultdict[tuple[str, ...], operations.Pile] = defaultdict(operations.Pile)
+    piles: defaultdict[tuple[str, ...], operations.Group] = defaultdict(operations.Group)
 
     async def work() -> None:
         async with operations.opened(state or loaded.state) as store:
@@ -212,7 +212,7 @@ def quarantine_list(state: State = "", settings: SettingsFile = None) -> None:
     """List quarantined messages: how many for which reason, since when; then one by one."""
     loaded = load_settings(settings)
     table = _table("id", "origin", "since", "bytes", "reason")
-    piles: defaultdict[tuple[str, ...], operations.Pile] = defaultdict(operations.Pile)
+    piles: defaultdict[tuple[str, ...], operations.Group] = defaultdict(operations.Group)
 
     async def work() -> None:
         async with operations.opened(state or loaded.state) as store:
@@ -330,7 +330,7 @@ def _row(table: Table, *cells: str) -> None:
     table.add_row(*(escape(shown(cell)) for cell in cells))
 
 
-def _summary(piles: Mapping[tuple[str, ...], operations.Pile], *why: str, first: str) -> Table:
+def _summary(piles: Mapping[tuple[str, ...], operations.Group], *why: str, first: str) -> Table:
     """A line for each pile, the largest first."""
     table = _table("count", "oldest", *why, first)
     for key, pile in sorted(piles.items(), key=lambda kept: -kept[1].count):

@@ -44,7 +44,7 @@ FRESH = 0.1
 ONE = 1 - 1e-6
 
 
-class Budget:
+class RequestBudget:
     """One worker's part of what an application user may spend.
 
     Attributes:

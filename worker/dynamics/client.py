@@ -89,7 +89,7 @@ def subject_of(request: Request) -> str:
     return f"{place}({(request.body or {}).get(entity(place).key, '')})"
 
 
-class Client:
+class DataverseClient:
     """One application user's way into one Dataverse environment (see ``protocol.Dynamics``).
 
     Everything we send is conditional or carries its own primary key, so a request whose outcome

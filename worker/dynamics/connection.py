@@ -11,7 +11,7 @@ import httpx
 
 from worker import aws
 from worker.dynamics.auth import MsalTokens, StaticTokens
-from worker.dynamics.client import Client
+from worker.dynamics.client import DataverseClient
 from worker.dynamics.gate import Gate
 from worker.dynamics.http import make_http
 from worker.dynamics.secret import read_secret
@@ -23,7 +23,7 @@ from worker.settings import DYNAMICS, Settings
 class Connection:
     """A client and the gate its requests pass."""
 
-    client: Client
+    client: DataverseClient
     gate: Gate
 
     @property
@@ -33,14 +33,14 @@ class Connection:
 
 
 @asynccontextmanager
-async def connect(
+async def open_dynamics(
     settings: Settings,
     *,
     answered: Callable[[str, int | None], None] = lambda _method, _status: None,
     renewed: Callable[[float], None] = lambda _life_s: None,
     told_time: Callable[[float], None] = lambda _seconds: None,
 ) -> AsyncIterator[Connection]:
-    """A connection to the environment of the settings; see ``Client`` and ``MsalTokens``.
+    """A connection to the environment of the settings; see ``DataverseClient`` and ``MsalTokens``.
 
     Raises:
         ConfigError: A setting it needs is empty or unusable.
@@ -57,7 +57,7 @@ async def connect(
             http,
             renewed=renewed,
         )
-        client = Client(
+        client = DataverseClient(
             settings.environment_url,
             http,
             tokens,
@@ -77,4 +77,6 @@ async def connect_in_process(transport: httpx.AsyncBaseTransport) -> AsyncIterat
     """A connection to something in this process that asks for no token."""
     gate = Gate()
     async with make_http(transport=transport) as http:
-        yield Connection(Client("https://sandbox.invalid", http, StaticTokens("none"), gate), gate)
+        yield Connection(
+            DataverseClient("https://sandbox.invalid", http, StaticTokens("none"), gate), gate
+        )

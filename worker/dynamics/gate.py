@@ -8,7 +8,7 @@ reads, and what it says of writes is nothing: after an outage, a lost role, or w
 back, the gate opens for one contact on trial, until a write is answered. Until then each pause is
 twice the last one.
 
-A gate is one worker's. What it must know of the others is told by ``worker.dynamics.shared``.
+A gate is one worker's. What it must know of the others is told by ``worker.dynamics.gate_sync``.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from contextlib import asynccontextmanager
 
 import structlog
 
-from worker.dynamics.budget import Budget
+from worker import heartbeat
+from worker.dynamics.budget import RequestBudget
 from worker.dynamics.errors import (
     DynamicsError,
     NotSent,
@@ -32,12 +33,11 @@ from worker.dynamics.errors import (
     Unauthorized,
     Unavailable,
 )
-from worker.dynamics.reasons import AGAIN, TRIED, USUAL, GateClosed, Reason, State, reason_of
-from worker.dynamics.trouble import OUTAGE_AFTER, PROBE_FIRST_S, Trouble
-from worker.heartbeat import beat
+from worker.dynamics.failure_counter import OUTAGE_AFTER, PROBE_FIRST_S, FailureCounter
+from worker.dynamics.reasons import AGAIN, TRIED, USUAL, GateClosed, GateState, Reason, reason_of
 
 
-__all__ = ("LOOK_S", "Gate", "GateClosed", "Reason", "State")
+__all__ = ("LOOK_S", "Gate", "GateClosed", "GateState", "Reason")
 
 _log = structlog.get_logger(__name__)
 
@@ -94,13 +94,13 @@ class Gate:
         self._waiting: deque[asyncio.Future[GateClosed | None]] = deque()
         self._probing = asyncio.Lock()
         self._pacing = asyncio.Lock()
-        self._trouble = Trouble(outage_after, random)
-        self.state = State.OPEN
+        self._trouble = FailureCounter(outage_after, random)
+        self.state = GateState.OPEN
         self.reason = Reason.NONE
         self.cause = ""
         self.retry_at = 0.0
         self.in_flight = 0
-        self.budget = Budget()
+        self.budget = RequestBudget()
         self.leads = True
         self.turns = 0
         self.turned = asyncio.Event()
@@ -130,7 +130,7 @@ class Gate:
 
     @property
     def _on_trial(self) -> bool:
-        return self.state is State.OPEN and self.reason is not Reason.NONE
+        return self.state is GateState.OPEN and self.reason is not Reason.NONE
 
     @asynccontextmanager
     async def slot(
@@ -149,7 +149,7 @@ class Gate:
             NotSent: no slot came free in ``wait_s``.
         """
         deadline = None if wait_s is None else self._clock() + wait_s
-        if self.refresh and self.state is State.OPEN:
+        if self.refresh and self.state is GateState.OPEN:
             await self.refresh()
         await self._pace(self._until(deadline))
         turn: asyncio.Future[GateClosed | None] = asyncio.get_running_loop().create_future()
@@ -185,14 +185,14 @@ class Gate:
 
     def follow(self, reason: Reason, retry_s: float, cause: str) -> None:
         """Close as another worker did."""
-        if self.state is State.OPEN and reason is not Reason.THROTTLED:
+        if self.state is GateState.OPEN and reason is not Reason.THROTTLED:
             self._trouble.pause_s()  # so that the next pause is longer, whoever closes then
         self._trouble.noticed(writes=True)
         self._close(reason, retry_s, cause)
 
     def opened(self) -> None:
         """Open as another worker did."""
-        if self.state is State.CLOSED and self.reason is not Reason.SURPLUS:
+        if self.state is GateState.CLOSED and self.reason is not Reason.SURPLUS:
             self._open()
 
     def succeeded(self, *, writes: bool = True, subject: str | None = None) -> None:
@@ -213,13 +213,13 @@ class Gate:
         """
         self._halve()
         self._trouble.noticed(writes=writes)
-        floor_s = self._trouble.floor_s() if self.state is State.OPEN else PROBE_FIRST_S
+        floor_s = self._trouble.floor_s() if self.state is GateState.OPEN else PROBE_FIRST_S
         self._close(Reason.THROTTLED, max(floor_s, retry_after_s), cause)
 
     def unauthorized(self, cause: str = "", *, writes: bool = True) -> None:
         """Close at once: no request can succeed without a token."""
         self._trouble.noticed(writes=writes)
-        if self.state is State.OPEN:
+        if self.state is GateState.OPEN:
             self._close(Reason.UNAUTHORIZED, self._trouble.pause_s(), cause)
 
     def unavailable(
@@ -234,7 +234,7 @@ class Gate:
             return
         if self._trouble.too_many():
             self._halve()
-        if self.state is State.CLOSED:
+        if self.state is GateState.CLOSED:
             return
         if self._trouble.outage or self._on_trial:
             self._close(Reason.OUTAGE, self._trouble.pause_s(), cause)
@@ -244,7 +244,7 @@ class Gate:
     def forbidden(self, contact_id: str, code: str) -> bool:
         """Count a 403 on a contact; True: it is not this contact's fault, the gate is closed."""
         several = self._trouble.forbidden(contact_id, code)
-        if self.state is State.OPEN and (several or self.reason is Reason.FORBIDDEN):
+        if self.state is GateState.OPEN and (several or self.reason is Reason.FORBIDDEN):
             self._close(Reason.FORBIDDEN, FORBIDDEN_PAUSE_S, f"403 {code} on several contacts")
         return self.reason is Reason.FORBIDDEN
 
@@ -254,8 +254,8 @@ class Gate:
         Many may call at once: one of them probes. ``probe`` must not ask for a slot.
         """
         async with self._probing:
-            while self.state is State.CLOSED:
-                beat()
+            while self.state is GateState.CLOSED:
+                heartbeat.beat()
                 others = not self.leads and self.reason is not Reason.DOUBT
                 if others or self.reason is Reason.SURPLUS:
                     await self._sleep(LOOK_S)  # others decide
@@ -281,7 +281,7 @@ class Gate:
         """Wait until the budget allows one request more, first come, first served."""
         try:
             async with asyncio.timeout(wait_s), self._pacing:
-                while self.state is State.OPEN:
+                while self.state is GateState.OPEN:
                     if not (pause_s := self.budget.wait_s(self._clock())):
                         self.budget.spend()
                         return
@@ -314,7 +314,7 @@ class Gate:
         return None if deadline is None else deadline - self._clock()
 
     def _refusal(self) -> GateClosed | None:
-        return GateClosed(self.reason, self.retry_at) if self.state is State.CLOSED else None
+        return GateClosed(self.reason, self.retry_at) if self.state is GateState.CLOSED else None
 
     def _wake(self) -> None:
         """Hand free slots to those who wait longest."""
@@ -342,7 +342,7 @@ class Gate:
             self._proved()
 
     def _proved(self) -> None:
-        if self.state is State.OPEN:
+        if self.state is GateState.OPEN:
             self._because(Reason.NONE)
 
     def _halve(self) -> None:
@@ -351,7 +351,7 @@ class Gate:
     def _divide(self) -> None:
         """Live with a new part."""
         self.budget.workers = min(self.workers, self._ceiling)  # surplus ones spend nothing
-        if not self._part and self.state is State.OPEN:
+        if not self._part and self.state is GateState.OPEN:
             self._close(Reason.SURPLUS, 0.0, "more workers than requests at a time")
         elif self._part and self.reason is Reason.SURPLUS:
             self._open()
@@ -359,9 +359,9 @@ class Gate:
 
     def _close(self, reason: Reason, pause_s: float, cause: str) -> None:
         retry_at = self._clock() + pause_s
-        if self.state is State.CLOSED and retry_at <= self.retry_at:
+        if self.state is GateState.CLOSED and retry_at <= self.retry_at:
             return
-        self.state = State.CLOSED
+        self.state = GateState.CLOSED
         self.retry_at = retry_at
         self._because(reason, cause)
         self.turns += 1
@@ -373,7 +373,7 @@ class Gate:
 
     def _open(self) -> None:
         """Open with few slots, as at the start; on trial if a probe says too little."""
-        self.state = State.OPEN
+        self.state = GateState.OPEN
         if self.reason not in TRIED and self._trouble.pauses < AGAIN:
             self._because(Reason.NONE)
         self.retry_at = 0.0

@@ -9,7 +9,7 @@ from typing import Final
 from worker.dynamics.errors import DynamicsError, Forbidden, NotSent, Unauthorized
 
 
-class State(enum.Enum):
+class GateState(enum.Enum):
     """Whether requests may pass."""
 
     OPEN = "open"

@@ -16,8 +16,8 @@ import structlog
 from pipelines import ledger
 from pipelines.contact import Contact
 from pipelines.write import Write
+from worker import heartbeat
 from worker.errors import StoreUnavailable
-from worker.heartbeat import beat
 from worker.stores.protocol import ContactStore, Entry, Saved
 
 
@@ -129,7 +129,7 @@ class Claims:
         """
         until = self.monotonic() + CLAIM_S
         while True:
-            beat()
+            heartbeat.beat()
             try:
                 return await call()
             except StoreUnavailable as error:

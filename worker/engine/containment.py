@@ -25,10 +25,10 @@ from typing import Final
 import structlog
 
 from pipelines.pipeline import Pipeline
+from worker import heartbeat
 from worker.clock import Clock
 from worker.errors import StoreUnavailable
 from worker.faults import Faults
-from worker.heartbeat import beat
 from worker.stores.protocol import ContactStore, Entry, FaultNote
 
 
@@ -344,7 +344,7 @@ class Containment:
             came_due.set()
             if not waiting:
                 return
-            beat()
+            heartbeat.beat()
             await self.clock.sleep(WATCHED_S)
             if any(entry.fault for entry in await self.store.load(tried)):
                 return  # the bug is still there; the rest stays parked

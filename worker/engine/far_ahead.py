@@ -16,11 +16,11 @@ import structlog
 
 from pipelines.contact import Contact
 from pipelines.plan import Plan
+from worker import heartbeat
 from worker.clock import Clock
 from worker.engine.claims import CLAIM_S, TOO_LARGE_S
 from worker.errors import StoreUnavailable
 from worker.faults import Faults
-from worker.heartbeat import beat
 from worker.stores.protocol import ContactStore, Entry
 
 
@@ -64,7 +64,7 @@ class FarAhead:
     async def run(self) -> None:
         """Look again and again, until cancelled."""
         while True:
-            beat()
+            heartbeat.beat()
             try:
                 await self.look()
             except StoreUnavailable as error:
@@ -81,7 +81,7 @@ class FarAhead:
         ids = await self.store.ahead(max(nearest, self._beyond), AT_A_TIME)
         entries = await self.store.load(ids)
         for entry in entries:
-            beat()
+            heartbeat.beat()
             await self.clock.sleep(0)  # a page of plans is not to hold up the loop
             with self.faults.contained("housekeeping", contact_id=entry.contact.id):
                 await self._see_to(entry)

@@ -21,9 +21,9 @@ import structlog
 from pipelines.decode import decode
 from pipelines.fact import Decoded, Fact, Ignored, Undecodable
 from pipelines.legs import told_to_others
+from worker import heartbeat
 from worker.errors import StoreUnavailable, WorkerError
 from worker.faults import Faults
-from worker.heartbeat import beat
 from worker.sources.protocol import Message
 from worker.stores.protocol import ContactStore, Entry, Quarantined, Saved
 
@@ -255,7 +255,7 @@ class Ingest:
         """Call until the store takes it: the batch waits, nothing is skipped."""
         pause_s = FIRST_PAUSE_S
         while True:
-            beat()
+            heartbeat.beat()
             try:
                 return await call()
             except StoreUnavailable as error:

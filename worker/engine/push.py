@@ -25,21 +25,21 @@ from pipelines.lifecycle import milestones
 from pipelines.pipeline import Pipeline
 from pipelines.plan import Plan, Terms, plan
 from pipelines.write import LIVE_ONLY, Kind, Write
+from worker import heartbeat
 from worker.amazon_connect import live
 from worker.amazon_connect.enrichment import Enrichment
-from worker.amazon_connect.errors import ConnectError, Refused
+from worker.amazon_connect.errors import ConnectError, ConnectRefused
 from worker.amazon_connect.memory import MemoryConnect
-from worker.amazon_connect.protocol import Connect, Desktop
-from worker.clock import Clock, unless
+from worker.amazon_connect.protocol import Connect, ScreenPop
+from worker.clock import Clock, run_until
 from worker.dynamics.errors import DynamicsError, Forbidden, NotSent, Throttled, Unavailable
-from worker.dynamics.gate import Gate, State
+from worker.dynamics.gate import Gate, GateState
 from worker.dynamics.requests import request_for
 from worker.dynamics.writer import Writer, park
 from worker.engine.claims import CLAIM_S, Claims
 from worker.engine.containment import Containment, build_of
 from worker.errors import StoreUnavailable
 from worker.faults import Faults
-from worker.heartbeat import beat
 from worker.stores.protocol import ContactStore, Entry, Saved
 
 
@@ -112,7 +112,7 @@ class Push:
     writer: Writer
     gate: Gate
     probe: Callable[[], Awaitable[object]]
-    desktop: Desktop
+    desktop: ScreenPop
     pipelines: Iterable[Pipeline]
     terms: Terms
     connect: Connect = field(default_factory=MemoryConnect)
@@ -148,7 +148,7 @@ class Push:
         """Push what comes due until ``stop`` is set, then finish what is in hand."""
         clock = self.containment.clock
         async with asyncio.TaskGroup() as group:
-            group.create_task(unless(stop, self._revive()))
+            group.create_task(run_until(stop, self._revive()))
             await self.faults.again("push", lambda: self._look_after(group, stop), clock, stop=stop)
 
     async def _revive(self) -> None:
@@ -158,16 +158,16 @@ class Push:
                 try:
                     return await self.containment.revive(self._news)
                 except* StoreUnavailable:
-                    beat()
+                    heartbeat.beat()
                     await self.sleep(LONG_PAUSE_S)
 
     async def _look_after(self, group: asyncio.TaskGroup, stop: asyncio.Event) -> None:
         while not stop.is_set():
-            beat()
-            if self.gate.state is not State.OPEN:  # nothing is claimed while nothing is taken
-                await unless(stop, self.gate.reopen(self.probe))
+            heartbeat.beat()
+            if self.gate.state is not GateState.OPEN:  # nothing is claimed while nothing is taken
+                await run_until(stop, self.gate.reopen(self.probe))
             elif not await self._start(group):
-                await unless(stop, self._rest())
+                await run_until(stop, self._rest())
 
     async def drain(self, stop: asyncio.Event | None = None) -> None:
         """Push until nothing is due any more, now or after a pause that runs, or ``stop`` is set.
@@ -178,14 +178,14 @@ class Push:
         while not stop.is_set():
             async with asyncio.TaskGroup() as group:
                 while not stop.is_set() and await self._start(group):
-                    await unless(stop, self.gate.reopen(self.probe))
+                    await run_until(stop, self.gate.reopen(self.probe))
             following = await self.store.next_due()
             if following is None or await self._only_given_up():
                 return
             pause_s = max(0.0, following - self.clock())
             if pause_s > LONG_PAUSE_S:
                 _log.error("push.waiting", seconds=round(pause_s), why="an earlier run's claims")
-            await unless(stop, self.sleep(pause_s))
+            await run_until(stop, self.sleep(pause_s))
 
     # --- which contacts ---
 
@@ -228,7 +228,7 @@ class Push:
         pause_s = LOOK_AGAIN_S
         if following is not None and not self.containment.resting():
             pause_s = min(pause_s, max(SHORTEST_PAUSE_S, following - self.clock()))
-        await unless(self._news, self.sleep(pause_s))
+        await run_until(self._news, self.sleep(pause_s))
 
     async def _guarded(self, contact_id: str) -> None:
         try:
@@ -379,7 +379,7 @@ class Push:
         """Connect or the desktop was not told; the pause (s) before the next try, if any."""
         event = "push.open_failed" if write.kind is Kind.OPEN else "push.write_back_failed"
         _log.warning(event, contact_id=contact.id, reason=str(error))
-        if isinstance(error, Refused):
+        if isinstance(error, ConnectRefused):
             contact.effects[write.steps[0]] = "refused"
             return None
         return RETRY_S

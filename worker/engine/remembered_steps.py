@@ -27,7 +27,7 @@ FORM: Final = 1
 MOST_BYTES: Final = 100_000
 
 
-class Memory(Protocol):
+class StepMemory(Protocol):
     """What a contact store keeps under names."""
 
     async def recall(self, name: str) -> str | None:
@@ -40,7 +40,7 @@ class Memory(Protocol):
 
 
 async def recall_steps(
-    memory: Memory, pipelines: Iterable[Pipeline]
+    memory: StepMemory, pipelines: Iterable[Pipeline]
 ) -> dict[str, tuple[Version, ...]]:
     """The versions that each pipeline had; read only.
 
@@ -51,7 +51,7 @@ async def recall_steps(
 
 
 async def remember_steps(
-    memory: Memory, pipelines: Iterable[Pipeline], now: str
+    memory: StepMemory, pipelines: Iterable[Pipeline], now: str
 ) -> dict[str, tuple[Version, ...]]:
     """The versions that each pipeline had, the one that is loaded among them from now on.
 
@@ -68,7 +68,7 @@ async def remember_steps(
     return {one.name: await _remember(memory, one, now) for one in pipelines}
 
 
-async def _remember(memory: Memory, pipeline: Pipeline, now: str) -> tuple[Version, ...]:
+async def _remember(memory: StepMemory, pipeline: Pipeline, now: str) -> tuple[Version, ...]:
     loaded = Version(now, creating(pipeline))
     tell = _log.info
     while True:

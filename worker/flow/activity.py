@@ -23,7 +23,7 @@ from worker.dynamics.errors import Closed, Exists
 from worker.flow.asked import Asked
 from worker.flow.customers import by_id, customers, step_of
 from worker.flow.errors import Declined
-from worker.flow.session import Desk
+from worker.flow.session import FlowSession
 
 
 #: No systemuserid: records that are there are treated as somebody else's.
@@ -35,21 +35,21 @@ MOST_ROUNDS = 8
 ACTIVITY_KEY = "activityid"
 
 
-async def add(asked: Asked, desk: Desk) -> dict[str, Any]:
+async def add(asked: Asked, session: FlowSession) -> dict[str, Any]:
     """Make the contact's activity, or fill what it lacks; its id.
 
     Raises:
         Declined: The pipeline makes no such activity of this contact.
         DynamicsError: Dynamics refuses it, or does not answer.
     """
-    step = _creating(desk.pipeline, asked)
+    step = _creating(session.pipeline, asked)
     assert step.table is not None  # noqa: S101 - a step that creates has a table
     if not asked.timeline:
         return {"outcome": "Skipped"}
-    customer = await _customer(asked, desk) if asked.customer_id else None
-    pipeline = _regarding(desk.pipeline, step, customer) if customer else desk.pipeline
+    customer = await _customer(asked, session) if asked.customer_id else None
+    pipeline = _regarding(session.pipeline, step, customer) if customer else session.pipeline
     key = record_id(asked.contact.id, pipeline.name, step.name)
-    draft = _Draft(asked, desk, pipeline, f"{step.table.set}({key})", customer)
+    draft = _Draft(asked, session, pipeline, f"{step.table.set}({key})", customer)
     outcome = await draft.settle()
     return {"outcome": outcome, "entity": step.table.logical, ACTIVITY_KEY: key}
 
@@ -75,10 +75,10 @@ class _Customer:
     key: str
 
 
-async def _customer(asked: Asked, desk: Desk) -> _Customer:
+async def _customer(asked: Asked, session: FlowSession) -> _Customer:
     table = customers(asked.customer_entity).table
-    step = step_of(desk.pipeline, table)
-    found = await desk.look_up(by_id(table, asked.customer_id, step.reads if step else ()))
+    step = step_of(session.pipeline, table)
+    found = await session.look_up(by_id(table, asked.customer_id, step.reads if step else ()))
     if found["LookupStatus"] != "SingleMatch":
         raise Declined("ms_contact_id is no customer's")
     return _Customer(table, asked.customer_id)
@@ -98,7 +98,7 @@ class _Draft:
     """One record on its way into Dynamics."""
 
     asked: Asked
-    desk: Desk
+    session: FlowSession
     pipeline: Pipeline
     record: str
     customer: _Customer | None
@@ -130,7 +130,7 @@ class _Draft:
         if write.kind is Kind.LOOKUP:
             ledger.acknowledge(contact, write, await self._look_up(write))
             return
-        answer = await self.desk.write(write)
+        answer = await self.session.write(write)
         if write.kind is Kind.ADOPT:
             ledger.adopt(contact, write, answer.body, NOBODY, overwrite=False)
         else:
@@ -143,4 +143,4 @@ class _Draft:
             return status("NoMatch")  # a query of a step's own: the worker's
         if self.customer is not None and search.table == self.customer.table:
             search = by_id(search.table, self.customer.key, search.returning)
-        return await self.desk.look_up(search)
+        return await self.session.look_up(search)

@@ -15,7 +15,7 @@ from worker.dynamics.errors import DynamicsError
 from worker.flow import activity, customers, note
 from worker.flow.asked import Asked, read
 from worker.flow.errors import Declined
-from worker.flow.session import Desk
+from worker.flow.session import FlowSession
 
 
 #: An answer has all of them: a flow that reads a name that is not there goes astray.
@@ -34,20 +34,20 @@ NAMES = (
 _log = structlog.get_logger(__name__)
 
 
-async def _add(asked: Asked, desk: Desk) -> dict[str, Any]:
+async def _add(asked: Asked, session: FlowSession) -> dict[str, Any]:
     if asked.entity == note.ANNOTATION.logical:
-        return await note.add(asked, desk)
-    return await activity.add(asked, desk)
+        return await note.add(asked, session)
+    return await activity.add(asked, session)
 
 
 #: ``ms_operation`` -> what it does.
-OPERATIONS: Mapping[str, Callable[[Asked, Desk], Awaitable[dict[str, Any]]]] = {
+OPERATIONS: Mapping[str, Callable[[Asked, FlowSession], Awaitable[dict[str, Any]]]] = {
     "lookup": customers.look_up,
     "addnote": _add,
 }
 
 
-async def answer(event: Any, desk: Desk, within_s: float) -> dict[str, str]:
+async def answer(event: Any, session: FlowSession, within_s: float) -> dict[str, str]:
     """What a flow gets: strings by name, no others (``ResponseType`` STRING_MAP).
 
     A flow goes on whatever happens here: what cannot be had is ``NoMatch``, with a ``reason``
@@ -55,7 +55,7 @@ async def answer(event: Any, desk: Desk, within_s: float) -> dict[str, str]:
 
     Args:
         event: What Amazon Connect gives the Lambda.
-        desk: Where to ask.
+        session: Where to ask.
         within_s: How long it may take (s).
     """
     began = time.monotonic()
@@ -63,7 +63,7 @@ async def answer(event: Any, desk: Desk, within_s: float) -> dict[str, str]:
     try:
         asked = read(event)
         async with asyncio.timeout(within_s):
-            found = await _carry_out(asked, desk)
+            found = await _carry_out(asked, session)
     except TimeoutError:
         found = degraded("Dynamics did not answer in time")
     except (Declined, DynamicsError) as error:
@@ -79,12 +79,12 @@ async def answer(event: Any, desk: Desk, within_s: float) -> dict[str, str]:
     return flat(found)
 
 
-async def _carry_out(asked: Asked, desk: Desk) -> dict[str, Any]:
+async def _carry_out(asked: Asked, session: FlowSession) -> dict[str, Any]:
     operation = OPERATIONS.get(asked.operation)
     if operation is None:
         raise Declined(f"ms_operation is one of {', '.join(OPERATIONS)}")
-    await desk.open()
-    return await operation(asked, desk)
+    await session.open()
+    return await operation(asked, session)
 
 
 def degraded(reason: str) -> dict[str, Any]:

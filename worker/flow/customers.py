@@ -13,7 +13,7 @@ from pipelines.template import Template
 from pipelines.view import Names, view
 from worker.flow.asked import Asked
 from worker.flow.errors import Declined
-from worker.flow.session import Desk
+from worker.flow.session import FlowSession
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ def by_id(table: Entity, key: str, returning: Iterable[str]) -> Search:
     return found
 
 
-async def look_up(asked: Asked, desk: Desk) -> dict[str, Any]:
+async def look_up(asked: Asked, session: FlowSession) -> dict[str, Any]:
     """Who the flow's contact is: by the id the flow has, else as the pipeline looks.
 
     ``contactid`` is the customer's primary key, whatever table it stands in.
@@ -107,10 +107,10 @@ async def look_up(asked: Asked, desk: Desk) -> dict[str, Any]:
         sought: Search | None = by_id(table, asked.customer_id, returning)
     else:
         names = Names(view(asked.contact))
-        sought = search(table, _ways(desk.pipeline, where), names, returning)
+        sought = search(table, _ways(session.pipeline, where), names, returning)
     if sought is None:
         raise Declined("the contact has no number, address or id to look for")
-    found = await desk.look_up(sought)
+    found = await session.look_up(sought)
     return {
         **status(found["LookupStatus"]),
         "entity": table.logical,

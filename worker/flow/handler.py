@@ -15,7 +15,7 @@ import structlog
 
 from worker.errors import ConfigError
 from worker.flow.answer import answer, degraded, flat
-from worker.flow.session import ANSWER_S, Desk, open_desk
+from worker.flow.session import ANSWER_S, FlowSession, open_session
 from worker.settings import load_settings
 from worker.telemetry.logs import configure
 
@@ -40,7 +40,7 @@ class Environment:
     def __init__(self) -> None:
         self._runner = asyncio.Runner()
         self._open = AsyncExitStack()
-        self._desk: Desk | None = None
+        self._session: FlowSession | None = None
 
     def answer(self, event: Any, within_s: float) -> dict[str, str]:
         """See ``worker.flow.answer``. Wrong settings are told, and read again next time."""
@@ -53,14 +53,14 @@ class Environment:
 
     async def _answer(self, event: Any, within_s: float) -> dict[str, str]:
         try:
-            if self._desk is None:
+            if self._session is None:
                 settings = load_settings()
                 configure(settings.log_level)
-                self._desk = await self._open.enter_async_context(open_desk(settings))
+                self._session = await self._open.enter_async_context(open_session(settings))
         except ConfigError as error:
             _log.error("flow.misconfigured", reason=str(error))
             return flat(degraded("the Lambda's settings must be mended: see its log"))
-        return await answer(event, self._desk, within_s)
+        return await answer(event, self._session, within_s)
 
 
 _environment = Environment()

@@ -13,7 +13,7 @@ from worker.dynamics.protocol import Request
 from worker.flow.asked import Asked
 from worker.flow.customers import customers
 from worker.flow.errors import Declined
-from worker.flow.session import Desk
+from worker.flow.session import FlowSession
 
 
 ANNOTATION = entity("annotations")
@@ -22,7 +22,7 @@ ANNOTATION = entity("annotations")
 SUBJECT = "Amazon Connect"
 
 
-async def add(asked: Asked, desk: Desk) -> dict[str, Any]:
+async def add(asked: Asked, session: FlowSession) -> dict[str, Any]:
     """Hang the note on the customer; said twice, it is one note.
 
     Raises:
@@ -43,7 +43,7 @@ async def add(asked: Asked, desk: Desk) -> dict[str, Any]:
     body = {ANNOTATION.key: key, **said, f"objectid_{table.logical}@odata.bind": f"/{customer}"}
     outcome = "Created"
     try:
-        await desk.send(Request("POST", ANNOTATION.set, body=body))
+        await session.send(Request("POST", ANNOTATION.set, body=body))
     except Exists:
         outcome = "Exists"
     return {"outcome": outcome, "entity": ANNOTATION.logical, ANNOTATION.key: key}

@@ -1,4 +1,4 @@
-"""The desk at which flows ask: the way to Dynamics, kept open between invocations."""
+"""The session at which flows ask: the way to Dynamics, kept open between invocations."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from pipelines.pipeline import Pipeline
 from pipelines.write import Write
 from worker.definitions import find_all
 from worker.dynamics.auth import MsalTokens
-from worker.dynamics.client import Client
-from worker.dynamics.gate import Gate, GateClosed, State
+from worker.dynamics.client import DataverseClient
+from worker.dynamics.gate import Gate, GateClosed, GateState
 from worker.dynamics.http import make_http
 from worker.dynamics.lookup import Remembered, look_up
 from worker.dynamics.protocol import Answer, Request
@@ -32,7 +32,7 @@ ANSWER_S = 6.0
 
 
 @dataclass(slots=True)
-class Desk:
+class FlowSession:
     """What is at hand to answer flows.
 
     Attributes:
@@ -43,7 +43,7 @@ class Desk:
         clock: The gate's clock (s).
     """
 
-    client: Client
+    client: DataverseClient
     gate: Gate
     pipeline: Pipeline
     create_by: CreateBy = "post"
@@ -56,7 +56,7 @@ class Desk:
         Raises:
             GateClosed: Dynamics has asked to be left alone for longer than a flow waits.
         """
-        if self.gate.state is State.CLOSED:
+        if self.gate.state is GateState.CLOSED:
             if self.gate.retry_at - self.clock() >= ANSWER_S:
                 raise GateClosed(self.gate.reason, self.gate.retry_at)
             await self.gate.reopen(self.client.probe)
@@ -79,8 +79,8 @@ class Desk:
 
 
 @asynccontextmanager
-async def open_desk(settings: Settings) -> AsyncIterator[Desk]:
-    """A desk with the worker's own settings.
+async def open_session(settings: Settings) -> AsyncIterator[FlowSession]:
+    """A session with the worker's own settings.
 
     Raises:
         ConfigError: A setting it needs is empty or unusable.
@@ -97,11 +97,11 @@ async def open_desk(settings: Settings) -> AsyncIterator[Desk]:
             settings.token_scope,
             http,
         )
-        client = Client(
+        client = DataverseClient(
             settings.environment_url, http, tokens, gate, api_version=settings.api_version
         )
         try:
-            yield Desk(client, gate, pipeline, settings.create_by)
+            yield FlowSession(client, gate, pipeline, settings.create_by)
         finally:
             await tokens.close()
 

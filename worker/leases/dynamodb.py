@@ -20,7 +20,7 @@ from worker import aws
 from worker.leases.items import Item, is_lease, item_of, lease_from, number, text, texts
 from worker.leases.lease import Lease
 from worker.leases.position import Position
-from worker.leases.protocol import LeasesUnavailable, LeaseTable, Refused
+from worker.leases.protocol import LeaseConflict, LeasesUnavailable, LeaseTable
 
 
 T = TypeVar("T")
@@ -135,21 +135,21 @@ class DynamoLeases:
             )
         )
 
-    async def renew(self, lease: Lease) -> Lease | Refused:
+    async def renew(self, lease: Lease) -> Lease | LeaseConflict:
         """See ``LeaseTable``."""
         if lease.checkpoint_owner:
             # As KCL: once the hand-off is known, it is no reason any more to stop renewing.
             return await self._update(lease, _RENEW, _SAME)
         return await self._update(lease, _RENEW, _SAME + _NOT_HANDED_OFF)
 
-    async def take(self, lease: Lease, worker: str) -> Lease | Refused:
+    async def take(self, lease: Lease, worker: str) -> Lease | LeaseConflict:
         """See ``LeaseTable``."""
         values: Item = {":worker": text(worker)}
         if lease.taken(worker).switches > lease.switches:
             return await self._update(lease, _TAKE + _SWITCH, _SAME, {**values, ":one": number(1)})
         return await self._update(lease, _TAKE, _SAME, values)
 
-    async def release(self, lease: Lease) -> Lease | Refused:
+    async def release(self, lease: Lease) -> Lease | LeaseConflict:
         """See ``LeaseTable``."""
         values: Item = {":owner": text(lease.owner or "")}
         if lease.checkpoint_owner:
@@ -157,7 +157,7 @@ class DynamoLeases:
             return await self._update(lease, _HAND_OFF, _SAME + _OWNED + _HELD, values)
         return await self._update(lease, _RELEASE, _SAME + _OWNED + _NOT_HANDED_OFF, values)
 
-    async def move(self, lease: Lease, checkpoint: Position) -> Lease | Refused:
+    async def move(self, lease: Lease, checkpoint: Position) -> Lease | LeaseConflict:
         """See ``LeaseTable``."""
         values: Item = {
             ":holder": text(lease.holder or ""),
@@ -194,7 +194,7 @@ class DynamoLeases:
 
     async def _update(
         self, lease: Lease, update: str, condition: str, values: Item | None = None
-    ) -> Lease | Refused:
+    ) -> Lease | LeaseConflict:
         counters = {":counter": number(lease.counter), ":next": number(lease.counter + 1)}
         update_item = partial(
             self._client.update_item,
@@ -266,9 +266,9 @@ async def _conditionally(update_item: Callable[[], Awaitable[Any]]) -> Mapping[s
         return {"refused": failure.response}
 
 
-def _outcome(answer: Mapping[str, Any]) -> Lease | Refused:
+def _outcome(answer: Mapping[str, Any]) -> Lease | LeaseConflict:
     if "refused" not in answer:
         return lease_from(answer["Attributes"])
     refused = answer["refused"]
     retries = refused["ResponseMetadata"].get("RetryAttempts", 0)
-    return Refused(_found(refused), repeated=retries > 0)
+    return LeaseConflict(_found(refused), repeated=retries > 0)

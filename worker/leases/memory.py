@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from worker.leases.lease import Lease
 from worker.leases.position import Position
-from worker.leases.protocol import Refused
+from worker.leases.protocol import LeaseConflict
 
 
 class MemoryLeases:
@@ -32,7 +32,7 @@ class MemoryLeases:
         """See ``LeaseTable``."""
         return self.leases.setdefault(lease.key, lease) is lease
 
-    async def renew(self, lease: Lease) -> Lease | Refused:
+    async def renew(self, lease: Lease) -> Lease | LeaseConflict:
         """See ``LeaseTable``."""
         return self._write(
             lease,
@@ -40,11 +40,11 @@ class MemoryLeases:
             lambda current: current.checkpoint_owner in {None, lease.checkpoint_owner},
         )
 
-    async def take(self, lease: Lease, worker: str) -> Lease | Refused:
+    async def take(self, lease: Lease, worker: str) -> Lease | LeaseConflict:
         """See ``LeaseTable``."""
         return self._write(lease, lambda current: current.taken(worker))
 
-    async def release(self, lease: Lease) -> Lease | Refused:
+    async def release(self, lease: Lease) -> Lease | LeaseConflict:
         """See ``LeaseTable``."""
         return self._write(
             lease,
@@ -54,7 +54,7 @@ class MemoryLeases:
             ),
         )
 
-    async def move(self, lease: Lease, checkpoint: Position) -> Lease | Refused:
+    async def move(self, lease: Lease, checkpoint: Position) -> Lease | LeaseConflict:
         """See ``LeaseTable``."""
         return self._write(
             lease,
@@ -80,9 +80,9 @@ class MemoryLeases:
         seen: Lease,
         change: Callable[[Lease], Lease],
         allowed: Callable[[Lease], bool] = lambda _: True,
-    ) -> Lease | Refused:
+    ) -> Lease | LeaseConflict:
         current = self.leases.get(seen.key)
         if current is None or current.counter != seen.counter or not allowed(current):
-            return Refused(current)
+            return LeaseConflict(current)
         self.leases[seen.key] = change(current)
         return self.leases[seen.key]

@@ -20,7 +20,7 @@ class LeasesUnavailable(StoreUnavailable):
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class LeaseConflict:
     """A write was not made: the lease is not as its writer last saw it.
 
     Attributes:
@@ -55,19 +55,19 @@ class LeaseTable(Protocol):
         """Add a lease unless there is one of that key; whether it was added."""
         ...
 
-    async def renew(self, lease: Lease) -> Lease | Refused:
+    async def renew(self, lease: Lease) -> Lease | LeaseConflict:
         """Raise the counter if it is the same, and no hand-off has begun that we do not know of."""
         ...
 
-    async def take(self, lease: Lease, worker: str) -> Lease | Refused:
+    async def take(self, lease: Lease, worker: str) -> Lease | LeaseConflict:
         """Make it the worker's if the counter is the same."""
         ...
 
-    async def release(self, lease: Lease) -> Lease | Refused:
+    async def release(self, lease: Lease) -> Lease | LeaseConflict:
         """Let go of it if counter, owner and hand-off are the same."""
         ...
 
-    async def move(self, lease: Lease, checkpoint: Position) -> Lease | Refused:
+    async def move(self, lease: Lease, checkpoint: Position) -> Lease | LeaseConflict:
         """Write the checkpoint if the counter is the same and its holder still is."""
         ...
 

@@ -20,7 +20,7 @@ from typing import Final, Unpack
 
 import structlog
 
-from worker.clock import unless
+from worker.clock import run_until
 from worker.leases.position import AT_TIMESTAMP, LATEST, TRIM_HORIZON, Position
 from worker.leases.protocol import LeaseLost, LeaseTable
 from worker.leases.sync import end_shard, sync_leases
@@ -28,7 +28,6 @@ from worker.leases.taker import Taker
 from worker.leases.tenure import Tenure
 from worker.moments import Moments
 from worker.retry import ignore
-from worker.sources.feed import Feed, Kinesis, Reading
 from worker.sources.positions import (
     EARLIEST,
     NOW,
@@ -40,6 +39,7 @@ from worker.sources.positions import (
 from worker.sources.protocol import Handle, Message
 from worker.sources.shard_reader import Place, ShardReader
 from worker.sources.shards import Shard
+from worker.sources.stream_context import Kinesis, Reading, StreamContext
 
 
 log = structlog.get_logger(__name__)
@@ -94,7 +94,7 @@ class LeasedStream:
         on_lease: Told (stream, shard, change) of every lease that was "taken", and then "over" at
             the shard's end, "released", "left" (could not be released, so it will lapse),
             "lapsed" (could not be renewed) or "lost" to another.
-        reading: How to read the shards, see ``Feed``.
+        reading: How to read the shards, see ``StreamContext``.
     """
 
     def __init__(
@@ -129,11 +129,11 @@ class LeasedStream:
             ConfigError: ``start`` cannot be understood, or AWS cannot be used as it is set up.
         """
         async with self._connect() as client, self._leases() as table:
-            feed = Feed(client, self._stream, **self._reading)
+            feed = StreamContext(client, self._stream, **self._reading)
             kept: list[str | None] = []
 
             async def remember() -> None:
-                kept.append(await unless(stop, feed.start(self._memory, self._start)))
+                kept.append(await run_until(stop, feed.start(self._memory, self._start)))
 
             await feed.again("source", partial(feed.insist, remember, stop), stop)
             if kept and kept[0] is not None:
@@ -154,7 +154,7 @@ class _Share:
 
     def __init__(
         self,
-        feed: Feed,
+        feed: StreamContext,
         table: LeaseTable,
         taker: Taker,
         start: str,
@@ -186,22 +186,22 @@ class _Share:
                 tasks.create_task(self._hold(tenure, handle))
             for reader in self._readers.values():
                 reader.report_stall()
-            await unless(stop, self._rest())
+            await run_until(stop, self._rest())
 
     async def _rest(self) -> None:
         """Until there is news of the leases, or it is time to look at them."""
-        await unless(self._news, self._clock.sleep(self._taker.wait_s))
+        await run_until(self._news, self._clock.sleep(self._taker.wait_s))
 
     async def _sync(self, stop: asyncio.Event) -> None:
         begin = Position(TRIM_HORIZON if self._start == EARLIEST else AT_TIMESTAMP)
 
         async def sync() -> bool | None:
-            return await unless(stop, sync_leases(self._table, self._feed.shards, begin))
+            return await run_until(stop, sync_leases(self._table, self._feed.shards, begin))
 
         while not stop.is_set():
             if await self._feed.insist(sync, stop):
                 self._news.set()
-            await unless(stop, self._clock.sleep(SYNC_S * (1 + self._clock.chance()) / 2))
+            await run_until(stop, self._clock.sleep(SYNC_S * (1 + self._clock.chance()) / 2))
 
     async def _hold(self, tenure: Tenure, handle: Handle) -> None:
         """Read a shard and renew its lease side by side, until either is over.
@@ -214,7 +214,7 @@ class _Share:
                 self._tell(shard, "taken")
                 async with asyncio.TaskGroup() as tasks:
                     keeping = tasks.create_task(self._keep(tenure))
-                    await unless(tenure.lost, self._read(tenure, handle))
+                    await run_until(tenure.lost, self._read(tenure, handle))
                     keeping.cancel()
                 self._tell(shard, "over" if tenure.lease.over else tenure.how or "left")
                 self._feed.on_lag(self._feed.stream, shard, 0)  # the lag is another worker's now

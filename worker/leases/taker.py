@@ -10,7 +10,7 @@ from worker.clock import Clock
 from worker.faults import Faults
 from worker.leases.choice import Choice, Situation, choose, next_lapse
 from worker.leases.lease import Lease
-from worker.leases.protocol import LeasesUnavailable, LeaseTable, Refused
+from worker.leases.protocol import LeaseConflict, LeasesUnavailable, LeaseTable
 from worker.leases.tenure import Tenure
 from worker.leases.watch import Watch
 
@@ -107,7 +107,7 @@ class Taker:
         except LeasesUnavailable as failure:
             self._report(type(failure).__name__)
             return None
-        if isinstance(answer, Refused):
+        if isinstance(answer, LeaseConflict):
             return None  # somebody was faster
         tenure = Tenure(
             self._table,

@@ -16,7 +16,7 @@ from typing import Final
 from worker.clock import Backoff, Clock
 from worker.leases.lease import Lease
 from worker.leases.position import Position
-from worker.leases.protocol import LeaseLost, LeasesUnavailable, LeaseTable, Refused
+from worker.leases.protocol import LeaseConflict, LeaseLost, LeasesUnavailable, LeaseTable
 
 
 #: Renewals per ``failover_s``, and so the tries there are before a lease lapses. As KCL has it.
@@ -116,7 +116,7 @@ class Tenure:
             LeasesUnavailable: The table cannot be used just now.
         """
 
-        async def move(lease: Lease) -> Lease | Refused:
+        async def move(lease: Lease) -> Lease | LeaseConflict:
             if lease.checkpoint >= checkpoint:
                 return await self._table.renew(lease)
             return await self._table.move(lease, checkpoint)
@@ -133,7 +133,7 @@ class Tenure:
         await self._write(self._table.release)
         self._lose("released")
 
-    async def _write(self, write: Callable[[Lease], Awaitable[Lease | Refused]]) -> None:
+    async def _write(self, write: Callable[[Lease], Awaitable[Lease | LeaseConflict]]) -> None:
         async with self._turn:
             while True:
                 self.check()
@@ -148,7 +148,7 @@ class Tenure:
                     raise LeaseLost(self.lease.key)
                 self._adopt(current)
 
-    async def _answered(self, writing: Awaitable[Lease | Refused]) -> Lease | Refused:
+    async def _answered(self, writing: Awaitable[Lease | LeaseConflict]) -> Lease | LeaseConflict:
         """Wait for an answer, but not so long that a lost one costs the lease, nor beyond it."""
         unsure, self._unsure = self._unsure, True
         left_s = self._ends - self._clock.monotonic()
@@ -157,7 +157,7 @@ class Tenure:
                 answer = await writing
         except TimeoutError as error:
             raise LeasesUnavailable("no answer") from error
-        self._unsure = unsure and isinstance(answer, Refused)
+        self._unsure = unsure and isinstance(answer, LeaseConflict)
         return answer
 
     def _written(self, lease: Lease, begun: float) -> None:

@@ -48,7 +48,7 @@ _DISCOVERY: Final = "/{tenant}/v2.0/.well-known/openid-configuration"
 _TOKEN: Final = "/{tenant}/oauth2/v2.0/token"
 
 
-class Tokens:
+class TokenServer:
     """Issues opaque tokens and knows whose they are.
 
     Args:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 
-class Budget:
+class ReadBudget:
     """A semaphore with weights, first come first served.
 
     Something heavier than the whole budget is let in once nothing else is.

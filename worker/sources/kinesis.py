@@ -16,9 +16,8 @@ from typing import Final, Unpack
 
 import structlog
 
-from worker.clock import unless
+from worker.clock import run_until
 from worker.sources.bookmark import StoredBookmark
-from worker.sources.feed import Feed, Kinesis, Reading
 from worker.sources.positions import (
     NOW,
     SHARD_END,
@@ -30,6 +29,7 @@ from worker.sources.positions import (
 from worker.sources.protocol import Handle
 from worker.sources.shard_reader import Place, ShardReader
 from worker.sources.shards import Shard, readable
+from worker.sources.stream_context import Kinesis, Reading, StreamContext
 
 
 log = structlog.get_logger(__name__)
@@ -47,7 +47,7 @@ class KinesisStream:
         checkpoints: Where positions are kept: a ``ContactStore``.
         start: Where to begin when the stream is seen for the first time: "now", "earliest" or an
             ISO time. What it was that first time stays; changing it later changes nothing.
-        reading: How to read it, see ``Feed``.
+        reading: How to read it, see ``StreamContext``.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class KinesisStream:
             ConfigError: ``start`` cannot be understood, or AWS cannot be used as it is set up.
         """
         async with self._connect() as client:
-            feed = Feed(client, self._stream, **self._reading)
+            feed = StreamContext(client, self._stream, **self._reading)
             async with asyncio.TaskGroup() as tasks:
 
                 async def look() -> None:
@@ -85,14 +85,14 @@ class KinesisStream:
 
     async def _look(
         self,
-        feed: Feed,
+        feed: StreamContext,
         tasks: asyncio.TaskGroup,
         handle: Handle,
         stop: asyncio.Event,
     ) -> None:
         """Find shards and have each read, until ``stop`` is set."""
         kept = await feed.insist(
-            lambda: unless(stop, feed.start(self._checkpoints, self._start)), stop
+            lambda: run_until(stop, feed.start(self._checkpoints, self._start)), stop
         )
         if kept is None:
             return
@@ -102,17 +102,17 @@ class KinesisStream:
             for reader in await self._new_readers(feed, begin, stop):
                 self._readers[reader.shard] = reader
                 tasks.create_task(self._read(feed, reader, handle, stop))
-            await unless(stop, self._rest(feed))
+            await run_until(stop, self._rest(feed))
 
-    async def _rest(self, feed: Feed) -> None:
+    async def _rest(self, feed: StreamContext) -> None:
         """Until a shard has ended, or it is time to look for new ones."""
-        await unless(self._ended, feed.clock.sleep(SYNC_S))
+        await run_until(self._ended, feed.clock.sleep(SYNC_S))
 
     async def _new_readers(
-        self, feed: Feed, begin: Begin, stop: asyncio.Event
+        self, feed: StreamContext, begin: Begin, stop: asyncio.Event
     ) -> list[ShardReader]:
         """Readers for the shards that may be read now and are not yet."""
-        shards = await feed.insist(lambda: unless(stop, feed.shards()), stop)
+        shards = await feed.insist(lambda: run_until(stop, feed.shards()), stop)
         positions = await feed.insist(lambda: self._checkpoints.positions(self._stream), stop)
         if shards is None or positions is None:
             return []
@@ -125,7 +125,9 @@ class KinesisStream:
             if shard.id not in self._readers
         ]
 
-    def _reader(self, feed: Feed, begin: Begin, shard: str, position: str | None) -> ShardReader:
+    def _reader(
+        self, feed: StreamContext, begin: Begin, shard: str, position: str | None
+    ) -> ShardReader:
         place = Place(begin, sequence_of(position) if position else None)
         bookmark = StoredBookmark(self._checkpoints, self._stream, shard)
         return ShardReader(feed, shard, place, bookmark)
@@ -137,7 +139,7 @@ class KinesisStream:
             reader.report_stall()
 
     async def _read(
-        self, feed: Feed, reader: ShardReader, handle: Handle, stop: asyncio.Event
+        self, feed: StreamContext, reader: ShardReader, handle: Handle, stop: asyncio.Event
     ) -> None:
         """Run a reader, and look for new shards when it is over."""
         log.info("kinesis.shard_begun", stream=self._stream, shard=reader.shard)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from worker.sources.protocol import Handle, Message
 
 
-class Memory:
+class MemorySource:
     """Hands out batches of messages one after the other.
 
     Attributes:

@@ -14,7 +14,7 @@ _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class KinesisRecord:
     """A record, its sequence number as the integer that orders it inside its shard.
 
     ``arrived`` is when (s since 1970) Kinesis took it in, if it says so.
@@ -26,7 +26,7 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class RecordPage:
     """One answer of GetRecords.
 
     Attributes:
@@ -36,7 +36,7 @@ class Page:
         children: At the shard's end, what it was split or merged into.
     """
 
-    records: list[Record]
+    records: list[KinesisRecord]
     following: str | None
     behind_ms: int
     children: list[Shard]
@@ -47,7 +47,7 @@ class Page:
         return sum(len(record.data) for record in self.records)
 
 
-def page_of(answer: Mapping[str, Any]) -> Page:
+def page_of(answer: Mapping[str, Any]) -> RecordPage:
     """An answer of GetRecords; a null or absent NextShardIterator is the shard's end.
 
     As an end cannot be taken back, an answer must say how far behind it is, as all of AWS's do.
@@ -55,9 +55,9 @@ def page_of(answer: Mapping[str, Any]) -> Page:
     Raises:
         Exception: It is none; see ``worker.aws.asked``.
     """
-    return Page(
+    return RecordPage(
         [
-            Record(int(record["SequenceNumber"]), bytes(record["Data"]), _arrived(record))
+            KinesisRecord(int(record["SequenceNumber"]), bytes(record["Data"]), _arrived(record))
             for record in answer["Records"]
         ],
         answer.get("NextShardIterator"),
@@ -73,9 +73,11 @@ def _arrived(record: Mapping[str, Any]) -> float | None:
     return (at - _EPOCH).total_seconds()
 
 
-def slices(records: Sequence[Record], count: int, size: int) -> Iterator[list[Record]]:
+def slices(
+    records: Sequence[KinesisRecord], count: int, size: int
+) -> Iterator[list[KinesisRecord]]:
     """Cut records into runs of at most ``count`` records and ``size`` bytes, never empty."""
-    run: list[Record] = []
+    run: list[KinesisRecord] = []
     run_size = 0
     for record in records:
         if run and (len(run) == count or run_size + len(record.data) > size):

@@ -11,15 +11,14 @@ from typing import Final
 
 import structlog
 
-from worker import aws
-from worker.clock import Backoff, unless
-from worker.heartbeat import apart, beat, rest
+from worker import aws, heartbeat
+from worker.clock import Backoff, run_until
 from worker.retry import insist
 from worker.sources.bookmark import Bookmark
-from worker.sources.feed import Feed
-from worker.sources.pages import Page, Record, page_of, slices
+from worker.sources.pages import KinesisRecord, RecordPage, page_of, slices
 from worker.sources.positions import Begin, begin_at, begin_at_horizon
 from worker.sources.protocol import Handle, Message
+from worker.sources.stream_context import StreamContext
 
 
 log = structlog.get_logger(__name__)
@@ -72,7 +71,7 @@ class ShardReader:
         listed: Set to False once the shard is past the stream's retention; it then stops.
     """
 
-    def __init__(self, feed: Feed, shard: str, place: Place, bookmark: Bookmark) -> None:
+    def __init__(self, feed: StreamContext, shard: str, place: Place, bookmark: Bookmark) -> None:
         self.shard = shard
         self.over = False
         self.listed = True
@@ -99,18 +98,18 @@ class ShardReader:
         Raises:
             WorkerError: ``handle`` or the bookmark raised one that does not pass.
         """
-        with apart(self.shard):
+        with heartbeat.apart(self.shard):
             await self._feed.again("shard", lambda: self._run(handle, stop), stop, self.shard)
 
     async def _run(self, handle: Handle, stop: asyncio.Event) -> None:
         self._iterator = None
         while self.listed and not self.over and not stop.is_set():
             begun = self._clock.monotonic()
-            rest()  # whoever holds the room we may have to wait for is watched too
+            heartbeat.rest()  # whoever holds the room we may have to wait for is watched too
             async with self._feed.budget.hold(self._estimate()) as hold:
-                beat()
+                heartbeat.beat()
                 try:
-                    page = await unless(stop, self._read())
+                    page = await run_until(stop, self._read())
                 except aws.FAILURES as failure:
                     wait_s = self._failed(failure)
                 else:
@@ -121,7 +120,7 @@ class ShardReader:
                     wait_s = self._feed.poll_s if self._caught_up else READ_SPACING_S
             if not self.over:
                 left_s = begun + wait_s - self._clock.monotonic()
-                await unless(stop, self._clock.sleep(max(left_s, 0)))
+                await run_until(stop, self._clock.sleep(max(left_s, 0)))
 
     def report_stall(self) -> None:
         """Let the lag grow while nothing is read, so that a stuck shard shows."""
@@ -135,7 +134,7 @@ class ShardReader:
         """Bytes to set aside for the next answer: small if caught up, else the largest there is."""
         return STEADY_ANSWER if self._caught_up else LARGEST_ANSWER
 
-    async def _read(self) -> Page:
+    async def _read(self) -> RecordPage:
         if self._iterator is None:
             self._iterator = await self._obtain_iterator()
         client, iterator = self._feed.client, self._iterator
@@ -162,7 +161,7 @@ class ShardReader:
             lambda answer: str(answer["ShardIterator"]),
         )
 
-    def _note_lag(self, page: Page) -> None:
+    def _note_lag(self, page: RecordPage) -> None:
         self._read_at = self._clock.monotonic()
         self._lag_ms = page.behind_ms
         self._caught_up = page.behind_ms == 0
@@ -195,7 +194,7 @@ class ShardReader:
             return self._backoff.failed()
         raise failure
 
-    async def _deliver(self, page: Page, handle: Handle, stop: asyncio.Event) -> None:
+    async def _deliver(self, page: RecordPage, handle: Handle, stop: asyncio.Event) -> None:
         """Hand the records on in batches, each acknowledged before the next (I2)."""
         self._look_for_gap(page)
         for batch in slices(self._new(page), SLICE_COUNT, self._feed.slice_bytes):
@@ -211,20 +210,20 @@ class ShardReader:
         if page.following is None:
             self.over = await self._keep(partial(self._bookmark.end, page.children), stop)
 
-    def _new(self, page: Page) -> list[Record]:
+    def _new(self, page: RecordPage) -> list[KinesisRecord]:
         if self._done is None:
             return page.records
         first = self._done if self._partly else self._done + 1
         return [record for record in page.records if record.sequence >= first]
 
-    def _look_for_gap(self, page: Page) -> None:
+    def _look_for_gap(self, page: RecordPage) -> None:
         if not page.records:
             return
         if self._resuming and self._done is not None and page.records[0].sequence > self._done:
             self._report_trimmed()
         self._resuming = self._trimmed = False
 
-    def _message(self, record: Record) -> Message:
+    def _message(self, record: KinesisRecord) -> Message:
         origin = f"kinesis:{self._feed.name}/{self.shard}/{record.sequence}"
         return Message(record.data, origin, arrived=record.arrived)
 

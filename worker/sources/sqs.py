@@ -24,11 +24,10 @@ from typing import Any, Final, Protocol, TypeVar
 import structlog
 
 from pipelines.decode.arrival import seconds
-from worker import aws
-from worker.clock import Backoff, Clock, alongside, unless
+from worker import aws, heartbeat
+from worker.clock import Backoff, Clock, alongside, run_until
 from worker.errors import StoreUnavailable
 from worker.faults import Faults
-from worker.heartbeat import connected
 from worker.retry import ignore, insist, stoppable
 from worker.sources.protocol import Handle, Message
 
@@ -139,7 +138,7 @@ class SqsQueue:
     async def _receive_on(self, client: Sqs, handle: Handle, stop: asyncio.Event) -> None:
         backoff = Backoff(self._clock.chance)
         while not stop.is_set():
-            answer = await self._insist(lambda: unless(stop, self._receive(client)), stop)
+            answer = await self._insist(lambda: run_until(stop, self._receive(client)), stop)
             batch = self._hold(answer or ())
             if stop.is_set():
                 await self._hide(client, batch, lambda _: 0)
@@ -148,7 +147,7 @@ class SqsQueue:
                 if await self._work_on(client, batch, handle, stop):
                     backoff.succeeded()
                 else:  # slowly, or an outage of the store would drive all into the dead letters
-                    await unless(stop, self._clock.sleep(backoff.failed()))
+                    await run_until(stop, self._clock.sleep(backoff.failed()))
 
     async def _receive(self, client: Sqs) -> list[Held]:
         request: dict[str, Any] = {
@@ -159,7 +158,7 @@ class SqsQueue:
             "MessageSystemAttributeNames": ["ApproximateReceiveCount", "SentTimestamp"],
         }
         received = await aws.asked(partial(client.receive_message, **request), self._received)
-        connected()
+        heartbeat.connected()
         return received
 
     def _received(self, answer: dict[str, Any]) -> list[Held]:
@@ -262,7 +261,7 @@ class SqsQueue:
             batch = await self._insist(partial(self._delete_once, client, batch), stop) or []
             if not batch:
                 return
-            await unless(stop, self._clock.sleep(backoff.failed()))
+            await run_until(stop, self._clock.sleep(backoff.failed()))
 
     async def _delete_once(self, client: Sqs, batch: list[Held]) -> list[Held]:
         """Delete the messages; those worth another try."""

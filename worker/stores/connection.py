@@ -58,7 +58,7 @@ WRITES: Final = frozenset({"put_item", "transact_write_items", "update_item"})
 NO_TABLE: Final = "ResourceNotFoundException"
 
 
-class Refused(ConfigError):  # noqa: N818 - says what is the matter
+class TableRefused(ConfigError):  # noqa: N818 - says what is the matter
     """DynamoDB cannot take the request: an item it cannot hold, or the table is of another form."""
 
 
@@ -114,7 +114,7 @@ def _strange(what: str) -> StoreUnavailable:
     return StoreUnavailable(f"DynamoDB: an answer that is not DynamoDB's ({what})")
 
 
-class Connection:
+class TableConnection:
     """A table and the client that reaches it, made when first needed.
 
     Args:
@@ -331,7 +331,7 @@ class Connection:
 
     def _impossible(self, operation: str) -> WorkerError:
         if operation in WRITES:
-            return Refused(f"DynamoDB cannot hold what was to be written to {self._table}")
+            return TableRefused(f"DynamoDB cannot hold what was to be written to {self._table}")
         return _strange(operation)
 
     def _meaning(self, failure: Exception) -> WorkerError:
@@ -342,4 +342,4 @@ class Connection:
             )
         if aws.may_pass(failure) and TOO_LARGE not in _cancelled_by(failure):
             return StoreUnavailable(f"DynamoDB: {code}")
-        return Refused(f"DynamoDB refuses a request to the table {self._table}: {code}")
+        return TableRefused(f"DynamoDB refuses a request to the table {self._table}: {code}")

@@ -27,7 +27,7 @@ import structlog
 
 from worker.clock import Clock
 from worker.errors import StoreUnavailable
-from worker.stores.connection import Connection, together, where
+from worker.stores.connection import TableConnection, together, where
 from worker.stores.layout import Item, number, packed, text, unpacked
 
 
@@ -77,7 +77,7 @@ class Contents:
         clock: Wall clock.
     """
 
-    def __init__(self, connection: Connection, clock: Clock) -> None:
+    def __init__(self, connection: TableConnection, clock: Clock) -> None:
         self._connection = connection
         self._clock = clock
 

@@ -27,7 +27,7 @@ from worker import aws
 from worker.clock import Clock
 from worker.errors import StoreUnavailable
 from worker.stores import layout
-from worker.stores.connection import Connection, Refused, only, together, where
+from worker.stores.connection import TableConnection, TableRefused, only, together, where
 from worker.stores.contents import KEPT, Barred, Contents, chunk_keys
 from worker.stores.layout import (
     CONTACT,
@@ -94,7 +94,7 @@ class DynamoStore:
         clock = clock or Clock()
         self._limit_bytes = limit_bytes
         connect = connect or partial(aws.client, "dynamodb")
-        self._connection = Connection(table, connect, clock)
+        self._connection = TableConnection(table, connect, clock)
         self._contents = Contents(self._connection, clock)
 
     # --- contacts ---
@@ -152,7 +152,7 @@ class DynamoStore:
             )
         except Barred:
             return Saved.FORGOTTEN
-        except Refused as error:
+        except TableRefused as error:
             _log.error("store.contact_refused", contact_id=contact_id, reason=str(error))
             return Saved.REFUSED
         return Saved.SAVED if written else Saved.CONFLICT

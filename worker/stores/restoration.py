@@ -42,9 +42,8 @@ import structlog
 
 from pipelines import ledger
 from pipelines.contact import Contact
-from worker import aws
+from worker import aws, heartbeat
 from worker.errors import ConfigError, StoreUnavailable
-from worker.heartbeat import beat
 from worker.stores.protocol import ContactStore
 
 
@@ -286,7 +285,7 @@ class Keeper:
         """
         before = saved()
         while True:
-            beat()
+            heartbeat.beat()
             await self.sleep(LOOK_EVERY_S)
             try:
                 now = saved()

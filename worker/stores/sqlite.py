@@ -22,7 +22,7 @@ from pipelines.contact import Contact
 from pipelines.identity import tombstone
 from worker.stores.protocol import Counts, Entry, FaultNote, Quarantined, Saved
 from worker.stores.sqlite_file import connect, open_writer, scrub, watch
-from worker.stores.sqlite_writer import Writer, unavailable
+from worker.stores.sqlite_writer import SqliteWriter, unavailable
 from worker.stores.stored import read_entry, read_fault, write_fault
 
 
@@ -157,7 +157,7 @@ class SqliteStore:
         self._limit_bytes = limit_bytes
         connection = open_writer(path)
         self._check = watch(path)
-        self._writer = Writer(connection, self._check)
+        self._writer = SqliteWriter(connection, self._check)
         self._reader = connect(path)
         self._reading = ThreadPoolExecutor(1, thread_name_prefix="sqlite-reader")
 

@@ -41,7 +41,7 @@ class _Call:
     outcome: Future[Any] = field(default_factory=Future)
 
 
-class Writer:
+class SqliteWriter:
     """The thread that writes. Calls waiting together are committed together.
 
     A group in which one call fails is rolled back, and each call is then carried out alone: so

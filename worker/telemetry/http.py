@@ -29,7 +29,7 @@ ANSWER_S: Final = 5.0
 CONNECTIONS: Final = 128
 
 
-class Page(NamedTuple):
+class StatusPage(NamedTuple):
     """An answer."""
 
     body: bytes
@@ -38,7 +38,7 @@ class Page(NamedTuple):
 
 
 #: Path -> what makes the page.
-Pages = Mapping[str, Callable[[], Page]]
+Pages = Mapping[str, Callable[[], StatusPage]]
 
 
 @asynccontextmanager
@@ -108,25 +108,25 @@ async def _converse(
         writer.transport.abort()
 
 
-def _made(pages: Pages, request: bytes, faults: Faults) -> Page:
+def _made(pages: Pages, request: bytes, faults: Faults) -> StatusPage:
     """The page asked for. The boundary of one answer."""
     with faults.contained("telemetry"):
         return _page(pages, request)
-    return Page(b"our bug\n", HTTPStatus.INTERNAL_SERVER_ERROR)
+    return StatusPage(b"our bug\n", HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
-def _page(pages: Pages, request: bytes) -> Page:
+def _page(pages: Pages, request: bytes) -> StatusPage:
     match request.partition(b"\r\n")[0].decode("latin-1").split(" "):
         case ["GET", target, "HTTP/1.1" | "HTTP/1.0"]:
             make = pages.get(target.partition("?")[0])
-            return make() if make else Page(b"not found\n", HTTPStatus.NOT_FOUND)
+            return make() if make else StatusPage(b"not found\n", HTTPStatus.NOT_FOUND)
         case [_, _, "HTTP/1.1" | "HTTP/1.0"]:
-            return Page(b"GET only\n", HTTPStatus.METHOD_NOT_ALLOWED)
+            return StatusPage(b"GET only\n", HTTPStatus.METHOD_NOT_ALLOWED)
         case _:
-            return Page(b"not HTTP/1.1\n", HTTPStatus.BAD_REQUEST)
+            return StatusPage(b"not HTTP/1.1\n", HTTPStatus.BAD_REQUEST)
 
 
-def _answer(page: Page) -> bytes:
+def _answer(page: StatusPage) -> bytes:
     lines = (
         f"HTTP/1.1 {page.status.value} {page.status.phrase}",
         f"Content-Type: {page.content_type}",

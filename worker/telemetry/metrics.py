@@ -1,7 +1,7 @@
 """Metrics for Prometheus. Their names are promises to dashboards and alarms: none ever changes.
 
-What a room counts anyway is read when scraped (``worker.telemetry.readings``); the rest is told to
-the methods here, which the rooms take as plain callables and so know nothing of Prometheus.
+What a room counts anyway is read when scraped (``worker.telemetry.state_collector``); the rest
+comes through the methods here, which rooms take as plain callables: none knows Prometheus.
 """
 
 from __future__ import annotations

@@ -6,36 +6,36 @@ from http import HTTPStatus
 
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
-from worker.dynamics.gate import Gate, State
+from worker.dynamics.gate import Gate, GateState
 from worker.heartbeat import Health
-from worker.telemetry.http import Page, Pages
+from worker.telemetry.http import Pages, StatusPage
 from worker.telemetry.metrics import Metrics
 
 
 def pages(metrics: Metrics, health: Health, gate: Gate) -> Pages:
     """What ``serving`` serves."""
     return {
-        "/metrics": lambda: Page(metrics.exposition(), content_type=CONTENT_TYPE_PLAIN_0_0_4),
+        "/metrics": lambda: StatusPage(metrics.exposition(), content_type=CONTENT_TYPE_PLAIN_0_0_4),
         "/healthz": lambda: _health(health),
         "/readyz": lambda: _readiness(health, gate),
     }
 
 
-def _health(health: Health) -> Page:
+def _health(health: Health) -> StatusPage:
     """Whether all loops go on; if not, a restart is the cure."""
     if silent := health.silent():
         return _trouble("silent", silent)
-    return Page(b"ok\n")
+    return StatusPage(b"ok\n")
 
 
-def _readiness(health: Health, gate: Gate) -> Page:
+def _readiness(health: Health, gate: Gate) -> StatusPage:
     """Whether store and sources are there. Dynamics need not be: its work waits in the store."""
     if awaited := health.awaited():
         return _trouble("waiting for", awaited)
-    if gate.state is State.CLOSED:
-        return Page(f"ready, degraded: {gate.reason.value}\n".encode())
-    return Page(b"ready\n")
+    if gate.state is GateState.CLOSED:
+        return StatusPage(f"ready, degraded: {gate.reason.value}\n".encode())
+    return StatusPage(b"ready\n")
 
 
-def _trouble(what: str, names: list[str]) -> Page:
-    return Page(f"{what}: {', '.join(names)}\n".encode(), HTTPStatus.SERVICE_UNAVAILABLE)
+def _trouble(what: str, names: list[str]) -> StatusPage:
+    return StatusPage(f"{what}: {', '.join(names)}\n".encode(), HTTPStatus.SERVICE_UNAVAILABLE)

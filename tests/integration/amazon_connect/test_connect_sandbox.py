@@ -10,12 +10,12 @@ import orjson
 import pytest
 
 from worker import aws
-from worker.amazon_connect.client import Client
-from worker.amazon_connect.errors import Busy, Refused
+from worker.amazon_connect.client import ConnectClient
+from worker.amazon_connect.errors import Busy, ConnectRefused
 from worker.amazon_connect.quota import Quota
 from worker.sandbox.amazon.connect_api import MOST_BYTES, AmazonConnect
 from worker.sandbox.server import serve_plainly
-from worker.sandbox.traffic import EVENTS, RECORDS, Leg, Sent, history
+from worker.sandbox.traffic import EVENTS, RECORDS, Leg, SentMessage, history
 from worker.sandbox.traffic.people import INSTANCE_ID
 
 
@@ -51,7 +51,7 @@ def called() -> list[tuple[str, str]]:
 @pytest.fixture
 async def client(
     amazon: AmazonConnect, called: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Client]:
+) -> AsyncIterator[ConnectClient]:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "invented")
 
@@ -62,10 +62,10 @@ async def client(
         serve_plainly(amazon.app) as url,
         aws.client("connect", endpoint_url=url, region="eu-central-1", attempts=1) as connect,
     ):
-        yield Client(connect, Quota(1.0), 30.0, note)
+        yield ConnectClient(connect, Quota(1.0), 30.0, note)
 
 
-async def test_it_describes_contacts_agents_and_queues(client: Client, leg: Leg) -> None:
+async def test_it_describes_contacts_agents_and_queues(client: ConnectClient, leg: Leg) -> None:
     described = await client.contact(INSTANCE_ID, leg.id)
     assert described["CustomerEndpoint"]["Address"] == leg.customer.number
     assert leg.agent is not None
@@ -75,7 +75,7 @@ async def test_it_describes_contacts_agents_and_queues(client: Client, leg: Leg)
     assert await client.queue(INSTANCE_ID, queue) == leg.queue.name
 
 
-async def test_attributes_are_merged_and_read_back(client: Client, leg: Leg) -> None:
+async def test_attributes_are_merged_and_read_back(client: ConnectClient, leg: Leg) -> None:
     await client.update_attributes(INSTANCE_ID, leg.id, {"ms_id": "1", "topic": ""})
     await client.update_attributes(INSTANCE_ID, leg.id, {"ms_id": "2"})
     attributes = await client.attributes(INSTANCE_ID, leg.id)
@@ -83,20 +83,20 @@ async def test_attributes_are_merged_and_read_back(client: Client, leg: Leg) -> 
 
 
 async def test_what_is_not_known_or_not_allowed_is_refused(
-    client: Client, leg: Leg, called: list[tuple[str, str]]
+    client: ConnectClient, leg: Leg, called: list[tuple[str, str]]
 ) -> None:
-    with pytest.raises(Refused, match="ResourceNotFoundException"):
+    with pytest.raises(ConnectRefused, match="ResourceNotFoundException"):
         await client.contact(INSTANCE_ID, "00000000-0000-4000-8000-000000000000")
-    with pytest.raises(Refused):
+    with pytest.raises(ConnectRefused):
         await client.agent("another-instance", "x")
     for attributes in ({"a b": "1"}, {"a": "x" * MOST_BYTES}):
-        with pytest.raises(Refused, match="InvalidParameterException"):
+        with pytest.raises(ConnectRefused, match="InvalidParameterException"):
             await client.update_attributes(INSTANCE_ID, leg.id, attributes)
     assert called[0] == ("DescribeContact", "ResourceNotFoundException")
 
 
 async def test_beyond_the_account_s_quota_calls_are_throttled_and_not_repeated(
-    client: Client, amazon: AmazonConnect, called: list[tuple[str, str]]
+    client: ConnectClient, amazon: AmazonConnect, called: list[tuple[str, str]]
 ) -> None:
     while amazon.quotas.take("DescribeUser"):
         pass
@@ -112,15 +112,15 @@ async def test_no_answer_at_all_is_for_later(amazon: AmazonConnect) -> None:
         "connect", endpoint_url=gone, region="eu-central-1", attempts=1
     ) as connect:
         with pytest.raises(Busy):
-            await Client(connect, Quota(1.0), 1.0).contact(INSTANCE_ID, "x")
+            await ConnectClient(connect, Quota(1.0), 1.0).contact(INSTANCE_ID, "x")
 
 
 async def test_written_attributes_come_back_as_an_event_in_the_record_and_in_it_once_more(
-    client: Client, amazon: AmazonConnect, leg: Leg
+    client: ConnectClient, amazon: AmazonConnect, leg: Leg
 ) -> None:
     await client.update_attributes(INSTANCE_ID, leg.id, {"ms_id": "1"})
     (plain,) = [m for m in history("voice_inbound", Random(1)).sent if m.stream == RECORDS][:1]
-    other = Sent(0.0, RECORDS, "somebody-else", b"{}")
+    other = SentMessage(0.0, RECORDS, "somebody-else", b"{}")
     event, record, again, untouched = amazon.told([plain, other])
     assert (event.stream, event.contact_id) == (EVENTS, leg.id)
     assert orjson.loads(event.body)["detail"]["eventType"] == "CONTACT_DATA_UPDATED"

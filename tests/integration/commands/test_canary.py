@@ -26,10 +26,10 @@ import structlog
 
 from pipelines.plan import Terms
 from worker import cli
-from worker.amazon_connect.memory import MemoryDesktop
+from worker.amazon_connect.memory import MemoryScreenPop
 from worker.commands import triage as operator
 from worker.definitions import find, shipped
-from worker.dynamics.connection import Connection, connect
+from worker.dynamics.connection import Connection, open_dynamics
 from worker.dynamics.writer import Writer
 from worker.engine.ingest import Ingest
 from worker.engine.push import Push
@@ -39,7 +39,7 @@ from worker.sandbox.dataverse.app import CLIENT_SECRET, Dataverse
 from worker.sandbox.traffic import KINDS, history
 from worker.service import Service
 from worker.settings import load_settings
-from worker.sources.memory import Memory
+from worker.sources.memory import MemorySource
 from worker.sources.protocol import Message
 from worker.stores.memory import MemoryStore
 from worker.stores.protocol import Entry
@@ -152,13 +152,15 @@ class Moody(MemoryStore):
 async def working(bodies: list[bytes]) -> AsyncIterator[tuple[Service, Connection]]:
     """A worker that reads the bodies and talks to the sandbox over TLS, as in production."""
     settings, metrics, store = load_settings(), Metrics(), Moody()
-    async with connect(settings, answered=metrics.answered, renewed=metrics.token) as connection:
+    async with open_dynamics(
+        settings, answered=metrics.answered, renewed=metrics.token
+    ) as connection:
         push = Push(
             store=store,
             writer=Writer(connection.client, lambda: 0.0),
             gate=connection.gate,
             probe=connection.probe,
-            desktop=MemoryDesktop(),
+            desktop=MemoryScreenPop(),
             pipelines=[find(name) for name in shipped()],
             terms=Terms(settings.constants, live=True),
             latency=metrics.latency,
@@ -169,7 +171,9 @@ async def working(bodies: list[bytes]) -> AsyncIterator[tuple[Service, Connectio
             {"ContactId": "l", "LastUpdateTimestamp": "2026-01-02", "Attributes": CANARY * 20_000}
         )
         batches = [[*bodies[at : at + 20], large] for at in range(0, len(bodies), 20)]
-        source = Memory([[Message(b, f"memory:{n}") for n, b in enumerate(x)] for x in batches])
+        source = MemorySource(
+            [[Message(b, f"memory:{n}") for n, b in enumerate(x)] for x in batches]
+        )
         yield Service(store, {"memory": source}, ingest, push, 10.0, None, metrics), connection
 
 

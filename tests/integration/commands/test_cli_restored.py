@@ -186,7 +186,7 @@ def tell(moto_server: str, monkeypatch: pytest.MonkeyPatch) -> Any:
         monkeypatch.setenv(f"CONNECT_DYNAMICS_{setting}", stream)
         monkeypatch.setenv(f"CONNECT_DYNAMICS_{setting}_START", "earliest")
 
-    def put(*sent: traffic.Sent) -> None:
+    def put(*sent: traffic.SentMessage) -> None:
         for one in sent:
             kinesis.put_record(StreamName=one.stream, Data=one.body, PartitionKey=one.contact_id)
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from worker.dynamics.auth import MsalTokens
-from worker.dynamics.client import Client
+from worker.dynamics.client import DataverseClient
 from worker.dynamics.errors import Exists, Missing, Refused, Throttled, Unauthorized, Unavailable
-from worker.dynamics.gate import Gate, Reason, State
+from worker.dynamics.gate import Gate, GateState, Reason
 from worker.dynamics.http import make_http
 from worker.dynamics.protocol import Request
 from worker.sandbox.dataverse import faults
@@ -45,7 +45,7 @@ class Rig:
         self.tokens = MsalTokens(
             f"{url}/tenant", CLIENT_ID, self.read_secret, f"{url}/.default", self.http
         )
-        self.client = Client(url, self.http, self.tokens, self.gate, random=lambda: 0.0)
+        self.client = DataverseClient(url, self.http, self.tokens, self.gate, random=lambda: 0.0)
 
     async def read_secret(self) -> str:
         return self.secret
@@ -88,7 +88,7 @@ async def test_definitive_answers_are_told_apart(rig: Rig) -> None:
     "fault", [faults.gateway(503), faults.dropped(carried_out=False), faults.deadlock()]
 )
 async def test_a_write_that_was_not_done_is_done_by_the_next_try(
-    rig: Rig, fault: faults.Fault
+    rig: Rig, fault: faults.InjectedFault
 ) -> None:
     rig.dataverse.faults.next(fault)
     await rig.client.send(CREATE, timeout_s=20)
@@ -97,7 +97,7 @@ async def test_a_write_that_was_not_done_is_done_by_the_next_try(
 
 @pytest.mark.parametrize("fault", [faults.gateway(502, carried_out=True), faults.dropped()])
 async def test_a_create_whose_answer_was_lost_makes_one_record(
-    rig: Rig, fault: faults.Fault
+    rig: Rig, fault: faults.InjectedFault
 ) -> None:
     rig.dataverse.faults.next(fault)
     with pytest.raises(Exists):
@@ -128,7 +128,7 @@ async def test_revoked_tokens_are_replaced_unseen(rig: Rig) -> None:
     rig.dataverse.tokens.revoke()
     results = await asyncio.gather(*(rig.client.send(UPDATE, timeout_s=20) for _ in range(5)))
     assert len(results) == 5
-    assert rig.gate.state is State.OPEN
+    assert rig.gate.state is GateState.OPEN
 
 
 async def test_a_wrong_secret_closes_the_gate_and_the_right_one_opens_it(rig: Rig) -> None:

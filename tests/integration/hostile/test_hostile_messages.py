@@ -11,7 +11,7 @@ import pytest
 
 from hostile.lines import all_in_order
 from hostile.world import Call, World, until
-from worker.sandbox.traffic import EVENTS, RECORDINGS, RECORDS, Sent
+from worker.sandbox.traffic import EVENTS, RECORDINGS, RECORDS, SentMessage
 
 
 pytestmark = [pytest.mark.services, pytest.mark.asyncio(loop_scope="module")]
@@ -56,10 +56,10 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 Spoil = Callable[[Any], Any]
 
 
-def changed(call: Call, stream: str, change: Spoil) -> list[Sent]:
+def changed(call: Call, stream: str, change: Spoil) -> list[SentMessage]:
     """What is told of a call, with every message of a stream changed."""
 
-    def other(message: Sent) -> Sent:
+    def other(message: SentMessage) -> SentMessage:
         value = orjson.loads(message.body)
         return message._replace(body=orjson.dumps(change(value) or value))
 
@@ -166,7 +166,7 @@ async def test_calls_are_written_beside_a_message_of_nothing_but_braces(
     worker = await scene.worker()
     calls = await scene.calls(2)
     for stream in (EVENTS, RECORDS):
-        strange = [Sent(0, stream, m.contact_id, b"{" * size) for m in calls[0].sent[:1]]
+        strange = [SentMessage(0, stream, m.contact_id, b"{" * size) for m in calls[0].sent[:1]]
         await scene.cloud.put(strange)
     await scene.tell(calls)
     await scene.written(calls, worker)

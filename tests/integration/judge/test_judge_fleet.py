@@ -20,7 +20,7 @@ from fleet.reshard import Reshard
 from fleet.trial import SHARE_LIMIT_S, Trial
 from fleet.watch import Place
 from worker.leases.position import Position
-from worker.leases.protocol import Refused
+from worker.leases.protocol import LeaseConflict
 from worker.leases.stream import FAILOVER_S, TAKE_S
 from worker.sandbox.dataverse.app import DOP_HINT
 from worker.sandbox.dataverse.faults import latency
@@ -138,9 +138,9 @@ async def test_a_zombie_cannot_move_its_checkpoints_and_joins_again(
     await asyncio.sleep(paused + PAUSED_S - time.monotonic())
     for place, lease in known.items():  # what it would write, as it knows the lease
         table = judged.ground.leases[place.stream]
-        assert isinstance(await table.renew(lease), Refused)
-        assert isinstance(await table.move(lease, _after(lease.checkpoint)), Refused)
-        assert isinstance(await table.release(lease), Refused)
+        assert isinstance(await table.renew(lease), LeaseConflict)
+        assert isinstance(await table.move(lease, _after(lease.checkpoint)), LeaseConflict)
+        assert isinstance(await table.release(lease), LeaseConflict)
     before = len(zombie.said("lease.changed"))
     zombie.send(signal.SIGCONT)
     await judged.watch.until(

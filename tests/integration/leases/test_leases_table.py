@@ -17,7 +17,7 @@ from worker.leases.dynamodb import DynamoLeases, create_lease_table, open_leases
 from worker.leases.lease import Lease
 from worker.leases.memory import MemoryLeases
 from worker.leases.position import END, TRIM_HORIZON, Position
-from worker.leases.protocol import LeasesUnavailable, LeaseTable, Refused
+from worker.leases.protocol import LeaseConflict, LeasesUnavailable, LeaseTable
 
 
 TABLE = "leases"
@@ -71,13 +71,13 @@ async def handed_off(table: LeaseTable) -> Lease:
     return lease
 
 
-def written(answer: Lease | Refused) -> Lease:
+def written(answer: Lease | LeaseConflict) -> Lease:
     assert isinstance(answer, Lease)
     return answer
 
 
-def refused(answer: Lease | Refused) -> Lease | None:
-    assert isinstance(answer, Refused)
+def refused(answer: Lease | LeaseConflict) -> Lease | None:
+    assert isinstance(answer, LeaseConflict)
     assert not answer.repeated
     return answer.current
 
@@ -345,4 +345,4 @@ async def test_a_write_whose_answer_was_lost_on_the_wire_is_refused_as_a_repeate
         assert await table.get(KEY) == lease
         wire.lose_next = True
         answer = await table.renew(lease)
-    assert answer == Refused(lease.renewed(), repeated=True)
+    assert answer == LeaseConflict(lease.renewed(), repeated=True)

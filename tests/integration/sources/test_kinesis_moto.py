@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from worker import aws
-from worker.sources.budget import Budget
+from worker.sources.budget import ReadBudget
 from worker.sources.kinesis import KinesisStream
 from worker.sources.protocol import Message
 
@@ -46,7 +46,7 @@ class Store:
 async def read(url: str, store: Store, streams: Sequence[str], count: int) -> list[bytes]:
     """Read all streams side by side until there are so many messages."""
     got: list[bytes] = []
-    stop, budget = asyncio.Event(), Budget(64 * 1024 * 1024)
+    stop, budget = asyncio.Event(), ReadBudget(64 * 1024 * 1024)
 
     async def handle(batch: Sequence[Message]) -> None:
         got.extend(message.body for message in batch)

@@ -17,7 +17,7 @@ from worker.errors import ConfigError
 from worker.faults import Faults
 from worker.heartbeat import Health
 from worker.telemetry import http
-from worker.telemetry.http import CONNECTIONS, REQUEST_BYTES, Page, serving
+from worker.telemetry.http import CONNECTIONS, REQUEST_BYTES, StatusPage, serving
 from worker.telemetry.metrics import Metrics
 from worker.telemetry.pages import pages
 
@@ -187,7 +187,7 @@ async def test_connections_from_elsewhere_take_no_place_of_this_machines_own(
 
 
 async def test_a_bug_in_a_page_is_an_answer_and_ends_nothing() -> None:
-    def broken() -> Page:
+    def broken() -> StatusPage:
         raise TypeError("+4930")
 
     faults = Faults()
@@ -214,7 +214,7 @@ async def test_the_end_waits_for_nobody_and_frees_the_port() -> None:
         await writer.drain()
     assert await _end(reader) == b""
     writer.transport.abort()
-    async with serving(f"{HOST}:{port}", {"/": lambda: Page(b"again")}) as again:
+    async with serving(f"{HOST}:{port}", {"/": lambda: StatusPage(b"again")}) as again:
         assert again == port
 
 
@@ -239,7 +239,7 @@ async def test_a_port_that_is_taken_is_told(worker: Worker) -> None:
 
 
 async def test_ipv6_addresses_stand_in_brackets() -> None:
-    served: Any = {"/": lambda: Page(b"six")}
+    served: Any = {"/": lambda: StatusPage(b"six")}
     try:
         async with serving("[::1]:0", served) as port:
             _, writer = await asyncio.open_connection("::1", port)

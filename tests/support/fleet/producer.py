@@ -12,10 +12,10 @@ from itertools import count, groupby
 from typing import Final
 
 from fleet.ground import Ground
-from worker.clock import unless
+from worker.clock import run_until
 from worker.sandbox.amazon.moto_server import KINESIS_BATCH, SQS_BATCH, TICK_S
 from worker.sandbox.demo.scenario import BEGIN_WITHIN_S, Scenario, tell
-from worker.sandbox.traffic import RECORDINGS, Leg, Sent
+from worker.sandbox.traffic import RECORDINGS, Leg, SentMessage
 
 
 #: A shard that got nothing for so long (s) gets its last message again.
@@ -34,7 +34,7 @@ class Put:
         sequence: Its number there.
     """
 
-    message: Sent
+    message: SentMessage
     at: float
     stream: str = ""
     shard: str = ""
@@ -86,7 +86,7 @@ class Producer:
                 await self._ground.meet(scenario.legs)
                 self.legs += scenario.legs
                 waves.create_task(self._send(scenario.sent))
-                await unless(self._enough, asyncio.sleep(BEGIN_WITHIN_S))
+                await run_until(self._enough, asyncio.sleep(BEGIN_WITHIN_S))
         self._done.set()
 
     async def finish(self) -> None:
@@ -94,7 +94,7 @@ class Producer:
         self._enough.set()
         await self._done.wait()
 
-    async def _send(self, sent: Sequence[Sent]) -> None:
+    async def _send(self, sent: Sequence[SentMessage]) -> None:
         begin = time.monotonic()
         for tick, messages in groupby(sent, key=lambda message: int(message.at_s / TICK_S)):
             await asyncio.sleep(max(0.0, begin + tick * TICK_S - time.monotonic()))
@@ -108,7 +108,7 @@ class Producer:
             await self._put([self._last.pop(place).message for place in quiet])
             await asyncio.sleep(QUIET_S / 2)
 
-    async def _put(self, messages: Sequence[Sent]) -> None:
+    async def _put(self, messages: Sequence[SentMessage]) -> None:
         for name, stream in self._ground.streams.items():
             for batch in _slices([m for m in messages if m.stream == name], KINESIS_BATCH):
                 await self._put_records(stream, batch)
@@ -119,7 +119,7 @@ class Producer:
             )
             self.puts += [Put(message, time.monotonic()) for message in batch]
 
-    async def _put_records(self, stream: str, batch: Sequence[Sent]) -> None:
+    async def _put_records(self, stream: str, batch: Sequence[SentMessage]) -> None:
         """Put all; what the stream refuses for now is put again."""
         while batch:
             answer = await self._ground.kinesis.put_records(
@@ -132,12 +132,12 @@ class Producer:
                     self._note(message, stream, taken["ShardId"], int(taken["SequenceNumber"]))
             batch = [message for message, outcome in outcomes if "ErrorCode" in outcome]
 
-    def _note(self, message: Sent, stream: str, shard: str, sequence: int) -> None:
+    def _note(self, message: SentMessage, stream: str, shard: str, sequence: int) -> None:
         put = Put(message, time.monotonic(), stream, shard, sequence)
         self.puts.append(put)
         if message.contact_id:  # what is malformed goes to quarantine each time it comes
             self._last[stream, shard] = put
 
 
-def _slices(messages: Sequence[Sent], size: int) -> Iterator[Sequence[Sent]]:
+def _slices(messages: Sequence[SentMessage], size: int) -> Iterator[Sequence[SentMessage]]:
     return (messages[at : at + size] for at in range(0, len(messages), size))

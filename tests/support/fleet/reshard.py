@@ -6,8 +6,8 @@ from operator import attrgetter
 from typing import Any
 
 from fleet.ground import settled
-from worker.sources.feed import Feed
 from worker.sources.shards import Shard
+from worker.sources.stream_context import StreamContext
 
 
 class Reshard:
@@ -24,7 +24,7 @@ class Reshard:
 
     async def open(self) -> list[Shard]:
         """The shards that take records in, by hash key."""
-        shards = await Feed(self._kinesis, self._stream).shards()
+        shards = await StreamContext(self._kinesis, self._stream).shards()
         return sorted((shard for shard in shards if shard.open), key=attrgetter("hashes"))
 
     async def split(self, shard: Shard) -> None:

@@ -35,7 +35,7 @@ from worker.sandbox.dataverse.app import Dataverse, create_dataverse
 from worker.sandbox.oracle.customers import employ, introduce
 from worker.sandbox.oracle.verdict import differences, expected
 from worker.sandbox.server import serve, serve_plainly
-from worker.sandbox.traffic import EVENTS, History, Leg, Sent, history
+from worker.sandbox.traffic import EVENTS, History, Leg, SentMessage, history
 from worker.stores import open_store
 from worker.stores.dynamodb import DynamoStore
 from worker.stores.protocol import ContactStore
@@ -72,9 +72,9 @@ class Call:
     """A call that was answered, recorded and analysed, and what is told about it."""
 
     leg: Leg
-    sent: Sequence[Sent]
+    sent: Sequence[SentMessage]
 
-    def until_the_answer(self) -> list[Sent]:
+    def until_the_answer(self) -> list[SentMessage]:
         """The events of a call that is on."""
         return [
             message

@@ -16,7 +16,7 @@ import orjson
 from simulated.conduct import Conduct, Sent
 from simulated.loop import Process, VirtualLoop
 from simulated.network import Network, Weather, at_once
-from worker.dynamics.client import Client
+from worker.dynamics.client import DataverseClient
 from worker.dynamics.errors import DynamicsError, Unauthorized, Unavailable
 from worker.dynamics.memory import MemoryDynamics
 from worker.dynamics.protocol import Answer, Request
@@ -131,7 +131,7 @@ class Dataverse:
 
 
 class Wire:
-    """Takes the place of ``httpx.AsyncClient`` in one process's ``Client``."""
+    """Takes the place of ``httpx.AsyncClient`` in one process's ``DataverseClient``."""
 
     def __init__(self, dataverse: Dataverse, network: Network, process: Process) -> None:
         self._dataverse = dataverse
@@ -203,7 +203,7 @@ class Tokens:
 class Entrance:
     """Where a process's writer hands requests in, just after push has looked at its claim."""
 
-    def __init__(self, client: Client, conduct: Conduct, process: Process) -> None:
+    def __init__(self, client: DataverseClient, conduct: Conduct, process: Process) -> None:
         self._client = client
         self._conduct = conduct
         self._process = process

@@ -10,7 +10,7 @@ from simulated.safekeeping import Safekeeping
 from worker.leases.lease import Lease
 from worker.leases.memory import MemoryLeases
 from worker.leases.position import Position
-from worker.leases.protocol import LeasesUnavailable, Refused
+from worker.leases.protocol import LeaseConflict, LeasesUnavailable
 
 
 T = TypeVar("T")
@@ -45,19 +45,19 @@ class RemoteLeases:
         """See ``LeaseTable``."""
         return await self._call(lambda: at_once(self._table.create(lease)))
 
-    async def renew(self, lease: Lease) -> Lease | Refused:
+    async def renew(self, lease: Lease) -> Lease | LeaseConflict:
         """See ``LeaseTable``."""
         return await self._call(lambda: at_once(self._table.renew(lease)))
 
-    async def take(self, lease: Lease, worker: str) -> Lease | Refused:
+    async def take(self, lease: Lease, worker: str) -> Lease | LeaseConflict:
         """See ``LeaseTable``."""
         return await self._call(lambda: at_once(self._table.take(lease, worker)))
 
-    async def release(self, lease: Lease) -> Lease | Refused:
+    async def release(self, lease: Lease) -> Lease | LeaseConflict:
         """See ``LeaseTable``."""
         return await self._call(lambda: at_once(self._table.release(lease)))
 
-    async def move(self, lease: Lease, checkpoint: Position) -> Lease | Refused:
+    async def move(self, lease: Lease, checkpoint: Position) -> Lease | LeaseConflict:
         """See ``LeaseTable``."""
         return await self._call(lambda: self._move(lease, checkpoint))
 
@@ -69,7 +69,7 @@ class RemoteLeases:
         """See ``LeaseTable``."""
         return await self._call(lambda: at_once(self._table.delete(lease)))
 
-    def _move(self, lease: Lease, checkpoint: Position) -> Lease | Refused:
+    def _move(self, lease: Lease, checkpoint: Position) -> Lease | LeaseConflict:
         before = self._table.leases.get(lease.key)
         answer = at_once(self._table.move(lease, checkpoint))
         if before is not None and isinstance(answer, Lease):

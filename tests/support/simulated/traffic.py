@@ -17,7 +17,16 @@ from pipelines.pipeline import Pipeline
 from simulated.conduct import CONTACT, MOOD, REVISION
 from worker.definitions import SHIPPED
 from worker.sandbox.oracle.verdict import OF_CHANNELS, Expected, expected
-from worker.sandbox.traffic import KINDS, RECORDS, START, Leg, Sent, disturb, history, malformed
+from worker.sandbox.traffic import (
+    KINDS,
+    RECORDS,
+    START,
+    Leg,
+    SentMessage,
+    disturb,
+    history,
+    malformed,
+)
 
 
 #: How fast the day goes by: a call of ten minutes is told in one.
@@ -64,7 +73,7 @@ class Traffic:
         contacts: Phone call's key -> contact.
     """
 
-    sent: list[Sent]
+    sent: list[SentMessage]
     wanted: list[Expected]
     contacts: dict[str, str]
 
@@ -75,7 +84,7 @@ def traffic(rng: Random, contacts: int, over_s: float) -> Traffic:
     Contact events get lost, everything comes late, twice and in any order. Each contact record
     comes in several versions, numbered, with a value that changes to and fro.
     """
-    sent: list[Sent] = []
+    sent: list[SentMessage] = []
     wanted: list[Expected] = []
     legs: list[Leg] = []
     for _ in range(contacts):
@@ -108,8 +117,8 @@ def _with(found: tuple[str, Expected], revisions: dict[str, dict[str, Any]]) -> 
 
 
 def _revised(
-    messages: list[Sent], rng: Random, revisions: dict[str, dict[str, Any]], every_s: float
-) -> Iterator[Sent]:
+    messages: list[SentMessage], rng: Random, revisions: dict[str, dict[str, Any]], every_s: float
+) -> Iterator[SentMessage]:
     """The messages, with several versions of each contact record; the last are noted."""
     for message in messages:
         if message.stream != RECORDS:

@@ -27,11 +27,11 @@ from simulated.safekeeping import Safekeeping
 from simulated.store import RemoteStore
 from simulated.story import Story
 from simulated.traffic import pipelines
-from worker.amazon_connect.memory import MemoryDesktop
+from worker.amazon_connect.memory import MemoryScreenPop
 from worker.clock import Clock
-from worker.dynamics.client import Client
+from worker.dynamics.client import DataverseClient
 from worker.dynamics.gate import Gate
-from worker.dynamics.shared import SharedGate
+from worker.dynamics.gate_sync import GateSync
 from worker.dynamics.writer import Writer
 from worker.engine.far_ahead import FarAhead
 from worker.engine.ingest import Ingest
@@ -234,7 +234,7 @@ def _parts(
     bugs, conduct = services.bugs, services.conduct
     chance, began_s = services.rng.random, loop.time()
     gate = Gate(clock=loop.time, sleep=asyncio.sleep, random=chance)
-    client = Client(
+    client = DataverseClient(
         ENVIRONMENT,
         cast("httpx.AsyncClient", Wire(dataverse, network, process)),
         Tokens(dataverse, network, services.weather("entra")),
@@ -265,7 +265,7 @@ def _parts(
         writer=bugs.haunted(Writer(Entrance(client, conduct, process), outside.now), WRITER),
         gate=gate,
         probe=client.probe,
-        desktop=bugs.haunted(MemoryDesktop(), DESKTOP),
+        desktop=bugs.haunted(MemoryScreenPop(), DESKTOP),
         pipelines=bugs.pipelines(pipelines()),
         terms=Terms({"AppId": "app"}, live=True),
         clock=outside.now,
@@ -332,11 +332,11 @@ def _source(services: Services, name: str, host: Host, outside: OutsideTime) -> 
     )
 
 
-def _shared(services: Services, process: Process, gate: Gate) -> SharedGate:
+def _shared(services: Services, process: Process, gate: Gate) -> GateSync:
     store = services.bugs.haunted(_store(services, services.safekeeping.saved), BOARD)
     services.started += 1
     name = f"{process.name}-{services.started}"  # a restarted worker is another one
-    return SharedGate(gate, store, "gate", name, clock=services.loop.time)
+    return GateSync(gate, store, "gate", name, clock=services.loop.time)
 
 
 def _innermost(error: BaseException) -> BaseException:

@@ -20,7 +20,7 @@ from hostile.behaviours import COMMON, OWN, PARKING
 from hostile.middle import Middle
 from torture.plan import NETWORK, SANDBOX, Act, Stroke
 from worker.sandbox.dataverse.faults import (
-    Fault,
+    InjectedFault,
     dropped,
     gateway,
     hang,
@@ -33,7 +33,7 @@ from worker.sandbox.dataverse.faults import (
 T = TypeVar("T")
 
 #: What happens in the sandbox, and to which share of requests.
-_FAULTS: Final[Mapping[Act, tuple[Fault, float]]] = {
+_FAULTS: Final[Mapping[Act, tuple[InjectedFault, float]]] = {
     Act.THROTTLED: (throttle(3), 0.3),
     Act.BROKEN: (unexpected(), 0.3),
     Act.AWAY: (gateway(503), 0.5),

@@ -13,7 +13,7 @@ import orjson
 
 from torture.versions import tell_in_versions
 from worker.sandbox.demo.scenario import LATEST_S, Scenario
-from worker.sandbox.traffic import EVENTS, RECORDS, Sent
+from worker.sandbox.traffic import EVENTS, RECORDS, SentMessage
 
 
 #: How many of the contacts are odd.
@@ -62,11 +62,11 @@ def tell_oddly(contacts: int, seed: int, now: datetime) -> Scenario:
     sent = [
         _oddly(message, rng) if message.contact_id in odd else message for message in scenario.sent
     ]
-    none = Sent(rng.random() * LATEST_S, EVENTS, "", rng.choice(MESSAGES))
+    none = SentMessage(rng.random() * LATEST_S, EVENTS, "", rng.choice(MESSAGES))
     return replace(scenario, sent=sorted([*sent, none], key=attrgetter("at_s")))
 
 
-def _oddly(message: Sent, rng: Random) -> Sent:
+def _oddly(message: SentMessage, rng: Random) -> SentMessage:
     change = _CHANGES.get(message.stream)
     if change is None:
         return message

@@ -19,11 +19,11 @@ from typing import Final
 import orjson
 import pytest
 
-from worker.sandbox.dataverse.rows.records import Record, Records
+from worker.sandbox.dataverse.rows.records import Row, Rows
 from worker.sandbox.dataverse.schema.columns import Table
 from worker.sandbox.demo.scenario import Scenario, tell
 from worker.sandbox.oracle.verdict import MADE_BY, OF_CHANNELS, Expected, expected
-from worker.sandbox.traffic import RECORDS, Leg, Sent
+from worker.sandbox.traffic import RECORDS, Leg, SentMessage
 
 
 #: Holds the version; a text that no shipped pipeline writes.
@@ -62,7 +62,7 @@ def tell_in_versions(contacts: int, seed: int, now: datetime) -> Scenario:
     return replace(scenario, sent=sorted(sent, key=attrgetter("at_s")))
 
 
-def _versions(message: Sent, rng: Random) -> Iterator[Sent]:
+def _versions(message: SentMessage, rng: Random) -> Iterator[SentMessage]:
     if message.stream != RECORDS or not message.contact_id:
         yield message
         return
@@ -75,7 +75,7 @@ def _versions(message: Sent, rng: Random) -> Iterator[Sent]:
         yield message._replace(at_s=at_s, body=orjson.dumps(record))
 
 
-def expected_with_version(legs: Sequence[Leg], sent: Iterable[Sent]) -> list[Expected]:
+def expected_with_version(legs: Sequence[Leg], sent: Iterable[SentMessage]) -> list[Expected]:
     """The records that contacts should have, with the newest version of all messages."""
     newest: defaultdict[str, str] = defaultdict(str)
     for message in sent:
@@ -106,7 +106,7 @@ class Journal:
     creates: Counter[tuple[str, str]] = field(default_factory=Counter)
     stale: list[str] = field(default_factory=list)
 
-    def note(self, entity_set: str, before: Record | None, after: Record) -> None:
+    def note(self, entity_set: str, before: Row | None, after: Row) -> None:
         """A row was written."""
         self.writes += 1
         if before is None:
@@ -118,11 +118,11 @@ class Journal:
 
 
 @contextmanager
-def journal(records: Records) -> Iterator[Journal]:
+def journal(records: Rows) -> Iterator[Journal]:
     """What is written to these, for as long as the block lasts."""
     kept, put = Journal(), records.put
 
-    def noted(table: Table, record: Record) -> None:
+    def noted(table: Table, record: Row) -> None:
         before = records.get(table, record.id)
         put(table, record)
         kept.note(table.entity_set, before, record)

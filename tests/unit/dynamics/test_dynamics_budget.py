@@ -15,7 +15,7 @@ from worker.dynamics.budget import (
     REQUESTS,
     REQUESTS_LEFT,
     WINDOW_S,
-    Budget,
+    RequestBudget,
 )
 
 
@@ -27,7 +27,7 @@ def left(requests: str = "", execution: str = "") -> dict[str, str]:
     return {name: value for name, value in told.items() if value}
 
 
-def starts(budget: Budget, seconds: float, begin: float = 0.0) -> list[float]:
+def starts(budget: RequestBudget, seconds: float, begin: float = 0.0) -> list[float]:
     """When requests start if there are always some to send."""
     now, found = begin, []
     while now < begin + seconds:
@@ -40,32 +40,32 @@ def starts(budget: Budget, seconds: float, begin: float = 0.0) -> list[float]:
 
 
 def test_without_a_word_from_dataverse_nothing_waits() -> None:
-    budget = Budget()
+    budget = RequestBudget()
     budget.told({"content-type": "application/json"})
     assert math.isinf(budget.rate)
     assert not any(budget.wait_s(0.0) for _ in range(100))
 
 
 def test_what_is_given_back_may_always_be_spent() -> None:
-    budget = Budget()
+    budget = RequestBudget()
     budget.told(left("200"))
     assert budget.rate >= USUAL
 
 
 def test_while_much_is_left_bursts_pass() -> None:
-    budget = Budget()
+    budget = RequestBudget()
     budget.told(left("6000"))
     assert len(starts(budget, 1.0)) > 5 * USUAL
 
 
 def test_when_hardly_anything_is_left_a_trickle_asks_on() -> None:
-    budget = Budget()
+    budget = RequestBudget()
     budget.told(left("0"))
     assert 0 < budget.rate < USUAL / 10
 
 
 def test_a_pause_is_made_up_for_by_half_a_second_s_worth_only() -> None:
-    budget = Budget()
+    budget = RequestBudget()
     budget.told(left("200"))
     starts(budget, 10)
     usual = len(starts(budget, 1.0, begin=100.0))
@@ -74,7 +74,7 @@ def test_a_pause_is_made_up_for_by_half_a_second_s_worth_only() -> None:
 
 @pytest.mark.parametrize("workers", [1, 2, 10])
 def test_workers_divide_it(workers: int) -> None:
-    alone, one = Budget(), Budget()
+    alone, one = RequestBudget(), RequestBudget()
     alone.told(left("1000"))
     one.told(left("1000"))
     one.workers = workers
@@ -82,7 +82,7 @@ def test_workers_divide_it(workers: int) -> None:
 
 
 def test_long_requests_are_fewer_so_that_execution_time_suffices() -> None:
-    budget = Budget()
+    budget = RequestBudget()
     budget.told(left("6000", "15.00"))
     budget.took(2.0)
     assert budget.rate * 2.0 <= EXECUTION_S / WINDOW_S
@@ -92,7 +92,7 @@ def test_long_requests_are_fewer_so_that_execution_time_suffices() -> None:
 
 @pytest.mark.parametrize("text", ["", "many", "nan", "inf", "-inf", "1e999"])
 def test_what_is_no_number_teaches_nothing(text: str) -> None:
-    budget = Budget()
+    budget = RequestBudget()
     budget.told(left("1,000", "1,199.87"))
     rate = budget.rate
     budget.told({REQUESTS_LEFT: text, EXECUTION_LEFT: text})
@@ -108,7 +108,7 @@ def test_what_is_no_number_teaches_nothing(text: str) -> None:
 def test_whatever_is_told_and_however_time_goes_the_next_request_comes_in_its_time(
     requests: float, execution: float, took: float, clock: list[float]
 ) -> None:
-    budget = Budget()
+    budget = RequestBudget()
     budget.took(took)
     budget.told(left(f"{requests:,.0f}", f"{execution:,.2f}"))
     for now in clock:

@@ -14,7 +14,7 @@ import pytest
 import structlog
 
 from worker.dynamics.auth import StaticTokens
-from worker.dynamics.client import MAX_BODY_BYTES, TRIES, Client, describe
+from worker.dynamics.client import MAX_BODY_BYTES, TRIES, DataverseClient, describe
 from worker.dynamics.errors import (
     Closed,
     DynamicsError,
@@ -26,7 +26,7 @@ from worker.dynamics.errors import (
     Unauthorized,
     Unavailable,
 )
-from worker.dynamics.gate import Gate, GateClosed, Reason, State
+from worker.dynamics.gate import Gate, GateClosed, GateState, Reason
 from worker.dynamics.http import make_http
 from worker.dynamics.protocol import Request
 from worker.errors import ConfigError
@@ -93,7 +93,7 @@ class Rig:
         self.tokens = RotatingTokens()
         self.gate = Gate(clock=self.time, sleep=self.time.sleep, random=lambda: 1.0)
         self.http = make_http(transport=httpx.MockTransport(handler))
-        self.client = Client(
+        self.client = DataverseClient(
             ORG,
             self.http,
             self.tokens,
@@ -323,7 +323,7 @@ async def test_401_gets_one_new_token(rig: MakeRig) -> None:
 
     used = [sent.headers["authorization"] for sent in server.requests]
     assert used == ["Bearer token-1", "Bearer token-2"]
-    assert rigged.gate.state is State.OPEN
+    assert rigged.gate.state is GateState.OPEN
 
 
 async def test_401_twice_closes_the_gate(rig: MakeRig) -> None:
@@ -342,7 +342,7 @@ async def test_a_probe_passes_the_closed_gate_and_opens_it(rig: MakeRig) -> None
     await rigged.gate.reopen(rigged.client.probe)
 
     assert [sent.url.path for sent in server.requests] == ["/api/data/v9.2/WhoAmI"] * 2
-    assert rigged.gate.state is State.OPEN
+    assert rigged.gate.state is GateState.OPEN
 
 
 async def test_five_requests_in_a_row_without_an_answer_end_the_repeating_and_a_probe_judges(
@@ -378,7 +378,7 @@ async def test_one_request_that_never_gets_an_answer_is_no_outage(
         slept = len(rigged.time.slept)
         await rigged.gate.reopen(rigged.client.probe)
         assert len(rigged.time.slept) == slept
-    assert rigged.gate.state is State.OPEN
+    assert rigged.gate.state is GateState.OPEN
 
 
 async def test_the_server_s_hint_reaches_the_gate(rig: MakeRig) -> None:
@@ -466,13 +466,15 @@ async def test_neither_texts_nor_logs_hold_queries_bodies_messages_or_tokens(rig
 )
 async def test_only_a_plain_https_address_is_taken(url: str, rig: MakeRig) -> None:
     with pytest.raises(ConfigError):
-        Client(url, rig(Server(NO_CONTENT)).http, StaticTokens("t"), Gate())
+        DataverseClient(url, rig(Server(NO_CONTENT)).http, StaticTokens("t"), Gate())
 
 
 async def test_static_tokens_stay_the_same(rig: MakeRig) -> None:
     server = Server(error(401))
     rigged = rig(server)
-    client = Client(f"{ORG}/", rigged.http, StaticTokens("t"), rigged.gate, api_version="v9.1")
+    client = DataverseClient(
+        f"{ORG}/", rigged.http, StaticTokens("t"), rigged.gate, api_version="v9.1"
+    )
     with pytest.raises(Unauthorized):
         await client.send(UPDATE, timeout_s=10)
     assert server.requests[1].headers["authorization"] == "Bearer t"

@@ -22,7 +22,7 @@ from worker.dynamics.errors import (
     Unauthorized,
     Unavailable,
 )
-from worker.dynamics.gate import FORBIDDEN_PAUSE_S, START_SLOTS, Gate, GateClosed, Reason, State
+from worker.dynamics.gate import FORBIDDEN_PAUSE_S, START_SLOTS, Gate, GateClosed, GateState, Reason
 
 
 class Time:
@@ -151,14 +151,14 @@ async def test_a_429_halves_and_closes_until_retry_after_has_passed() -> None:
     gate = make_gate(time)
     await use(gate, throttled(30))
 
-    assert (gate.state, gate.reason, gate.limit) == (State.CLOSED, Reason.THROTTLED, 2)
+    assert (gate.state, gate.reason, gate.limit) == (GateState.CLOSED, Reason.THROTTLED, 2)
     with pytest.raises(GateClosed) as caught:
         await use(gate)
     assert (caught.value.reason, caught.value.retry_at) == (Reason.THROTTLED, 1030)
 
     probe = Probe()
     await gate.reopen(probe)
-    assert (gate.state, probe.calls, time.now) == (State.OPEN, 1, 1030)
+    assert (gate.state, probe.calls, time.now) == (GateState.OPEN, 1, 1030)
 
 
 async def test_of_several_retry_afters_the_longest_wins() -> None:
@@ -196,9 +196,9 @@ async def test_five_unanswered_requests_in_a_row_are_an_outage_and_an_answer_bet
     await use(gate, Missing("test", status=404))
     for _ in range(4):
         await use(gate, Unavailable("test"))
-    assert gate.state is State.OPEN
+    assert gate.state is GateState.OPEN
     await use(gate, Unavailable("test"))
-    assert (gate.state, gate.reason) == (State.CLOSED, Reason.OUTAGE)
+    assert (gate.state, gate.reason) == (GateState.CLOSED, Reason.OUTAGE)
 
 
 async def test_many_time_outs_between_answers_halve_the_limit_without_closing() -> None:
@@ -208,7 +208,7 @@ async def test_many_time_outs_between_answers_halve_the_limit_without_closing() 
         await use(gate)
     assert gate.limit == START_SLOTS
     await use(gate, Unavailable("test"))
-    assert (gate.limit, gate.state) == (START_SLOTS // 2, State.OPEN)
+    assert (gate.limit, gate.state) == (START_SLOTS // 2, GateState.OPEN)
 
 
 async def test_probes_of_an_outage_come_ever_later_up_to_a_minute() -> None:
@@ -250,7 +250,7 @@ async def test_a_refused_token_closes_at_once_and_the_probe_s_outcome_names_the_
 
     await gate.reopen(probe)
     assert seen == [Reason.UNAUTHORIZED, Reason.OUTAGE, Reason.FORBIDDEN, Reason.THROTTLED]
-    assert (gate.state, gate.reason, gate.limit) == (State.OPEN, Reason.THROTTLED, 1)
+    assert (gate.state, gate.reason, gate.limit) == (GateState.OPEN, Reason.THROTTLED, 1)
     await use(gate)
     assert (gate.reason, gate.limit) == (Reason.NONE, START_SLOTS)
 
@@ -302,7 +302,7 @@ async def test_waiting_for_a_slot_is_bounded_and_says_nothing_about_dataverse() 
         with pytest.raises(Unavailable, match="no slot"):
             async with gate.slot(wait_s=0):
                 pass
-    assert gate.state is State.OPEN
+    assert gate.state is GateState.OPEN
     done.set()
     await asyncio.gather(*holders)
 
@@ -367,7 +367,7 @@ async def test_a_fault_of_our_own_in_the_probe_is_raised_and_it_stays_closed() -
 
     with pytest.raises(ZeroDivisionError):
         await gate.reopen(probe)
-    assert gate.state is State.CLOSED
+    assert gate.state is GateState.CLOSED
 
 
 def forbid(gate: Gate) -> None:
@@ -381,7 +381,12 @@ async def test_after_a_lost_role_one_request_at_a_time_is_on_trial_until_a_write
     gate = make_gate()
     forbid(gate)
     await gate.reopen(Probe())
-    assert (gate.state, gate.reason, gate.limit, gate.room) == (State.OPEN, Reason.FORBIDDEN, 1, 1)
+    assert (gate.state, gate.reason, gate.limit, gate.room) == (
+        GateState.OPEN,
+        Reason.FORBIDDEN,
+        1,
+        1,
+    )
     async with gate.slot(writes=False):
         pass
     assert gate.reason is Reason.FORBIDDEN
@@ -394,7 +399,7 @@ async def test_on_trial_one_403_more_closes_again() -> None:
     forbid(gate)
     await gate.reopen(Probe())
     assert gate.forbidden("d", "0x2")
-    assert gate.state is State.CLOSED
+    assert gate.state is GateState.CLOSED
 
 
 async def test_the_operator_is_told_once_of_each_reason_and_once_of_the_end() -> None:
@@ -467,7 +472,7 @@ async def test_a_worker_that_does_not_lead_waits_for_the_one_that_does() -> None
     for _ in range(100):
         await asyncio.sleep(0)
     assert time.now > 1010
-    assert (gate.state, gate.reason) == (State.CLOSED, Reason.OUTAGE)
+    assert (gate.state, gate.reason) == (GateState.CLOSED, Reason.OUTAGE)
     gate.opened()
     await reopening
     assert (gate.limit, probe.calls) == (1, 0)
@@ -545,7 +550,7 @@ async def test_whatever_happens_it_never_admits_beyond_its_limit_and_always_open
     async def request(number: int, outcome: str, turns: int) -> None:
         try:
             async with gate.slot():
-                assert gate.state is State.OPEN
+                assert gate.state is GateState.OPEN
                 for _ in range(turns):
                     await asyncio.sleep(0)
                 if outcome == "hint":
@@ -569,5 +574,5 @@ async def test_whatever_happens_it_never_admits_beyond_its_limit_and_always_open
     assert all(e is None or isinstance(e, asyncio.CancelledError) for e in ended)
     assert gate.in_flight == 0
     await gate.reopen(Probe(*probes))
-    assert gate.state is State.OPEN
+    assert gate.state is GateState.OPEN
     await use(gate)

@@ -20,7 +20,7 @@ from pipelines.loader import load
 from pipelines.pipeline import Pipeline
 from pipelines.plan import Terms
 from worker.amazon_connect.enrichment import Enrichment
-from worker.amazon_connect.memory import MemoryConnect, MemoryDesktop
+from worker.amazon_connect.memory import MemoryConnect, MemoryScreenPop
 from worker.amazon_connect.protocol import Connect
 from worker.definitions import find
 from worker.dynamics.client import subject_of
@@ -118,7 +118,7 @@ class Rig:
     limit_bytes: int = 1_000_000
     store: CountingStore = field(init=False)
     dynamics: SlowDynamics = field(default_factory=SlowDynamics)
-    desktop: MemoryDesktop = field(default_factory=MemoryDesktop)
+    desktop: MemoryScreenPop = field(default_factory=MemoryScreenPop)
     connect: MemoryConnect = field(default_factory=MemoryConnect)
     patience_s: float | None = None
     gate: Gate = field(init=False)

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from pipelines.pipeline import Pipeline
 from pipelines.plan import LIVE_WITHIN_S
-from worker.amazon_connect.errors import Busy, Refused
+from worker.amazon_connect.errors import Busy, ConnectRefused
 from worker.amazon_connect.memory import MemoryConnect
 from worker.dynamics.errors import Unavailable
 from worker.dynamics.memory import Failure
@@ -90,7 +90,9 @@ async def test_the_contact_record_has_the_last_word(make_rig: MakeRig, call: Cal
     assert len(rig.connect.calls) == 1
 
 
-@pytest.mark.parametrize("error", [Busy("ThrottlingException"), Refused("AccessDeniedException")])
+@pytest.mark.parametrize(
+    "error", [Busy("ThrottlingException"), ConnectRefused("AccessDeniedException")]
+)
 async def test_without_an_answer_the_activity_is_made_without_and_completed_later(
     make_rig: MakeRig, call: Call, error: Exception
 ) -> None:
@@ -220,7 +222,7 @@ async def test_a_failed_write_back_holds_nothing_up_and_is_repeated_while_it_mat
 
 async def test_a_refused_write_back_is_not_repeated(writing: Rig, call: Call) -> None:
     def refuse(_call: str) -> None:
-        raise Refused("ResourceNotFoundException")
+        raise ConnectRefused("ResourceNotFoundException")
 
     writing.connect.script = refuse
     await writing.tell(call.begun(instanceArn=INSTANCE))

@@ -13,7 +13,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from pipelines.pipeline import Pipeline
-from worker.amazon_connect.protocol import DesktopError, Opening
+from worker.amazon_connect.protocol import Page, ScreenPopError
 from worker.dynamics.budget import REQUESTS_LEFT
 from worker.dynamics.errors import (
     DynamicsError,
@@ -23,10 +23,10 @@ from worker.dynamics.errors import (
     Unauthorized,
     Unavailable,
 )
-from worker.dynamics.gate import FORBIDDEN_PAUSE_S, Reason, State
+from worker.dynamics.failure_counter import PROBE_MAX_S
+from worker.dynamics.gate import FORBIDDEN_PAUSE_S, GateState, Reason
 from worker.dynamics.memory import Failure, in_turn
 from worker.dynamics.protocol import Request
-from worker.dynamics.trouble import PROBE_MAX_S
 from worker.engine.ingest import Ingest
 from worker.engine.push import FORBIDDEN_TRIES
 from worker.errors import StoreUnavailable
@@ -57,7 +57,7 @@ async def test_a_403_on_one_contact_alone_is_parked_after_three_tries(rig: Rig, 
     assert await rig.parked() == [call.id]
     ((parked,),) = [(await rig.entry(call.id)).contact.parked.values()]
     assert (parked.status, parked.code) == (403, "0x80040220")
-    assert rig.gate.state is State.OPEN
+    assert rig.gate.state is GateState.OPEN
 
 
 async def test_the_same_403_on_three_contacts_is_a_pause_and_parks_nothing(
@@ -66,7 +66,7 @@ async def test_the_same_403_on_three_contacts_is_a_pause_and_parks_nothing(
     rig.dynamics.script = always(FORBIDDEN)
     await rig.tell(*[call.begun() for call in calls(3)])
     await rig.run(1)
-    assert rig.gate.state is State.CLOSED
+    assert rig.gate.state is GateState.CLOSED
     assert not await rig.parked()
     rig.dynamics.script = lambda _request: None
     await rig.run(FORBIDDEN_PAUSE_S + 60)
@@ -146,7 +146,7 @@ async def test_the_store_is_written_no_more_often_however_long_an_outage_lasts(
     rig.dynamics.script = lambda _request: Failure(Unavailable("no answer"))
     await rig.tell(*[call.begun() for call in calls(contacts)])
     await rig.run(120)
-    assert rig.gate.state is State.CLOSED
+    assert rig.gate.state is GateState.CLOSED
     saves = rig.store.saves
     await rig.run(36_000)
     assert rig.store.saves == saves
@@ -412,9 +412,9 @@ class BrokenDesktop:
     def __init__(self) -> None:
         self.asked = 0
 
-    async def open(self, opening: Opening) -> None:
+    async def open(self, opening: Page) -> None:
         self.asked += 1
-        raise DesktopError(f"{opening.contact_id} cannot be told")
+        raise ScreenPopError(f"{opening.contact_id} cannot be told")
 
 
 async def test_a_desktop_that_fails_never_blocks_a_write_and_is_told_again_while_it_matters(

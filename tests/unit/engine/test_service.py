@@ -19,14 +19,14 @@ from structlog.testing import capture_logs
 from pipelines.plan import Terms
 from worker import wiring
 from worker.dynamics.errors import Unauthorized
+from worker.dynamics.gate_sync import JOIN_S, GateSync
 from worker.dynamics.memory import Failure
 from worker.dynamics.notice import Notice
-from worker.dynamics.shared import JOIN_S, SharedGate
 from worker.errors import ConfigError, StoreUnavailable
 from worker.service import EXPIRE_EVERY_S, Service, begin_pipelines
 from worker.settings import Settings
 from worker.signals import stopping_on_signals
-from worker.sources.memory import Memory
+from worker.sources.memory import MemorySource
 from worker.sources.protocol import Handle, Message, Source
 from worker.stores.protocol import Quarantined
 from worker.wiring import SECRET_WARNING_DAYS, serve, warn_of_secret
@@ -54,8 +54,8 @@ async def run(service: Service, seconds: float) -> float:
 
 
 async def test_what_sources_hand_out_reaches_dynamics(rig: Rig, call: Call) -> None:
-    events = Memory([[Message(call.begun(), "memory:1")]])
-    records = Memory([[Message(call.record(), "memory:2")]])
+    events = MemorySource([[Message(call.begun(), "memory:1")]])
+    records = MemorySource([[Message(call.record(), "memory:2")]])
     assert await run(serving(rig, events, records), 30) == pytest.approx(0, abs=1)
     assert rig.calls[0]["phonenumber"] == "+15550100200"
 
@@ -63,7 +63,7 @@ async def test_what_sources_hand_out_reaches_dynamics(rig: Rig, call: Call) -> N
 async def test_it_goes_on_after_its_sources_are_exhausted(rig: Rig, call: Call) -> None:
     """The call is closed a quarter of an hour after its end, long after the last message."""
     agent = {"Username": "a", "ConnectedToAgentTimestamp": "2026-01-02T03:00:10Z"}
-    source = Memory([[Message(call.record(Agent=agent), "memory:1")]])
+    source = MemorySource([[Message(call.record(Agent=agent), "memory:1")]])
     await run(serving(rig, source), 600)
     assert rig.calls[0]["statecode"] == 0
     await run(serving(rig), 3600)
@@ -72,7 +72,7 @@ async def test_it_goes_on_after_its_sources_are_exhausted(rig: Rig, call: Call) 
 
 async def test_stopping_finishes_the_request_in_hand(rig: Rig, call: Call) -> None:
     rig.dynamics.slow = lambda _request: 10.0
-    source = Memory([[Message(call.begun(), "memory:1")]])
+    source = MemorySource([[Message(call.begun(), "memory:1")]])
     assert await run(serving(rig, source), 1) == pytest.approx(9, abs=0.5)
     assert len(rig.calls) == 1
     assert (await rig.entry(call.id)).claim == ""
@@ -80,7 +80,7 @@ async def test_stopping_finishes_the_request_in_hand(rig: Rig, call: Call) -> No
 
 async def test_what_does_not_end_is_cut_short_within_the_drain_time(rig: Rig, call: Call) -> None:
     rig.dynamics.slow = lambda _request: 10_000.0
-    source = Memory([[Message(call.begun(), "memory:1")]])
+    source = MemorySource([[Message(call.begun(), "memory:1")]])
     with capture_logs() as lines:
         assert await run(serving(rig, source), 1) <= DRAIN_S
     assert "service.drain_cut_short" in [line["event"] for line in lines]
@@ -91,8 +91,8 @@ async def test_a_worker_joins_the_others_before_it_sends_and_leaves_them_when_it
     rig: Rig, call: Call
 ) -> None:
     clock = asyncio.get_running_loop().time
-    service = serving(rig, Memory([[Message(call.begun(), "memory:1")]]))
-    service.shared = SharedGate(rig.gate, rig.store, "gate", "w", clock=clock)
+    service = serving(rig, MemorySource([[Message(call.begun(), "memory:1")]]))
+    service.shared = GateSync(rig.gate, rig.store, "gate", "w", clock=clock)
     working = asyncio.create_task(run(service, 30))
     await asyncio.sleep(JOIN_S / 2)
     assert not rig.dynamics.requests
@@ -110,7 +110,7 @@ async def test_a_batch_that_cannot_be_saved_does_not_hold_up_the_end(
         raise StoreUnavailable("locked")
 
     monkeypatch.setattr(rig.store, "load", away)
-    source = Memory([[Message(call.begun(), "memory:1")]])
+    source = MemorySource([[Message(call.begun(), "memory:1")]])
     assert await run(serving(rig, source), 5) <= DRAIN_S
     assert not source.acknowledged
 
@@ -129,7 +129,7 @@ async def test_push_waits_for_a_store_that_is_away_when_the_worker_starts(
         return await remember(name, value)
 
     monkeypatch.setattr(rig.store, "remember", away_for_a_minute)
-    service = serving(rig, Memory([[Message(call.begun(), "memory:1")]]))
+    service = serving(rig, MemorySource([[Message(call.begun(), "memory:1")]]))
     service.begin = partial(begin_pipelines, rig.push)
     await run(service, 120)
     ((pipeline, (version,)),) = rig.push.terms.versions.items()
@@ -146,7 +146,7 @@ async def test_a_worker_whose_store_never_answers_ends_when_it_is_told_to(
         raise StoreUnavailable("no answer")
 
     monkeypatch.setattr(rig.store, "remember", away)
-    service = serving(rig, Memory([[Message(call.begun(), "memory:1")]]))
+    service = serving(rig, MemorySource([[Message(call.begun(), "memory:1")]]))
     service.begin = partial(begin_pipelines, rig.push)
     assert await run(service, 100) == pytest.approx(0, abs=1)
     assert not rig.dynamics.requests
@@ -154,7 +154,7 @@ async def test_a_worker_whose_store_never_answers_ends_when_it_is_told_to(
 
 async def test_a_closed_gate_does_not_hold_up_the_end(rig: Rig, call: Call) -> None:
     rig.dynamics.script = lambda _request: Failure(Unauthorized("answered 401", status=401))
-    source = Memory([[Message(call.begun(), "memory:1")]])
+    source = MemorySource([[Message(call.begun(), "memory:1")]])
     assert await run(serving(rig, source), 100) == pytest.approx(0, abs=1)
 
 
@@ -275,7 +275,7 @@ async def test_a_bug_in_a_background_task_ends_neither_it_nor_the_others_nor_the
 
     monkeypatch.setattr(rig.store, call_name, breaks)
     await rig.store.quarantine([Quarantined("1", 0.0, "memory:0", "not JSON", b"{")])
-    source = Memory([[Message(call.begun(), "memory:1")]])
+    source = MemorySource([[Message(call.begun(), "memory:1")]])
     service = serving(rig, source)
     service.outside.told("dynamics", time.time())
     with capture_logs() as logs:

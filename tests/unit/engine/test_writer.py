@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.contact import UNKNOWN, Contact, Record
+from pipelines.contact import UNKNOWN, Contact, RecordLedger
 from pipelines.ledger import digest
 from pipelines.write import Kind, Write
 from worker.dynamics.errors import (
@@ -37,11 +37,11 @@ class Desk:
         self.dynamics = MemoryDynamics()
         self.writer = Writer(self.dynamics, lambda: NOW, **settings)
 
-    def there(self, **columns: Any) -> Record:
+    def there(self, **columns: Any) -> RecordLedger:
         """The record exists and its ledger says so."""
         self.dynamics.records["phonecalls", KEY] = {"activityid": KEY, "statecode": 0, **columns}
         known = {column: digest(value) for column, value in columns.items()}
-        record = self.contact.ledger[NAME] = Record("phonecalls", KEY, "there", known)
+        record = self.contact.ledger[NAME] = RecordLedger("phonecalls", KEY, "there", known)
         return record
 
     async def perform(self, kind: Kind, **more: Any) -> bool:
@@ -53,7 +53,7 @@ class Desk:
         self.dynamics.script = in_turn(Failure(error))
 
     @property
-    def record(self) -> Record:
+    def record(self) -> RecordLedger:
         return self.contact.ledger[NAME]
 
 
@@ -74,7 +74,7 @@ async def test_a_create_that_meets_a_record_has_it_read_before_anything_is_done(
     desk: Desk, state: Any, ours: bool
 ) -> None:
     desk.there(subject="by hand")
-    desk.contact.ledger[NAME] = Record("phonecalls", KEY, state)
+    desk.contact.ledger[NAME] = RecordLedger("phonecalls", KEY, state)
     assert not await desk.perform(Kind.CREATE)
     assert (desk.record.state, desk.record.ours) == ("found", ours)
     assert desk.dynamics.records["phonecalls", KEY]["subject"] == "by hand"
@@ -90,7 +90,7 @@ async def test_adopting_settles_what_a_person_wrote_and_leaves_open_what_we_wrot
     us = await desk.dynamics.user_id()
     creator, modifier = (maker or us for maker in makers)
     desk.there(subject="other", _createdby_value=creator, _modifiedby_value=modifier)
-    desk.contact.ledger[NAME] = Record("phonecalls", KEY, "found")
+    desk.contact.ledger[NAME] = RecordLedger("phonecalls", KEY, "found")
     assert not await desk.perform(Kind.ADOPT)
     assert desk.record.state == "there"
     assert desk.record.columns == {"subject": digest("x") if settled else UNKNOWN}
@@ -99,13 +99,13 @@ async def test_adopting_settles_what_a_person_wrote_and_leaves_open_what_we_wrot
 async def test_overwriting_leaves_open_what_a_person_wrote_too() -> None:
     desk = Desk(overwrite=True)
     desk.there(subject="other", _createdby_value=PERSON_ID, _modifiedby_value=PERSON_ID)
-    desk.contact.ledger[NAME] = Record("phonecalls", KEY, "found")
+    desk.contact.ledger[NAME] = RecordLedger("phonecalls", KEY, "found")
     await desk.perform(Kind.ADOPT)
     assert desk.record.columns == {"subject": UNKNOWN}
 
 
 async def test_adopting_what_is_not_there_notes_that_it_is_absent(desk: Desk) -> None:
-    desk.contact.ledger[NAME] = Record("phonecalls", KEY, "unsent")
+    desk.contact.ledger[NAME] = RecordLedger("phonecalls", KEY, "unsent")
     assert not await desk.perform(Kind.ADOPT)
     assert desk.record.state == "absent"
     assert not desk.contact.parked

@@ -1,4 +1,4 @@
-"""A desk on a sandbox in this process, and a contact flow that asks at it."""
+"""A session on a sandbox in this process, and a contact flow that asks at it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from worker.definitions import find
 from worker.dynamics.connection import connect_in_process
 from worker.flow.answer import answer
-from worker.flow.session import ANSWER_S, Desk
+from worker.flow.session import ANSWER_S, FlowSession
 from worker.sandbox.dataverse.app import Dataverse, create_dataverse
 
 
@@ -46,14 +46,14 @@ def flow_event(contact: dict[str, Any] | None = None, **parameters: str) -> dict
 
 @dataclass(slots=True)
 class Flow:
-    """A flow, the desk it asks at and the sandbox behind."""
+    """A flow, the session it asks at and the sandbox behind."""
 
     dataverse: Dataverse
-    desk: Desk
+    session: FlowSession
     contact: dict[str, Any] = field(default_factory=dict)
 
     async def ask(self, **parameters: str) -> dict[str, str]:
-        return await answer(flow_event(self.contact, **parameters), self.desk, ANSWER_S)
+        return await answer(flow_event(self.contact, **parameters), self.session, ANSWER_S)
 
     def know(self, table: str = "contacts", **row: Any) -> str:
         """Let Dynamics have a customer; the key."""
@@ -67,7 +67,7 @@ class Flow:
 async def flow() -> AsyncIterator[Flow]:
     dataverse = create_dataverse(auth=False)
     async with connect_in_process(httpx.ASGITransport(dataverse.app)) as way:
-        yield Flow(dataverse, Desk(way.client, way.gate, find("timeline")))
+        yield Flow(dataverse, FlowSession(way.client, way.gate, find("timeline")))
     dataverse.close()
 
 

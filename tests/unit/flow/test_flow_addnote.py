@@ -101,7 +101,7 @@ async def test_a_closed_record_stays_as_it_is(flow: Flow) -> None:
     flow.dataverse.put("phonecalls", {"activityid": activity, "subject": "s"})
     closed = {"statecode": 1, "statuscode": 4}
     close = Request("PATCH", f"phonecalls({activity})", {"If-Match": "*"}, closed)
-    await flow.desk.send(close)
+    await flow.session.send(close)
     flow.dataverse.switches.closed = "0x8004022e"
     before = calls(flow)
     made = await flow.ask(ms_operation="addnote")

@@ -14,12 +14,12 @@ import pytest
 
 from worker.definitions import find
 from worker.dynamics.auth import StaticTokens
-from worker.dynamics.client import Client
+from worker.dynamics.client import DataverseClient
 from worker.dynamics.gate import Gate
 from worker.errors import ConfigError
 from worker.flow.answer import answer
 from worker.flow.handler import Environment
-from worker.flow.session import ANSWER_S, Desk, looking_up, open_desk
+from worker.flow.session import ANSWER_S, FlowSession, looking_up, open_session
 from worker.settings import Settings
 from worker.telemetry import logs
 
@@ -30,23 +30,23 @@ if TYPE_CHECKING:
 
 Event = Callable[..., dict[str, Any]]
 Server = Callable[[httpx.Request], Coroutine[None, None, httpx.Response]]
-Serve = Callable[[Server], Desk]
+Serve = Callable[[Server], FlowSession]
 
 
 @pytest.fixture
 async def serve() -> AsyncIterator[Serve]:
-    """A desk in front of a Dynamics that is a function; nothing is waited for."""
+    """A session in front of a Dynamics that is a function; nothing is waited for."""
     opened: list[httpx.AsyncClient] = []
 
-    def desk(server: Server) -> Desk:
+    def session(server: Server) -> FlowSession:
         http = httpx.AsyncClient(transport=httpx.MockTransport(server))
         opened.append(http)
         gate = Gate(sleep=_at_once)
         tokens = StaticTokens("none")
-        client = Client("https://org.test", http, tokens, gate, sleep=_at_once)
-        return Desk(client, gate, find("timeline"))
+        client = DataverseClient("https://org.test", http, tokens, gate, sleep=_at_once)
+        return FlowSession(client, gate, find("timeline"))
 
-    yield desk
+    yield session
     for http in opened:
         await http.aclose()
 
@@ -92,22 +92,22 @@ async def test_dynamics_that_asks_to_be_left_alone_is_left_alone(
         asked += 1
         return httpx.Response(429, headers={"Retry-After": "60"})
 
-    desk = serve(throttling)
+    session = serve(throttling)
     for _ in range(3):
-        found = await answer(event(ms_operation="lookup"), desk, ANSWER_S)
+        found = await answer(event(ms_operation="lookup"), session, ANSWER_S)
         assert found["LookupStatus"] == "NoMatch"
     assert asked == 1
 
 
 async def test_a_closed_gate_opens_again_when_its_time_has_come(flow: Flow) -> None:
     key = flow.know(lastname="Lovelace", telephone1="+4930901820")
-    flow.desk.gate.throttled(0.0)
+    flow.session.gate.throttled(0.0)
     assert (await flow.ask(ms_operation="lookup"))["contactid"] == key
 
 
 async def test_an_unknown_operation_and_a_foreign_event_are_told(flow: Flow) -> None:
     assert "lookup, addnote" in (await flow.ask(ms_operation="delete"))["reason"]
-    found = await answer({"Records": []}, flow.desk, ANSWER_S)
+    found = await answer({"Records": []}, flow.session, ANSWER_S)
     assert (found["LookupStatus"], bool(found["reason"])) == ("NoMatch", True)
     assert flow.dataverse.requests == 0
 
@@ -120,7 +120,7 @@ async def test_a_pipeline_that_looks_nobody_up_is_no_use() -> None:
 
 async def test_the_desk_says_what_is_not_set() -> None:
     with pytest.raises(ConfigError, match="CONNECT_DYNAMICS_ENVIRONMENT_URL"):
-        async with open_desk(Settings()):
+        async with open_session(Settings()):
             raise AssertionError
 
 

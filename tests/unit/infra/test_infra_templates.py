@@ -21,10 +21,10 @@ from worker.leases.dynamodb import create_lease_table
 from worker.settings import PREFIX, Settings
 from worker.stores import tables
 from worker.stores.memory import MemoryStore
-from worker.telemetry.census import Census
 from worker.telemetry.metrics import PREFIX as METRIC
 from worker.telemetry.metrics import Metrics
-from worker.telemetry.readings import Readings
+from worker.telemetry.state_collector import StateCollector
+from worker.telemetry.store_counts import StoreCounts
 
 
 Template = Callable[[str], dict[str, Any]]
@@ -194,9 +194,9 @@ async def _metrics() -> set[str]:
     metrics.lag("stream", "shard", 0)
     metrics.answered("GET", 200)
     metrics.secret(SOME_DAY)
-    census = Census(store, health)
+    census = StoreCounts(store, health)
     census.counts = await store.counts(0.0)
-    metrics.registry.register(Readings(Tally(), Gate(), census))
+    metrics.registry.register(StateCollector(Tally(), Gate(), census))
     found = {sample.name for family in metrics.registry.collect() for sample in family.samples}
     await store.close()
     return found

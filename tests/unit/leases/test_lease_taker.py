@@ -13,7 +13,7 @@ from worker.clock import Clock
 from worker.leases.lease import Lease
 from worker.leases.memory import MemoryLeases
 from worker.leases.position import Position
-from worker.leases.protocol import LeasesUnavailable, Refused
+from worker.leases.protocol import LeaseConflict, LeasesUnavailable
 from worker.leases.taker import Taker
 
 
@@ -57,7 +57,7 @@ def test_a_lease_that_cannot_be_taken_or_that_another_took_costs_only_itself(
     virtually: Virtually,
 ) -> None:
     class Table(MemoryLeases):
-        async def take(self, lease: Lease, worker: str) -> Lease | Refused:
+        async def take(self, lease: Lease, worker: str) -> Lease | LeaseConflict:
             if lease.key == "s0":
                 raise LeasesUnavailable("throttled")
             if lease.key == "s1":
@@ -79,7 +79,7 @@ def test_a_taking_whose_answer_was_lost_is_made_up_for_in_the_next_round(
     class Table(MemoryLeases):
         lost = False
 
-        async def take(self, lease: Lease, worker: str) -> Lease | Refused:
+        async def take(self, lease: Lease, worker: str) -> Lease | LeaseConflict:
             answer = await super().take(lease, worker)
             if not self.lost:
                 self.lost = True

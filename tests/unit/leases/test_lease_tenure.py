@@ -14,7 +14,7 @@ from worker.clock import Clock
 from worker.leases.lease import Lease
 from worker.leases.memory import MemoryLeases
 from worker.leases.position import END, TRIM_HORIZON, Position
-from worker.leases.protocol import LeaseLost, LeasesUnavailable, Refused
+from worker.leases.protocol import LeaseConflict, LeaseLost, LeasesUnavailable
 from worker.leases.tenure import Tenure
 
 
@@ -42,23 +42,25 @@ class Table(MemoryLeases):
     def taken_by(self, worker: str) -> None:
         self.leases[KEY] = self.lease.taken(worker)
 
-    async def renew(self, lease: Lease) -> Lease | Refused:
+    async def renew(self, lease: Lease) -> Lease | LeaseConflict:
         self.renewals.append(asyncio.get_running_loop().time())
         return await self._answer(await super().renew(lease))
 
-    async def move(self, lease: Lease, checkpoint: Position) -> Lease | Refused:
+    async def move(self, lease: Lease, checkpoint: Position) -> Lease | LeaseConflict:
         return await self._answer(await super().move(lease, checkpoint))
 
-    async def release(self, lease: Lease) -> Lease | Refused:
+    async def release(self, lease: Lease) -> Lease | LeaseConflict:
         return await self._answer(await super().release(lease))
 
-    async def _answer(self, answer: Lease | Refused) -> Lease | Refused:
+    async def _answer(self, answer: Lease | LeaseConflict) -> Lease | LeaseConflict:
         if self.hangs:
             await asyncio.sleep(1000)
         if self.answers_lost:
             self.answers_lost -= 1
             raise LeasesUnavailable("answer lost")
-        return replace(answer, repeated=self.repeated) if isinstance(answer, Refused) else answer
+        return (
+            replace(answer, repeated=self.repeated) if isinstance(answer, LeaseConflict) else answer
+        )
 
 
 def tenure_of(table: Table, reports: list[str] | None = None) -> Tenure:

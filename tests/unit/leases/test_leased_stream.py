@@ -24,7 +24,7 @@ from worker.clock import Clock
 from worker.leases.lease import Lease
 from worker.leases.memory import MemoryLeases
 from worker.leases.position import AT_TIMESTAMP, END, LATEST, TRIM_HORIZON, Position
-from worker.leases.protocol import LeasesUnavailable, Refused
+from worker.leases.protocol import LeaseConflict, LeasesUnavailable
 from worker.leases.stream import FAILOVER_S, TAKE_S, LeasedStream
 from worker.sources.protocol import Message
 
@@ -161,19 +161,19 @@ class Leases(MemoryLeases):
         self._fail()
         return await super().scan()
 
-    async def renew(self, lease: Lease) -> Lease | Refused:
+    async def renew(self, lease: Lease) -> Lease | LeaseConflict:
         self._fail()
         return await super().renew(lease)
 
-    async def take(self, lease: Lease, worker: str) -> Lease | Refused:
+    async def take(self, lease: Lease, worker: str) -> Lease | LeaseConflict:
         self._fail()
         return await super().take(lease, worker)
 
-    async def release(self, lease: Lease) -> Lease | Refused:
+    async def release(self, lease: Lease) -> Lease | LeaseConflict:
         self._fail()
         return await super().release(lease)
 
-    async def move(self, lease: Lease, checkpoint: Position) -> Lease | Refused:
+    async def move(self, lease: Lease, checkpoint: Position) -> Lease | LeaseConflict:
         self._fail()
         answer = await super().move(lease, checkpoint)
         if isinstance(answer, Lease):
@@ -533,7 +533,7 @@ def test_after_the_end_of_a_shard_its_children_have_leases_from_the_horizon(
 
 def test_a_worker_that_dies_at_a_shards_end_loses_no_child(virtually: Virtually) -> None:
     class Dying(Leases):
-        async def move(self, lease: Lease, checkpoint: Position) -> Lease | Refused:
+        async def move(self, lease: Lease, checkpoint: Position) -> Lease | LeaseConflict:
             if checkpoint == END and lease.owner == "a":
                 raise SystemError("died")
             return await super().move(lease, checkpoint)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.contact import Contact, Damaged, NewerForm, Parked, Record, Unreadable
+from pipelines.contact import Contact, Damaged, NewerForm, Parked, RecordLedger, Unreadable
 from pipelines.fact import Fact
 
 
@@ -89,7 +89,7 @@ def test_a_contact_survives_being_written_down(
     event: Makes, record: Makes, stored: Makes, told: Told
 ) -> None:
     contact = told(event("INITIATED"), record(), stored())
-    contact.ledger["phonecalls(1)"] = Record(
+    contact.ledger["phonecalls(1)"] = RecordLedger(
         "phonecalls", "1", "there", {"subject": "ab"}, ours=True, refusals=1, answer={"a": 1}
     )
     contact.lookups["p/WHO"] = {"asked": "cd", "answer": {"LookupStatus": "NoMatch"}}
@@ -173,7 +173,7 @@ def test_whatever_stands_in_a_stored_field_it_is_read_and_written_again_or_told(
     """No exception but the declared ones, and no value that a later step would fall over."""
     contact = Contact("c", tries=1, replayed=True, effects={"p/S": "done"})
     contact.observe(Fact("c", "record", "1", b"{}", "", arrived=1.5))
-    contact.ledger["a(1)"] = Record("a", "1", columns={"x": "y"})
+    contact.ledger["a(1)"] = RecordLedger("a", "1", columns={"x": "y"})
     contact.parked["a(1)"] = Parked(["p/S"], 1.5, None, "", {}, "")
     head, *lines = contact.to_bytes().split(b"\n")
     document = orjson.loads(head)
@@ -234,9 +234,9 @@ def test_what_is_empty_takes_no_room() -> None:
 @pytest.mark.parametrize(
     ("record", "name"),
     [
-        (Record("phonecalls", "1-2"), "phonecalls(1-2)"),
-        (Record("contacts", "emailaddress1='a'"), "contacts(emailaddress1='a')"),
+        (RecordLedger("phonecalls", "1-2"), "phonecalls(1-2)"),
+        (RecordLedger("contacts", "emailaddress1='a'"), "contacts(emailaddress1='a')"),
     ],
 )
-def test_a_record_is_named_by_its_address(record: Record, name: str) -> None:
+def test_a_record_is_named_by_its_address(record: RecordLedger, name: str) -> None:
     assert record.name == name

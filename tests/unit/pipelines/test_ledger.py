@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.contact import UNKNOWN, Contact, Parked, Record, State
+from pipelines.contact import UNKNOWN, Contact, Parked, RecordLedger, State
 from pipelines.ledger import (
     CHANGING,
     NULL,
@@ -40,8 +40,8 @@ def write(kind: Kind = Kind.UPDATE, **changes: Any) -> Write:
     return Write(kind, ("p/CALL",), **fields)
 
 
-def known(contact: Contact, **fields: Any) -> Record:
-    contact.ledger[NAME] = Record("phonecalls", KEY, **({"state": "there"} | fields))
+def known(contact: Contact, **fields: Any) -> RecordLedger:
+    contact.ledger[NAME] = RecordLedger("phonecalls", KEY, **({"state": "there"} | fields))
     return contact.ledger[NAME]
 
 
@@ -74,7 +74,7 @@ def test_a_create_makes_the_record_ours(contact: Contact) -> None:
         {"createdon": "now", "secret": "x"},
     )
     assert contact.ledger == {
-        NAME: Record(
+        NAME: RecordLedger(
             "phonecalls",
             KEY,
             "there",
@@ -354,7 +354,7 @@ def test_a_record_let_go_of_is_gone(contact: Contact) -> None:
 
 def test_so_is_one_that_never_came_to_be(contact: Contact) -> None:
     let_go(contact, NAME)
-    assert contact.ledger == {NAME: Record("phonecalls", KEY, "gone")}
+    assert contact.ledger == {NAME: RecordLedger("phonecalls", KEY, "gone")}
 
 
 def test_a_lookup_let_go_of_is_dropped(contact: Contact) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.contact import UNKNOWN, Contact, Record, State
+from pipelines.contact import UNKNOWN, Contact, RecordLedger, State
 from pipelines.difference import Desired, difference
 from pipelines.fact import Fact
 from pipelines.ledger import adopt, digest, digests, doubt, missing
@@ -26,7 +26,7 @@ def contact_of(*at: str, **record: Any) -> Contact:
     """A contact that was told so much at these times, with one record in its ledger."""
     facts = {str(n): Fact("c", str(n), at, b"{}", at) for n, at in enumerate(at)}
     fields = {"state": "there"} | record
-    return Contact("c", facts, {NAME: Record("phonecalls", KEY, **fields)})
+    return Contact("c", facts, {NAME: RecordLedger("phonecalls", KEY, **fields)})
 
 
 def state_of(contact: Contact) -> State:
@@ -71,7 +71,7 @@ def test_what_an_older_state_was_about_to_send_is_no_news_of_what_dynamics_has()
     doubt(contact, 1, THEN)
     assert contact.intent == {}
     assert contact.ledger[NAME].columns == {"subject": "old"}
-    assert contact.ledger["tasks(1)"] == Record("tasks", "1")
+    assert contact.ledger["tasks(1)"] == RecordLedger("tasks", "1")
 
 
 def test_what_was_sent_since_is_unknown_as_ever() -> None:
@@ -97,7 +97,7 @@ def test_a_record_that_is_not_there_is_not_doubted(state: State) -> None:
 
 def test_attributes_of_connect_lookups_and_what_was_done_for_agents_are_not_doubted() -> None:
     contact = contact_of(BEFORE)
-    contact.ledger["attributes(c/p)"] = Record("attributes", "c/p", "there", {"a": "x"})
+    contact.ledger["attributes(c/p)"] = RecordLedger("attributes", "c/p", "there", {"a": "x"})
     contact.lookups["p/WHO"] = {"asked": "x", "answer": {}}
     contact.effects["p/OPEN"] = "done"
     doubt(contact, 1, THEN)
@@ -117,7 +117,7 @@ def planned() -> Callable[..., list[Write]]:
     )
 
     def plan(columns: dict[str, str], **desired: Any) -> list[Write]:
-        record = Record("phonecalls", KEY, "doubted", columns)
+        record = RecordLedger("phonecalls", KEY, "doubted", columns)
         wanted = Desired("phonecalls", KEY, step.steps[0], desired, steps=[step.steps[0]])
         writes, closes = difference(wanted, record, adopting=False)
         return writes + closes

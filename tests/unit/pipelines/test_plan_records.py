@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pipelines import ledger
-from pipelines.contact import Contact, Parked, Record
+from pipelines.contact import Contact, Parked, RecordLedger
 from pipelines.fact import Fact
 from pipelines.identity import record_id
 from pipelines.loader import load
@@ -99,14 +99,14 @@ def test_what_is_known_of_a_record_says_what_to_do(
     state: Any, kind: list[str], record: Makes, told: Told
 ) -> None:
     contact = told(record())
-    known = Record("phonecalls", record_id(contact.id, "p", "CALL"), state)
+    known = RecordLedger("phonecalls", record_id(contact.id, "p", "CALL"), state)
     contact.ledger[known.name] = known
     assert kinds(planned(contact, CREATE, CLOSE)) == kind
 
 
 def test_a_deleted_record_says_why_nothing_is_done(record: Makes, told: Told) -> None:
     contact = told(record())
-    known = Record("phonecalls", record_id(contact.id, "p", "CALL"), "gone")
+    known = RecordLedger("phonecalls", record_id(contact.id, "p", "CALL"), "gone")
     contact.ledger[known.name] = known
     assert planned(contact, CREATE, CLOSE).waiting == dict.fromkeys(
         ("p/CALL", "p/CLOSE"), "no: the record was deleted or let go of"
@@ -320,7 +320,7 @@ def test_so_does_what_hangs_on_that(fate: str, record: Makes, told: Told) -> Non
 
 
 def _doom(contact: Contact, fate: str) -> None:
-    known = Record("phonecalls", record_id(contact.id, "p", "CALL"))
+    known = RecordLedger("phonecalls", record_id(contact.id, "p", "CALL"))
     if fate == "gone":
         known.state = "gone"
         contact.ledger[known.name] = known

@@ -10,7 +10,7 @@ import pytest
 
 from pipelines import ledger
 from pipelines.age import KEPT_S
-from pipelines.contact import Contact, Parked, Record
+from pipelines.contact import Contact, Parked, RecordLedger
 from pipelines.fact import Fact
 from pipelines.identity import record_id
 from pipelines.lifecycle import AWAITED, MILESTONES
@@ -222,7 +222,7 @@ def test_a_contact_that_began_nobody_knows_when_gets_its_record(event: Makes, to
 def test_a_record_once_begun_is_kept_true(record: Makes, told: Told) -> None:
     contact = told(record())
     for write in planned(contact, CREATE).writes:
-        contact.ledger[write.record] = Record(write.entity, write.key, "there")
+        contact.ledger[write.record] = RecordLedger(write.entity, write.key, "there")
     found = planned(contact, CREATE, live=True, since={"p": "2026-01-02T03:00:01Z"})
     assert kinds(found) == ["update"]
 
@@ -413,7 +413,7 @@ def test_a_record_that_is_not_there_is_not_opened(why: str, event: Makes, told: 
     if why == "parked":
         contact.parked[f"phonecalls({key})"] = Parked(["p/CALL"], 0.0, 400, "", {}, "")
     if why == "deleted":
-        contact.ledger[f"phonecalls({key})"] = Record("phonecalls", key, "gone")
+        contact.ledger[f"phonecalls({key})"] = RecordLedger("phonecalls", key, "gone")
     since = {"p": "2026-01-02T03:00:01Z"} if why == "older than the pipeline" else {}
     found = planned(contact, CREATE, OPEN, now=ANSWERED, since=since, **LIVE)
     assert found.writes == []

@@ -22,10 +22,10 @@ from pipelines.loader import load
 from pipelines.write import Kind, Write
 from worker import aws
 from worker.amazon_connect import live
-from worker.amazon_connect.client import Client
+from worker.amazon_connect.client import ConnectClient
 from worker.amazon_connect.enrichment import Enrichment
-from worker.amazon_connect.errors import Busy, ConnectError, Refused
-from worker.amazon_connect.memory import MemoryConnect, MemoryDesktop
+from worker.amazon_connect.errors import Busy, ConnectError, ConnectRefused
+from worker.amazon_connect.memory import MemoryConnect, MemoryScreenPop
 from worker.amazon_connect.quota import Quota
 from worker.clock import Clock
 from worker.errors import ConfigError
@@ -36,12 +36,12 @@ from worker.leases.lease import Lease
 from worker.leases.position import Position
 from worker.leases.protocol import LeasesUnavailable
 from worker.sandbox.amazon.moto_server import CREDENTIALS
-from worker.sources.feed import Feed
 from worker.sources.positions import begin_at_horizon
 from worker.sources.protocol import Message
 from worker.sources.shard_reader import Place, ShardReader
 from worker.sources.shards import Shard
 from worker.sources.sqs import SqsQueue
+from worker.sources.stream_context import StreamContext
 
 
 CONTACT = "5ca32fbd-8f92-46af-92a5-6b0f970f0efe"
@@ -113,12 +113,12 @@ def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @asynccontextmanager
-async def amazon(said: bytes) -> AsyncIterator[Client]:
+async def amazon(said: bytes) -> AsyncIterator[ConnectClient]:
     async with (
         answering(said) as url,
         aws.client("connect", endpoint_url=url, attempts=1) as connect,
     ):
-        yield Client(connect, Quota(1.0), patience_s=5.0)
+        yield ConnectClient(connect, Quota(1.0), patience_s=5.0)
 
 
 @pytest.mark.parametrize("said", BADLY.values(), ids=BADLY)
@@ -145,7 +145,7 @@ async def test_d2_an_empty_answer_of_connects_own_means_that_attributes_were_wri
 
 async def test_d2_what_may_not_even_be_asked_is_refused_for_good_and_not_told() -> None:
     async with amazon(answer(b"{}")) as client:
-        with pytest.raises(Refused) as refused:
+        with pytest.raises(ConnectRefused) as refused:
             await client.attributes("", CONTACT)
     assert str(refused.value) == "GetContactAttributes answered ParamValidationError"
 
@@ -204,7 +204,7 @@ async def test_d2_a_bug_in_telling_the_desktop_is_a_declared_error_that_tells_no
     def script(_call: str) -> None:
         raise TypeError("+4930")
 
-    class Broken(MemoryDesktop):
+    class Broken(MemoryScreenPop):
         async def open(self, _opening: object) -> None:
             raise TypeError("+4930")
 
@@ -299,8 +299,8 @@ async def test_d25_whatever_kinesis_answers_passes_and_is_told_by_its_code(said:
         answering(said) as url,
         aws.client("kinesis", endpoint_url=url, attempts=1) as kinesis,
     ):
-        told = await troubles(Feed(kinesis, "stream").shards)
-        feed = Feed(kinesis, "stream", poll_s=0.0)
+        told = await troubles(StreamContext(kinesis, "stream").shards)
+        feed = StreamContext(kinesis, "stream", poll_s=0.0)
         place = Place(begin_at_horizon(), done=None)
         reader = ShardReader(feed, "shardId-0", place, Unmoved())
         told += await troubles(reader._read)

@@ -17,7 +17,7 @@ from pipelines.template import Template
 from rawserver import at_once
 from worker.dynamics.auth import StaticTokens
 from worker.dynamics.classify import RETRY_AFTER_DEFAULT_S, RETRY_AFTER_MAX_S, retry_after_s
-from worker.dynamics.client import Client
+from worker.dynamics.client import DataverseClient
 from worker.dynamics.errors import Unavailable
 from worker.dynamics.gate import Gate
 from worker.dynamics.http import make_http
@@ -64,7 +64,7 @@ STRANGE = [
 
 
 @asynccontextmanager
-async def scripted(*answers: httpx.Response) -> AsyncIterator[Client]:
+async def scripted(*answers: httpx.Response) -> AsyncIterator[DataverseClient]:
     """A client whose server gives one answer after the other, the last again and again."""
     left = list(answers)
 
@@ -72,7 +72,7 @@ async def scripted(*answers: httpx.Response) -> AsyncIterator[Client]:
         return left.pop(0) if len(left) > 1 else left[0]
 
     async with make_http(transport=httpx.MockTransport(answer)) as http:
-        yield Client("https://org.test", http, StaticTokens("t"), Gate(), sleep=at_once)
+        yield DataverseClient("https://org.test", http, StaticTokens("t"), Gate(), sleep=at_once)
 
 
 @pytest.mark.parametrize("strange", STRANGE)

@@ -12,7 +12,7 @@ import pytest
 
 from worker.clock import alongside
 from worker.dynamics.errors import DynamicsError, Refused, Throttled, Unavailable
-from worker.dynamics.gate import Gate, Reason, State
+from worker.dynamics.gate import Gate, GateState, Reason
 from worker.dynamics.memory import Failure, MemoryDynamics, Script
 from worker.dynamics.protocol import WHO_AM_I, Request
 from worker.stores.memory import MemoryStore
@@ -112,7 +112,7 @@ def test_d14_records_that_are_refused_for_ever_close_the_gate_for_nobody_else(
     calls = calls_like(call, 200)
     bad = [call.id for call in calls[::7]] + [calls[-1].id]
     site = make_site(pipelines=pipeline(NAMED), dynamics=MemoryDynamics(script=at_fault(*bad)))
-    seen: list[State] = []
+    seen: list[GateState] = []
 
     async def watch() -> None:
         while True:
@@ -129,7 +129,7 @@ def test_d14_records_that_are_refused_for_ever_close_the_gate_for_nobody_else(
             await site.run(210)
         assert len(bad) == 30
         assert len(site.calls) == 170
-        assert seen.count(State.OPEN) > 0.99 * len(seen)
+        assert seen.count(GateState.OPEN) > 0.99 * len(seen)
 
     virtually(story())
 
@@ -251,7 +251,7 @@ async def test_a_record_that_failed_while_others_were_answered_counts_no_more() 
     await use(gate)
     for number in range(100):
         await lose(gate, Unavailable("500"), f"phonecalls({number % 4})")
-    assert (gate.state, gate.limit) == (State.OPEN, 2)
+    assert (gate.state, gate.limit) == (GateState.OPEN, 2)
     for number in range(4, 9):
         await lose(gate, Unavailable("500"), f"phonecalls({number})")
     assert gate.reason is Reason.OUTAGE, "of others it still is one"
@@ -265,7 +265,7 @@ async def test_one_record_that_fails_is_judged_by_a_probe_and_pauses_nothing() -
             await lose(gate, Unavailable("500"), "phonecalls(1)")
         assert (gate.reason, gate.retry_s) == (Reason.DOUBT, 0)
         await gate.reopen(probe)
-    assert (time.now, gate.state, gate.reason) == (1000, State.OPEN, Reason.NONE)
+    assert (time.now, gate.state, gate.reason) == (1000, GateState.OPEN, Reason.NONE)
 
 
 async def test_one_record_without_an_answer_and_a_probe_without_one_are_an_outage() -> None:

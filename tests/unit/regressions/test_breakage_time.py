@@ -29,7 +29,7 @@ from pipelines.loader import load
 from pipelines.pipeline import Pipeline
 from pipelines.plan import Plan, Terms, plan
 from worker import operations
-from worker.amazon_connect.memory import MemoryDesktop
+from worker.amazon_connect.memory import MemoryScreenPop
 from worker.clock import Clock
 from worker.definitions import find
 from worker.dynamics.gate import Gate
@@ -137,7 +137,7 @@ class Worker:
             writer=Writer(site, machine.wall),
             gate=self.gate,
             probe=site.user_id,
-            desktop=MemoryDesktop(),
+            desktop=MemoryScreenPop(),
             pipelines=site.pipelines,
             terms=Terms({"AppId": "app"}, live=True),
             clock=self.outside.now,

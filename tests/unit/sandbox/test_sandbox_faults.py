@@ -15,7 +15,7 @@ from worker.sandbox.dataverse.app import Dataverse, create_dataverse
 
 
 if TYPE_CHECKING:
-    from worker.sandbox.dataverse.faults import Fault
+    from worker.sandbox.dataverse.faults import InjectedFault
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ async def test_a_fault_answers_and_writes_as_it_says(
     *,
     http: httpx.AsyncClient,
     dataverse: Dataverse,
-    fault: Fault,
+    fault: InjectedFault,
     status: int,
     code: str | None,
     carried_out: bool,

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from worker.sources.budget import Budget
+from worker.sources.budget import ReadBudget
 
 
 Virtually = Callable[[Coroutine[Any, Any, Any]], Any]
@@ -18,7 +18,7 @@ Virtually = Callable[[Coroutine[Any, Any, Any]], Any]
 class Holding:
     """Holders of a budget, in the order they got hold of it."""
 
-    def __init__(self, budget: Budget) -> None:
+    def __init__(self, budget: ReadBudget) -> None:
         self.budget = budget
         self.order: list[str] = []
 
@@ -30,7 +30,7 @@ class Holding:
 
 def test_holders_wait_until_there_is_room(virtually: Virtually) -> None:
     async def story() -> None:
-        holding = Holding(Budget(10))
+        holding = Holding(ReadBudget(10))
         await asyncio.gather(holding.hold("a", 6, 5), holding.hold("b", 6, 5))
         assert asyncio.get_running_loop().time() == pytest.approx(10)
         assert holding.budget.taken == 0
@@ -40,7 +40,7 @@ def test_holders_wait_until_there_is_room(virtually: Virtually) -> None:
 
 def test_a_big_holder_is_not_starved_by_small_ones(virtually: Virtually) -> None:
     async def story() -> None:
-        holding = Holding(Budget(10))
+        holding = Holding(ReadBudget(10))
         small = [holding.hold(f"small {n}", 5, 1) for n in range(4)]
         await asyncio.gather(small[0], small[1], holding.hold("big", 10, 1), small[2], small[3])
         assert holding.order.index("big") == 2
@@ -50,7 +50,7 @@ def test_a_big_holder_is_not_starved_by_small_ones(virtually: Virtually) -> None
 
 def test_something_heavier_than_the_budget_is_let_in_alone(virtually: Virtually) -> None:
     async def story() -> None:
-        holding = Holding(Budget(10))
+        holding = Holding(ReadBudget(10))
         await asyncio.gather(holding.hold("a", 1, 5), holding.hold("giant", 100, 5))
         assert holding.order == ["a", "giant"]
         assert asyncio.get_running_loop().time() == pytest.approx(10)
@@ -60,7 +60,7 @@ def test_something_heavier_than_the_budget_is_let_in_alone(virtually: Virtually)
 
 def test_what_is_not_needed_is_given_back_at_once(virtually: Virtually) -> None:
     async def story() -> None:
-        budget = Budget(10)
+        budget = ReadBudget(10)
         async with budget.hold(10) as hold:
             hold(2)
             async with asyncio.timeout(1), budget.hold(8):
@@ -72,7 +72,7 @@ def test_what_is_not_needed_is_given_back_at_once(virtually: Virtually) -> None:
 
 def test_whoever_gives_up_waiting_leaves_no_trace(virtually: Virtually) -> None:
     async def story() -> None:
-        holding = Holding(Budget(10))
+        holding = Holding(ReadBudget(10))
         first = asyncio.create_task(holding.hold("first", 10, 5))
         given_up = asyncio.create_task(holding.hold("given up", 10, 5))
         await asyncio.sleep(1)

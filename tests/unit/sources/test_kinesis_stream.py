@@ -23,7 +23,7 @@ from worker import aws
 from worker.clock import Clock
 from worker.errors import StoreUnavailable
 from worker.faults import Faults
-from worker.sources.budget import Budget
+from worker.sources.budget import ReadBudget
 from worker.sources.kinesis import KinesisStream
 from worker.sources.positions import SHARD_END
 from worker.sources.protocol import Message
@@ -715,7 +715,7 @@ def test_bytes_in_hand_stay_within_the_budget_whatever_the_backlog(virtually: Vi
     kinesis = FakeKinesis()
     for n in range(12):
         kinesis.shard(f"s{n}", *["x" * 1_000_000] * 20)
-    budget = Budget(24 * 1024 * 1024)
+    budget = ReadBudget(24 * 1024 * 1024)
     taken: list[int] = []
 
     async def story() -> None:
@@ -737,7 +737,7 @@ def test_bytes_in_hand_stay_within_the_budget_whatever_the_backlog(virtually: Vi
 def test_a_small_answer_holds_only_its_own_bytes_while_it_is_handled(virtually: Virtually) -> None:
     kinesis = FakeKinesis()
     kinesis.shard("a", "four")
-    budget = Budget(64 * 1024 * 1024)
+    budget = ReadBudget(64 * 1024 * 1024)
     taken: list[int] = []
 
     async def story() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from worker.sources.memory import Memory
+from worker.sources.memory import MemorySource
 from worker.sources.protocol import Message
 
 
@@ -17,7 +17,7 @@ TWO = [Message(b"2", "memory/2")]
 
 
 async def test_batches_are_handed_out_in_order_and_acknowledged_after_handling() -> None:
-    source = Memory([ONE, TWO])
+    source = MemorySource([ONE, TWO])
     acknowledged: list[int] = []
 
     async def handle(_: Sequence[Message]) -> None:
@@ -29,7 +29,7 @@ async def test_batches_are_handed_out_in_order_and_acknowledged_after_handling()
 
 
 async def test_after_stop_no_new_batch_is_handed_out() -> None:
-    source, stop = Memory([ONE, TWO]), asyncio.Event()
+    source, stop = MemorySource([ONE, TWO]), asyncio.Event()
 
     async def handle(_: Sequence[Message]) -> None:
         stop.set()
@@ -39,7 +39,7 @@ async def test_after_stop_no_new_batch_is_handed_out() -> None:
 
 
 async def test_a_batch_whose_handling_fails_is_not_acknowledged() -> None:
-    source = Memory([ONE])
+    source = MemorySource([ONE])
 
     async def handle(_: Sequence[Message]) -> None:
         raise ValueError("bug")

@@ -18,7 +18,7 @@ import orjson
 import pytest
 
 from hostile_store import HostileStore
-from pipelines.contact import Contact, Parked, Record
+from pipelines.contact import Contact, Parked, RecordLedger
 from pipelines.fact import Fact
 from pipelines.identity import tombstone
 from worker.stores.memory import MemoryStore
@@ -94,7 +94,7 @@ DAMAGED = {
     "a line too many": (b'{"facts":{}}\n{}', "0 facts and holds 1"),
     "a line cut short": (b'{"facts":{"record":["1",""]}}\n{"a":', "no JSON object"),
     "a wrong type": (b'{"facts":{},"tries":true}', "its tries"),
-    "a record without key": (b'{"facts":{},"ledger":{"a":{"entity":"a"}}}', "Record lacks"),
+    "a record without key": (b'{"facts":{},"ledger":{"a":{"entity":"a"}}}', "RecordLedger lacks"),
     "a column that is no text": (
         b'{"facts":{},"ledger":{"a(1)":{"entity":"a","key":"1","columns":{"x":1}}}}',
         "its columns",
@@ -106,7 +106,9 @@ def contact(key: str, *, size: int = 10, parked: bool = False) -> Contact:
     """A contact with something in every field."""
     made = Contact(
         key,
-        ledger={"tasks(1)": Record("tasks", "1", "there", {"subject": "ab"}, answer={"x": 1})},
+        ledger={
+            "tasks(1)": RecordLedger("tasks", "1", "there", {"subject": "ab"}, answer={"x": 1})
+        },
         lookups={"p/s": {"asked": "cd", "answer": {"contactid": "é"}}},
         effects={"p/open": "done"},
         intent={"tasks(1)": {"subject": "ef"}},

@@ -15,7 +15,7 @@ from fleet.producer import Put
 from worker.engine.ingest import Ingest
 from worker.sandbox import traffic
 from worker.sandbox.oracle.verdict import OF_CHANNELS, Records, expected
-from worker.sandbox.traffic import Sent
+from worker.sandbox.traffic import SentMessage
 from worker.sources.protocol import Message
 from worker.stores.memory import MemoryStore
 
@@ -30,7 +30,7 @@ OLD, NEW = (sent for sent in SURVEYED.sent if sent.stream == traffic.RECORDS)
 MALFORMED = traffic.malformed(random.Random(1))
 
 
-async def missing(kept: Iterable[Sent]) -> list[str]:
+async def missing(kept: Iterable[SentMessage]) -> list[str]:
     """What is said of a store that has these of all messages."""
     store = MemoryStore()
     await Ingest(store).handle([Message(sent.body, "test") for sent in kept])

@@ -10,7 +10,7 @@ from fleet.producer import Put
 from fleet.watch import Place, Watch
 from worker.leases.lease import Lease
 from worker.leases.position import END, TRIM_HORIZON, Position
-from worker.sandbox.traffic import EVENTS, Sent
+from worker.sandbox.traffic import EVENTS, SentMessage
 
 
 PARENT = Lease("parent", Position("5"), owner="one")
@@ -27,7 +27,7 @@ def watch() -> Watch:
 
 
 def put(sequence: int) -> Put:
-    return Put(Sent(0, EVENTS, "", b""), 0.0, "stream", "parent", sequence)
+    return Put(SentMessage(0, EVENTS, "", b""), 0.0, "stream", "parent", sequence)
 
 
 def test_a_lease_that_goes_on_is_not_wrong(watch: Watch) -> None:

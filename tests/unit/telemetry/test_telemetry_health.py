@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from worker.heartbeat import STORE_SILENCE_S, Health, apart, beat, connected, rest
+from worker import heartbeat
+from worker.heartbeat import STORE_SILENCE_S, Health
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ async def test_a_loop_that_beats_in_time_is_not_silent(health: Health, clock: An
     async def loop() -> None:
         for _ in range(5):
             clock.now += 9
-            beat()
+            heartbeat.beat()
 
     await asyncio.create_task(loop(), context=heart.context())
     assert health.silent() == []
@@ -52,7 +53,7 @@ async def test_tasks_that_a_loop_starts_beat_for_it(health: Health, clock: Any) 
     heart = health.heart("push", 10)
 
     async def work() -> None:
-        beat()
+        heartbeat.beat()
 
     async def loop() -> None:
         await asyncio.create_task(work())
@@ -68,16 +69,16 @@ async def test_a_part_is_watched_for_itself_and_only_while_it_lasts(
     heart = health.heart("contact_events", 10)
 
     async def hang(until: asyncio.Event) -> None:
-        with apart("shard-0"):
+        with heartbeat.apart("shard-0"):
             await until.wait()
-            beat()
+            heartbeat.beat()
 
     async def loop() -> None:
         over = asyncio.Event()
         part = asyncio.create_task(hang(over))
         await asyncio.sleep(0)
         clock.now += 11
-        beat()
+        heartbeat.beat()
         assert health.silent() == ["contact_events/shard-0"]
         over.set()
         await part
@@ -92,10 +93,10 @@ async def test_a_loop_that_rests_may_be_silent_until_it_beats_again(
     heart = health.heart("contact_events", 10)
 
     async def loop() -> None:
-        rest()
+        heartbeat.rest()
         clock.now += 1e6
         assert health.silent() == []
-        beat()
+        heartbeat.beat()
         clock.now += 11
 
     await asyncio.create_task(loop(), context=heart.context())
@@ -103,11 +104,11 @@ async def test_a_loop_that_rests_may_be_silent_until_it_beats_again(
 
 
 def test_where_nobody_watches_signs_of_life_do_nothing() -> None:
-    beat()
-    rest()
-    connected()
-    with apart("shard-0"):
-        beat()
+    heartbeat.beat()
+    heartbeat.rest()
+    heartbeat.connected()
+    with heartbeat.apart("shard-0"):
+        heartbeat.beat()
 
 
 async def test_a_worker_is_ready_once_the_store_answers_and_every_source_was_reached(
@@ -119,9 +120,9 @@ async def test_a_worker_is_ready_once_the_store_answers_and_every_source_was_rea
     health.store_answered()
 
     async def loop() -> None:
-        with apart("shard-0"):
+        with heartbeat.apart("shard-0"):
             assert "contact_events/shard-0" not in health.awaited()
-            connected()
+            heartbeat.connected()
 
     for heart in hearts:
         await asyncio.create_task(loop(), context=heart.context())

@@ -16,10 +16,10 @@ from worker.engine.ingest import Tally
 from worker.heartbeat import Health
 from worker.stores.memory import MemoryStore
 from worker.stores.protocol import Counts
-from worker.telemetry.census import Census
 from worker.telemetry.labels import FEW
 from worker.telemetry.metrics import Metrics
-from worker.telemetry.readings import Readings
+from worker.telemetry.state_collector import StateCollector
+from worker.telemetry.store_counts import StoreCounts
 
 
 Scrape = Callable[[], dict[tuple[str, ...], float]]
@@ -60,17 +60,17 @@ PROMISED = {
 
 
 @pytest.fixture
-def readings(metrics: Metrics, clock: Callable[[], float]) -> Readings:
+def readings(metrics: Metrics, clock: Callable[[], float]) -> StateCollector:
     """With something in each of its numbers."""
-    census = Census(MemoryStore(), Health(clock), counts=Counts(9, 4, 2, 3, clock() - 60))
+    census = StoreCounts(MemoryStore(), Health(clock), counts=Counts(9, 4, 2, 3, clock() - 60))
     census.health.store_answered()
     ignored = {"other event: Some Kind": 5, "other event: Another": 2, "agent event": 1}
-    readings = Readings(Tally(10, 8, 7, 3, ignored), Gate(clock=clock), census, clock=clock)
+    readings = StateCollector(Tally(10, 8, 7, 3, ignored), Gate(clock=clock), census, clock=clock)
     metrics.registry.register(readings)
     return readings
 
 
-def test_the_names_are_the_promised_ones(metrics: Metrics, readings: Readings) -> None:
+def test_the_names_are_the_promised_ones(metrics: Metrics, readings: StateCollector) -> None:
     metrics.lag("contact-events", SHARD, 1)
     metrics.queue_trouble("recordings", "AccessDenied")
     metrics.lease("contact-events", SHARD, "taken")
@@ -178,7 +178,7 @@ def test_codes_that_are_none_or_too_many_are_other(metrics: Metrics, scraped: Sc
 
 
 def test_ingest_is_told_by_outcome_and_by_the_fixed_part_of_the_reason(
-    readings: Readings, scraped: Scrape
+    readings: StateCollector, scraped: Scrape
 ) -> None:
     assert readings.tally.messages == scraped()["messages_total",] == 10
     told = {labels[1:]: value for labels, value in scraped().items() if labels[0].startswith("ing")}
@@ -191,7 +191,7 @@ def test_ingest_is_told_by_outcome_and_by_the_fixed_part_of_the_reason(
 
 
 def test_the_store_s_numbers_are_those_of_the_last_look_and_age_grows_since(
-    readings: Readings, scraped: Scrape, clock: Any
+    readings: StateCollector, scraped: Scrape, clock: Any
 ) -> None:
     clock.now += 5
     shown = scraped()
@@ -205,7 +205,7 @@ def test_the_store_s_numbers_are_those_of_the_last_look_and_age_grows_since(
 
 
 def test_what_is_not_known_of_the_store_is_not_told_as_zero(
-    readings: Readings, scraped: Scrape
+    readings: StateCollector, scraped: Scrape
 ) -> None:
     readings.census.counts = None
     readings.census.health.store_failed()
@@ -214,7 +214,7 @@ def test_what_is_not_known_of_the_store_is_not_told_as_zero(
 
 
 async def test_a_closed_gate_is_degraded_for_its_reason(
-    readings: Readings, scraped: Scrape
+    readings: StateCollector, scraped: Scrape
 ) -> None:
     assert {v for k, v in scraped().items() if k[0] == "degraded"} == {0}
     assert scraped()["gate_slots",] == 4

@@ -12,7 +12,7 @@ import orjson
 import pytest
 
 from pipelines.plan import Terms
-from worker.amazon_connect.memory import MemoryDesktop
+from worker.amazon_connect.memory import MemoryScreenPop
 from worker.definitions import find
 from worker.dynamics.errors import Refused
 from worker.dynamics.gate import Gate
@@ -24,9 +24,9 @@ from worker.heartbeat import Health
 from worker.sandbox.traffic import KINDS, history
 from worker.sources.protocol import Message
 from worker.stores.memory import MemoryStore
-from worker.telemetry.census import Census
 from worker.telemetry.metrics import Metrics
-from worker.telemetry.readings import Readings
+from worker.telemetry.state_collector import StateCollector
+from worker.telemetry.store_counts import StoreCounts
 
 
 CANARY = "CaNaRy"
@@ -82,7 +82,7 @@ async def run(bodies: list[bytes], metrics: Metrics) -> MemoryDynamics:
         writer=Writer(dynamics, lambda: 0.0),
         gate=gate,
         probe=dynamics.user_id,
-        desktop=MemoryDesktop(),
+        desktop=MemoryScreenPop(),
         pipelines=[find("phonecall"), find("chat")],
         terms=Terms(),
         waits_over=True,
@@ -90,8 +90,8 @@ async def run(bodies: list[bytes], metrics: Metrics) -> MemoryDynamics:
         wrote=metrics.wrote,
     )
     ingest = Ingest(store)
-    census = Census(store, Health())
-    metrics.registry.register(Readings(ingest.tally, gate, census))
+    census = StoreCounts(store, Health())
+    metrics.registry.register(StateCollector(ingest.tally, gate, census))
     await ingest.handle([Message(body, f"memory:{n}") for n, body in enumerate(bodies)])
     await push.drain(asyncio.Event())
     census.counts = await store.counts(0.0)

@@ -12,20 +12,21 @@ import orjson
 import pytest
 
 from pipelines.plan import Terms
-from worker.amazon_connect.memory import MemoryDesktop
+from worker import heartbeat
+from worker.amazon_connect.memory import MemoryScreenPop
 from worker.dynamics.auth import StaticTokens
-from worker.dynamics.client import Client
+from worker.dynamics.client import DataverseClient
 from worker.dynamics.errors import DynamicsError
-from worker.dynamics.gate import Gate, State
+from worker.dynamics.gate import Gate, GateState
 from worker.dynamics.memory import MemoryDynamics
 from worker.dynamics.protocol import Request
 from worker.dynamics.writer import Writer
 from worker.engine.ingest import Ingest
 from worker.engine.push import Push
 from worker.errors import StoreUnavailable
-from worker.heartbeat import Health, connected
+from worker.heartbeat import Health
 from worker.service import SILENCE_S, Service
-from worker.sources.memory import Memory
+from worker.sources.memory import MemorySource
 from worker.sources.protocol import Handle, Message
 from worker.stores.memory import MemoryStore
 from worker.stores.protocol import Entry
@@ -51,7 +52,7 @@ class Hung:
 
     async def run(self, handle: Handle, stop: asyncio.Event) -> None:
         del handle
-        connected()
+        heartbeat.connected()
         await stop.wait()
 
 
@@ -66,7 +67,7 @@ def service(health: Health, store: MemoryStore, **sources: Any) -> Service:
         writer=Writer(dynamics, lambda: 0.0),
         gate=Gate(),
         probe=dynamics.user_id,
-        desktop=MemoryDesktop(),
+        desktop=MemoryScreenPop(),
         pipelines=[],
         terms=Terms(),
         sleep=no_time,
@@ -83,7 +84,7 @@ async def until(holds: Callable[[], bool]) -> None:
             await asyncio.sleep(0)
 
 
-@pytest.mark.parametrize("source", [Hung(), Memory([])], ids=["hung", "ended"])
+@pytest.mark.parametrize("source", [Hung(), MemorySource([])], ids=["hung", "ended"])
 async def test_a_source_that_stops_without_a_word_fails_the_health_check_voicemail_54(
     clock: Any, source: Any
 ) -> None:
@@ -151,7 +152,7 @@ async def test_waiting_for_dynamics_is_no_silence(clock: Any) -> None:
     gate = Gate(clock=clock, sleep=sleep)
     gate.unauthorized()
     await asyncio.create_task(gate.reopen(probe), context=heart.context())
-    assert gate.state is State.OPEN
+    assert gate.state is GateState.OPEN
     assert health.silent() == []
 
 
@@ -165,7 +166,7 @@ async def test_the_client_tells_of_every_answer_and_of_none(
         return httpx.Response(status, headers={"OData-Version": "4.0"})
 
     async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http:
-        client = Client(
+        client = DataverseClient(
             "https://org.test",
             http,
             StaticTokens("none"),

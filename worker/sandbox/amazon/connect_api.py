@@ -21,7 +21,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from worker.sandbox.amazon.quotas import Quotas
-from worker.sandbox.traffic import EVENTS, RECORDS, Sent
+from worker.sandbox.traffic import EVENTS, RECORDS, SentMessage
 from worker.sandbox.traffic.events import endpoint, updated
 from worker.sandbox.traffic.people import AGENTS, INSTANCE_ARN, INSTANCE_ID, QUEUES
 
@@ -102,12 +102,12 @@ class AmazonConnect:
         """Know a contact from now on."""
         self._legs[leg.id] = leg
 
-    def told(self, sent: Iterable[Sent]) -> Iterator[Sent]:
+    def told(self, sent: Iterable[SentMessage]) -> Iterator[SentMessage]:
         """Traffic, with what the attributes written meanwhile change in it and add to it."""
         for message in sent:
             while self._events:
                 contact_id, body = self._events.popleft()
-                yield Sent(message.at_s, EVENTS, contact_id, body)
+                yield SentMessage(message.at_s, EVENTS, contact_id, body)
             written = self.written.get(self._chain(message.contact_id))
             if message.stream == RECORDS and written:
                 yield _record(message, written, timedelta())
@@ -212,7 +212,7 @@ def _endpoint(leg: Leg, address: str) -> dict[str, str]:
     return {"Type": told["type"], "Address": told["address"]}
 
 
-def _record(message: Sent, written: Mapping[str, str], later: timedelta) -> Sent:
+def _record(message: SentMessage, written: Mapping[str, str], later: timedelta) -> SentMessage:
     """A contact record with what was written back, updated so much later."""
     record = orjson.loads(message.body)
     record["Attributes"] = {**record["Attributes"], **written}

@@ -22,7 +22,7 @@ from aiobotocore.session import get_session
 from moto.server import ThreadedMotoServer
 
 from worker.sandbox.children import child
-from worker.sandbox.traffic import EVENTS, RECORDINGS, RECORDS, Sent
+from worker.sandbox.traffic import EVENTS, RECORDINGS, RECORDS, SentMessage
 from worker.sandbox.traffic.people import BUCKET
 from worker.sources.positions import Checkpoints
 
@@ -70,7 +70,7 @@ class Cloud:
     environment: dict[str, str]
     ends: dict[str, dict[str, str]] = field(default_factory=dict)
 
-    async def send(self, sent: Iterable[Sent]) -> None:
+    async def send(self, sent: Iterable[SentMessage]) -> None:
         """Send each message at its time, counted from now; they come in order of time."""
         clock = asyncio.get_running_loop().time
         begin = clock()
@@ -78,7 +78,7 @@ class Cloud:
             await asyncio.sleep(max(0.0, begin + tick * TICK_S - clock()))
             await self.put(list(messages))
 
-    async def put(self, messages: Sequence[Sent]) -> None:
+    async def put(self, messages: Sequence[SentMessage]) -> None:
         """Put messages into their streams and the queue."""
         for stream in STREAMS:
             for batch in _slices([m for m in messages if m.stream == stream], KINESIS_BATCH):
@@ -92,7 +92,7 @@ class Cloud:
         for key, content in files:
             await self.s3.put_object(Bucket=BUCKET, Key=key, Body=content)
 
-    async def _put_records(self, stream: str, batch: Sequence[Sent]) -> None:
+    async def _put_records(self, stream: str, batch: Sequence[SentMessage]) -> None:
         records = [{"Data": m.body, "PartitionKey": m.contact_id or "none"} for m in batch]
         answer = await self.kinesis.put_records(StreamName=stream, Records=records)
         ends = self.ends.setdefault(stream, {})

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any, Final
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from worker.sandbox.dataverse.faults import Faults
+from worker.sandbox.dataverse.faults import InjectedFaults
 from worker.sandbox.dataverse.limits import Limits, Throttle
 from worker.sandbox.dataverse.organisation import Organisation
-from worker.sandbox.dataverse.rows.records import Record, Records
+from worker.sandbox.dataverse.rows.records import Row, Rows
 from worker.sandbox.dataverse.schema.tables import SYSTEMUSER, TABLES
 from worker.sandbox.dataverse.switches import Switches
 from worker.sandbox.dataverse.web import Listener, Web
-from worker.sandbox.entra import Tokens
+from worker.sandbox.entra import TokenServer
 
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Dataverse:
         switches: How doubtful cases go; may be changed at any time.
     """
 
-    def __init__(self, organisation: Organisation, tokens: Tokens, web: Web) -> None:
+    def __init__(self, organisation: Organisation, tokens: TokenServer, web: Web) -> None:
         self.app = Starlette(routes=[Mount("/api/data", app=web), *tokens.routes()])
         self.tokens = tokens
         self.faults = web.faults
@@ -137,16 +137,16 @@ def create_dataverse(
         hexes = f"{random.getrandbits(128):032x}"
         return f"{hexes[:8]}-{hexes[8:12]}-4{hexes[13:16]}-8{hexes[17:20]}-{hexes[20:]}"
 
-    organisation = Organisation(Records(path, keys), switches or Switches(), clock, new_id)
+    organisation = Organisation(Rows(path, keys), switches or Switches(), clock, new_id)
     secrets = {CLIENT_ID: CLIENT_SECRET} if clients is None else clients
-    tokens = Tokens(secrets, frozenset(tenants), expires_in_s, clock, new_id)
+    tokens = TokenServer(secrets, frozenset(tenants), expires_in_s, clock, new_id)
     for client_id in {CLIENT_ID, *secrets}:
         _add_user(organisation.records, client_id)
     web = Web(
         organisation=organisation,
         authenticate=_by_token(tokens) if auth else _always_default,
         throttle=Throttle(limits, clock) if limits else None,
-        faults=Faults(random),
+        faults=InjectedFaults(random),
         dop_hint=dop_hint,
         listener=listener,
         sleep=sleep,
@@ -154,7 +154,7 @@ def create_dataverse(
     return Dataverse(organisation, tokens, web)
 
 
-def _by_token(tokens: Tokens) -> Callable[[str], str | None]:
+def _by_token(tokens: TokenServer) -> Callable[[str], str | None]:
     def authenticate(authorization: str) -> str | None:
         client_id = tokens.client(authorization)
         return application_user(client_id) if client_id else None
@@ -169,7 +169,7 @@ def _always_default(_: str) -> str:
 _DEFAULT_USER: Final = application_user(CLIENT_ID)
 
 
-def _add_user(records: Records, client_id: str) -> None:
+def _add_user(records: Rows, client_id: str) -> None:
     """Give a client its application user, unless the file has it already."""
     user = application_user(client_id)
     if records.get(SYSTEMUSER, user):
@@ -181,4 +181,4 @@ def _add_user(records: Records, client_id: str) -> None:
         "isdisabled": False,
     }
     with records.transaction():
-        records.put(SYSTEMUSER, Record(user, records.next_version(), columns))
+        records.put(SYSTEMUSER, Row(user, records.next_version(), columns))

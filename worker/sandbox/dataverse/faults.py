@@ -26,7 +26,7 @@ class Ending(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class InjectedFault:
     """One thing that goes wrong.
 
     Attributes:
@@ -49,82 +49,82 @@ _PAGES: Final = {
 }
 
 
-def latency(seconds: float) -> Fault:
+def latency(seconds: float) -> InjectedFault:
     """A slow answer."""
-    return Fault(delay_s=seconds)
+    return InjectedFault(delay_s=seconds)
 
 
-def gateway(status: int = 503, *, carried_out: bool = False) -> Fault:
+def gateway(status: int = 503, *, carried_out: bool = False) -> InjectedFault:
     """A 502, 503 or 504 that is not Dataverse's own; with ``carried_out`` the answer was lost."""
     page = Reply(status, [("content-type", "text/html")], _PAGES[status])
-    return Fault(carried_out=carried_out, answer=page)
+    return InjectedFault(carried_out=carried_out, answer=page)
 
 
-def dropped(*, carried_out: bool = True) -> Fault:
+def dropped(*, carried_out: bool = True) -> InjectedFault:
     """The connection is closed without an answer."""
-    return Fault(carried_out=carried_out, ending=Ending.DROP)
+    return InjectedFault(carried_out=carried_out, ending=Ending.DROP)
 
 
-def hang(*, carried_out: bool = True) -> Fault:
+def hang(*, carried_out: bool = True) -> InjectedFault:
     """No answer ever; the connection stays open until the client or the sandbox goes."""
-    return Fault(carried_out=carried_out, ending=Ending.HANG)
+    return InjectedFault(carried_out=carried_out, ending=Ending.HANG)
 
 
-def unexpected() -> Fault:
+def unexpected() -> InjectedFault:
     """UnExpected, 500."""
     return _refused(500, "0x80040216", "An unexpected error occurred.")
 
 
-def deadlock() -> Fault:
+def deadlock() -> InjectedFault:
     """The victim of a deadlock: rolled back, safe to repeat."""
     return _refused(500, "0x80044150", "Generic SQL error. Sql Number: 1205")
 
 
-def sql_timeout() -> Fault:
+def sql_timeout() -> InjectedFault:
     """A SQL time-out."""
     return _refused(500, "0x80044151", "SQL timeout expired. Sql Number: -2")
 
 
-def duplicate_key(status: int = 500) -> Fault:
+def duplicate_key(status: int = 500) -> InjectedFault:
     """SQL's own word for a key that is taken; its status is not documented."""
     return _refused(status, "0x80040237", "Cannot insert duplicate key.")
 
 
-def unauthorized() -> Fault:
+def unauthorized() -> InjectedFault:
     """401: the token is not accepted."""
     return _refused(401, "", "Unauthorized")
 
 
-def forbidden() -> Fault:
+def forbidden() -> InjectedFault:
     """PrivilegeDenied."""
     return _refused(403, "0x80040220", "Principal user is missing a privilege.")
 
 
-def throttle(retry_after_s: float, code: str = limits.TOO_MANY) -> Fault:
+def throttle(retry_after_s: float, code: str = limits.TOO_MANY) -> InjectedFault:
     """429, whatever the limits are."""
     refusal = limits.throttled(code, "Number of requests exceeded the limit.", retry_after_s)
-    return Fault(carried_out=False, answer=refusal)
+    return InjectedFault(carried_out=False, answer=refusal)
 
 
-def plugin(message: str) -> Fault:
+def plugin(message: str) -> InjectedFault:
     """IsvAborted: a plug-in says no."""
     return _refused(400, "0x80040265", message)
 
 
-def _refused(status: int, code: str, message: str) -> Fault:
-    return Fault(carried_out=False, answer=Refusal(status, code, message))
+def _refused(status: int, code: str, message: str) -> InjectedFault:
+    return InjectedFault(carried_out=False, answer=Refusal(status, code, message))
 
 
 @dataclass(slots=True)
 class _Rule:
-    fault: Fault
+    fault: InjectedFault
     method: str | None
     path: re.Pattern[str]
     left: float
     probability: float
 
 
-class Faults:
+class InjectedFaults:
     """The faults to come.
 
     Args:
@@ -136,13 +136,13 @@ class Faults:
         self._rules: list[_Rule] = []
 
     def next(
-        self, fault: Fault, *, times: int = 1, method: str | None = None, path: str = ""
+        self, fault: InjectedFault, *, times: int = 1, method: str | None = None, path: str = ""
     ) -> None:
         """Let the next ``times`` requests of this method and path (regular expression) fail."""
         self._rules.append(_Rule(fault, method, re.compile(path), times, 1))
 
     def sometimes(
-        self, fault: Fault, probability: float, *, method: str | None = None, path: str = ""
+        self, fault: InjectedFault, probability: float, *, method: str | None = None, path: str = ""
     ) -> None:
         """Let requests of this method and path fail with this probability, until ``clear``."""
         self._rules.append(_Rule(fault, method, re.compile(path), float("inf"), probability))
@@ -151,7 +151,7 @@ class Faults:
         """Let nothing fail any more."""
         self._rules.clear()
 
-    def take(self, method: str, path: str) -> Fault | None:
+    def take(self, method: str, path: str) -> InjectedFault | None:
         """The fault of this request; of several rules the first that applies."""
         for rule in self._rules:
             if rule.method not in {None, method} or not rule.path.search(path):

@@ -17,14 +17,14 @@ from worker.sandbox.dataverse.reading import metadata
 from worker.sandbox.dataverse.reading.presenter import Presenter, context, view
 from worker.sandbox.dataverse.reading.queries import URL_LIMIT, parse_options, select_page
 from worker.sandbox.dataverse.rows.keys import Key, parse_key, resolve
-from worker.sandbox.dataverse.rows.writes import Writer
+from worker.sandbox.dataverse.rows.writes import RowWriter
 from worker.sandbox.dataverse.schema.tables import SYSTEMUSER, TABLES
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from worker.sandbox.dataverse.rows.records import Record, Records
+    from worker.sandbox.dataverse.rows.records import Row, Rows
     from worker.sandbox.dataverse.schema.columns import Table
     from worker.sandbox.dataverse.switches import Switches
 
@@ -48,14 +48,14 @@ class Organisation:
 
     def __init__(
         self,
-        records: Records,
+        records: Rows,
         switches: Switches,
         clock: Callable[[], float],
         new_id: Callable[[], str],
     ) -> None:
         self.records = records
         self.switches = switches
-        self.writer = Writer(records, switches, clock, new_id)
+        self.writer = RowWriter(records, switches, clock, new_id)
         self.new_id = new_id
         self.writes = 0
         self._presenter = Presenter(records)
@@ -64,7 +64,7 @@ class Organisation:
             "PATCH": self._patch,
             "DELETE": self._delete,
         }
-        self._member_methods: dict[str, Callable[[Call, Table, Record, str], None]] = {
+        self._member_methods: dict[str, Callable[[Call, Table, Row, str], None]] = {
             "PUT": self._put_member,
             "DELETE": self._empty_member,
         }
@@ -215,12 +215,12 @@ class Organisation:
         self,
         table: Table,
         key: Key,
-        record: Record | None,
+        record: Row | None,
         body: dict[str, Any],
         user: str,
         *,
         detect: bool = False,
-    ) -> Record:
+    ) -> Row:
         """Update the row a key names, or make it. Only inside a transaction.
 
         Values of an alternate key are taken from the URL on a create, unless the body has others,
@@ -235,7 +235,7 @@ class Organisation:
             table, {**alternate, **body}, user, record_id=record_id, detect=detect
         )
 
-    def _check_conditions(self, call: Call, table: Table, key: Key, record: Record | None) -> None:
+    def _check_conditions(self, call: Call, table: Table, key: Key, record: Row | None) -> None:
         none_match = call.headers.get("if-none-match")
         match = call.headers.get("if-match")
         if none_match == "*" and record:
@@ -275,7 +275,7 @@ class Organisation:
         self.writes += 1
         return Reply(204)
 
-    def _show_member(self, call: Call, table: Table, record: Record, name: str) -> Reply:
+    def _show_member(self, call: Call, table: Table, record: Row, name: str) -> Reply:
         value = record.columns.get(name)
         if name == table.parties:
             shown = view(table, {}, prefer(call.headers).annotations)
@@ -285,25 +285,23 @@ class Organisation:
         where = f"{call.root}$metadata#{table.entity_set}({record.id})/{name}"
         return json_reply(200, {"@odata.context": where, "value": value})
 
-    def _put_member(self, call: Call, table: Table, record: Record, name: str) -> None:
+    def _put_member(self, call: Call, table: Table, record: Row, name: str) -> None:
         value = read_json(table, call).get("value")
         if name == table.parties:
             self.writer.replace_parties(table, record, value, call.user)
         else:
             self.writer.update(table, record, {name: value}, call.user)
 
-    def _empty_member(self, call: Call, table: Table, record: Record, name: str) -> None:
+    def _empty_member(self, call: Call, table: Table, record: Row, name: str) -> None:
         if name == table.parties:
             raise refusals.not_allowed(call.method)
         self.writer.update(table, record, {name: None}, call.user)
 
-    def _find(self, table: Table, path: Path) -> tuple[Key, Record | None]:
+    def _find(self, table: Table, path: Path) -> tuple[Key, Row | None]:
         key = parse_key(table, unquote(path.key or ""))
         return key, resolve(self.records, self.switches, table, key)
 
-    def _shown(
-        self, call: Call, table: Table, record: Record, wanted: Prefer, status: int
-    ) -> Reply:
+    def _shown(self, call: Call, table: Table, record: Row, wanted: Prefer, status: int) -> Reply:
         options = parse_options(call.query)
         shown = view(table, options, wanted.annotations)
         where = f"{call.root}$metadata#{context(table, shown)}/$entity"

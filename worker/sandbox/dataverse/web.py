@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import httpx
 
-from worker.sandbox.dataverse.faults import Ending, Fault, Faults
+from worker.sandbox.dataverse.faults import Ending, InjectedFault, InjectedFaults
 from worker.sandbox.dataverse.odata.refusals import Refusal
 from worker.sandbox.dataverse.odata.wire import Call, Reply
 
@@ -63,7 +63,7 @@ class Web:
     organisation: Organisation
     authenticate: Authenticate
     throttle: Throttle | None
-    faults: Faults
+    faults: InjectedFaults
     dop_hint: int
     listener: Listener | None
     sleep: Callable[[float], Awaitable[None]]
@@ -181,7 +181,7 @@ class Web:
             closing.cancel()
 
 
-_NO_FAULT: Final = Fault()
+_NO_FAULT: Final = InjectedFault()
 
 
 async def _disconnected(receive: Receive) -> None:

@@ -34,7 +34,7 @@ from worker.sandbox.demo.scenario import Scenario, tell
 from worker.sandbox.demo.stage import COMMAND, SHORT_WITHIN, WITHIN, Stage, stage
 from worker.sandbox.oracle.customers import introduce
 from worker.sandbox.oracle.verdict import PIPELINES, differences, expected
-from worker.sandbox.traffic import Leg, Sent, day, malformed
+from worker.sandbox.traffic import Leg, SentMessage, day, malformed
 from worker.signals import stopping_on_signals
 from worker.stores.protocol import ContactStore
 
@@ -178,7 +178,7 @@ def _meet(running: Stage, leg: Leg) -> None:
     introduce(running.dataverse, [leg.customer])
 
 
-def _while_running(running: Stage, sent: Iterable[Sent]) -> Iterator[Sent]:
+def _while_running(running: Stage, sent: Iterable[SentMessage]) -> Iterator[SentMessage]:
     for message in sent:
         _check(running)
         yield message

@@ -17,7 +17,7 @@ from worker.sandbox.traffic import (
     KINDS,
     History,
     Leg,
-    Sent,
+    SentMessage,
     disturb,
     history,
     malformed,
@@ -51,7 +51,7 @@ class Scenario:
     """
 
     legs: list[Leg]
-    sent: list[Sent]
+    sent: list[SentMessage]
     lost: int
     repeated: int
 

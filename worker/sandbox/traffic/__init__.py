@@ -16,7 +16,7 @@ from worker.sandbox.traffic.histories import (
     RECORDS,
     START,
     History,
-    Sent,
+    SentMessage,
     day,
     history,
 )
@@ -34,7 +34,7 @@ __all__ = [
     "Form",
     "History",
     "Leg",
-    "Sent",
+    "SentMessage",
     "Stored",
     "Truth",
     "day",

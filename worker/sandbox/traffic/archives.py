@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from worker.sandbox.traffic.histories import Sent
+    from worker.sandbox.traffic.histories import SentMessage
 
 
 #: One message per line; one after the other, as Firehose writes them; one JSON array.
@@ -33,7 +33,7 @@ _WRAPPED_AT_ONCE = 100  # records in one Lambda invocation, its default batch si
 
 
 def write_archive(
-    path: Path, sent: Iterable[Sent], form: Form = "ndjson", *, wrapped: bool = False
+    path: Path, sent: Iterable[SentMessage], form: Form = "ndjson", *, wrapped: bool = False
 ) -> int:
     """Write the messages' bodies to ``path``; how many messages.
 
@@ -65,7 +65,7 @@ def _opened(path: Path) -> Iterator[BinaryIO | gzip.GzipFile]:
             yield packed
 
 
-def _documents(sent: Iterable[Sent], *, wrapped: bool) -> Iterator[tuple[int, bytes]]:
+def _documents(sent: Iterable[SentMessage], *, wrapped: bool) -> Iterator[tuple[int, bytes]]:
     """JSON documents and how many messages each holds."""
     messages = iter(sent)
     if not wrapped:
@@ -78,7 +78,7 @@ def _documents(sent: Iterable[Sent], *, wrapped: bool) -> Iterator[tuple[int, by
         first += len(batch)
 
 
-def _kinesis(message: Sent, number: int) -> dict[str, object]:
+def _kinesis(message: SentMessage, number: int) -> dict[str, object]:
     """One record of a Lambda invocation (Lambda Developer Guide "with-kinesis")."""
     sequence = f"{49_600_000_000_000_000_000_000_000_000_000_000_000 + number}"
     return {

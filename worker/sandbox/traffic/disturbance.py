@@ -9,7 +9,7 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
-from worker.sandbox.traffic.histories import EVENTS, RECORDINGS, RECORDS, Sent
+from worker.sandbox.traffic.histories import EVENTS, RECORDINGS, RECORDS, SentMessage
 from worker.sandbox.traffic.leg import new_id
 
 
@@ -40,7 +40,7 @@ _BROKEN: Final = (
 
 
 def disturb(
-    sent: Iterable[Sent],
+    sent: Iterable[SentMessage],
     rng: Random,
     *,
     duplicate: float = 0.1,
@@ -49,7 +49,7 @@ def disturb(
     lose_events: float = 0.0,
     lose_others: float = 0.0,
     compress: float = 1.0,
-) -> list[Sent]:
+) -> list[SentMessage]:
     """The same messages, as a bad day delivers them, by time.
 
     Args:
@@ -73,7 +73,7 @@ def disturb(
     return sorted(disturbed, key=attrgetter("at_s"))
 
 
-def malformed(rng: Random, at_s: float = 0.0) -> Sent:
+def malformed(rng: Random, at_s: float = 0.0) -> SentMessage:
     """A message that cannot be understood: cut off, no text, or without what identifies it."""
     stream, body = rng.choice(_BROKEN)
-    return Sent(at_s, stream, "", body.replace(b"<id>", new_id(rng).encode()))
+    return SentMessage(at_s, stream, "", body.replace(b"<id>", new_id(rng).encode()))

@@ -43,7 +43,7 @@ _EVENT_DELAY_MS: Final = 300  # from a moment to its event
 _NOTICE_DELAY_MS: Final = 900  # from an object to its notification
 
 
-class Sent(NamedTuple):
+class SentMessage(NamedTuple):
     """One message, as it leaves Connect or S3.
 
     Attributes:
@@ -71,7 +71,7 @@ class History:
 
     kind: str
     contacts: list[Leg]
-    sent: list[Sent]
+    sent: list[SentMessage]
 
     def parsed(self, stream: str, contact_id: str | None = None) -> list[dict[str, Any]]:
         """The JSON bodies sent on a stream, of one contact or of all, in order."""
@@ -107,7 +107,7 @@ def day(
     span_s: float = 86_400,
     compress: float = 1.0,
     met: Callable[[Leg], object] = lambda _leg: None,
-) -> Iterator[Sent]:
+) -> Iterator[SentMessage]:
     """Tell this many contacts, evenly spread over ``span_s``, in the order of sending.
 
     Every kind comes once if there are contacts enough, the others by how common they are. Only
@@ -118,7 +118,7 @@ def day(
     rng = Random(seed)
     start_ms = moment.of(start)
     order = count()  # decides between messages of one moment
-    waiting: list[tuple[float, int, Sent]] = []
+    waiting: list[tuple[float, int, SentMessage]] = []
     for number, kind in enumerate(_mix(rng, contacts)):
         begin_s = span_s * (number + rng.random()) / contacts
         yield from _due(waiting, begin_s, compress)
@@ -130,11 +130,13 @@ def day(
     yield from _due(waiting, math.inf, compress)
 
 
-def _due(waiting: list[tuple[float, int, Sent]], until_s: float, compress: float) -> Iterator[Sent]:
+def _due(
+    waiting: list[tuple[float, int, SentMessage]], until_s: float, compress: float
+) -> Iterator[SentMessage]:
     """Take what is to be sent until then."""
     while waiting and waiting[0][0] <= until_s:
         at_s, _, message = heapq.heappop(waiting)
-        yield Sent(at_s * compress, message.stream, message.contact_id, message.body)
+        yield SentMessage(at_s * compress, message.stream, message.contact_id, message.body)
 
 
 def _mix(rng: Random, contacts: int) -> Iterator[str]:
@@ -147,16 +149,16 @@ def _mix(rng: Random, contacts: int) -> Iterator[str]:
         yield rng.choices(kinds, cum_weights=cumulative)[0]
 
 
-def _when(message: Sent) -> float:
+def _when(message: SentMessage) -> float:
     return message.at_s
 
 
-def _messages(legs: list[Leg], rng: Random) -> Iterator[Sent]:
+def _messages(legs: list[Leg], rng: Random) -> Iterator[SentMessage]:
     """All messages about these legs, at seconds after the first one's begin, not yet in order."""
     begin_ms = legs[0].initiated_ms
     for leg in legs:
         for at_ms, stream, body in _told(leg, rng):
-            yield Sent((at_ms - begin_ms) / 1000, stream, leg.id, body)
+            yield SentMessage((at_ms - begin_ms) / 1000, stream, leg.id, body)
 
 
 def _told(leg: Leg, rng: Random) -> Iterator[tuple[int, str, bytes]]:

@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from worker.sandbox.traffic import History, Leg, Sent
+    from worker.sandbox.traffic import History, Leg, SentMessage
 
 
 UUID4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 
-def bodies(sent: Iterable[Sent], stream: str) -> list[Any]:
+def bodies(sent: Iterable[SentMessage], stream: str) -> list[Any]:
     return [orjson.loads(message.body) for message in sent if message.stream == stream]
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from worker.sandbox.dataverse.odata.paths import Path
-    from worker.sandbox.dataverse.rows.records import Records
+    from worker.sandbox.dataverse.rows.records import Rows
     from worker.sandbox.dataverse.schema.columns import Column, Table
 
 
@@ -48,7 +48,7 @@ _COLUMN_SHAPE: Final = Shape(
 _EXPANSION: Final = re.compile(r"(Attributes|Keys)(?:\(\$select=([^)]*)\))?")
 
 
-def answer(path: Path, options: Mapping[str, str], records: Records, root: str) -> dict[str, Any]:
+def answer(path: Path, options: Mapping[str, str], records: Rows, root: str) -> dict[str, Any]:
     """The answer to a GET.
 
     Raises:
@@ -69,7 +69,7 @@ def answer(path: Path, options: Mapping[str, str], records: Records, root: str) 
 
 
 def _members(
-    table: Table, member: str, options: Mapping[str, str], records: Records
+    table: Table, member: str, options: Mapping[str, str], records: Rows
 ) -> dict[str, Any]:
     kind, _, cast = member.partition("/")
     if kind == "Keys":
@@ -110,7 +110,7 @@ def _no_entity(kind: str, name: str) -> refusals.Refusal:
     return refusals.Refusal(404, "0x80060888", message)
 
 
-def _shown(row: dict[str, Any], options: Mapping[str, str], records: Records) -> dict[str, Any]:
+def _shown(row: dict[str, Any], options: Mapping[str, str], records: Rows) -> dict[str, Any]:
     shown = _select(row, options.get("$select"))
     table = BY_LOGICAL[row["LogicalName"]]
     for kind, names in _EXPANSION.findall(options.get("$expand", "")):
@@ -185,7 +185,7 @@ def _with_options(table: Table, row: dict[str, Any]) -> dict[str, Any]:
     return {**row, "OptionSet": {"Options": options}} if options else row
 
 
-def _keys(table: Table, records: Records) -> list[dict[str, Any]]:
+def _keys(table: Table, records: Rows) -> list[dict[str, Any]]:
     return [
         {
             "MetadataId": _id(table.logical, *columns),

@@ -17,7 +17,7 @@ from worker.sandbox.dataverse.schema.tables import BY_LOGICAL, PARTY_NAVS
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from worker.sandbox.dataverse.rows.records import Party, Record, Records
+    from worker.sandbox.dataverse.rows.records import Party, Row, Rows
     from worker.sandbox.dataverse.schema.columns import Column, Table
 
 
@@ -77,10 +77,10 @@ class Presenter:
         records: Where expanded rows and the names of lookups are found.
     """
 
-    def __init__(self, records: Records) -> None:
+    def __init__(self, records: Rows) -> None:
         self._records = records
 
-    def show(self, table: Table, record: Record, shown: View) -> dict[str, Any]:
+    def show(self, table: Table, record: Row, shown: View) -> dict[str, Any]:
         """A row as JSON, with its ETag."""
         row: dict[str, Any] = {"@odata.etag": record.etag}
         for name in shown.columns or table.by_property:
@@ -93,7 +93,7 @@ class Presenter:
         return row
 
     def parties(
-        self, record: Record, columns: Sequence[str] | None, annotations: frozenset[str]
+        self, record: Row, columns: Sequence[str] | None, annotations: frozenset[str]
     ) -> list[dict[str, Any]]:
         """The parties of an activity as JSON."""
         return [
@@ -104,7 +104,7 @@ class Presenter:
     def _expanded(
         self,
         table: Table,
-        record: Record,
+        record: Row,
         nav: str,
         columns: tuple[str, ...] | None,
         annotations: frozenset[str],
@@ -120,7 +120,7 @@ class Presenter:
 
     def _party(
         self,
-        record: Record,
+        record: Row,
         number: int,
         party: Party,
         columns: Sequence[str] | None,
@@ -138,7 +138,7 @@ class Presenter:
         return row
 
     def _annotate(
-        self, column: Column, record: Record, row: dict[str, Any], annotations: frozenset[str]
+        self, column: Column, record: Row, row: dict[str, Any], annotations: frozenset[str]
     ) -> None:
         name = column.json_name
         target = record.targets.get(name, "")

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from worker.sandbox.dataverse.odata import refusals
 from worker.sandbox.dataverse.reading.filters import Shape, parse_filter
-from worker.sandbox.dataverse.rows.records import Record, Records, folded
+from worker.sandbox.dataverse.rows.records import Row, Rows, folded
 
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _KNOWN: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class ResultPage:
     """Some rows of a collection.
 
     Attributes:
@@ -35,7 +35,7 @@ class Page:
         next_query: The query of the next page; "" after the last.
     """
 
-    records: list[Record]
+    records: list[Row]
     count: int | None
     next_query: str
 
@@ -58,8 +58,8 @@ def parse_options(query: str) -> dict[str, str]:
 
 
 def select_page(
-    records: Records, table: Table, options: Mapping[str, str], page_size: int | None
-) -> Page:
+    records: Rows, table: Table, options: Mapping[str, str], page_size: int | None
+) -> ResultPage:
     """The rows a query asks for.
 
     Raises:
@@ -73,11 +73,11 @@ def select_page(
         rows.sort(key=lambda record: _rank(record, name), reverse=descending)
     count = min(len(rows), PAGE) if _boolean(options.get("$count", "false")) else None
     if "$top" in options:  # does not combine with pages
-        return Page(rows[: _whole("$top", options["$top"])], count, "")
+        return ResultPage(rows[: _whole("$top", options["$top"])], count, "")
     start = _whole("$skiptoken", options.get("$skiptoken", "0"))
     end = start + min(page_size or PAGE, PAGE)
     following = {**options, "$skiptoken": str(end)}
-    return Page(rows[start:end], count, urlencode(following) if end < len(rows) else "")
+    return ResultPage(rows[start:end], count, urlencode(following) if end < len(rows) else "")
 
 
 def _order(table: Table, text: str) -> list[tuple[str, bool]]:
@@ -92,7 +92,7 @@ def _order(table: Table, text: str) -> list[tuple[str, bool]]:
     return order
 
 
-def _rank(record: Record, name: str) -> tuple[bool, Any]:
+def _rank(record: Row, name: str) -> tuple[bool, Any]:
     value = folded(record.columns.get(name))
     return value is not None, 0 if value is None else value
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from worker.sandbox.dataverse.odata import refusals
 from worker.sandbox.dataverse.rows.keys import resolve, split_reference
-from worker.sandbox.dataverse.rows.records import Party, Records
+from worker.sandbox.dataverse.rows.records import Party, Rows
 from worker.sandbox.dataverse.rows.values import coerce
 from worker.sandbox.dataverse.schema.tables import PARTY_NAVS
 
@@ -49,7 +49,7 @@ class Reader:
         switches: How bad binds are answered.
     """
 
-    def __init__(self, records: Records, switches: Switches) -> None:
+    def __init__(self, records: Rows, switches: Switches) -> None:
         self._records = records
         self._switches = switches
 

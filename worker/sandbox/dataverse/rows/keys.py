@@ -13,7 +13,7 @@ from worker.sandbox.dataverse.schema.tables import TABLES
 
 
 if TYPE_CHECKING:
-    from worker.sandbox.dataverse.rows.records import Record, Records
+    from worker.sandbox.dataverse.rows.records import Row, Rows
     from worker.sandbox.dataverse.schema.columns import Table
     from worker.sandbox.dataverse.switches import Switches
 
@@ -50,7 +50,7 @@ def parse_key(table: Table, text: str) -> Key:
     return pairs
 
 
-def resolve(records: Records, switches: Switches, table: Table, key: Key) -> Record | None:
+def resolve(records: Rows, switches: Switches, table: Table, key: Key) -> Row | None:
     """The row a key names, or None.
 
     Raises:

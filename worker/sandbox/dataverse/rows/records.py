@@ -42,7 +42,7 @@ class Party:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class Row:
     """A row; every write makes a new one.
 
     Attributes:
@@ -65,7 +65,7 @@ class Record:
         return f'W/"{self.version}"'
 
 
-class Records:
+class Rows:
     """All rows.
 
     Reads and writes are synchronous, SQLite's too: this is a stand-in for one machine, and a
@@ -80,26 +80,26 @@ class Records:
         self, path: Path | None = None, keys: Mapping[str, Sequence[tuple[str, ...]]] | None = None
     ) -> None:
         self.keys = {name: tuple(columns) for name, columns in (keys or {}).items()}
-        self._rows: dict[str, dict[str, Record]] = {name: {} for name in TABLES}
+        self._rows: dict[str, dict[str, Row]] = {name: {} for name in TABLES}
         self._index: dict[tuple[str, tuple[str, ...]], dict[tuple[Any, ...], str]] = {
             (name, columns): {} for name, keys in self.keys.items() for columns in keys
         }
         self._version = 1_000_000
-        self._undo: list[tuple[Table, str, Record | None]] = []
+        self._undo: list[tuple[Table, str, Row | None]] = []
         self._depth = 0
         self._file = _open(path) if path else None
         if self._file:
             self._load(self._file)
 
-    def get(self, table: Table, record_id: str) -> Record | None:
+    def get(self, table: Table, record_id: str) -> Row | None:
         """The row with this primary key (lower case)."""
         return self._rows[table.entity_set].get(record_id)
 
-    def all(self, table: Table) -> Collection[Record]:
+    def all(self, table: Table) -> Collection[Row]:
         """Every row of a table, oldest first."""
         return self._rows[table.entity_set].values()
 
-    def find(self, table: Table, values: Mapping[str, Any]) -> Record | None:
+    def find(self, table: Table, values: Mapping[str, Any]) -> Row | None:
         """The row with these values of an alternate key.
 
         Raises:
@@ -118,7 +118,7 @@ class Records:
         self._version += 1
         return self._version
 
-    def put(self, table: Table, record: Record) -> None:
+    def put(self, table: Table, record: Row) -> None:
         """Write a row. Only inside ``transaction``.
 
         Raises:
@@ -165,13 +165,13 @@ class Records:
         if self._file:
             self._file.close()
 
-    def _check_keys(self, table: Table, record: Record) -> None:
+    def _check_keys(self, table: Table, record: Row) -> None:
         for columns in self.keys.get(table.entity_set, ()):
             value = _key(columns, record.columns)
             if value and self._index[table.entity_set, columns].get(value, record.id) != record.id:
                 raise refusals.alternate_key_taken(columns)
 
-    def _place(self, table: Table, record_id: str, old: Record | None, new: Record | None) -> None:
+    def _place(self, table: Table, record_id: str, old: Row | None, new: Row | None) -> None:
         for columns in self.keys.get(table.entity_set, ()):
             index = self._index[table.entity_set, columns]
             if old and (value := _key(columns, old.columns)):
@@ -237,9 +237,9 @@ def _open(path: Path) -> sqlite3.Connection:
     return file
 
 
-def _record(record_id: str, body: dict[str, Any]) -> Record:
+def _record(record_id: str, body: dict[str, Any]) -> Row:
     parties = tuple(Party(columns, target) for columns, target in body["parties"])
-    return Record(record_id, body["version"], body["columns"], body["targets"], parties)
+    return Row(record_id, body["version"], body["columns"], body["targets"], parties)
 
 
 def _key(columns: tuple[str, ...], values: Mapping[str, Any]) -> tuple[Any, ...] | None:
@@ -252,7 +252,7 @@ def folded(value: Any) -> Any:
     return value.casefold() if isinstance(value, str) else value
 
 
-def _plain(table: Table, record: Record) -> dict[str, Any]:
+def _plain(table: Table, record: Row) -> dict[str, Any]:
     row = dict(sorted(record.columns.items()))
     if record.parties:
         parties = [dict(sorted(party.columns.items())) for party in record.parties]

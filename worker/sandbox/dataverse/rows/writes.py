@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from worker.sandbox.dataverse.odata import refusals
 from worker.sandbox.dataverse.rows.bodies import Change, Reader
-from worker.sandbox.dataverse.rows.records import Party, Record, Records, folded
+from worker.sandbox.dataverse.rows.records import Party, Row, Rows, folded
 
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ CLOSED_STATES: Final = frozenset({1, 2})  # completed, cancelled
 STATE_COLUMNS: Final = frozenset({"statecode", "statuscode"})
 
 
-class Writer:
+class RowWriter:
     """Writes rows as one user or another.
 
     Args:
@@ -39,7 +39,7 @@ class Writer:
 
     def __init__(
         self,
-        records: Records,
+        records: Rows,
         switches: Switches,
         clock: Callable[[], float],
         new_id: Callable[[], str],
@@ -58,7 +58,7 @@ class Writer:
         *,
         record_id: str | None = None,
         detect: bool = False,
-    ) -> Record:
+    ) -> Row:
         """Make a row.
 
         Args:
@@ -84,12 +84,12 @@ class Writer:
     def update(
         self,
         table: Table,
-        record: Record,
+        record: Row,
         body: Mapping[str, Any],
         user: str,
         *,
         detect: bool = False,
-    ) -> Record:
+    ) -> Row:
         """Change a row.
 
         Raises:
@@ -104,17 +104,17 @@ class Writer:
             self._next_state(table, record, change)
         return self._write(table, self._touched(record, user), change)
 
-    def replace_parties(self, table: Table, record: Record, value: Any, user: str) -> Record:
+    def replace_parties(self, table: Table, record: Row, value: Any, user: str) -> Row:
         """Give an activity these parties and no others."""
         change = Change(parties=self.reader.parties(table, value))
         self._check_open(table, record, change)
         return self._write(table, self._touched(record, user), change)
 
-    def delete(self, table: Table, record: Record) -> None:
+    def delete(self, table: Table, record: Row) -> None:
         """Remove a row; references to it stay as they are."""
         self._records.remove(table, record.id)
 
-    def _born(self, table: Table, change: Change, record_id: str, user: str) -> Record:
+    def _born(self, table: Table, change: Change, record_id: str, user: str) -> Row:
         now = self._now()
         columns = {
             **table.defaults,
@@ -129,11 +129,11 @@ class Writer:
             targets["_ownerid_value"] = "systemuser"
         if overridden := change.columns.get("overriddencreatedon"):
             columns["createdon"], change.columns["overriddencreatedon"] = overridden, now
-        return Record(record_id, 0, columns, targets)
+        return Row(record_id, 0, columns, targets)
 
-    def _touched(self, record: Record, user: str) -> Record:
+    def _touched(self, record: Row, user: str) -> Row:
         columns = {**record.columns, **self._modified(user)}
-        return Record(record.id, 0, columns, record.targets, record.parties)
+        return Row(record.id, 0, columns, record.targets, record.parties)
 
     def _modified(self, user: str) -> dict[str, str]:
         return {"modifiedon": self._now(), "_modifiedby_value": user}
@@ -141,7 +141,7 @@ class Writer:
     def _now(self) -> str:
         return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._clock()))
 
-    def _write(self, table: Table, base: Record, change: Change) -> Record:
+    def _write(self, table: Table, base: Row, change: Change) -> Row:
         version = self._records.next_version()
         columns = {**base.columns, **change.columns, table.key: base.id, "versionnumber": version}
         targets = {**base.targets, **change.targets}
@@ -150,7 +150,7 @@ class Writer:
         columns = {name: value for name, value in columns.items() if value is not None}
         targets = {name: target for name, target in targets.items() if name in columns}
         parties: tuple[Party, ...] = base.parties if change.parties is None else change.parties
-        record = Record(base.id, version, columns, targets, parties)
+        record = Row(base.id, version, columns, targets, parties)
         self._records.put(table, record)
         return record
 
@@ -164,7 +164,7 @@ class Writer:
             )
         change.parties = None
 
-    def _check_open(self, table: Table, record: Record, change: Change) -> None:
+    def _check_open(self, table: Table, record: Row, change: Change) -> None:
         mode = self._switches.closed
         if mode == "allow" or not table.activity:
             return
@@ -194,7 +194,7 @@ class Writer:
             return
         self._set_state(table, change, record_id, state, status)
 
-    def _next_state(self, table: Table, record: Record, change: Change) -> None:
+    def _next_state(self, table: Table, record: Row, change: Change) -> None:
         status = change.columns.pop("statuscode", None)
         state = change.columns.pop("statecode", None)
         if status is None:

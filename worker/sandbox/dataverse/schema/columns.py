@@ -75,7 +75,7 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class StateCode:
     """One value of statecode: its label, its statuscodes' labels, and the default among those."""
 
     label: str
@@ -103,7 +103,7 @@ class Table:
     key: str
     title: str
     columns: tuple[Column, ...]
-    states: Mapping[int, State]
+    states: Mapping[int, StateCode]
     activity: bool = False
     bulk: bool = False
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from worker.sandbox.dataverse.schema.columns import (
     Column,
-    State,
+    StateCode,
     Table,
     choice,
     create_only,
@@ -47,38 +47,38 @@ AUDIT: Final = (
 OWNED: Final = (*AUDIT, lookup("ownerid", "systemuser", nav="ownerid"))
 
 PHONECALL_STATES: Final = {
-    0: State("Open", {1: "Open"}, 1),
-    1: State("Completed", {2: "Made", 4: "Received"}, 2),
-    2: State("Canceled", {3: "Canceled"}, 3),
+    0: StateCode("Open", {1: "Open"}, 1),
+    1: StateCode("Completed", {2: "Made", 4: "Received"}, 2),
+    2: StateCode("Canceled", {3: "Canceled"}, 3),
 }
 TASK_STATES: Final = {
-    0: State("Open", {2: "Not Started", 3: "In Progress", 4: "Waiting on someone else"}, 2),
-    1: State("Completed", {5: "Completed"}, 5),
-    2: State("Canceled", {6: "Canceled"}, 6),
+    0: StateCode("Open", {2: "Not Started", 3: "In Progress", 4: "Waiting on someone else"}, 2),
+    1: StateCode("Completed", {5: "Completed"}, 5),
+    2: StateCode("Canceled", {6: "Canceled"}, 6),
 }
 EMAIL_STATES: Final = {
-    0: State("Open", {1: "Draft"}, 1),
-    1: State("Completed", {2: "Completed", 3: "Sent", 4: "Received"}, 2),
-    2: State("Canceled", {5: "Canceled"}, 5),
+    0: StateCode("Open", {1: "Draft"}, 1),
+    1: StateCode("Completed", {2: "Completed", 3: "Sent", 4: "Received"}, 2),
+    2: StateCode("Canceled", {5: "Canceled"}, 5),
 }
 APPOINTMENT_STATES: Final = {
-    0: State("Open", {1: "Free", 2: "Tentative"}, 1),
-    1: State("Completed", {3: "Completed"}, 3),
-    2: State("Canceled", {4: "Canceled"}, 4),
-    3: State("Scheduled", {5: "Busy", 6: "Out of Office"}, 5),
+    0: StateCode("Open", {1: "Free", 2: "Tentative"}, 1),
+    1: StateCode("Completed", {3: "Completed"}, 3),
+    2: StateCode("Canceled", {4: "Canceled"}, 4),
+    3: StateCode("Scheduled", {5: "Busy", 6: "Out of Office"}, 5),
 }
 ACTIVE_STATES: Final = {
-    0: State("Active", {1: "Active"}, 1),
-    1: State("Inactive", {2: "Inactive"}, 2),
+    0: StateCode("Active", {1: "Active"}, 1),
+    1: StateCode("Inactive", {2: "Inactive"}, 2),
 }
 LEAD_STATES: Final = {
-    0: State("Open", {1: "New", 2: "Contacted"}, 1),
-    1: State("Qualified", {3: "Qualified"}, 3),
-    2: State("Disqualified", {4: "Lost", 5: "Cannot Contact"}, 4),
+    0: StateCode("Open", {1: "New", 2: "Contacted"}, 1),
+    1: StateCode("Qualified", {3: "Qualified"}, 3),
+    2: StateCode("Disqualified", {4: "Lost", 5: "Cannot Contact"}, 4),
 }
 
 
-def _state_columns(states: Mapping[int, State]) -> tuple[Column, ...]:
+def _state_columns(states: Mapping[int, StateCode]) -> tuple[Column, ...]:
     if not states:
         return ()
     labels = {value: state.label for value, state in states.items()}
@@ -90,7 +90,7 @@ def _state_columns(states: Mapping[int, State]) -> tuple[Column, ...]:
 
 
 def _activity(
-    logical: str, subject: int, description: int, states: Mapping[int, State], *columns: Column
+    logical: str, subject: int, description: int, states: Mapping[int, StateCode], *columns: Column
 ) -> Table:
     own = (
         create_only(guid("activityid")),

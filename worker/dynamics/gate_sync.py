@@ -22,13 +22,13 @@ from typing import Any, Protocol
 
 import structlog
 
+from worker import heartbeat
 from worker.clock import Backoff
-from worker.dynamics.gate import LOOK_S, Gate, Reason, State
+from worker.dynamics.gate import LOOK_S, Gate, GateState, Reason
 from worker.dynamics.notice import Notice, NoticeError
 from worker.dynamics.reasons import OWN
 from worker.errors import WorkerError
 from worker.faults import Faults
-from worker.heartbeat import beat
 
 
 #: How often a worker says that it lives (s), and after how long without it counts as gone.
@@ -62,7 +62,7 @@ class Board(Protocol):
         ...
 
 
-class SharedGate:
+class GateSync:
     """Keeps one worker's gate true to the notice, and the notice to the gate.
 
     Attributes:
@@ -114,7 +114,7 @@ class SharedGate:
         """Look when there is something to tell or may be something to learn, until cancelled."""
         try:
             while True:
-                beat()
+                heartbeat.beat()
                 self.gate.turned.clear()
                 if self._curious:
                     await self.look()
@@ -148,7 +148,7 @@ class SharedGate:
     def _curious(self) -> bool:
         return (
             self.gate.turns != self._turns
-            or self.gate.state is State.CLOSED
+            or self.gate.state is GateState.CLOSED
             or self._clock() >= self._beat_at
         )
 
@@ -263,7 +263,7 @@ class SharedGate:
         gate = self.gate
         if gate.turns == self._turns or self._keeps_quiet:
             return seen
-        closed = gate.state is State.CLOSED and gate.reason not in OWN
+        closed = gate.state is GateState.CLOSED and gate.reason not in OWN
         if not closed and seen.reason is not Reason.NONE:
             return Notice(seen.turn + 1, hint=seen.hint)
         if not closed or (seen.reason is not Reason.NONE and gate.retry_at <= self._until + LOOK_S):
@@ -287,7 +287,7 @@ class SharedGate:
             return
         if self._clock() - self._alone_at >= LIFE_S:
             self._alone_at = None
-        elif self.gate.state is State.CLOSED:
+        elif self.gate.state is GateState.CLOSED:
             self._alone_at = self._clock()
 
     def _successor(self) -> str:

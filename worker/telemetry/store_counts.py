@@ -11,8 +11,9 @@ from typing import Final
 
 import structlog
 
+from worker import heartbeat
 from worker.errors import StoreUnavailable
-from worker.heartbeat import Health, beat
+from worker.heartbeat import Health
 from worker.stores.protocol import ContactStore, Counts
 
 
@@ -23,7 +24,7 @@ LOOK_EVERY_S: Final = 30.0
 
 
 @dataclass(slots=True)
-class Census:
+class StoreCounts:
     """The store's counts at the last look.
 
     Attributes:
@@ -43,7 +44,7 @@ class Census:
     async def run(self) -> None:
         """Look again and again, until cancelled."""
         while True:
-            beat()
+            heartbeat.beat()
             await self._look()
             await self.sleep(LOOK_EVERY_S)
 

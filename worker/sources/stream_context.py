@@ -11,14 +11,13 @@ from typing import Any, Final, Protocol, TypedDict, TypeVar
 
 import structlog
 
-from worker import aws
+from worker import aws, heartbeat
 from worker.clock import Clock
 from worker.faults import Faults
-from worker.heartbeat import connected
 from worker.moments import Moments
 from worker.outside_time import OutsideTime
 from worker.retry import ignore, insist, stoppable
-from worker.sources.budget import Budget
+from worker.sources.budget import ReadBudget
 from worker.sources.positions import NOW, remembered_start
 from worker.sources.shards import Shard, from_listing
 
@@ -47,12 +46,12 @@ class Kinesis(Protocol):
 
 
 class Reading(TypedDict, total=False):
-    """How a stream is read, all of it optional; what each means stands at ``Feed``."""
+    """How a stream is read, all of it optional; what each means stands at ``StreamContext``."""
 
     poll_s: float
     limit: int
     slice_bytes: int
-    budget: Budget
+    budget: ReadBudget
     clock: Clock
     outside: OutsideTime
     on_lag: Callable[[str, str, int], None]
@@ -61,7 +60,7 @@ class Reading(TypedDict, total=False):
 
 
 @dataclass(frozen=True, slots=True)
-class Feed:
+class StreamContext:
     """What the readers of one stream share.
 
     Attributes:
@@ -83,7 +82,7 @@ class Feed:
     poll_s: float = 1.0
     limit: int = 10_000
     slice_bytes: int = 4 * 1024 * 1024
-    budget: Budget = field(default_factory=lambda: Budget(BUDGET_BYTES))
+    budget: ReadBudget = field(default_factory=lambda: ReadBudget(BUDGET_BYTES))
     clock: Clock = field(default_factory=Clock)
     outside: OutsideTime | None = None
     on_lag: Callable[[str, str, int], None] = ignore
@@ -118,7 +117,7 @@ class Feed:
             found, token = await aws.asked(partial(self.client.list_shards, **request), _listed)
             shards += found
             if not token:
-                connected()
+                heartbeat.connected()
                 return shards
             # With a token AWS refuses the stream's name (API reference, ListShards).
             request = {**self.arn, "NextToken": token}

@@ -31,7 +31,7 @@ PROBE_MAX_S: Final = 60.0
 MOST_SUSPECTS: Final = 10_000
 
 
-class Trouble:
+class FailureCounter:
     """One gate's count of failures.
 
     Attributes:

@@ -14,13 +14,13 @@ from prometheus_client.registry import Collector
 from worker.dynamics.gate import Gate, Reason
 from worker.engine.ingest import Tally
 from worker.faults import Faults
-from worker.telemetry.census import Census
 from worker.telemetry.labels import kind_of
 from worker.telemetry.metrics import PREFIX
+from worker.telemetry.store_counts import StoreCounts
 
 
 @dataclass(eq=False, slots=True)
-class Readings(Collector):
+class StateCollector(Collector):
     """A collector for ``Metrics.registry``.
 
     Attributes:
@@ -33,7 +33,7 @@ class Readings(Collector):
 
     tally: Tally
     gate: Gate
-    census: Census
+    census: StoreCounts
     faults: Faults = field(default_factory=Faults)
     clock: Callable[[], float] = time.time
 

@@ -22,12 +22,12 @@ from worker.dynamics.gate import (
     START_SLOTS,
     Gate,
     GateClosed,
+    GateState,
     Reason,
-    State,
 )
+from worker.dynamics.gate_sync import BEAT_S, JOIN_S, LIFE_S, LOOK_LIMIT_S, GateSync
 from worker.dynamics.notice import FORM, Notice, NoticeError
 from worker.dynamics.reasons import OWN
-from worker.dynamics.shared import BEAT_S, JOIN_S, LIFE_S, LOOK_LIMIT_S, SharedGate
 from worker.errors import StoreUnavailable
 from worker.stores.memory import MemoryStore
 
@@ -91,7 +91,7 @@ class Worker:
         self.name = name
         self.dynamics = dynamics
         self.gate = Gate(clock=clock, random=lambda: 1.0)
-        self.shared = SharedGate(self.gate, board, NAME, name, clock=clock)
+        self.shared = GateSync(self.gate, board, NAME, name, clock=clock)
         self.tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -161,7 +161,7 @@ class Fleet:
             with suppress(GateClosed):
                 await worker.use()
 
-    def states(self) -> list[State]:
+    def states(self) -> list[GateState]:
         return [worker.gate.state for worker in self.workers]
 
     def reasons(self) -> set[Reason]:
@@ -195,7 +195,7 @@ def test_the_retry_after_of_one_request_binds_every_worker(virtually: Virtually)
                 with pytest.raises(GateClosed):
                     await worker.use()
             await asyncio.sleep(77)
-            assert fleet.states() == [State.OPEN] * 3
+            assert fleet.states() == [GateState.OPEN] * 3
             ((prober, at),) = fleet.dynamics.probes
             assert prober == "w1"
             assert at >= begun + 77
@@ -213,7 +213,7 @@ def test_clocks_that_differ_by_hours_make_no_difference(virtually: Virtually) ->
             for worker in fleet.workers:
                 assert 40 - 2 * SOON_S < worker.gate.retry_s <= 40
             await asyncio.sleep(40)
-            assert fleet.states() == [State.OPEN] * 3
+            assert fleet.states() == [GateState.OPEN] * 3
 
     virtually(story())
 
@@ -229,7 +229,7 @@ def test_a_longer_retry_after_of_another_worker_wins(virtually: Virtually) -> No
             await asyncio.sleep(30)
             assert fleet.reasons() == {Reason.THROTTLED}
             await asyncio.sleep(60)
-            assert fleet.states() == [State.OPEN] * 3
+            assert fleet.states() == [GateState.OPEN] * 3
             assert min(at for _, at in fleet.dynamics.probes) >= begun + 60
 
     virtually(story())
@@ -244,9 +244,9 @@ def test_a_worker_that_comes_while_it_is_closed_waits_too(virtually: Virtually) 
             late = await fleet.add()
             assert late.gate.reason is Reason.THROTTLED
             await asyncio.sleep(49 - JOIN_S)
-            assert State.OPEN not in fleet.states()
+            assert GateState.OPEN not in fleet.states()
             await asyncio.sleep(5)
-            assert fleet.states() == [State.OPEN] * 3
+            assert fleet.states() == [GateState.OPEN] * 3
             assert fleet.dynamics.probes[0][1] >= begun + 100
 
     virtually(story())
@@ -273,7 +273,7 @@ def test_while_it_is_closed_one_worker_at_a_time_probes(
             assert min(pauses) >= 1
             fleet.dynamics.error = None
             await asyncio.sleep(60 + SOON_S)
-            assert fleet.states() == [State.OPEN] * 4
+            assert fleet.states() == [GateState.OPEN] * 4
             assert all(worker.gate.limit <= START_SLOTS for worker in fleet.workers)
 
     virtually(story())
@@ -286,7 +286,7 @@ def test_when_the_one_that_probes_dies_another_one_does(virtually: Virtually) ->
             await asyncio.sleep(SOON_S)
             fleet[0].freeze()
             await asyncio.sleep(LIFE_S + BEAT_S)
-            assert fleet.states()[1:] == [State.OPEN] * 2
+            assert fleet.states()[1:] == [GateState.OPEN] * 2
             assert len(fleet.dynamics.probes) == 1
 
     virtually(story())
@@ -300,7 +300,7 @@ def test_when_the_one_that_probes_stops_another_one_does_at_once(virtually: Virt
             await fleet.ask()
             await fleet[0].end()
             await asyncio.sleep(10 + SOON_S)
-            assert fleet.states()[1:] == [State.OPEN] * 2
+            assert fleet.states()[1:] == [GateState.OPEN] * 2
 
     virtually(story())
 
@@ -313,14 +313,14 @@ def test_a_worker_that_alone_has_trouble_does_not_hold_up_the_others(virtually: 
             fleet.dynamics.fails["w1"] = Unavailable("no answer")
             closed = 0
             for _ in range(600):
-                if fleet[1].gate.state is State.OPEN:
+                if fleet[1].gate.state is GateState.OPEN:
                     await fleet[1].lose()
-                closed += fleet[0].gate.state is State.CLOSED
+                closed += fleet[0].gate.state is GateState.CLOSED
                 await asyncio.sleep(1)
             assert closed < 15
             fleet.dynamics.fails.clear()
             await asyncio.sleep(LIFE_S + 60)
-            assert fleet.states() == [State.OPEN] * 3
+            assert fleet.states() == [GateState.OPEN] * 3
             fleet.dynamics.error = Unavailable("no answer")
             await fleet[1].lose()  # and this time all of them
             await asyncio.sleep(SOON_S)
@@ -339,7 +339,7 @@ def test_a_role_that_is_gone_pauses_all_and_each_comes_back_on_trial(virtually: 
             await fleet.ask()
             assert fleet.reasons() == {Reason.FORBIDDEN}
             await asyncio.sleep(FORBIDDEN_PAUSE_S)
-            assert fleet.states() == [State.OPEN] * 2
+            assert fleet.states() == [GateState.OPEN] * 2
             assert [worker.gate.limit for worker in fleet.workers] == [1, 1]
             await fleet[1].use()
             assert fleet[1].gate.reason is Reason.NONE
@@ -429,10 +429,10 @@ def test_without_the_store_each_worker_goes_by_its_own_gate(
                     fleet.board.slow_s = 3600.0
                 await fleet[0].use(Throttled("429", retry_after_s=30))
                 await asyncio.sleep(LOOK_LIMIT_S + SOON_S)
-                assert fleet.states() == [State.CLOSED, State.OPEN]
+                assert fleet.states() == [GateState.CLOSED, GateState.OPEN]
                 await fleet[1].use()
                 await asyncio.sleep(30)
-                assert fleet.states() == [State.OPEN] * 2
+                assert fleet.states() == [GateState.OPEN] * 2
             told = [line for line in lines if line["event"] == "gate.not_shared"]
             assert 0 < len(told) <= 2
             fleet.board.away, fleet.board.slow_s = False, 0.0
@@ -454,7 +454,7 @@ def test_one_that_followed_and_loses_the_store_probes_by_itself(virtually: Virtu
             fleet.board.away = True
             await asyncio.sleep(30)
             assert {name for name, _ in fleet.dynamics.probes} == {"w0", "w1"}
-            assert fleet.states() == [State.OPEN] * 2
+            assert fleet.states() == [GateState.OPEN] * 2
 
     virtually(story())
 
@@ -532,9 +532,9 @@ def test_a_damaged_notice_is_written_anew_with_one_warning(virtually: Virtually,
             assert fleet.reasons() == {Reason.THROTTLED}
             fleet.board._remembered[NAME] = text
             await asyncio.sleep(20)
-            assert fleet.states() == [State.CLOSED] * 2, "Retry-After is still obeyed"
+            assert fleet.states() == [GateState.CLOSED] * 2, "Retry-After is still obeyed"
             await asyncio.sleep(20 + SOON_S)
-            assert fleet.states() == [State.OPEN] * 2
+            assert fleet.states() == [GateState.OPEN] * 2
 
     virtually(story())
 
@@ -552,7 +552,7 @@ def test_a_newer_release_s_notice_is_left_as_it_is_and_told_once(virtually: Virt
             assert fleet.board._remembered[NAME] == newer
             assert [line["event"] for line in lines] == ["gate.not_shared"] * 2  # each worker once
             assert "newer" in lines[0]["reason"]
-            assert fleet.states() == [State.OPEN] * 2
+            assert fleet.states() == [GateState.OPEN] * 2
 
     virtually(story())
 

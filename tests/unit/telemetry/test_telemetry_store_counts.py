@@ -15,9 +15,9 @@ from worker.errors import StoreUnavailable
 from worker.heartbeat import Health
 from worker.stores.memory import MemoryStore
 from worker.stores.protocol import Counts
-from worker.telemetry.census import LOOK_EVERY_S, Census
 from worker.telemetry.metrics import Metrics
-from worker.telemetry.readings import Readings
+from worker.telemetry.state_collector import StateCollector
+from worker.telemetry.store_counts import LOOK_EVERY_S, StoreCounts
 
 
 class Fickle(MemoryStore):
@@ -43,7 +43,7 @@ async def test_the_store_is_asked_every_so_often_and_known_to_be_away_until_it_a
         if len(said) == 3:
             raise asyncio.CancelledError
 
-    census = Census(store, Health(clock), clock, sleep)
+    census = StoreCounts(store, Health(clock), clock, sleep)
     heart = census.health.heart("census", 10)
     with pytest.raises(asyncio.CancelledError):
         await asyncio.create_task(census.run(), context=heart.context())
@@ -56,6 +56,6 @@ async def test_the_store_is_asked_every_so_often_and_known_to_be_away_until_it_a
 
 def test_a_scrape_does_not_ask_the_store(metrics: Metrics, scraped: Callable[[], Any]) -> None:
     store = Fickle()
-    metrics.registry.register(Readings(Tally(), Gate(), Census(store, Health())))
+    metrics.registry.register(StateCollector(Tally(), Gate(), StoreCounts(store, Health())))
     assert scraped()["store_up",] == 0
     assert store.asked == 0
