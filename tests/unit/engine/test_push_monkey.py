@@ -197,6 +197,11 @@ def each_once(spots: list[Spot]) -> list[tuple[Spot, Exception, bool]]:
     return list(zip(spots, cycle(KINDS), cycle((False, False, True)), strict=False))
 
 
+def some_once(spots: list[Spot]) -> list[tuple[Spot, Exception, bool]]:
+    """Every fourth of them: a sample for each day."""
+    return each_once(spots)[::4]
+
+
 def each_always(spots: list[Spot]) -> list[tuple[Spot, Exception, bool]]:
     """The same the other way round."""
     return list(zip(spots, cycle(KINDS[::-1]), cycle((True, True, False)), strict=False))
@@ -211,7 +216,8 @@ SLOW = [pytest.mark.judge, LONG]
 @pytest.mark.parametrize(
     ("pipeline_name", "chosen"),
     [
-        pytest.param("timeline", each_once, marks=LONG),
+        pytest.param("timeline", some_once, marks=LONG),
+        pytest.param("timeline", each_once, marks=SLOW),
         pytest.param("timeline", each_always, marks=SLOW),
         pytest.param("phonecall", each_always, marks=SLOW),
     ],
