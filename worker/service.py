@@ -15,6 +15,7 @@ from worker.clock import Clock, run_until
 from worker.dynamics.gate_sync import GateSync
 from worker.engine.far_ahead import LOOK_EVERY_S, FarAhead
 from worker.engine.ingest import Ingest
+from worker.engine.planner import Planner
 from worker.engine.push import Push
 from worker.engine.remembered_steps import remember_steps
 from worker.errors import StoreUnavailable
@@ -93,9 +94,10 @@ class Service:
 
     def __post_init__(self) -> None:
         self.census = StoreCounts(self.store, self.health)
-        clock = Clock(self.push.clock, self.push.monotonic)
-        self.far_ahead = FarAhead(self.store, self.push.plan, clock, self.faults)
-        readings = StateCollector(self.ingest.tally, self.push.gate, self.census, self.faults)
+        transactions = self.push.transactions
+        clock = Clock(transactions.clock.wall, transactions.clock.monotonic)
+        self.far_ahead = FarAhead(self.store, transactions.planner.plan, clock, self.faults)
+        readings = StateCollector(self.ingest.tally, transactions.gate, self.census, self.faults)
         self.metrics.registry.register(readings)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -156,7 +158,7 @@ class Service:
 
     def _saved(self) -> tuple[int, int]:
         """Grows with what is saved."""
-        sent = self.push.sent
+        sent = self.push.transactions.sent
         return self.ingest.tally.facts, sent.writes + sent.parked
 
     async def _begin_and_push(self, stop: asyncio.Event) -> None:
@@ -172,7 +174,8 @@ class Service:
         while True:
             heartbeat.beat()
             try:
-                await set_pipelines_right(self.push, self.outside)
+                planner = self.push.transactions.planner
+                await set_pipelines_right(planner, self.store, self.outside)
                 await self._expire()
             except StoreUnavailable as error:
                 _log.warning("service.store_unavailable", reason=str(error))
@@ -198,7 +201,10 @@ class Service:
 
 
 async def begin_pipelines(
-    push: Push, stop: asyncio.Event, outside: OutsideTime | None = None
+    planner: Planner,
+    store: ContactStore,
+    stop: asyncio.Event,
+    outside: OutsideTime | None = None,
 ) -> None:
     """Find in the store since when each pipeline applies to live contacts, however long it takes.
 
@@ -206,36 +212,36 @@ async def begin_pipelines(
     applies from now on, and other workers' claims are looked at by the clock: so somebody else is
     heard first as to what time it is.
     """
-    outside = outside or OutsideTime(Clock(push.clock))
-    names = {pipeline.name: f"pipeline/{pipeline.name}" for pipeline in push.pipelines}
+    outside = outside or OutsideTime(Clock(planner.clock.wall))
+    names = {pipeline.name: f"pipeline/{pipeline.name}" for pipeline in planner.pipelines}
     await run_until(stop, outside.heard(PATIENCE_S))
-    now = text_of(push.clock())
+    now = text_of(planner.clock.wall())
     since = {}
-    for pipeline in push.pipelines:
-        remember = partial(remembered, push.store, names[pipeline.name], now, outside)
+    for pipeline in planner.pipelines:
+        remember = partial(remembered, store, names[pipeline.name], now, outside)
         kept = await insist(remember, stop=stop, clock=Clock(), report=_waits)
         if kept is None:
             return
         since[pipeline.name] = kept
-    remember_all = partial(remember_steps, push.store, push.pipelines, now)
+    remember_all = partial(remember_steps, store, planner.pipelines, now)
     versions = await insist(remember_all, stop=stop, clock=Clock(), report=_waits)
     if versions is None:
         return
-    push.terms = replace(push.terms, since=since, versions=versions)
+    planner.terms = replace(planner.terms, since=since, versions=versions)
 
 
-async def set_pipelines_right(push: Push, outside: OutsideTime) -> None:
+async def set_pipelines_right(planner: Planner, store: ContactStore, outside: OutsideTime) -> None:
     """Set right since when the pipelines apply, should a clock that was ahead have said so.
 
     Raises:
         StoreUnavailable: The store cannot be used just now.
     """
     since = {
-        name: await set_right(push.store, f"pipeline/{name}", kept, outside)
-        for name, kept in push.terms.since.items()
+        name: await set_right(store, f"pipeline/{name}", kept, outside)
+        for name, kept in planner.terms.since.items()
     }
-    if since != push.terms.since:
-        push.terms = replace(push.terms, since=since)
+    if since != planner.terms.since:
+        planner.terms = replace(planner.terms, since=since)
 
 
 def _waits(code: str) -> None:

@@ -24,13 +24,17 @@ from worker.amazon_connect.enrichment import Enrichment
 from worker.amazon_connect.logged import LoggedScreenPop
 from worker.amazon_connect.protocol import Connect, ScreenPop
 from worker.amazon_connect.quota import Quota
+from worker.clock import Clock
 from worker.definitions import find_all
 from worker.dynamics.connection import Connection, open_dynamics
 from worker.dynamics.gate import Gate
 from worker.dynamics.gate_sync import GateSync
 from worker.dynamics.writer import Writer
+from worker.engine.containment import build_of
 from worker.engine.ingest import Ingest
+from worker.engine.planner import Planner
 from worker.engine.push import Push
+from worker.engine.transaction import Transactions
 from worker.errors import ConfigError
 from worker.faults import Faults
 from worker.files import S3Files
@@ -108,7 +112,8 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
             )
             sources = _sources(common)
             shared = _shared(common, connection)
-            begin = partial(begin_pipelines, push, outside=outside)
+            planner = push.transactions.planner
+            begin = partial(begin_pipelines, planner, store, outside=outside)
             yield Service(
                 store,
                 sources,
@@ -134,29 +139,26 @@ def _push(
     keeper: Keeper,
 ) -> Push:
     settings, metrics = common.settings, common.metrics
-    return Push(
+    clock = Clock(common.outside.now)
+    files = S3Files(partial(aws.client, "s3"), faults=common.faults)
+    transactions = Transactions(
         store=common.store,
-        writer=Writer(
-            connection.client,
-            common.outside.now,
-            settings.create_by,
-            files=S3Files(partial(aws.client, "s3"), faults=common.faults),
-        ),
+        writer=Writer(connection.client, clock.wall, files, settings.create_by),
         gate=connection.gate,
-        probe=connection.probe,
         desktop=_desktop(settings, amazon),
-        pipelines=pipelines,
-        terms=Terms(settings.constants, live=True),
         connect=amazon,
+        planner=Planner(pipelines, Terms(settings.constants, live=True), clock),
+        build=build_of(pipelines),
+        clock=clock,
         enrichment=Enrichment(
-            amazon, pipelines, settings.connect_patience_s, common.outside.now, faults=common.faults
+            amazon, pipelines, settings.connect_patience_s, clock.wall, faults=common.faults
         ),
-        clock=common.outside.now,
+        doubt=keeper.doubt,
         latency=metrics.latency,
         wrote=metrics.wrote,
-        doubt=keeper.doubt,
         faults=common.faults,
     )
+    return Push(transactions, connection.probe)
 
 
 def _shared(common: _Common, connection: Connection) -> GateSync | None:
@@ -253,6 +255,6 @@ async def serve(settings: Settings) -> None:
     stop = asyncio.Event()
     with stopping_on_signals(stop.set):
         async with build(settings) as service:
-            served = pages(service.metrics, service.health, service.push.gate)
+            served = pages(service.metrics, service.health, service.push.transactions.gate)
             async with serving(settings.metrics, served, service.faults):
                 await service.run(stop)

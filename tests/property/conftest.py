@@ -16,7 +16,8 @@ import pytest
 from pipelines.contact import Contact
 from pipelines.pipeline import Pipeline
 from pipelines.plan import Terms
-from worker.amazon_connect.memory import MemoryScreenPop
+from worker.amazon_connect.memory import MemoryConnect, MemoryScreenPop
+from worker.clock import Clock as Clocks
 from worker.definitions import find
 from worker.dynamics.auth import StaticTokens
 from worker.dynamics.client import DataverseClient, is_create
@@ -27,7 +28,9 @@ from worker.dynamics.protocol import Answer, Dynamics, Request
 from worker.dynamics.writer import Writer
 from worker.engine.claims import CLAIM_S
 from worker.engine.ingest import Ingest
+from worker.engine.planner import Planner
 from worker.engine.push import Push
+from worker.engine.transaction import Transactions
 from worker.files import Files, MemoryFiles
 from worker.sandbox.dataverse.app import Dataverse, create_dataverse
 from worker.sandbox.dataverse.rows.records import CLOCKED
@@ -175,21 +178,20 @@ class World:
     def worker(self) -> tuple[Ingest, Push]:
         """A process that has just started."""
         store: Any = StoreSteps(self.store, self.steps)
-        push = Push(
+        clock = Clocks(self.clock, self.clock, self.clock.sleep, _half)
+        terms = Terms(live=self.live)
+        transactions = Transactions(
             store=store,
-            writer=Writer(self.wire, self.clock, self.create_by, self.overwrite, self.files),
+            writer=Writer(self.wire, self.clock, self.files, self.create_by, self.overwrite),
             gate=self.gate,
-            probe=self.dynamics.user_id,
             desktop=self.desktop,
-            pipelines=self.pipelines,
-            terms=Terms(live=self.live),
-            clock=self.clock,
-            monotonic=self.clock,
-            sleep=self.clock.sleep,
-            jitter=_half,
-            waits_over=not self.live,
+            connect=MemoryConnect(),
+            planner=Planner(self.pipelines, terms, clock, waits_over=not self.live),
+            build="this",
+            clock=clock,
             doubt=self.doubt,
         )
+        push = Push(transactions, self.dynamics.user_id)
         return Ingest(store, clock=self.clock, sleep=self.clock.sleep, news=push.news), push
 
     async def tell(self, *batches: Sequence[bytes], push: bool = False) -> int:

@@ -36,8 +36,9 @@ from pipelines.plan import Terms
 from worker import aws
 from worker.amazon_connect.client import ConnectClient
 from worker.amazon_connect.enrichment import Enrichment
-from worker.amazon_connect.memory import MemoryScreenPop
+from worker.amazon_connect.memory import MemoryConnect, MemoryScreenPop
 from worker.amazon_connect.quota import Quota
+from worker.clock import Clock
 from worker.definitions import find
 from worker.dynamics.auth import MsalTokens, StaticTokens
 from worker.dynamics.client import DataverseClient
@@ -46,7 +47,9 @@ from worker.dynamics.gate import Gate
 from worker.dynamics.http import make_http
 from worker.dynamics.transport import Broken
 from worker.dynamics.writer import Writer
-from worker.engine.push import Push
+from worker.engine.planner import Planner
+from worker.engine.transaction import Transactions
+from worker.files import MemoryFiles
 from worker.sandbox.amazon.contact_lens import analyses
 from worker.sandbox.amazon.moto_server import CREDENTIALS, REGION
 from worker.sandbox.oracle.verdict import MADE_BY
@@ -225,25 +228,20 @@ async def pushed(
         sleep=no_time,
         random=lambda: 0.5,
     )
-    more = (
-        {"connect": connect, "enrichment": Enrichment(connect, pipelines, 5.0)} if connect else {}
-    )
-    push = Push(
+    clocks = Clock(clock, clock, no_time, lambda: 0.5)
+    transactions = Transactions(
         store=store,
-        writer=Writer(client, clock),
+        writer=Writer(client, clock, MemoryFiles()),
         gate=gate,
-        probe=client.probe,
         desktop=MemoryScreenPop(),
-        pipelines=pipelines,
-        terms=Terms(live=live),
-        clock=clock,
-        monotonic=clock,
-        sleep=no_time,
-        jitter=lambda: 0.5,
-        **more,
+        connect=connect or MemoryConnect(),
+        planner=Planner(pipelines, Terms(live=live), clocks),
+        build="this",
+        clock=clocks,
+        enrichment=Enrichment(connect, pipelines, 5.0) if connect else None,
     )
     for _ in range(ROUNDS):
-        await push.push(contact.id)
+        await transactions.run(contact.id)
         now += LATER_S
     (entry,) = await store.load([contact.id])
     return entry

@@ -19,7 +19,7 @@ from worker.dynamics.errors import Closed, DynamicsError, Exists, Missing, Refus
 from worker.dynamics.lookup import Remembered, look_up
 from worker.dynamics.protocol import Dynamics, Request
 from worker.dynamics.requests import request_for
-from worker.files import Files, MemoryFiles
+from worker.files import Files
 from worker.settings import CreateBy
 
 
@@ -37,17 +37,17 @@ class Writer:
     Attributes:
         dynamics: Where requests go.
         clock: Wall clock (s), for the time of parking.
+        files: Where stored files are read.
         create_by: How records are made, see ``worker.dynamics.requests``.
         overwrite: Existing records are brought up to date whoever made or changed them.
-        files: Where stored files are read.
         remembered: Answers to lookups of a few seconds ago.
     """
 
     dynamics: Dynamics
     clock: Callable[[], float]
+    files: Files
     create_by: CreateBy = "post"
     overwrite: bool = False
-    files: Files = field(default_factory=MemoryFiles)
     remembered: Remembered = field(default_factory=Remembered)
 
     async def perform(self, contact: Contact, write: Write, *, timeout_s: float) -> bool:

@@ -26,14 +26,17 @@ import structlog
 
 from pipelines.plan import Terms
 from worker import cli
-from worker.amazon_connect.memory import MemoryScreenPop
+from worker.amazon_connect.memory import MemoryConnect, MemoryScreenPop
 from worker.commands import triage as operator
 from worker.definitions import find, shipped
 from worker.dynamics.connection import Connection, open_dynamics
 from worker.dynamics.writer import Writer
 from worker.engine.ingest import Ingest
+from worker.engine.planner import Planner
 from worker.engine.push import Push
+from worker.engine.transaction import Transactions
 from worker.errors import StoreUnavailable
+from worker.files import MemoryFiles
 from worker.sandbox.dataverse import faults
 from worker.sandbox.dataverse.app import CLIENT_SECRET, Dataverse
 from worker.sandbox.traffic import KINDS, history
@@ -155,17 +158,19 @@ async def working(bodies: list[bytes]) -> AsyncIterator[tuple[Service, Connectio
     async with open_dynamics(
         settings, answered=metrics.answered, renewed=metrics.token
     ) as connection:
-        push = Push(
+        pipelines = [find(name) for name in shipped()]
+        transactions = Transactions(
             store=store,
-            writer=Writer(connection.client, lambda: 0.0),
+            writer=Writer(connection.client, lambda: 0.0, MemoryFiles()),
             gate=connection.gate,
-            probe=connection.probe,
             desktop=MemoryScreenPop(),
-            pipelines=[find(name) for name in shipped()],
-            terms=Terms(settings.constants, live=True),
+            connect=MemoryConnect(),
+            planner=Planner(pipelines, Terms(settings.constants, live=True)),
+            build="this",
             latency=metrics.latency,
             wrote=metrics.wrote,
         )
+        push = Push(transactions, connection.probe)
         ingest = Ingest(store, news=push.news)
         large = orjson.dumps(
             {"ContactId": "l", "LastUpdateTimestamp": "2026-01-02", "Attributes": CANARY * 20_000}
@@ -189,7 +194,7 @@ async def test_i8_a_worker_in_every_trouble_tells_nothing_of_anybody(
 ) -> None:
     stop = asyncio.Event()
     async with working(bodies) as (service, connection):
-        told = pages(service.metrics, service.health, service.push.gate)
+        told = pages(service.metrics, service.health, service.push.transactions.gate)
         async with serving("127.0.0.1:0", told) as port, asyncio.TaskGroup() as group:
             running = group.create_task(service.run(stop))
             await done(service)

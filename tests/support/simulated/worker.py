@@ -6,7 +6,7 @@ import asyncio
 
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 from random import Random
 from typing import cast
@@ -27,7 +27,7 @@ from simulated.safekeeping import Safekeeping
 from simulated.store import RemoteStore
 from simulated.story import Story
 from simulated.traffic import pipelines
-from worker.amazon_connect.memory import MemoryScreenPop
+from worker.amazon_connect.memory import MemoryConnect, MemoryScreenPop
 from worker.clock import Clock
 from worker.dynamics.client import DataverseClient
 from worker.dynamics.gate import Gate
@@ -35,8 +35,11 @@ from worker.dynamics.gate_sync import GateSync
 from worker.dynamics.writer import Writer
 from worker.engine.far_ahead import FarAhead
 from worker.engine.ingest import Ingest
+from worker.engine.planner import Planner
 from worker.engine.push import Push
+from worker.engine.transaction import Transactions
 from worker.errors import StoreUnavailable
+from worker.files import MemoryFiles
 from worker.leases.memory import MemoryLeases
 from worker.leases.stream import LeasedStream
 from worker.outside_time import OutsideTime
@@ -180,13 +183,14 @@ class Worker:
         self._outside = host.outside_time()
         self.ingest, self.push = _parts(services, self.process, host, self._outside)
         self._source = _source(services, name, host, self._outside)
+        work = self.push.transactions
         self._far_ahead = FarAhead(
-            self.push.store,
-            self.push.plan,
-            Clock(self.push.clock, services.loop.time, asyncio.sleep, services.rng.random),
-            self.push.faults,
+            work.store,
+            work.planner.plan,
+            replace(work.clock, sleep=asyncio.sleep),
+            work.faults,
         )
-        self._shared = _shared(services, self.process, self.push.gate)
+        self._shared = _shared(services, self.process, work.gate)
         services.loop.start(self.process, self._main())
 
     async def _main(self) -> None:
@@ -217,14 +221,14 @@ class Worker:
             await asyncio.sleep(EXPIRE_EVERY_S)
             with suppress(StoreUnavailable):
                 if (now := self._outside.at_least()) is not None:
-                    await self.push.store.expire(now, 1000)
+                    await self.push.transactions.store.expire(now, 1000)
 
     def _start(
         self, group: asyncio.TaskGroup, boundary: str, loop: Callable[[], Awaitable[None]]
     ) -> asyncio.Task[None]:
         """Begin a loop as the service does."""
-        clock = self.push.containment.clock
-        return group.create_task(self.push.faults.again(boundary, loop, clock, stop=self.stop))
+        work = self.push.transactions
+        return group.create_task(work.faults.again(boundary, loop, work.clock, stop=self.stop))
 
 
 def _parts(
@@ -260,27 +264,27 @@ def _parts(
         services.pushed += 1
         conduct.put_back(process, contact_id, fault, knows_time=knows_time())
 
-    push = Push(
+    clock = Clock(outside.now, loop.time, sleep, chance)
+    writer = Writer(Entrance(client, conduct, process), outside.now, MemoryFiles())
+    terms = Terms({"AppId": "app"}, live=True)
+    transactions = Transactions(
         store=bugs.haunted(_store(services, pushed, put_back), STORE),
-        writer=bugs.haunted(Writer(Entrance(client, conduct, process), outside.now), WRITER),
+        writer=bugs.haunted(writer, WRITER),
         gate=gate,
-        probe=client.probe,
         desktop=bugs.haunted(MemoryScreenPop(), DESKTOP),
-        pipelines=bugs.pipelines(pipelines()),
-        terms=Terms({"AppId": "app"}, live=True),
-        clock=outside.now,
-        monotonic=loop.time,
-        sleep=sleep,
-        jitter=chance,
+        connect=MemoryConnect(),
+        planner=Planner(bugs.pipelines(pipelines()), terms, clock),
+        build=services.build,
+        clock=clock,
     )
-    push.containment.build = services.build
+    push = Push(transactions, client.probe)
     store = bugs.haunted(_store(services, services.safekeeping.saved), INGEST)
     ingest = Ingest(
         store,
         clock=outside.now,
         arrived=outside.arrived,
         news=push.news,
-        faults=push.faults,
+        faults=transactions.faults,
     )
     return ingest, push
 

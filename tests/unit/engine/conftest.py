@@ -22,14 +22,19 @@ from pipelines.plan import Terms
 from worker.amazon_connect.enrichment import Enrichment
 from worker.amazon_connect.memory import MemoryConnect, MemoryScreenPop
 from worker.amazon_connect.protocol import Connect
+from worker.clock import Clock
 from worker.definitions import find
 from worker.dynamics.client import subject_of
 from worker.dynamics.gate import Gate
 from worker.dynamics.memory import MemoryDynamics, Record
 from worker.dynamics.protocol import Answer, Request
 from worker.dynamics.writer import Writer
+from worker.engine.containment import build_of
 from worker.engine.ingest import Ingest
+from worker.engine.planner import Planner
 from worker.engine.push import Push
+from worker.engine.transaction import Transactions
+from worker.files import MemoryFiles
 from worker.sources.protocol import Message
 from worker.stores.memory import MemoryStore
 from worker.stores.protocol import Entry, Saved
@@ -122,35 +127,45 @@ class Rig:
     connect: MemoryConnect = field(default_factory=MemoryConnect)
     patience_s: float | None = None
     gate: Gate = field(init=False)
+    clock: Clock = field(default_factory=lambda: Clock(wall, monotonic, chance=lambda: 0.5))
     ingest: Ingest = field(init=False)
+    planner: Planner = field(init=False)
     push: Push = field(init=False)
 
     def __post_init__(self) -> None:
         self.store = CountingStore(limit_bytes=self.limit_bytes)
         self.gate = Gate(clock=monotonic, random=lambda: 0.5)
+        terms = Terms({"AppId": "app"}, live=self.live)
+        self.planner = Planner(self.pipelines, terms, self.clock)
         self.push = self.another()
         self.ingest = Ingest(self.store, legs=True, clock=wall, news=self.push.news)
 
-    def another(self, connect: Connect | None = None) -> Push:
-        """One more worker on the same store and Dynamics; Connect is asked if there is patience."""
+    def another(
+        self, connect: Connect | None = None, planner: Planner | None = None, **more: Any
+    ) -> Push:
+        """One more worker on the same store and Dynamics; Connect is asked if there is patience.
+
+        Args:
+            connect: Instead of the rig's.
+            planner: The same.
+            more: See ``Transactions``.
+        """
         connect = connect or self.connect
         enrichment = None
         if self.patience_s is not None:
             enrichment = Enrichment(connect, self.pipelines, self.patience_s, wall, monotonic)
-        return Push(
-            store=self.store,
-            writer=Writer(self, wall),
-            gate=self.gate,
-            probe=self.probe,
-            desktop=self.desktop,
-            pipelines=self.pipelines,
-            terms=Terms({"AppId": "app"}, live=self.live),
-            connect=connect,
-            enrichment=enrichment,
-            clock=wall,
-            monotonic=monotonic,
-            jitter=lambda: 0.5,
-        )
+        parts: dict[str, Any] = {
+            "store": self.store,
+            "writer": Writer(self, wall, MemoryFiles()),
+            "gate": self.gate,
+            "desktop": self.desktop,
+            "connect": connect,
+            "planner": planner or self.planner,
+            "build": build_of(self.pipelines),
+            "clock": self.clock,
+            "enrichment": enrichment,
+        }
+        return Push(Transactions(**{**parts, **more}), self.probe)
 
     async def send(self, request: Request, *, timeout_s: float) -> Answer:
         """Dynamics behind the gate, as the client has it, without its repeats."""

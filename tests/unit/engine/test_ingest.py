@@ -27,8 +27,8 @@ async def test_a_contact_with_news_is_due_now_and_is_kept_for_120_days(
     await asyncio.sleep(10)
     await rig.tell(call.begun())
     entry = await rig.entry(call.id)
-    assert entry.due_at == rig.push.clock()
-    assert entry.expires_at == rig.push.clock() + UNFINISHED_S
+    assert entry.due_at == rig.clock.wall()
+    assert entry.expires_at == rig.clock.wall() + UNFINISHED_S
     assert set(entry.contact.facts) == {"event/INITIATED"}
 
 
@@ -58,10 +58,10 @@ async def test_a_batch_is_loaded_and_saved_in_one_go(
 async def test_news_brings_an_earlier_time_but_never_a_later_one(rig: Rig, call: Call) -> None:
     await rig.tell(call.begun())
     entry = await rig.entry(call.id)
-    entry.due_at = rig.push.clock() - 5
+    entry.due_at = rig.clock.wall() - 5
     await rig.store.save([entry])
     await rig.tell(call.record())
-    assert (await rig.entry(call.id)).due_at == rig.push.clock() - 5
+    assert (await rig.entry(call.id)).due_at == rig.clock.wall() - 5
 
 
 async def test_live_news_lift_a_replayed_contact_and_not_the_other_way_round(
@@ -81,11 +81,11 @@ async def test_live_news_lift_a_replayed_contact_and_not_the_other_way_round(
 async def test_a_claim_is_left_as_it_is(rig: Rig, call: Call) -> None:
     await rig.tell(call.begun())
     entry = await rig.entry(call.id)
-    entry.claim, entry.claimed_until = "worker", rig.push.clock() + 300
+    entry.claim, entry.claimed_until = "worker", rig.clock.wall() + 300
     await rig.store.save([entry])
     await rig.tell(call.record())
     after = await rig.entry(call.id)
-    assert (after.claim, after.claimed_until) == ("worker", rig.push.clock() + 300)
+    assert (after.claim, after.claimed_until) == ("worker", rig.clock.wall() + 300)
 
 
 async def test_after_a_conflict_the_contact_is_loaded_and_folded_again(

@@ -167,11 +167,11 @@ async def tried(rig: Rig, calls: list[Call], monkey: Monkey) -> None:
     assert monkey.raised
     entries = await rig.store.load([call.id for call in calls])
     assert all(entry.due_at is None and not entry.fault for entry in entries[1:])
-    assert all(entry.claimed_until <= rig.push.clock() for entry in entries)
+    assert all(entry.claimed_until <= rig.clock.wall() for entry in entries)
     assert len(rig.dynamics.records) >= len(calls) - 1
     async for write in parked_writes(rig.store):
         assert write.contact_id == calls[0].id
-        await retry_parked(rig.store, write, rig.push.clock)
+        await retry_parked(rig.store, write, rig.clock.wall)
     await rig.run(LONG_S, rig.another())
     assert [entry.fault for entry in await rig.store.load([calls[0].id])] == [None]
 

@@ -130,12 +130,12 @@ async def test_push_waits_for_a_store_that_is_away_when_the_worker_starts(
 
     monkeypatch.setattr(rig.store, "remember", away_for_a_minute)
     service = serving(rig, MemorySource([[Message(call.begun(), "memory:1")]]))
-    service.begin = partial(begin_pipelines, rig.push)
+    service.begin = partial(begin_pipelines, rig.planner, rig.store)
     await run(service, 120)
-    ((pipeline, (version,)),) = rig.push.terms.versions.items()
+    ((pipeline, (version,)),) = rig.planner.terms.versions.items()
     assert (pipeline, version.steps) == ("phonecall", (("STEP2", "phonecalls"),))
-    versions = rig.push.terms.versions
-    assert rig.push.terms == Terms({"AppId": "app"}, live=True, since=since, versions=versions)
+    versions = rig.planner.terms.versions
+    assert rig.planner.terms == Terms({"AppId": "app"}, live=True, since=since, versions=versions)
     assert len(rig.calls) == 1
 
 
@@ -147,7 +147,7 @@ async def test_a_worker_whose_store_never_answers_ends_when_it_is_told_to(
 
     monkeypatch.setattr(rig.store, "remember", away)
     service = serving(rig, MemorySource([[Message(call.begun(), "memory:1")]]))
-    service.begin = partial(begin_pipelines, rig.push)
+    service.begin = partial(begin_pipelines, rig.planner, rig.store)
     assert await run(service, 100) == pytest.approx(0, abs=1)
     assert not rig.dynamics.requests
 
@@ -282,7 +282,7 @@ async def test_a_bug_in_a_background_task_ends_neither_it_nor_the_others_nor_the
         took = await run(service, 2 * EXPIRE_EVERY_S)
     assert took < DRAIN_S
     contained = [line for line in logs if line["event"] == "fault.contained"]
-    counted = service.faults.counts.total() + rig.push.faults.counts.total()
+    counted = service.faults.counts.total() + rig.push.transactions.faults.counts.total()
     assert counted == len(contained) >= 1
     assert len(contained) < 400, "after growing pauses, which are half a minute at last"
     assert "+1555" not in str(logs)
@@ -302,5 +302,5 @@ async def test_what_is_cancelled_in_the_middle_of_a_round_stays_cancelled(
     pushing.cancel()
     with pytest.raises(asyncio.CancelledError):
         await pushing
-    assert not rig.push.faults.counts
+    assert not rig.push.transactions.faults.counts
     assert (await rig.entry(call.id)).fault is None

@@ -22,6 +22,7 @@ from worker.dynamics.errors import (
 from worker.dynamics.memory import PERSON_ID, Failure, MemoryDynamics, in_turn
 from worker.dynamics.protocol import Request
 from worker.dynamics.writer import Writer
+from worker.files import MemoryFiles
 
 
 KEY = "11111111-2222-5333-8444-555555555555"
@@ -35,7 +36,7 @@ class Desk:
     def __init__(self, **settings: Any) -> None:
         self.contact = Contact("c")
         self.dynamics = MemoryDynamics()
-        self.writer = Writer(self.dynamics, lambda: NOW, **settings)
+        self.writer = Writer(self.dynamics, lambda: NOW, MemoryFiles(), **settings)
 
     def there(self, **columns: Any) -> RecordLedger:
         """The record exists and its ledger says so."""

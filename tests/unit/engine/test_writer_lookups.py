@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import orjson
 
 from pipelines.contact import Contact
@@ -14,7 +12,7 @@ from pipelines.write import Kind, Write
 from worker.dynamics.errors import Refused
 from worker.dynamics.memory import Failure, MemoryDynamics, in_turn
 from worker.dynamics.writer import Writer
-from worker.files import MemoryFiles
+from worker.files import Files, MemoryFiles
 
 
 KEY = "11111111-0000-4000-8000-000000000001"
@@ -28,9 +26,9 @@ def lookup(number: str) -> Write:
     return Write(Kind.LOOKUP, (STEP,), entity="contacts", url=url, search=search)
 
 
-async def performed(write: Write, dynamics: MemoryDynamics, **more: Any) -> Contact:
+async def performed(write: Write, dynamics: MemoryDynamics, files: Files) -> Contact:
     contact = Contact("c")
-    await Writer(dynamics, lambda: 0.0, **more).perform(contact, write, timeout_s=1)
+    await Writer(dynamics, lambda: 0.0, files).perform(contact, write, timeout_s=1)
     return contact
 
 
@@ -38,21 +36,21 @@ async def test_what_a_lookup_finds_is_kept_for_later_steps() -> None:
     dynamics = MemoryDynamics()
     row = {"contactid": KEY, "telephone1": "+4930901820", "fullname": "Ada", "statecode": 0}
     dynamics.records["contacts", KEY] = row
-    contact = await performed(lookup("+4930901820"), dynamics)
+    contact = await performed(lookup("+4930901820"), dynamics, MemoryFiles())
     found = {"contactid": KEY, "fullname": "Ada"} | status("SingleMatch")
     assert contact.lookups[STEP]["answer"] == found
 
 
 async def test_a_lookup_of_nobody_s_value_is_answered_without_a_request() -> None:
     dynamics = MemoryDynamics()
-    contact = await performed(lookup("anonymous"), dynamics)
+    contact = await performed(lookup("anonymous"), dynamics, MemoryFiles())
     assert contact.lookups[STEP]["answer"] == status("NoMatch")
     assert dynamics.requests == []
 
 
 async def test_a_lookup_that_dynamics_refuses_is_parked_with_its_query() -> None:
     dynamics = MemoryDynamics(script=in_turn(Failure(Refused("400", status=400, code="0x1"))))
-    contact = await performed(lookup("+4930901820"), dynamics)
+    contact = await performed(lookup("+4930901820"), dynamics, MemoryFiles())
     assert contact.parked[STEP].request["path"].startswith("contacts?$select=")
     assert contact.lookups == {}
 
@@ -63,5 +61,5 @@ async def test_of_a_file_only_what_later_steps_name_is_kept() -> None:
     url = "s3://b/k"
     for returning, kept in ((("transcript",), {"transcript": "AGENT: Hi"}), (("summary",), {})):
         write = Write(Kind.LOOKUP, (STEP,), url=url, file=("b", "k"), returning=returning)
-        contact = await performed(write, MemoryDynamics(), files=files)
+        contact = await performed(write, MemoryDynamics(), files)
         assert contact.lookups[STEP]["answer"] == kept

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from pipelines.loader import load
 from pipelines.pipeline import Pipeline
 from pipelines.plan import Terms
 from rawserver import Server
+from worker.amazon_connect.memory import MemoryConnect
 from worker.clock import Clock
 from worker.definitions import find
 from worker.dynamics.client import subject_of
@@ -28,7 +30,10 @@ from worker.dynamics.memory import MemoryDynamics, Record
 from worker.dynamics.protocol import Answer, Request
 from worker.dynamics.writer import Writer
 from worker.engine.ingest import Ingest, Tally
+from worker.engine.planner import Planner
 from worker.engine.push import Push
+from worker.engine.transaction import Transactions
+from worker.files import MemoryFiles
 from worker.leases.memory import MemoryLeases
 from worker.leases.stream import LeasedStream
 from worker.stores.memory import MemoryStore
@@ -157,18 +162,19 @@ class Site:
         await self.run(5)
 
     def _push(self, gate: Gate) -> Push:
-        return Push(
+        clock = Clock(wall, asyncio.get_running_loop().time, chance=lambda: 0.5)
+        transactions = Transactions(
             store=self.store,
-            writer=Writer(Behind(gate, self), wall),
+            writer=Writer(Behind(gate, self), wall, MemoryFiles()),
             gate=gate,
-            probe=lambda: self.dynamics.send(Request("GET", "WhoAmI"), timeout_s=30),
             desktop=self.desktop,
-            pipelines=self.pipelines,
-            terms=Terms({"AppId": "app"}, live=True),
-            clock=wall,
-            monotonic=asyncio.get_running_loop().time,
-            jitter=lambda: 0.5,
+            connect=MemoryConnect(),
+            planner=Planner(self.pipelines, Terms({"AppId": "app"}, live=True), clock),
+            build="this",
+            clock=clock,
         )
+        probe = partial(self.dynamics.send, Request("GET", "WhoAmI"), timeout_s=30)
+        return Push(transactions, probe)
 
     def _source(self, worker: str, changed: Callable[[], None]) -> LeasedStream:
         return LeasedStream(

@@ -29,7 +29,7 @@ from pipelines.loader import load
 from pipelines.pipeline import Pipeline
 from pipelines.plan import Plan, Terms, plan
 from worker import operations
-from worker.amazon_connect.memory import MemoryScreenPop
+from worker.amazon_connect.memory import MemoryConnect, MemoryScreenPop
 from worker.clock import Clock
 from worker.definitions import find
 from worker.dynamics.gate import Gate
@@ -40,7 +40,10 @@ from worker.engine import far_ahead as far_ahead_module
 from worker.engine.claims import CLAIM_S
 from worker.engine.far_ahead import LOOK_EVERY_S, FarAhead
 from worker.engine.ingest import Ingest
+from worker.engine.planner import Planner
 from worker.engine.push import Push
+from worker.engine.transaction import Transactions
+from worker.files import MemoryFiles
 from worker.outside_time import OutsideTime
 from worker.service import Service, begin_pipelines
 from worker.sources.kinesis import KinesisStream
@@ -132,18 +135,19 @@ class Worker:
         self.machine = machine
         self.outside = OutsideTime(machine.clock)
         self.gate = Gate(clock=loop.time, random=lambda: 0.5)
-        self.push = Push(
+        clock = Clock(self.outside.now, loop.time, chance=lambda: 0.5)
+        self.planner = Planner(site.pipelines, Terms({"AppId": "app"}, live=True), clock)
+        transactions = Transactions(
             store=site.store,
-            writer=Writer(site, machine.wall),
+            writer=Writer(site, machine.wall, MemoryFiles()),
             gate=self.gate,
-            probe=site.user_id,
             desktop=MemoryScreenPop(),
-            pipelines=site.pipelines,
-            terms=Terms({"AppId": "app"}, live=True),
-            clock=self.outside.now,
-            monotonic=loop.time,
-            jitter=lambda: 0.5,
+            connect=MemoryConnect(),
+            planner=self.planner,
+            build="this",
+            clock=clock,
         )
+        self.push = Push(transactions, site.user_id)
         self.ingest = Ingest(
             site.store,
             legs=True,
@@ -155,7 +159,7 @@ class Worker:
         self.far_ahead = FarAhead(site.store, self.planned, clock)
 
     def planned(self, contact: Contact) -> Plan:
-        return plan(contact, self.push.pipelines, self.push.clock(), self.push.terms)
+        return plan(contact, self.planner.pipelines, self.outside.now(), self.planner.terms)
 
     async def tell(self, *bodies: bytes, arrived: float | None = None) -> None:
         """Take messages in that have just arrived, or had then."""
@@ -177,14 +181,13 @@ class Worker:
     def service(self, *sources: Any) -> Service:
         """All of it as a service, whose sources are these."""
         named = {str(number): source for number, source in enumerate(sources)}
-        begin = partial(begin_pipelines, outside=self.outside)
         return Service(
             self.site.store,
             named,
             self.ingest,
             self.push,
             25.0,
-            begin=lambda stop: begin(self.push, stop),
+            begin=partial(begin_pipelines, self.planner, self.site.store, outside=self.outside),
             outside=self.outside,
         )
 
@@ -255,7 +258,7 @@ def test_d5_one_event_dated_1971_does_no_harm_in_any_order(
         site, worker = Site(), None
         await asyncio.sleep(5 * MINUTE)
         worker = Worker(site, Machine())
-        worker.push.terms = replace(worker.push.terms, since={"phonecall": iso(BEGINNING)})
+        worker.planner.terms = replace(worker.planner.terms, since={"phonecall": iso(BEGINNING)})
         wrong = call.event(kind, initiationTimestamp=long_ago, disconnectTimestamp=long_ago)
         bodies = [
             orjson.dumps({**orjson.loads(wrong), "time": long_ago}),
@@ -412,7 +415,7 @@ def test_d7_what_another_worker_remembered_by_a_clock_that_was_ahead_is_set_righ
         await worker.tell(call.record(InitiationTimestamp=iso(true())))
         await serving
         assert site.records == ["phonecalls"]
-        assert worker.push.terms.since["phonecall"] < iso(true())
+        assert worker.planner.terms.since["phonecall"] < iso(true())
 
     virtually(story())
 

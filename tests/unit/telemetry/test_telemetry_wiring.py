@@ -13,7 +13,8 @@ import pytest
 
 from pipelines.plan import Terms
 from worker import heartbeat
-from worker.amazon_connect.memory import MemoryScreenPop
+from worker.amazon_connect.memory import MemoryConnect, MemoryScreenPop
+from worker.clock import Clock
 from worker.dynamics.auth import StaticTokens
 from worker.dynamics.client import DataverseClient
 from worker.dynamics.errors import DynamicsError
@@ -22,8 +23,11 @@ from worker.dynamics.memory import MemoryDynamics
 from worker.dynamics.protocol import Request
 from worker.dynamics.writer import Writer
 from worker.engine.ingest import Ingest
+from worker.engine.planner import Planner
 from worker.engine.push import Push
+from worker.engine.transaction import Transactions
 from worker.errors import StoreUnavailable
+from worker.files import MemoryFiles
 from worker.heartbeat import Health
 from worker.service import SILENCE_S, Service
 from worker.sources.memory import MemorySource
@@ -62,16 +66,17 @@ async def no_time(_seconds: float) -> None:
 
 def service(health: Health, store: MemoryStore, **sources: Any) -> Service:
     dynamics = MemoryDynamics()
-    push = Push(
+    transactions = Transactions(
         store=store,
-        writer=Writer(dynamics, lambda: 0.0),
+        writer=Writer(dynamics, lambda: 0.0, MemoryFiles()),
         gate=Gate(),
-        probe=dynamics.user_id,
         desktop=MemoryScreenPop(),
-        pipelines=[],
-        terms=Terms(),
-        sleep=no_time,
+        connect=MemoryConnect(),
+        planner=Planner([], Terms()),
+        build="this",
+        clock=Clock(sleep=no_time),
     )
+    push = Push(transactions, dynamics.user_id)
     ingest = Ingest(store, sleep=no_time)
     service = Service(store, sources, ingest, push, 1.0, health=health)
     service.census.sleep = no_time
