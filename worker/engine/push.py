@@ -33,7 +33,8 @@ from worker.amazon_connect.memory import MemoryConnect
 from worker.amazon_connect.protocol import Connect, ScreenPop
 from worker.clock import Clock, run_until
 from worker.dynamics.errors import DynamicsError, Forbidden, NotSent, Throttled, Unavailable
-from worker.dynamics.gate import Gate, GateState
+from worker.dynamics.gate import Gate
+from worker.dynamics.reasons import GateState
 from worker.dynamics.requests import request_for
 from worker.dynamics.writer import Writer, park
 from worker.engine.claims import CLAIM_S, Claims
@@ -164,8 +165,8 @@ class Push:
     async def _look_after(self, group: asyncio.TaskGroup, stop: asyncio.Event) -> None:
         while not stop.is_set():
             heartbeat.beat()
-            if self.gate.state is not GateState.OPEN:  # nothing is claimed while nothing is taken
-                await run_until(stop, self.gate.reopen(self.probe))
+            if self.gate.breaker.state is not GateState.OPEN:  # so nothing is claimed
+                await run_until(stop, self.gate.breaker.reopen(self.probe))
             elif not await self._start(group):
                 await run_until(stop, self._rest())
 
@@ -178,7 +179,7 @@ class Push:
         while not stop.is_set():
             async with asyncio.TaskGroup() as group:
                 while not stop.is_set() and await self._start(group):
-                    await run_until(stop, self.gate.reopen(self.probe))
+                    await run_until(stop, self.gate.breaker.reopen(self.probe))
             following = await self.store.next_due()
             if following is None or await self._only_given_up():
                 return
@@ -192,7 +193,7 @@ class Push:
     async def _start(self, group: asyncio.TaskGroup) -> bool:
         """Start work on due contacts, as many as there is room for; False: none is in hand."""
         self._news.clear()
-        room = max(0, int(min(CONTACTS_AT_A_TIME, self.gate.room)) - len(self._in_hand))
+        room = max(0, int(min(CONTACTS_AT_A_TIME, self.gate.slots.room)) - len(self._in_hand))
         left_alone = self.containment.resting() | self._in_hand
         due = await self._due(CONTACTS_AT_A_TIME + len(left_alone)) if room else []
         fresh = [contact_id for contact_id in due if contact_id not in left_alone][:room]
@@ -399,7 +400,7 @@ class Push:
         return RETRY_S * (1 + self.jitter())
 
     def _forbidden(self, contact: Contact, write: Write, error: Forbidden) -> float:
-        if self.gate.forbidden(contact.id, error.code):
+        if self.gate.breaker.forbidden(contact.id, error.code):
             contact.tries = 0  # a lost role is nobody's fault here
             return RETRY_S
         contact.tries += 1
