@@ -243,11 +243,11 @@ def _print_preview(one: Preview) -> None:
 
 
 async def _send(found: list[Preview], settings: Settings) -> None:
-    async with open_dynamics(settings) as connection:
+    async with open_dynamics(settings) as client:
         for one in found:
             if one.request is None:
                 raise ConfigError("a page is opened on the agent's desktop, it cannot be sent")
-            answer = await send(one, connection.client)
+            answer = await send(one, client)
             out.print(pretty(answer), markup=False, highlight=False, soft_wrap=True)
 
 

@@ -66,7 +66,7 @@ class Service:
         ingest: Brings them into the store.
         push: Brings Dynamics to match.
         drain_s: Longest time (s) from stop to return.
-        shared: Keeps the gate true to the other workers', if there may be any.
+        gate_sync: Keeps the gate in sync with the other workers', if there may be any.
         metrics: What is measured.
         health: Watches the loops.
         faults: Counts and tells bugs of ours.
@@ -82,7 +82,7 @@ class Service:
     ingest: Ingest
     push: Push
     drain_s: float
-    shared: GateSync | None = None
+    gate_sync: GateSync | None = None
     metrics: Metrics = field(default_factory=Metrics)
     health: Health = field(default_factory=Health)
     faults: Faults = field(default_factory=Faults)
@@ -134,9 +134,9 @@ class Service:
             for name, source in self.sources.items():
                 read = partial(source.run, self.ingest.handle, stop)
                 start(name, "source", read, SILENCE_S, connects=True)
-            if self.shared is not None:
-                await self.shared.join()
-                sharing = start("gate", "gate", self.shared.run, SILENCE_S)
+            if self.gate_sync is not None:
+                await self.gate_sync.join()
+                sharing = start("gate", "gate", self.gate_sync.run, SILENCE_S)
             push = start("push", "push", partial(self._begin_and_push, stop), PUSH_SILENCE_S)
             looks = EXPIRE_EVERY_S + SILENCE_S
             house = start("housekeeping", "housekeeping", self._keep_house, looks)
@@ -153,7 +153,7 @@ class Service:
             for task in background:
                 task.cancel()
             await asyncio.wait((push,))
-            if self.shared is not None:
+            if self.gate_sync is not None:
                 sharing.cancel()
 
     def _saved(self) -> tuple[int, int]:

@@ -26,9 +26,12 @@ from worker.amazon_connect.protocol import Connect, ScreenPop
 from worker.amazon_connect.quota import Quota
 from worker.clock import Clock
 from worker.definitions import find_all
-from worker.dynamics.connection import Connection, open_dynamics
+from worker.dynamics.breaker import Breaker
+from worker.dynamics.client import DataverseClient
+from worker.dynamics.connection import open_dynamics
 from worker.dynamics.gate import Gate
 from worker.dynamics.gate_sync import GateSync
+from worker.dynamics.slots import Slots
 from worker.dynamics.writer import Writer
 from worker.engine.containment import build_of
 from worker.engine.ingest import Ingest
@@ -87,18 +90,20 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
         metrics.secret(settings.secret_expires)
     store = open_store(settings.state)
     try:
+        common = _Common(settings, store, metrics, outside, faults)
+        gate, gate_sync = _gate(common)
         async with (
             open_dynamics(
                 settings,
+                gate,
                 answered=metrics.answered,
                 renewed=metrics.token,
-                told_time=partial(outside.told, "dynamics"),
-            ) as connection,
-            _amazon_connect(settings, metrics, connection.gate) as amazon,
+                dated=partial(outside.told, "dynamics"),
+            ) as client,
+            _amazon_connect(settings, metrics, gate.slots) as amazon,
         ):
-            common = _Common(settings, store, metrics, outside, faults)
             keeper = Keeper(store, mark_of(settings.state), outside.now)
-            push = _push(common, connection, amazon, pipelines, keeper)
+            push = _push(common, client, amazon, pipelines, keeper)
             buckets = frozenset(settings.recording_buckets) or None
             writes_back = any(pipeline.writeback for pipeline in pipelines)
             ingest = Ingest(
@@ -111,7 +116,6 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
                 faults=faults,
             )
             sources = _sources(common)
-            shared = _shared(common, connection)
             planner = push.transactions.planner
             begin = partial(begin_pipelines, planner, store, outside=outside)
             yield Service(
@@ -120,7 +124,7 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
                 ingest,
                 push,
                 settings.drain_s,
-                shared,
+                gate_sync,
                 metrics,
                 faults=faults,
                 begin=begin,
@@ -133,7 +137,7 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
 
 def _push(
     common: _Common,
-    connection: Connection,
+    client: DataverseClient,
     amazon: Connect,
     pipelines: list[Pipeline],
     keeper: Keeper,
@@ -143,8 +147,8 @@ def _push(
     files = S3Files(partial(aws.client, "s3"), faults=common.faults)
     transactions = Transactions(
         store=common.store,
-        writer=Writer(connection.client, clock.wall, files, settings.create_by),
-        gate=connection.gate,
+        writer=Writer(client, clock.wall, files, settings.create_by),
+        gate=client.gate,
         desktop=_desktop(settings, amazon),
         connect=amazon,
         planner=Planner(pipelines, Terms(settings.constants, live=True), clock),
@@ -158,18 +162,21 @@ def _push(
         wrote=metrics.wrote,
         faults=common.faults,
     )
-    return Push(transactions, connection.probe)
+    return Push(transactions, client.probe)
 
 
-def _shared(common: _Common, connection: Connection) -> GateSync | None:
-    """What makes one gate of all workers' gates; a store on one machine has one worker."""
-    settings = common.settings
+def _gate(common: _Common) -> tuple[Gate, GateSync | None]:
+    """The gate, and what keeps it in sync; a store on one machine has one worker."""
+    settings, clock = common.settings, Clock()
+    slots = Slots(clock)
+    breaker = Breaker(slots, clock)
     if not settings.state.startswith("dynamodb:"):
-        return None
+        return Gate(slots, breaker, clock), None
     # A restarted worker is another one, and so are two that were given the same id.
     name = f"{settings.worker_id or socket.gethostname()}-{uuid4().hex[:8]}"
     user = f"gate/{settings.environment_url}/{settings.client_id}"
-    return GateSync(connection.gate, common.store, user, name, faults=common.faults)
+    sync = GateSync(slots, breaker, common.store, user, name, clock=clock, faults=common.faults)
+    return Gate(slots, breaker, clock, sync.refresh), sync
 
 
 def _sources(common: _Common) -> dict[str, Source]:
@@ -224,9 +231,9 @@ def _stream(common: _Common, name: str) -> Source:
 
 @asynccontextmanager
 async def _amazon_connect(
-    settings: Settings, metrics: Metrics, gate: Gate
+    settings: Settings, metrics: Metrics, slots: Slots
 ) -> AsyncIterator[Connect]:
-    quota = Quota(settings.connect_share, lambda: gate.workers)
+    quota = Quota(settings.connect_share, lambda: slots.workers)
     async with aws.client("connect", attempts=1) as client:
         yield ConnectClient(client, quota, settings.connect_patience_s, metrics.connect)
 
@@ -255,6 +262,6 @@ async def serve(settings: Settings) -> None:
     stop = asyncio.Event()
     with stopping_on_signals(stop.set):
         async with build(settings) as service:
-            served = pages(service.metrics, service.health, service.push.transactions.gate)
+            served = pages(service.metrics, service.health, service.push.transactions.gate.breaker)
             async with serving(settings.metrics, served, service.faults):
                 await service.run(stop)

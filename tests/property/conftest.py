@@ -17,12 +17,12 @@ from pipelines.contact import Contact
 from pipelines.pipeline import Pipeline
 from pipelines.plan import Terms
 from worker.amazon_connect.memory import MemoryConnect, MemoryScreenPop
-from worker.clock import Clock as Clocks
+from worker.clock import Clock as WorkerClock
 from worker.definitions import find
 from worker.dynamics.auth import StaticTokens
 from worker.dynamics.client import DataverseClient, is_create
 from worker.dynamics.errors import DynamicsError
-from worker.dynamics.gate import Gate
+from worker.dynamics.gate import Gate, make_gate
 from worker.dynamics.memory import MemoryDynamics
 from worker.dynamics.protocol import Answer, Dynamics, Request
 from worker.dynamics.writer import Writer
@@ -178,7 +178,7 @@ class World:
     def worker(self) -> tuple[Ingest, Push]:
         """A process that has just started."""
         store: Any = StoreSteps(self.store, self.steps)
-        clock = Clocks(self.clock, self.clock, self.clock.sleep, _half)
+        clock = WorkerClock(self.clock, self.clock, self.clock.sleep, _half)
         terms = Terms(live=self.live)
         transactions = Transactions(
             store=store,
@@ -279,7 +279,7 @@ def _half() -> float:
 async def _open_world(variant: str, **more: Any) -> AsyncIterator[World]:
     kind, create_by, closed = variant.split()
     clock = Clock()
-    gate = Gate(clock=clock, sleep=clock.sleep, random=_half)
+    gate = make_gate(WorkerClock(monotonic=clock, sleep=clock.sleep, chance=_half))
     more = {"create_by": create_by, "pipelines": [find("phonecall")], "clock": clock, **more}
     if kind == "memory":
         yield World(MemoryDynamics(refuse_closed=closed == "refuse"), gate, **more)
@@ -296,9 +296,6 @@ async def _open_world(variant: str, **more: Any) -> AsyncIterator[World]:
             http,
             StaticTokens("none"),
             gate,
-            clock=clock,
-            sleep=clock.sleep,
-            random=_half,
         )
         yield World(client, gate, dataverse=dataverse, **more)
     dataverse.close()

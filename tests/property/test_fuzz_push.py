@@ -43,7 +43,7 @@ from worker.definitions import find
 from worker.dynamics.auth import MsalTokens, StaticTokens
 from worker.dynamics.client import DataverseClient
 from worker.dynamics.errors import DynamicsError
-from worker.dynamics.gate import Gate
+from worker.dynamics.gate import make_gate
 from worker.dynamics.http import make_http
 from worker.dynamics.transport import Broken
 from worker.dynamics.writer import Writer
@@ -217,16 +217,13 @@ async def pushed(
     def clock() -> float:
         return now
 
-    gate = Gate(clock=clock, sleep=no_time, random=lambda: 0.5)
+    gate = make_gate(Clock(monotonic=clock, sleep=no_time, chance=lambda: 0.5))
     http = make_http(transport=Way(spoils))
     client = DataverseClient(
         "https://sandbox.invalid",
         http,
         StaticTokens("none"),
         gate,
-        clock=clock,
-        sleep=no_time,
-        random=lambda: 0.5,
     )
     clocks = Clock(clock, clock, no_time, lambda: 0.5)
     transactions = Transactions(

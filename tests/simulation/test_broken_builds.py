@@ -17,7 +17,7 @@ from pipelines.identity import record_id
 from simulated import simulate
 from simulated.loop import PROCESS
 from worker.dynamics import client, requests
-from worker.dynamics.gate import Gate
+from worker.dynamics.breaker import Breaker
 from worker.engine import containment, far_ahead
 from worker.engine.containment import Containment
 from worker.engine.far_ahead import FarAhead
@@ -96,7 +96,7 @@ def stale_record_wins(patch: Patch) -> None:
 
 
 def retry_after_ignored(patch: Patch) -> None:
-    patch.setattr(Gate, "throttled", lambda *_: None)
+    patch.setattr(Breaker, "_throttled", lambda *_a, **_k: None)
 
 
 def record_ids_of_each_workers_own(patch: Patch) -> None:

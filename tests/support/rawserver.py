@@ -16,7 +16,7 @@ import trustme
 
 from worker.dynamics.auth import StaticTokens
 from worker.dynamics.client import DataverseClient
-from worker.dynamics.gate import Gate
+from worker.dynamics.gate import Gate, make_gate
 from worker.dynamics.http import make_http
 
 
@@ -99,7 +99,7 @@ class Server:
     ) -> AsyncIterator[DataverseClient]:
         """A client of it."""
         async with make_http(self.ca_file) as http:
-            gate = gate or Gate()
+            gate = gate or make_gate()
             options = {"sleep": at_once, "random": lambda: 0.0} | options
             yield DataverseClient(self.url, http, StaticTokens("t"), gate, **options)
 

@@ -48,10 +48,10 @@ async def test_a_state_that_workers_share_comes_with_a_gate_that_they_share(
 ) -> None:
     monkeypatch.setattr("worker.wiring.open_store", lambda _spec: MemoryStore())
     async with build(settings()) as service:
-        assert service.shared is None
+        assert service.gate_sync is None
     async with build(settings(state="dynamodb:contacts", worker_id="w")) as service:
-        assert service.shared is not None
-        assert service.shared.gate is service.push.transactions.gate
+        assert service.gate_sync is not None
+        assert service.push.transactions.gate.refresh == service.gate_sync.refresh
 
 
 async def test_the_time_a_pipeline_was_first_loaded_is_remembered(

@@ -160,8 +160,8 @@ def _pipeline(name: str) -> list[Finding]:
 async def check_online(settings: Settings) -> list[Finding]:
     """Ask Dynamics: token, environment, and every table and column the pipelines name."""
     try:
-        async with open_dynamics(settings) as connection:
-            return await ask(connection.client, settings, _usable(settings))
+        async with open_dynamics(settings) as client:
+            return await ask(client, settings, _usable(settings))
     except ConfigError as error:
         return [Finding(str(error))]
 

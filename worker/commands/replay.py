@@ -26,7 +26,7 @@ from worker import aws
 from worker.amazon_connect.memory import MemoryConnect, MemoryScreenPop
 from worker.dynamics.connection import connect_in_process, open_dynamics
 from worker.dynamics.dry import DryRun
-from worker.dynamics.gate import Gate
+from worker.dynamics.gate import Gate, make_gate
 from worker.dynamics.protocol import Dynamics
 from worker.dynamics.rate_limit import Paced
 from worker.dynamics.writer import Writer
@@ -289,7 +289,7 @@ async def _nowhere() -> AsyncIterator[_Target]:
     async def probe() -> None:
         """Nowhere is always there."""
 
-    yield _Target(DryRun(), Gate(), probe, MemoryFiles())
+    yield _Target(DryRun(), make_gate(), probe, MemoryFiles())
 
 
 @asynccontextmanager
@@ -300,8 +300,8 @@ async def _sandbox(path: Path | None) -> AsyncIterator[_Target]:
         raise ConfigError(
             f"the sandbox needs {error.name}: install connect-dynamics[sandbox]"
         ) from error
-    async with open_sandbox(path) as (transport, dump), connect_in_process(transport) as connection:
-        yield _Target(connection.client, connection.gate, connection.probe, MemoryFiles(), dump)
+    async with open_sandbox(path) as (transport, dump), connect_in_process(transport) as client:
+        yield _Target(client, client.gate, client.probe, MemoryFiles(), dump)
 
 
 @asynccontextmanager
@@ -309,7 +309,7 @@ async def _environment(url: str, settings: Settings) -> AsyncIterator[_Target]:
     if not url.startswith("https://"):
         raise ConfigError(f"--dynamics {url}: 'sandbox', or an address that begins with https://")
     named = settings.model_copy(update={"environment_url": url.rstrip("/")})
-    async with open_dynamics(named) as connection:
-        await connection.client.user_id()  # a wrong address or secret shows before work begins
+    async with open_dynamics(named) as client:
+        await client.user_id()  # a wrong address or secret shows before work begins
         files = S3Files(partial(aws.client, "s3"))
-        yield _Target(connection.client, connection.gate, connection.probe, files)
+        yield _Target(client, client.gate, client.probe, files)

@@ -1,10 +1,9 @@
-"""Opens the way to Dynamics that the settings name: a real environment, or the sandbox."""
+"""Opens a client for the Dynamics that the settings name: a real environment, or the sandbox."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
 
 import httpx
@@ -12,42 +11,29 @@ import httpx
 from worker import aws
 from worker.dynamics.auth import MsalTokens, StaticTokens
 from worker.dynamics.client import DataverseClient
-from worker.dynamics.gate import Gate
+from worker.dynamics.gate import Gate, make_gate
 from worker.dynamics.http import make_http
 from worker.dynamics.secret import read_secret
 from worker.errors import ConfigError
 from worker.settings import DYNAMICS, Settings
 
 
-@dataclass(frozen=True, slots=True)
-class Connection:
-    """A client and the gate its requests pass."""
-
-    client: DataverseClient
-    gate: Gate
-
-    @property
-    def probe(self) -> Callable[[], Awaitable[object]]:
-        """One request past the gate."""
-        return self.client.probe
-
-
 @asynccontextmanager
 async def open_dynamics(
     settings: Settings,
+    gate: Gate | None = None,
     *,
     answered: Callable[[str, int | None], None] = lambda _method, _status: None,
     renewed: Callable[[float], None] = lambda _life_s: None,
-    told_time: Callable[[float], None] = lambda _seconds: None,
-) -> AsyncIterator[Connection]:
-    """A connection to the environment of the settings; see ``DataverseClient`` and ``MsalTokens``.
+    dated: Callable[[float], None] = lambda _seconds: None,
+) -> AsyncIterator[DataverseClient]:
+    """A client for the environment of the settings; see ``DataverseClient`` and ``MsalTokens``.
 
     Raises:
         ConfigError: A setting it needs is empty or unusable.
     """
     if missing := settings.missing(*DYNAMICS):
         raise ConfigError(f"to reach Dynamics, please set {', '.join(missing)}")
-    gate = Gate()
     async with make_http(settings.ca_file) as http:
         tokens = MsalTokens(
             f"{settings.authority}/{settings.tenant}",
@@ -61,22 +47,21 @@ async def open_dynamics(
             settings.environment_url,
             http,
             tokens,
-            gate,
+            gate or make_gate(),
             api_version=settings.api_version,
             answered=answered,
-            told_time=told_time,
+            dated=dated,
         )
         try:
-            yield Connection(client, gate)
+            yield client
         finally:
             await tokens.close()
 
 
 @asynccontextmanager
-async def connect_in_process(transport: httpx.AsyncBaseTransport) -> AsyncIterator[Connection]:
-    """A connection to something in this process that asks for no token."""
-    gate = Gate()
+async def connect_in_process(
+    transport: httpx.AsyncBaseTransport,
+) -> AsyncIterator[DataverseClient]:
+    """A client for a server in this process that asks for no token."""
     async with make_http(transport=transport) as http:
-        yield Connection(
-            DataverseClient("https://sandbox.invalid", http, StaticTokens("none"), gate), gate
-        )
+        yield DataverseClient("https://sandbox.invalid", http, StaticTokens("none"), make_gate())

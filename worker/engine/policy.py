@@ -83,7 +83,7 @@ class Policy:
         return TryAgain(self.containment.restless_s(contact_id))
 
     def _forbidden(self, contact: Contact, error: Forbidden) -> Verdict:
-        if self.gate.forbidden(contact.id, error.code):
+        if self.gate.breaker.forbidden(contact.id, error.code):
             contact.tries = 0  # a lost role is not this contact's fault
             return TryAgain(RETRY_S)
         contact.tries += 1

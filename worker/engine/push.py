@@ -16,7 +16,7 @@ import structlog
 
 from worker import heartbeat
 from worker.clock import run_until
-from worker.dynamics.gate import GateState
+from worker.dynamics.reasons import GateState
 from worker.engine.policy import RETRY_S
 from worker.engine.transaction import Transactions
 from worker.errors import StoreUnavailable
@@ -81,8 +81,8 @@ class Push:
     async def _look_after(self, group: asyncio.TaskGroup, stop: asyncio.Event) -> None:
         while not stop.is_set():
             heartbeat.beat()
-            if self._gate.state is not GateState.OPEN:  # nothing is claimed while nothing is taken
-                await run_until(stop, self._gate.reopen(self._probe))
+            if self._gate.breaker.state is not GateState.OPEN:  # so nothing is claimed
+                await run_until(stop, self._gate.breaker.reopen(self._probe))
             elif not await self._start(group):
                 await run_until(stop, self._rest())
 
@@ -95,7 +95,7 @@ class Push:
         while not stop.is_set():
             async with asyncio.TaskGroup() as group:
                 while not stop.is_set() and await self._start(group):
-                    await run_until(stop, self._gate.reopen(self._probe))
+                    await run_until(stop, self._gate.breaker.reopen(self._probe))
             following = await self._store.next_due()
             if following is None or await self._only_given_up():
                 return
@@ -109,7 +109,7 @@ class Push:
     async def _start(self, group: asyncio.TaskGroup) -> bool:
         """Start work on due contacts, as many as there is room for; False: none is in hand."""
         self._news.clear()
-        room = max(0, int(min(CONTACTS_AT_A_TIME, self._gate.room)) - len(self._in_hand))
+        room = max(0, int(min(CONTACTS_AT_A_TIME, self._gate.slots.room)) - len(self._in_hand))
         left_alone = self._containment.resting() | self._in_hand
         due = await self._due(CONTACTS_AT_A_TIME + len(left_alone)) if room else []
         fresh = [contact_id for contact_id in due if contact_id not in left_alone][:room]

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,10 +16,11 @@ from pipelines.write import Write
 from worker.definitions import find_all
 from worker.dynamics.auth import MsalTokens
 from worker.dynamics.client import DataverseClient
-from worker.dynamics.gate import Gate, GateClosed, GateState
+from worker.dynamics.gate import Gate, make_gate
 from worker.dynamics.http import make_http
 from worker.dynamics.lookup import Remembered, look_up
 from worker.dynamics.protocol import Answer, Request
+from worker.dynamics.reasons import GateClosed, GateState
 from worker.dynamics.requests import request_for
 from worker.dynamics.secret import read_secret
 from worker.errors import ConfigError
@@ -40,14 +40,12 @@ class FlowSession:
         gate: The gate its requests pass.
         pipeline: Says how customers are looked up and what an activity looks like.
         create_by: How records are made, see ``worker.dynamics.requests``.
-        clock: The gate's clock (s).
     """
 
     client: DataverseClient
     gate: Gate
     pipeline: Pipeline
     create_by: CreateBy = "post"
-    clock: Callable[[], float] = time.monotonic
     _remembered: Remembered = field(default_factory=Remembered)
 
     async def open(self) -> None:
@@ -56,10 +54,11 @@ class FlowSession:
         Raises:
             GateClosed: Dynamics has asked to be left alone for longer than a flow waits.
         """
-        if self.gate.state is GateState.CLOSED:
-            if self.gate.retry_at - self.clock() >= ANSWER_S:
-                raise GateClosed(self.gate.reason, self.gate.retry_at)
-            await self.gate.reopen(self.client.probe)
+        breaker = self.gate.breaker
+        if breaker.state is GateState.CLOSED:
+            if breaker.retry_s >= ANSWER_S:
+                raise GateClosed(breaker.reason, breaker.retry_at)
+            await breaker.reopen(self.client.probe)
 
     async def look_up(self, search: Search) -> dict[str, Any]:
         """See ``worker.dynamics.lookup``."""
@@ -88,7 +87,7 @@ async def open_session(settings: Settings) -> AsyncIterator[FlowSession]:
     if missing := settings.missing(*DYNAMICS):
         raise ConfigError(f"to reach Dynamics, please set {', '.join(missing)}")
     pipeline = looking_up(find_all(settings.pipelines))
-    gate = Gate()
+    gate = make_gate()
     async with make_http(settings.ca_file) as http:
         tokens = MsalTokens(
             f"{settings.authority}/{settings.tenant}",

@@ -1,4 +1,4 @@
-"""What ingest, gate and store know of themselves, read when somebody scrapes."""
+"""The state of ingest, gate and store as metrics, read when somebody scrapes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from worker.dynamics.gate import Gate, Reason
+from worker.dynamics.gate import Gate
+from worker.dynamics.reasons import Reason
 from worker.engine.ingest import Tally
 from worker.faults import Faults
 from worker.telemetry.labels import kind_of
@@ -59,15 +60,16 @@ class StateCollector(Collector):
         yield found
 
     def _passed(self) -> Iterator[Metric]:
-        yield _gauge("gate_slots", "Requests that may be in flight to Dynamics.", self.gate.limit)
-        yield _gauge("gate_in_flight", "Requests in flight to Dynamics.", self.gate.in_flight)
+        slots = self.gate.slots
+        yield _gauge("gate_slots", "Requests that may be in flight to Dynamics.", slots.limit)
+        yield _gauge("gate_in_flight", "Requests in flight to Dynamics.", slots.in_flight)
         told = "Workers that share slots and budget, as far as this one knows."
-        yield _gauge("gate_workers", told, self.gate.workers)
+        yield _gauge("gate_workers", told, slots.workers)
         told = "1 for the reason why nothing is sent to Dynamics now, else 0."
         degraded = GaugeMetricFamily(f"{PREFIX}degraded", told, labels=["reason"])
         for reason in Reason:
             if reason is not Reason.NONE:
-                degraded.add_metric([reason.value], self.gate.reason is reason)
+                degraded.add_metric([reason.value], self.gate.breaker.reason is reason)
         yield degraded
 
     def _contained(self) -> Iterator[Metric]:

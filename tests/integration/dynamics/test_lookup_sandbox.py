@@ -53,8 +53,8 @@ class Rig:
 @pytest.fixture
 async def rig() -> AsyncIterator[Rig]:
     dataverse = create_dataverse(auth=False)
-    async with connect_in_process(httpx.ASGITransport(dataverse.app)) as connection:
-        yield Rig(dataverse, connection.client)
+    async with connect_in_process(httpx.ASGITransport(dataverse.app)) as client:
+        yield Rig(dataverse, client)
     dataverse.close()
 
 
@@ -214,8 +214,8 @@ STRANGE = st.text(st.sampled_from("'%_[]\"&?$=+# ()a1@\\;,/"), min_size=1, max_s
 async def test_a_value_finds_its_own_row_and_no_other(by: By, value: str) -> None:
     value = " ".join(value.split())
     dataverse = create_dataverse(auth=False)
-    async with connect_in_process(httpx.ASGITransport(dataverse.app)) as connection:
-        rig = Rig(dataverse, connection.client)
+    async with connect_in_process(httpx.ASGITransport(dataverse.app)) as client:
+        rig = Rig(dataverse, client)
         rig.know({"contactid": KEY, "externaluseridentifier": value or "x"}, {"lastname": "B"})
         found = await rig.ask({"by": by, "columns": ("externaluseridentifier",)}, value or "x")
         looked_for = by != "email" or bool(value.partition("@")[1])

@@ -17,9 +17,9 @@ from simulated.loop import Process
 from simulated.network import QUICK_S
 from simulated.story import Story
 from worker.dynamics.client import is_create
-from worker.dynamics.gate import Reason
 from worker.dynamics.notice import Notice
 from worker.dynamics.protocol import Request
+from worker.dynamics.reasons import Reason
 from worker.stores.protocol import Entry, FaultNote
 
 
@@ -100,7 +100,7 @@ class Conduct:
     store_is_good: bool = True
     clocks_agree: bool = True
     _notice: _Ban = field(default_factory=_Ban)
-    _turn: int = 0
+    _version: int = 0
     _claims: dict[str, _Claim] = field(default_factory=dict)
     _bans: dict[Process, _Ban] = field(default_factory=dict)
     _entered: dict[object, float] = field(default_factory=dict)
@@ -199,9 +199,9 @@ class Conduct:
     def agreed(self, text: str) -> None:
         """The workers that share a gate have a new notice."""
         notice, now = Notice.from_text(text), self.story.time()
-        if notice.turn == self._turn:
+        if notice.version == self._version:
             return  # somebody who followed it counts from when he read it
-        self._turn = notice.turn
+        self._version = notice.version
         # The seconds count from when it was sent, which is a moment ago.
         for_s = notice.retry_s - QUICK_S[1] if notice.reason is Reason.THROTTLED else 0.0
         self._notice = _Ban(now, now + for_s)

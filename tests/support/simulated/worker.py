@@ -14,7 +14,7 @@ from typing import cast
 import httpx
 
 from pipelines.plan import Terms
-from simulated.bugs import BOARD, DESKTOP, INGEST, STORE, WRITER, Bugs
+from simulated.bugs import DESKTOP, INGEST, SHARED_STATE, STORE, WRITER, Bugs
 from simulated.conduct import Conduct
 from simulated.damage import Rows
 from simulated.dynamics import ENVIRONMENT, Dataverse, Entrance, Tokens, Wire
@@ -29,9 +29,11 @@ from simulated.story import Story
 from simulated.traffic import pipelines
 from worker.amazon_connect.memory import MemoryConnect, MemoryScreenPop
 from worker.clock import Clock
+from worker.dynamics.breaker import Breaker
 from worker.dynamics.client import DataverseClient
 from worker.dynamics.gate import Gate
 from worker.dynamics.gate_sync import GateSync
+from worker.dynamics.slots import Slots
 from worker.dynamics.writer import Writer
 from worker.engine.far_ahead import FarAhead
 from worker.engine.ingest import Ingest
@@ -181,7 +183,8 @@ class Worker:
         self.done = False
         self._services = services
         self._outside = host.outside_time()
-        self.ingest, self.push = _parts(services, self.process, host, self._outside)
+        gate, self._gate_sync = _gate(services, self.process, host)
+        self.ingest, self.push = _parts(services, self.process, host, self._outside, gate)
         self._source = _source(services, name, host, self._outside)
         work = self.push.transactions
         self._far_ahead = FarAhead(
@@ -190,7 +193,6 @@ class Worker:
             replace(work.clock, sleep=asyncio.sleep),
             work.faults,
         )
-        self._shared = _shared(services, self.process, work.gate)
         services.loop.start(self.process, self._main())
 
     async def _main(self) -> None:
@@ -201,8 +203,8 @@ class Worker:
                     group, "source", lambda: self._source.run(self.ingest.handle, self.stop)
                 )
                 if shares:
-                    await self._shared.join()
-                    sharing = self._start(group, "gate", self._shared.run)
+                    await self._gate_sync.join()
+                    sharing = self._start(group, "gate", self._gate_sync.run)
                 house = [
                     self._start(group, "housekeeping", loop)
                     for loop in (self._keep_house, self._far_ahead.run)
@@ -232,20 +234,17 @@ class Worker:
 
 
 def _parts(
-    services: Services, process: Process, host: Host, outside: OutsideTime
+    services: Services, process: Process, host: Host, outside: OutsideTime, gate: Gate
 ) -> tuple[Ingest, Push]:
     dataverse, network, loop = services.dataverse, services.network, services.loop
     bugs, conduct = services.bugs, services.conduct
     chance, began_s = services.rng.random, loop.time()
-    gate = Gate(clock=loop.time, sleep=asyncio.sleep, random=chance)
     client = DataverseClient(
         ENVIRONMENT,
         cast("httpx.AsyncClient", Wire(dataverse, network, process)),
         Tokens(dataverse, network, services.weather("entra")),
         gate,
-        clock=loop.time,
-        random=chance,
-        told_time=lambda at: None if host.deaf else outside.told("dynamics", at),
+        dated=lambda at: None if host.deaf else outside.told("dynamics", at),
     )
 
     async def sleep(seconds: float) -> None:
@@ -336,11 +335,16 @@ def _source(services: Services, name: str, host: Host, outside: OutsideTime) -> 
     )
 
 
-def _shared(services: Services, process: Process, gate: Gate) -> GateSync:
-    store = services.bugs.haunted(_store(services, services.safekeeping.saved), BOARD)
+def _gate(services: Services, process: Process, host: Host) -> tuple[Gate, GateSync]:
+    """A worker's gate, and what keeps it in sync with the others' if they share one."""
+    store = services.bugs.haunted(_store(services, services.safekeeping.saved), SHARED_STATE)
     services.started += 1
     name = f"{process.name}-{services.started}"  # a restarted worker is another one
-    return GateSync(gate, store, "gate", name, clock=services.loop.time)
+    clock = host.clock
+    slots = Slots(clock)
+    breaker = Breaker(slots, clock)
+    sync = GateSync(slots, breaker, store, "gate", name, clock=clock)
+    return Gate(slots, breaker, clock, sync.refresh if services.shares_gate else None), sync
 
 
 def _innermost(error: BaseException) -> BaseException:

@@ -25,7 +25,7 @@ from worker.amazon_connect.protocol import Connect
 from worker.clock import Clock
 from worker.definitions import find
 from worker.dynamics.client import subject_of
-from worker.dynamics.gate import Gate
+from worker.dynamics.gate import Gate, make_gate
 from worker.dynamics.memory import MemoryDynamics, Record
 from worker.dynamics.protocol import Answer, Request
 from worker.dynamics.writer import Writer
@@ -134,7 +134,7 @@ class Rig:
 
     def __post_init__(self) -> None:
         self.store = CountingStore(limit_bytes=self.limit_bytes)
-        self.gate = Gate(clock=monotonic, random=lambda: 0.5)
+        self.gate = make_gate(Clock(monotonic=monotonic, chance=lambda: 0.5))
         terms = Terms({"AppId": "app"}, live=self.live)
         self.planner = Planner(self.pipelines, terms, self.clock)
         self.push = self.another()

@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 
 from pipelines.pipeline import Pipeline
 from worker.amazon_connect.protocol import Page, ScreenPopError
+from worker.dynamics.breaker import FORBIDDEN_PAUSE_S
 from worker.dynamics.budget import REQUESTS_LEFT
 from worker.dynamics.errors import (
     DynamicsError,
@@ -24,9 +25,9 @@ from worker.dynamics.errors import (
     Unavailable,
 )
 from worker.dynamics.failure_counter import PROBE_MAX_S
-from worker.dynamics.gate import FORBIDDEN_PAUSE_S, GateState, Reason
 from worker.dynamics.memory import Failure, in_turn
 from worker.dynamics.protocol import Request
+from worker.dynamics.reasons import GateState, Reason
 from worker.engine.ingest import Ingest
 from worker.engine.planner import Planner
 from worker.engine.policy import FORBIDDEN_TRIES
@@ -58,7 +59,7 @@ async def test_a_403_on_one_contact_alone_is_parked_after_three_tries(rig: Rig, 
     assert await rig.parked() == [call.id]
     ((parked,),) = [(await rig.entry(call.id)).contact.parked.values()]
     assert (parked.status, parked.code) == (403, "0x80040220")
-    assert rig.gate.state is GateState.OPEN
+    assert rig.gate.breaker.state is GateState.OPEN
 
 
 async def test_the_same_403_on_three_contacts_is_a_pause_and_parks_nothing(
@@ -67,7 +68,7 @@ async def test_the_same_403_on_three_contacts_is_a_pause_and_parks_nothing(
     rig.dynamics.script = always(FORBIDDEN)
     await rig.tell(*[call.begun() for call in calls(3)])
     await rig.run(1)
-    assert rig.gate.state is GateState.CLOSED
+    assert rig.gate.breaker.state is GateState.CLOSED
     assert not await rig.parked()
     rig.dynamics.script = lambda _request: None
     await rig.run(FORBIDDEN_PAUSE_S + 60)
@@ -147,7 +148,7 @@ async def test_the_store_is_written_no_more_often_however_long_an_outage_lasts(
     rig.dynamics.script = lambda _request: Failure(Unavailable("no answer"))
     await rig.tell(*[call.begun() for call in calls(contacts)])
     await rig.run(120)
-    assert rig.gate.state is GateState.CLOSED
+    assert rig.gate.breaker.state is GateState.CLOSED
     saves = rig.store.saves
     await rig.run(36_000)
     assert rig.store.saves == saves
@@ -180,14 +181,14 @@ async def test_after_hours_without_dynamics_live_contacts_go_first_at_the_allowe
             sent.append((rig.clock.monotonic(), request.body["actualstart"]))
 
     rig.dynamics.script = note
-    rig.gate.budget.told({REQUESTS_LEFT: "20"})
+    rig.gate.slots.budget.observe({REQUESTS_LEFT: "20"})
     await rig.run(300)
     assert [start for _, start in sent] == [
         *["2026-01-02T03:00:00Z"] * len(new),
         *["2026-01-02T02:00:00Z"] * len(old),
     ]
     seconds = sent[-1][0] - sent[0][0]
-    assert len(sent) <= seconds * rig.gate.budget.rate + 3
+    assert len(sent) <= seconds * rig.gate.slots.budget.rate + 3
     assert seconds < 60
 
 
@@ -211,7 +212,7 @@ async def test_without_a_secret_or_user_ingest_goes_on_and_push_pauses_with_one_
         (alarm,) = [line for line in lines if line["log_level"] == "error"]
         assert (alarm["event"], alarm["reason"]) == ("dynamics.paused", "unauthorized")
         assert alarm["cause"] == str(refusal)
-        assert rig.gate.reason is Reason.UNAUTHORIZED
+        assert rig.gate.breaker.reason is Reason.UNAUTHORIZED
         assert not await rig.parked()
         assert (await rig.store.counts(rig.clock.wall())).due == 5
         rig.dynamics.script = lambda _request: None
@@ -235,7 +236,7 @@ async def test_a_lost_role_is_one_alarm_and_costs_two_saves_a_minute_however_muc
         rig.dynamics.script = lambda _request: None
         await rig.run(FORBIDDEN_PAUSE_S + 60)
     assert len(rig.calls) == 200
-    assert rig.gate.reason is Reason.NONE
+    assert rig.gate.breaker.reason is Reason.NONE
 
 
 TWO_STEPS = """

@@ -90,17 +90,17 @@ async def test_what_does_not_end_is_cut_short_within_the_drain_time(rig: Rig, ca
 async def test_a_worker_joins_the_others_before_it_sends_and_leaves_them_when_it_has_ended(
     rig: Rig, call: Call
 ) -> None:
-    clock = asyncio.get_running_loop().time
     service = serving(rig, MemorySource([[Message(call.begun(), "memory:1")]]))
-    service.shared = GateSync(rig.gate, rig.store, "gate", "w", clock=clock)
+    gate = rig.gate
+    service.gate_sync = GateSync(gate.slots, gate.breaker, rig.store, "gate", "w", clock=gate.clock)
     working = asyncio.create_task(run(service, 30))
     await asyncio.sleep(JOIN_S / 2)
     assert not rig.dynamics.requests
     await asyncio.sleep(20)
     assert len(rig.calls) == 1
-    assert Notice.from_text(await rig.store.recall("gate")).beats.keys() == {"w"}
+    assert Notice.from_text(await rig.store.recall("gate")).heartbeats.keys() == {"w"}
     await working
-    assert not Notice.from_text(await rig.store.recall("gate")).beats
+    assert not Notice.from_text(await rig.store.recall("gate")).heartbeats
 
 
 async def test_a_batch_that_cannot_be_saved_does_not_hold_up_the_end(

@@ -66,8 +66,8 @@ class Flow:
 @pytest.fixture
 async def flow() -> AsyncIterator[Flow]:
     dataverse = create_dataverse(auth=False)
-    async with connect_in_process(httpx.ASGITransport(dataverse.app)) as way:
-        yield Flow(dataverse, FlowSession(way.client, way.gate, find("timeline")))
+    async with connect_in_process(httpx.ASGITransport(dataverse.app)) as client:
+        yield Flow(dataverse, FlowSession(client, client.gate, find("timeline")))
     dataverse.close()
 
 

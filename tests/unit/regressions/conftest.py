@@ -25,7 +25,7 @@ from worker.amazon_connect.memory import MemoryConnect
 from worker.clock import Clock
 from worker.definitions import find
 from worker.dynamics.client import subject_of
-from worker.dynamics.gate import Gate
+from worker.dynamics.gate import Gate, make_gate
 from worker.dynamics.memory import MemoryDynamics, Record
 from worker.dynamics.protocol import Answer, Request
 from worker.dynamics.writer import Writer
@@ -147,7 +147,7 @@ class Site:
         """Let a worker run for a while, then stop it in order; ``changed``: a lease of it did."""
         stop = asyncio.Event()
         asyncio.get_running_loop().call_later(seconds, stop.set)
-        gate = Gate(clock=asyncio.get_running_loop().time, random=lambda: 0.5)
+        gate = make_gate(Clock(monotonic=asyncio.get_running_loop().time, chance=lambda: 0.5))
         self.gates.append(gate)
         push = self._push(gate)
         ingest = Ingest(self.store, clock=wall, news=push.news, tally=self.tally)

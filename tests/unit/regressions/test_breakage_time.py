@@ -32,7 +32,7 @@ from worker import operations
 from worker.amazon_connect.memory import MemoryConnect, MemoryScreenPop
 from worker.clock import Clock
 from worker.definitions import find
-from worker.dynamics.gate import Gate
+from worker.dynamics.gate import make_gate
 from worker.dynamics.memory import MemoryDynamics
 from worker.dynamics.protocol import Answer, Request
 from worker.dynamics.writer import Writer
@@ -134,7 +134,7 @@ class Worker:
         self.site = site
         self.machine = machine
         self.outside = OutsideTime(machine.clock)
-        self.gate = Gate(clock=loop.time, random=lambda: 0.5)
+        self.gate = make_gate(Clock(monotonic=loop.time, chance=lambda: 0.5))
         clock = Clock(self.outside.now, loop.time, chance=lambda: 0.5)
         self.planner = Planner(site.pipelines, Terms({"AppId": "app"}, live=True), clock)
         transactions = Transactions(

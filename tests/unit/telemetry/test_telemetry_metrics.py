@@ -11,7 +11,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from pipelines.write import Kind
-from worker.dynamics.gate import Gate
+from worker.clock import Clock
+from worker.dynamics.errors import Throttled
+from worker.dynamics.gate import make_gate
 from worker.engine.ingest import Tally
 from worker.heartbeat import Health
 from worker.stores.memory import MemoryStore
@@ -65,7 +67,9 @@ def readings(metrics: Metrics, clock: Callable[[], float]) -> StateCollector:
     census = StoreCounts(MemoryStore(), Health(clock), counts=Counts(9, 4, 2, 3, clock() - 60))
     census.health.store_answered()
     ignored = {"other event: Some Kind": 5, "other event: Another": 2, "agent event": 1}
-    readings = StateCollector(Tally(10, 8, 7, 3, ignored), Gate(clock=clock), census, clock=clock)
+    readings = StateCollector(
+        Tally(10, 8, 7, 3, ignored), make_gate(Clock(monotonic=clock)), census, clock=clock
+    )
     metrics.registry.register(readings)
     return readings
 
@@ -220,7 +224,7 @@ async def test_a_closed_gate_is_degraded_for_its_reason(
     assert scraped()["gate_slots",] == 4
     async with readings.gate.slot():
         assert scraped()["gate_in_flight",] == 1
-    readings.gate.throttled(5)
+    readings.gate.breaker.failed(Throttled("test", retry_after_s=5))
     degraded = {k[1]: v for k, v in scraped().items() if k[0] == "degraded"}
     others = ("outage", "unauthorized", "forbidden", "doubt", "surplus")
     assert degraded == {"throttled": 1, **dict.fromkeys(others, 0)}

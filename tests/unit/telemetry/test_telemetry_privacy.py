@@ -13,7 +13,7 @@ from pipelines.plan import Terms
 from worker.amazon_connect.memory import MemoryConnect, MemoryScreenPop
 from worker.definitions import find
 from worker.dynamics.errors import Refused
-from worker.dynamics.gate import Gate
+from worker.dynamics.gate import make_gate
 from worker.dynamics.memory import Failure, MemoryDynamics
 from worker.dynamics.writer import Writer
 from worker.engine.ingest import Ingest
@@ -74,7 +74,7 @@ def bodies() -> list[bytes]:
 
 async def run(bodies: list[bytes], metrics: Metrics) -> MemoryDynamics:
     """Bring messages to a Dynamics that refuses some, with all that is measured."""
-    dynamics, store, gate = MemoryDynamics(), MemoryStore(), Gate()
+    dynamics, store, gate = MemoryDynamics(), MemoryStore(), make_gate()
     refusal = Refused("POST phonecalls answered 400", status=400, code=CANARY, detail=CANARY)
     fails = iter([Failure(refusal)] * 2)
     dynamics.script = lambda _request: next(fails, None)

@@ -17,10 +17,11 @@ from worker.amazon_connect.memory import MemoryConnect, MemoryScreenPop
 from worker.clock import Clock
 from worker.dynamics.auth import StaticTokens
 from worker.dynamics.client import DataverseClient
-from worker.dynamics.errors import DynamicsError
-from worker.dynamics.gate import Gate, GateState
+from worker.dynamics.errors import DynamicsError, Unauthorized
+from worker.dynamics.gate import make_gate
 from worker.dynamics.memory import MemoryDynamics
 from worker.dynamics.protocol import Request
+from worker.dynamics.reasons import GateState
 from worker.dynamics.writer import Writer
 from worker.engine.ingest import Ingest
 from worker.engine.planner import Planner
@@ -69,7 +70,7 @@ def service(health: Health, store: MemoryStore, **sources: Any) -> Service:
     transactions = Transactions(
         store=store,
         writer=Writer(dynamics, lambda: 0.0, MemoryFiles()),
-        gate=Gate(),
+        gate=make_gate(),
         desktop=MemoryScreenPop(),
         connect=MemoryConnect(),
         planner=Planner([], Terms()),
@@ -154,10 +155,10 @@ async def test_waiting_for_dynamics_is_no_silence(clock: Any) -> None:
     async def sleep(seconds: float) -> None:
         clock.now += seconds
 
-    gate = Gate(clock=clock, sleep=sleep)
-    gate.unauthorized()
-    await asyncio.create_task(gate.reopen(probe), context=heart.context())
-    assert gate.state is GateState.OPEN
+    gate = make_gate(Clock(monotonic=clock, sleep=sleep))
+    gate.breaker.failed(Unauthorized("test"))
+    await asyncio.create_task(gate.breaker.reopen(probe), context=heart.context())
+    assert gate.breaker.state is GateState.OPEN
     assert health.silent() == []
 
 
@@ -175,8 +176,7 @@ async def test_the_client_tells_of_every_answer_and_of_none(
             "https://org.test",
             http,
             StaticTokens("none"),
-            Gate(),
-            sleep=no_time,
+            make_gate(Clock(sleep=no_time)),
             answered=metrics.answered,
         )
         try:
