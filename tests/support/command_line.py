@@ -23,7 +23,7 @@ class Command(NamedTuple):
 
     name: str
     help: str
-    parameters: tuple[Parameter, ...]
+    takes: tuple[Parameter, ...]
 
 
 def commands() -> list[Command]:
@@ -35,8 +35,8 @@ def _commands(found: Any, path: str) -> Iterator[Command]:
     inner = getattr(found, "commands", None)
     if inner is None:
         paragraph = (found.help or "").partition("\n\n")[0]
-        parameters = tuple(_parameter(one) for one in found.params)
-        yield Command(path, " ".join(paragraph.split()), parameters)
+        takes = tuple(_parameter(one) for one in found.params)
+        yield Command(path, " ".join(paragraph.split()), takes)
         return
     for name, one in inner.items():
         yield from _commands(one, f"{path} {name}".strip())
