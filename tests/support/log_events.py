@@ -40,8 +40,11 @@ def logged() -> dict[str, Event]:
     """
     found: defaultdict[str, Event] = defaultdict(Event)
     for path in sorted(WORKER.rglob("*.py")):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        source = path.read_text(encoding="utf-8")
+        tree = ast.parse(source)
         loggers = set(_loggers(tree))
+        if source.count("get_logger(") != len(loggers):
+            raise UnreadableEventError(f"{path.name}: a logger that is no name of the module")
         for function in ast.walk(tree):
             if loggers and isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
                 for name, level, fields in _calls(function, loggers, path):

@@ -90,7 +90,12 @@ async def _read_by_the_lambda() -> set[str]:
             read.add(name)
             return super().__getattribute__(name)
 
-    named = {"environment_url": "https://org.example", "pipelines": ("timeline",)}
-    settings = Watched(**named, tenant="t", client_id="c", secret="env:SECRET")
+    settings = Watched(
+        environment_url="https://org.example",
+        pipelines=("timeline",),
+        tenant="t",
+        client_id="c",
+        secret="env:SECRET",
+    )
     async with open_session(settings):
         return read & Settings.model_fields.keys()
