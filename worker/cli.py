@@ -54,12 +54,12 @@ FAILED = 1
 FEW = 5
 
 app = typer.Typer(
-    help="Keeps Microsoft Dynamics 365 true to Amazon Connect.",
+    help="Keeps Microsoft Dynamics 365 in sync with Amazon Connect.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-tables_app = typer.Typer(help="Contact state in DynamoDB.", no_args_is_help=True)
+tables_app = typer.Typer(help="The DynamoDB tables.", no_args_is_help=True)
 app.add_typer(contact_app, name="contact")
 app.add_typer(parked_app, name="parked")
 app.add_typer(quarantine_app, name="quarantine")
@@ -70,7 +70,7 @@ err = Console(stderr=True)
 
 
 def main() -> None:
-    """Run a command; what its user can mend is one line, never a traceback."""
+    """Run a command; an error that its user can mend is one line, never a traceback."""
     try:
         app()
     except (WorkerError, BaseExceptionGroup) as error:
@@ -92,7 +92,7 @@ def _mendable(error: BaseException) -> WorkerError | None:
 
 @app.command()
 def run(settings: SettingsFile = None) -> None:
-    """Work until SIGTERM: read the streams and the queue, keep Dynamics true."""
+    """Run the worker until SIGTERM: read the streams and the queue, write to Dynamics."""
     loaded = load_settings(settings)
     configure(loaded.log_level)
     asyncio.run(serve(loaded))
@@ -105,8 +105,8 @@ def replay_command(
     state: Annotated[
         str,
         typer.Option(
-            help="sqlite:PATH, memory, or dynamodb:TABLE (live workers push); "
-            "default: one for this run alone, which knows no forgotten contacts."
+            help="sqlite:PATH, memory, or dynamodb:TABLE (live workers then write); default: a "
+            "state for this run alone, which does not know which contacts were forgotten."
         ),
     ] = "",
     dynamics: Annotated[
@@ -114,7 +114,7 @@ def replay_command(
     ] = "sandbox",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Send nothing.")] = False,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Existing records are overwritten, whoever's.")
+        bool, typer.Option("--overwrite", help="Overwrite existing records, whoever made them.")
     ] = False,
     since: Annotated[str, typer.Option(help="Only messages from this ISO time on.")] = "",
     until: Annotated[str, typer.Option(help="Only messages before this ISO time.")] = "",
@@ -123,11 +123,11 @@ def replay_command(
     dump: Annotated[Path | None, typer.Option(help="Write the sandbox's records here.")] = None,
     settings: SettingsFile = None,
 ) -> None:
-    """Bring archived messages into Dynamics, once. Exit status 3: something was left aside."""
+    """Replay archived messages into Dynamics. Exit status 3: something was set aside."""
     loaded = load_settings(settings)
     configure("error")
     if not all(sources):  # an unset variable of a shell, not the folder one is in
-        raise typer.BadParameter("a source without a name", param_hint="sources")
+        raise typer.BadParameter("a source is empty", param_hint="sources")
     _writable(dump)
     options = Options(
         sources=tuple(sources),
@@ -163,7 +163,7 @@ def _time(text: str, option: str) -> str:
     """An ISO time or date in the form facts have."""
     found = normalise(f"{text}T00:00:00Z" if len(text) == len("2026-01-02") else text)
     if text and not found:
-        message = f"{text!r} is no ISO time like 2026-01-02T03:04:05Z"
+        message = f"{text!r} is not an ISO time like 2026-01-02T03:04:05Z"
         raise typer.BadParameter(message, param_hint=option)
     return found
 
@@ -180,8 +180,8 @@ def _progress() -> Iterator[Watch | None]:
 
         def watch(messages: int, read: int, total: int) -> None:
             done = read >= total > 0
-            told = f"{messages:,} messages" + (", pushing" if done else "")
-            progress.update(task, description=told, completed=read, total=total or None)
+            text = f"{messages:,} messages" + (", pushing" if done else "")
+            progress.update(task, description=text, completed=read, total=total or None)
 
         yield watch
 
@@ -189,9 +189,9 @@ def _progress() -> Iterator[Watch | None]:
 def _report_table(report: Report) -> Table:
     table = Table("replay", "", title="dry run: nothing was sent" if report.dry_run else None)
     table.columns[1].justify = "right"
-    told = asdict(report)
+    counts = asdict(report)
     for name in ("events", "contacts", "ignored", "quarantined", "parked"):
-        table.add_row(name, f"{told[name]:,}")
+        table.add_row(name, f"{counts[name]:,}")
     for reason, count in report.ignored_by_reason.items():
         table.add_row(f"  ignored: {escape(shown(reason))}", f"{count:,}")
     table.add_row("writes", f"{report.writes:,}")
@@ -204,9 +204,9 @@ def _report_table(report: Report) -> Table:
 def preview_command(
     pipeline: Annotated[str, typer.Argument(help="Shipped name or TOML file.")],
     step: Annotated[str, typer.Argument(help="The step's name.")],
-    event: Annotated[list[str], typer.Option(help="Files of messages; may be given again.")],
-    contact: Annotated[str, typer.Option(help="Which contact, if the files tell of several.")] = "",
-    send_it: Annotated[bool, typer.Option("--send", help="Send it, show the answer.")] = False,
+    event: Annotated[list[str], typer.Option(help="File of messages; may be repeated.")],
+    contact: Annotated[str, typer.Option(help="Contact id, if the files hold several.")] = "",
+    send_it: Annotated[bool, typer.Option("--send", help="Send it and show the answer.")] = False,
     settings: SettingsFile = None,
 ) -> None:
     """Show what a step would send for real messages: method, URI, headers and body."""
@@ -253,8 +253,8 @@ async def _send(found: list[Preview], settings: Settings) -> None:
 
 @app.command("check")
 def check_command(
-    pipeline: Annotated[list[str] | None, typer.Option(help="Instead of the settings'.")] = None,
-    online: Annotated[bool, typer.Option("--online", help="Ask Dynamics too.")] = False,
+    pipeline: Annotated[list[str] | None, typer.Option(help="Pipelines to check instead.")] = None,
+    online: Annotated[bool, typer.Option("--online", help="Ask Dynamics as well.")] = False,
     settings: SettingsFile = None,
 ) -> None:
     """Check settings and pipelines, and with --online the environment, tables and columns."""
@@ -284,7 +284,7 @@ def tables_create(
         list[str] | None, typer.Option(help="Names of lease tables, one per stream.")
     ] = None,
 ) -> None:
-    """Make the DynamoDB tables, or finish half-made ones. In production a template makes them."""
+    """Create the DynamoDB tables, or finish half-made ones. CloudFormation does the same."""
 
     async def work() -> None:
         async with aws.client("dynamodb") as client:
@@ -293,14 +293,14 @@ def tables_create(
                 await create_lease_table(client, table)
 
     asyncio.run(work())
-    out.print(f"there are: {', '.join([state, *(leases or ())])}")
+    out.print(f"tables: {', '.join([state, *(leases or ())])}")
 
 
 @app.command("sandbox")
 def sandbox_command(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: a free one.")] = 8443,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8443,
     data: Annotated[Path | None, typer.Option(help="Keep records in this SQLite file.")] = None,
-    ca: Annotated[Path, typer.Option(help="Write the authority to trust here.")] = Path(
+    ca: Annotated[Path, typer.Option(help="Write the CA certificate to trust here.")] = Path(
         "sandbox-ca.pem"
     ),
 ) -> None:
@@ -311,5 +311,5 @@ def sandbox_command(
         message = f"the sandbox needs {error.name}: install connect-dynamics[sandbox]"
         raise ConfigError(message) from error
     # Lines to paste into a shell: they stay whole however narrow the terminal is.
-    tell = partial(out.print, markup=False, highlight=False, soft_wrap=True)
-    asyncio.run(serve_until_stopped(port, data, ca, tell))
+    show = partial(out.print, markup=False, highlight=False, soft_wrap=True)
+    asyncio.run(serve_until_stopped(port, data, ca, show))

@@ -107,7 +107,7 @@ def matches(write: ParkedWrite, contact_ids: Iterable[str], step: str) -> bool:
 def _as_parked(note: FaultNote) -> Parked:
     """A fault as it stands in lists."""
     then = "parked; another release tries it" if note.parked else "tried again by itself"
-    told = f"{note.what}; tries: {note.tries}; {then}; met by {', '.join(note.tried)}"
+    told = f"{note.what}; tries: {note.tries}; {then}; seen by {', '.join(note.tried)}"
     return Parked(steps=[], at=note.since, status=None, code="", request={}, answer=told)
 
 
