@@ -52,7 +52,7 @@ simulate: .venv/dev.stamp ## Try SEEDS=300 seeds of the simulated world, or tell
 
 MINUTES ?= 10
 
-torture: .venv/dev.stamp ## Run real workers under fault injection for MINUTES=10, with SEED=1
+torture: .venv/dev.stamp ## Set fire to real workers for MINUTES=10, as SEED=1 has it
 	@PYTHONPATH=tests/support:. $(BIN)/python -m torture --minutes $(MINUTES) --seed $(or $(SEED),1)
 
 fuzz: .venv/dev.stamp ## Try mutated messages, values, answers and files for SECONDS=60
