@@ -28,7 +28,7 @@ Topic = Literal["contact", "attributes", "agent", "queue"]
 #: Milestones between which a flow may set attributes: they are asked for anew at each.
 MOMENTS = ("created", "answered", "ended")
 
-#: Key of an answer's milestone; no name of the vocabulary.
+#: Key of an answer's milestone; not a name of the vocabulary.
 ASKED_ON = "AskedOn"
 
 #: In the ARN of an agent's own queue, which has no name.
@@ -56,7 +56,7 @@ class Question:
         topic: What about.
         instance_id: The Connect instance's id.
         about: Id of the contact, of its chain's first contact (attributes), of the agent or queue.
-        told: What is known already and goes with the answer: its milestone, or the ARN.
+        told: What is known already and is added to the answer: its milestone, or the ARN.
     """
 
     topic: Topic

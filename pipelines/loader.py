@@ -106,7 +106,7 @@ class _Loader:
         )  # fmt: skip
         name = self.text_of(row, "name", needed=True)
         if not re.fullmatch(r"[A-Za-z_][\w-]*", name) or name.endswith(RESPONSE):
-            raise self.fail(f"{name!r} is no step name: letters, digits, - and _ please")
+            raise self.fail(f"{name!r} is not a step name: use letters, digits, - and _")
         shared = {
             "name": name,
             "path": f"{pipeline}/{name}",
@@ -295,7 +295,9 @@ class _Loader:
         attributes = {}
         for attribute in table:
             if not re.fullmatch(r"[A-Za-z0-9_-]+", attribute):
-                raise self.fail(f"{attribute!r} is no attribute name: letters, digits, - and _")
+                raise self.fail(
+                    f"{attribute!r} is not an attribute name: use letters, digits, - and _"
+                )
             source = self.text_of(table, attribute)
             try:
                 attributes[attribute] = compile_data(source)
@@ -348,7 +350,7 @@ class _Loader:
     def text_of(self, row: dict[str, Any], key: str, *, needed: bool = False) -> str:
         value = row.get(key, "")
         if not isinstance(value, str) or (needed and not value.strip()):
-            raise self.fail(f"{key} must be a text" + (" and is missing" if key not in row else ""))
+            raise self.fail(f"{key} must be text" if key in row else f"{key} is missing")
         return value.strip()
 
     def choice(
@@ -356,7 +358,8 @@ class _Loader:
     ) -> str:
         value = row.get(key, default)
         if value not in allowed:
-            raise self.fail(f"{key} = {value!r}: one of {', '.join(allowed)}")
+            given = f"{key} = {value!r}" if key in row else f"{key} is missing"
+            raise self.fail(f"{given}: one of {', '.join(allowed)}")
         return str(value)
 
 

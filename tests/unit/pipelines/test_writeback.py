@@ -224,11 +224,11 @@ def _answered(contact: Contact, data: dict[str, Any]) -> Fact:
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ('"a b" = "x"', "'a b' is no attribute name"),
+        ('"a b" = "x"', "'a b' is not an attribute name"),
         ('a = "{{Custmer}}"', "a: there is no name 'Custmer'"),
         ('a = "{{NONE-Response.x}}"', "there is no step before this one"),
         ('a = "{{"', "a: "),
-        ("a = 1", "a must be a text"),
+        ("a = 1", "a must be text"),
         ("", "writeback is a table"),
     ],
 )

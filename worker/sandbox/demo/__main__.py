@@ -116,8 +116,8 @@ async def demo(folder: Path, say: Say, contacts: int = CONTACTS, seed: int = SEE
 
 def _announcement(contacts: int, scenario: Scenario) -> str:
     return (
-        f"traffic    {contacts} contacts, {len(scenario.legs)} with the legs of transferred ones,"
-        f" told in {scenario.sent[-1].at_s:.0f} s:\n"
+        f"traffic    {contacts} contacts, {len(scenario.legs)} legs with transfers,"
+        f" replayed in {scenario.sent[-1].at_s:.0f} s:\n"
         f"           {len(scenario.sent)} messages, many late or out of order,"
         f" {scenario.repeated} twice, {scenario.lost} events lost, 1 malformed"
     )
