@@ -84,7 +84,7 @@ AWAITED = {
 
 
 def signals(contact: Contact) -> dict[str, str]:
-    """What the contact's facts prove: signal -> UTC second it tells of (or ``""``)."""
+    """What the contact's facts prove: signal -> the UTC second it gives (or ``""``)."""
     found: dict[str, str] = {}
     for fact in contact.events:
         kind = fact.register.removeprefix(EVENT)
@@ -121,7 +121,7 @@ def phase(contact: Contact) -> str:
 
 
 def milestones(contact: Contact) -> dict[str, str]:
-    """The milestones reached, each with the UTC second it happened at (``""`` if not told)."""
+    """The milestones reached, each with the UTC second it happened at (``""`` if not known)."""
     proven = signals(contact)
     times = {name: _first(proven, phase) for name, phase in REACHED_BY.items()}
     times["answered"] = _first(proven, "connected", exactly=True)
@@ -138,7 +138,7 @@ def _first(proven: dict[str, str], phase: str, *, exactly: bool = False) -> str 
     least = PHASES.index(phase)
     ranks = {signal: PHASES.index(PROOFS[signal]) for signal in proven}
     times = sorted(
-        (rank, proven[signal] or "~")  # an untold time sorts last
+        (rank, proven[signal] or "~")  # an unknown time sorts last
         for signal, rank in ranks.items()
         if rank == least or (rank > least and not exactly)
     )
