@@ -1,7 +1,7 @@
 """Dynamics in memory: what the tests of ``push`` and a dry run send to.
 
 It knows creates, updates, conditions, reads, simple filters, parties and closed records, and can
-be told to fail. How far it goes is what the worker uses; ``worker/sandbox`` speaks HTTP.
+be made to fail. It does as much as the worker uses; ``worker/sandbox`` speaks HTTP.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def primary_key(entity_set: str) -> str:
 
 
 class MemoryDynamics:
-    """In-memory twin of ``Client`` (see ``protocol.Dynamics``).
+    """In-memory twin of ``DataverseClient`` (see ``protocol.Dynamics``).
 
     Attributes:
         records: The records by (entity set, key), as a plain read would give them.

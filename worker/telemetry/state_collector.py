@@ -46,10 +46,10 @@ class StateCollector(Collector):
         yield from self._kept()
 
     def _ingested(self) -> Iterator[Metric]:
-        told = "Messages taken in."
-        yield CounterMetricFamily(f"{PREFIX}messages", told, self.tally.messages)
-        told = "What they held: facts, parts ignored on purpose, parts quarantined."
-        found = CounterMetricFamily(f"{PREFIX}ingested", told, labels=["outcome", "reason"])
+        summary = "Messages taken in."
+        yield CounterMetricFamily(f"{PREFIX}messages", summary, self.tally.messages)
+        summary = "What they held: facts, parts ignored on purpose, parts quarantined."
+        found = CounterMetricFamily(f"{PREFIX}ingested", summary, labels=["outcome", "reason"])
         found.add_metric(["fact", ""], self.tally.facts)
         found.add_metric(["quarantined", ""], self.tally.quarantined)
         ignored: dict[str, int] = {}
@@ -63,18 +63,18 @@ class StateCollector(Collector):
         slots = self.gate.slots
         yield _gauge("gate_slots", "Requests that may be in flight to Dynamics.", slots.limit)
         yield _gauge("gate_in_flight", "Requests in flight to Dynamics.", slots.in_flight)
-        told = "Workers that share slots and budget, as far as this one knows."
-        yield _gauge("gate_workers", told, slots.workers)
-        told = "1 for the reason why nothing is sent to Dynamics now, else 0."
-        degraded = GaugeMetricFamily(f"{PREFIX}degraded", told, labels=["reason"])
+        summary = "Workers that share slots and budget, as far as this one knows."
+        yield _gauge("gate_workers", summary, slots.workers)
+        summary = "1 for the reason why nothing is sent to Dynamics now, else 0."
+        degraded = GaugeMetricFamily(f"{PREFIX}degraded", summary, labels=["reason"])
         for reason in Reason:
             if reason is not Reason.NONE:
                 degraded.add_metric([reason.value], self.gate.breaker.reason is reason)
         yield degraded
 
     def _contained(self) -> Iterator[Metric]:
-        told = "Bugs of this program that were contained, by what they could take with them."
-        found = CounterMetricFamily(f"{PREFIX}faults", told, labels=["boundary", "place"])
+        summary = "Bugs of this program that were contained, by what they could take with them."
+        found = CounterMetricFamily(f"{PREFIX}faults", summary, labels=["boundary", "place"])
         counts = Counter(dict.fromkeys((("contact", ""),), 0))  # a first increase must show
         for (boundary, fault), count in self.faults.counts.items():
             counts[boundary, f"{fault.kind} at {fault.place}"] += count
@@ -97,5 +97,5 @@ class StateCollector(Collector):
         yield _gauge("oldest_due_age_seconds", "How long the longest due contact waits.", age_s)
 
 
-def _gauge(name: str, told: str, value: float) -> Metric:
-    return GaugeMetricFamily(PREFIX + name, told, value)
+def _gauge(name: str, summary: str, value: float) -> Metric:
+    return GaugeMetricFamily(PREFIX + name, summary, value)
