@@ -115,6 +115,10 @@ async def client(
         yield opened
 
 
+#: Opens a Secrets Manager client of a Region.
+secrets: Final = partial(client, "secretsmanager")
+
+
 def _tell_date(dated: Callable[[str], None], parsed: dict[str, Any], **_more: Any) -> None:
     dated(str(parsed.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", "")))
 

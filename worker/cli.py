@@ -243,7 +243,7 @@ def _print_preview(one: Preview) -> None:
 
 
 async def _send(found: list[Preview], settings: Settings) -> None:
-    async with open_dynamics(settings) as client:
+    async with open_dynamics(settings, aws.secrets) as client:
         for one in found:
             if one.request is None:
                 raise ConfigError("a page is opened on the agent's desktop, it cannot be sent")

@@ -31,7 +31,7 @@ LASTING_ERRORS = frozenset(
 
 
 class SecretsClientFactory(Protocol):
-    """Opens a Secrets Manager client: ``partial(worker.aws.client, "secretsmanager")``."""
+    """Opens a Secrets Manager client: such as ``worker.aws.secrets``."""
 
     def __call__(self, *, region: str) -> AbstractAsyncContextManager[Any]:
         """A client for that Region, to be used once with ``async with``."""
