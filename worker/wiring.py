@@ -149,7 +149,11 @@ def _push(
         terms=Terms(settings.constants, live=True),
         connect=amazon,
         enrichment=Enrichment(
-            amazon, pipelines, settings.connect_patience_s, common.outside.now, faults=common.faults
+            amazon,
+            pipelines,
+            settings.connect_patience_s,
+            common.outside.clock,
+            faults=common.faults,
         ),
         clock=common.outside.now,
         latency=metrics.latency,

@@ -16,7 +16,7 @@ from pipelines.lens import said_in
 from pipelines.lookup import status
 from pipelines.write import Kind, Write
 from worker.dynamics.errors import Closed, DynamicsError, Exists, Missing, Refused
-from worker.dynamics.lookup import Remembered, look_up
+from worker.dynamics.lookup import LookupCache, look_up, lookup_cache
 from worker.dynamics.protocol import Dynamics, Request
 from worker.dynamics.requests import request_for
 from worker.files import Files, MemoryFiles
@@ -48,7 +48,7 @@ class Writer:
     create_by: CreateBy = "post"
     overwrite: bool = False
     files: Files = field(default_factory=MemoryFiles)
-    remembered: Remembered = field(default_factory=Remembered)
+    remembered: LookupCache = field(default_factory=lookup_cache)
 
     async def perform(self, contact: Contact, write: Write, *, timeout_s: float) -> bool:
         """Send the write; whether what was planned after it still holds.

@@ -19,7 +19,7 @@ from worker.dynamics.auth import MsalTokens
 from worker.dynamics.client import DataverseClient
 from worker.dynamics.gate import Gate, GateClosed, GateState
 from worker.dynamics.http import make_http
-from worker.dynamics.lookup import Remembered, look_up
+from worker.dynamics.lookup import LookupCache, look_up, lookup_cache
 from worker.dynamics.protocol import Answer, Request
 from worker.dynamics.requests import request_for
 from worker.dynamics.secret import read_secret
@@ -48,7 +48,7 @@ class FlowSession:
     pipeline: Pipeline
     create_by: CreateBy = "post"
     clock: Callable[[], float] = time.monotonic
-    _remembered: Remembered = field(default_factory=Remembered)
+    _remembered: LookupCache = field(default_factory=lookup_cache)
 
     async def open(self) -> None:
         """Let requests pass again if they may: nothing probes a closed gate between invocations.

@@ -22,6 +22,7 @@ from pipelines.plan import Terms
 from worker.amazon_connect.enrichment import Enrichment
 from worker.amazon_connect.memory import MemoryConnect, MemoryScreenPop
 from worker.amazon_connect.protocol import Connect
+from worker.clock import Clock
 from worker.definitions import find
 from worker.dynamics.client import subject_of
 from worker.dynamics.gate import Gate
@@ -136,7 +137,9 @@ class Rig:
         connect = connect or self.connect
         enrichment = None
         if self.patience_s is not None:
-            enrichment = Enrichment(connect, self.pipelines, self.patience_s, wall, monotonic)
+            enrichment = Enrichment(
+                connect, self.pipelines, self.patience_s, Clock(wall, monotonic)
+            )
         return Push(
             store=self.store,
             writer=Writer(self, wall),
