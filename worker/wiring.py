@@ -102,7 +102,7 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
                 buckets,
                 legs=writes_back,
                 news=push.news,
-                clock=outside.now,
+                clock=outside.clock,
                 arrived=outside.arrived,
                 faults=faults,
             )

@@ -17,6 +17,7 @@ from pipelines.contact import Contact
 from pipelines.pipeline import Pipeline
 from pipelines.plan import Terms
 from worker.amazon_connect.memory import MemoryScreenPop
+from worker.clock import Clock
 from worker.definitions import find
 from worker.dynamics.auth import StaticTokens
 from worker.dynamics.client import DataverseClient, is_create
@@ -44,7 +45,7 @@ from worker.stores.protocol import ContactStore
 BEGINNING = 1_767_402_000.0
 
 
-class Clock:
+class SleepClock:
     """A clock, wall and monotonic, that only sleeping moves."""
 
     def __init__(self) -> None:
@@ -56,6 +57,11 @@ class Clock:
     async def sleep(self, seconds: float) -> None:
         self.now += max(0.0, seconds)
         await asyncio.sleep(0)
+
+    @property
+    def clock(self) -> Clock:
+        """This clock as the worker takes it."""
+        return Clock(self, self, self.sleep, _half)
 
 
 class Crash(BaseException):
@@ -158,7 +164,7 @@ class World:
     files: Files = field(default_factory=MemoryFiles)
     doubt: Callable[[Contact], None] = lambda _contact: None
     store: ContactStore = field(default_factory=MemoryStore)
-    clock: Clock = field(default_factory=Clock)
+    clock: SleepClock = field(default_factory=SleepClock)
     steps: Steps = field(default_factory=Steps)
     desktop: MemoryScreenPop = field(default_factory=MemoryScreenPop)
     wire: Wire = field(init=False)
@@ -190,7 +196,7 @@ class World:
             waits_over=not self.live,
             doubt=self.doubt,
         )
-        return Ingest(store, clock=self.clock, sleep=self.clock.sleep, news=push.news), push
+        return Ingest(store, clock=self.clock.clock, news=push.news), push
 
     async def tell(self, *batches: Sequence[bytes], push: bool = False) -> int:
         """Hand in batches of messages, bring Dynamics up to date; how many were acknowledged.
@@ -276,7 +282,7 @@ def _half() -> float:
 @asynccontextmanager
 async def _open_world(variant: str, **more: Any) -> AsyncIterator[World]:
     kind, create_by, closed = variant.split()
-    clock = Clock()
+    clock = SleepClock()
     gate = Gate(clock=clock, sleep=clock.sleep, random=_half)
     more = {"create_by": create_by, "pipelines": [find("phonecall")], "clock": clock, **more}
     if kind == "memory":

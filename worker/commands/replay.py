@@ -190,7 +190,7 @@ async def _ingest(
     )
 
     async def handle(messages: Sequence[Message]) -> None:
-        await ingest.handle(messages)
+        await ingest.handle(messages, stop)
         if watch is not None:
             watch(ingest.tally.messages, archive.progress.read, archive.progress.total)
 

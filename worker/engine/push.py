@@ -315,7 +315,7 @@ class Push:
 
     @property
     def _claims(self) -> Claims:
-        return Claims(self.store, self.clock, self.monotonic, self.sleep)
+        return Claims(self.store, self.containment.clock)
 
     async def _work(self, entry: Entry, agenda: Plan, last_start: float) -> float | None:
         """Carry out writes until none are left; the pause (s) if something must be tried again."""

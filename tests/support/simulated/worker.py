@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from math import inf
 from random import Random
 from typing import cast
@@ -193,9 +194,8 @@ class Worker:
         story, shares = self._services.story, self._services.shares_gate
         try:
             async with asyncio.TaskGroup() as group:
-                self._start(
-                    group, "source", lambda: self._source.run(self.ingest.handle, self.stop)
-                )
+                handle = partial(self.ingest.handle, stop=self.stop)
+                self._start(group, "source", lambda: self._source.run(handle, self.stop))
                 if shares:
                     await self._shared.join()
                     sharing = self._start(group, "gate", self._shared.run)
@@ -277,7 +277,7 @@ def _parts(
     store = bugs.haunted(_store(services, services.safekeeping.saved), INGEST)
     ingest = Ingest(
         store,
-        clock=outside.now,
+        clock=Clock(outside.now, loop.time, chance=chance),
         arrived=outside.arrived,
         news=push.news,
         faults=push.faults,

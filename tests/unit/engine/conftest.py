@@ -130,7 +130,9 @@ class Rig:
         self.store = CountingStore(limit_bytes=self.limit_bytes)
         self.gate = Gate(clock=monotonic, random=lambda: 0.5)
         self.push = self.another()
-        self.ingest = Ingest(self.store, legs=True, clock=wall, news=self.push.news)
+        self.ingest = Ingest(
+            self.store, legs=True, clock=Clock(wall, monotonic), news=self.push.news
+        )
 
     def another(self, connect: Connect | None = None) -> Push:
         """One more worker on the same store and Dynamics; Connect is asked if there is patience."""

@@ -145,7 +145,7 @@ class Site:
         gate = Gate(clock=asyncio.get_running_loop().time, random=lambda: 0.5)
         self.gates.append(gate)
         push = self._push(gate)
-        ingest = Ingest(self.store, clock=wall, news=push.news, tally=self.tally)
+        ingest = Ingest(self.store, clock=Clock(wall), news=push.news, tally=self.tally)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._source(worker, changed).run(ingest.handle, stop))
             group.create_task(push.run(stop))

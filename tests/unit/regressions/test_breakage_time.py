@@ -147,12 +147,11 @@ class Worker:
         self.ingest = Ingest(
             site.store,
             legs=True,
-            clock=self.outside.now,
+            clock=self.outside.clock,
             news=self.push.news,
             arrived=self.outside.arrived,
         )
-        clock = replace(machine.clock, wall=self.outside.now)
-        self.far_ahead = FarAhead(site.store, self.planned, clock)
+        self.far_ahead = FarAhead(site.store, self.planned, self.outside.clock)
 
     def planned(self, contact: Contact) -> Plan:
         return plan(contact, self.push.pipelines, self.push.clock(), self.push.terms)

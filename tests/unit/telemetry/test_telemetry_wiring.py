@@ -14,6 +14,7 @@ import pytest
 from pipelines.plan import Terms
 from worker import heartbeat
 from worker.amazon_connect.memory import MemoryScreenPop
+from worker.clock import Clock
 from worker.dynamics.auth import StaticTokens
 from worker.dynamics.client import DataverseClient
 from worker.dynamics.errors import DynamicsError
@@ -72,7 +73,7 @@ def service(health: Health, store: MemoryStore, **sources: Any) -> Service:
         terms=Terms(),
         sleep=no_time,
     )
-    ingest = Ingest(store, sleep=no_time)
+    ingest = Ingest(store, clock=Clock(sleep=no_time))
     service = Service(store, sources, ingest, push, 1.0, health=health)
     service.census.sleep = no_time
     return service
@@ -128,7 +129,7 @@ async def test_waiting_for_the_store_is_no_silence(clock: Any) -> None:
     """Restarting would not bring it back."""
     health, store = Health(clock), Away(clock)
     heart = health.heart("recordings", SILENCE_S)
-    ingest = Ingest(store, sleep=no_time)
+    ingest = Ingest(store, clock=Clock(sleep=no_time))
     message = Message(CONTACT, "memory:0")
     await asyncio.create_task(ingest.handle([message]), context=heart.context())
     assert store.left == 0
