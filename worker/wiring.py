@@ -93,7 +93,7 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
             _amazon_connect(settings, metrics, connection.gate) as amazon,
         ):
             common = _Common(settings, store, metrics, outside, faults)
-            keeper = Keeper(store, mark_of(settings.state), outside.now)
+            keeper = Keeper(store, mark_of(settings.state), outside.clock)
             push = _push(common, connection, amazon, pipelines, keeper)
             buckets = frozenset(settings.recording_buckets) or None
             writes_back = any(pipeline.writeback for pipeline in pipelines)

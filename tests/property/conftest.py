@@ -300,9 +300,7 @@ async def _open_world(variant: str, **more: Any) -> AsyncIterator[World]:
             http,
             StaticTokens("none"),
             gate,
-            clock=clock,
-            sleep=clock.sleep,
-            random=_half,
+            clock=clock.clock,
         )
         yield World(client, gate, dataverse=dataverse, **more)
     dataverse.close()

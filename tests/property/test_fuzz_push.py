@@ -38,6 +38,7 @@ from worker.amazon_connect.client import ConnectClient
 from worker.amazon_connect.enrichment import Enrichment
 from worker.amazon_connect.memory import MemoryScreenPop
 from worker.amazon_connect.quota import Quota
+from worker.clock import Clock
 from worker.definitions import find
 from worker.dynamics.auth import MsalTokens, StaticTokens
 from worker.dynamics.client import DataverseClient
@@ -221,9 +222,7 @@ async def pushed(
         http,
         StaticTokens("none"),
         gate,
-        clock=clock,
-        sleep=no_time,
-        random=lambda: 0.5,
+        clock=Clock(clock, clock, no_time, lambda: 0.5),
     )
     more = (
         {"connect": connect, "enrichment": Enrichment(connect, pipelines, 5.0)} if connect else {}
@@ -447,7 +446,9 @@ def test_whatever_connect_answers_a_contacts_round_ends_in_a_declared_outcome(
 
     def target(story: History, spoils: list[Any], known: int) -> None:
         made.spoils = list(spoils)
-        connect = ConnectClient(client, Quota(1.0, clock=lambda: 0.0, sleep=no_time), 100.0)
+        connect = ConnectClient(
+            client, Quota(1.0, clock=Clock(monotonic=lambda: 0.0, sleep=no_time)), 100.0
+        )
         events = [message.body for message in story.sent if message.stream == EVENTS]
         contact = contact_of(events[: known + 1])
         assert contact

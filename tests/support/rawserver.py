@@ -14,6 +14,7 @@ from typing import Any
 
 import trustme
 
+from worker.clock import Clock
 from worker.dynamics.auth import StaticTokens
 from worker.dynamics.client import DataverseClient
 from worker.dynamics.gate import Gate
@@ -100,7 +101,7 @@ class Server:
         """A client of it."""
         async with make_http(self.ca_file) as http:
             gate = gate or Gate()
-            options = {"sleep": at_once, "random": lambda: 0.0} | options
+            options = {"clock": Clock(sleep=at_once)} | options
             yield DataverseClient(self.url, http, StaticTokens("t"), gate, **options)
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import re
-import time
 import uuid
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import httpx
@@ -16,6 +15,7 @@ import orjson
 import structlog
 
 from pipelines.entity import entity
+from worker.clock import Clock
 from worker.dynamics.auth import Tokens
 from worker.dynamics.classify import failure, http_date
 from worker.dynamics.errors import (
@@ -31,6 +31,7 @@ from worker.dynamics.http import require_https
 from worker.dynamics.marks import VERSION, is_dataverses
 from worker.dynamics.protocol import WHO_AM_I, Answer, Request
 from worker.dynamics.transport import Broken
+from worker.retry import retry_until
 
 
 #: What Microsoft asks for on every call; "null" is literal (powerapps-docs
@@ -47,8 +48,8 @@ MAX_BODY_BYTES = 16 * 1024 * 1024
 #: How often one request is sent at most while its outcome is unknown.
 TRIES = 4
 
-#: Longest pause after the first such try (s), doubling with each; a random part of it is slept.
-FIRST_PAUSE_S = 0.5
+#: Errors that say that this try, at least, was not carried out.
+SURE = (Throttled, GateClosed, Unauthorized, Forbidden)
 
 #: Time limit of requests we make on our own account (s).
 WHO_AM_I_TIMEOUT_S = 30.0
@@ -104,9 +105,7 @@ class DataverseClient:
         gate: Gate,
         *,
         api_version: str = "v9.2",
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        random: Callable[[], float] = random.random,
+        clock: Clock | None = None,
         answered: Callable[[str, int | None], None] = lambda _method, _status: None,
         told_time: Callable[[float], None] = lambda _seconds: None,
     ) -> None:
@@ -123,9 +122,7 @@ class DataverseClient:
         self._http = http
         self._tokens = tokens
         self._gate = gate
-        self._clock = clock
-        self._sleep = sleep
-        self._random = random
+        self._clock = clock or Clock()
         self._answered = answered
         self._told_time = told_time
         self._user_id = ""
@@ -138,22 +135,24 @@ class DataverseClient:
             GateClosed: a kind of Unavailable that says nothing was sent.
             DynamicsError: anything in ``worker.dynamics.errors``.
         """
-        deadline = self._clock() + timeout_s
-        doubt: Unavailable | None = None
-        tries = 0
-        while True:
-            tries += 1
-            try:
-                return await self._through_gate(request, deadline)
-            except (Throttled, GateClosed, Unauthorized, Forbidden) as error:
+        deadline = self._clock.monotonic() + timeout_s
+        doubts: list[Exception] = []
+
+        def failed(error: Exception, _pause_s: float) -> None:
+            if isinstance(error, SURE):
                 # Says nothing about an earlier try, which may have been carried out.
-                raise doubt or error from None
-            except Unavailable as error:
-                doubt = error
-                pause_s = self._random() * FIRST_PAUSE_S * 2 ** (tries - 1)
-                if tries == TRIES or self._clock() + pause_s >= deadline:
-                    raise
-            await self._sleep(pause_s)
+                raise (doubts[-1] if doubts else error) from None
+            doubts.append(error)
+            if len(doubts) == TRIES:
+                raise error
+
+        return await retry_until(
+            partial(self._through_gate, request, deadline),
+            clock=self._clock,
+            errors=(Unavailable, *SURE),
+            failed=failed,
+            deadline=deadline,
+        )
 
     async def user_id(self) -> str:
         """Our application user's systemuserid in lower case, asked for once.
@@ -180,12 +179,12 @@ class DataverseClient:
 
     async def _through_gate(self, request: Request, deadline: float) -> Answer:
         slot = self._gate.slot(
-            wait_s=deadline - self._clock(),
+            wait_s=deadline - self._clock.monotonic(),
             writes=request.method != "GET",
             subject=subject_of(request),
         )
         async with slot:
-            return await self._exchange(request, deadline - self._clock())
+            return await self._exchange(request, deadline - self._clock.monotonic())
 
     async def _exchange(self, request: Request, timeout_s: float) -> Answer:
         """One try, with a second token if Dataverse does not like the first."""

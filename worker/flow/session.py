@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -40,14 +39,12 @@ class FlowSession:
         gate: The gate its requests pass.
         pipeline: Says how customers are looked up and what an activity looks like.
         create_by: How records are made, see ``worker.dynamics.requests``.
-        clock: The gate's clock (s).
     """
 
     client: DataverseClient
     gate: Gate
     pipeline: Pipeline
     create_by: CreateBy = "post"
-    clock: Callable[[], float] = time.monotonic
     _remembered: LookupCache = field(default_factory=lookup_cache)
 
     async def open(self) -> None:
@@ -57,7 +54,7 @@ class FlowSession:
             GateClosed: Dynamics has asked to be left alone for longer than a flow waits.
         """
         if self.gate.state is GateState.CLOSED:
-            if self.gate.retry_at - self.clock() >= ANSWER_S:
+            if self.gate.retry_s >= ANSWER_S:
                 raise GateClosed(self.gate.reason, self.gate.retry_at)
             await self.gate.reopen(self.client.probe)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from worker.clock import Clock
 from worker.dynamics.auth import MsalTokens
 from worker.dynamics.client import DataverseClient
 from worker.dynamics.errors import Exists, Missing, Refused, Throttled, Unauthorized, Unavailable
@@ -45,7 +46,9 @@ class Rig:
         self.tokens = MsalTokens(
             f"{url}/tenant", CLIENT_ID, self.read_secret, f"{url}/.default", self.http
         )
-        self.client = DataverseClient(url, self.http, self.tokens, self.gate, random=lambda: 0.0)
+        self.client = DataverseClient(
+            url, self.http, self.tokens, self.gate, clock=Clock(chance=lambda: 0.0)
+        )
 
     async def read_secret(self) -> str:
         return self.secret

@@ -12,6 +12,7 @@ import pytest
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from worker.clock import Clock
 from worker.dynamics.gate import Gate
 from worker.errors import ConfigError
 from worker.faults import Faults
@@ -41,7 +42,7 @@ class Worker:
     def __init__(self) -> None:
         self.clock = Turned()
         self.metrics = Metrics()
-        self.health = Health(self.clock)
+        self.health = Health(Clock(monotonic=self.clock))
         self.gate = Gate()
         self.port = 0
 

@@ -239,8 +239,7 @@ def _parts(
         cast("httpx.AsyncClient", Wire(dataverse, network, process)),
         Tokens(dataverse, network, services.weather("entra")),
         gate,
-        clock=loop.time,
-        random=chance,
+        clock=Clock(monotonic=loop.time, chance=chance),
         told_time=lambda at: None if host.deaf else outside.told("dynamics", at),
     )
 

@@ -13,6 +13,7 @@ import orjson
 import pytest
 import structlog
 
+from worker.clock import Clock
 from worker.dynamics.auth import StaticTokens
 from worker.dynamics.client import MAX_BODY_BYTES, TRIES, DataverseClient, describe
 from worker.dynamics.errors import (
@@ -98,9 +99,7 @@ class Rig:
             self.http,
             self.tokens,
             self.gate,
-            clock=self.time,
-            sleep=self.time.sleep,
-            random=lambda: 1.0,
+            clock=Clock(monotonic=self.time, sleep=self.time.sleep, chance=lambda: 1.0),
         )
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from worker.clock import Clock
 from worker.definitions import find
 from worker.dynamics.auth import StaticTokens
 from worker.dynamics.client import DataverseClient
@@ -43,7 +44,9 @@ async def serve() -> AsyncIterator[Serve]:
         opened.append(http)
         gate = Gate(sleep=_at_once)
         tokens = StaticTokens("none")
-        client = DataverseClient("https://org.test", http, tokens, gate, sleep=_at_once)
+        client = DataverseClient(
+            "https://org.test", http, tokens, gate, clock=Clock(sleep=_at_once)
+        )
         return FlowSession(client, gate, find("timeline"))
 
     yield session

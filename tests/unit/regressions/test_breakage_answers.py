@@ -15,6 +15,7 @@ from pipelines.entity import entity
 from pipelines.lookup import Search, Way
 from pipelines.template import Template
 from rawserver import at_once
+from worker.clock import Clock
 from worker.dynamics.auth import StaticTokens
 from worker.dynamics.classify import RETRY_AFTER_DEFAULT_S, RETRY_AFTER_MAX_S, retry_after_s
 from worker.dynamics.client import DataverseClient
@@ -72,7 +73,9 @@ async def scripted(*answers: httpx.Response) -> AsyncIterator[DataverseClient]:
         return left.pop(0) if len(left) > 1 else left[0]
 
     async with make_http(transport=httpx.MockTransport(answer)) as http:
-        yield DataverseClient("https://org.test", http, StaticTokens("t"), Gate(), sleep=at_once)
+        yield DataverseClient(
+            "https://org.test", http, StaticTokens("t"), Gate(), clock=Clock(sleep=at_once)
+        )
 
 
 @pytest.mark.parametrize("strange", STRANGE)

@@ -11,6 +11,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from pipelines.write import Kind
+from worker.clock import Clock
 from worker.dynamics.gate import Gate
 from worker.engine.ingest import Tally
 from worker.heartbeat import Health
@@ -62,10 +63,14 @@ PROMISED = {
 @pytest.fixture
 def readings(metrics: Metrics, clock: Callable[[], float]) -> StateCollector:
     """With something in each of its numbers."""
-    census = StoreCounts(MemoryStore(), Health(clock), counts=Counts(9, 4, 2, 3, clock() - 60))
+    census = StoreCounts(
+        MemoryStore(), Health(Clock(monotonic=clock)), counts=Counts(9, 4, 2, 3, clock() - 60)
+    )
     census.health.store_answered()
     ignored = {"other event: Some Kind": 5, "other event: Another": 2, "agent event": 1}
-    readings = StateCollector(Tally(10, 8, 7, 3, ignored), Gate(clock=clock), census, clock=clock)
+    readings = StateCollector(
+        Tally(10, 8, 7, 3, ignored), Gate(clock=clock), census, clock=Clock(clock)
+    )
     metrics.registry.register(readings)
     return readings
 
@@ -86,7 +91,7 @@ def test_the_names_are_the_promised_ones(metrics: Metrics, readings: StateCollec
 
 
 def test_two_workers_in_one_process_count_for_themselves(clock: Callable[[], float]) -> None:
-    one, other = Metrics(clock), Metrics(clock)
+    one, other = Metrics(Clock(clock)), Metrics(Clock(clock))
     one.wrote(Kind.CREATE)
     line = b'connect_dynamics_writes_total{kind="create"} 1.0'
     assert line in one.exposition()

@@ -75,7 +75,7 @@ def service(health: Health, store: MemoryStore, **sources: Any) -> Service:
     )
     ingest = Ingest(store, clock=Clock(sleep=no_time))
     service = Service(store, sources, ingest, push, 1.0, health=health)
-    service.census.sleep = no_time
+    service.census.clock = Clock(sleep=no_time)
     return service
 
 
@@ -89,7 +89,7 @@ async def until(holds: Callable[[], bool]) -> None:
 async def test_a_source_that_stops_without_a_word_fails_the_health_check_voicemail_54(
     clock: Any, source: Any
 ) -> None:
-    health, stop = Health(clock), asyncio.Event()
+    health, stop = Health(Clock(monotonic=clock)), asyncio.Event()
     working = asyncio.create_task(service(health, MemoryStore(), recordings=source).run(stop))
     await until(lambda: health.store_answers)
     assert health.silent() == []
@@ -101,7 +101,7 @@ async def test_a_source_that_stops_without_a_word_fails_the_health_check_voicema
 
 
 async def test_a_worker_is_ready_once_its_source_is_connected(clock: Any) -> None:
-    health, stop = Health(clock), asyncio.Event()
+    health, stop = Health(Clock(monotonic=clock)), asyncio.Event()
     working = asyncio.create_task(service(health, MemoryStore(), recordings=Hung()).run(stop))
     await until(lambda: health.awaited() == [])
     stop.set()
@@ -127,7 +127,7 @@ class Away(MemoryStore):
 
 async def test_waiting_for_the_store_is_no_silence(clock: Any) -> None:
     """Restarting would not bring it back."""
-    health, store = Health(clock), Away(clock)
+    health, store = Health(Clock(monotonic=clock)), Away(clock)
     heart = health.heart("recordings", SILENCE_S)
     ingest = Ingest(store, clock=Clock(sleep=no_time))
     message = Message(CONTACT, "memory:0")
@@ -137,7 +137,7 @@ async def test_waiting_for_the_store_is_no_silence(clock: Any) -> None:
 
 
 async def test_waiting_for_dynamics_is_no_silence(clock: Any) -> None:
-    health = Health(clock)
+    health = Health(Clock(monotonic=clock))
     heart = health.heart("push", SILENCE_S)
     probes = 0
 
@@ -172,7 +172,7 @@ async def test_the_client_tells_of_every_answer_and_of_none(
             http,
             StaticTokens("none"),
             Gate(),
-            sleep=no_time,
+            clock=Clock(sleep=no_time),
             answered=metrics.answered,
         )
         try:
