@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -17,6 +16,7 @@ from pipelines.decode.arrival import AHEAD
 from pipelines.lifecycle import milestones, phase
 from pipelines.pipeline import Pipeline
 from pipelines.plan import Plan, Terms, plan
+from worker.clock import Clock
 from worker.engine.ingest import NEWER, Ingest
 from worker.errors import ConfigError
 from worker.faults import fault_of
@@ -111,12 +111,11 @@ def _as_parked(note: FaultNote) -> Parked:
     return Parked(steps=[], at=note.since, status=None, code="", request={}, answer=told)
 
 
-async def retry_parked(
-    store: ContactStore, write: ParkedWrite, clock: Callable[[], float] = time.time
-) -> None:
+async def retry_parked(store: ContactStore, write: ParkedWrite, clock: Clock | None = None) -> None:
     """Let the worker try again, rendering anew from the facts."""
+    clock = clock or Clock()
     if write.place == FAULT:
-        await _put_back(store, write.contact_id, clock())
+        await _put_back(store, write.contact_id, clock.wall())
         return
     await _change(store, write.contact_id, lambda c: c.parked.pop(write.place, None), clock)
 
@@ -129,7 +128,7 @@ async def drop_parked(store: ContactStore, write: ParkedWrite) -> None:
     if write.place == FAULT:
         await _put_back(store, write.contact_id, None)
         return
-    await _change(store, write.contact_id, lambda c: ledger.let_go(c, write.place), time.time)
+    await _change(store, write.contact_id, lambda c: ledger.let_go(c, write.place), Clock())
 
 
 async def _put_back(store: ContactStore, contact_id: str, due_at: float | None) -> None:
@@ -144,14 +143,14 @@ async def _change(
     store: ContactStore,
     contact_id: str,
     change: Callable[[Contact], object],
-    clock: Callable[[], float],
+    clock: Clock,
 ) -> None:
     while True:
         (entry,) = await store.load([contact_id])
         if not entry.version:
             return  # it was forgotten meanwhile
         change(entry.contact)
-        entry.due_at = clock()
+        entry.due_at = clock.wall()
         if await store.save([entry]) != [Saved.CONFLICT]:
             return
 

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import TypeVar
 
 import structlog
 
@@ -23,7 +24,7 @@ from worker.faults import Faults
 from worker.heartbeat import Health
 from worker.moments import remembered, set_right, text_of
 from worker.outside_time import OutsideTime
-from worker.retry import insist
+from worker.retry import OUTSIDE, reporting, retry_until
 from worker.sources.protocol import Source
 from worker.stores.protocol import ContactStore
 from worker.stores.restoration import Keeper
@@ -31,6 +32,8 @@ from worker.telemetry.metrics import Metrics
 from worker.telemetry.state_collector import StateCollector
 from worker.telemetry.store_counts import StoreCounts
 
+
+T = TypeVar("T")
 
 _log = structlog.get_logger(__name__)
 
@@ -132,7 +135,8 @@ class Service:
                 return group.create_task(contained, context=heart.context())
 
             for name, source in self.sources.items():
-                read = partial(source.run, self.ingest.handle, stop)
+                handle = partial(self.ingest.handle, stop=stop)
+                read = partial(source.run, handle, stop)
                 start(name, "source", read, SILENCE_S, connects=True)
             if self.gate_sync is not None:
                 await self.gate_sync.join()
@@ -162,10 +166,8 @@ class Service:
         return self.ingest.tally.facts, sent.writes + sent.parked
 
     async def _begin_and_push(self, stop: asyncio.Event) -> None:
-        if self.keeper is not None:
-            look = self.keeper.look
-            if await insist(look, stop=stop, clock=Clock(), report=_waits) is None:
-                return
+        if self.keeper and await _waiting_for_store(self.keeper.look, stop) is None:
+            return
         if self.begin is not None:
             await self.begin(stop)
         await self.push.run(stop)
@@ -219,12 +221,12 @@ async def begin_pipelines(
     since = {}
     for pipeline in planner.pipelines:
         remember = partial(remembered, store, names[pipeline.name], now, outside)
-        kept = await insist(remember, stop=stop, clock=Clock(), report=_waits)
+        kept = await _waiting_for_store(remember, stop)
         if kept is None:
             return
         since[pipeline.name] = kept
     remember_all = partial(remember_steps, store, planner.pipelines, now)
-    versions = await insist(remember_all, stop=stop, clock=Clock(), report=_waits)
+    versions = await _waiting_for_store(remember_all, stop)
     if versions is None:
         return
     planner.terms = replace(planner.terms, since=since, versions=versions)
@@ -244,5 +246,12 @@ async def set_pipelines_right(planner: Planner, store: ContactStore, outside: Ou
         planner.terms = replace(planner.terms, since=since)
 
 
-def _waits(code: str) -> None:
-    _log.warning("service.waits_for_store", code=code)
+async def _waiting_for_store(call: Callable[[], Awaitable[T]], stop: asyncio.Event) -> T | None:
+    """What the call returns once the store can be used; None if that is not so until ``stop``."""
+
+    def waits(code: str) -> None:
+        _log.warning("service.waits_for_store", code=code)
+
+    return await retry_until(
+        call, clock=Clock(), errors=OUTSIDE, failed=reporting(waits), stop=stop
+    )

@@ -103,7 +103,7 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
             ) as client,
             _amazon_connect(settings, metrics, gate.slots) as amazon,
         ):
-            keeper = Keeper(store, mark_of(settings.state), outside.now)
+            keeper = Keeper(store, mark_of(settings.state), outside.clock)
             push = _push(common, client, amazon, pipelines, keeper)
             buckets = frozenset(settings.recording_buckets) or None
             writes_back = any(pipeline.writeback for pipeline in pipelines)
@@ -112,7 +112,7 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
                 buckets,
                 legs=writes_back,
                 news=push.news,
-                clock=outside.now,
+                clock=outside.clock,
                 arrived=outside.arrived,
                 faults=faults,
             )
@@ -144,11 +144,11 @@ def _push(
     keeper: Keeper,
 ) -> Push:
     settings, metrics = common.settings, common.metrics
-    clock = Clock(common.outside.now)
+    clock = common.outside.clock
     files = S3Files(partial(aws.client, "s3"), faults=common.faults)
     transactions = Transactions(
         store=common.store,
-        writer=Writer(client, clock.wall, files, settings.create_by),
+        writer=Writer(client, clock, files, settings.create_by),
         gate=client.gate,
         desktop=_desktop(settings, amazon),
         connect=amazon,
@@ -156,7 +156,7 @@ def _push(
         build=build_of(pipelines),
         clock=clock,
         enrichment=Enrichment(
-            amazon, pipelines, settings.connect_patience_s, clock.wall, faults=common.faults
+            amazon, pipelines, settings.connect_patience_s, clock, faults=common.faults
         ),
         doubt=keeper.doubt,
         latency=metrics.latency,

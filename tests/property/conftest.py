@@ -17,7 +17,7 @@ from pipelines.contact import Contact
 from pipelines.pipeline import Pipeline
 from pipelines.plan import Terms
 from worker.amazon_connect.memory import MemoryConnect, MemoryScreenPop
-from worker.clock import Clock as WorkerClock
+from worker.clock import Clock
 from worker.definitions import find
 from worker.dynamics.auth import StaticTokens
 from worker.dynamics.client import DataverseClient, is_create
@@ -47,7 +47,7 @@ from worker.stores.protocol import ContactStore
 BEGINNING = 1_767_402_000.0
 
 
-class Clock:
+class SleepClock:
     """A clock, wall and monotonic, that only sleeping moves."""
 
     def __init__(self) -> None:
@@ -59,6 +59,11 @@ class Clock:
     async def sleep(self, seconds: float) -> None:
         self.now += max(0.0, seconds)
         await asyncio.sleep(0)
+
+    @property
+    def clock(self) -> Clock:
+        """This clock as the worker takes it."""
+        return Clock(self, self, self.sleep, _half)
 
 
 class Crash(BaseException):
@@ -161,7 +166,7 @@ class World:
     files: Files = field(default_factory=MemoryFiles)
     doubt: Callable[[Contact], None] = lambda _contact: None
     store: ContactStore = field(default_factory=MemoryStore)
-    clock: Clock = field(default_factory=Clock)
+    clock: SleepClock = field(default_factory=SleepClock)
     steps: Steps = field(default_factory=Steps)
     desktop: MemoryScreenPop = field(default_factory=MemoryScreenPop)
     wire: Wire = field(init=False)
@@ -178,11 +183,11 @@ class World:
     def worker(self) -> tuple[Ingest, Push]:
         """A process that has just started."""
         store: Any = StoreSteps(self.store, self.steps)
-        clock = WorkerClock(self.clock, self.clock, self.clock.sleep, _half)
+        clock = self.clock.clock
         terms = Terms(live=self.live)
         transactions = Transactions(
             store=store,
-            writer=Writer(self.wire, self.clock, self.files, self.create_by, self.overwrite),
+            writer=Writer(self.wire, clock, self.files, self.create_by, self.overwrite),
             gate=self.gate,
             desktop=self.desktop,
             connect=MemoryConnect(),
@@ -192,7 +197,7 @@ class World:
             doubt=self.doubt,
         )
         push = Push(transactions, self.dynamics.user_id)
-        return Ingest(store, clock=self.clock, sleep=self.clock.sleep, news=push.news), push
+        return Ingest(store, clock=clock, news=push.news), push
 
     async def tell(self, *batches: Sequence[bytes], push: bool = False) -> int:
         """Hand in batches of messages, bring Dynamics up to date; how many were acknowledged.
@@ -278,8 +283,8 @@ def _half() -> float:
 @asynccontextmanager
 async def _open_world(variant: str, **more: Any) -> AsyncIterator[World]:
     kind, create_by, closed = variant.split()
-    clock = Clock()
-    gate = make_gate(WorkerClock(monotonic=clock, sleep=clock.sleep, chance=_half))
+    clock = SleepClock()
+    gate = make_gate(clock.clock)
     more = {"create_by": create_by, "pipelines": [find("phonecall")], "clock": clock, **more}
     if kind == "memory":
         yield World(MemoryDynamics(refuse_closed=closed == "refuse"), gate, **more)

@@ -228,7 +228,7 @@ async def pushed(
     clocks = Clock(clock, clock, no_time, lambda: 0.5)
     transactions = Transactions(
         store=store,
-        writer=Writer(client, clock, MemoryFiles()),
+        writer=Writer(client, clocks, MemoryFiles()),
         gate=gate,
         desktop=MemoryScreenPop(),
         connect=connect or MemoryConnect(),
@@ -442,7 +442,9 @@ def test_whatever_connect_answers_a_contacts_round_ends_in_a_declared_outcome(
 
     def target(story: History, spoils: list[Any], known: int) -> None:
         made.spoils = list(spoils)
-        connect = ConnectClient(client, Quota(1.0, clock=lambda: 0.0, sleep=no_time), 100.0)
+        connect = ConnectClient(
+            client, Quota(1.0, clock=Clock(monotonic=lambda: 0.0, sleep=no_time)), 100.0
+        )
         events = [message.body for message in story.sent if message.stream == EVENTS]
         contact = contact_of(events[: known + 1])
         assert contact

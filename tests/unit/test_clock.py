@@ -1,58 +1,124 @@
-"""``--rate``: requests are spread evenly, and counted."""
+"""The one clock: back-off that is bounded, work that ends at a stop, work beside a block."""
 
 from __future__ import annotations
 
+import asyncio
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
 import pytest
 
-from worker.dynamics.dry import DryRun
-from worker.dynamics.protocol import Request
-from worker.dynamics.rate_limit import Paced
+from hypothesis import given
+from hypothesis import strategies as st
+
+from worker.clock import BACKOFF_FIRST_S, BACKOFF_LONGEST_S, Backoff, alongside, run_until
 
 
-class Clock:
-    """Time that passes by sleeping alone."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    async def sleep(self, seconds: float) -> None:
-        assert seconds >= 0
-        self.now += seconds
+Virtually = Callable[[Coroutine[Any, Any, Any]], Any]
 
 
-ASK = Request("GET", "contacts")
+def now() -> float:
+    return asyncio.get_running_loop().time()
 
 
-async def test_requests_start_an_even_while_apart() -> None:
-    clock = Clock()
-    paced = Paced(DryRun(), 4.0, clock=clock, sleep=clock.sleep)
-    starts = []
-    for _ in range(4):
-        await paced.send(ASK, timeout_s=1.0)
-        starts.append(clock.now)
-    assert starts == [100.0, 100.25, 100.5, 100.75]
-    assert paced.requests == 4
+@given(drawn=st.lists(st.floats(0, 1, exclude_max=True), min_size=1, max_size=30))
+def test_a_back_off_doubles_up_to_the_longest_and_chance_takes_off_half_of_it_at_most(
+    drawn: list[float],
+) -> None:
+    chances = iter(drawn)
+    backoff = Backoff(lambda: next(chances))
+    for n in range(len(drawn)):
+        whole_s = min(BACKOFF_FIRST_S * 2**n, BACKOFF_LONGEST_S)
+        assert whole_s / 2 <= backoff.failed() <= whole_s
 
 
-async def test_a_pause_is_not_made_up_for() -> None:
-    """After a rest there is no burst: the next two are an interval apart again."""
-    clock = Clock()
-    paced = Paced(DryRun(), 1.0, clock=clock, sleep=clock.sleep)
-    await paced.send(ASK, timeout_s=1.0)
-    clock.now += 60
-    await paced.send(ASK, timeout_s=1.0)
-    await paced.send(ASK, timeout_s=1.0)
-    assert clock.now == 161.0
+def test_a_back_off_begins_anew_after_a_success() -> None:
+    backoff = Backoff(lambda: 0.0)
+    pauses = [backoff.failed(), backoff.failed()]
+    backoff.succeeded()
+    assert [*pauses, backoff.failed()] == [0.25, 0.5, 0.25]
 
 
-async def test_without_a_rate_nothing_waits() -> None:
-    async def sleep(_: float) -> None:
-        pytest.fail("waited")
+async def test_work_that_ends_before_the_stop_gives_its_result() -> None:
+    async def work() -> int:
+        return 7
 
-    paced = Paced(DryRun(), sleep=sleep)
-    await paced.send(Request("POST", "phonecalls", body={}), timeout_s=1.0)
-    assert paced.requests == 1
-    assert await paced.user_id() == ""
+    assert await run_until(asyncio.Event(), work()) == 7
+
+
+async def test_work_that_fails_before_the_stop_raises() -> None:
+    async def work() -> None:
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        await run_until(asyncio.Event(), work())
+
+
+def test_work_is_dropped_as_soon_as_the_stop_is_set(virtually: Virtually) -> None:
+    async def story() -> None:
+        stop, ended = asyncio.Event(), []
+
+        async def work() -> str:
+            try:
+                await asyncio.sleep(100)
+            finally:
+                ended.append(now())
+            return "done"
+
+        asyncio.get_running_loop().call_later(3, stop.set)
+        assert await run_until(stop, work()) is None
+        assert (ended, now()) == ([3], 3)
+
+    virtually(story())
+
+
+def test_who_is_cancelled_takes_the_work_along(virtually: Virtually) -> None:
+    async def story() -> None:
+        ended = []
+
+        async def work() -> None:
+            try:
+                await asyncio.sleep(100)
+            finally:
+                ended.append(now())
+
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(3):
+                await run_until(asyncio.Event(), work())
+        assert ended == [3]
+
+    virtually(story())
+
+
+def test_work_beside_a_block_ends_with_it(virtually: Virtually) -> None:
+    async def story() -> None:
+        beats = []
+
+        async def beat() -> None:
+            while True:
+                await asyncio.sleep(1)
+                beats.append(now())
+
+        async with alongside(beat()):
+            await asyncio.sleep(2.5)
+        await asyncio.sleep(5)
+        assert beats == [1, 2]
+
+    virtually(story())
+
+
+async def test_what_fails_beside_a_block_is_raised_at_its_end() -> None:
+    async def work() -> None:
+        raise LookupError
+
+    after = []
+
+    async def block() -> None:
+        async with alongside(work()):
+            await asyncio.sleep(0)
+            after.append("the block went on")
+
+    with pytest.raises(LookupError):
+        await block()
+    assert after == ["the block went on"]

@@ -17,7 +17,7 @@ from pipelines.plan import Terms, opening, plan
 from pipelines.write import Kind, Write
 from worker import aws
 from worker.dynamics.client import HEADERS
-from worker.dynamics.lookup import Remembered, look_up
+from worker.dynamics.lookup import look_up, lookup_cache
 from worker.dynamics.protocol import Dynamics, Request
 from worker.dynamics.requests import request_for
 from worker.dynamics.writer import found_by
@@ -139,7 +139,7 @@ async def send(preview: Preview, dynamics: Dynamics) -> dict[str, Any]:
     assert preview.request is not None  # noqa: S101 - pages to open are not sent
     request, write = preview.request, preview.write
     if write is not None and write.search is not None:
-        return await look_up(dynamics, write.search, Remembered(), timeout_s=SEND_S)
+        return await look_up(dynamics, write.search, lookup_cache(), timeout_s=SEND_S)
     if request.method in ("POST", "PATCH"):
         headers = {**request.headers, "Prefer": "return=representation"}
         request = replace(request, headers=headers)

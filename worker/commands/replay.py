@@ -24,6 +24,7 @@ from pipelines.pipeline import Pipeline
 from pipelines.plan import Terms
 from worker import aws
 from worker.amazon_connect.memory import MemoryConnect, MemoryScreenPop
+from worker.clock import Clock
 from worker.dynamics.connection import connect_in_process, open_dynamics
 from worker.dynamics.dry import DryRun
 from worker.dynamics.gate import Gate, make_gate
@@ -186,7 +187,7 @@ async def _ingest(
     )
 
     async def handle(messages: Sequence[Message]) -> None:
-        await ingest.handle(messages)
+        await ingest.handle(messages, stop)
         if watch is not None:
             watch(ingest.tally.messages, archive.progress.read, archive.progress.total)
 
@@ -206,7 +207,7 @@ async def _push(
     terms = Terms(settings.constants, live=False, versions=versions)
     transactions = Transactions(
         store=store,
-        writer=Writer(paced, time.time, target.files, settings.create_by, options.overwrite),
+        writer=Writer(paced, Clock(), target.files, settings.create_by, options.overwrite),
         gate=target.gate,
         desktop=MemoryScreenPop(),
         connect=MemoryConnect(),

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import time
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
@@ -21,6 +20,7 @@ import structlog
 
 from jwt.exceptions import PyJWTError
 
+from worker.clock import Clock
 from worker.dynamics.entra import Entra
 from worker.dynamics.errors import DynamicsError, Unauthorized, Unavailable
 from worker.dynamics.http import require_https
@@ -102,7 +102,7 @@ class MsalTokens:
         scope: str,
         http: httpx.AsyncClient,
         *,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Clock | None = None,
         renewed: Callable[[float], None] = lambda _life_s: None,
     ) -> None:
         """Nothing is asked before the first ``token()``.
@@ -114,7 +114,7 @@ class MsalTokens:
                 first and after each refusal, so that a new one is found without a restart.
             scope: The environment's address and ``/.default``.
             http: Carries the requests to Entra (see ``make_http``); the caller closes it.
-            clock: Monotonic time (s).
+            clock: Its monotonic clock says how old a token is.
             renewed: Called with how long (s) each new token is valid.
 
         Raises:
@@ -124,7 +124,7 @@ class MsalTokens:
         self._client_id = client_id
         self._read_credential = credential
         self._scope = scope
-        self._clock = clock
+        self._clock = clock or Clock()
         self._renewed = renewed
         self._http = http
         self._entra: Entra | None = None
@@ -142,12 +142,12 @@ class MsalTokens:
 
         While Entra does not answer, the current one is used until it expires.
         """
-        if self._renew_at <= self._clock() >= self._not_before:
+        if self._renew_at <= self._clock.monotonic() >= self._not_before:
             if self._renewal is None or self._renewal.done():
                 self._renewal = asyncio.create_task(self._renew())
             # A caller that gives up must not cause a second request beside the one in the thread.
             await asyncio.shield(self._renewal)
-        if self._expires_at <= self._clock():
+        if self._expires_at <= self._clock.monotonic():
             kind, summary, code = self._failure
             raise kind(summary, code=code)
         return self._token
@@ -158,7 +158,7 @@ class MsalTokens:
             return
         self._token = ""
         self._renew_at = self._expires_at = float("-inf")
-        now = self._clock()
+        now = self._clock.monotonic()
         if now - self._refused_at < RETRY_PAUSE_S:
             self._fail(Unauthorized("Dataverse refuses new tokens: is the application user there?"))
         self._refused_at = now
@@ -173,7 +173,7 @@ class MsalTokens:
         self._renewal.cancel()
 
     async def _renew(self) -> None:
-        asked_at = self._clock()
+        asked_at = self._clock.monotonic()
         try:
             answer = await self._ask()
         except DynamicsError as error:
@@ -191,7 +191,7 @@ class MsalTokens:
         if str(error) != self._failure[1]:  # once, however often it fails
             _log.warning("dynamics.no_token", reason=str(error))
         self._failure = (type(error), str(error), error.code)
-        self._not_before = self._clock() + RETRY_PAUSE_S
+        self._not_before = self._clock.monotonic() + RETRY_PAUSE_S
 
     async def _ask(self) -> dict[str, Any]:
         """Ask Entra; a refused credential is read again and, if it has changed, tried at once."""

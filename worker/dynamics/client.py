@@ -7,6 +7,7 @@ import re
 import uuid
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import httpx
@@ -30,6 +31,7 @@ from worker.dynamics.marks import VERSION, is_dataverses
 from worker.dynamics.protocol import WHO_AM_I, Answer, Request
 from worker.dynamics.reasons import GateClosed
 from worker.dynamics.transport import Broken
+from worker.retry import retry_until
 
 
 #: What Microsoft asks for on every call; "null" is literal (powerapps-docs
@@ -46,8 +48,8 @@ MAX_BODY_BYTES = 16 * 1024 * 1024
 #: How often one request is sent at most while its outcome is unknown.
 TRIES = 4
 
-#: Longest pause after the first such try (s), doubling with each; a random part of it is waited.
-FIRST_PAUSE_S = 0.5
+#: Errors that say that this try, at least, was not carried out.
+SURE = (Throttled, GateClosed, Unauthorized, Forbidden)
 
 #: Time limit of requests that are not made for a contact (s).
 WHO_AM_I_TIMEOUT_S = 30.0
@@ -136,21 +138,23 @@ class DataverseClient:
             DynamicsError: anything in ``worker.dynamics.errors``.
         """
         deadline = self._clock.monotonic() + timeout_s
-        doubt: Unavailable | None = None
-        tries = 0
-        while True:
-            tries += 1
-            try:
-                return await self._through_gate(request, deadline)
-            except (Throttled, GateClosed, Unauthorized, Forbidden) as error:
-                # This says nothing about an earlier try, which may have been carried out.
-                raise doubt or error from None
-            except Unavailable as error:
-                doubt = error
-                pause_s = self._clock.chance() * FIRST_PAUSE_S * 2 ** (tries - 1)
-                if tries == TRIES or self._clock.monotonic() + pause_s >= deadline:
-                    raise
-            await self._clock.sleep(pause_s)
+        doubts: list[Exception] = []
+
+        def failed(error: Exception, _pause_s: float) -> None:
+            if isinstance(error, SURE):
+                # Says nothing about an earlier try, which may have been carried out.
+                raise (doubts[-1] if doubts else error) from None
+            doubts.append(error)
+            if len(doubts) == TRIES:
+                raise error
+
+        return await retry_until(
+            partial(self._through_gate, request, deadline),
+            clock=self._clock,
+            errors=(Unavailable, *SURE),
+            failed=failed,
+            deadline=deadline,
+        )
 
     async def user_id(self) -> str:
         """Our application user's systemuserid in lower case, asked for once.

@@ -6,7 +6,7 @@ a 404 about an update, a refusal about a closed record.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,8 +15,9 @@ from pipelines.contact import Contact, Parked
 from pipelines.lens import said_in
 from pipelines.lookup import status
 from pipelines.write import Kind, Write
+from worker.clock import Clock
 from worker.dynamics.errors import Closed, DynamicsError, Exists, Missing, Refused
-from worker.dynamics.lookup import Remembered, look_up
+from worker.dynamics.lookup import LookupCache, look_up, lookup_cache
 from worker.dynamics.protocol import Dynamics, Request
 from worker.dynamics.requests import request_for
 from worker.files import Files
@@ -36,7 +37,7 @@ class Writer:
 
     Attributes:
         dynamics: Where requests go.
-        clock: Wall clock (s), for the time of parking.
+        clock: Its wall clock says when a write was parked.
         files: Where stored files are read.
         create_by: How records are made, see ``worker.dynamics.requests``.
         overwrite: Existing records are brought up to date whoever made or changed them.
@@ -44,11 +45,11 @@ class Writer:
     """
 
     dynamics: Dynamics
-    clock: Callable[[], float]
+    clock: Clock
     files: Files
     create_by: CreateBy = "post"
     overwrite: bool = False
-    remembered: Remembered = field(default_factory=Remembered)
+    remembered: LookupCache = field(default_factory=lookup_cache)
 
     async def perform(self, contact: Contact, write: Write, *, timeout_s: float) -> bool:
         """Send the write; whether what was planned after it still holds.
@@ -96,7 +97,7 @@ class Writer:
         if write.kind is Kind.REOPEN and not isinstance(refusal, Missing):
             ledger.closed(contact, write)
             return False
-        park(contact, write, request, refusal, self.clock())
+        park(contact, write, request, refusal, self.clock.wall())
         return False
 
     @staticmethod

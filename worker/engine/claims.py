@@ -16,9 +16,9 @@ import structlog
 from pipelines import ledger
 from pipelines.contact import Contact
 from pipelines.write import Write
-from worker import heartbeat
 from worker.clock import Clock
 from worker.errors import StoreUnavailable
+from worker.retry import retry_until
 from worker.stores.protocol import ContactStore, Entry, Saved
 
 
@@ -30,7 +30,7 @@ CLAIM_S = 300.0
 #: Pause before a contact that has grown too large to be claimed is tried again (s).
 TOO_LARGE_S = 3600.0
 
-#: Pause before a store that is away, or a contact that others hold, is tried again (s).
+#: Pause before a contact that others hold is looked at again (s).
 AGAIN_S = 2.0
 
 T = TypeVar("T")
@@ -42,7 +42,7 @@ class Claims:
 
     Attributes:
         store: Where contacts are kept.
-        clock: Time.
+        clock: Time and chance; claims and due times are of its wall clock.
     """
 
     store: ContactStore
@@ -111,26 +111,27 @@ class Claims:
                 return
 
     async def _load(self, contact_id: str) -> Entry:
-        (entry,) = await self._insist(lambda: self.store.load([contact_id]))
+        (entry,) = await self._until_answered(lambda: self.store.load([contact_id]))
         return entry
 
     async def _save(self, entry: Entry) -> Saved:
-        (saved,) = await self._insist(lambda: self.store.save([entry]))
+        (saved,) = await self._until_answered(lambda: self.store.save([entry]))
         return saved
 
-    async def _insist(self, call: Callable[[], Awaitable[T]]) -> T:
+    async def _until_answered(self, call: Callable[[], Awaitable[T]]) -> T:
         """Call until the store answers: what has been sent should not be forgotten.
 
         Raises:
             StoreUnavailable: It did not for as long as a claim lasts.
         """
-        until = self.clock.monotonic() + CLAIM_S
-        while True:
-            heartbeat.beat()
-            try:
-                return await call()
-            except StoreUnavailable as error:
-                if self.clock.monotonic() > until:
-                    raise
-                _log.warning("push.store_unavailable", reason=str(error))
-            await self.clock.sleep(AGAIN_S)
+        return await retry_until(
+            call,
+            clock=self.clock,
+            errors=(StoreUnavailable,),
+            failed=_away,
+            deadline=self.clock.monotonic() + CLAIM_S,
+        )
+
+
+def _away(error: Exception, _pause_s: float) -> None:
+    _log.warning("push.store_unavailable", reason=str(error))

@@ -16,7 +16,7 @@ from worker.definitions import find_all
 from worker.dynamics.client import DataverseClient
 from worker.dynamics.connection import open_dynamics
 from worker.dynamics.gate import Gate
-from worker.dynamics.lookup import Remembered, look_up
+from worker.dynamics.lookup import LookupCache, look_up, lookup_cache
 from worker.dynamics.protocol import Answer, Request
 from worker.dynamics.reasons import GateClosed, GateState
 from worker.dynamics.requests import request_for
@@ -43,7 +43,7 @@ class FlowSession:
     gate: Gate
     pipeline: Pipeline
     create_by: CreateBy = "post"
-    _remembered: Remembered = field(default_factory=Remembered)
+    _remembered: LookupCache = field(default_factory=lookup_cache)
 
     async def open(self) -> None:
         """Let requests pass again if they may: nothing probes a closed gate between invocations.

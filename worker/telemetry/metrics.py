@@ -7,9 +7,8 @@ comes through the methods here, which rooms take as plain callables: none knows 
 from __future__ import annotations
 
 import platform
-import time
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from datetime import time as time_of_day
 from importlib.metadata import version
@@ -28,6 +27,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from pipelines.write import Kind
+from worker.clock import Clock
 from worker.sources.shard_reader import TRIMMED
 from worker.telemetry.labels import Codes, short, status_class
 
@@ -48,15 +48,15 @@ class Metrics:
     """The metrics of one worker, with a registry of their own.
 
     Args:
-        clock: Wall clock (s).
+        clock: Its wall clock says when a token expires.
 
     Attributes:
         registry: Where they are, for further collectors.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, clock: Clock | None = None) -> None:
         self.registry = registry = CollectorRegistry()
-        self._clock = clock
+        self._clock = clock or Clock()
         self._codes = Codes()
 
         def counter(name: str, told: str, *labels: str) -> Counter:
@@ -149,7 +149,7 @@ class Metrics:
 
     def token(self, life_s: float) -> None:
         """There is a new access token, good for so long (s)."""
-        self._token.set(self._clock() + life_s)
+        self._token.set(self._clock.wall() + life_s)
 
     def secret(self, expires: date) -> None:
         """The client secret expires on that day, at its beginning (UTC) to be safe."""

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import time
-
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from worker.clock import Clock
 from worker.dynamics.gate import Gate
 from worker.dynamics.reasons import Reason
 from worker.engine.ingest import Tally
@@ -29,14 +28,14 @@ class StateCollector(Collector):
         gate: To Dynamics.
         census: Of the store.
         faults: Bugs of ours that were contained.
-        clock: Wall clock (s).
+        clock: Its wall clock says how long the oldest has been due.
     """
 
     tally: Tally
     gate: Gate
     census: StoreCounts
     faults: Faults = field(default_factory=Faults)
-    clock: Callable[[], float] = time.time
+    clock: Clock = field(default_factory=Clock)
 
     def collect(self) -> Iterator[Metric]:
         """All of them, as they are now."""
@@ -89,7 +88,7 @@ class StateCollector(Collector):
         if counts is None:
             return  # not known is not zero
         oldest = counts.oldest_due_at
-        age_s = 0.0 if oldest is None else max(0.0, self.clock() - oldest)
+        age_s = 0.0 if oldest is None else max(0.0, self.clock.wall() - oldest)
         yield _gauge("contacts", "Contacts in the store.", counts.contacts)
         yield _gauge("contacts_due", "Contacts that Dynamics does not match yet.", counts.due)
         yield _gauge("contacts_parked", "Contacts set aside for an operator.", counts.parked)

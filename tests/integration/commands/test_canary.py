@@ -27,6 +27,7 @@ import structlog
 from pipelines.plan import Terms
 from worker import aws, cli
 from worker.amazon_connect.memory import MemoryConnect, MemoryScreenPop
+from worker.clock import Clock
 from worker.commands import triage as operator
 from worker.definitions import find, shipped
 from worker.dynamics.client import DataverseClient
@@ -162,7 +163,7 @@ async def working(bodies: list[bytes]) -> AsyncIterator[tuple[Service, Dataverse
         pipelines = [find(name) for name in shipped()]
         transactions = Transactions(
             store=store,
-            writer=Writer(client, lambda: 0.0, MemoryFiles()),
+            writer=Writer(client, Clock(lambda: 0.0), MemoryFiles()),
             gate=client.gate,
             desktop=MemoryScreenPop(),
             connect=MemoryConnect(),

@@ -18,6 +18,7 @@ from urllib.parse import parse_qs
 import pytest
 import trustme
 
+from worker.clock import Clock
 from worker.dynamics.auth import RETRY_PAUSE_S, MsalTokens
 from worker.dynamics.entra import MAX_ANSWER_BYTES
 from worker.dynamics.errors import DynamicsError, Unauthorized, Unavailable
@@ -151,7 +152,9 @@ class Rig:
         self.stored: Credential | DynamicsError | ConfigError = GOOD
         self.reads = 0
         self.http = make_http(ca_file)
-        self.tokens = MsalTokens(url, "client-id", self.read, SCOPE, self.http, clock=self.time)
+        self.tokens = MsalTokens(
+            url, "client-id", self.read, SCOPE, self.http, clock=Clock(monotonic=self.time)
+        )
 
     async def read(self) -> Credential:
         self.reads += 1

@@ -16,7 +16,7 @@ from pipelines.entity import entity
 from pipelines.lookup import By, Search, Way
 from pipelines.template import Template
 from worker.dynamics.connection import connect_in_process
-from worker.dynamics.lookup import Remembered, look_up
+from worker.dynamics.lookup import look_up, lookup_cache
 from worker.dynamics.protocol import Dynamics
 from worker.sandbox.dataverse.app import Dataverse, create_dataverse
 from worker.sandbox.oracle.customers import introduce, match, rows
@@ -47,7 +47,7 @@ class Rig:
 
     async def ask(self, how: dict[str, Any], value: str, table: str = "contacts") -> dict[str, Any]:
         search = Search(entity(table), Way(value=VALUE, **how), value, ("accountid", "fullname"))
-        return await look_up(self.dynamics, search, Remembered(), timeout_s=20)
+        return await look_up(self.dynamics, search, lookup_cache(), timeout_s=20)
 
 
 @pytest.fixture
@@ -155,7 +155,7 @@ async def test_accounts_and_leads_are_looked_up_like_contacts(rig: Rig, table: s
     rig.know({"telephone1": "+49 30 901820"}, table=table)
     how = {**PHONE, "columns": ("telephone1", "telephone2")}
     search = Search(entity(table), Way(value=VALUE, **how), "+4930901820")
-    found = await look_up(rig.dynamics, search, Remembered(), timeout_s=20)
+    found = await look_up(rig.dynamics, search, lookup_cache(), timeout_s=20)
     assert found["outcome"] == SINGLE
     assert entity(table).key in found
 
@@ -189,7 +189,7 @@ async def test_an_agent_is_found_by_user_name_or_address(
     )
     way = Way("user", VALUE, ("domainname", "internalemailaddress"))
     search = Search(entity("systemusers"), way, name)
-    found = await look_up(rig.dynamics, search, Remembered(), timeout_s=20)
+    found = await look_up(rig.dynamics, search, lookup_cache(), timeout_s=20)
     assert found["outcome"] == expected
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from worker.clock import Clock
 from worker.dynamics.errors import Unauthorized
 from worker.dynamics.gate import make_gate
 from worker.errors import ConfigError
@@ -42,7 +43,7 @@ class Worker:
     def __init__(self) -> None:
         self.clock = Turned()
         self.metrics = Metrics()
-        self.health = Health(self.clock)
+        self.health = Health(Clock(monotonic=self.clock))
         self.gate = make_gate()
         self.port = 0
 

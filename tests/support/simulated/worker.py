@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from math import inf
 from random import Random
 from typing import cast
@@ -199,9 +200,8 @@ class Worker:
         story, shares = self._services.story, self._services.shares_gate
         try:
             async with asyncio.TaskGroup() as group:
-                self._start(
-                    group, "source", lambda: self._source.run(self.ingest.handle, self.stop)
-                )
+                handle = partial(self.ingest.handle, stop=self.stop)
+                self._start(group, "source", lambda: self._source.run(handle, self.stop))
                 if shares:
                     await self._gate_sync.join()
                     sharing = self._start(group, "gate", self._gate_sync.run)
@@ -264,7 +264,7 @@ def _parts(
         conduct.put_back(process, contact_id, fault, knows_time=knows_time())
 
     clock = Clock(outside.now, loop.time, sleep, chance)
-    writer = Writer(Entrance(client, conduct, process), outside.now, MemoryFiles())
+    writer = Writer(Entrance(client, conduct, process), clock, MemoryFiles())
     terms = Terms({"AppId": "app"}, live=True)
     transactions = Transactions(
         store=bugs.haunted(_store(services, pushed, put_back), STORE),
@@ -280,7 +280,7 @@ def _parts(
     store = bugs.haunted(_store(services, services.safekeeping.saved), INGEST)
     ingest = Ingest(
         store,
-        clock=outside.now,
+        clock=Clock(outside.now, loop.time, chance=chance),
         arrived=outside.arrived,
         news=push.news,
         faults=transactions.faults,

@@ -138,7 +138,7 @@ class Rig:
         terms = Terms({"AppId": "app"}, live=self.live)
         self.planner = Planner(self.pipelines, terms, self.clock)
         self.push = self.another()
-        self.ingest = Ingest(self.store, legs=True, clock=wall, news=self.push.news)
+        self.ingest = Ingest(self.store, legs=True, clock=self.clock, news=self.push.news)
 
     def another(
         self, connect: Connect | None = None, planner: Planner | None = None, **more: Any
@@ -153,10 +153,10 @@ class Rig:
         connect = connect or self.connect
         enrichment = None
         if self.patience_s is not None:
-            enrichment = Enrichment(connect, self.pipelines, self.patience_s, wall, monotonic)
+            enrichment = Enrichment(connect, self.pipelines, self.patience_s, self.clock)
         parts: dict[str, Any] = {
             "store": self.store,
-            "writer": Writer(self, wall, MemoryFiles()),
+            "writer": Writer(self, self.clock, MemoryFiles()),
             "gate": self.gate,
             "desktop": self.desktop,
             "connect": connect,

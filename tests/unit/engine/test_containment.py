@@ -259,7 +259,7 @@ async def test_what_a_bug_keeps_waiting_is_listed_with_place_tries_and_builds(
 
 
 async def test_retry_takes_the_note_off_and_the_next_worker_does_it(rig: Rig, call: Call) -> None:
-    await retry_parked(rig.store, await faulty(rig, call), rig.clock.wall)
+    await retry_parked(rig.store, await faulty(rig, call), rig.clock)
     await rig.run(30)
     assert len(rig.calls) == 1
 

@@ -171,7 +171,7 @@ async def tried(rig: Rig, calls: list[Call], monkey: Monkey) -> None:
     assert len(rig.dynamics.records) >= len(calls) - 1
     async for write in parked_writes(rig.store):
         assert write.contact_id == calls[0].id
-        await retry_parked(rig.store, write, rig.clock.wall)
+        await retry_parked(rig.store, write, rig.clock)
     await rig.run(LONG_S, rig.another())
     assert [entry.fault for entry in await rig.store.load([calls[0].id])] == [None]
 

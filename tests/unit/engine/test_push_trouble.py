@@ -163,7 +163,7 @@ async def test_after_hours_without_dynamics_live_contacts_go_first_at_the_allowe
 ) -> None:
     """Ingest goes on meanwhile, and each message costs the one save that keeps it."""
     old, new = calls(48)[:24], calls(48)[24:]
-    replay = Ingest(rig.store, rank=1, clock=rig.clock.wall)
+    replay = Ingest(rig.store, rank=1, clock=rig.clock)
     rig.dynamics.script = lambda _request: Failure(Unavailable("no answer"))
     bodies = [call.begun(initiationTimestamp="2026-01-02T02:00:00Z") for call in old]
     await replay.handle([Message(body, "archive:1") for body in bodies])

@@ -9,6 +9,7 @@ import pytest
 from pipelines.contact import UNKNOWN, Contact, RecordLedger
 from pipelines.ledger import digest
 from pipelines.write import Kind, Write
+from worker.clock import Clock
 from worker.dynamics.errors import (
     Closed,
     DynamicsError,
@@ -36,7 +37,7 @@ class Desk:
     def __init__(self, **settings: Any) -> None:
         self.contact = Contact("c")
         self.dynamics = MemoryDynamics()
-        self.writer = Writer(self.dynamics, lambda: NOW, MemoryFiles(), **settings)
+        self.writer = Writer(self.dynamics, Clock(lambda: NOW), MemoryFiles(), **settings)
 
     def there(self, **columns: Any) -> RecordLedger:
         """The record exists and its ledger says so."""

@@ -9,6 +9,7 @@ from pipelines.entity import entity
 from pipelines.lookup import Search, Way, status
 from pipelines.template import Template
 from pipelines.write import Kind, Write
+from worker.clock import Clock
 from worker.dynamics.errors import Refused
 from worker.dynamics.memory import Failure, MemoryDynamics, in_turn
 from worker.dynamics.writer import Writer
@@ -28,7 +29,7 @@ def lookup(number: str) -> Write:
 
 async def performed(write: Write, dynamics: MemoryDynamics, files: Files) -> Contact:
     contact = Contact("c")
-    await Writer(dynamics, lambda: 0.0, files).perform(contact, write, timeout_s=1)
+    await Writer(dynamics, Clock(lambda: 0.0), files).perform(contact, write, timeout_s=1)
     return contact
 
 

@@ -150,7 +150,7 @@ class Site:
         gate = make_gate(Clock(monotonic=asyncio.get_running_loop().time, chance=lambda: 0.5))
         self.gates.append(gate)
         push = self._push(gate)
-        ingest = Ingest(self.store, clock=wall, news=push.news, tally=self.tally)
+        ingest = Ingest(self.store, clock=Clock(wall), news=push.news, tally=self.tally)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._source(worker, changed).run(ingest.handle, stop))
             group.create_task(push.run(stop))
@@ -165,7 +165,7 @@ class Site:
         clock = Clock(wall, asyncio.get_running_loop().time, chance=lambda: 0.5)
         transactions = Transactions(
             store=self.store,
-            writer=Writer(Behind(gate, self), wall, MemoryFiles()),
+            writer=Writer(Behind(gate, self), clock, MemoryFiles()),
             gate=gate,
             desktop=self.desktop,
             connect=MemoryConnect(),

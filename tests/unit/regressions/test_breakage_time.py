@@ -135,11 +135,11 @@ class Worker:
         self.machine = machine
         self.outside = OutsideTime(machine.clock)
         self.gate = make_gate(Clock(monotonic=loop.time, chance=lambda: 0.5))
-        clock = Clock(self.outside.now, loop.time, chance=lambda: 0.5)
+        clock = replace(self.outside.clock, monotonic=loop.time, chance=lambda: 0.5)
         self.planner = Planner(site.pipelines, Terms({"AppId": "app"}, live=True), clock)
         transactions = Transactions(
             store=site.store,
-            writer=Writer(site, machine.wall, MemoryFiles()),
+            writer=Writer(site, clock, MemoryFiles()),
             gate=self.gate,
             desktop=MemoryScreenPop(),
             connect=MemoryConnect(),
@@ -151,12 +151,11 @@ class Worker:
         self.ingest = Ingest(
             site.store,
             legs=True,
-            clock=self.outside.now,
+            clock=self.outside.clock,
             news=self.push.news,
             arrived=self.outside.arrived,
         )
-        clock = replace(machine.clock, wall=self.outside.now)
-        self.far_ahead = FarAhead(site.store, self.planned, clock)
+        self.far_ahead = FarAhead(site.store, self.planned, self.outside.clock)
 
     def planned(self, contact: Contact) -> Plan:
         return plan(contact, self.planner.pipelines, self.outside.now(), self.planner.terms)

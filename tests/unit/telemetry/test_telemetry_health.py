@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 
 from worker import heartbeat
+from worker.clock import Clock
 from worker.heartbeat import STORE_SILENCE_S, Health
 
 
 @pytest.fixture
 def health(clock: Callable[[], float]) -> Health:
-    return Health(clock)
+    return Health(Clock(monotonic=clock))
 
 
 async def test_a_loop_that_beats_in_time_is_not_silent(health: Health, clock: Any) -> None:

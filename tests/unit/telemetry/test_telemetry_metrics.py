@@ -64,11 +64,13 @@ PROMISED = {
 @pytest.fixture
 def readings(metrics: Metrics, clock: Callable[[], float]) -> StateCollector:
     """With something in each of its numbers."""
-    census = StoreCounts(MemoryStore(), Health(clock), counts=Counts(9, 4, 2, 3, clock() - 60))
+    census = StoreCounts(
+        MemoryStore(), Health(Clock(monotonic=clock)), counts=Counts(9, 4, 2, 3, clock() - 60)
+    )
     census.health.store_answered()
     ignored = {"other event: Some Kind": 5, "other event: Another": 2, "agent event": 1}
     readings = StateCollector(
-        Tally(10, 8, 7, 3, ignored), make_gate(Clock(monotonic=clock)), census, clock=clock
+        Tally(10, 8, 7, 3, ignored), make_gate(Clock(monotonic=clock)), census, clock=Clock(clock)
     )
     metrics.registry.register(readings)
     return readings
@@ -90,7 +92,7 @@ def test_the_names_are_the_promised_ones(metrics: Metrics, readings: StateCollec
 
 
 def test_two_workers_in_one_process_count_for_themselves(clock: Callable[[], float]) -> None:
-    one, other = Metrics(clock), Metrics(clock)
+    one, other = Metrics(Clock(clock)), Metrics(Clock(clock))
     one.wrote(Kind.CREATE)
     line = b'connect_dynamics_writes_total{kind="create"} 1.0'
     assert line in one.exposition()

@@ -11,6 +11,7 @@ import pytest
 
 from pipelines.plan import Terms
 from worker.amazon_connect.memory import MemoryConnect, MemoryScreenPop
+from worker.clock import Clock
 from worker.definitions import find
 from worker.dynamics.errors import Refused
 from worker.dynamics.gate import make_gate
@@ -80,7 +81,7 @@ async def run(bodies: list[bytes], metrics: Metrics) -> MemoryDynamics:
     dynamics.script = lambda _request: next(fails, None)
     transactions = Transactions(
         store=store,
-        writer=Writer(dynamics, lambda: 0.0, MemoryFiles()),
+        writer=Writer(dynamics, Clock(lambda: 0.0), MemoryFiles()),
         gate=gate,
         desktop=MemoryScreenPop(),
         connect=MemoryConnect(),

@@ -69,7 +69,7 @@ def service(health: Health, store: MemoryStore, **sources: Any) -> Service:
     dynamics = MemoryDynamics()
     transactions = Transactions(
         store=store,
-        writer=Writer(dynamics, lambda: 0.0, MemoryFiles()),
+        writer=Writer(dynamics, Clock(lambda: 0.0), MemoryFiles()),
         gate=make_gate(),
         desktop=MemoryScreenPop(),
         connect=MemoryConnect(),
@@ -78,9 +78,9 @@ def service(health: Health, store: MemoryStore, **sources: Any) -> Service:
         clock=Clock(sleep=no_time),
     )
     push = Push(transactions, dynamics.user_id)
-    ingest = Ingest(store, sleep=no_time)
+    ingest = Ingest(store, clock=Clock(sleep=no_time))
     service = Service(store, sources, ingest, push, 1.0, health=health)
-    service.census.sleep = no_time
+    service.census.clock = Clock(sleep=no_time)
     return service
 
 
@@ -94,7 +94,7 @@ async def until(holds: Callable[[], bool]) -> None:
 async def test_a_source_that_stops_without_a_word_fails_the_health_check_voicemail_54(
     clock: Any, source: Any
 ) -> None:
-    health, stop = Health(clock), asyncio.Event()
+    health, stop = Health(Clock(monotonic=clock)), asyncio.Event()
     working = asyncio.create_task(service(health, MemoryStore(), recordings=source).run(stop))
     await until(lambda: health.store_answers)
     assert health.silent() == []
@@ -106,7 +106,7 @@ async def test_a_source_that_stops_without_a_word_fails_the_health_check_voicema
 
 
 async def test_a_worker_is_ready_once_its_source_is_connected(clock: Any) -> None:
-    health, stop = Health(clock), asyncio.Event()
+    health, stop = Health(Clock(monotonic=clock)), asyncio.Event()
     working = asyncio.create_task(service(health, MemoryStore(), recordings=Hung()).run(stop))
     await until(lambda: health.awaited() == [])
     stop.set()
@@ -132,9 +132,9 @@ class Away(MemoryStore):
 
 async def test_waiting_for_the_store_is_no_silence(clock: Any) -> None:
     """Restarting would not bring it back."""
-    health, store = Health(clock), Away(clock)
+    health, store = Health(Clock(monotonic=clock)), Away(clock)
     heart = health.heart("recordings", SILENCE_S)
-    ingest = Ingest(store, sleep=no_time)
+    ingest = Ingest(store, clock=Clock(sleep=no_time))
     message = Message(CONTACT, "memory:0")
     await asyncio.create_task(ingest.handle([message]), context=heart.context())
     assert store.left == 0
@@ -142,7 +142,7 @@ async def test_waiting_for_the_store_is_no_silence(clock: Any) -> None:
 
 
 async def test_waiting_for_dynamics_is_no_silence(clock: Any) -> None:
-    health = Health(clock)
+    health = Health(Clock(monotonic=clock))
     heart = health.heart("push", SILENCE_S)
     probes = 0
 
