@@ -119,6 +119,7 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
                 metrics,
                 faults=faults,
                 begin=begin,
+                clock=outside.clock,
                 outside=outside,
                 keeper=keeper,
             )
@@ -143,7 +144,7 @@ def _push(
             files=S3Files(partial(aws.client, "s3"), faults=common.faults),
         ),
         gate=connection.gate,
-        probe=connection.probe,
+        probe=connection.client.probe,
         desktop=_desktop(settings, amazon),
         pipelines=pipelines,
         terms=Terms(settings.constants, live=True),

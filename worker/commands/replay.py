@@ -298,7 +298,7 @@ async def _sandbox(path: Path | None) -> AsyncIterator[_Target]:
             f"the sandbox needs {error.name}: install connect-dynamics[sandbox]"
         ) from error
     async with open_sandbox(path) as (transport, dump), connect_in_process(transport) as connection:
-        yield _Target(connection.client, connection.gate, connection.probe, dump)
+        yield _Target(connection.client, connection.gate, connection.client.probe, dump)
 
 
 @asynccontextmanager
@@ -309,4 +309,4 @@ async def _environment(url: str, settings: Settings) -> AsyncIterator[_Target]:
     async with open_dynamics(named) as connection:
         await connection.client.user_id()  # a wrong address or secret shows before work begins
         files = S3Files(partial(aws.client, "s3"))
-        yield _Target(connection.client, connection.gate, connection.probe, files=files)
+        yield _Target(connection.client, connection.gate, connection.client.probe, files=files)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -25,11 +25,6 @@ class Connection:
 
     client: DataverseClient
     gate: Gate
-
-    @property
-    def probe(self) -> Callable[[], Awaitable[object]]:
-        """One request past the gate."""
-        return self.client.probe
 
 
 @asynccontextmanager

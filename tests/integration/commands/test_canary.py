@@ -159,7 +159,7 @@ async def working(bodies: list[bytes]) -> AsyncIterator[tuple[Service, Connectio
             store=store,
             writer=Writer(connection.client, lambda: 0.0),
             gate=connection.gate,
-            probe=connection.probe,
+            probe=connection.client.probe,
             desktop=MemoryScreenPop(),
             pipelines=[find(name) for name in shipped()],
             terms=Terms(settings.constants, live=True),
