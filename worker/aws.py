@@ -17,7 +17,7 @@ from botocore import exceptions
 from botocore.loaders import Loader, create_loader
 from botocore.parsers import ResponseParserError
 
-from worker.errors import ConfigError, WorkerError
+from worker.errors import ConfigError, StoreUnavailable, WorkerError
 from worker.reuse import only_clean
 
 
@@ -68,6 +68,9 @@ FAILURES: Final = (
     OSError,
     OddAnswer,
 )
+
+#: What calls to the store and to AWS fail with.
+OUTSIDE: Final = (StoreUnavailable, *FAILURES)
 
 
 @asynccontextmanager
@@ -194,6 +197,17 @@ def may_pass(failure: BaseException) -> bool:
     them while we wait, and nothing is skipped meanwhile.
     """
     return isinstance(failure, FAILURES) and code(failure) not in WRONG_REQUEST
+
+
+def reporting(report: Callable[[str], None]) -> Callable[[Exception, float], None]:
+    """Has the code of each failure ``OUTSIDE`` reported; what AWS refuses for good is raised."""
+
+    def failed(failure: Exception, _pause_s: float) -> None:
+        report(code(failure))
+        if not isinstance(failure, StoreUnavailable) and not may_pass(failure):
+            raise failure
+
+    return failed
 
 
 @cache

@@ -7,18 +7,14 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar, overload
 
-from worker import aws, heartbeat
+from worker import heartbeat
 from worker.clock import Backoff, Clock, run_until
-from worker.errors import StoreUnavailable
 
 
 T = TypeVar("T")
 
 #: Told each failure and the pause (s) that follows; raises one that no other try can mend.
 Failed = Callable[[Exception, float], None]
-
-#: What calls to the store and to AWS fail with.
-OUTSIDE: Final = (StoreUnavailable, *aws.FAILURES)
 
 #: After a try that went on for so long (s) the pauses begin anew.
 LASTING_S: Final = 300.0
@@ -95,17 +91,6 @@ async def retry_until(
         await run_until(stop, clock.sleep(pause_s))
         if stop.is_set():
             return None
-
-
-def reporting(report: Callable[[str], None]) -> Failed:
-    """Has the code of each failure ``OUTSIDE`` reported; what AWS refuses for good is raised."""
-
-    def failed(failure: Exception, _pause_s: float) -> None:
-        report(aws.code(failure))
-        if not isinstance(failure, StoreUnavailable) and not aws.may_pass(failure):
-            raise failure
-
-    return failed
 
 
 def ignore(*_: object) -> None:

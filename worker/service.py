@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import structlog
 
-from worker import heartbeat, operations
+from worker import aws, heartbeat, operations
 from worker.clock import Clock, run_until
 from worker.dynamics.gate_sync import GateSync
 from worker.engine.far_ahead import LOOK_EVERY_S, FarAhead
@@ -24,7 +24,7 @@ from worker.faults import Faults
 from worker.heartbeat import Health
 from worker.moments import remembered, set_right, text_of
 from worker.outside_time import OutsideTime
-from worker.retry import OUTSIDE, reporting, retry_until
+from worker.retry import retry_until
 from worker.sources.protocol import Source
 from worker.stores.protocol import ContactStore
 from worker.stores.restoration import Keeper
@@ -74,6 +74,7 @@ class Service:
         health: Watches the loops.
         faults: Counts and tells bugs of ours.
         begin: What push waits for before it begins; it returns once ``stop`` is set.
+        clock: Time and chance.
         outside: What time it is by others' clocks.
         keeper: Knows whether the state was restored.
         census: Counts what the store holds.
@@ -90,17 +91,20 @@ class Service:
     health: Health = field(default_factory=Health)
     faults: Faults = field(default_factory=Faults)
     begin: Callable[[asyncio.Event], Awaitable[None]] | None = None
+    clock: Clock = field(default_factory=Clock)
     outside: OutsideTime = field(default_factory=OutsideTime)
     keeper: Keeper | None = None
     census: StoreCounts = field(init=False)
     far_ahead: FarAhead = field(init=False)
 
     def __post_init__(self) -> None:
-        self.census = StoreCounts(self.store, self.health)
         transactions = self.push.transactions
-        clock = Clock(transactions.clock.wall, transactions.clock.monotonic)
-        self.far_ahead = FarAhead(self.store, transactions.planner.plan, clock, self.faults)
-        readings = StateCollector(self.ingest.tally, transactions.gate, self.census, self.faults)
+        plan, clock = transactions.planner.plan, transactions.clock
+        self.census = StoreCounts(self.store, self.health, self.clock)
+        self.far_ahead = FarAhead(self.store, plan, clock, self.faults)
+        readings = StateCollector(
+            self.ingest.tally, transactions.gate, self.census, self.faults, self.clock
+        )
         self.metrics.registry.register(readings)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -131,7 +135,7 @@ class Service:
                 connects: bool = False,
             ) -> asyncio.Task[None]:
                 heart = self.health.heart(name, silence_s, connects=connects)
-                contained = self.faults.again(boundary, loop, Clock(), stop=stop, name=name)
+                contained = self.faults.again(boundary, loop, self.clock, stop=stop, name=name)
                 return group.create_task(contained, context=heart.context())
 
             for name, source in self.sources.items():
@@ -143,9 +147,11 @@ class Service:
                 sharing = start("gate", "gate", self.gate_sync.run, SILENCE_S)
             push = start("push", "push", partial(self._begin_and_push, stop), PUSH_SILENCE_S)
             looks = EXPIRE_EVERY_S + SILENCE_S
-            house = start("housekeeping", "housekeeping", self._keep_house, looks)
+            keep_house = partial(self._repeat, self._keep_house, self._house_pause_s)
+            house = start("housekeeping", "housekeeping", keep_house, looks)
             taken = TAKE_IN_EVERY_S + SILENCE_S
-            again = start("quarantine", "housekeeping", self._take_in_again, taken)
+            take_in = partial(self._repeat, self._take_in_again, lambda: TAKE_IN_EVERY_S)
+            again = start("quarantine", "housekeeping", take_in, taken)
             census = start("census", "census", self.census.run, SILENCE_S)
             far = LOOK_EVERY_S + SILENCE_S
             ahead = start("far_ahead", "housekeeping", self.far_ahead.run, far)
@@ -166,22 +172,32 @@ class Service:
         return self.ingest.tally.facts, sent.writes + sent.parked
 
     async def _begin_and_push(self, stop: asyncio.Event) -> None:
-        if self.keeper and await _waiting_for_store(self.keeper.look, stop) is None:
-            return
+        if self.keeper is not None:
+            kept = await _waiting_for_store(self.keeper.look, self.clock, stop)
+            if kept is None:
+                return
         if self.begin is not None:
             await self.begin(stop)
         await self.push.run(stop)
 
-    async def _keep_house(self) -> None:
+    async def _repeat(
+        self, work: Callable[[], Awaitable[None]], pause_s: Callable[[], float]
+    ) -> None:
+        """Do the work again and again, until cancelled; what the store's absence ends waits."""
         while True:
             heartbeat.beat()
             try:
-                planner = self.push.transactions.planner
-                await set_pipelines_right(planner, self.store, self.outside)
-                await self._expire()
+                await work()
             except StoreUnavailable as error:
                 _log.warning("service.store_unavailable", reason=str(error))
-            await asyncio.sleep(EXPIRE_EVERY_S if self.outside.known else ASK_AGAIN_S)
+            await self.clock.sleep(pause_s())
+
+    async def _keep_house(self) -> None:
+        await set_pipelines_right(self.push.transactions.planner, self.store, self.outside)
+        await self._expire()
+
+    def _house_pause_s(self) -> float:
+        return EXPIRE_EVERY_S if self.outside.known else ASK_AGAIN_S
 
     async def _expire(self) -> None:
         """Remove what has expired for certain: our own clock alone does not say so."""
@@ -192,14 +208,8 @@ class Service:
 
     async def _take_in_again(self) -> None:
         """Take in what an older release had to leave, for contacts that this one can read."""
-        while True:
-            heartbeat.beat()
-            try:
-                if self.census.counts is None or self.census.counts.quarantined:
-                    await operations.retry_newer(self.store, self.ingest)
-            except StoreUnavailable as error:
-                _log.warning("service.store_unavailable", reason=str(error))
-            await asyncio.sleep(TAKE_IN_EVERY_S)
+        if self.census.counts is None or self.census.counts.quarantined:
+            await operations.retry_newer(self.store, self.ingest)
 
 
 async def begin_pipelines(
@@ -214,19 +224,19 @@ async def begin_pipelines(
     applies from now on, and other workers' claims are looked at by the clock: so somebody else is
     heard first as to what time it is.
     """
-    outside = outside or OutsideTime(Clock(planner.clock.wall))
+    outside = outside or OutsideTime(planner.clock)
     names = {pipeline.name: f"pipeline/{pipeline.name}" for pipeline in planner.pipelines}
     await run_until(stop, outside.heard(PATIENCE_S))
     now = text_of(planner.clock.wall())
     since = {}
     for pipeline in planner.pipelines:
         remember = partial(remembered, store, names[pipeline.name], now, outside)
-        kept = await _waiting_for_store(remember, stop)
+        kept = await _waiting_for_store(remember, outside.clock, stop)
         if kept is None:
             return
         since[pipeline.name] = kept
     remember_all = partial(remember_steps, store, planner.pipelines, now)
-    versions = await _waiting_for_store(remember_all, stop)
+    versions = await _waiting_for_store(remember_all, outside.clock, stop)
     if versions is None:
         return
     planner.terms = replace(planner.terms, since=since, versions=versions)
@@ -246,12 +256,14 @@ async def set_pipelines_right(planner: Planner, store: ContactStore, outside: Ou
         planner.terms = replace(planner.terms, since=since)
 
 
-async def _waiting_for_store(call: Callable[[], Awaitable[T]], stop: asyncio.Event) -> T | None:
+async def _waiting_for_store(
+    call: Callable[[], Awaitable[T]], clock: Clock, stop: asyncio.Event
+) -> T | None:
     """What the call returns once the store can be used; None if that is not so until ``stop``."""
 
     def waits(code: str) -> None:
         _log.warning("service.waits_for_store", code=code)
 
     return await retry_until(
-        call, clock=Clock(), errors=OUTSIDE, failed=reporting(waits), stop=stop
+        call, clock=clock, errors=aws.OUTSIDE, failed=aws.reporting(waits), stop=stop
     )

@@ -129,6 +129,7 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
                 metrics,
                 faults=faults,
                 begin=begin,
+                clock=outside.clock,
                 outside=outside,
                 keeper=keeper,
             )

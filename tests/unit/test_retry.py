@@ -12,9 +12,10 @@ from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
+from worker import aws
 from worker.clock import BACKOFF_FIRST_S, BACKOFF_LONGEST_S, Clock
 from worker.errors import StoreUnavailable
-from worker.retry import LASTING_S, OUTSIDE, reporting, retry_until
+from worker.retry import LASTING_S, retry_until
 
 
 class Time:
@@ -210,8 +211,8 @@ async def test_what_aws_refuses_for_good_is_reported_and_raised(
         return "done"
 
     async def attempt() -> str:
-        hook: Callable[[Exception, float], None] = reporting(reported.append)
-        return await retry_until(call, clock=time.clock, errors=OUTSIDE, failed=hook)
+        hook: Callable[[Exception, float], None] = aws.reporting(reported.append)
+        return await retry_until(call, clock=time.clock, errors=aws.OUTSIDE, failed=hook)
 
     if mends:
         assert await attempt() == "done"

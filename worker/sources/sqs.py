@@ -28,7 +28,7 @@ from worker import aws, heartbeat
 from worker.clock import Backoff, Clock, alongside, run_until
 from worker.errors import StoreUnavailable
 from worker.faults import Faults
-from worker.retry import OUTSIDE, ignore, reporting, retry_until
+from worker.retry import ignore, retry_until
 from worker.sources.protocol import Handle, Message
 
 
@@ -279,7 +279,11 @@ class SqsQueue:
 
     async def _retry(self, call: Callable[[], Awaitable[T]], stop: asyncio.Event) -> T | None:
         return await retry_until(
-            call, clock=self._clock, errors=OUTSIDE, failed=reporting(self._report), stop=stop
+            call,
+            clock=self._clock,
+            errors=aws.OUTSIDE,
+            failed=aws.reporting(self._report),
+            stop=stop,
         )
 
     def _report(self, code: str) -> None:

@@ -16,7 +16,7 @@ from worker.clock import Clock
 from worker.faults import Faults
 from worker.moments import Moments
 from worker.outside_time import OutsideTime
-from worker.retry import OUTSIDE, ignore, reporting, retry_until
+from worker.retry import ignore, retry_until
 from worker.sources.budget import ReadBudget
 from worker.sources.positions import NOW, remembered_start
 from worker.sources.shards import Shard, from_listing
@@ -135,8 +135,10 @@ class StreamContext:
         self, call: Callable[[], Awaitable[T]], stop: asyncio.Event, shard: str = ""
     ) -> T | None:
         """Try a call to AWS or the store until it succeeds; None if it failed until ``stop``."""
-        failed = reporting(partial(self.report, shard=shard))
-        return await retry_until(call, clock=self.clock, errors=OUTSIDE, failed=failed, stop=stop)
+        failed = aws.reporting(partial(self.report, shard=shard))
+        return await retry_until(
+            call, clock=self.clock, errors=aws.OUTSIDE, failed=failed, stop=stop
+        )
 
     async def again(
         self,
