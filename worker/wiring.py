@@ -29,7 +29,7 @@ from worker.definitions import find_all
 from worker.dynamics.connection import Connection, open_dynamics
 from worker.dynamics.gate import Gate
 from worker.dynamics.gate_sync import GateSync
-from worker.dynamics.writer import Writer
+from worker.dynamics.performer import Performer
 from worker.engine.containment import build_of
 from worker.engine.ingest import Ingest
 from worker.engine.planner import Planner
@@ -143,7 +143,7 @@ def _push(
     files = S3Files(partial(aws.client, "s3"), faults=common.faults)
     transactions = Transactions(
         store=common.store,
-        writer=Writer(connection.client, clock.wall, files, settings.create_by),
+        performer=Performer(connection.client, clock.wall, files, settings.create_by),
         gate=connection.gate,
         desktop=_desktop(settings, amazon),
         connect=amazon,

@@ -30,7 +30,7 @@ from worker.amazon_connect.memory import MemoryConnect, MemoryScreenPop
 from worker.commands import triage as operator
 from worker.definitions import find, shipped
 from worker.dynamics.connection import Connection, open_dynamics
-from worker.dynamics.writer import Writer
+from worker.dynamics.performer import Performer
 from worker.engine.ingest import Ingest
 from worker.engine.planner import Planner
 from worker.engine.push import Push
@@ -161,7 +161,7 @@ async def working(bodies: list[bytes]) -> AsyncIterator[tuple[Service, Connectio
         pipelines = [find(name) for name in shipped()]
         transactions = Transactions(
             store=store,
-            writer=Writer(connection.client, lambda: 0.0, MemoryFiles()),
+            performer=Performer(connection.client, lambda: 0.0, MemoryFiles()),
             gate=connection.gate,
             desktop=MemoryScreenPop(),
             connect=MemoryConnect(),

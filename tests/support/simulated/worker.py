@@ -14,7 +14,7 @@ from typing import cast
 import httpx
 
 from pipelines.plan import Terms
-from simulated.bugs import BOARD, DESKTOP, INGEST, STORE, WRITER, Bugs
+from simulated.bugs import BOARD, DESKTOP, INGEST, PERFORMER, STORE, Bugs
 from simulated.conduct import Conduct
 from simulated.damage import Rows
 from simulated.dynamics import ENVIRONMENT, Dataverse, Entrance, Tokens, Wire
@@ -32,7 +32,7 @@ from worker.clock import Clock
 from worker.dynamics.client import DataverseClient
 from worker.dynamics.gate import Gate
 from worker.dynamics.gate_sync import GateSync
-from worker.dynamics.writer import Writer
+from worker.dynamics.performer import Performer
 from worker.engine.far_ahead import FarAhead
 from worker.engine.ingest import Ingest
 from worker.engine.planner import Planner
@@ -265,11 +265,11 @@ def _parts(
         conduct.put_back(process, contact_id, fault, knows_time=knows_time())
 
     clock = Clock(outside.now, loop.time, sleep, chance)
-    writer = Writer(Entrance(client, conduct, process), outside.now, MemoryFiles())
+    performer = Performer(Entrance(client, conduct, process), outside.now, MemoryFiles())
     terms = Terms({"AppId": "app"}, live=True)
     transactions = Transactions(
         store=bugs.haunted(_store(services, pushed, put_back), STORE),
-        writer=bugs.haunted(writer, WRITER),
+        performer=bugs.haunted(performer, PERFORMER),
         gate=gate,
         desktop=bugs.haunted(MemoryScreenPop(), DESKTOP),
         connect=MemoryConnect(),

@@ -15,7 +15,7 @@ from worker.definitions import find
 from worker.dynamics.errors import Refused
 from worker.dynamics.gate import Gate
 from worker.dynamics.memory import Failure, MemoryDynamics
-from worker.dynamics.writer import Writer
+from worker.dynamics.performer import Performer
 from worker.engine.ingest import Ingest
 from worker.engine.planner import Planner
 from worker.engine.push import Push
@@ -80,7 +80,7 @@ async def run(bodies: list[bytes], metrics: Metrics) -> MemoryDynamics:
     dynamics.script = lambda _request: next(fails, None)
     transactions = Transactions(
         store=store,
-        writer=Writer(dynamics, lambda: 0.0, MemoryFiles()),
+        performer=Performer(dynamics, lambda: 0.0, MemoryFiles()),
         gate=gate,
         desktop=MemoryScreenPop(),
         connect=MemoryConnect(),

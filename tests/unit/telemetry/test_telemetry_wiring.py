@@ -20,8 +20,8 @@ from worker.dynamics.client import DataverseClient
 from worker.dynamics.errors import DynamicsError
 from worker.dynamics.gate import Gate, GateState
 from worker.dynamics.memory import MemoryDynamics
+from worker.dynamics.performer import Performer
 from worker.dynamics.protocol import Request
-from worker.dynamics.writer import Writer
 from worker.engine.ingest import Ingest
 from worker.engine.planner import Planner
 from worker.engine.push import Push
@@ -68,7 +68,7 @@ def service(health: Health, store: MemoryStore, **sources: Any) -> Service:
     dynamics = MemoryDynamics()
     transactions = Transactions(
         store=store,
-        writer=Writer(dynamics, lambda: 0.0, MemoryFiles()),
+        performer=Performer(dynamics, lambda: 0.0, MemoryFiles()),
         gate=Gate(),
         desktop=MemoryScreenPop(),
         connect=MemoryConnect(),
