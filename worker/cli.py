@@ -20,8 +20,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from pipelines import lifecycle, settle
 from pipelines.decode.timestamp import normalise
-from pipelines.lifecycle import mermaid
 from worker import aws
 from worker.commands.check import check_offline, check_online
 from worker.commands.preview import Preview, previews, read_contacts, send
@@ -273,8 +273,8 @@ def check_command(
 
 @app.command("states")
 def states_command() -> None:
-    """Print the life of a contact as a Mermaid diagram."""
-    sys.stdout.write(mermaid() + "\n")
+    """Print the life of a contact and that of a Dynamics record as Mermaid diagrams."""
+    sys.stdout.write(f"{lifecycle.mermaid()}\n\n{settle.mermaid()}\n")
 
 
 @tables_app.command("create")

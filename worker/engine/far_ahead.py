@@ -117,7 +117,7 @@ class FarAhead:
         if entry.unreadable or entry.fault is not None:
             return wall + LONGEST_PAUSE_S
         agenda = self.plan(entry.contact)
-        if agenda.writes:
+        if agenda.actions:
             return wall + LONGEST_PAUSE_S
         return wall if agenda.next_at is None else agenda.next_at
 
