@@ -16,6 +16,7 @@ import structlog
 from pipelines.contact import Contact
 from pipelines.enrichment import Question, wanted
 from pipelines.pipeline import Pipeline
+from pipelines.snapshot import Snapshot
 from worker.amazon_connect.answers import Answers
 from worker.amazon_connect.errors import ConnectError, ConnectRefused
 from worker.amazon_connect.protocol import Connect
@@ -61,9 +62,9 @@ class Enrichment:
         self._names = Answers(NAMES_S, MOST_NAMES, self.monotonic)
         self._contacts = Answers(CONTACTS_S, MOST_CONTACTS, self.monotonic)
 
-    def questions(self, contact: Contact) -> list[Question]:
-        """What its pipelines miss of a contact."""
-        return wanted(contact, self.pipelines)
+    def questions(self, contact: Contact, seen: Snapshot | None = None) -> list[Question]:
+        """What its pipelines miss of a contact; ``seen`` is its snapshot, if there is one."""
+        return wanted(contact, self.pipelines, seen)
 
     async def complete(self, contact: Contact, questions: Iterable[Question]) -> None:
         """Give the contact the answers as facts, as far as they can be had in time."""
