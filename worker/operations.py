@@ -209,9 +209,9 @@ def shown(entry: Entry, pipelines: Iterable[Pipeline], terms: Terms, now: float)
     if entry.unreadable:
         return {"contact": contact.id, "unreadable": entry.unreadable} | fault
     try:
-        agenda = plan(contact, pipelines, now, terms)
+        planned = plan(contact, pipelines, now, terms)
     except Exception as error:  # noqa: BLE001 - the bug that is looked for is shown, not met again
-        agenda = Plan(waiting={"every step": str(fault_of(error))})
+        planned = Plan(waiting={"every step": str(fault_of(error))})
     return fault | {
         "contact": contact.id,
         "phase": phase(contact),
@@ -227,8 +227,8 @@ def shown(entry: Entry, pipelines: Iterable[Pipeline], terms: Terms, now: float)
         },
         "lookups": contact.lookups,
         "effects": contact.effects,
-        "owed": [_owed(action) for action in agenda.actions],
-        "waiting": agenda.waiting,
+        "owed": [_owed(action) for action in planned.actions],
+        "waiting": planned.waiting,
         "parked": {
             place: {"status": p.status, "code": p.code, "answer": p.answer, "request": p.request}
             for place, p in sorted(contact.parked.items())

@@ -9,32 +9,18 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipelines import outcome
 from pipelines.action import Action, Change, Lookup, ReadFile, Reading, Verb
-from pipelines.contact import Parked
 from pipelines.lens import said_in
 from pipelines.lookup import status
 from pipelines.outcome import Done, Found, Outcome, Refusal
 from worker.clock import Clock
-from worker.dynamics.errors import Closed, DynamicsError, Exists, Forbidden, Missing, Refused
+from worker.dynamics.errors import DynamicsError, Refused
 from worker.dynamics.lookup import LookupCache, look_up, lookup_cache
-from worker.dynamics.protocol import Dynamics, Request
+from worker.dynamics.protocol import Dynamics
+from worker.dynamics.refusal import refusal
 from worker.dynamics.requests import request_for
 from worker.files import Files
 from worker.settings import CreateBy
-
-
-#: Codes of a 404 that means the entity set, not the record (powerapps-docs
-#: ``org-service/web-service-error-codes``).
-NO_SUCH_SET = frozenset(("0x80060888", "0x8006088a"))
-
-_REFUSALS: Mapping[type[DynamicsError], type[Refusal]] = {
-    Exists: outcome.Exists,
-    Closed: outcome.Closed,
-    Missing: outcome.Missing,
-    Refused: outcome.Refused,
-    Forbidden: outcome.Forbidden,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,29 +91,6 @@ _PERFORM: Mapping[type[Action], Callable[[Performer, Any, float], Awaitable[Outc
     ReadFile: _read_file,
     Change: _change,
 }
-
-
-def refusal(action: Reading | Change, request: Request, error: DynamicsError, at: float) -> Refusal:
-    """A definitive error as an outcome.
-
-    Args:
-        action: What was to be done.
-        request: What was sent.
-        error: What came of it.
-        at: When, by the wall clock (s).
-    """
-    kind = _REFUSALS[type(error)]
-    if isinstance(error, Missing) and error.code.lower() in NO_SUCH_SET:
-        kind = outcome.NoTable
-    parked = Parked(
-        steps=list(action.steps),
-        at=at,
-        status=error.status,
-        code=error.code,
-        request={"method": request.method, "path": request.path, "body": request.body},
-        answer=error.detail,
-    )
-    return kind(parked, str(error))
 
 
 def found_by(lookup: Lookup, body: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,6 @@ from pipelines.action import Action, Change, LiveAction, OpenPage, Reading, Writ
 from pipelines.age import KEPT_S
 from pipelines.agenda import Agenda
 from pipelines.contact import Contact
-from pipelines.enrichment import Question
 from pipelines.outcome import Delayed, Outcome, Undeliverable
 from pipelines.plan import Plan
 from pipelines.settle import settle
@@ -137,11 +136,15 @@ class Transactions:
         parked, before = set(contact.parked), ledger.columns_of(contact)
         # Counted from before the claim is saved, however long that takes.
         last_start = self.clock.monotonic() + CLAIM_S - SERVER_S - REQUEST_S
-        questions = self.enrichment.questions(contact) if self.enrichment else []
-        # Ours first if there are any: other workers that see it due would ask the same.
-        if questions and not await self._claims.take(entry, ()):
-            return
-        seen = await self._seen(contact, questions)
+        seen = self.planner.snapshot(contact)
+        questions = self.enrichment.questions(contact, seen) if self.enrichment else []
+        if self.enrichment and questions:
+            # Ours first: other workers that see it due would ask the same.
+            if not await self._claims.take(entry, ()):
+                return
+            with self.faults.contained("enrichment", contact_id=contact.id):
+                await self.enrichment.complete(contact, questions)
+            seen = self.planner.snapshot(contact)  # nothing else changes the facts in this round
         agenda = Agenda(contact, lambda: self.planner.plan(contact, seen).actions)
         if agenda.actions and not (questions or await self._claims.take(entry, agenda.actions)):
             return
@@ -155,13 +158,6 @@ class Transactions:
         if again is None:
             self.containment.came_right(contact.id, note)
             self._tell_done(contact.id, self.clock.wall() - due_at)
-
-    async def _seen(self, contact: Contact, questions: list[Question]) -> Snapshot:
-        """What the contact's facts come to in this round: all that changes them is the answers."""
-        if self.enrichment and questions:
-            with self.faults.contained("enrichment", contact_id=contact.id):
-                await self.enrichment.complete(contact, questions)
-        return self.planner.snapshot(contact)
 
     def _look_ahead(self, entry: Entry, seen: Snapshot, again: TryAgain | None) -> TryAgain | None:
         """Note when the contact is due next and how long it is kept; None: it is done for now."""

@@ -25,7 +25,7 @@ from pipelines.snapshot import snapshot
 from pipelines.step import CreateStep
 from pipelines.view import view
 from worker.dynamics.errors import Closed, Exists
-from worker.dynamics.performer import refusal
+from worker.dynamics.refusal import refusal
 from worker.dynamics.requests import request_for
 from worker.flow.asked import Asked
 from worker.flow.customers import by_id, customers, step_of
