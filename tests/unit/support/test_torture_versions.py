@@ -41,13 +41,12 @@ def dataverse() -> Iterator[Dataverse]:
 def written(dataverse: Dataverse, *versions: str | None) -> Journal:
     """What is kept of a row that shows these versions in turn."""
     table, user = TABLES["tasks"], application_user(CLIENT_ID)
-    organisation = dataverse._organisation
+    writer = dataverse._organisation.writer
     with journal(dataverse.records) as kept:
         for version in versions:
             with dataverse.records.transaction():
-                row = dataverse.records.get(table, KEY)
                 body = {"subject": "task", COLUMN: version}
-                organisation.upsert(table, KEY, row, body, user)
+                writer.upsert(table, KEY, body, user)
     return kept
 
 

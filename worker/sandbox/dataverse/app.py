@@ -71,7 +71,7 @@ class Dataverse:
     @property
     def writes(self) -> int:
         """How many writes succeeded; a bulk message's rows count one each."""
-        return self._organisation.writes
+        return self.records.writes
 
     def dump(self) -> dict[str, list[dict[str, Any]]]:
         """All rows; see ``Records.dump``."""
