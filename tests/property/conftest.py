@@ -16,13 +16,13 @@ import pytest
 from pipelines.contact import Contact
 from pipelines.pipeline import Pipeline
 from pipelines.plan import Terms
+from twins.dynamics import ScriptedDynamics
 from worker.amazon_connect.memory import MemoryScreenPop
 from worker.definitions import find
 from worker.dynamics.auth import StaticTokens
 from worker.dynamics.client import DataverseClient, is_create
 from worker.dynamics.errors import DynamicsError
 from worker.dynamics.gate import Gate
-from worker.dynamics.memory import MemoryDynamics
 from worker.dynamics.protocol import Answer, Dynamics, Request
 from worker.dynamics.writer import Writer
 from worker.engine.claims import CLAIM_S
@@ -167,9 +167,9 @@ class World:
         self.wire = Wire(self.dynamics, self.steps)
 
     @property
-    def memory(self) -> MemoryDynamics:
+    def memory(self) -> ScriptedDynamics:
         """Dynamics, where it is the in-memory twin."""
-        assert isinstance(self.dynamics, MemoryDynamics)
+        assert isinstance(self.dynamics, ScriptedDynamics)
         return self.dynamics
 
     def worker(self) -> tuple[Ingest, Push]:
@@ -280,7 +280,7 @@ async def _open_world(variant: str, **more: Any) -> AsyncIterator[World]:
     gate = Gate(clock=clock, sleep=clock.sleep, random=_half)
     more = {"create_by": create_by, "pipelines": [find("phonecall")], "clock": clock, **more}
     if kind == "memory":
-        yield World(MemoryDynamics(refuse_closed=closed == "refuse"), gate, **more)
+        yield World(ScriptedDynamics(refuse_closed=closed == "refuse"), gate, **more)
         return
     switches = Switches(closed="allow" if closed == "allow" else "0x8004022e")
     dataverse = create_dataverse(

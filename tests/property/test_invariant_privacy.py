@@ -19,13 +19,13 @@ import orjson
 import pytest
 import structlog
 
+from twins.dynamics import Failure
 from worker.amazon_connect.protocol import Page, ScreenPopError
 from worker.cli import main
 from worker.dynamics import errors
 from worker.dynamics.auth import StaticTokens
 from worker.dynamics.client import DataverseClient
 from worker.dynamics.gate import Gate
-from worker.dynamics.memory import Failure
 from worker.dynamics.protocol import Request
 from worker.engine.ingest import Ingest
 from worker.errors import ConfigError, WorkerError

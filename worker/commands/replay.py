@@ -26,7 +26,7 @@ from pipelines.pipeline import Pipeline
 from pipelines.plan import Terms
 from worker import aws
 from worker.amazon_connect.memory import MemoryScreenPop
-from worker.dynamics.connection import connect_in_process, open_dynamics
+from worker.dynamics.connection import open_dynamics
 from worker.dynamics.dry import DryRun
 from worker.dynamics.gate import Gate
 from worker.dynamics.protocol import Dynamics
@@ -37,6 +37,8 @@ from worker.engine.push import Push
 from worker.engine.remembered_steps import remember_steps
 from worker.errors import ConfigError, Interrupted
 from worker.files import Files, MemoryFiles, S3Files
+from worker.sandbox.dataverse.organisation import create_organisation
+from worker.sandbox.inprocess import InProcessDynamics
 from worker.settings import Settings
 from worker.signals import stopping_on_signals
 from worker.sources.archive import Archive
@@ -291,14 +293,12 @@ async def _nowhere() -> AsyncIterator[_Target]:
 
 @asynccontextmanager
 async def _sandbox(path: Path | None) -> AsyncIterator[_Target]:
+    organisation = create_organisation(path)
+    dynamics = InProcessDynamics(organisation)
     try:
-        from worker.sandbox.inprocess import open_sandbox  # noqa: PLC0415 - an optional extra
-    except ModuleNotFoundError as error:
-        raise ConfigError(
-            f"the sandbox needs {error.name}: install connect-dynamics[sandbox]"
-        ) from error
-    async with open_sandbox(path) as (transport, dump), connect_in_process(transport) as connection:
-        yield _Target(connection.client, connection.gate, connection.probe, dump)
+        yield _Target(dynamics, Gate(), dynamics.user_id, organisation.records.dump)
+    finally:
+        organisation.records.close()
 
 
 @asynccontextmanager

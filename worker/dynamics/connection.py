@@ -1,4 +1,4 @@
-"""Opens the way to Dynamics that the settings name: a real environment, or the sandbox."""
+"""Opens the way to the Dynamics environment that the settings name."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
-import httpx
-
 from worker import aws
-from worker.dynamics.auth import MsalTokens, StaticTokens
+from worker.dynamics.auth import MsalTokens
 from worker.dynamics.client import DataverseClient
 from worker.dynamics.gate import Gate
 from worker.dynamics.http import make_http
@@ -70,13 +68,3 @@ async def open_dynamics(
             yield Connection(client, gate)
         finally:
             await tokens.close()
-
-
-@asynccontextmanager
-async def connect_in_process(transport: httpx.AsyncBaseTransport) -> AsyncIterator[Connection]:
-    """A connection to something in this process that asks for no token."""
-    gate = Gate()
-    async with make_http(transport=transport) as http:
-        yield Connection(
-            DataverseClient("https://sandbox.invalid", http, StaticTokens("none"), gate), gate
-        )

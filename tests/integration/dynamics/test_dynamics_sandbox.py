@@ -16,13 +16,8 @@ from worker.dynamics.gate import Gate, GateState, Reason
 from worker.dynamics.http import make_http
 from worker.dynamics.protocol import Request
 from worker.sandbox.dataverse import faults
-from worker.sandbox.dataverse.app import (
-    CLIENT_ID,
-    CLIENT_SECRET,
-    Dataverse,
-    application_user,
-    create_dataverse,
-)
+from worker.sandbox.dataverse.app import CLIENT_SECRET, Dataverse, create_dataverse
+from worker.sandbox.dataverse.users import CLIENT_ID, application_user
 from worker.sandbox.server import serve
 
 

@@ -9,9 +9,9 @@ import pytest
 from pipelines.entity import entity
 from pipelines.lookup import Search, Way
 from pipelines.template import Template
+from twins.dynamics import Failure, ScriptedDynamics, in_turn
 from worker.dynamics.errors import Unavailable
 from worker.dynamics.lookup import MOST_REMEMBERED, REMEMBERED_S, Remembered, look_up
-from worker.dynamics.memory import Failure, MemoryDynamics, in_turn
 
 
 KEY = "11111111-0000-4000-8000-000000000001"
@@ -26,11 +26,11 @@ class Clock:
 
 
 @pytest.fixture
-def dynamics() -> MemoryDynamics:
-    return MemoryDynamics()
+def dynamics() -> ScriptedDynamics:
+    return ScriptedDynamics()
 
 
-def know(dynamics: MemoryDynamics, key: str, number: str) -> None:
+def know(dynamics: ScriptedDynamics, key: str, number: str) -> None:
     dynamics.records["contacts", key] = {"contactid": key, "telephone1": number, "statecode": 0}
 
 
@@ -38,11 +38,11 @@ def sought(number: str = "+4930901820") -> Search:
     return Search(entity("contacts"), WAY, number)
 
 
-async def ask(dynamics: MemoryDynamics, search: Search, remembered: Remembered) -> Any:
+async def ask(dynamics: ScriptedDynamics, search: Search, remembered: Remembered) -> Any:
     return (await look_up(dynamics, search, remembered, timeout_s=1))["outcome"]
 
 
-async def test_an_answer_is_remembered_for_some_seconds(dynamics: MemoryDynamics) -> None:
+async def test_an_answer_is_remembered_for_some_seconds(dynamics: ScriptedDynamics) -> None:
     clock = Clock()
     remembered = Remembered(clock)
     know(dynamics, KEY, "+49 30 901820")
@@ -62,7 +62,7 @@ async def test_what_is_done_with_an_answer_does_not_change_what_is_remembered() 
     assert remembered.get(("q",)) == {"outcome": "NoMatch"}
 
 
-async def test_an_error_is_not_remembered(dynamics: MemoryDynamics) -> None:
+async def test_an_error_is_not_remembered(dynamics: ScriptedDynamics) -> None:
     remembered = Remembered()
     dynamics.script = in_turn(None, Failure(Unavailable("no answer")))
     know(dynamics, KEY, "+4930901820")
@@ -80,13 +80,13 @@ def test_no_more_than_so_many_answers_are_remembered() -> None:
     assert len(remembered._answers) == MOST_REMEMBERED
 
 
-async def test_several_whole_numbers_need_no_second_query(dynamics: MemoryDynamics) -> None:
+async def test_several_whole_numbers_need_no_second_query(dynamics: ScriptedDynamics) -> None:
     for key in (KEY, KEY.replace("1", "2")):
         know(dynamics, key, "+4930901820")
     assert await ask(dynamics, sought(), Remembered()) == "MultiMatch"
     assert len(dynamics.requests) == 1
 
 
-async def test_a_value_that_is_nobody_s_needs_no_query_at_all(dynamics: MemoryDynamics) -> None:
+async def test_a_value_that_is_nobody_s_needs_no_query_at_all(dynamics: ScriptedDynamics) -> None:
     assert await ask(dynamics, sought("anonymous"), Remembered()) == "NoMatch"
     assert dynamics.requests == []

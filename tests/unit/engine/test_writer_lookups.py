@@ -11,8 +11,8 @@ from pipelines.entity import entity
 from pipelines.lookup import Search, Way, status
 from pipelines.template import Template
 from pipelines.write import Kind, Write
+from twins.dynamics import Failure, ScriptedDynamics, in_turn
 from worker.dynamics.errors import Refused
-from worker.dynamics.memory import Failure, MemoryDynamics, in_turn
 from worker.dynamics.writer import Writer
 from worker.files import MemoryFiles
 
@@ -28,14 +28,14 @@ def lookup(number: str) -> Write:
     return Write(Kind.LOOKUP, (STEP,), entity="contacts", url=url, search=search)
 
 
-async def performed(write: Write, dynamics: MemoryDynamics, **more: Any) -> Contact:
+async def performed(write: Write, dynamics: ScriptedDynamics, **more: Any) -> Contact:
     contact = Contact("c")
     await Writer(dynamics, lambda: 0.0, **more).perform(contact, write, timeout_s=1)
     return contact
 
 
 async def test_what_a_lookup_finds_is_kept_for_later_steps() -> None:
-    dynamics = MemoryDynamics()
+    dynamics = ScriptedDynamics()
     row = {"contactid": KEY, "telephone1": "+4930901820", "fullname": "Ada", "statecode": 0}
     dynamics.records["contacts", KEY] = row
     contact = await performed(lookup("+4930901820"), dynamics)
@@ -44,14 +44,14 @@ async def test_what_a_lookup_finds_is_kept_for_later_steps() -> None:
 
 
 async def test_a_lookup_of_nobody_s_value_is_answered_without_a_request() -> None:
-    dynamics = MemoryDynamics()
+    dynamics = ScriptedDynamics()
     contact = await performed(lookup("anonymous"), dynamics)
     assert contact.lookups[STEP]["answer"] == status("NoMatch")
     assert dynamics.requests == []
 
 
 async def test_a_lookup_that_dynamics_refuses_is_parked_with_its_query() -> None:
-    dynamics = MemoryDynamics(script=in_turn(Failure(Refused("400", status=400, code="0x1"))))
+    dynamics = ScriptedDynamics(script=in_turn(Failure(Refused("400", status=400, code="0x1"))))
     contact = await performed(lookup("+4930901820"), dynamics)
     assert contact.parked[STEP].request["path"].startswith("contacts?$select=")
     assert contact.lookups == {}
@@ -63,5 +63,5 @@ async def test_of_a_file_only_what_later_steps_name_is_kept() -> None:
     url = "s3://b/k"
     for returning, kept in ((("transcript",), {"transcript": "AGENT: Hi"}), (("summary",), {})):
         write = Write(Kind.LOOKUP, (STEP,), url=url, file=("b", "k"), returning=returning)
-        contact = await performed(write, MemoryDynamics(), files=files)
+        contact = await performed(write, ScriptedDynamics(), files=files)
         assert contact.lookups[STEP]["answer"] == kept

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from worker.sandbox.dataverse import faults
-from worker.sandbox.dataverse.app import CLIENT_ID, Dataverse, application_user
+from worker.sandbox.dataverse.app import Dataverse
+from worker.sandbox.dataverse.users import CLIENT_ID, application_user
 
 
 if TYPE_CHECKING:

@@ -20,8 +20,9 @@ from torture.versions import (
     tell_in_versions,
 )
 from worker.definitions import SHIPPED
-from worker.sandbox.dataverse.app import CLIENT_ID, Dataverse, application_user, create_dataverse
+from worker.sandbox.dataverse.app import Dataverse, create_dataverse
 from worker.sandbox.dataverse.schema.tables import TABLES
+from worker.sandbox.dataverse.users import CLIENT_ID, application_user
 from worker.sandbox.oracle.verdict import OF_CHANNELS
 from worker.sandbox.traffic import RECORDS
 

@@ -12,11 +12,11 @@ import orjson
 import pytest
 
 from pipelines.plan import Terms
+from twins.dynamics import Failure, ScriptedDynamics
 from worker.amazon_connect.memory import MemoryScreenPop
 from worker.definitions import find
 from worker.dynamics.errors import Refused
 from worker.dynamics.gate import Gate
-from worker.dynamics.memory import Failure, MemoryDynamics
 from worker.dynamics.writer import Writer
 from worker.engine.ingest import Ingest
 from worker.engine.push import Push
@@ -71,9 +71,9 @@ def bodies() -> list[bytes]:
     return ODD + [orjson.dumps(marked(orjson.loads(body))) for body in told]
 
 
-async def run(bodies: list[bytes], metrics: Metrics) -> MemoryDynamics:
+async def run(bodies: list[bytes], metrics: Metrics) -> ScriptedDynamics:
     """Bring messages to a Dynamics that refuses some, with all that is measured."""
-    dynamics, store, gate = MemoryDynamics(), MemoryStore(), Gate()
+    dynamics, store, gate = ScriptedDynamics(), MemoryStore(), Gate()
     refusal = Refused("POST phonecalls answered 400", status=400, code=CANARY, detail=CANARY)
     fails = iter([Failure(refusal)] * 2)
     dynamics.script = lambda _request: next(fails, None)

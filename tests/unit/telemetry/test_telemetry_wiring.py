@@ -12,13 +12,13 @@ import orjson
 import pytest
 
 from pipelines.plan import Terms
+from twins.dynamics import ScriptedDynamics
 from worker import heartbeat
 from worker.amazon_connect.memory import MemoryScreenPop
 from worker.dynamics.auth import StaticTokens
 from worker.dynamics.client import DataverseClient
 from worker.dynamics.errors import DynamicsError
 from worker.dynamics.gate import Gate, GateState
-from worker.dynamics.memory import MemoryDynamics
 from worker.dynamics.protocol import Request
 from worker.dynamics.writer import Writer
 from worker.engine.ingest import Ingest
@@ -61,7 +61,7 @@ async def no_time(_seconds: float) -> None:
 
 
 def service(health: Health, store: MemoryStore, **sources: Any) -> Service:
-    dynamics = MemoryDynamics()
+    dynamics = ScriptedDynamics()
     push = Push(
         store=store,
         writer=Writer(dynamics, lambda: 0.0),

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-import uuid
 
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
@@ -17,10 +16,9 @@ from starlette.routing import Mount
 
 from worker.sandbox.dataverse.faults import InjectedFaults
 from worker.sandbox.dataverse.limits import Limits, Throttle
-from worker.sandbox.dataverse.organisation import Organisation
-from worker.sandbox.dataverse.rows.records import Row, Rows
-from worker.sandbox.dataverse.schema.tables import SYSTEMUSER, TABLES
-from worker.sandbox.dataverse.switches import Switches
+from worker.sandbox.dataverse.organisation import Organisation, create_organisation
+from worker.sandbox.dataverse.schema.tables import TABLES
+from worker.sandbox.dataverse.users import CLIENT_ID, application_user
 from worker.sandbox.dataverse.web import Listener, Web
 from worker.sandbox.entra import TokenServer
 
@@ -29,18 +27,12 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
     from pathlib import Path
 
+    from worker.sandbox.dataverse.switches import Switches
 
-CLIENT_ID: Final = "11111111-2222-4333-8444-555555555555"
+
 CLIENT_SECRET: Final = "sandbox-secret"
 TOKEN_LIFETIME_S: Final = 3599
 DOP_HINT: Final = 4  # what Microsoft's samples print
-
-_NAMESPACE: Final = uuid.UUID("c5b0a7f0-1f4e-4c1e-9a57-0a4b5a0d8f11")
-
-
-def application_user(client_id: str) -> str:
-    """The systemuserid of a client's application user."""
-    return str(uuid.uuid5(_NAMESPACE, client_id))
 
 
 class Dataverse:
@@ -132,16 +124,11 @@ def create_dataverse(
     """
     random = random or Random()
 
-    def new_id() -> str:
-        # A random UUID (version 4), spelled out: three times as fast as the uuid module.
-        hexes = f"{random.getrandbits(128):032x}"
-        return f"{hexes[:8]}-{hexes[8:12]}-4{hexes[13:16]}-8{hexes[17:20]}-{hexes[20:]}"
-
-    organisation = Organisation(Rows(path, keys), switches or Switches(), clock, new_id)
     secrets = {CLIENT_ID: CLIENT_SECRET} if clients is None else clients
-    tokens = TokenServer(secrets, frozenset(tenants), expires_in_s, clock, new_id)
-    for client_id in {CLIENT_ID, *secrets}:
-        _add_user(organisation.records, client_id)
+    organisation = create_organisation(
+        path, keys=keys, switches=switches, clients=secrets, clock=clock, random=random
+    )
+    tokens = TokenServer(secrets, frozenset(tenants), expires_in_s, clock, organisation.new_id)
     web = Web(
         organisation=organisation,
         authenticate=_by_token(tokens) if auth else _always_default,
@@ -167,18 +154,3 @@ def _always_default(_: str) -> str:
 
 
 _DEFAULT_USER: Final = application_user(CLIENT_ID)
-
-
-def _add_user(records: Rows, client_id: str) -> None:
-    """Give a client its application user, unless the file has it already."""
-    user = application_user(client_id)
-    if records.get(SYSTEMUSER, user):
-        return
-    columns = {
-        "systemuserid": user,
-        "applicationid": client_id,
-        "fullname": "# connect-dynamics",
-        "isdisabled": False,
-    }
-    with records.transaction():
-        records.put(SYSTEMUSER, Row(user, records.next_version(), columns))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+
+from random import Random
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
@@ -17,16 +20,20 @@ from worker.sandbox.dataverse.reading import metadata
 from worker.sandbox.dataverse.reading.presenter import Presenter, context, view
 from worker.sandbox.dataverse.reading.queries import URL_LIMIT, parse_options, select_page
 from worker.sandbox.dataverse.rows.keys import Key, parse_key
+from worker.sandbox.dataverse.rows.records import Rows
 from worker.sandbox.dataverse.rows.writes import RowWriter
 from worker.sandbox.dataverse.schema.tables import SYSTEMUSER, TABLES
+from worker.sandbox.dataverse.switches import Switches
+from worker.sandbox.dataverse.users import CLIENT_ID, add_user
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    import pathlib
 
-    from worker.sandbox.dataverse.rows.records import Row, Rows
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+    from worker.sandbox.dataverse.rows.records import Row
     from worker.sandbox.dataverse.schema.columns import Table
-    from worker.sandbox.dataverse.switches import Switches
 
 
 DETAILS: Final = "@Microsoft.PowerApps.CDS."
@@ -279,6 +286,38 @@ class Organisation:
         reply = json_reply(status, body, wanted)
         reply.headers.append(("etag", record.etag))
         return reply
+
+
+def create_organisation(
+    path: pathlib.Path | None = None,
+    *,
+    keys: Mapping[str, Sequence[tuple[str, ...]]] | None = None,
+    switches: Switches | None = None,
+    clients: Collection[str] = (),
+    clock: Callable[[], float] = time.time,
+    random: Random | None = None,
+) -> Organisation:
+    """An organisation with the application users of ``CLIENT_ID`` and of other clients.
+
+    Args:
+        path: SQLite file that keeps the rows; None: memory alone.
+        keys: Alternate keys, as columns, by entity set.
+        switches: How doubtful cases go.
+        clients: More client ids.
+        clock: Wall-clock time (s since 1970).
+        random: Source of ids.
+    """
+    random = random or Random()
+
+    def new_id() -> str:
+        # A random UUID (version 4), spelled out: three times as fast as the uuid module.
+        hexes = f"{random.getrandbits(128):032x}"
+        return f"{hexes[:8]}-{hexes[8:12]}-4{hexes[13:16]}-8{hexes[17:20]}-{hexes[20:]}"
+
+    organisation = Organisation(Rows(path, keys), switches or Switches(), clock, new_id)
+    for client_id in dict.fromkeys((CLIENT_ID, *clients)):
+        add_user(organisation.records, client_id)
+    return organisation
 
 
 def read_json(table: Table, call: Call) -> dict[str, Any]:
