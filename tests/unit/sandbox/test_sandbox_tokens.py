@@ -1,4 +1,4 @@
-"""Section 11 of the Dataverse reference: the token endpoint, and tokens at the Web API."""
+"""The token endpoint, and tokens at the Web API."""
 
 from __future__ import annotations
 

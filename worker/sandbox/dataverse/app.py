@@ -43,7 +43,7 @@ class Dataverse:
         tokens: The token endpoint.
         faults: What goes wrong on purpose.
         records: The rows.
-        switches: How doubtful cases go; may be changed at any time.
+        switches: What it does where Dataverse's documentation does not say; may be changed.
     """
 
     def __init__(self, organisation: Organisation, tokens: TokenServer, web: Web) -> None:
@@ -66,7 +66,7 @@ class Dataverse:
         return self.records.writes
 
     def dump(self) -> dict[str, list[dict[str, Any]]]:
-        """All rows; see ``Records.dump``."""
+        """All rows; see ``Rows.dump``."""
         return self.records.dump()
 
     def put(self, entity_set: str, body: Mapping[str, Any], client_id: str = CLIENT_ID) -> str:
@@ -80,11 +80,11 @@ class Dataverse:
             return self._organisation.writer.create(TABLES[entity_set], body, user).id
 
     def release(self) -> None:
-        """Let hanging requests go, now and from now on."""
+        """End hanging requests, now and from now on."""
         self._web.closing.set()
 
     def close(self) -> None:
-        """Let go of hanging requests and of the file."""
+        """End hanging requests and close the file."""
         self.release()
         self.records.close()
 
@@ -112,12 +112,12 @@ def create_dataverse(
         auth: Whether requests need a token; without, all are ``CLIENT_ID``'s.
         clients: Secrets by client id; ``CLIENT_ID`` with ``CLIENT_SECRET`` by default.
         tenants: The tenants there are; any by default.
-        expires_in_s: How long tokens are good.
+        expires_in_s: How long tokens are valid.
         keys: Alternate keys, as columns, by entity set.
-        switches: How doubtful cases go.
+        switches: What it does where Dataverse's behaviour is not documented.
         limits: Service protection; None: none.
         dop_hint: What ``x-ms-dop-hint`` recommends.
-        listener: Is told of every request.
+        listener: Called for every request.
         clock: Wall-clock time (s since 1970).
         sleep: Waits, for latency.
         random: Source of ids, tokens and chance.

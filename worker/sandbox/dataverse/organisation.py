@@ -45,7 +45,7 @@ class Organisation:
 
     Args:
         records: The rows.
-        switches: How doubtful cases go.
+        switches: What is done where Dataverse's behaviour is not documented.
         clock: Wall-clock time (s since 1970).
         new_id: Makes ids.
     """
@@ -302,7 +302,7 @@ def create_organisation(
     Args:
         path: SQLite file that keeps the rows; None: memory alone.
         keys: Alternate keys, as columns, by entity set.
-        switches: How doubtful cases go.
+        switches: What is done where Dataverse's behaviour is not documented.
         clients: More client ids.
         clock: Wall-clock time (s since 1970).
         random: Source of ids.

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from worker.sandbox.dataverse.schema.columns import Table
 
 
-#: Columns that tell when and how often a row was written rather than what: a comparison of two
+#: Columns that say when and how often a row was written rather than what: a comparison of two
 #: dumps leaves them out.
 CLOCKED: Final = frozenset({"createdon", "modifiedon", "overriddencreatedon", "versionnumber"})
 
@@ -172,7 +172,7 @@ class Rows:
         }
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         if self._file:
             self._file.close()
 

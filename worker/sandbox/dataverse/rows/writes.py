@@ -34,7 +34,7 @@ class RowWriter:
 
     Args:
         records: The rows.
-        switches: How doubtful cases go.
+        switches: What is done where Dataverse's behaviour is not documented.
         clock: Wall-clock time (s since 1970).
         new_id: Makes primary keys for creates that bring none.
     """
