@@ -16,6 +16,7 @@ import pytest
 from pipelines.contact import Contact
 from pipelines.pipeline import Pipeline
 from pipelines.plan import Terms
+from twins.dynamics import ScriptedDynamics
 from worker.amazon_connect.memory import MemoryConnect, MemoryScreenPop
 from worker.clock import Clock
 from worker.definitions import find
@@ -23,7 +24,6 @@ from worker.dynamics.auth import StaticTokens
 from worker.dynamics.client import DataverseClient, is_create
 from worker.dynamics.errors import DynamicsError
 from worker.dynamics.gate import Gate, make_gate
-from worker.dynamics.memory import MemoryDynamics
 from worker.dynamics.performer import Performer
 from worker.dynamics.protocol import Answer, Dynamics, Request
 from worker.engine.claims import CLAIM_S
@@ -175,9 +175,9 @@ class World:
         self.wire = Wire(self.dynamics, self.steps)
 
     @property
-    def memory(self) -> MemoryDynamics:
+    def memory(self) -> ScriptedDynamics:
         """Dynamics, where it is the in-memory twin."""
-        assert isinstance(self.dynamics, MemoryDynamics)
+        assert isinstance(self.dynamics, ScriptedDynamics)
         return self.dynamics
 
     def worker(self) -> tuple[Ingest, Push]:
@@ -287,7 +287,7 @@ async def _open_world(variant: str, **more: Any) -> AsyncIterator[World]:
     gate = make_gate(clock.clock)
     more = {"create_by": create_by, "pipelines": [find("phonecall")], "clock": clock, **more}
     if kind == "memory":
-        yield World(MemoryDynamics(refuse_closed=closed == "refuse"), gate, **more)
+        yield World(ScriptedDynamics(refuse_closed=closed == "refuse"), gate, **more)
         return
     switches = Switches(closed="allow" if closed == "allow" else "0x8004022e")
     dataverse = create_dataverse(

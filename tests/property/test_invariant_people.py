@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from pipelines.pipeline import Pipeline
 from pipelines.step import RecordStep
+from twins.dynamics import PERSON_ID, Failure, in_turn
 from worker.definitions import find
 from worker.dynamics.errors import Throttled
-from worker.dynamics.memory import PERSON_ID, Failure, in_turn
 from worker.dynamics.protocol import Request
 from worker.sandbox.traffic import EVENTS, KINDS, RECORDINGS, RECORDS, History, history
 
@@ -253,7 +253,5 @@ async def persons_record(world: World, **columns: Any) -> None:
     world.memory.records.clear()
     body = {"activityid": key, **columns}
     await world.memory.send(Request("POST", "phonecalls", body=body), timeout_s=1)
-    world.memory.records["phonecalls", key].update(
-        columns, _createdby_value=PERSON_ID, _modifiedby_value=PERSON_ID
-    )
+    world.memory.edit("phonecalls", key, **columns, _createdby_value=PERSON_ID)
     world.forget()

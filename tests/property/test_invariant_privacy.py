@@ -19,6 +19,7 @@ import orjson
 import pytest
 import structlog
 
+from twins.dynamics import Failure
 from worker.amazon_connect.protocol import Page, ScreenPopError
 from worker.cli import main
 from worker.clock import Clock
@@ -26,7 +27,6 @@ from worker.dynamics import errors
 from worker.dynamics.auth import StaticTokens
 from worker.dynamics.client import DataverseClient
 from worker.dynamics.gate import make_gate
-from worker.dynamics.memory import Failure
 from worker.dynamics.protocol import Request
 from worker.engine.ingest import Ingest
 from worker.errors import ConfigError, WorkerError

@@ -25,7 +25,7 @@ from pipelines.plan import Terms
 from worker import aws
 from worker.amazon_connect.memory import MemoryConnect, MemoryScreenPop
 from worker.clock import Clock
-from worker.dynamics.connection import connect_in_process, open_dynamics
+from worker.dynamics.connection import open_dynamics
 from worker.dynamics.dry import DryRun
 from worker.dynamics.gate import Gate, make_gate
 from worker.dynamics.performer import Performer
@@ -40,6 +40,8 @@ from worker.engine.transaction import Sent, Transactions
 from worker.errors import ConfigError, Interrupted
 from worker.files import Files, MemoryFiles, S3Files
 from worker.moments import text_of
+from worker.sandbox.dataverse.organisation import create_organisation
+from worker.sandbox.inprocess import InProcessDynamics
 from worker.settings import Settings
 from worker.signals import stopping_on_signals
 from worker.sources.archive import Archive
@@ -295,14 +297,14 @@ async def _nowhere() -> AsyncIterator[_Target]:
 
 @asynccontextmanager
 async def _sandbox(path: Path | None) -> AsyncIterator[_Target]:
+    organisation = create_organisation(path)
+    dynamics = InProcessDynamics(organisation)
     try:
-        from worker.sandbox.inprocess import open_sandbox  # noqa: PLC0415 - an optional extra
-    except ModuleNotFoundError as error:
-        raise ConfigError(
-            f"the sandbox needs {error.name}: install connect-dynamics[sandbox]"
-        ) from error
-    async with open_sandbox(path) as (transport, dump), connect_in_process(transport) as client:
-        yield _Target(client, client.gate, client.probe, MemoryFiles(), dump)
+        yield _Target(
+            dynamics, make_gate(), dynamics.user_id, MemoryFiles(), organisation.records.dump
+        )
+    finally:
+        organisation.records.close()
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""Opens a client for the Dynamics that the settings name: a real environment, or the sandbox."""
+"""Opens the way to the Dynamics environment that the settings name."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 
-import httpx
-
-from worker.dynamics.auth import MsalTokens, StaticTokens
+from worker.dynamics.auth import MsalTokens
 from worker.dynamics.client import DataverseClient
 from worker.dynamics.gate import Gate, make_gate
 from worker.dynamics.http import make_http
@@ -64,12 +62,3 @@ async def open_dynamics(
             yield client
         finally:
             await tokens.close()
-
-
-@asynccontextmanager
-async def connect_in_process(
-    transport: httpx.AsyncBaseTransport,
-) -> AsyncIterator[DataverseClient]:
-    """A client for a server in this process that asks for no token."""
-    async with make_http(transport=transport) as http:
-        yield DataverseClient("https://sandbox.invalid", http, StaticTokens("none"), make_gate())

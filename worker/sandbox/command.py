@@ -1,4 +1,4 @@
-"""``connect-dynamics sandbox``: serves a local Dataverse until it is stopped."""
+"""``connect-dynamics sandbox``: serves a local Dataverse until SIGTERM."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import errno
 from typing import TYPE_CHECKING
 
 from worker.errors import ConfigError
-from worker.sandbox.dataverse.app import CLIENT_ID, CLIENT_SECRET, create_dataverse
+from worker.sandbox.dataverse.app import CLIENT_SECRET, create_dataverse
+from worker.sandbox.dataverse.users import CLIENT_ID
 from worker.sandbox.server import serve
 from worker.signals import stopping_on_signals
 

@@ -18,13 +18,8 @@ from worker.dynamics.http import make_http
 from worker.dynamics.protocol import Request
 from worker.dynamics.reasons import GateState, Reason
 from worker.sandbox.dataverse import faults
-from worker.sandbox.dataverse.app import (
-    CLIENT_ID,
-    CLIENT_SECRET,
-    Dataverse,
-    application_user,
-    create_dataverse,
-)
+from worker.sandbox.dataverse.app import CLIENT_SECRET, Dataverse, create_dataverse
+from worker.sandbox.dataverse.users import CLIENT_ID, application_user
 from worker.sandbox.server import serve
 
 

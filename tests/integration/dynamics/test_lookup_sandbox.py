@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pipelines.entity import entity
 from pipelines.lookup import By, Search, Way
 from pipelines.template import Template
-from worker.dynamics.connection import connect_in_process
+from twins.dynamics import connect_in_process
 from worker.dynamics.lookup import look_up, lookup_cache
 from worker.dynamics.protocol import Dynamics
 from worker.sandbox.dataverse.app import Dataverse, create_dataverse

@@ -11,10 +11,10 @@ import pytest
 from pipelines.entity import entity
 from pipelines.lookup import Search, Way
 from pipelines.template import Template
+from twins.dynamics import Failure, ScriptedDynamics, in_turn
 from worker.clock import Clock
 from worker.dynamics.errors import Unavailable
 from worker.dynamics.lookup import REMEMBERED_S, LookupCache, look_up, lookup_cache
-from worker.dynamics.memory import Failure, MemoryDynamics, in_turn
 
 
 KEY = "11111111-0000-4000-8000-000000000001"
@@ -22,11 +22,11 @@ WAY = Way("phone", Template("{{CustomerEndpoint}}"), ("telephone1",), suffix=8)
 
 
 @pytest.fixture
-def dynamics() -> MemoryDynamics:
-    return MemoryDynamics()
+def dynamics() -> ScriptedDynamics:
+    return ScriptedDynamics()
 
 
-def know(dynamics: MemoryDynamics, key: str, number: str) -> None:
+def know(dynamics: ScriptedDynamics, key: str, number: str) -> None:
     dynamics.records["contacts", key] = {"contactid": key, "telephone1": number, "statecode": 0}
 
 
@@ -34,11 +34,11 @@ def sought(number: str = "+4930901820") -> Search:
     return Search(entity("contacts"), WAY, number)
 
 
-async def ask(dynamics: MemoryDynamics, search: Search, remembered: LookupCache) -> Any:
+async def ask(dynamics: ScriptedDynamics, search: Search, remembered: LookupCache) -> Any:
     return (await look_up(dynamics, search, remembered, timeout_s=1))["outcome"]
 
 
-async def test_an_answer_is_remembered_for_some_seconds(dynamics: MemoryDynamics) -> None:
+async def test_an_answer_is_remembered_for_some_seconds(dynamics: ScriptedDynamics) -> None:
     now = 0.0
     remembered = lookup_cache(Clock(monotonic=lambda: now))
     know(dynamics, KEY, "+49 30 901820")
@@ -52,7 +52,7 @@ async def test_an_answer_is_remembered_for_some_seconds(dynamics: MemoryDynamics
 
 
 async def test_what_is_done_with_an_answer_does_not_change_what_is_remembered(
-    dynamics: MemoryDynamics,
+    dynamics: ScriptedDynamics,
 ) -> None:
     remembered = lookup_cache()
     (await look_up(dynamics, sought(), remembered, timeout_s=1)).clear()
@@ -60,7 +60,7 @@ async def test_what_is_done_with_an_answer_does_not_change_what_is_remembered(
 
 
 async def test_contacts_that_ask_the_same_at_once_ask_dynamics_once(
-    dynamics: MemoryDynamics,
+    dynamics: ScriptedDynamics,
 ) -> None:
     know(dynamics, KEY, "+4930901820")
     remembered = lookup_cache()
@@ -71,7 +71,7 @@ async def test_contacts_that_ask_the_same_at_once_ask_dynamics_once(
     assert len(dynamics.requests) == 2 * alone
 
 
-async def test_an_error_is_not_remembered(dynamics: MemoryDynamics) -> None:
+async def test_an_error_is_not_remembered(dynamics: ScriptedDynamics) -> None:
     remembered = lookup_cache()
     dynamics.script = in_turn(None, Failure(Unavailable("no answer")))
     know(dynamics, KEY, "+4930901820")
@@ -80,13 +80,13 @@ async def test_an_error_is_not_remembered(dynamics: MemoryDynamics) -> None:
     assert await ask(dynamics, sought(), remembered) == "SingleMatch"
 
 
-async def test_several_whole_numbers_need_no_second_query(dynamics: MemoryDynamics) -> None:
+async def test_several_whole_numbers_need_no_second_query(dynamics: ScriptedDynamics) -> None:
     for key in (KEY, KEY.replace("1", "2")):
         know(dynamics, key, "+4930901820")
     assert await ask(dynamics, sought(), lookup_cache()) == "MultiMatch"
     assert len(dynamics.requests) == 1
 
 
-async def test_a_value_that_is_nobody_s_needs_no_query_at_all(dynamics: MemoryDynamics) -> None:
+async def test_a_value_that_is_nobody_s_needs_no_query_at_all(dynamics: ScriptedDynamics) -> None:
     assert await ask(dynamics, sought("anonymous"), lookup_cache()) == "NoMatch"
     assert dynamics.requests == []

@@ -10,6 +10,7 @@ from pipelines.action import Action, Change, Lookup, Verb
 from pipelines.contact import UNKNOWN, Contact, RecordLedger
 from pipelines.ledger import digest
 from pipelines.settle import settle
+from twins.dynamics import PERSON_ID, Failure, ScriptedDynamics, in_turn
 from worker.clock import Clock
 from worker.dynamics.errors import (
     Closed,
@@ -21,7 +22,6 @@ from worker.dynamics.errors import (
     Unauthorized,
     Unavailable,
 )
-from worker.dynamics.memory import PERSON_ID, Failure, MemoryDynamics, in_turn
 from worker.dynamics.performer import Performer
 from worker.dynamics.protocol import Request
 from worker.files import MemoryFiles
@@ -37,7 +37,7 @@ class Desk:
 
     def __init__(self, **settings: Any) -> None:
         self.contact = Contact("c")
-        self.dynamics = MemoryDynamics()
+        self.dynamics = ScriptedDynamics()
         self.performer = Performer(self.dynamics, Clock(lambda: NOW), MemoryFiles(), **settings)
 
     def there(self, **columns: Any) -> RecordLedger:
@@ -221,16 +221,16 @@ async def test_what_is_not_definitive_is_raised_and_the_ledger_is_as_before(
     ("people", "status", "found"),
     [
         (0, "NoMatch", {}),
-        (1, "SingleMatch", {"contactid": "1", "fullname": "Ada"}),
+        (1, "SingleMatch", {"contactid": KEY, "fullname": "Ada"}),
         (2, "MultiMatch", {}),
     ],
 )
 async def test_a_lookup_tells_how_many_there_are_and_the_fields_of_a_single_one(
     desk: Desk, people: int, status: str, found: dict[str, str]
 ) -> None:
-    for n in range(people):
-        row = {"contactid": str(n + 1), "fullname": "Ada", "nickname": None, "telephone1": "+1"}
-        desk.dynamics.records["contacts", str(n)] = row
+    for key in (KEY, KEY.replace("1", "2"))[:people]:
+        row = {"contactid": key, "fullname": "Ada", "nickname": None, "telephone1": "+1"}
+        desk.dynamics.records["contacts", key] = row
     url = "contacts?$filter=telephone1 eq '%2B1'"
     returning = ("contactid", "fullname", "nickname")
     assert await look_up(desk, url=url, returning=returning)
@@ -242,7 +242,7 @@ async def test_a_lookup_tells_how_many_there_are_and_the_fields_of_a_single_one(
 
 
 async def test_a_lookup_by_a_key_that_is_not_there_is_no_match(desk: Desk) -> None:
-    await look_up(desk, url="contacts(1)")
+    await look_up(desk, url=f"contacts({KEY})")
     assert desk.contact.lookups["p/S"]["answer"]["LookupStatus"] == "NoMatch"
     assert not desk.contact.parked
 

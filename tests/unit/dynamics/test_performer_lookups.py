@@ -10,9 +10,9 @@ from pipelines.entity import entity
 from pipelines.lookup import Search, Way, status
 from pipelines.settle import settle
 from pipelines.template import Template
+from twins.dynamics import Failure, ScriptedDynamics, in_turn
 from worker.clock import Clock
 from worker.dynamics.errors import Refused
-from worker.dynamics.memory import Failure, MemoryDynamics, in_turn
 from worker.dynamics.performer import Performer
 from worker.files import Files, MemoryFiles
 
@@ -28,7 +28,7 @@ def lookup(number: str) -> Lookup:
     return Lookup(STEP, url, search=search)
 
 
-async def performed(action: Action, dynamics: MemoryDynamics, files: Files) -> Contact:
+async def performed(action: Action, dynamics: ScriptedDynamics, files: Files) -> Contact:
     contact = Contact("c")
     performer = Performer(dynamics, Clock(lambda: 0.0), files)
     settle(contact, action, await performer.perform(action, timeout_s=1))
@@ -36,7 +36,7 @@ async def performed(action: Action, dynamics: MemoryDynamics, files: Files) -> C
 
 
 async def test_what_a_lookup_finds_is_kept_for_later_steps() -> None:
-    dynamics = MemoryDynamics()
+    dynamics = ScriptedDynamics()
     row = {"contactid": KEY, "telephone1": "+4930901820", "fullname": "Ada", "statecode": 0}
     dynamics.records["contacts", KEY] = row
     contact = await performed(lookup("+4930901820"), dynamics, MemoryFiles())
@@ -45,14 +45,14 @@ async def test_what_a_lookup_finds_is_kept_for_later_steps() -> None:
 
 
 async def test_a_lookup_of_nobody_s_value_is_answered_without_a_request() -> None:
-    dynamics = MemoryDynamics()
+    dynamics = ScriptedDynamics()
     contact = await performed(lookup("anonymous"), dynamics, MemoryFiles())
     assert contact.lookups[STEP]["answer"] == status("NoMatch")
     assert dynamics.requests == []
 
 
 async def test_a_lookup_that_dynamics_refuses_is_parked_with_its_query() -> None:
-    dynamics = MemoryDynamics(script=in_turn(Failure(Refused("400", status=400, code="0x1"))))
+    dynamics = ScriptedDynamics(script=in_turn(Failure(Refused("400", status=400, code="0x1"))))
     contact = await performed(lookup("+4930901820"), dynamics, MemoryFiles())
     assert contact.parked[STEP].request["path"].startswith("contacts?$select=")
     assert contact.lookups == {}
@@ -63,5 +63,5 @@ async def test_of_a_file_only_what_later_steps_name_is_kept() -> None:
     files = MemoryFiles({("b", "k"): orjson.dumps(content)})
     for returning, kept in ((("transcript",), {"transcript": "AGENT: Hi"}), (("summary",), {})):
         write = ReadFile(STEP, "b", "k", returning)
-        contact = await performed(write, MemoryDynamics(), files)
+        contact = await performed(write, ScriptedDynamics(), files)
         assert contact.lookups[STEP]["answer"] == kept

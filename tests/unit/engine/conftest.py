@@ -19,6 +19,7 @@ import pytest
 from pipelines.loader import load
 from pipelines.pipeline import Pipeline
 from pipelines.plan import Terms
+from twins.dynamics import Record, ScriptedDynamics
 from worker.amazon_connect.enrichment import Enrichment
 from worker.amazon_connect.memory import MemoryConnect, MemoryScreenPop
 from worker.amazon_connect.protocol import Connect
@@ -26,7 +27,6 @@ from worker.clock import Clock
 from worker.definitions import find
 from worker.dynamics.client import subject_of
 from worker.dynamics.gate import Gate, make_gate
-from worker.dynamics.memory import MemoryDynamics, Record
 from worker.dynamics.performer import Performer
 from worker.dynamics.protocol import Answer, Request
 from worker.engine.containment import build_of
@@ -90,7 +90,7 @@ def wall() -> float:
 TOO_MANY = 2_000
 
 
-class SlowDynamics(MemoryDynamics):
+class SlowDynamics(ScriptedDynamics):
     """Takes its time: as long as ``slow`` says of a request (s)."""
 
     slow: Callable[[Request], float] = staticmethod(lambda _request: 0.0)

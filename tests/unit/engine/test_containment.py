@@ -15,9 +15,9 @@ from structlog.testing import capture_logs
 
 from pipelines.contact import Contact
 from pipelines.snapshot import Snapshot
+from twins.dynamics import Failure
 from worker.definitions import find
 from worker.dynamics.errors import Unavailable
-from worker.dynamics.memory import Failure
 from worker.engine import containment
 from worker.engine.containment import LONGEST_PAUSE_S, PARK_AFTER_S, PARK_TRIES, build_of
 from worker.engine.ingest import DAMAGED, NEWER

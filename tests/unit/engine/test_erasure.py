@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from twins.dynamics import Failure
 from worker.commands.erasure import erase, mentions, traces
 from worker.definitions import find
 from worker.dynamics.errors import Refused
-from worker.dynamics.memory import Failure
 from worker.engine.claims import CLAIM_S
 from worker.engine.ingest import FORGOTTEN
 from worker.errors import StoreUnavailable

@@ -13,8 +13,8 @@ from structlog.testing import capture_logs
 
 from pipelines.contact import UNKNOWN
 from pipelines.pipeline import Pipeline
+from twins.dynamics import Failure, in_turn
 from worker.dynamics.errors import Refused, Unavailable
-from worker.dynamics.memory import Failure, in_turn
 from worker.dynamics.protocol import Request
 from worker.engine.claims import CLAIM_S
 from worker.engine.transaction import REQUEST_S, SERVER_S

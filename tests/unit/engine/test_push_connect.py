@@ -13,10 +13,10 @@ from structlog.testing import capture_logs
 
 from pipelines.live import LIVE_WITHIN_S
 from pipelines.pipeline import Pipeline
+from twins.dynamics import Failure
 from worker.amazon_connect.errors import Busy, ConnectRefused
 from worker.amazon_connect.memory import MemoryConnect
 from worker.dynamics.errors import Unavailable
-from worker.dynamics.memory import Failure
 
 
 if TYPE_CHECKING:

@@ -108,6 +108,8 @@ class Monkey:
         name = frame.f_code.co_qualname
         if not module.startswith(("worker.", "pipelines.")) or (module, name) in BOUNDARY:
             return
+        if module.startswith("worker.sandbox."):  # the world, not the worker
+            return
         spot = (module, name, "before" if event == "call" else "after")
         if spot != self.spot and self.spot is not None:
             return
@@ -183,7 +185,7 @@ def lived(virtual_loop: type[asyncio.AbstractEventLoop]) -> Callable[..., dict[A
     def live(story: Callable[..., Any], rig: Rig, *rest: Any) -> dict[Any, Any]:
         with asyncio.Runner(loop_factory=virtual_loop) as runner, capture_logs():
             runner.run(story(rig, *rest))
-        return rig.dynamics.records
+        return dict(rig.dynamics.records)
 
     return live
 

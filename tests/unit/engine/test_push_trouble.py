@@ -13,6 +13,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from pipelines.pipeline import Pipeline
+from twins.dynamics import Failure, in_turn
 from worker.amazon_connect.protocol import Page, ScreenPopError
 from worker.dynamics.breaker import FORBIDDEN_PAUSE_S
 from worker.dynamics.budget import REQUESTS_LEFT
@@ -25,7 +26,6 @@ from worker.dynamics.errors import (
     Unavailable,
 )
 from worker.dynamics.failure_counter import PROBE_MAX_S
-from worker.dynamics.memory import Failure, in_turn
 from worker.dynamics.protocol import Request
 from worker.dynamics.reasons import GateState, Reason
 from worker.engine.ingest import Ingest

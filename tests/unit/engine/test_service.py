@@ -17,10 +17,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from pipelines.plan import Terms
+from twins.dynamics import Failure
 from worker import wiring
 from worker.dynamics.errors import Unauthorized
 from worker.dynamics.gate_sync import JOIN_S, GateSync
-from worker.dynamics.memory import Failure
 from worker.dynamics.notice import Notice
 from worker.errors import ConfigError, StoreUnavailable
 from worker.service import EXPIRE_EVERY_S, Service, begin_pipelines

@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
+from twins.dynamics import connect_in_process
 from worker.definitions import find
-from worker.dynamics.connection import connect_in_process
 from worker.flow.answer import answer
 from worker.flow.session import ANSWER_S, FlowSession
 from worker.sandbox.dataverse.app import Dataverse, create_dataverse

@@ -21,12 +21,12 @@ from pipelines.loader import load
 from pipelines.pipeline import Pipeline
 from pipelines.plan import Terms
 from rawserver import Server
+from twins.dynamics import Record, ScriptedDynamics
 from worker.amazon_connect.memory import MemoryConnect
 from worker.clock import Clock
 from worker.definitions import find
 from worker.dynamics.client import subject_of
 from worker.dynamics.gate import Gate, make_gate
-from worker.dynamics.memory import MemoryDynamics, Record
 from worker.dynamics.performer import Performer
 from worker.dynamics.protocol import Answer, Request
 from worker.engine.ingest import Ingest, Tally
@@ -128,7 +128,7 @@ class Site:
 
     stream: Stream = field(default_factory=Stream)
     pipelines: list[Pipeline] = field(default_factory=lambda: [find("phonecall")])
-    dynamics: MemoryDynamics = field(default_factory=MemoryDynamics)
+    dynamics: ScriptedDynamics = field(default_factory=ScriptedDynamics)
     desktop: Desktop = field(default_factory=Desktop)
     limit: int = 100
     store: MemoryStore = field(default_factory=MemoryStore)

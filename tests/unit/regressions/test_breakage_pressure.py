@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gating import Time, gate_on
+from twins.dynamics import Failure, Script, ScriptedDynamics
 from worker.clock import alongside
 from worker.dynamics.errors import DynamicsError, Refused, Throttled, Unavailable
 from worker.dynamics.gate import Gate
-from worker.dynamics.memory import Failure, MemoryDynamics, Script
 from worker.dynamics.protocol import WHO_AM_I, Request
 from worker.dynamics.reasons import GateState, Reason
 from worker.stores.memory import MemoryStore
@@ -79,7 +79,7 @@ def test_d13_writes_that_are_refused_while_reads_are_fine_cost_ever_fewer_reques
 ) -> None:
     """D13: 200 contacts due, for an hour; then Dynamics is mended."""
     store = CountingStore()
-    site = make_site(store=store, dynamics=MemoryDynamics(script=writes_fail(error)))
+    site = make_site(store=store, dynamics=ScriptedDynamics(script=writes_fail(error)))
     calls = calls_like(call, 200)
     saves: list[int] = []
 
@@ -113,7 +113,7 @@ def test_d14_records_that_are_refused_for_ever_close_the_gate_for_nobody_else(
     """D14: 30 of 200 are answered 500, whatever is tried."""
     calls = calls_like(call, 200)
     bad = [call.id for call in calls[::7]] + [calls[-1].id]
-    site = make_site(pipelines=pipeline(NAMED), dynamics=MemoryDynamics(script=at_fault(*bad)))
+    site = make_site(pipelines=pipeline(NAMED), dynamics=ScriptedDynamics(script=at_fault(*bad)))
     seen: list[GateState] = []
 
     async def watch() -> None:

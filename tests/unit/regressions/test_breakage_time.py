@@ -28,12 +28,12 @@ from pipelines.decode.arrival import AHEAD
 from pipelines.loader import load
 from pipelines.pipeline import Pipeline
 from pipelines.plan import Plan, Terms, plan
+from twins.dynamics import ScriptedDynamics
 from worker import operations
 from worker.amazon_connect.memory import MemoryConnect, MemoryScreenPop
 from worker.clock import Clock
 from worker.definitions import find
 from worker.dynamics.gate import make_gate
-from worker.dynamics.memory import MemoryDynamics
 from worker.dynamics.performer import Performer
 from worker.dynamics.protocol import Answer, Request
 from worker.engine import far_ahead as far_ahead_module
@@ -93,7 +93,7 @@ class Site:
     """What the workers share: a store, and Dynamics, whose answers can be slow (s)."""
 
     store: MemoryStore = field(default_factory=MemoryStore)
-    dynamics: MemoryDynamics = field(default_factory=MemoryDynamics)
+    dynamics: ScriptedDynamics = field(default_factory=ScriptedDynamics)
     pipelines: list[Pipeline] = field(default_factory=lambda: [find("phonecall")])
     slow_s: float = 0.0
     going: Counter[str] = field(default_factory=Counter)
@@ -310,9 +310,9 @@ def test_d5_what_a_person_deleted_is_not_back_because_its_contact_is_old(
         assert site.records == ["phonecalls", "tasks"]
         await asyncio.sleep(40 * DAY)
         assert await site.store.expire(true(), 10) == 1
-        site.dynamics.records = {
-            key: row for key, row in site.dynamics.records.items() if key[0] != "tasks"
-        }
+        for entity_set, key in site.dynamics.records:
+            if entity_set == "tasks":
+                site.dynamics.delete(entity_set, key)
         await worker.tell(dated(call, iso(true()), Queue={"Name": "Support"}))
         await worker.run(30)
         await worker.tell(recorded)

@@ -14,9 +14,9 @@ import orjson
 import pytest
 
 from pipelines.pipeline import Pipeline
+from twins.dynamics import Failure
 from worker.definitions import find
 from worker.dynamics.errors import Refused
-from worker.dynamics.memory import Failure
 
 
 if TYPE_CHECKING:

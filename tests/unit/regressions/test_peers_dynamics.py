@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pipelines.pipeline import Pipeline
+from twins.dynamics import Failure, ScriptedDynamics
 from worker.dynamics.errors import Closed
-from worker.dynamics.memory import Failure, MemoryDynamics
 
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def test_a_recording_after_the_close_of_a_call_is_on_it_or_in_a_note(
     """A completed phone call may refuse updates; if it does not reopen, an annotation tells it."""
 
     async def story() -> None:
-        site = make_site(dynamics=MemoryDynamics(refuse_closed=True))
+        site = make_site(dynamics=ScriptedDynamics(refuse_closed=True))
         site.stream.put(call.record())
         await site.run_on_and_off(20 * 60)
         (made,) = site.calls
@@ -145,6 +145,7 @@ def test_a_recording_after_the_close_of_a_call_is_on_it_or_in_a_note(
         notes = [
             r["notetext"] for (name, _), r in site.dynamics.records.items() if name != "phonecalls"
         ]
+        (made,) = site.calls
         assert made["statecode"] == 1
         assert (made.get("description") or notes[0]).endswith("_UTC.wav")
         assert len(notes) == (not reopens)

@@ -11,8 +11,8 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from pipelines.pipeline import Pipeline
+from twins.dynamics import Failure
 from worker.dynamics.errors import Unavailable
-from worker.dynamics.memory import Failure
 from worker.leases.stream import FAILOVER_S
 
 

@@ -10,12 +10,12 @@ import orjson
 import pytest
 
 from pipelines.plan import Terms
+from twins.dynamics import Failure, ScriptedDynamics
 from worker.amazon_connect.memory import MemoryConnect, MemoryScreenPop
 from worker.clock import Clock
 from worker.definitions import find
 from worker.dynamics.errors import Refused
 from worker.dynamics.gate import make_gate
-from worker.dynamics.memory import Failure, MemoryDynamics
 from worker.dynamics.performer import Performer
 from worker.engine.ingest import Ingest
 from worker.engine.planner import Planner
@@ -73,9 +73,9 @@ def bodies() -> list[bytes]:
     return ODD + [orjson.dumps(marked(orjson.loads(body))) for body in told]
 
 
-async def run(bodies: list[bytes], metrics: Metrics) -> MemoryDynamics:
+async def run(bodies: list[bytes], metrics: Metrics) -> ScriptedDynamics:
     """Bring messages to a Dynamics that refuses some, with all that is measured."""
-    dynamics, store, gate = MemoryDynamics(), MemoryStore(), make_gate()
+    dynamics, store, gate = ScriptedDynamics(), MemoryStore(), make_gate()
     refusal = Refused("POST phonecalls answered 400", status=400, code=CANARY, detail=CANARY)
     fails = iter([Failure(refusal)] * 2)
     dynamics.script = lambda _request: next(fails, None)

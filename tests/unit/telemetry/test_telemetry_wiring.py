@@ -12,6 +12,7 @@ import orjson
 import pytest
 
 from pipelines.plan import Terms
+from twins.dynamics import ScriptedDynamics
 from worker import heartbeat
 from worker.amazon_connect.memory import MemoryConnect, MemoryScreenPop
 from worker.clock import Clock
@@ -19,7 +20,6 @@ from worker.dynamics.auth import StaticTokens
 from worker.dynamics.client import DataverseClient
 from worker.dynamics.errors import DynamicsError, Unauthorized
 from worker.dynamics.gate import make_gate
-from worker.dynamics.memory import MemoryDynamics
 from worker.dynamics.performer import Performer
 from worker.dynamics.protocol import Request
 from worker.dynamics.reasons import GateState
@@ -66,7 +66,7 @@ async def no_time(_seconds: float) -> None:
 
 
 def service(health: Health, store: MemoryStore, **sources: Any) -> Service:
-    dynamics = MemoryDynamics()
+    dynamics = ScriptedDynamics()
     transactions = Transactions(
         store=store,
         performer=Performer(dynamics, Clock(lambda: 0.0), MemoryFiles()),

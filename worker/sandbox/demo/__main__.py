@@ -1,7 +1,7 @@
 """``make run`` and ``make up``: the whole product on this machine, without clouds.
 
-``make run`` tells the last hour of an invented contact centre in seconds, waits until all has come
-to rest, and compares what Dynamics holds with what happened. ``make up`` tells a contact a second,
+``make run`` plays the last hour of an invented contact centre in seconds, waits until all has come
+to rest, and compares what Dynamics holds with what happened. ``make up`` plays a contact a second,
 at true speed, until it is interrupted.
 """
 
@@ -89,8 +89,8 @@ async def demo(folder: Path, say: Say, contacts: int = CONTACTS, seed: int = SEE
     Args:
         folder: An empty folder for all files.
         say: Told what is going on.
-        contacts: How many contacts are told.
-        seed: The same one tells the same story.
+        contacts: How many contacts are played.
+        seed: The same seed gives the same scenario.
 
     Raises:
         WorkerEndedError: The worker did not start, or ended by itself.

@@ -1,4 +1,4 @@
-"""What Dataverse answers when it refuses, as section 2 of the Dataverse reference lists it."""
+"""The errors Dataverse answers with [DOC webapi/compose-http-requests-handle-errors]."""
 
 from __future__ import annotations
 
