@@ -24,6 +24,7 @@ from itertools import combinations
 from pipelines.contact import Contact
 from pipelines.identity import record_id
 from pipelines.pipeline import Pipeline
+from pipelines.step import CreateStep
 
 
 #: A creating step: its name and the entity set it makes records of.
@@ -63,9 +64,7 @@ class Keys:
 def creating(pipeline: Pipeline) -> tuple[Creating, ...]:
     """The steps that create records."""
     return tuple(
-        (step.name, step.table.set)
-        for step in pipeline.steps
-        if step.method == "POST" and step.table is not None
+        (step.name, step.table.set) for step in pipeline.steps if isinstance(step, CreateStep)
     )
 
 

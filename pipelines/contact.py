@@ -27,7 +27,7 @@ FORM: Final = 1
 #: Between a stored contact's lines. JSON escapes it, so nothing has it inside.
 SEPARATOR = b"\n"
 
-#: What is known of a record in Dynamics.
+#: What is known of a record in Dynamics; ``pipelines.settle`` says how one becomes another.
 #: unsent: never created by us. sent: a create left, its answer is not known.
 #: found: a create met an existing record (412), which must be read first.
 #: there: it exists. gone: a person deleted it or an operator let go of it; no more writes.

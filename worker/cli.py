@@ -22,8 +22,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from pipelines import lifecycle, settle
 from pipelines.decode.timestamp import normalise
-from pipelines.lifecycle import mermaid
 from worker.commands.triage import (
     LEFT_ASIDE,
     SettingsFile,
@@ -286,8 +286,8 @@ def check_command(
 
 @app.command("states")
 def states_command() -> None:
-    """Print the life of a contact as a Mermaid diagram."""
-    sys.stdout.write(mermaid() + "\n")
+    """Print the life of a contact and that of a Dynamics record as Mermaid diagrams."""
+    sys.stdout.write(f"{lifecycle.mermaid()}\n\n{settle.mermaid()}\n")
 
 
 @tables_app.command("create")

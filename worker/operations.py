@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipelines import ledger
+from pipelines.action import Action, Change, WriteBack
 from pipelines.contact import UNKNOWN, Contact, Parked
 from pipelines.decode.arrival import AHEAD
 from pipelines.lifecycle import milestones, phase
@@ -208,9 +209,9 @@ def shown(entry: Entry, pipelines: Iterable[Pipeline], terms: Terms, now: float)
     if entry.unreadable:
         return {"contact": contact.id, "unreadable": entry.unreadable} | fault
     try:
-        agenda = plan(contact, pipelines, now, terms)
+        planned = plan(contact, pipelines, now, terms)
     except Exception as error:  # noqa: BLE001 - the bug that is looked for is shown, not met again
-        agenda = Plan(waiting={"every step": str(fault_of(error))})
+        planned = Plan(waiting={"every step": str(fault_of(error))})
     return fault | {
         "contact": contact.id,
         "phase": phase(contact),
@@ -226,11 +227,8 @@ def shown(entry: Entry, pipelines: Iterable[Pipeline], terms: Terms, now: float)
         },
         "lookups": contact.lookups,
         "effects": contact.effects,
-        "owed": [
-            {"what": w.kind.value, "steps": w.steps, "to": w.place, "columns": w.columns}
-            for w in agenda.writes
-        ],
-        "waiting": agenda.waiting,
+        "owed": [_owed(action) for action in planned.actions],
+        "waiting": planned.waiting,
         "parked": {
             place: {"status": p.status, "code": p.code, "answer": p.answer, "request": p.request}
             for place, p in sorted(contact.parked.items())
@@ -238,3 +236,13 @@ def shown(entry: Entry, pipelines: Iterable[Pipeline], terms: Terms, now: float)
         "due_at": entry.due_at,
         "claimed_until": entry.claimed_until or None,
     }
+
+
+def _owed(action: Action) -> dict[str, Any]:
+    columns: Mapping[str, Any] = {}
+    match action:
+        case Change():
+            columns = action.columns
+        case WriteBack():
+            columns = action.attributes
+    return {"what": action.kind, "steps": action.steps, "to": action.place, "columns": columns}

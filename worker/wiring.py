@@ -31,8 +31,8 @@ from worker.dynamics.client import DataverseClient
 from worker.dynamics.connection import open_dynamics
 from worker.dynamics.gate import Gate
 from worker.dynamics.gate_sync import GateSync
+from worker.dynamics.performer import Performer
 from worker.dynamics.slots import Slots
-from worker.dynamics.writer import Writer
 from worker.engine.containment import build_of
 from worker.engine.ingest import Ingest
 from worker.engine.planner import Planner
@@ -149,7 +149,7 @@ def _push(
     files = S3Files(partial(aws.client, "s3"), faults=common.faults)
     transactions = Transactions(
         store=common.store,
-        writer=Writer(client, clock, files, settings.create_by),
+        performer=Performer(client, clock, files, settings.create_by),
         gate=client.gate,
         desktop=_desktop(settings, amazon),
         connect=amazon,

@@ -24,8 +24,8 @@ from worker.dynamics.auth import StaticTokens
 from worker.dynamics.client import DataverseClient, is_create
 from worker.dynamics.errors import DynamicsError
 from worker.dynamics.gate import Gate, make_gate
+from worker.dynamics.performer import Performer
 from worker.dynamics.protocol import Answer, Dynamics, Request
-from worker.dynamics.writer import Writer
 from worker.engine.claims import CLAIM_S
 from worker.engine.ingest import Ingest
 from worker.engine.planner import Planner
@@ -187,7 +187,7 @@ class World:
         terms = Terms(live=self.live)
         transactions = Transactions(
             store=store,
-            writer=Writer(self.wire, clock, self.files, self.create_by, self.overwrite),
+            performer=Performer(self.wire, clock, self.files, self.create_by, self.overwrite),
             gate=self.gate,
             desktop=self.desktop,
             connect=MemoryConnect(),

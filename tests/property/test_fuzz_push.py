@@ -45,8 +45,8 @@ from worker.dynamics.client import DataverseClient
 from worker.dynamics.errors import DynamicsError
 from worker.dynamics.gate import make_gate
 from worker.dynamics.http import make_http
+from worker.dynamics.performer import Performer
 from worker.dynamics.transport import Broken
-from worker.dynamics.writer import Writer
 from worker.engine.planner import Planner
 from worker.engine.transaction import Transactions
 from worker.files import MemoryFiles
@@ -228,7 +228,7 @@ async def pushed(
     clocks = Clock(clock, clock, no_time, lambda: 0.5)
     transactions = Transactions(
         store=store,
-        writer=Writer(client, clocks, MemoryFiles()),
+        performer=Performer(client, clocks, MemoryFiles()),
         gate=gate,
         desktop=MemoryScreenPop(),
         connect=connect or MemoryConnect(),

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from pipelines import changes, ledger, plan
+from pipelines import changes, ledger
+from pipelines.agenda import Agenda
 from pipelines.contact import Contact, Damaged, NewerForm, Unreadable
 from pipelines.fact import Fact
 from pipelines.identity import record_id
@@ -80,7 +81,7 @@ def claim_not_checked_before_sending(patch: Patch) -> None:
     work = Transactions._work
 
     async def on_and_on(
-        self: Transactions, entry: Entry, agenda: plan.Plan, _: float
+        self: Transactions, entry: Entry, agenda: Agenda, _: float
     ) -> TryAgain | None:
         return await work(self, entry, agenda, float("inf"))
 
@@ -149,7 +150,7 @@ def contact_written_on_after_it_was_given_back(patch: Patch) -> None:
     work = Transactions._work
 
     async def on_and_on(
-        self: Transactions, entry: Entry, agenda: plan.Plan, until: float
+        self: Transactions, entry: Entry, agenda: Agenda, until: float
     ) -> TryAgain | None:
         try:
             return await work(self, entry, agenda, until)

@@ -13,11 +13,12 @@ import pytest
 
 from hypothesis import settings
 
-from pipelines import ledger
+from pipelines.action import Action
 from pipelines.contact import Contact
 from pipelines.decode import decode
 from pipelines.fact import Fact
-from pipelines.write import Write
+from pipelines.outcome import Done
+from pipelines.settle import settle
 
 
 # The machine may be busy; what hypothesis would call slow is judged by benchmarks.
@@ -112,9 +113,9 @@ def heard(*facts: Fact) -> Contact:
     return contact
 
 
-def carried_out(contact: Contact, writes: Iterable[Write], answer: dict[str, Any]) -> None:
+def carried_out(contact: Contact, writes: Iterable[Action], answer: dict[str, Any]) -> None:
     for write in writes:
-        ledger.acknowledge(contact, write, answer)
+        settle(contact, write, Done(answer))
 
 
 @pytest.fixture(scope="session")
@@ -142,7 +143,7 @@ def told() -> Callable[..., Contact]:
 
 
 @pytest.fixture(scope="session")
-def carry_out() -> Callable[[Contact, Iterable[Write], dict[str, Any]], None]:
+def carry_out() -> Callable[[Contact, Iterable[Action], dict[str, Any]], None]:
     """Dynamics acknowledges writes, each with this answer."""
     return carried_out
 

@@ -15,6 +15,7 @@ import structlog
 from pipelines.contact import Contact
 from pipelines.enrichment import Question, wanted
 from pipelines.pipeline import Pipeline
+from pipelines.snapshot import Snapshot
 from worker.amazon_connect.errors import ConnectError, ConnectRefused
 from worker.amazon_connect.protocol import Connect
 from worker.cache import TtlCache
@@ -60,9 +61,9 @@ class Enrichment:
         self._names = TtlCache(NAMES_S, MOST_NAMES, self.clock)
         self._contacts = TtlCache(CONTACTS_S, MOST_CONTACTS, self.clock)
 
-    def questions(self, contact: Contact) -> list[Question]:
-        """What its pipelines miss of a contact."""
-        return wanted(contact, self.pipelines)
+    def questions(self, contact: Contact, seen: Snapshot | None = None) -> list[Question]:
+        """What its pipelines miss of a contact; ``seen`` is its snapshot, if there is one."""
+        return wanted(contact, self.pipelines, seen)
 
     async def complete(self, contact: Contact, questions: Iterable[Question]) -> None:
         """Give the contact the answers as facts, as far as they can be had in time."""

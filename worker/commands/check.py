@@ -20,7 +20,8 @@ from urllib.parse import quote
 from pipelines.changes import told
 from pipelines.entity import Entity, is_party_list
 from pipelines.lookup import STATUS_NAMES
-from pipelines.pipeline import Pipeline, Step
+from pipelines.pipeline import Pipeline
+from pipelines.step import CreateStep, LookupStep, RecordStep, TableStep
 from pipelines.template import Template
 from worker import aws
 from worker.definitions import find
@@ -175,18 +176,22 @@ async def ask(
     tables: dict[str, dict[str, Any] | Finding] = {}
     for pipeline in pipelines:
         for step in pipeline.steps:
-            if step.table is None:
+            if not isinstance(step, TableStep):
                 continue
             if step.table.set not in tables:
                 tables[step.table.set] = table = await _definition(dynamics, step.table)
                 found.append(table if isinstance(table, Finding) else _key(step.table, table))
             definition = tables[step.table.set]
             if not isinstance(definition, Finding):
-                where = f"{pipeline.source}: step {step.name}"
-                found += _lookup(where, step, definition)
-                creating = step.method == "POST"
-                found += _columns(where, step.table, step.body, definition, creating=creating)
+                found += _misfits(f"{pipeline.source}: step {step.name}", step, definition)
     return found
+
+
+def _misfits(where: str, step: TableStep, definition: Mapping[str, Any]) -> list[Finding]:
+    """Columns that a step names and that the table does not have, or has otherwise."""
+    if isinstance(step, LookupStep):
+        return _lookup(where, step, definition)
+    return _columns(where, step, definition)
 
 
 async def _definition(dynamics: Dynamics, table: Entity) -> dict[str, Any] | Finding:
@@ -218,16 +223,10 @@ def _key(table: Entity, definition: Mapping[str, Any]) -> Finding:
     return good(f"{table.set} is there")
 
 
-def _columns(
-    where: str,
-    table: Entity,
-    body: Mapping[str, Any],
-    definition: Mapping[str, Any],
-    *,
-    creating: bool,
-) -> list[Finding]:
+def _columns(where: str, step: RecordStep, definition: Mapping[str, Any]) -> list[Finding]:
     found = []
-    for column, value in body.items():
+    table, creating = step.table, isinstance(step, CreateStep)
+    for column, value in step.body.items():
         if is_party_list(column) or column.endswith("@odata.bind"):
             continue  # navigation properties; Dynamics names them in its answer if wrong
         known = definition["columns"].get(column)
@@ -235,7 +234,7 @@ def _columns(
             text = f"{where}: {table.set} has no column {column!r}"
             found.append(Finding(f"{text}; {_instead(column, definition['columns'])}"))
             continue
-        found += [Finding(f"{where}: {column}: {text}") for text in _misfits(known, value)]
+        found += [Finding(f"{where}: {column}: {text}") for text in _unfit(known, value)]
         if not known.get("IsValidForCreate" if creating else "IsValidForUpdate", True):
             verb = "created" if creating else "updated"
             text = f"{where}: {column} cannot be set when a record is {verb}; leave it out"
@@ -247,9 +246,8 @@ def _columns(
     return found
 
 
-def _lookup(where: str, step: Step, definition: Mapping[str, Any]) -> list[Finding]:
+def _lookup(where: str, step: LookupStep, definition: Mapping[str, Any]) -> list[Finding]:
     """Columns that a lookup looks in, and that later steps want of what it finds."""
-    assert step.table is not None  # noqa: S101 - the caller has looked
     sought = {column for way in step.ways for column in way.columns}
     wanted = {*step.reads} - {name.lower() for name in STATUS_NAMES} if step.ways else set()
     known = definition["columns"]
@@ -265,7 +263,7 @@ def _instead(column: str, known: Iterable[str]) -> str:
     return f"did you mean {near[0]}?" if near else "mind the publisher's prefix"
 
 
-def _misfits(known: Mapping[str, Any], value: Any) -> list[str]:
+def _unfit(known: Mapping[str, Any], value: Any) -> list[str]:
     if value is None:
         return []
     kind = str(known.get("AttributeType"))

@@ -28,9 +28,9 @@ from worker.clock import Clock
 from worker.dynamics.connection import open_dynamics
 from worker.dynamics.dry import DryRun
 from worker.dynamics.gate import Gate, make_gate
+from worker.dynamics.performer import Performer
 from worker.dynamics.protocol import Dynamics
 from worker.dynamics.rate_limit import Paced
-from worker.dynamics.writer import Writer
 from worker.engine.containment import build_of
 from worker.engine.ingest import Ingest, Tally
 from worker.engine.planner import Planner
@@ -209,7 +209,7 @@ async def _push(
     terms = Terms(settings.constants, live=False, versions=versions)
     transactions = Transactions(
         store=store,
-        writer=Writer(paced, Clock(), target.files, settings.create_by, options.overwrite),
+        performer=Performer(paced, Clock(), target.files, settings.create_by, options.overwrite),
         gate=target.gate,
         desktop=MemoryScreenPop(),
         connect=MemoryConnect(),

@@ -14,8 +14,8 @@ from uuid import uuid4
 import structlog
 
 from pipelines import ledger
+from pipelines.action import Action
 from pipelines.contact import Contact
-from pipelines.write import Write
 from worker.clock import Clock
 from worker.errors import StoreUnavailable
 from worker.retry import retry_until
@@ -48,9 +48,9 @@ class Claims:
     store: ContactStore
     clock: Clock
 
-    async def take(self, entry: Entry, writes: Iterable[Write]) -> bool:
+    async def take(self, entry: Entry, actions: Iterable[Action]) -> bool:
         """Make the contact ours for ``CLAIM_S`` and note what we are to send; whether it is."""
-        ledger.intend(entry.contact, writes)
+        ledger.intend(entry.contact, actions)
         entry.claim = uuid4().hex
         entry.claimed_until = self.clock.wall() + CLAIM_S
         (saved,) = await self.store.save([entry])

@@ -9,6 +9,7 @@ from math import inf
 from pipelines.contact import Contact
 from pipelines.pipeline import Pipeline
 from pipelines.plan import Plan, Terms, plan
+from pipelines.snapshot import Snapshot, snapshot
 from worker.clock import Clock
 
 
@@ -29,7 +30,11 @@ class Planner:
     clock: Clock = field(default_factory=Clock)
     waits_over: bool = False
 
-    def plan(self, contact: Contact) -> Plan:
-        """What is still to be done for a contact now."""
+    def snapshot(self, contact: Contact) -> Snapshot:
+        """What the contact's facts come to."""
+        return snapshot(contact, self.terms.constants)
+
+    def plan(self, contact: Contact, seen: Snapshot | None = None) -> Plan:
+        """What is still to be done for a contact now; ``seen`` is its snapshot, if there is one."""
         now = inf if self.waits_over else self.clock.wall()
-        return plan(contact, self.pipelines, now, self.terms)
+        return plan(contact, self.pipelines, now, self.terms, seen)

@@ -7,11 +7,9 @@ such as an outage or a lost role, is the gate's to find out (``worker.dynamics.g
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 from typing import Final
 
 from pipelines.contact import Contact
-from worker.amazon_connect.errors import ConnectError, ConnectRefused
 from worker.clock import Clock
 from worker.dynamics.errors import DynamicsError, Forbidden, NotSent, Throttled, Unavailable
 from worker.dynamics.gate import Gate
@@ -35,15 +33,16 @@ class TryAgain:
 #: What is left is tried at once, under a new claim.
 AT_ONCE: Final = TryAgain(0.0)
 
-
-class SetAside(Enum):
-    """The action is settled without a success, and the contact goes on without it."""
-
-    PARKED = "for an operator, with what was sent and answered"
-    GIVEN_UP = "for good: it was for the agent who is on the contact now"
+#: Connect or the desktop did not take something now.
+NOT_TAKEN: Final = TryAgain(RETRY_S)
 
 
-#: What a failure means.
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """The action is an operator's from now on, and the contact goes on without it."""
+
+
+#: What it means that nothing definitive came of an action.
 Verdict = TryAgain | SetAside
 
 
@@ -74,10 +73,6 @@ class Policy:
             return self._forbidden(contact, error)
         return TryAgain(RETRY_S * (1 + self.clock.chance()))
 
-    def of_connect(self, error: ConnectError) -> Verdict:
-        """What it means that Connect or the desktop did not take something."""
-        return SetAside.GIVEN_UP if isinstance(error, ConnectRefused) else TryAgain(RETRY_S)
-
     def unfinished(self, contact_id: str) -> TryAgain:
         """What it means that nothing failed and something is still to be sent."""
         return TryAgain(self.containment.restless_s(contact_id))
@@ -89,5 +84,5 @@ class Policy:
         contact.tries += 1
         if contact.tries >= FORBIDDEN_TRIES:
             contact.tries = 0
-            return SetAside.PARKED
+            return SetAside()
         return TryAgain(RETRY_S * 2.0**contact.tries * (1 + self.clock.chance()))

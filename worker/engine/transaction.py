@@ -14,24 +14,25 @@ from dataclasses import dataclass, field, replace
 import structlog
 
 from pipelines import ledger
+from pipelines.action import Action, Change, LiveAction, OpenPage, Reading, WriteBack
 from pipelines.age import KEPT_S
+from pipelines.agenda import Agenda
 from pipelines.contact import Contact
-from pipelines.lifecycle import milestones
+from pipelines.outcome import Delayed, Outcome, Undeliverable
 from pipelines.plan import Plan
-from pipelines.write import LIVE_ONLY, Kind, Write
+from pipelines.settle import settle
+from pipelines.snapshot import Snapshot
 from worker.amazon_connect import live
 from worker.amazon_connect.enrichment import Enrichment
-from worker.amazon_connect.errors import ConnectError
 from worker.amazon_connect.protocol import Connect, ScreenPop
 from worker.clock import Clock
 from worker.dynamics.errors import DynamicsError
 from worker.dynamics.gate import Gate
-from worker.dynamics.requests import request_for
-from worker.dynamics.writer import Writer, park
+from worker.dynamics.performer import Performer
 from worker.engine.claims import CLAIM_S, Claims
 from worker.engine.containment import Containment
 from worker.engine.planner import Planner
-from worker.engine.policy import AT_ONCE, Policy, SetAside, TryAgain, is_unanswered
+from worker.engine.policy import AT_ONCE, NOT_TAKEN, Policy, SetAside, TryAgain, is_unanswered
 from worker.errors import StoreUnavailable
 from worker.faults import Faults
 from worker.stores.protocol import ContactStore, Entry, Saved
@@ -64,7 +65,7 @@ class Transactions:
 
     Attributes:
         store: Where contacts are kept.
-        writer: Carries out writes.
+        performer: Carries out what is done in Dynamics.
         gate: Judges 403 answers.
         desktop: Opens records for agents.
         connect: Takes the attributes that are written back.
@@ -75,7 +76,7 @@ class Transactions:
         doubt: Called with each contact that was loaded: doubts its ledger if the state was
             restored (``worker.stores.restoration``).
         latency: Called with how long (s) each contact was due when Dynamics came to match it.
-        wrote: Called with the kind of each write that was acknowledged.
+        wrote: Called with the kind of each action that was acknowledged.
         faults: Counts and tells bugs of ours.
         sent: Counts.
         containment: Decides on contacts that met one.
@@ -83,7 +84,7 @@ class Transactions:
     """
 
     store: ContactStore
-    writer: Writer
+    performer: Performer
     gate: Gate
     desktop: ScreenPop
     connect: Connect
@@ -93,7 +94,7 @@ class Transactions:
     enrichment: Enrichment | None = None
     doubt: Callable[[Contact], None] = lambda _contact: None
     latency: Callable[[float], None] = lambda _seconds: None
-    wrote: Callable[[Kind], None] = lambda _kind: None
+    wrote: Callable[[str], None] = lambda _kind: None
     faults: Faults = field(default_factory=Faults)
     sent: Sent = field(init=False, default_factory=Sent)
     containment: Containment = field(init=False)
@@ -131,16 +132,25 @@ class Transactions:
     async def _round(self, entry: Entry, due_at: float) -> None:
         contact = entry.contact
         self.doubt(contact)
-        ledger.unsettle(contact)
+        ledger.mark_unknown(contact)
         parked, before = set(contact.parked), ledger.columns_of(contact)
         # Counted from before the claim is saved, however long that takes.
         last_start = self.clock.monotonic() + CLAIM_S - SERVER_S - REQUEST_S
-        agenda = await self._claimed(entry)
-        if agenda is None:
+        seen = self.planner.snapshot(contact)
+        questions = self.enrichment.questions(contact, seen) if self.enrichment else []
+        if self.enrichment and questions:
+            # Ours first: other workers that see it due would ask the same.
+            if not await self._claims.take(entry, ()):
+                return
+            with self.faults.contained("enrichment", contact_id=contact.id):
+                await self.enrichment.complete(contact, questions)
+            seen = self.planner.snapshot(contact)  # nothing else changes the facts in this round
+        agenda = Agenda(contact, lambda: self.planner.plan(contact, seen).actions)
+        if agenda.actions and not (questions or await self._claims.take(entry, agenda.actions)):
             return
-        again = await self._work(entry, agenda, last_start) if agenda.writes else None
+        again = await self._work(entry, agenda, last_start)
         contact.intent.clear()
-        again = self._look_ahead(entry, again)
+        again = self._look_ahead(entry, seen, again)
         note = entry.fault
         # A copy: should this fail, the entry still says how often it did before.
         fault = self.containment.noted(contact.id, note) if again else None
@@ -149,37 +159,22 @@ class Transactions:
             self.containment.came_right(contact.id, note)
             self._tell_done(contact.id, self.clock.wall() - due_at)
 
-    async def _claimed(self, entry: Entry) -> Plan | None:
-        """The plan of a contact that is ours, or that needs nothing sent; None: it is not ours."""
-        contact = entry.contact
-        questions = self.enrichment.questions(contact) if self.enrichment else []
-        if self.enrichment and questions:
-            # Ours first: other workers that see it due would ask the same.
-            if not await self._claims.take(entry, ()):
-                return None
-            with self.faults.contained("enrichment", contact_id=contact.id):
-                await self.enrichment.complete(contact, questions)
-        agenda = self.planner.plan(contact)
-        if agenda.writes and not questions and not await self._claims.take(entry, agenda.writes):
-            return None
-        return agenda
-
-    def _look_ahead(self, entry: Entry, again: TryAgain | None) -> TryAgain | None:
+    def _look_ahead(self, entry: Entry, seen: Snapshot, again: TryAgain | None) -> TryAgain | None:
         """Note when the contact is due next and how long it is kept; None: it is done for now."""
         contact = entry.contact
-        agenda = self.planner.plan(contact)
-        self._expire(contact, agenda)
-        if again is None and agenda.writes:
+        left = self.planner.plan(contact, seen)
+        self._expire(contact, left)
+        if again is None and left.actions:
             again = self.policy.unfinished(contact.id)
-        entry.due_at = self.clock.wall() + again.after_s if again else agenda.next_at
-        if "ended" in milestones(contact):
+        entry.due_at = self.clock.wall() + again.after_s if again else left.next_at
+        if "ended" in seen.reached:
             entry.expires_at = self.clock.wall() + KEPT_S
         return again
 
-    def _expire(self, contact: Contact, agenda: Plan) -> None:
+    def _expire(self, contact: Contact, planned: Plan) -> None:
         """Record live-only steps whose time is over."""
-        for step in agenda.expired:
-            contact.effects[step] = "expired"
+        for step in planned.expired:
+            ledger.expire(contact, step)
             self.sent.expired += 1
             _log.info("push.expired", contact_id=contact.id, step=step)
 
@@ -190,98 +185,83 @@ class Transactions:
 
     # --- act ---
 
-    async def _work(self, entry: Entry, agenda: Plan, last_start: float) -> TryAgain | None:
-        """Carry out writes until none are left; None: of what could be done, nothing is left."""
+    async def _work(self, entry: Entry, agenda: Agenda, last_start: float) -> TryAgain | None:
+        """Carry actions out until none is left; None: of what could be done, nothing is left."""
         contact = entry.contact
-        writes = list(agenda.writes)
         again = None
-        if not await self._intend(entry, writes):
-            return AT_ONCE
-        while writes:
+        while agenda.actions:
+            if not await self._intend(entry, agenda.actions):
+                return AT_ONCE
             if self.clock.monotonic() > last_start:
                 return AT_ONCE
-            write = writes.pop(0)
-            try:
-                goes_on = await self._perform(contact, write)
-            except ConnectError as error:
-                again = self._not_taken(contact, write, error) or again
-                continue
-            except DynamicsError as error:
-                return self._failed(contact, write, error)
-            if goes_on and (writes or write.kind is not Kind.LOOKUP):
-                continue
-            writes = [
-                w for w in self.planner.plan(contact).writes if w.kind not in LIVE_ONLY or not again
-            ]
-            if not await self._intend(entry, writes):
-                return AT_ONCE
+            action = agenda.actions[0]
+            outcome = await self._perform(contact, action)
+            if isinstance(outcome, TryAgain):
+                return outcome
+            if isinstance(outcome, Delayed):
+                again = NOT_TAKEN
+                agenda.plan = _without_live(agenda.plan)
+            self._settle(contact, agenda, outcome)
         return again
 
-    async def _intend(self, entry: Entry, writes: list[Write]) -> bool:
+    async def _intend(self, entry: Entry, actions: list[Action]) -> bool:
         """Note what is about to be sent; False: facts came meanwhile, plan again from all."""
-        if not ledger.intend(entry.contact, writes):
+        if not ledger.intend(entry.contact, actions):
             return True
         return await self.store.save([entry]) == [Saved.SAVED]
 
-    async def _perform(self, contact: Contact, write: Write) -> bool:
-        """Carry out one write; whether what was planned after it still holds.
+    async def _perform(self, contact: Contact, action: Action) -> Outcome | TryAgain:
+        """Carry out one action: what came of it, or when to try again if nothing definitive did."""
+        if isinstance(action, LiveAction):
+            return await live.perform(action, self.connect, self.desktop, self.faults)
+        try:
+            return await self.performer.perform(action, timeout_s=REQUEST_S)
+        except DynamicsError as error:
+            return self._failed(contact, action, error)
 
-        Raises:
-            ConnectError: Connect or the desktop did not take it.
-            DynamicsError: Nothing definitive came of it.
-        """
-        if write.kind in LIVE_ONLY:
-            await live.perform(contact, write, self.connect, self.desktop, self.faults)
-            ledger.acknowledge(contact, write, {})
-            self.sent.opened += write.kind is Kind.OPEN
-            self.sent.written_back += write.kind is Kind.ATTRIBUTES
-            self._tell_written(contact, write)
-            return True
-        parked = len(contact.parked)
-        goes_on = await self.writer.perform(contact, write, timeout_s=REQUEST_S)
-        contact.tries = 0
-        if goes_on:
-            self._tell_written(contact, write)
-        if goes_on and write.kind is Kind.LOOKUP:
-            self.sent.lookups += 1
-        elif goes_on:
-            self.sent.writes += 1
+    def _settle(self, contact: Contact, agenda: Agenda, outcome: Outcome) -> None:
+        """Settle what came of the next action, and count it."""
+        action, parked = agenda.actions[0], len(contact.parked)
+        if isinstance(outcome, Delayed | Undeliverable):
+            event = "push.open_failed" if isinstance(action, OpenPage) else "push.write_back_failed"
+            _log.warning(event, contact_id=contact.id, reason=outcome.reason)
+            agenda.settle(outcome)
+            return
+        if not isinstance(action, LiveAction):
+            contact.tries = 0
+        if agenda.settle(outcome):
+            self._count(action)
+            self._tell_written(contact, action)
         if len(contact.parked) > parked:
-            self._tell_parked(contact, write)
-        return goes_on
+            self._tell_parked(contact, action)
 
-    def _not_taken(self, contact: Contact, write: Write, error: ConnectError) -> TryAgain | None:
-        """Connect or the desktop did not take it; None: it never will."""
-        event = "push.open_failed" if write.kind is Kind.OPEN else "push.write_back_failed"
-        _log.warning(event, contact_id=contact.id, reason=str(error))
-        verdict = self.policy.of_connect(error)
-        if isinstance(verdict, SetAside):
-            contact.effects[write.steps[0]] = "refused"
-            return None
-        return verdict
+    def _count(self, action: Action) -> None:
+        self.sent.lookups += isinstance(action, Reading)
+        self.sent.writes += isinstance(action, Change)
+        self.sent.opened += isinstance(action, OpenPage)
+        self.sent.written_back += isinstance(action, WriteBack)
 
-    def _failed(self, contact: Contact, write: Write, error: DynamicsError) -> TryAgain:
+    def _failed(self, contact: Contact, action: Reading | Change, error: DynamicsError) -> TryAgain:
         """Nothing definitive came of it."""
         contact.intent.clear()
         if is_unanswered(error):
-            ledger.intend(contact, [write])
-            ledger.unsettle(contact)
-        _log.info("push.not_done", contact_id=contact.id, kind=write.kind.value, reason=str(error))
+            ledger.intend(contact, [action])
+            ledger.mark_unknown(contact)
+        _log.info("push.not_done", contact_id=contact.id, kind=action.kind, reason=str(error))
         verdict = self.policy.of_dynamics(contact, error)
         if isinstance(verdict, SetAside):
-            request = request_for(write, self.writer.create_by)
-            park(contact, write, request, error, self.clock.wall())
-            self._tell_parked(contact, write)
+            settle(contact, action, self.performer.refusal(action, error))
+            self._tell_parked(contact, action)
             return AT_ONCE
         return verdict
 
-    def _tell_written(self, contact: Contact, write: Write) -> None:
+    def _tell_written(self, contact: Contact, action: Action) -> None:
         with self.faults.contained("telemetry", contact_id=contact.id):
-            self.wrote(write.kind)
+            self.wrote(action.kind)
 
-    def _tell_parked(self, contact: Contact, write: Write) -> None:
+    def _tell_parked(self, contact: Contact, action: Action) -> None:
         self.sent.parked += 1
-        entry = contact.parked[write.place]
+        entry = contact.parked[action.place]
         _log.error(
             "push.parked",
             contact_id=contact.id,
@@ -289,3 +269,8 @@ class Transactions:
             status=entry.status,
             code=entry.code,
         )
+
+
+def _without_live(plan: Callable[[], list[Action]]) -> Callable[[], list[Action]]:
+    """A plan of what is left when Connect or the desktop is not to be asked again now."""
+    return lambda: [action for action in plan() if not isinstance(action, LiveAction)]

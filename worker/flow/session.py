@@ -11,7 +11,7 @@ from typing import Any
 
 from pipelines.lookup import Search
 from pipelines.pipeline import Pipeline
-from pipelines.write import Write
+from pipelines.step import LookupStep
 from worker.definitions import find_all
 from worker.dynamics.client import DataverseClient
 from worker.dynamics.connection import open_dynamics
@@ -19,7 +19,6 @@ from worker.dynamics.gate import Gate
 from worker.dynamics.lookup import LookupCache, look_up, lookup_cache
 from worker.dynamics.protocol import Answer, Request
 from worker.dynamics.reasons import GateClosed, GateState
-from worker.dynamics.requests import request_for
 from worker.errors import ConfigError
 from worker.settings import CreateBy, Settings
 
@@ -61,14 +60,6 @@ class FlowSession:
         """See ``worker.dynamics.lookup``."""
         return await look_up(self.client, search, self._remembered, timeout_s=ANSWER_S)
 
-    async def write(self, write: Write) -> Answer:
-        """Send a write.
-
-        Raises:
-            DynamicsError: What became of it, see ``worker.dynamics.errors``.
-        """
-        return await self.send(request_for(write, self.create_by))
-
     async def send(self, request: Request) -> Answer:
         """Send a request; see ``worker.dynamics.protocol``."""
         return await self.client.send(request, timeout_s=ANSWER_S)
@@ -93,7 +84,7 @@ def looking_up(pipelines: list[Pipeline]) -> Pipeline:
         ConfigError: None does.
     """
     for pipeline in pipelines:
-        if any(step.ways for step in pipeline.steps):
+        if any(isinstance(step, LookupStep) and step.ways for step in pipeline.steps):
             return pipeline
     raise ConfigError("none of the pipelines looks customers up; timeline does")
 

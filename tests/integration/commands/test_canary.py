@@ -32,7 +32,7 @@ from worker.commands import triage as operator
 from worker.definitions import find, shipped
 from worker.dynamics.client import DataverseClient
 from worker.dynamics.connection import open_dynamics
-from worker.dynamics.writer import Writer
+from worker.dynamics.performer import Performer
 from worker.engine.ingest import Ingest
 from worker.engine.planner import Planner
 from worker.engine.push import Push
@@ -163,7 +163,7 @@ async def working(bodies: list[bytes]) -> AsyncIterator[tuple[Service, Dataverse
         pipelines = [find(name) for name in shipped()]
         transactions = Transactions(
             store=store,
-            writer=Writer(client, Clock(lambda: 0.0), MemoryFiles()),
+            performer=Performer(client, Clock(lambda: 0.0), MemoryFiles()),
             gate=client.gate,
             desktop=MemoryScreenPop(),
             connect=MemoryConnect(),

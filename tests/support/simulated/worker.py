@@ -15,7 +15,7 @@ from typing import cast
 import httpx
 
 from pipelines.plan import Terms
-from simulated.bugs import DESKTOP, INGEST, SHARED_STATE, STORE, WRITER, Bugs
+from simulated.bugs import DESKTOP, INGEST, PERFORMER, SHARED_STATE, STORE, Bugs
 from simulated.conduct import Conduct
 from simulated.damage import Rows
 from simulated.dynamics import ENVIRONMENT, Dataverse, Entrance, Tokens, Wire
@@ -34,8 +34,8 @@ from worker.dynamics.breaker import Breaker
 from worker.dynamics.client import DataverseClient
 from worker.dynamics.gate import Gate
 from worker.dynamics.gate_sync import GateSync
+from worker.dynamics.performer import Performer
 from worker.dynamics.slots import Slots
-from worker.dynamics.writer import Writer
 from worker.engine.far_ahead import FarAhead
 from worker.engine.ingest import Ingest
 from worker.engine.planner import Planner
@@ -264,11 +264,11 @@ def _parts(
         conduct.put_back(process, contact_id, fault, knows_time=knows_time())
 
     clock = Clock(outside.now, loop.time, sleep, chance)
-    writer = Writer(Entrance(client, conduct, process), clock, MemoryFiles())
+    performer = Performer(Entrance(client, conduct, process), clock, MemoryFiles())
     terms = Terms({"AppId": "app"}, live=True)
     transactions = Transactions(
         store=bugs.haunted(_store(services, pushed, put_back), STORE),
-        writer=bugs.haunted(writer, WRITER),
+        performer=bugs.haunted(performer, PERFORMER),
         gate=gate,
         desktop=bugs.haunted(MemoryScreenPop(), DESKTOP),
         connect=MemoryConnect(),

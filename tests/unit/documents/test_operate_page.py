@@ -11,7 +11,6 @@ from prometheus_client.metrics_core import Metric
 from alarms import alarms
 from command_line import commands
 from document_tables import ROOT, code, rows, written
-from pipelines.write import Kind
 from worker.dynamics.gate import make_gate
 from worker.dynamics.reasons import Reason
 from worker.engine.ingest import Tally
@@ -123,7 +122,7 @@ def _exposed() -> list[Metric]:
     metrics.lease("stream", "shard", "taken")
     metrics.answered("POST", 429)
     metrics.connect("call", "OK")
-    metrics.wrote(Kind.CREATE)
+    metrics.wrote("create")
     metrics.secret(date(2026, 12, 31))
     families = metrics.registry.collect()
     return [family for family in families if family.name.startswith(PREFIX)]

@@ -27,8 +27,8 @@ from worker.clock import Clock
 from worker.definitions import find
 from worker.dynamics.client import subject_of
 from worker.dynamics.gate import Gate, make_gate
+from worker.dynamics.performer import Performer
 from worker.dynamics.protocol import Answer, Request
-from worker.dynamics.writer import Writer
 from worker.engine.containment import build_of
 from worker.engine.ingest import Ingest
 from worker.engine.planner import Planner
@@ -156,7 +156,7 @@ class Rig:
             enrichment = Enrichment(connect, self.pipelines, self.patience_s, self.clock)
         parts: dict[str, Any] = {
             "store": self.store,
-            "writer": Writer(self, self.clock, MemoryFiles()),
+            "performer": Performer(self, self.clock, MemoryFiles()),
             "gate": self.gate,
             "desktop": self.desktop,
             "connect": connect,

@@ -14,6 +14,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from pipelines.contact import Contact
+from pipelines.snapshot import Snapshot
 from twins.dynamics import Failure
 from worker.definitions import find
 from worker.dynamics.errors import Unavailable
@@ -39,10 +40,10 @@ class Buggy(Planner):
 
     breaks: Callable[[Contact], bool] = lambda _contact: True
 
-    def plan(self, contact: Contact) -> Any:
+    def plan(self, contact: Contact, seen: Snapshot | None = None) -> Any:
         if self.breaks(contact):
             raise TypeError(f"cannot plan {contact.record and contact.record.body!r}")
-        return Planner.plan(self, contact)
+        return Planner.plan(self, contact, seen)
 
 
 def build(rig: Rig, name: str, breaks: Callable[[Contact], bool] | None = None) -> Push:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipelines.contact import Contact
-from worker.amazon_connect.errors import Busy, ConnectError, ConnectRefused
 from worker.dynamics.errors import (
     DynamicsError,
     Forbidden,
@@ -71,7 +70,7 @@ def test_a_write_that_is_forbidden_to_one_contact_alone_is_parked_in_the_end(
     contact = Contact("c")
     said = [policy.of_dynamics(contact, forbidden()) for _ in range(FORBIDDEN_TRIES)]
     expected: list[Verdict] = [TryAgain(RETRY_S * 1.5 * factor) for factor in (2, 4)]
-    assert said == [*expected, SetAside.PARKED]
+    assert said == [*expected, SetAside()]
     assert contact.tries == 0  # an operator's retry gets as many tries again
 
 
@@ -80,17 +79,6 @@ async def test_a_403_on_several_contacts_counts_against_none_of_them(policy: Pol
     said = [policy.of_dynamics(contact, forbidden()) for contact in contacts]
     assert said[-1] == TryAgain(RETRY_S)
     assert contacts[-1].tries == 0
-
-
-@pytest.mark.parametrize(
-    ("error", "verdict"),
-    [(Busy("throttled"), TryAgain(RETRY_S)), (ConnectRefused("no"), SetAside.GIVEN_UP)],
-    ids=["busy", "refused"],
-)
-def test_what_connect_refuses_is_given_up_and_what_it_has_no_time_for_is_tried_again(
-    policy: Policy, error: ConnectError, verdict: Verdict
-) -> None:
-    assert policy.of_connect(error) == verdict
 
 
 def test_what_is_left_after_a_round_goes_at_once_and_only_after_several_rounds_later(

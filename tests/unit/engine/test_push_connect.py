@@ -11,8 +11,8 @@ import pytest
 
 from structlog.testing import capture_logs
 
+from pipelines.live import LIVE_WITHIN_S
 from pipelines.pipeline import Pipeline
-from pipelines.plan import LIVE_WITHIN_S
 from twins.dynamics import Failure
 from worker.amazon_connect.errors import Busy, ConnectRefused
 from worker.amazon_connect.memory import MemoryConnect

@@ -27,8 +27,8 @@ from worker.clock import Clock
 from worker.definitions import find
 from worker.dynamics.client import subject_of
 from worker.dynamics.gate import Gate, make_gate
+from worker.dynamics.performer import Performer
 from worker.dynamics.protocol import Answer, Request
-from worker.dynamics.writer import Writer
 from worker.engine.ingest import Ingest, Tally
 from worker.engine.planner import Planner
 from worker.engine.push import Push
@@ -165,7 +165,7 @@ class Site:
         clock = Clock(wall, asyncio.get_running_loop().time, chance=lambda: 0.5)
         transactions = Transactions(
             store=self.store,
-            writer=Writer(Behind(gate, self), clock, MemoryFiles()),
+            performer=Performer(Behind(gate, self), clock, MemoryFiles()),
             gate=gate,
             desktop=self.desktop,
             connect=MemoryConnect(),

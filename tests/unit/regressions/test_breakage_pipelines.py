@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pipelines import ledger
+from pipelines.action import Change, Verb
 from pipelines.contact import Contact
 from pipelines.fact import Fact
+from pipelines.outcome import Done
 from pipelines.pipeline import Pipeline
 from pipelines.plan import Terms, plan
-from pipelines.write import Kind
+from pipelines.settle import settle
 from worker.definitions import find, shipped
 
 
@@ -159,9 +161,10 @@ def test_d21_what_a_customer_said_stands_in_a_note_as_text(
     )
     notes = []
     for _ in range(4):
-        for write in plan(contact, [find("timeline")], 0.0, Terms()).writes:
-            notes += [write.columns["notetext"]] if write.entity == "annotations" else []
-            ledger.acknowledge(contact, write, {"transcript": HTML})
+        for write in plan(contact, [find("timeline")], 0.0, Terms()).actions:
+            if isinstance(write, Change) and write.entity == "annotations":
+                notes.append(write.columns["notetext"])
+            settle(contact, write, Done({"transcript": HTML}))
     assert notes == [escape(HTML)]
     assert "<" not in notes[0]
 
@@ -171,9 +174,9 @@ def test_d21_plain_text_columns_get_what_was_said_as_it_is(
 ) -> None:
     contact = told(record(Attributes={"CallReason": "<b> & 'x'"}))
     for _ in range(3):
-        for write in plan(contact, [find("timeline")], 0.0, Terms()).writes:
-            ledger.acknowledge(contact, write, {})
-            if write.kind is Kind.CREATE:
+        for write in plan(contact, [find("timeline")], 0.0, Terms()).actions:
+            settle(contact, write, Done())
+            if isinstance(write, Change) and write.verb is Verb.CREATE:
                 assert write.columns["category"] == "<b> & 'x'"
                 return
     raise AssertionError("no call was made")

@@ -34,8 +34,8 @@ from worker.amazon_connect.memory import MemoryConnect, MemoryScreenPop
 from worker.clock import Clock
 from worker.definitions import find
 from worker.dynamics.gate import make_gate
+from worker.dynamics.performer import Performer
 from worker.dynamics.protocol import Answer, Request
-from worker.dynamics.writer import Writer
 from worker.engine import far_ahead as far_ahead_module
 from worker.engine.claims import CLAIM_S
 from worker.engine.far_ahead import LOOK_EVERY_S, FarAhead
@@ -139,7 +139,7 @@ class Worker:
         self.planner = Planner(site.pipelines, Terms({"AppId": "app"}, live=True), clock)
         transactions = Transactions(
             store=site.store,
-            writer=Writer(site, clock, MemoryFiles()),
+            performer=Performer(site, clock, MemoryFiles()),
             gate=self.gate,
             desktop=MemoryScreenPop(),
             connect=MemoryConnect(),

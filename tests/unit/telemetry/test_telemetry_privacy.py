@@ -16,7 +16,7 @@ from worker.clock import Clock
 from worker.definitions import find
 from worker.dynamics.errors import Refused
 from worker.dynamics.gate import make_gate
-from worker.dynamics.writer import Writer
+from worker.dynamics.performer import Performer
 from worker.engine.ingest import Ingest
 from worker.engine.planner import Planner
 from worker.engine.push import Push
@@ -81,7 +81,7 @@ async def run(bodies: list[bytes], metrics: Metrics) -> ScriptedDynamics:
     dynamics.script = lambda _request: next(fails, None)
     transactions = Transactions(
         store=store,
-        writer=Writer(dynamics, Clock(lambda: 0.0), MemoryFiles()),
+        performer=Performer(dynamics, Clock(lambda: 0.0), MemoryFiles()),
         gate=gate,
         desktop=MemoryScreenPop(),
         connect=MemoryConnect(),

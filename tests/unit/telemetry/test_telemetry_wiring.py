@@ -20,9 +20,9 @@ from worker.dynamics.auth import StaticTokens
 from worker.dynamics.client import DataverseClient
 from worker.dynamics.errors import DynamicsError, Unauthorized
 from worker.dynamics.gate import make_gate
+from worker.dynamics.performer import Performer
 from worker.dynamics.protocol import Request
 from worker.dynamics.reasons import GateState
-from worker.dynamics.writer import Writer
 from worker.engine.ingest import Ingest
 from worker.engine.planner import Planner
 from worker.engine.push import Push
@@ -69,7 +69,7 @@ def service(health: Health, store: MemoryStore, **sources: Any) -> Service:
     dynamics = ScriptedDynamics()
     transactions = Transactions(
         store=store,
-        writer=Writer(dynamics, Clock(lambda: 0.0), MemoryFiles()),
+        performer=Performer(dynamics, Clock(lambda: 0.0), MemoryFiles()),
         gate=make_gate(),
         desktop=MemoryScreenPop(),
         connect=MemoryConnect(),

@@ -1,18 +1,19 @@
-"""The writer asks what a lookup step asks, and reads what a step reads."""
+"""The performer asks what a lookup step asks, and reads what a step reads."""
 
 from __future__ import annotations
 
 import orjson
 
+from pipelines.action import Action, Lookup, ReadFile
 from pipelines.contact import Contact
 from pipelines.entity import entity
 from pipelines.lookup import Search, Way, status
+from pipelines.settle import settle
 from pipelines.template import Template
-from pipelines.write import Kind, Write
 from twins.dynamics import Failure, ScriptedDynamics, in_turn
 from worker.clock import Clock
 from worker.dynamics.errors import Refused
-from worker.dynamics.writer import Writer
+from worker.dynamics.performer import Performer
 from worker.files import Files, MemoryFiles
 
 
@@ -21,15 +22,16 @@ STEP = "p/WHO"
 WAY = Way("phone", Template("{{CustomerEndpoint}}"), ("telephone1",))
 
 
-def lookup(number: str) -> Write:
+def lookup(number: str) -> Lookup:
     search = Search(entity("contacts"), WAY, number, ("fullname",))
     url = next(iter(search.queries()), "")
-    return Write(Kind.LOOKUP, (STEP,), entity="contacts", url=url, search=search)
+    return Lookup(STEP, url, search=search)
 
 
-async def performed(write: Write, dynamics: ScriptedDynamics, files: Files) -> Contact:
+async def performed(action: Action, dynamics: ScriptedDynamics, files: Files) -> Contact:
     contact = Contact("c")
-    await Writer(dynamics, Clock(lambda: 0.0), files).perform(contact, write, timeout_s=1)
+    performer = Performer(dynamics, Clock(lambda: 0.0), files)
+    settle(contact, action, await performer.perform(action, timeout_s=1))
     return contact
 
 
@@ -59,8 +61,7 @@ async def test_a_lookup_that_dynamics_refuses_is_parked_with_its_query() -> None
 async def test_of_a_file_only_what_later_steps_name_is_kept() -> None:
     content = {"Transcript": [{"ParticipantId": "AGENT", "Content": "Hi"}]}
     files = MemoryFiles({("b", "k"): orjson.dumps(content)})
-    url = "s3://b/k"
     for returning, kept in ((("transcript",), {"transcript": "AGENT: Hi"}), (("summary",), {})):
-        write = Write(Kind.LOOKUP, (STEP,), url=url, file=("b", "k"), returning=returning)
+        write = ReadFile(STEP, "b", "k", returning)
         contact = await performed(write, ScriptedDynamics(), files)
         assert contact.lookups[STEP]["answer"] == kept
