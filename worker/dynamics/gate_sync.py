@@ -22,7 +22,7 @@ from typing import Any, Final, Protocol
 import structlog
 
 from worker import heartbeat
-from worker.clock import Backoff, Clock, run_until
+from worker.clock import Backoff, Clock
 from worker.dynamics.breaker import Breaker
 from worker.dynamics.live_workers import EXPIRY_S, HEARTBEAT_S, LiveWorkers
 from worker.dynamics.notice import Notice, NoticeError
@@ -110,7 +110,7 @@ class GateSync:
                 self._breaker.changed.clear()
                 if self._needs_sync:
                     await self.sync()
-                await run_until(self._breaker.changed, self._clock.sleep(POLL_S))
+                await self._pause()
         finally:
             await self._guarded(self._leave())
 
@@ -143,6 +143,14 @@ class GateSync:
             or self._breaker.state is GateState.CLOSED
             or self._clock.monotonic() >= self._heartbeat_at
         )
+
+    async def _pause(self) -> None:
+        """Wait until the gate closes or opens, but no longer than until it is time to sync."""
+        try:
+            async with asyncio.timeout(POLL_S):
+                await self._breaker.changed.wait()
+        except TimeoutError:
+            return
 
     async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
         """Without the store, or with a notice that cannot be read, this worker is on its own."""

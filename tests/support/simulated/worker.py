@@ -336,7 +336,7 @@ def _source(services: Services, name: str, host: Host, outside: OutsideTime) -> 
 
 
 def _gate(services: Services, process: Process, host: Host) -> tuple[Gate, GateSync]:
-    """A worker's gate, and what keeps it in sync with the others' if they share one."""
+    """A worker's gate, and what keeps it in sync with the others'."""
     store = services.bugs.haunted(_store(services, services.safekeeping.saved), SHARED_STATE)
     services.started += 1
     name = f"{process.name}-{services.started}"  # a restarted worker is another one
@@ -344,7 +344,7 @@ def _gate(services: Services, process: Process, host: Host) -> tuple[Gate, GateS
     slots = Slots(clock)
     breaker = Breaker(slots, clock)
     sync = GateSync(slots, breaker, store, "gate", name, clock=clock)
-    return Gate(slots, breaker, clock, sync.refresh if services.shares_gate else None), sync
+    return Gate(slots, breaker, clock, sync.refresh), sync
 
 
 def _innermost(error: BaseException) -> BaseException:
