@@ -1,4 +1,7 @@
-"""The command line: ``connect-dynamics``."""
+"""The command line: ``connect-dynamics``.
+
+A command imports what it runs, so that none waits for what only others need.
+"""
 
 from __future__ import annotations
 
@@ -11,21 +14,16 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from pipelines import lifecycle, settle
 from pipelines.decode.timestamp import normalise
-from worker import aws
-from worker.commands.check import check_offline, check_online
-from worker.commands.preview import Preview, previews, read_contacts, send
-from worker.commands.replay import Options, Report, Watch, replay
 from worker.commands.triage import (
     LEFT_ASIDE,
     SettingsFile,
@@ -37,14 +35,15 @@ from worker.commands.triage import (
     state_app,
 )
 from worker.definitions import find, find_all
-from worker.dynamics.connection import open_dynamics
 from worker.errors import ConfigError, WorkerError
-from worker.leases.dynamodb import create_lease_table
 from worker.settings import Settings, load_settings
-from worker.stores.tables import create_tables
 from worker.telemetry.logs import configure
 from worker.terminal import shown, shown_lines
-from worker.wiring import serve
+
+
+if TYPE_CHECKING:
+    from worker.commands.preview import Preview
+    from worker.commands.replay import Report, Watch
 
 
 #: Exit status of a command that failed.
@@ -93,6 +92,8 @@ def _mendable(error: BaseException) -> WorkerError | None:
 @app.command()
 def run(settings: SettingsFile = None) -> None:
     """Work until SIGTERM: read the streams and the queue, keep Dynamics true."""
+    from worker.wiring import serve
+
     loaded = load_settings(settings)
     configure(loaded.log_level)
     asyncio.run(serve(loaded))
@@ -124,6 +125,8 @@ def replay_command(
     settings: SettingsFile = None,
 ) -> None:
     """Bring archived messages into Dynamics, once. Exit status 3: something was left aside."""
+    from worker.commands.replay import Options, replay
+
     loaded = load_settings(settings)
     configure("error")
     if not all(sources):  # an unset variable of a shell, not the folder one is in
@@ -174,6 +177,8 @@ def _progress() -> Iterator[Watch | None]:
     if not err.is_terminal:
         yield None
         return
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=err, transient=True) as progress:
         task = progress.add_task("reading", total=None)
@@ -210,6 +215,8 @@ def preview_command(
     settings: SettingsFile = None,
 ) -> None:
     """Show what a step would send for real messages: method, URI, headers and body."""
+    from worker.commands.preview import previews, read_contacts
+
     loaded = load_settings(settings)
     configure("error")
     contacts = {c.id: c for c in asyncio.run(read_contacts(event, loaded))}
@@ -243,7 +250,11 @@ def _print_preview(one: Preview) -> None:
 
 
 async def _send(found: list[Preview], settings: Settings) -> None:
-    async with open_dynamics(settings) as connection:
+    from worker import aws
+    from worker.commands.preview import send
+    from worker.dynamics.connection import open_dynamics
+
+    async with open_dynamics(settings, aws.secrets) as connection:
         for one in found:
             if one.request is None:
                 raise ConfigError("a page is opened on the agent's desktop, it cannot be sent")
@@ -258,6 +269,8 @@ def check_command(
     settings: SettingsFile = None,
 ) -> None:
     """Check settings and pipelines, and with --online the environment, tables and columns."""
+    from worker.commands.check import check_offline, check_online
+
     loaded = load_settings(settings)
     configure("error")
     if pipeline:
@@ -285,6 +298,9 @@ def tables_create(
     ] = None,
 ) -> None:
     """Make the DynamoDB tables, or finish half-made ones. In production a template makes them."""
+    from worker import aws
+    from worker.leases.dynamodb import create_lease_table
+    from worker.stores.tables import create_tables
 
     async def work() -> None:
         async with aws.client("dynamodb") as client:
@@ -306,7 +322,7 @@ def sandbox_command(
 ) -> None:
     """Serve a local Dataverse with a token endpoint until SIGTERM."""
     try:
-        from worker.sandbox.command import serve_until_stopped  # noqa: PLC0415 - an optional extra
+        from worker.sandbox.command import serve_until_stopped  # an optional extra
     except ModuleNotFoundError as error:
         message = f"the sandbox needs {error.name}: install connect-dynamics[sandbox]"
         raise ConfigError(message) from error

@@ -42,7 +42,7 @@ from worker.leases.dynamodb import open_leases
 from worker.leases.stream import LeasedStream
 from worker.outside_time import OutsideTime
 from worker.service import Service, begin_pipelines
-from worker.settings import Settings
+from worker.settings import STREAMS, Settings, nothing_to_read
 from worker.signals import stopping_on_signals
 from worker.sources.kinesis import KinesisStream
 from worker.sources.protocol import Source
@@ -90,6 +90,7 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
         async with (
             open_dynamics(
                 settings,
+                aws.secrets,
                 answered=metrics.answered,
                 renewed=metrics.token,
                 told_time=partial(outside.told, "dynamics"),
@@ -174,10 +175,10 @@ def _shared(common: _Common, connection: Connection) -> GateSync | None:
 
 def _sources(common: _Common) -> dict[str, Source]:
     settings = common.settings
+    if unread := nothing_to_read(settings):
+        raise ConfigError(unread)
     sources: dict[str, Source] = {
-        name: _stream(common, name)
-        for name in ("contact_events", "contact_records")
-        if getattr(settings, name)
+        name: _stream(common, name) for name in STREAMS if getattr(settings, name)
     }
     if settings.recordings:
         sqs = partial(aws.client, "sqs", dated=partial(common.outside.dated, "sqs"))
@@ -188,9 +189,6 @@ def _sources(common: _Common) -> dict[str, Source]:
             on_trouble=common.metrics.queue_trouble,
             faults=common.faults,
         )
-    if not sources:
-        names = settings.missing("contact_events", "contact_records", "recordings")
-        raise ConfigError(f"there is nothing to read: set at least one of {', '.join(names)}")
     return sources
 
 

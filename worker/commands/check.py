@@ -13,7 +13,6 @@ import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -33,7 +32,7 @@ from worker.dynamics.secret import read_secret
 from worker.engine.remembered_steps import recall_steps
 from worker.errors import ConfigError, WorkerError
 from worker.operations import file_of
-from worker.settings import DYNAMICS, PREFIX, Settings
+from worker.settings import DYNAMICS, PREFIX, Settings, nothing_to_read
 from worker.stores import open_store
 
 
@@ -84,10 +83,8 @@ def good(text: str) -> Finding:
 async def check_offline(settings: Settings) -> list[Finding]:
     """What can be said without Dynamics: settings, secret, state and pipelines."""
     found = [Finding(_unset(name)) for name in DYNAMICS if not getattr(settings, name)]
-    streams = ("contact_events", "contact_records", "recordings")
-    if len(settings.missing(*streams)) == len(streams):
-        names = ", ".join(settings.missing(*streams))
-        found.append(Finding(f"there is nothing to read: set at least one of {names}"))
+    if unread := nothing_to_read(settings):
+        found.append(Finding(unread))
     found += await _secret(settings)
     found += await _state(settings)
     for name in settings.pipelines:
@@ -112,7 +109,7 @@ async def _secret(settings: Settings) -> list[Finding]:
     if not settings.secret:
         return []
     try:
-        await read_secret(settings.secret, partial(aws.client, "secretsmanager"))
+        await read_secret(settings.secret, aws.secrets)
     except WorkerError as error:
         return [Finding(f"{PREFIX}SECRET: {error}")]
     return [good("the client secret can be read")]
@@ -161,7 +158,7 @@ def _pipeline(name: str) -> list[Finding]:
 async def check_online(settings: Settings) -> list[Finding]:
     """Ask Dynamics: token, environment, and every table and column the pipelines name."""
     try:
-        async with open_dynamics(settings) as connection:
+        async with open_dynamics(settings, aws.secrets) as connection:
             return await ask(connection.client, settings, _usable(settings))
     except ConfigError as error:
         return [Finding(str(error))]

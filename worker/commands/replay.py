@@ -309,7 +309,7 @@ async def _environment(url: str, settings: Settings) -> AsyncIterator[_Target]:
     if not url.startswith("https://"):
         raise ConfigError(f"--dynamics {url}: 'sandbox', or an address that begins with https://")
     named = settings.model_copy(update={"environment_url": url.rstrip("/")})
-    async with open_dynamics(named) as connection:
+    async with open_dynamics(named, aws.secrets) as connection:
         await connection.client.user_id()  # a wrong address or secret shows before work begins
         files = S3Files(partial(aws.client, "s3"))
         yield _Target(connection.client, connection.gate, connection.probe, files)

@@ -9,12 +9,11 @@ from functools import partial
 
 import httpx
 
-from worker import aws
 from worker.dynamics.auth import MsalTokens, StaticTokens
 from worker.dynamics.client import DataverseClient
 from worker.dynamics.gate import Gate
 from worker.dynamics.http import make_http
-from worker.dynamics.secret import read_secret
+from worker.dynamics.secret import SecretsClientFactory, read_secret
 from worker.errors import ConfigError
 from worker.settings import DYNAMICS, Settings
 
@@ -35,12 +34,20 @@ class Connection:
 @asynccontextmanager
 async def open_dynamics(
     settings: Settings,
+    secrets: SecretsClientFactory,
     *,
     answered: Callable[[str, int | None], None] = lambda _method, _status: None,
     renewed: Callable[[float], None] = lambda _life_s: None,
     told_time: Callable[[float], None] = lambda _seconds: None,
 ) -> AsyncIterator[Connection]:
-    """A connection to the environment of the settings; see ``DataverseClient`` and ``MsalTokens``.
+    """A connection to the environment of the settings.
+
+    Args:
+        settings: They name environment, application and secret.
+        secrets: Opens Secrets Manager, see ``worker.dynamics.secret``.
+        answered: See ``DataverseClient``.
+        renewed: See ``MsalTokens``.
+        told_time: See ``DataverseClient``.
 
     Raises:
         ConfigError: A setting it needs is empty or unusable.
@@ -52,7 +59,7 @@ async def open_dynamics(
         tokens = MsalTokens(
             f"{settings.authority}/{settings.tenant}",
             settings.client_id,
-            partial(read_secret, settings.secret, partial(aws.client, "secretsmanager")),
+            partial(read_secret, settings.secret, secrets),
             settings.token_scope,
             http,
             renewed=renewed,

@@ -31,7 +31,7 @@ LASTING_ERRORS = frozenset(
 
 
 class SecretsClientFactory(Protocol):
-    """Opens a Secrets Manager client: ``partial(worker.aws.client, "secretsmanager")``."""
+    """Opens a Secrets Manager client: such as ``worker.aws.secrets``."""
 
     def __call__(self, *, region: str) -> AbstractAsyncContextManager[Any]:
         """A client of that Region, to be used with ``async with`` once."""

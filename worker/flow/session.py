@@ -8,22 +8,19 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 from pipelines.lookup import Search
 from pipelines.pipeline import Pipeline
 from pipelines.step import LookupStep
 from worker.definitions import find_all
-from worker.dynamics.auth import MsalTokens
 from worker.dynamics.client import DataverseClient
+from worker.dynamics.connection import open_dynamics
 from worker.dynamics.gate import Gate, GateClosed, GateState
-from worker.dynamics.http import make_http
 from worker.dynamics.lookup import Remembered, look_up
 from worker.dynamics.protocol import Answer, Request
-from worker.dynamics.secret import read_secret
 from worker.errors import ConfigError
-from worker.settings import DYNAMICS, CreateBy, Settings
+from worker.settings import CreateBy, Settings
 
 
 #: How long a flow waits for an answer (s). It gives up after 8 itself, a cold start included.
@@ -76,25 +73,9 @@ async def open_session(settings: Settings) -> AsyncIterator[FlowSession]:
     Raises:
         ConfigError: A setting it needs is empty or unusable.
     """
-    if missing := settings.missing(*DYNAMICS):
-        raise ConfigError(f"to reach Dynamics, please set {', '.join(missing)}")
-    pipeline = looking_up(find_all(settings.pipelines))
-    gate = Gate()
-    async with make_http(settings.ca_file) as http:
-        tokens = MsalTokens(
-            f"{settings.authority}/{settings.tenant}",
-            settings.client_id,
-            partial(read_secret, settings.secret, runtime_secrets),
-            settings.token_scope,
-            http,
-        )
-        client = DataverseClient(
-            settings.environment_url, http, tokens, gate, api_version=settings.api_version
-        )
-        try:
-            yield FlowSession(client, gate, pipeline, settings.create_by)
-        finally:
-            await tokens.close()
+    async with open_dynamics(settings, runtime_secrets) as connection:
+        pipeline = looking_up(find_all(settings.pipelines))
+        yield FlowSession(connection.client, connection.gate, pipeline, settings.create_by)
 
 
 def looking_up(pipelines: list[Pipeline]) -> Pipeline:

@@ -25,7 +25,7 @@ import pytest
 import structlog
 
 from pipelines.plan import Terms
-from worker import cli
+from worker import aws, cli
 from worker.amazon_connect.memory import MemoryConnect, MemoryScreenPop
 from worker.commands import triage as operator
 from worker.definitions import find, shipped
@@ -156,7 +156,7 @@ async def working(bodies: list[bytes]) -> AsyncIterator[tuple[Service, Connectio
     """A worker that reads the bodies and talks to the sandbox over TLS, as in production."""
     settings, metrics, store = load_settings(), Metrics(), Moody()
     async with open_dynamics(
-        settings, answered=metrics.answered, renewed=metrics.token
+        settings, aws.secrets, answered=metrics.answered, renewed=metrics.token
     ) as connection:
         pipelines = [find(name) for name in shipped()]
         transactions = Transactions(
