@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+import structlog
 
 from typer.testing import CliRunner
 
@@ -38,6 +39,14 @@ SAMPLES = ROOT / "tests" / "samples"
 
 #: Longest example of a name that is shown whole.
 SHOWN = 60
+
+
+@pytest.fixture(autouse=True)
+def own_logging() -> Iterator[None]:
+    """A command sends log lines to its own standard error, which is closed once it has ended."""
+    yield
+    structlog.reset_defaults()
+
 
 SETTINGS = {
     "AppId": "5f7d2c1a-9b3e-4c8d-a6f0-1e2d3c4b5a69",
