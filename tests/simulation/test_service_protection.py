@@ -174,7 +174,7 @@ def test_ten_workers_use_what_dataverse_allows_and_hardly_ever_more(seconds: flo
 
 
 @pytest.mark.parametrize("hint", [4, 20])
-def test_they_keep_together_to_what_the_server_recommends_even_if_it_is_less_than_one_each(
+def test_workers_keep_together_to_the_recommended_parallelism_even_if_it_is_less_than_one_each(
     hint: int,
 ) -> None:
     server = Server(Random(hint), hint=hint, latency_s=(0.03, 0.15))

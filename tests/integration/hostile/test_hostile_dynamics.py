@@ -68,5 +68,7 @@ async def test_an_answer_packed_twice_or_thousandfold_takes_no_memory(scene: Wor
     assert peak_bytes(worker.process.pid) < MOST_BYTES
 
 
-async def test_in_the_end_the_worker_ends_well_and_has_said_nothing_of_people(scene: World) -> None:
+async def test_after_a_hostile_dynamics_the_worker_ends_well_and_has_said_nothing_of_people(
+    scene: World,
+) -> None:
     await all_in_order(scene)

@@ -110,7 +110,9 @@ async def test_a_query_does_not_matter(worker: Worker) -> None:
     ("method", "path", "status"),
     [("GET", "/", 404), ("GET", "/metrics/", 404), ("POST", "/metrics", 405), ("PUT", "/x", 405)],
 )
-async def test_there_is_nothing_else(worker: Worker, method: str, path: str, status: int) -> None:
+async def test_other_paths_and_methods_are_refused(
+    worker: Worker, method: str, path: str, status: int
+) -> None:
     answer = await worker.get(path, method)
     assert answer.status_code == status
     assert answer.headers["allow"] == "GET"
@@ -142,7 +144,7 @@ async def test_who_goes_away_harms_nobody(worker: Worker) -> None:
     assert (await worker.said(GET)).startswith(b"HTTP/1.1 200 ")
 
 
-async def test_d22_health_is_told_whatever_number_of_idle_connections_there_is(
+async def test_health_is_told_whatever_number_of_idle_connections_there_is(
     worker: Worker,
 ) -> None:
     """All at once, as a scanner opens them, and one after the other."""

@@ -173,7 +173,9 @@ async def test_scripted_failures_come_before_or_after_the_write_and_all_requests
 
 
 @pytest.mark.parametrize("request_", [Request("DELETE", f"x({KEY})"), Request("GET", "a/b/c?d")])
-async def test_what_it_does_not_know_is_refused(memory: MemoryDynamics, request_: Request) -> None:
+async def test_what_the_twin_does_not_know_is_refused(
+    memory: MemoryDynamics, request_: Request
+) -> None:
     with pytest.raises(Refused):
         await send(memory, request_)
 

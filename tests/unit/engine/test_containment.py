@@ -201,7 +201,7 @@ async def spoilt(rig: Rig, call: Call, data: bytes) -> None:
     rig.store._owed[call.id] = (row.due_at or 0.0, rig.store._rows[call.id])
 
 
-async def test_d16_a_damaged_contact_is_set_aside_its_row_untouched_its_messages_quarantined(
+async def test_a_damaged_contact_is_set_aside_its_row_untouched_its_messages_quarantined(
     rig: Rig, calls: Callable[[int], list[Call]]
 ) -> None:
     one, *others = calls(3)
@@ -218,7 +218,7 @@ async def test_d16_a_damaged_contact_is_set_aside_its_row_untouched_its_messages
     assert rig.store._rows[one.id].data == b"{"
 
 
-async def test_d16_a_contact_of_a_newer_release_is_left_alone_and_the_worker_says_it_is_too_old(
+async def test_a_contact_of_a_newer_release_is_left_alone_and_the_worker_says_it_is_too_old(
     rig: Rig, calls: Callable[[int], list[Call]]
 ) -> None:
     one, two, other = calls(3)
@@ -302,7 +302,7 @@ def test_a_build_is_named_by_release_and_pipelines() -> None:
 # --- requests without an answer ---
 
 
-async def test_d14_a_contact_that_alone_gets_no_answer_is_tried_ever_more_rarely_and_listed(
+async def test_a_contact_that_alone_gets_no_answer_is_tried_ever_more_rarely_and_listed(
     rig: Rig, calls: Callable[[int], list[Call]]
 ) -> None:
     one, *others = calls(10)

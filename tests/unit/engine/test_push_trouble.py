@@ -459,7 +459,9 @@ async def test_nothing_is_opened_for_an_agent_after_the_contacts_end_or_a_minute
 
 
 @pytest.mark.parametrize("why", ["a side leg has none", "its create is parked"])
-async def test_a_record_that_is_not_there_is_not_opened(rig: Rig, call: Call, why: str) -> None:
+async def test_a_page_of_a_record_that_is_not_there_is_not_opened(
+    rig: Rig, call: Call, why: str
+) -> None:
     method = "MONITOR" if why == "a side leg has none" else "INBOUND"
     rig.dynamics.script = always(Refused("answered 400", status=400))
     await asyncio.sleep(12)

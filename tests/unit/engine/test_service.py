@@ -60,7 +60,7 @@ async def test_what_sources_hand_out_reaches_dynamics(rig: Rig, call: Call) -> N
     assert rig.calls[0]["phonenumber"] == "+15550100200"
 
 
-async def test_it_goes_on_after_its_sources_are_exhausted(rig: Rig, call: Call) -> None:
+async def test_the_service_goes_on_after_its_sources_are_exhausted(rig: Rig, call: Call) -> None:
     """The call is closed a quarter of an hour after its end, long after the last message."""
     agent = {"Username": "a", "ConnectedToAgentTimestamp": "2026-01-02T03:00:10Z"}
     source = MemorySource([[Message(call.record(Agent=agent), "memory:1")]])
@@ -211,7 +211,7 @@ async def test_what_has_expired_is_removed_every_hour_also_after_the_store_was_a
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_signals_stop_it_while_the_block_runs(number: signal.Signals) -> None:
+async def test_signals_stop_the_service_while_the_block_runs(number: signal.Signals) -> None:
     stop = asyncio.Event()
     before = signal.getsignal(number)
     with stopping_on_signals(stop.set):

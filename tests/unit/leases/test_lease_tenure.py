@@ -229,7 +229,7 @@ def test_a_request_that_was_repeated_below_us_and_then_refused_costs_nothing(
     virtually(story())
 
 
-def test_another_process_with_the_same_name_is_not_taken_for_ourselves_as_by_kcl(
+def test_another_process_with_the_same_name_is_not_taken_for_ourselves(
     virtually: Virtually,
 ) -> None:
     async def story() -> None:

@@ -322,7 +322,7 @@ def test_four_shards_spread_two_one_one_over_three_workers(virtually: Virtually)
     virtually(story())
 
 
-def test_a_single_worker_takes_all_free_leases_at_once_as_vmware_go_kcl_did_not(
+def test_a_single_worker_takes_all_free_leases_at_once(
     virtually: Virtually,
 ) -> None:
     async def story() -> None:
@@ -358,7 +358,7 @@ def test_a_killed_workers_shards_are_read_again_within_failover_and_a_taker_peri
     virtually(story())
 
 
-def test_a_stopped_workers_shards_are_read_within_a_taker_period_as_kcls_were_not(
+def test_a_stopped_workers_shards_are_read_within_a_taker_period(
     virtually: Virtually,
 ) -> None:
     async def story() -> None:
@@ -395,7 +395,7 @@ def test_a_stopping_worker_finishes_and_acknowledges_what_it_has_in_hand(
     virtually(story())
 
 
-def test_a_zombies_checkpoint_is_refused_and_it_stops_at_once_as_async_kinesis_did_not(
+def test_a_zombies_checkpoint_is_refused_and_the_zombie_stops_at_once(
     virtually: Virtually,
 ) -> None:
     async def story() -> None:
@@ -444,7 +444,7 @@ def test_while_writes_are_throttled_a_worker_lets_go_by_itself_before_another_ta
     virtually(story())
 
 
-def test_one_failed_renewal_or_scan_costs_nothing_as_in_vmware_go_kcl_it_did(
+def test_one_failed_renewal_or_scan_costs_nothing(
     virtually: Virtually,
 ) -> None:
     async def story() -> None:
@@ -486,7 +486,7 @@ def test_every_shard_is_read_in_order_after_a_reshard_while_all_were_away(
     virtually(story())
 
 
-def test_children_and_grandchildren_wait_for_all_their_parents_as_in_async_kinesis_they_did_not(
+def test_children_and_grandchildren_wait_for_all_their_parents(
     virtually: Virtually,
 ) -> None:
     async def story() -> None:
@@ -556,7 +556,7 @@ def test_a_worker_that_dies_at_a_shards_end_loses_no_child(virtually: Virtually)
     virtually(story())
 
 
-def test_finished_families_are_cleaned_up_and_never_read_again_as_in_flink_they_were(
+def test_finished_families_are_cleaned_up_and_never_read_again(
     virtually: Virtually,
 ) -> None:
     async def story() -> None:
@@ -580,7 +580,7 @@ def test_finished_families_are_cleaned_up_and_never_read_again_as_in_flink_they_
     virtually(story())
 
 
-def test_the_lease_of_an_open_shard_that_was_deleted_comes_back_as_kcls_did_not(
+def test_the_lease_of_an_open_shard_that_was_deleted_comes_back(
     virtually: Virtually,
 ) -> None:
     async def story() -> None:
@@ -684,7 +684,7 @@ def test_a_restart_under_the_same_name_goes_on_at_once(virtually: Virtually) -> 
     virtually(story())
 
 
-def test_a_batch_whose_handler_fails_is_never_acknowledged_and_not_skipped_as_by_kcl(
+def test_a_batch_whose_handler_fails_is_never_acknowledged_and_not_skipped(
     virtually: Virtually,
 ) -> None:
     async def story() -> None:
@@ -704,7 +704,7 @@ def test_a_batch_whose_handler_fails_is_never_acknowledged_and_not_skipped_as_by
     virtually(story())
 
 
-def test_started_now_it_skips_the_past_and_stays_at_that_time(virtually: Virtually) -> None:
+def test_a_stream_started_now_skips_the_past_and_stays_at_that_time(virtually: Virtually) -> None:
     async def story() -> None:
         async with Fleet(Stream(1), start="now") as fleet:
             fleet.stream.put("shardId-000", "old")
@@ -816,7 +816,7 @@ def test_a_bug_with_one_shards_lease_costs_no_other_shard_anything(
 
 @pytest.mark.parametrize("times", [1, 1000])
 @pytest.mark.parametrize("call", ["scan", "list_shards"])
-def test_a_bug_in_a_background_loop_is_told_and_lets_no_reader_idle_as_kcls_did(
+def test_a_bug_in_a_background_loop_is_told_and_lets_no_reader_idle(
     virtually: Virtually, call: str, times: int
 ) -> None:
     async def story() -> None:

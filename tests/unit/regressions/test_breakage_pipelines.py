@@ -58,7 +58,7 @@ def steps(name: str, table: str = "phonecalls", category: str = "c", more: str =
     "filtered",
     ["minutes", "plus: 1", "times: 10", "floor", "abs | times: -1", "divided_by: 0", "date: '%Y'"],
 )
-def test_d4_a_number_of_22_digits_that_a_caller_typed_stops_no_contact(
+def test_a_number_of_22_digits_that_a_caller_typed_stops_no_contact(
     virtually: Virtually,
     make_site: MakeSite,
     calls: MakeCalls,
@@ -82,7 +82,7 @@ def test_d4_a_number_of_22_digits_that_a_caller_typed_stops_no_contact(
 @pytest.mark.parametrize(
     "said", [{"attributes": "x"}, {"initialContactId": {}}, {"attributes": {"a": {}}}]
 )
-def test_d4_an_event_whose_members_are_of_another_kind_stops_no_contact(
+def test_an_event_whose_members_are_of_another_kind_stops_no_contact(
     virtually: Virtually, make_site: MakeSite, call: Call, said: dict[str, Any]
 ) -> None:
     async def story() -> None:
@@ -100,7 +100,7 @@ def test_d4_an_event_whose_members_are_of_another_kind_stops_no_contact(
 @pytest.mark.parametrize(
     ("name", "table"), [("RENAMED", "phonecalls"), ("call", "phonecalls"), ("CALL", "tasks")]
 )
-def test_d12_a_creating_step_that_changed_makes_no_second_record(  # noqa: PLR0917 - fixtures
+def test_a_creating_step_that_changed_makes_no_second_record(  # noqa: PLR0917 - fixtures
     virtually: Virtually,
     make_site: MakeSite,
     calls: MakeCalls,
@@ -124,7 +124,7 @@ def test_d12_a_creating_step_that_changed_makes_no_second_record(  # noqa: PLR09
     virtually(story())
 
 
-def test_d12_a_removed_column_and_a_removed_step_send_no_null(
+def test_a_removed_column_and_a_removed_step_send_no_null(
     virtually: Virtually, make_site: MakeSite, call: Call, pipeline: MakePipeline
 ) -> None:
     async def story() -> None:
@@ -149,7 +149,7 @@ def test_d12_a_removed_column_and_a_removed_step_send_no_null(
 HTML = """<img src=https://evil.example/x><a href="https://evil.example">pay & 'go'</a>"""
 
 
-def test_d21_what_a_customer_said_stands_in_a_note_as_text(
+def test_what_a_customer_said_stands_in_a_note_as_text(
     record: Makes, stored: Makes, told: Callable[..., Contact]
 ) -> None:
     contact = told(record())
@@ -165,7 +165,7 @@ def test_d21_what_a_customer_said_stands_in_a_note_as_text(
     assert "<" not in notes[0]
 
 
-def test_d21_plain_text_columns_get_what_was_said_as_it_is(
+def test_plain_text_columns_get_what_was_said_as_it_is(
     record: Makes, told: Callable[..., Contact]
 ) -> None:
     contact = told(record(Attributes={"CallReason": "<b> & 'x'"}))
@@ -179,7 +179,7 @@ def test_d21_plain_text_columns_get_what_was_said_as_it_is(
 
 
 @pytest.mark.parametrize("name", shipped())
-def test_d21_shipped_definitions_escape_where_the_column_is_rich_text(name: str) -> None:
+def test_shipped_definitions_escape_where_the_column_is_rich_text(name: str) -> None:
     assert [text for text in find(name).warnings() if "HTML" in text] == []
 
 
@@ -187,7 +187,7 @@ def test_d21_shipped_definitions_escape_where_the_column_is_rich_text(name: str)
 
 
 @pytest.mark.parametrize("attributes", [{"Reason": {}}, {"Reason": []}, {"Reason": 1}, [], "x", {}])
-def test_d28_an_attribute_that_is_no_text_does_not_stop_the_write_back(
+def test_an_attribute_that_is_no_text_does_not_stop_the_write_back(
     virtually: Virtually, make_site: MakeSite, call: Call, attributes: Any
 ) -> None:
     async def story() -> None:

@@ -72,7 +72,7 @@ body = '{"subject": "{{ContactId}}"}'
     [Unavailable("answered 503", status=503), Throttled("answered 429", retry_after_s=0.0)],
     ids=["503", "429 at once"],
 )
-def test_d13_writes_that_are_refused_while_reads_are_fine_cost_ever_fewer_requests_and_saves(
+def test_writes_that_are_refused_while_reads_are_fine_cost_ever_fewer_requests_and_saves(
     virtually: Virtually, make_site: MakeSite, call: Call, error: DynamicsError
 ) -> None:
     """D13: 200 contacts due, for an hour; then Dynamics is mended."""
@@ -105,7 +105,7 @@ def test_d13_writes_that_are_refused_while_reads_are_fine_cost_ever_fewer_reques
     virtually(story())
 
 
-def test_d14_records_that_are_refused_for_ever_close_the_gate_for_nobody_else(
+def test_records_that_are_refused_for_ever_close_the_gate_for_nobody_else(
     virtually: Virtually, make_site: MakeSite, pipeline: Any, call: Call
 ) -> None:
     """D14: 30 of 200 are answered 500, whatever is tried."""
@@ -201,7 +201,7 @@ async def test_a_definitive_refusal_of_a_write_ends_the_trial_too() -> None:
     assert gate.reason is Reason.NONE
 
 
-async def test_d13_retry_after_0_is_at_least_a_second_and_longer_each_time() -> None:
+async def test_retry_after_0_is_at_least_a_second_and_longer_each_time() -> None:
     time = Time()
     gate = make_gate(time)
     pauses = []

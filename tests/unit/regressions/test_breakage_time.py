@@ -223,7 +223,7 @@ def dated(call: Call, at: str, **fields: Any) -> bytes:
 
 
 @pytest.mark.parametrize("ahead_s", [40 * DAY, 3 * YEAR, -40 * DAY])
-def test_d5_calls_that_end_while_the_clock_is_wrong_by_weeks_get_their_records(
+def test_calls_that_end_while_the_clock_is_wrong_by_weeks_get_their_records(
     virtually: Virtually, calls: MakeCalls, ahead_s: float
 ) -> None:
     async def story() -> None:
@@ -246,7 +246,7 @@ def test_d5_calls_that_end_while_the_clock_is_wrong_by_weeks_get_their_records(
 
 @pytest.mark.parametrize("pushing", [True, False])
 @pytest.mark.parametrize("kind", ["INITIATED", "DISCONNECTED", "CONTACT_DATA_UPDATED"])
-def test_d5_one_event_dated_1971_does_no_harm_in_any_order(
+def test_one_event_dated_1971_does_no_harm_in_any_order(
     virtually: Virtually, call: Call, kind: str, pushing: bool
 ) -> None:
     long_ago = "1971-01-01T00:00:00.000Z"
@@ -293,7 +293,7 @@ body = '{"subject": "{{objectUri}}"}'
 """
 
 
-def test_d5_what_a_person_deleted_is_not_back_because_its_contact_is_old(
+def test_what_a_person_deleted_is_not_back_because_its_contact_is_old(
     virtually: Virtually, call: Call
 ) -> None:
     """I6, with a step that is reached only after the state of the contact had expired."""
@@ -326,7 +326,7 @@ def test_d5_what_a_person_deleted_is_not_back_because_its_contact_is_old(
 # --- D6: expiry ---------------------------------------------------------------------------------
 
 
-def test_d6_nothing_expires_by_a_clock_that_is_ahead_of_everybody_elses(
+def test_nothing_expires_by_a_clock_that_is_ahead_of_everybody_elses(
     virtually: Virtually, calls: MakeCalls
 ) -> None:
     async def story() -> None:
@@ -348,7 +348,7 @@ def test_d6_nothing_expires_by_a_clock_that_is_ahead_of_everybody_elses(
     virtually(story())
 
 
-def test_d6_by_a_clock_that_is_behind_nothing_is_kept_too_shortly(
+def test_by_a_clock_that_is_behind_nothing_is_kept_too_shortly(
     virtually: Virtually, call: Call
 ) -> None:
     async def story() -> None:
@@ -372,7 +372,7 @@ def test_d6_by_a_clock_that_is_behind_nothing_is_kept_too_shortly(
 
 @pytest.mark.parametrize("ahead_s", [DAY, YEAR])
 @pytest.mark.parametrize("after_s", [1.0, 5 * MINUTE])
-def test_d7_after_a_first_start_with_a_clock_that_is_ahead_calls_from_now_on_count(
+def test_after_a_first_start_with_a_clock_that_is_ahead_calls_from_now_on_count(
     virtually: Virtually, calls: MakeCalls, ahead_s: float, after_s: float
 ) -> None:
     """Whether the time is heard before the state remembers one, or only afterwards."""
@@ -400,7 +400,7 @@ def test_d7_after_a_first_start_with_a_clock_that_is_ahead_calls_from_now_on_cou
     virtually(story())
 
 
-def test_d7_what_another_worker_remembered_by_a_clock_that_was_ahead_is_set_right(
+def test_what_another_worker_remembered_by_a_clock_that_was_ahead_is_set_right(
     virtually: Virtually, call: Call
 ) -> None:
     async def story() -> None:
@@ -417,7 +417,7 @@ def test_d7_what_another_worker_remembered_by_a_clock_that_was_ahead_is_set_righ
     virtually(story())
 
 
-def test_d7_a_true_moment_stays_whatever_our_own_clock_says(virtually: Virtually) -> None:
+def test_a_true_moment_stays_whatever_our_own_clock_says(virtually: Virtually) -> None:
     async def story() -> None:
         site = Site()
         kept = await site.store.remember("pipeline/phonecall", iso(BEGINNING))
@@ -430,7 +430,7 @@ def test_d7_a_true_moment_stays_whatever_our_own_clock_says(virtually: Virtually
 
 
 @pytest.mark.parametrize("remembered", [False, True])
-def test_d7_a_stream_begins_now_and_not_when_a_clock_that_is_ahead_says(
+def test_a_stream_begins_now_and_not_when_a_clock_that_is_ahead_says(
     virtually: Virtually, make_stream: MakeStream, call: Call, remembered: bool
 ) -> None:
     async def story() -> None:
@@ -473,7 +473,7 @@ def test_d7_a_stream_begins_now_and_not_when_a_clock_that_is_ahead_says(
 # --- D8: waits far ahead ------------------------------------------------------------------------
 
 
-def test_d8_work_that_waits_goes_on_when_the_clock_is_set_back_by_a_day(
+def test_work_that_waits_goes_on_when_the_clock_is_set_back_by_a_day(
     virtually: Virtually, calls: MakeCalls
 ) -> None:
     async def story() -> None:
@@ -492,7 +492,7 @@ def test_d8_work_that_waits_goes_on_when_the_clock_is_set_back_by_a_day(
     virtually(story())
 
 
-def test_d8_the_claims_of_a_worker_that_died_with_its_clock_ahead_lapse_after_their_length(
+def test_the_claims_of_a_worker_that_died_with_its_clock_ahead_lapse_after_their_length(
     virtually: Virtually, calls: MakeCalls
 ) -> None:
     async def story() -> None:
@@ -519,7 +519,7 @@ def test_d8_the_claims_of_a_worker_that_died_with_its_clock_ahead_lapse_after_th
     virtually(story())
 
 
-def test_d8_a_claim_that_lives_is_left_alone_by_a_worker_whose_clock_is_behind(
+def test_a_claim_that_lives_is_left_alone_by_a_worker_whose_clock_is_behind(
     virtually: Virtually, call: Call
 ) -> None:
     """To it all claims lie far ahead; the same contact is claimed anew and anew."""
@@ -574,7 +574,7 @@ body = '{{"statecode": 1, "statuscode": 2}}'
     ]
 
 
-def test_d8_waits_that_a_pipeline_asks_for_are_left_alone_and_hide_no_wrong_one(
+def test_waits_that_a_pipeline_asks_for_are_left_alone_and_hide_no_wrong_one(
     virtually: Virtually, calls: MakeCalls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(far_ahead_module, "AT_A_TIME", 5)
@@ -597,7 +597,7 @@ def test_d8_waits_that_a_pipeline_asks_for_are_left_alone_and_hide_no_wrong_one(
     virtually(story())
 
 
-def test_d8_a_call_that_says_it_ended_in_9999_is_looked_at_again_within_a_day(
+def test_a_call_that_says_it_ended_in_9999_is_looked_at_again_within_a_day(
     virtually: Virtually, call: Call
 ) -> None:
     """Where nobody says when it arrived."""
@@ -641,7 +641,7 @@ def far_ahead(call: Call) -> dict[str, bytes]:
 @pytest.mark.parametrize("kind", ["contact record", "contact event", "stored object"])
 @pytest.mark.parametrize("rank", [0, 1])
 @pytest.mark.parametrize("ahead_s", [0.0, 100 * YEAR, -YEAR])
-def test_d9_what_is_dated_far_ahead_of_its_arrival_is_set_aside_and_the_true_ones_count(
+def test_what_is_dated_far_ahead_of_its_arrival_is_set_aside_and_the_true_ones_count(
     virtually: Virtually, call: Call, kind: str, rank: int, ahead_s: float
 ) -> None:
     """Live and replayed, whatever our own clock says."""
@@ -670,7 +670,7 @@ def test_d9_what_is_dated_far_ahead_of_its_arrival_is_set_aside_and_the_true_one
     virtually(story())
 
 
-def test_d9_where_nobody_says_when_a_message_arrived_our_clock_judges_nothing(
+def test_where_nobody_says_when_a_message_arrived_our_clock_judges_nothing(
     virtually: Virtually, call: Call
 ) -> None:
     async def story() -> None:
@@ -687,7 +687,7 @@ def test_d9_where_nobody_says_when_a_message_arrived_our_clock_judges_nothing(
 
 
 @pytest.mark.parametrize("ahead_s", [400.0, 4000.0, 100_000.0, -100_000.0])
-def test_d26_workers_whose_clocks_differ_by_more_than_a_claim_go_by_the_clocks_of_others(
+def test_workers_whose_clocks_differ_by_more_than_a_claim_go_by_the_clocks_of_others(
     virtually: Virtually, calls: MakeCalls, ahead_s: float
 ) -> None:
     async def story() -> None:
@@ -711,7 +711,7 @@ def test_d26_workers_whose_clocks_differ_by_more_than_a_claim_go_by_the_clocks_o
     virtually(story())
 
 
-def test_d26_claims_bear_clocks_that_differ_by_two_minutes_while_nobody_tells_the_time(
+def test_claims_bear_clocks_that_differ_by_two_minutes_while_nobody_tells_the_time(
     virtually: Virtually, call: Call
 ) -> None:
     async def story() -> None:

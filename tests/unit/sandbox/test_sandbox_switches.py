@@ -30,7 +30,7 @@ def code(answer: httpx.Response) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize(("mode", "status"), [("refuse", 400), ("replace", 204), ("ignore", 204)])
-async def test_4_parties_nested_in_an_update(
+async def test_parties_nested_in_an_update_are_treated_as_switched(
     http: httpx.AsyncClient, dataverse: Dataverse, mode: Any, status: int
 ) -> None:
     dataverse.switches.patch_parties = mode
@@ -42,7 +42,7 @@ async def test_4_parties_nested_in_an_update(
 
 
 @pytest.mark.parametrize("status", [404, 400])
-async def test_5_a_bind_to_a_row_that_is_not_there(
+async def test_a_bind_to_a_row_that_is_not_there_answers_as_switched(
     http: httpx.AsyncClient, dataverse: Dataverse, status: Any
 ) -> None:
     dataverse.switches.bad_bind_status = status
@@ -51,7 +51,7 @@ async def test_5_a_bind_to_a_row_that_is_not_there(
 
 
 @pytest.mark.parametrize("expected", ["0x80040237", "0x80060892"])
-async def test_6_a_primary_key_that_is_taken(
+async def test_a_create_under_a_taken_key_answers_as_switched(
     http: httpx.AsyncClient, dataverse: Dataverse, expected: Any
 ) -> None:
     dataverse.switches.key_taken_code = expected
@@ -60,7 +60,7 @@ async def test_6_a_primary_key_that_is_taken(
 
 
 @pytest.mark.parametrize("status", [412, 500])
-async def test_7_duplicate_detection(
+async def test_duplicate_detection_answers_as_switched(
     http: httpx.AsyncClient, dataverse: Dataverse, status: Any
 ) -> None:
     dataverse.switches.duplicate_status = status
@@ -72,7 +72,7 @@ async def test_7_duplicate_detection(
 
 
 @pytest.mark.parametrize(("style", "expected"), [("hex", "0x80040217"), ("", ""), ("0x0", "0x0")])
-async def test_8_error_codes_have_a_style(
+async def test_error_codes_have_the_style_that_is_switched(
     http: httpx.AsyncClient, dataverse: Dataverse, style: Any, expected: str
 ) -> None:
     dataverse.switches.code_style = style
@@ -80,7 +80,9 @@ async def test_8_error_codes_have_a_style(
 
 
 @pytest.mark.parametrize("expected", ["0x80060882", ""])
-async def test_9_a_stale_etag(http: httpx.AsyncClient, dataverse: Dataverse, expected: Any) -> None:
+async def test_a_stale_etag_answers_as_switched(
+    http: httpx.AsyncClient, dataverse: Dataverse, expected: Any
+) -> None:
     dataverse.switches.stale_code = expected
     call = dataverse.put("phonecalls", {})
     answer = await http.patch(f"phonecalls({call})", json={}, headers={"If-Match": 'W/"1"'})
@@ -88,7 +90,7 @@ async def test_9_a_stale_etag(http: httpx.AsyncClient, dataverse: Dataverse, exp
 
 
 @pytest.mark.parametrize("expected", ["0x80060888", "0x8006088a"])
-async def test_10_a_segment_nobody_knows(
+async def test_an_unknown_segment_answers_as_switched(
     http: httpx.AsyncClient, dataverse: Dataverse, expected: Any
 ) -> None:
     dataverse.switches.segment_code = expected
@@ -96,7 +98,7 @@ async def test_10_a_segment_nobody_knows(
 
 
 @pytest.mark.parametrize(("mode", "status"), [("allow", 204), ("refuse", 400), ("pending", 400)])
-async def test_11_an_alternate_key_on_phone_calls(
+async def test_alternate_keys_of_phone_calls_work_as_switched(
     http: httpx.AsyncClient, dataverse: Dataverse, mode: Any, status: int
 ) -> None:
     dataverse.switches.phonecall_keys = mode
@@ -105,7 +107,7 @@ async def test_11_an_alternate_key_on_phone_calls(
 
 @pytest.mark.parametrize(("mode", "status"), [("refuse", 400), ("accept", 200)])
 @pytest.mark.parametrize("logical", ["phonecall", "annotation"])
-async def test_12_a_bulk_message_where_none_is_documented(
+async def test_an_undocumented_bulk_message_answers_as_switched(
     http: httpx.AsyncClient, dataverse: Dataverse, mode: Any, status: int, logical: str
 ) -> None:
     dataverse.switches.bulk_everywhere = mode
@@ -115,7 +117,7 @@ async def test_12_a_bulk_message_where_none_is_documented(
 
 
 @pytest.mark.parametrize(("mode", "expected"), [("conflict", [204, 412]), ("accept", [204, 204])])
-async def test_14_simultaneous_upserts_of_a_new_row(
+async def test_simultaneous_upserts_of_a_row_answer_as_switched(
     http: httpx.AsyncClient, dataverse: Dataverse, mode: Any, expected: list[int]
 ) -> None:
     dataverse.switches.upsert_race = mode
@@ -129,7 +131,7 @@ async def test_14_simultaneous_upserts_of_a_new_row(
     ("status", "challenge", "challenged"),
     [(403, True, False), (401, True, True), (401, False, False)],
 )
-async def test_16_a_disabled_application_user(
+async def test_a_disabled_application_user_is_refused_as_switched(
     http: httpx.AsyncClient,
     dataverse: Dataverse,
     status: Any,
@@ -146,7 +148,7 @@ async def test_16_a_disabled_application_user(
 
 
 @pytest.mark.parametrize(("mode", "status"), [("accept", 204), ("refuse", 400)])
-async def test_20_a_bind_by_alternate_key(
+async def test_a_bind_by_alternate_key_answers_as_switched(
     http: httpx.AsyncClient, dataverse: Dataverse, mode: Any, status: int
 ) -> None:
     dataverse.switches.bind_by_key = mode
@@ -156,7 +158,7 @@ async def test_20_a_bind_by_alternate_key(
 
 
 @pytest.mark.parametrize(("mode", "status"), [("accept", 204), ("refuse", 400)])
-async def test_20_the_short_name_of_a_phone_calls_regarding(
+async def test_the_short_name_of_a_phone_calls_regarding_is_taken_as_switched(
     http: httpx.AsyncClient, dataverse: Dataverse, mode: Any, status: int
 ) -> None:
     dataverse.switches.short_regarding = mode
@@ -165,6 +167,8 @@ async def test_20_the_short_name_of_a_phone_calls_regarding(
     assert answer.status_code == status
 
 
-async def test_20_a_bind_by_an_alternate_key_that_names_nobody(http: httpx.AsyncClient) -> None:
+async def test_a_bind_by_an_alternate_key_that_names_nobody_is_not_found(
+    http: httpx.AsyncClient,
+) -> None:
     body = {SHORT: "/contacts(emailaddress1='nobody@x.example')"}
     assert code(await http.post("phonecalls", json=body)) == (404, "0x80060891")

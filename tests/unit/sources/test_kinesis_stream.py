@@ -250,7 +250,7 @@ def numbered(count: int, prefix: str = "") -> list[str]:
     return [f"{prefix}{n}" for n in range(count)]
 
 
-def test_everything_is_delivered_when_one_call_takes_33_s_as_async_kinesis_did_not(
+def test_everything_is_delivered_when_one_call_takes_33_s(
     virtually: Virtually,
 ) -> None:
     kinesis = FakeKinesis()
@@ -266,7 +266,7 @@ def test_everything_is_delivered_when_one_call_takes_33_s_as_async_kinesis_did_n
     virtually(story())
 
 
-def test_a_batch_whose_handler_fails_comes_again_and_is_not_skipped_as_by_kcl(
+def test_a_batch_whose_handler_fails_comes_again_and_is_not_skipped(
     virtually: Virtually,
 ) -> None:
     kinesis = FakeKinesis()
@@ -288,7 +288,7 @@ def test_a_batch_whose_handler_fails_comes_again_and_is_not_skipped_as_by_kcl(
     virtually(story())
 
 
-def test_a_reader_that_dies_begins_again_and_is_told_as_in_async_kinesis_it_was_not(
+def test_a_reader_that_dies_begins_again_and_is_told(
     virtually: Virtually,
 ) -> None:
     kinesis = FakeKinesis()
@@ -336,7 +336,7 @@ def test_a_failing_shard_does_not_delay_another(virtually: Virtually) -> None:
     virtually(story())
 
 
-def test_latency_does_not_grow_with_idle_shards_as_async_kinesis_did(virtually: Virtually) -> None:
+def test_latency_does_not_grow_with_idle_shards(virtually: Virtually) -> None:
     kinesis = FakeKinesis()
     for n in range(17):
         kinesis.shard(f"s{n:02}")
@@ -350,7 +350,7 @@ def test_latency_does_not_grow_with_idle_shards_as_async_kinesis_did(virtually: 
     virtually(story())
 
 
-def test_all_of_150_shards_are_seen_as_with_unpaginated_listings_they_were_not(
+def test_all_of_150_shards_are_seen_over_several_pages_of_listings(
     virtually: Virtually,
 ) -> None:
     kinesis = FakeKinesis(page=100)
@@ -394,7 +394,7 @@ def test_a_restart_reads_nothing_again_and_goes_on_after_idling(virtually: Virtu
     ],
     ids=lambda failure: getattr(failure, "response", {}).get("Error", {}).get("Code", "network"),
 )
-def test_a_failed_read_is_repeated_with_the_same_iterator_as_druid_did_not(
+def test_a_failed_read_is_repeated_with_the_same_iterator(
     virtually: Virtually, failure: Exception
 ) -> None:
     kinesis = FakeKinesis()
@@ -423,7 +423,7 @@ def test_failures_back_off_up_to_half_a_minute_for_ever(virtually: Virtually) ->
     virtually(story())
 
 
-def test_an_expired_iterator_goes_on_after_the_last_record_as_in_go_it_did_not(
+def test_an_expired_iterator_goes_on_after_the_last_record(
     virtually: Virtually,
 ) -> None:
     kinesis = FakeKinesis()
@@ -442,7 +442,7 @@ def test_an_expired_iterator_goes_on_after_the_last_record_as_in_go_it_did_not(
 
 
 @pytest.mark.parametrize("absent", [True, False])
-def test_a_missing_or_null_iterator_is_the_end_and_children_follow_as_in_quix_they_did_not(
+def test_a_missing_or_null_iterator_is_the_end_and_children_follow(
     virtually: Virtually, *, absent: bool
 ) -> None:
     kinesis = FakeKinesis(absent_at_end=absent)
@@ -460,7 +460,7 @@ def test_a_missing_or_null_iterator_is_the_end_and_children_follow_as_in_quix_th
     virtually(story())
 
 
-def test_children_wait_for_both_parents_and_for_grandparents_as_in_async_kinesis_they_did_not(
+def test_children_wait_for_both_parents_and_for_grandparents(
     virtually: Virtually,
 ) -> None:
     kinesis = FakeKinesis()
@@ -479,7 +479,7 @@ def test_children_wait_for_both_parents_and_for_grandparents_as_in_async_kinesis
     virtually(story())
 
 
-def test_a_shard_closed_while_nobody_read_is_read_to_its_end_as_in_redpanda_it_was_not(
+def test_a_shard_closed_while_nobody_read_is_read_to_its_end(
     virtually: Virtually,
 ) -> None:
     kinesis = FakeKinesis()
@@ -496,7 +496,7 @@ def test_a_shard_closed_while_nobody_read_is_read_to_its_end_as_in_redpanda_it_w
     virtually(story())
 
 
-def test_a_finished_shard_is_never_asked_for_again_as_in_flink_it_was(virtually: Virtually) -> None:
+def test_a_finished_shard_is_never_asked_for_again(virtually: Virtually) -> None:
     kinesis = FakeKinesis()
     kinesis.shard("a", "1")
     kinesis.close("a")

@@ -156,7 +156,9 @@ def test_every_message_is_handled_then_deleted(virtually: Virtually) -> None:
     virtually(story())
 
 
-def test_it_polls_long_and_asks_how_often_a_message_was_received(virtually: Virtually) -> None:
+def test_the_queue_is_polled_long_and_asked_how_often_a_message_was_received(
+    virtually: Virtually,
+) -> None:
     queue = FakeSqs()
 
     async def story() -> None:

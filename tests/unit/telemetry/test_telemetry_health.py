@@ -30,9 +30,7 @@ async def test_a_loop_that_beats_in_time_is_not_silent(health: Health, clock: An
     assert health.silent() == []
 
 
-async def test_a_loop_that_ended_without_a_word_is_named_voicemail_54(
-    health: Health, clock: Any
-) -> None:
+async def test_a_loop_that_ended_without_a_word_is_named(health: Health, clock: Any) -> None:
     going, ended = health.heart("push", 10), health.heart("recordings", 10)
     await asyncio.create_task(asyncio.sleep(0), context=ended.context())
     clock.now += 11
