@@ -1,10 +1,11 @@
 """How fast requests may follow one another, learnt from what Dataverse says is left.
 
 In any five minutes a user may make so many requests, and have so much work done, on each web
-server, and every answer tells how much of both is left there (reference ``dataverse.md`` section
-10). Whoever spends all of it at once waits for minutes. So requests flow at the rate that is given
-back for sure, and somewhat faster while much is left: bursts pass, and what is used up is never
-more than what comes back.
+server, and every answer tells how much of both is left there
+(https://learn.microsoft.com/power-apps/developer/data-platform/api-limits). Whoever spends
+all of it at once waits for minutes. So requests flow at the rate that is given back for sure, and
+somewhat faster while much is left: bursts pass, and what is used up is never more than what comes
+back.
 
 The headers are for debugging, says Microsoft: without them nothing is spread, and 429 still rules.
 """

@@ -93,7 +93,8 @@ class DataverseClient:
     """One application user's way into one Dataverse environment (see ``protocol.Dynamics``).
 
     Everything we send is conditional or carries its own primary key, so a request whose outcome
-    is unknown is sent again (reference ``dataverse.md`` section 12.5).
+    is unknown (a time-out, a reset, 502, 503, 504) is sent again: had it been done after all, the
+    answer is 412 or the same record.
     """
 
     def __init__(

@@ -23,7 +23,7 @@ from worker.files import Files, MemoryFiles
 from worker.settings import CreateBy
 
 
-#: Codes of a 404 that means the entity set, not the record (dataverse.md section 2).
+#: Codes of a 404 that means the entity set, not the record, of today's and of older organisations.
 NO_SUCH_SET = frozenset(("0x80060888", "0x8006088a"))
 
 #: Kinds that a closed record can refuse.

@@ -1,7 +1,4 @@
-"""Places, names and signals that commands meet: nothing ends in a traceback, nothing is obeyed.
-
-The lines of the hunt for defects are named in the tests: D3, D11, D19, D20 and D27.
-"""
+"""Places, names and signals that commands meet: nothing ends in a traceback, nothing is obeyed."""
 
 from __future__ import annotations
 

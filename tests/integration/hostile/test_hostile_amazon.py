@@ -1,4 +1,4 @@
-"""Connect, S3, SQS and Kinesis answer badly, by every line of the table (defects D2, D3, D25)."""
+"""Connect, S3, SQS and Kinesis answer badly, by every line of the table."""
 
 from __future__ import annotations
 

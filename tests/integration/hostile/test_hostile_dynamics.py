@@ -1,4 +1,4 @@
-"""Dynamics answers badly, by every line of the table (defects D1, D17, D23, D25)."""
+"""Dynamics answers badly, by every line of the table."""
 
 from __future__ import annotations
 

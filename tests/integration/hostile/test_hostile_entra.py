@@ -1,4 +1,4 @@
-"""Entra answers badly, by the lines of the table (defects D15, D23, D25)."""
+"""Entra answers badly, by the lines of the table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Messages that nobody should send, among calls (defects D4, D9, D10, D28): they stay alone."""
+"""Messages that nobody should send, among calls: they stay alone."""
 
 from __future__ import annotations
 

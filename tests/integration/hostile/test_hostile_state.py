@@ -1,4 +1,4 @@
-"""The state is badly kept: DynamoDB by the lines of the table, a file that is taken away (D18)."""
+"""The state is badly kept: DynamoDB by the lines of the table, a file that is taken away."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Visitors keep the pages' places and say nothing (defect D22): health is told all the same."""
+"""Visitors keep the pages' places and say nothing: health is told all the same."""
 
 from __future__ import annotations
 

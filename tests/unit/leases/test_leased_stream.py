@@ -1,7 +1,7 @@
 """Several workers share a stream: everything is read, in order, by one at a time.
 
-In virtual time, on the twins. The stories named "as … did not" are the bugs of others:
-reference/kcl-lease-protocol.md section 12.
+In virtual time, on the twins. Many of these stories are bugs of other consumers: see "What broke
+elsewhere" in tests/README.md.
 """
 
 from __future__ import annotations

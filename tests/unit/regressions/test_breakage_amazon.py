@@ -1,7 +1,4 @@
-"""Amazon's services answer badly on purpose, at the level of bytes: nothing else suffers.
-
-The lines of the hunt for defects are named in the tests: D2 is Connect, D3 is S3.
-"""
+"""Amazon's services answer badly on purpose, at the level of bytes: nothing else suffers."""
 
 from __future__ import annotations
 
@@ -275,7 +272,7 @@ async def test_a_bug_in_reading_a_file_costs_that_file_alone() -> None:
     assert "Mueller" not in str(logs)
 
 
-# --- D25: Kinesis, SQS and DynamoDB, D19: how AWS is set up ---
+# --- Kinesis, SQS and DynamoDB, and how AWS is set up ---
 
 #: What any of these services may answer in AWS's stead, or from an AWS that has changed.
 ODDLY = {

@@ -1,4 +1,4 @@
-"""D4, D17 and D25: successes that are not Dataverse's, and its own odd headers and ids."""
+"""Successes that are not Dataverse's, and its own odd headers and ids."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ async def test_a_lookup_answered_in_no_form_of_dataverse_s_is_no_answer(
             await look_up(client, SEARCH, Remembered(), timeout_s=10)
 
 
-# --- D25: Dataverse's odd headers and ids ---
+# --- Dataverse's odd headers and ids ---
 
 
 @pytest.mark.parametrize("hint", ["0", "9" * 5000, "-1", "4.5", "\u0664", "", " ", "1e3", "10000"])

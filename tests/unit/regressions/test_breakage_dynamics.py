@@ -1,6 +1,6 @@
-"""D1, D23 and D24: connections to Dynamics as an attacker or a bad day has them, byte by byte.
+"""Connections to Dynamics as an attacker or a bad day has them, byte by byte.
 
-The labels are those of the list of what breaks. Beside this file: ``test_breakage_answers``,
+Beside this file: ``test_breakage_answers``,
 ``_entra``, ``_pressure`` and ``_proxies``.
 """
 
@@ -32,7 +32,7 @@ DONE = b"HTTP/1.1 204 No Content\r\nOData-Version: 4.0\r\nOData-EntityId: https:
 #: A TLS record that says "internal error", in the clear as an attacker would have to send it.
 ALERT = b"\x15\x03\x03\x00\x02\x02\x50"
 
-# --- D1: whatever happens to a connection is no answer, and the next one counts ---
+# --- whatever happens to a connection is no answer, and the next one counts ---
 
 
 async def by_abort(conversation: Conversation) -> None:
@@ -235,7 +235,7 @@ async def test_the_time_that_answers_tell_is_told_and_odd_times_are_not(server: 
     assert told == [1_767_322_800.0]
 
 
-# --- D24: one limit for the whole exchange, and what fell silent is dropped ---
+# --- one limit for the whole exchange, and what fell silent is dropped ---
 
 
 @pytest.mark.services
@@ -267,7 +267,7 @@ async def test_a_connection_that_drips_or_falls_silent_is_dropped_with_its_time(
     assert server.connections == 2
 
 
-# --- D23: packed once, in a known way, and unpacked no further than wanted ---
+# --- packed once, in a known way, and unpacked no further than wanted ---
 
 
 def packed(coding: str, body: bytes) -> bytes:

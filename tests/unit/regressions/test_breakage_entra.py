@@ -1,4 +1,4 @@
-"""D15 and D25: Entra that drips, falls silent, or answers as it never would."""
+"""Entra that drips, falls silent, or answers as it never would."""
 
 from __future__ import annotations
 

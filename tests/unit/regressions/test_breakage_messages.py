@@ -1,7 +1,4 @@
-"""Messages of forms that nobody had imagined: what is read of them never raises, nor takes long.
-
-The lines of the hunt for defects are named in the tests: D4 are values of any kind, D10 is time.
-"""
+"""Messages of forms that nobody had imagined: what is read of them never raises, nor takes long."""
 
 from __future__ import annotations
 

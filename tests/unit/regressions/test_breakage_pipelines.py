@@ -1,4 +1,4 @@
-"""What an attacker and a chaos engineer found in pipelines: D4 (values), D12, D21 and D28."""
+"""What an attacker or a bad day does to pipelines: values, changed steps, texts, attributes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Virtually = Callable[[Coroutine[Any, Any, Any]], Any]
 Makes = Callable[..., Fact]
 
-# --- D4 -------------------------------------------------------------------------------------------
+# --- values of any kind ---------------------------------------------------------------------------
 
 CALL = """
 [[step]]
@@ -94,7 +94,7 @@ def test_an_event_whose_members_are_of_another_kind_stops_no_contact(
     virtually(story())
 
 
-# --- D12 ------------------------------------------------------------------------------------------
+# --- steps that changed ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_a_removed_column_and_a_removed_step_send_no_null(
     virtually(story())
 
 
-# --- D21 ------------------------------------------------------------------------------------------
+# --- what customers say ---------------------------------------------------------------------------
 
 HTML = """<img src=https://evil.example/x><a href="https://evil.example">pay & 'go'</a>"""
 
@@ -183,7 +183,7 @@ def test_shipped_definitions_escape_where_the_column_is_rich_text(name: str) -> 
     assert [text for text in find(name).warnings() if "HTML" in text] == []
 
 
-# --- D28 ------------------------------------------------------------------------------------------
+# --- attributes -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("attributes", [{"Reason": {}}, {"Reason": []}, {"Reason": 1}, [], "x", {}])

@@ -1,4 +1,4 @@
-"""What a Dynamics in part out of order costs: D13 and D14 of what an attacker would find."""
+"""What a Dynamics in part out of order costs."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ body = '{"subject": "{{ContactId}}"}'
 def test_writes_that_are_refused_while_reads_are_fine_cost_ever_fewer_requests_and_saves(
     virtually: Virtually, make_site: MakeSite, call: Call, error: DynamicsError
 ) -> None:
-    """D13: 200 contacts due, for an hour; then Dynamics is mended."""
+    """200 contacts due, for an hour; then Dynamics is mended."""
     store = CountingStore()
     site = make_site(store=store, dynamics=MemoryDynamics(script=writes_fail(error)))
     calls = calls_like(call, 200)
@@ -108,7 +108,7 @@ def test_writes_that_are_refused_while_reads_are_fine_cost_ever_fewer_requests_a
 def test_records_that_are_refused_for_ever_close_the_gate_for_nobody_else(
     virtually: Virtually, make_site: MakeSite, pipeline: Any, call: Call
 ) -> None:
-    """D14: 30 of 200 are answered 500, whatever is tried."""
+    """30 of 200 are answered 500, whatever is tried."""
     calls = calls_like(call, 200)
     bad = [call.id for call in calls[::7]] + [calls[-1].id]
     site = make_site(pipelines=pipeline(NAMED), dynamics=MemoryDynamics(script=at_fault(*bad)))

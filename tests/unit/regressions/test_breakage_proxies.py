@@ -1,4 +1,4 @@
-"""D19: proxies and authorities that the environment names, usable or not."""
+"""Proxies and authorities that the environment names, usable or not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Wrong clocks, D5 to D9 and D26 of the breakage report: nothing is lost by one, and it is told.
+"""Wrong clocks: nothing is lost by one, and it is told.
 
 Real parts of workers over one store and one Dynamics; each worker's machine has clocks of its own,
 which can be turned.
@@ -219,7 +219,7 @@ def dated(call: Call, at: str, **fields: Any) -> bytes:
     return call.record(LastUpdateTimestamp=at, **fields)
 
 
-# --- D5: age ------------------------------------------------------------------------------------
+# --- age ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("ahead_s", [40 * DAY, 3 * YEAR, -40 * DAY])
@@ -323,7 +323,7 @@ def test_what_a_person_deleted_is_not_back_because_its_contact_is_old(
     virtually(story())
 
 
-# --- D6: expiry ---------------------------------------------------------------------------------
+# --- expiry ---------------------------------------------------------------------------------------
 
 
 def test_nothing_expires_by_a_clock_that_is_ahead_of_everybody_elses(
@@ -367,7 +367,7 @@ def test_by_a_clock_that_is_behind_nothing_is_kept_too_shortly(
     virtually(story())
 
 
-# --- D7: what the state remembers ---------------------------------------------------------------
+# --- what the state remembers ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("ahead_s", [DAY, YEAR])
@@ -470,7 +470,7 @@ def test_a_stream_begins_now_and_not_when_a_clock_that_is_ahead_says(
     virtually(story())
 
 
-# --- D8: waits far ahead ------------------------------------------------------------------------
+# --- waits far ahead ------------------------------------------------------------------------------
 
 
 def test_work_that_waits_goes_on_when_the_clock_is_set_back_by_a_day(
@@ -618,7 +618,7 @@ def test_a_call_that_says_it_ended_in_9999_is_looked_at_again_within_a_day(
     virtually(story())
 
 
-# --- D9: messages dated far ahead ---------------------------------------------------------------
+# --- messages dated far ahead ---------------------------------------------------------------------
 
 
 def far_ahead(call: Call) -> dict[str, bytes]:
@@ -683,7 +683,7 @@ def test_where_nobody_says_when_a_message_arrived_our_clock_judges_nothing(
     virtually(story())
 
 
-# --- D26: workers whose clocks differ -----------------------------------------------------------
+# --- workers whose clocks differ ------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("ahead_s", [400.0, 4000.0, 100_000.0, -100_000.0])

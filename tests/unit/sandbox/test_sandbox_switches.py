@@ -1,7 +1,7 @@
-"""Section 14 of the Dataverse reference: what nobody could check is a switch.
+"""What nobody could check of Dataverse is a switch of the sandbox.
 
-States (1 to 3 and 19) are in test_sandbox_states, batches (13) in test_sandbox_batch, limits (18)
-in test_sandbox_limits, lost answers and SQL's troubles (15, 17) in test_sandbox_faults.
+Switches of states are in test_sandbox_states, of batches in test_sandbox_batch, of limits in
+test_sandbox_limits; lost answers and SQL's troubles are in test_sandbox_faults.
 """
 
 from __future__ import annotations

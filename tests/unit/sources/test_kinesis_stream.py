@@ -1,7 +1,6 @@
 """A Kinesis stream is read whole, in order, once, and whatever happens meanwhile.
 
-The stories named "as … did not" are the bugs of others: reference/reliability.md section 4.1 and
-reference/kcl-lease-protocol.md section 12.
+Many of these stories are bugs of other consumers: see "What broke elsewhere" in tests/README.md.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How Dataverse might behave where nobody could check: one switch each, the likeliest first.
 
-The numbers are the rows of section 14 of the Dataverse reference; rows that are not here are
-limits (18, ``limits.py``), faults (15 and 17, ``faults.py``) and the token endpoint.
+Limits have switches of their own (``limits.py``), as have faults (``faults.py``) and the token
+endpoint.
 """
 
 from __future__ import annotations
@@ -15,26 +15,26 @@ class Switches:
     """May be changed while the sandbox runs.
 
     Attributes:
-        closed: 1. Updating a completed or cancelled activity: allowed, or refused with this code.
+        closed: Updating a completed or cancelled activity: allowed, or refused with this code.
         reopen: Whether a refusing organisation takes a change of statecode and statuscode alone.
-        create_closed: 2. Creating in a state that is not Open.
-        state_alone: 3. statecode without statuscode: the state's default status, or nothing at all.
-        patch_parties: 4. PATCH with nested parties.
-        bad_bind_status: 5. HTTP status when a bound row does not exist.
-        key_taken_code: 6. A create with a primary key that is there already.
-        duplicate_status: 7. HTTP status when duplicate detection finds something.
-        code_style: 8. How error codes are written.
-        stale_code: 9. If-Match with an old ETag.
-        segment_code: 10. An entity set or path nobody knows.
-        phonecall_keys: 11. Alternate keys on phonecall: usable, not possible, or still being built.
-        bulk_everywhere: 12. CreateMultiple and its like on phonecall, annotation and the rest.
-        batch_failure: 13. What a failing batch without continue-on-error leaves behind.
-        upsert_race: 14. The later of two simultaneous upserts of a new row.
-        disabled_status: 16. HTTP status for a disabled application user.
-        www_authenticate: 16. Whether a 401 says where to get a token.
-        state_pair_status: 19. HTTP status of a statuscode that is not one of the statecode's.
-        bind_by_key: 20. ``contacts(emailaddress1='x')`` as the target of a bind.
-        short_regarding: 20. ``regardingobjectid_contact`` beside ``…_contact_phonecall``.
+        create_closed: Creating in a state that is not Open.
+        state_alone: statecode without statuscode: the state's default status, or nothing at all.
+        patch_parties: PATCH with nested parties.
+        bad_bind_status: HTTP status when a bound row does not exist.
+        key_taken_code: A create with a primary key that is there already.
+        duplicate_status: HTTP status when duplicate detection finds something.
+        code_style: How error codes are written.
+        stale_code: If-Match with an old ETag.
+        segment_code: An entity set or path nobody knows.
+        phonecall_keys: Alternate keys on phonecall: usable, not possible, or still being built.
+        bulk_everywhere: CreateMultiple and its like on phonecall, annotation and the rest.
+        batch_failure: What a failing batch without continue-on-error leaves behind.
+        upsert_race: The later of two simultaneous upserts of a new row.
+        disabled_status: HTTP status for a disabled application user.
+        www_authenticate: Whether a 401 says where to get a token.
+        state_pair_status: HTTP status of a statuscode that is not one of the statecode's.
+        bind_by_key: ``contacts(emailaddress1='x')`` as the target of a bind.
+        short_regarding: ``regardingobjectid_contact`` beside ``…_contact_phonecall``.
     """
 
     closed: Literal["allow", "0x8004022e", "0x80040230"] = "allow"

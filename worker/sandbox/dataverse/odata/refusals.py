@@ -1,4 +1,7 @@
-"""What Dataverse answers when it refuses, as section 2 of the Dataverse reference lists it."""
+"""What Dataverse answers when it refuses.
+
+Codes: https://learn.microsoft.com/power-apps/developer/data-platform/reference/web-service-error-codes
+"""
 
 from __future__ import annotations
 
