@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import threading
 
 from collections.abc import Generator
+from dataclasses import is_dataclass
 from random import Random
 
 import pytest
@@ -25,6 +27,26 @@ UNMEASURED = (
     "tests/unit/engine/test_connect_fleet.py",
     "tests/unit/pipelines/test_decode_split.py",
 )
+
+
+#: What may be written otherwise in another process: addresses, and sets, which have no order.
+UNSTEADY = re.compile(r" at 0x|set\(|\{[^:]+\}")
+
+#: How much of a value stands in a test's id.
+LONGEST_ID = 60
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Values without a name of their own are shown as they are written, not as ``payload7``.
+
+    Only those that are written alike in every process: the tests are shared among several.
+    """
+    if isinstance(val, type) or callable(val):
+        return None
+    shown = repr(val)
+    if isinstance(val, (dict, list, tuple, Exception)) or is_dataclass(val):
+        return None if UNSTEADY.search(shown) else shown[:LONGEST_ID]
+    return None
 
 
 @pytest.hookimpl(wrapper=True)
