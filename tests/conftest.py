@@ -24,7 +24,7 @@ UNMEASURED = (
     "tests/simulation/",
     "tests/unit/leases/test_lease_model.py",
     "tests/unit/leases/test_leased_stream.py",
-    "tests/unit/engine/test_connect_fleet.py",
+    "tests/unit/amazon_connect/test_connect_fleet.py",
     "tests/unit/pipelines/test_decode_split.py",
 )
 

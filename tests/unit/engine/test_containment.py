@@ -6,7 +6,7 @@ import re
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 import pytest
@@ -14,6 +14,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from pipelines.contact import Contact
+from twins.calls import Call
+from twins.rig import Rig
 from worker.definitions import find
 from worker.dynamics.errors import Unavailable
 from worker.dynamics.memory import Failure
@@ -23,10 +25,6 @@ from worker.engine.ingest import DAMAGED, NEWER
 from worker.engine.push import Push
 from worker.operations import FAULT, ParkedWrite, drop_parked, parked_writes, retry_parked, shown
 from worker.stores.protocol import FaultNote
-
-
-if TYPE_CHECKING:
-    from tests.unit.engine.conftest import Call, Rig
 
 
 HOUR_S = 3600.0

@@ -6,13 +6,14 @@ import asyncio
 
 from collections.abc import Callable
 from random import Random
-from typing import TYPE_CHECKING
 
 import pytest
 
 from structlog.testing import capture_logs
 
 from pipelines.pipeline import Pipeline
+from twins.calls import Call
+from twins.rig import Rig
 from worker.amazon_connect.protocol import Page, ScreenPopError
 from worker.dynamics.budget import REQUESTS_LEFT
 from worker.dynamics.errors import (
@@ -32,10 +33,6 @@ from worker.engine.push import FORBIDDEN_TRIES
 from worker.errors import StoreUnavailable
 from worker.operations import parked_writes, retry_parked
 from worker.sources.protocol import Message
-
-
-if TYPE_CHECKING:
-    from tests.unit.engine.conftest import Call, Rig
 
 
 def always(error: DynamicsError, *, of: str = "") -> Callable[[Request], Failure | None]:

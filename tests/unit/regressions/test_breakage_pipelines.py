@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -14,15 +14,14 @@ from pipelines.fact import Fact
 from pipelines.pipeline import Pipeline
 from pipelines.plan import Terms, plan
 from pipelines.write import Kind
+from twins.calls import Call
+from twins.site import Site
 from worker.definitions import find, shipped
 
 
-if TYPE_CHECKING:
-    from tests.unit.regressions.conftest import Call, Site
-
-    MakeCalls = Callable[[int], list[Call]]
-    MakePipeline = Callable[[str], list[Pipeline]]
-    MakeSite = Callable[..., Site]
+MakeCalls = Callable[[int], list[Call]]
+MakePipeline = Callable[[str], list[Pipeline]]
+MakeSite = Callable[..., Site]
 
 Virtually = Callable[[Coroutine[Any, Any, Any]], Any]
 Makes = Callable[..., Fact]

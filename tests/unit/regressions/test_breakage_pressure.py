@@ -6,10 +6,12 @@ import asyncio
 
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
+from twins.calls import Call
+from twins.site import Site
 from worker.clock import alongside
 from worker.dynamics.errors import DynamicsError, Refused, Throttled, Unavailable
 from worker.dynamics.gate import Gate, GateState, Reason
@@ -18,10 +20,7 @@ from worker.dynamics.protocol import WHO_AM_I, Request
 from worker.stores.memory import MemoryStore
 
 
-if TYPE_CHECKING:
-    from tests.unit.regressions.conftest import Call, Site
-
-    MakeSite = Callable[..., Site]
+MakeSite = Callable[..., Site]
 
 Virtually = Callable[[Coroutine[Any, Any, Any]], Any]
 

@@ -12,10 +12,9 @@ from collections import Counter
 from collections.abc import Callable, Coroutine
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from functools import partial
 from itertools import permutations
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 import pytest
@@ -28,6 +27,9 @@ from pipelines.decode.arrival import AHEAD
 from pipelines.loader import load
 from pipelines.pipeline import Pipeline
 from pipelines.plan import Plan, Terms, plan
+from twins.calls import Call
+from twins.loop import BEGINNING, clock, iso, wall
+from twins.site import Stream
 from worker import operations
 from worker.amazon_connect.memory import MemoryScreenPop
 from worker.clock import Clock
@@ -49,26 +51,12 @@ from worker.stores.memory import MemoryStore
 from worker.stores.protocol import Entry
 
 
-if TYPE_CHECKING:
-    from tests.unit.regressions.conftest import Call, Stream
-
-    MakeCalls = Callable[[int], list[Call]]
-    MakeStream = Callable[..., Stream]
+MakeCalls = Callable[[int], list[Call]]
+MakeStream = Callable[..., Stream]
 
 Virtually = Callable[[Coroutine[Any, Any, Any]], Any]
 
-#: True time (s since 1970) at virtual time 0: 2026-01-02T03:00:00Z, when the calls begin.
-BEGINNING = 1_767_322_800.0
 MINUTE, HOUR, DAY, YEAR = 60.0, 3600.0, 86_400.0, 365 * 86_400.0
-
-
-def true() -> float:
-    """What time it is really."""
-    return BEGINNING + asyncio.get_running_loop().time()
-
-
-def iso(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @dataclass
@@ -78,11 +66,11 @@ class Machine:
     ahead_s: float = 0.0
 
     def wall(self) -> float:
-        return true() + self.ahead_s
+        return wall() + self.ahead_s
 
     @property
     def clock(self) -> Clock:
-        return Clock(self.wall, asyncio.get_running_loop().time, chance=lambda: 0.5)
+        return replace(clock(), wall=self.wall)
 
 
 @dataclass
@@ -159,7 +147,7 @@ class Worker:
 
     async def tell(self, *bodies: bytes, arrived: float | None = None) -> None:
         """Take messages in that have just arrived, or had then."""
-        at = true() if arrived is None else arrived
+        at = wall() if arrived is None else arrived
         await self.ingest.handle(
             [Message(body, f"memory:{n}", arrived=at) for n, body in enumerate(bodies)]
         )
@@ -205,7 +193,7 @@ class Telling:
         await handle(())
         await asyncio.sleep(self.after_s)
         while not stop.is_set():
-            self.outside.told("kinesis", true())
+            self.outside.told("kinesis", wall())
             await asyncio.sleep(MINUTE)
 
 
@@ -230,7 +218,7 @@ def test_calls_that_end_while_the_clock_is_wrong_by_weeks_get_their_records(
         site, machine = Site(), Machine(ahead_s)
         worker = Worker(site, machine)
         await asyncio.sleep(5 * MINUTE)
-        arrived = true()
+        arrived = wall()
         for call in calls(10):
             await worker.tell(*whole(call))
         await worker.run(30)
@@ -307,11 +295,11 @@ def test_what_a_person_deleted_is_not_back_because_its_contact_is_old(
         await worker.run(30)
         assert site.records == ["phonecalls", "tasks"]
         await asyncio.sleep(40 * DAY)
-        assert await site.store.expire(true(), 10) == 1
+        assert await site.store.expire(wall(), 10) == 1
         site.dynamics.records = {
             key: row for key, row in site.dynamics.records.items() if key[0] != "tasks"
         }
-        await worker.tell(dated(call, iso(true()), Queue={"Name": "Support"}))
+        await worker.tell(dated(call, iso(wall()), Queue={"Name": "Support"}))
         await worker.run(30)
         await worker.tell(recorded)
         await worker.run(30)
@@ -358,11 +346,11 @@ def test_by_a_clock_that_is_behind_nothing_is_kept_too_shortly(
         await behind.tell(call.begun(), call.record())
         (entry,) = await site.entries()
         assert entry.expires_at is not None
-        assert entry.expires_at > true() + KEPT_S
+        assert entry.expires_at > wall() + KEPT_S
         await behind.run(MINUTE)
         (entry,) = await site.entries()
         assert entry.expires_at is not None
-        assert entry.expires_at > true() + KEPT_S - 2 * HOUR
+        assert entry.expires_at > wall() + KEPT_S - 2 * HOUR
 
     virtually(story())
 
@@ -385,7 +373,7 @@ def test_after_a_first_start_with_a_clock_that_is_ahead_calls_from_now_on_count(
                 worker.serve(15 * MINUTE, Telling(worker.outside, after_s))
             )
             await asyncio.sleep(10 * MINUTE)
-            began = iso(true())
+            began = iso(wall())
             for call in calls(5):
                 await worker.tell(call.record(InitiationTimestamp=began))
             await serving
@@ -409,10 +397,10 @@ def test_what_another_worker_remembered_by_a_clock_that_was_ahead_is_set_right(
         worker = Worker(site, Machine())
         serving = asyncio.ensure_future(worker.serve(15 * MINUTE, Telling(worker.outside, 1)))
         await asyncio.sleep(10 * MINUTE)
-        await worker.tell(call.record(InitiationTimestamp=iso(true())))
+        await worker.tell(call.record(InitiationTimestamp=iso(wall())))
         await serving
         assert site.records == ["phonecalls"]
-        assert worker.push.terms.since["phonecall"] < iso(true())
+        assert worker.push.terms.since["phonecall"] < iso(wall())
 
     virtually(story())
 
@@ -445,7 +433,7 @@ def test_a_stream_begins_now_and_not_when_a_clock_that_is_ahead_says(
 
             def __getattr__(self, name: str) -> Any:
                 async def answered(**request: Any) -> Any:
-                    worker.outside.told("kinesis", true())
+                    worker.outside.told("kinesis", wall())
                     if name == "get_shard_iterator":
                         asked.append(request["Timestamp"].timestamp())
                     return await getattr(stream, name)(**request)
@@ -484,7 +472,7 @@ def test_work_that_waits_goes_on_when_the_clock_is_set_back_by_a_day(
             await before.tell(call.record())
         machine.ahead_s = 0.0
         after = Worker(site, machine)
-        assert not await site.store.due(true(), 10)
+        assert not await site.store.due(wall(), 10)
         await after.run(MINUTE, after.far_ahead.run())
         assert site.records == ["phonecalls"] * 5
         assert after.far_ahead.found == {"due": 5}
@@ -529,8 +517,8 @@ def test_a_claim_that_lives_is_left_alone_by_a_worker_whose_clock_is_behind(
         behind = Worker(site, Machine(-DAY))
         for round_ in range(40):
             (entry,) = await site.store.load([call.id])
-            entry.due_at, entry.claim = true(), f"round {round_}"
-            entry.claimed_until = true() + CLAIM_S
+            entry.due_at, entry.claim = wall(), f"round {round_}"
+            entry.claimed_until = wall() + CLAIM_S
             await site.store.save([entry])
             await behind.far_ahead.look()
             await asyncio.sleep(CLAIM_S / 3)
@@ -613,7 +601,7 @@ def test_a_call_that_says_it_ended_in_9999_is_looked_at_again_within_a_day(
         await worker.run(MINUTE)
         (entry,) = await site.entries()
         assert entry.due_at is not None
-        assert true() < entry.due_at <= true() + DAY
+        assert wall() < entry.due_at <= wall() + DAY
 
     virtually(story())
 
@@ -650,7 +638,7 @@ def test_what_is_dated_far_ahead_of_its_arrival_is_set_aside_and_the_true_ones_c
         site = Site()
         await asyncio.sleep(5 * MINUTE)
         worker = Worker(site, Machine(ahead_s))
-        worker.outside.told("kinesis", true())
+        worker.outside.told("kinesis", wall())
         worker.ingest.rank = rank
         wrong = far_ahead(call)[kind]
         await worker.tell(wrong)
@@ -695,13 +683,13 @@ def test_workers_whose_clocks_differ_by_more_than_a_claim_go_by_the_clocks_of_ot
         await asyncio.sleep(5 * MINUTE)
         right, wrong = Worker(site, Machine()), Worker(site, Machine(ahead_s))
         for worker in (right, wrong):
-            worker.outside.told("dynamics", true())
+            worker.outside.told("dynamics", wall())
         told = calls(6)
         with capture_logs() as lines:
             for number, call in enumerate(told):
                 await (right, wrong)[number % 2].tell(call.record())
             await asyncio.gather(right.run(10 * MINUTE), wrong.run(10 * MINUTE))
-            wrong.outside.told("dynamics", true())
+            wrong.outside.told("dynamics", wall())
         assert site.most_going == 1
         assert site.records == ["phonecalls"] * 6
         assert site.created == 6

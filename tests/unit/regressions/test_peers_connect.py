@@ -8,22 +8,21 @@ from __future__ import annotations
 import asyncio
 
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 import pytest
 
 from pipelines.pipeline import Pipeline
+from twins.calls import Call
+from twins.site import Site
 from worker.definitions import find
 from worker.dynamics.errors import Refused
 from worker.dynamics.memory import Failure
 
 
-if TYPE_CHECKING:
-    from tests.unit.regressions.conftest import Call, Site
-
-    MakeSite = Callable[..., Site]
-    MakePipeline = Callable[[str], list[Pipeline]]
+MakeSite = Callable[..., Site]
+MakePipeline = Callable[[str], list[Pipeline]]
 
 Virtually = Callable[[Coroutine[Any, Any, Any]], Any]
 

@@ -6,20 +6,19 @@ More of them are told where the parts are tested; tests/README.md has the whole 
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from pipelines.pipeline import Pipeline
+from twins.calls import Call
+from twins.site import Site
 from worker.dynamics.errors import Closed
 from worker.dynamics.memory import Failure, MemoryDynamics
 
 
-if TYPE_CHECKING:
-    from tests.unit.regressions.conftest import Call, Site
-
-    MakeSite = Callable[..., Site]
-    MakePipeline = Callable[[str], list[Pipeline]]
+MakeSite = Callable[..., Site]
+MakePipeline = Callable[[str], list[Pipeline]]
 
 Virtually = Callable[[Coroutine[Any, Any, Any]], Any]
 

@@ -8,21 +8,20 @@ from __future__ import annotations
 import asyncio
 
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pipelines.pipeline import Pipeline
+from twins.calls import Call
+from twins.site import Site, Stream
 from worker.dynamics.errors import Unavailable
 from worker.dynamics.memory import Failure
 from worker.leases.stream import FAILOVER_S
 
 
-if TYPE_CHECKING:
-    from tests.unit.regressions.conftest import Call, Site, Stream
-
-    MakeCalls = Callable[[int], list[Call]]
-    MakePipeline = Callable[[str], list[Pipeline]]
-    MakeSite = Callable[..., Site]
-    MakeStream = Callable[..., Stream]
+MakeCalls = Callable[[int], list[Call]]
+MakePipeline = Callable[[str], list[Pipeline]]
+MakeSite = Callable[..., Site]
+MakeStream = Callable[..., Stream]
 
 Virtually = Callable[[Coroutine[Any, Any, Any]], Any]
 
@@ -60,7 +59,10 @@ def test_a_batch_that_fails_whole_is_kept_record_by_record_with_sequence_numbers
         site.stream.put(*[POISON] * 5)
         await site.run(3)
         origins = sorted(item.origin for item in await site.quarantined())
-        assert origins == [f"kinesis:contact-events/shardId-000000000000/{n}" for n in range(5)]
+        records = site.stream.shards["shardId-000"].records
+        assert origins == sorted(
+            f"kinesis:contact-events/shardId-000/{r.sequence}" for r in records
+        )
         site.stream.put(call.begun())
         await site.run(3)
         assert len(site.calls) == 1

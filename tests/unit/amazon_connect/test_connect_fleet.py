@@ -8,21 +8,19 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from botocore.exceptions import ClientError
 
+from twins.calls import Call
+from twins.rig import Rig
 from worker.amazon_connect.client import ConnectClient
 from worker.amazon_connect.errors import Busy
 from worker.amazon_connect.quota import QUOTAS, Quota
 from worker.dynamics.protocol import Request
 from worker.sandbox.amazon.quotas import Quotas
-
-
-if TYPE_CHECKING:
-    from tests.unit.engine.conftest import Call, Rig
 
 
 WORKERS = 10

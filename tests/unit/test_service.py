@@ -10,13 +10,15 @@ import time
 from datetime import date
 from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from structlog.testing import capture_logs
 
 from pipelines.plan import Terms
+from twins.calls import Call
+from twins.rig import Rig
 from worker import wiring
 from worker.dynamics.errors import Unauthorized
 from worker.dynamics.gate_sync import JOIN_S, GateSync
@@ -30,10 +32,6 @@ from worker.sources.memory import MemorySource
 from worker.sources.protocol import Handle, Message, Source
 from worker.stores.protocol import Quarantined
 from worker.wiring import SECRET_WARNING_DAYS, serve, warn_of_secret
-
-
-if TYPE_CHECKING:
-    from tests.unit.engine.conftest import Call, Rig
 
 
 DRAIN_S = 25.0
