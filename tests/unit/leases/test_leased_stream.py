@@ -9,138 +9,55 @@ from __future__ import annotations
 import asyncio
 
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, Self
 
 import pytest
 import structlog
 
-from botocore.exceptions import ClientError
-
-from worker.clock import Clock
+from twins import kinesis
+from twins.kinesis import refusal
+from twins.loop import clock, now, wall
 from worker.leases.lease import Lease
 from worker.leases.memory import MemoryLeases
 from worker.leases.position import AT_TIMESTAMP, END, LATEST, TRIM_HORIZON, Position
 from worker.leases.protocol import LeaseConflict, LeasesUnavailable
 from worker.leases.stream import FAILOVER_S, TAKE_S, LeasedStream
 from worker.sources.protocol import Message
+from worker.stores.memory import MemoryStore
 
 
 Virtually = Callable[[Coroutine[Any, Any, Any]], Any]
 
 STREAM = "contact-events"
-EPOCH = 1_790_000_000.0  # wall-clock time (s) at virtual time 0
-HASH_KEYS = 2**128
-SEQUENCE = 10**55 - 5  # the digits grow soon: text order would be wrong
 
 
-def refusal(code: str) -> ClientError:
-    return ClientError({"Error": {"Code": code}, "ResponseMetadata": {}}, "GetRecords")
-
-
-@dataclass
-class Shard:
-    hashes: tuple[int, int]
-    parents: tuple[str, ...] = ()
-    begins: int = 0
-    records: list[tuple[int, bytes, float]] = field(default_factory=list)  # sequence, data, time
-    ends: int | None = None
-
-
-class Stream:
-    """A stream of Kinesis, answering like AWS."""
+class Stream(kinesis.Stream):
+    """A stream whose listing can be short, and some of whose shards cannot be read."""
 
     def __init__(self, shards: int = 0) -> None:
-        self.shards: dict[str, Shard] = {}
-        self.sequence = SEQUENCE
-        self.listed: list[str] | None = None
+        super().__init__(shards, wall)
+        self.names: list[str] | None = None  # of the shards that are listed, if not all are
         self.failing: dict[str, Exception] = {}
         self.reads: list[str] = []
-        for n in range(shards):
-            self.open(n * HASH_KEYS // shards, (n + 1) * HASH_KEYS // shards - 1)
-
-    def open(self, begin: int, end: int, parents: Iterable[str] = ()) -> str:
-        name = f"shardId-{len(self.shards):03}"
-        self.sequence += 1
-        self.shards[name] = Shard((begin, end), tuple(parents), self.sequence)
-        return name
 
     def put(self, shard: str, *bodies: str) -> None:
-        now = EPOCH + asyncio.get_running_loop().time()
-        for body in bodies:
-            self.sequence += 1
-            self.shards[shard].records.append((self.sequence, body.encode(), now))
-
-    def split(self, parent: str) -> tuple[str, str]:
-        self.shards[parent].ends = self.sequence
-        begin, end = self.shards[parent].hashes
-        middle = (begin + end) // 2
-        return self.open(begin, middle, [parent]), self.open(middle + 1, end, [parent])
-
-    def merge(self, left: str, right: str) -> str:
-        for parent in (left, right):
-            self.shards[parent].ends = self.sequence
-        return self.open(self.shards[left].hashes[0], self.shards[right].hashes[1], [left, right])
+        self.append(shard, *(body.encode() for body in bodies))
 
     async def list_shards(self, **request: Any) -> dict[str, Any]:
         assert request == {"StreamName": STREAM}
-        return {"Shards": [self._listed(name) for name in self.listed or self.shards]}
-
-    def _listed(self, name: str) -> dict[str, Any]:
-        shard = self.shards[name]
-        sequences = {"StartingSequenceNumber": str(shard.begins)}
-        if shard.ends:
-            sequences["EndingSequenceNumber"] = str(shard.ends)
-        keys = ("ParentShardId", "AdjacentParentShardId")
-        return {
-            "ShardId": name,
-            "HashKeyRange": _hashes(shard),
-            "SequenceNumberRange": sequences,
-            **dict(zip(keys, shard.parents, strict=False)),
-        }
-
-    async def get_shard_iterator(self, **request: Any) -> dict[str, Any]:
-        name = request["ShardId"]
-        records = self.shards[name].records
-        index = 0
-        if request["ShardIteratorType"] == "AT_SEQUENCE_NUMBER":
-            wanted = int(request["StartingSequenceNumber"])
-            index = sum(sequence < wanted for sequence, _, _ in records)
-        elif request["ShardIteratorType"] == "AT_TIMESTAMP":
-            index = sum(time < request["Timestamp"].timestamp() for _, _, time in records)
-        return {"ShardIterator": f"{name}|{index}"}
+        return {"Shards": self.listed(self.names or self.shards)}
 
     async def get_records(self, **request: Any) -> dict[str, Any]:
-        await asyncio.sleep(0.01)
-        name, _, index = request["ShardIterator"].partition("|")
+        name = request["ShardIterator"].partition("|")[0]
         self.reads.append(name)
         if name in self.failing:
+            await asyncio.sleep(self.latency_s)
             raise self.failing[name]
-        shard = self.shards[name]
-        end = min(int(index) + request["Limit"], len(shard.records))
-        records = [
-            {"SequenceNumber": str(s), "Data": d} for s, d, _ in shard.records[int(index) : end]
-        ]
-        answer: dict[str, Any] = {
-            "Records": records,
-            "MillisBehindLatest": 1000 * (len(shard.records) - end),
-        }
-        if shard.ends is None or end < len(shard.records):
-            return {**answer, "NextShardIterator": f"{name}|{end}"}
-        children = [
-            {"ShardId": child, "ParentShards": list(s.parents), "HashKeyRange": _hashes(s)}
-            for child, s in self.shards.items()
-            if name in s.parents
-        ]
-        return {**answer, "ChildShards": children}
-
-
-def _hashes(shard: Shard) -> dict[str, str]:
-    begin, end = map(str, shard.hashes)
-    return {"StartingHashKey": begin, "EndingHashKey": end}
+        return await super().get_records(**request)
 
 
 class Leases(MemoryLeases):
@@ -202,21 +119,6 @@ class Bug:
         return called
 
 
-class Memory:
-    """Remembers."""
-
-    def __init__(self) -> None:
-        self.kept: dict[str, str] = {}
-
-    async def remember(self, name: str, value: str) -> str:
-        return self.kept.setdefault(name, value)
-
-    async def replace(self, name: str, old: str | None, new: str) -> bool:
-        kept = self.kept.get(name) == old
-        self.kept |= {name: new} if kept else {}
-        return kept
-
-
 class Worker:
     """A worker that can be killed, and paused as a whole."""
 
@@ -229,7 +131,6 @@ class Worker:
         self.changes: list[tuple[str, str]] = []
         self.lags: list[tuple[str, int]] = []
         self.troubles: list[str] = []
-        loop = asyncio.get_running_loop()
         self.source = LeasedStream(
             lambda: nullcontext(fleet.stream),
             STREAM,
@@ -241,12 +142,7 @@ class Worker:
             on_lag=lambda _, shard, millis: self.lags.append((shard, millis)),
             on_trouble=lambda _, shard, code: self.troubles.append(f"{shard}:{code}"),
             limit=fleet.limit,
-            clock=Clock(
-                wall=lambda: EPOCH + loop.time(),
-                monotonic=loop.time,
-                sleep=self.sleep,
-                chance=fleet.random.random,
-            ),
+            clock=replace(clock(), sleep=self.sleep, chance=fleet.random.random),
         )
         self.task = asyncio.create_task(self.source.run(self.handle, self.stop))
 
@@ -263,7 +159,7 @@ class Worker:
             if body in self.fleet.poison:
                 raise TypeError(body)
             self.fleet.applied.append(body)
-            self.fleet.times[body] = asyncio.get_running_loop().time()
+            self.fleet.times[body] = now()
 
     async def kill(self) -> None:
         self.task.cancel()
@@ -282,7 +178,7 @@ class Fleet:
     ) -> None:
         self.stream = stream
         self.leases = Leases()
-        self.memory = Memory()
+        self.memory = MemoryStore()
         self.start = start
         self.limit = limit
         self.random = Random(seed)
@@ -347,7 +243,7 @@ def test_a_killed_workers_shards_are_read_again_within_failover_and_a_taker_peri
                     fleet.worker(name)
                 await asyncio.sleep(30 + 5 * fleet.random.random())
                 await fleet.workers[0].kill()
-                killed = asyncio.get_running_loop().time()
+                killed = now()
                 for shard in fleet.stream.shards:
                     fleet.stream.put(shard, shard)
                 await asyncio.sleep(FAILOVER_S + TAKE_S + 1)
@@ -606,7 +502,7 @@ def test_the_lease_of_a_shard_past_its_retention_is_deleted_and_let_go(
             worker = fleet.worker("a")
             await asyncio.sleep(20)
             stream.failing["shardId-000"] = refusal("ResourceNotFoundException")
-            stream.listed = ["shardId-001"]
+            stream.names = ["shardId-001"]
             await asyncio.sleep(60)
             assert set(fleet.leases.leases) == {"shardId-001"}
             assert worker.changes[-1] == ("shardId-000", "lost")
@@ -617,12 +513,12 @@ def test_the_lease_of_a_shard_past_its_retention_is_deleted_and_let_go(
 def test_an_incomplete_first_listing_creates_nothing(virtually: Virtually) -> None:
     async def story() -> None:
         stream = Stream(2)
-        stream.listed = ["shardId-001"]
+        stream.names = ["shardId-001"]
         async with Fleet(stream) as fleet:
             fleet.worker("a")
             await asyncio.sleep(3)
             assert fleet.leases.leases == {}
-            stream.listed = None
+            stream.names = None
             await asyncio.sleep(10)
             assert set(fleet.leases.leases) == {"shardId-000", "shardId-001"}
 
@@ -845,12 +741,12 @@ def test_a_merged_shard_waits_for_the_lease_of_its_other_parent(virtually: Virtu
         stream.put(merged, "merged")
         async with Fleet(stream) as fleet:
             fleet.leases.leases["shardId-000"] = Lease("shardId-000", Position(TRIM_HORIZON))
-            stream.listed = ["shardId-000"]
+            stream.names = ["shardId-000"]
             worker = fleet.worker("a")
             await asyncio.sleep(5)
             assert set(worker.troubles) == {"shardId-000:ParentMissing"}
             assert set(fleet.leases.leases) == {"shardId-000"}
-            stream.listed = None
+            stream.names = None
             await asyncio.sleep(60)
             assert fleet.applied == ["other", "merged"]
 

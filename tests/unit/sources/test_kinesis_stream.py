@@ -7,19 +7,22 @@ from __future__ import annotations
 
 import asyncio
 
+from collections import defaultdict
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 import structlog
 
-from botocore.exceptions import ClientError, EndpointConnectionError
+from botocore.exceptions import EndpointConnectionError
 
+from twins import kinesis as kinesis_twin
+from twins.kinesis import refusal
+from twins.loop import BEGINNING, clock, wall
 from worker import aws
-from worker.clock import Clock
 from worker.errors import StoreUnavailable
 from worker.faults import Faults
 from worker.sources.budget import ReadBudget
@@ -31,55 +34,43 @@ from worker.sources.protocol import Message
 Virtually = Callable[[Coroutine[Any, Any, Any]], Any]
 
 STREAM = "contact-events"
-EPOCH = 1_790_000_000.0  # wall-clock time (s) at virtual time 0
-SEQUENCE = 10**55 - 5  # the digits grow soon: text order would be wrong
+SEQUENCE = kinesis_twin.Stream.sequence
 
 
-def virtual_clock() -> Clock:
-    loop = asyncio.get_running_loop()
-    return Clock(wall=lambda: EPOCH + loop.time(), monotonic=loop.time, chance=lambda: 0.5)
+class FakeKinesis(kinesis_twin.Stream):
+    """A stream whose listing has pages, and each of whose calls can fail."""
 
-
-def refusal(code: str, status: int = 400) -> ClientError:
-    answer = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
-    return ClientError(answer, "GetRecords")
-
-
-@dataclass
-class FakeShard:
-    parents: tuple[str, ...] = ()
-    records: list[tuple[int, bytes, float]] = field(default_factory=list)  # sequence, data, time
-    closed: bool = False
-    faults: list[Exception] = field(default_factory=list)
-
-
-@dataclass
-class FakeKinesis:
-    """A stream with its shards, answering like AWS."""
-
-    shards: dict[str, FakeShard] = field(default_factory=dict)
-    page: int = 1000
-    latency_s: float = 0.01
-    absent_at_end: bool = True
-    trimmed_refused: bool = False
-    requests: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-    iterator_faults: list[Exception] = field(default_factory=list)
-    list_faults: list[Exception] = field(default_factory=list)
-    sequence: int = SEQUENCE
+    def __init__(
+        self,
+        *,
+        page: int = 1000,
+        latency_s: float = 0.01,
+        absent_at_end: bool = True,
+        trimmed_refused: bool = False,
+        iterator_faults: Sequence[Exception] = (),
+        list_faults: Sequence[Exception] = (),
+    ) -> None:
+        super().__init__(0, wall)
+        self.page = page
+        self.latency_s = latency_s
+        self.absent_at_end = absent_at_end
+        self.trimmed_refused = trimmed_refused
+        self.requests: list[tuple[str, dict[str, Any]]] = []
+        self.faults: dict[str, list[Exception]] = defaultdict(list)  # of reads, by shard
+        self.iterator_faults = list(iterator_faults)
+        self.list_faults = list(list_faults)
 
     def shard(self, name: str, *bodies: str, parents: Sequence[str] = (), at: float = 0.0) -> str:
-        self.shards[name] = FakeShard(tuple(parents))
+        self.open(0, kinesis_twin.HASH_KEYS - 1, parents, name)
         self.put(name, *bodies, at=at)
         return name
 
     def put(self, shard: str, *bodies: str, at: float = 0.0) -> None:
-        for body in bodies:
-            self.sequence += 1
-            self.shards[shard].records.append((self.sequence, body.encode(), EPOCH + at))
+        self.append(shard, *(body.encode() for body in bodies), at_s=BEGINNING + at)
 
     def close(self, *shards: str) -> None:
         for shard in shards:
-            self.shards[shard].closed = True
+            self.shards[shard].ends = self.sequence
 
     def asked(self, call: str) -> list[dict[str, Any]]:
         return [request for name, request in self.requests if name == call]
@@ -90,50 +81,27 @@ class FakeKinesis:
             raise self.list_faults.pop(0)
         assert ("StreamName" in request) != ("NextToken" in request)
         begin = int(request.get("NextToken", 0))
-        names = list(self.shards)[begin : begin + self.page]
-        answer: dict[str, Any] = {"Shards": [self._listed(name) for name in names]}
-        if begin + self.page < len(self.shards):
-            answer["NextToken"] = str(begin + self.page)
-        return answer
-
-    def _listed(self, name: str) -> dict[str, Any]:
-        keys = ("ParentShardId", "AdjacentParentShardId")
-        return {"ShardId": name, **dict(zip(keys, self.shards[name].parents, strict=False))}
+        more = {"NextToken": str(begin + self.page)} if begin + self.page < len(self.shards) else {}
+        return {"Shards": self.listed(list(self.shards)[begin : begin + self.page]), **more}
 
     async def get_shard_iterator(self, **request: Any) -> dict[str, Any]:
         self.requests.append(("get_shard_iterator", request))
         if self.iterator_faults:
             raise self.iterator_faults.pop(0)
-        records = self.shards[request["ShardId"]].records
-        index = 0
-        if request["ShardIteratorType"] == "AT_SEQUENCE_NUMBER":
-            wanted = int(request["StartingSequenceNumber"])
-            if self.trimmed_refused and records[0][0] > wanted:
+        if self.trimmed_refused and request["ShardIteratorType"] == "AT_SEQUENCE_NUMBER":
+            oldest = self.shards[request["ShardId"]].records[0]
+            if oldest.sequence > int(request["StartingSequenceNumber"]):
                 raise refusal("InvalidArgumentException")
-            index = sum(sequence < wanted for sequence, _, _ in records)
-        elif request["ShardIteratorType"] == "AT_TIMESTAMP":
-            index = sum(time < request["Timestamp"].timestamp() for _, _, time in records)
-        return {"ShardIterator": f"{request['ShardId']}|{index}"}
+        return self.iterator(request)
 
     async def get_records(self, **request: Any) -> dict[str, Any]:
         self.requests.append(("get_records", request))
         await asyncio.sleep(self.latency_s)
-        name, _, index = request["ShardIterator"].partition("|")
-        shard = self.shards.get(name)
-        if shard is None:
-            raise refusal("ResourceNotFoundException")
-        if shard.faults:
-            raise shard.faults.pop(0)
-        begin = int(index)
-        end = min(begin + request["Limit"], len(shard.records))
-        records = [{"SequenceNumber": str(s), "Data": d} for s, d, _ in shard.records[begin:end]]
-        behind = 1000 * (len(shard.records) - end)
-        answer: dict[str, Any] = {"Records": records, "MillisBehindLatest": behind}
-        if not (shard.closed and end == len(shard.records)):
-            answer["NextShardIterator"] = f"{name}|{end}"
-        elif not self.absent_at_end:
-            answer["NextShardIterator"] = None
-        return answer
+        faults = self.faults[request["ShardIterator"].partition("|")[0]]
+        if faults:
+            raise faults.pop(0)
+        answer = self.get(request)
+        return answer if self.absent_at_end else {"NextShardIterator": None, **answer}
 
 
 class Store:
@@ -183,7 +151,7 @@ class Reading:
             lambda: nullcontext(kinesis),
             STREAM,
             self.store,
-            clock=virtual_clock(),
+            clock=clock(),
             on_lag=lambda _, shard, millis: self.lags.append((shard, millis)),
             on_trouble=lambda _, shard, code: self.troubles.append(f"{shard}:{code}"),
             **options,
@@ -293,7 +261,7 @@ def test_a_reader_that_dies_begins_again_and_is_told(
     kinesis = FakeKinesis()
     kinesis.shard("a", "1")
     kinesis.shard("b", "2")
-    kinesis.shards["b"].faults = [refusal("InvalidArgumentException"), TypeError("2")]
+    kinesis.faults["b"] = [refusal("InvalidArgumentException"), TypeError("2")]
 
     async def story() -> None:
         reading = await Reading(kinesis, faults=(faults := Faults())).during(60)
@@ -323,7 +291,7 @@ def test_a_slow_shard_does_not_delay_another(virtually: Virtually) -> None:
 def test_a_failing_shard_does_not_delay_another(virtually: Virtually) -> None:
     kinesis = FakeKinesis()
     kinesis.shard("a", "held up")
-    kinesis.shards["a"].faults = [refusal("KMSDisabledException") for _ in range(8)]
+    kinesis.faults["a"] = [refusal("KMSDisabledException") for _ in range(8)]
     kinesis.shard("b", "quick")
 
     async def story() -> None:
@@ -398,7 +366,7 @@ def test_a_failed_read_is_repeated_with_the_same_iterator(
 ) -> None:
     kinesis = FakeKinesis()
     kinesis.shard("a", "1", "2")
-    kinesis.shards["a"].faults = [failure, failure]
+    kinesis.faults["a"] = [failure, failure]
 
     async def story() -> None:
         reading = await Reading(kinesis).during(30)
@@ -412,7 +380,7 @@ def test_a_failed_read_is_repeated_with_the_same_iterator(
 def test_failures_back_off_up_to_half_a_minute_for_ever(virtually: Virtually) -> None:
     kinesis = FakeKinesis()
     kinesis.shard("a", "1")
-    kinesis.shards["a"].faults = [refusal("KMSDisabledException") for _ in range(200)]
+    kinesis.faults["a"] = [refusal("KMSDisabledException") for _ in range(200)]
 
     async def story() -> None:
         reading = await Reading(kinesis).during(3600)
@@ -431,7 +399,7 @@ def test_an_expired_iterator_goes_on_after_the_last_record(
     async def story() -> None:
         reading = Reading(kinesis, limit=2)
         asyncio.get_running_loop().call_at(
-            0.1, kinesis.shards["a"].faults.append, refusal("ExpiredIteratorException")
+            0.1, kinesis.faults["a"].append, refusal("ExpiredIteratorException")
         )
         await reading.during(30)
         assert reading.bodies == ["1", "2", "3"]
@@ -647,7 +615,7 @@ def test_a_checkpoint_never_moves_back_though_its_digits_grow(virtually: Virtual
     async def story() -> None:
         first = Reading(kinesis, limit=1)
         asyncio.get_running_loop().call_at(
-            1.0, kinesis.shards["a"].faults.append, refusal("ExpiredIteratorException")
+            1.0, kinesis.faults["a"].append, refusal("ExpiredIteratorException")
         )
         await first.during(20)
         written = [int(position) for _, position in first.store.writes]
@@ -754,7 +722,7 @@ def test_a_small_answer_holds_only_its_own_bytes_while_it_is_handled(virtually: 
 
 def _ends(reading: Reading, kinesis: FakeKinesis) -> list[tuple[str, int, list[int]]]:
     return [
-        (name, int(reading.store.kept[name]), [sequence for sequence, _, _ in shard.records])
+        (name, int(reading.store.kept[name]), [record.sequence for record in shard.records])
         for name, shard in kinesis.shards.items()
     ]
 
@@ -808,7 +776,7 @@ def test_stop_cuts_every_wait_short(virtually: Virtually) -> None:
     kinesis = FakeKinesis(latency_s=25.0)
     kinesis.shard("a")
     kinesis.shard("b")
-    kinesis.shards["b"].faults = [refusal("KMSDisabledException") for _ in range(100)]
+    kinesis.faults["b"] = [refusal("KMSDisabledException") for _ in range(100)]
 
     async def story() -> None:
         await Reading(kinesis).during(310)
@@ -853,7 +821,7 @@ def test_a_shard_past_its_retention_is_let_go_and_its_children_are_read(
 ) -> None:
     kinesis = FakeKinesis()
     kinesis.shard("a")
-    kinesis.shards["a"].faults = [refusal("ResourceNotFoundException") for _ in range(100)]
+    kinesis.faults["a"] = [refusal("ResourceNotFoundException") for _ in range(100)]
     kinesis.shard("b", "2", parents=["a"])
 
     async def story() -> None:
@@ -906,7 +874,7 @@ def test_a_stream_given_by_arn_is_addressed_by_it_in_every_call(virtually: Virtu
 
     async def story() -> None:
         stop = asyncio.Event()
-        source = KinesisStream(lambda: nullcontext(kinesis), arn, AnyStore(), clock=virtual_clock())
+        source = KinesisStream(lambda: nullcontext(kinesis), arn, AnyStore(), clock=clock())
         asyncio.get_running_loop().call_at(3, stop.set)
         await source.run(Reading(kinesis).handle, stop)
         asked = kinesis.asked("get_records") + kinesis.asked("get_shard_iterator")
@@ -919,7 +887,7 @@ def test_a_stream_given_by_arn_is_addressed_by_it_in_every_call(virtually: Virtu
 def test_no_log_line_holds_what_a_record_says(virtually: Virtually) -> None:
     kinesis = FakeKinesis()
     kinesis.shard("a", "+4915550000001")
-    kinesis.shards["a"].faults = [refusal("AccessDeniedException")]
+    kinesis.faults["a"] = [refusal("AccessDeniedException")]
     kinesis.close("a")
 
     async def story() -> None:
