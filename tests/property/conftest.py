@@ -16,6 +16,7 @@ import pytest
 from pipelines.contact import Contact
 from pipelines.pipeline import Pipeline
 from pipelines.plan import Terms
+from twins.clock import Turned
 from worker.amazon_connect.memory import MemoryScreenPop
 from worker.definitions import find
 from worker.dynamics.auth import StaticTokens
@@ -42,20 +43,6 @@ from worker.stores.protocol import ContactStore
 
 #: When the world begins (s since 1970): an hour after the day the histories are of.
 BEGINNING = 1_767_402_000.0
-
-
-class Clock:
-    """A clock, wall and monotonic, that only sleeping moves."""
-
-    def __init__(self) -> None:
-        self.now = BEGINNING
-
-    def __call__(self) -> float:
-        return self.now
-
-    async def sleep(self, seconds: float) -> None:
-        self.now += max(0.0, seconds)
-        await asyncio.sleep(0)
 
 
 class Crash(BaseException):
@@ -158,7 +145,7 @@ class World:
     files: Files = field(default_factory=MemoryFiles)
     doubt: Callable[[Contact], None] = lambda _contact: None
     store: ContactStore = field(default_factory=MemoryStore)
-    clock: Clock = field(default_factory=Clock)
+    clock: Turned = field(default_factory=lambda: Turned(BEGINNING))
     steps: Steps = field(default_factory=Steps)
     desktop: MemoryScreenPop = field(default_factory=MemoryScreenPop)
     wire: Wire = field(init=False)
@@ -276,7 +263,7 @@ def _half() -> float:
 @asynccontextmanager
 async def _open_world(variant: str, **more: Any) -> AsyncIterator[World]:
     kind, create_by, closed = variant.split()
-    clock = Clock()
+    clock = Turned(BEGINNING)
     gate = Gate(clock=clock, sleep=clock.sleep, random=_half)
     more = {"create_by": create_by, "pipelines": [find("phonecall")], "clock": clock, **more}
     if kind == "memory":

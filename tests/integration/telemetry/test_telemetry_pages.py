@@ -12,6 +12,7 @@ import pytest
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from twins.clock import Turned
 from worker.dynamics.gate import Gate
 from worker.errors import ConfigError
 from worker.faults import Faults
@@ -24,15 +25,6 @@ from worker.telemetry.pages import pages
 
 HOST = "127.0.0.1"
 GET = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
-
-
-class Turned:
-    """A clock that only tests turn."""
-
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class Worker:

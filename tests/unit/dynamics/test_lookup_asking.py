@@ -9,6 +9,7 @@ import pytest
 from pipelines.entity import entity
 from pipelines.lookup import Search, Way
 from pipelines.template import Template
+from twins.clock import Turned
 from worker.dynamics.errors import Unavailable
 from worker.dynamics.lookup import MOST_REMEMBERED, REMEMBERED_S, Remembered, look_up
 from worker.dynamics.memory import Failure, MemoryDynamics, in_turn
@@ -16,13 +17,6 @@ from worker.dynamics.memory import Failure, MemoryDynamics, in_turn
 
 KEY = "11111111-0000-4000-8000-000000000001"
 WAY = Way("phone", Template("{{CustomerEndpoint}}"), ("telephone1",), suffix=8)
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
@@ -43,7 +37,7 @@ async def ask(dynamics: MemoryDynamics, search: Search, remembered: Remembered) 
 
 
 async def test_an_answer_is_remembered_for_some_seconds(dynamics: MemoryDynamics) -> None:
-    clock = Clock()
+    clock = Turned()
     remembered = Remembered(clock)
     know(dynamics, KEY, "+49 30 901820")
     assert await ask(dynamics, sought(), remembered) == "SingleMatch"

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from twins.calls import Call
+from twins.clock import Turned
 from twins.site import Site
 from worker.clock import alongside
 from worker.dynamics.errors import DynamicsError, Refused, Throttled, Unavailable
@@ -136,21 +137,7 @@ def test_records_that_are_refused_for_ever_close_the_gate_for_nobody_else(
 # --- the gate alone, in the same two ways ---
 
 
-class Time:
-    """A clock that only sleeping moves."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    async def sleep(self, seconds: float) -> None:
-        self.now += seconds
-        await asyncio.sleep(0)
-
-
-def make_gate(time: Time) -> Gate:
+def make_gate(time: Turned) -> Gate:
     return Gate(clock=time, sleep=time.sleep, random=lambda: 1.0)
 
 
@@ -170,7 +157,7 @@ async def probe() -> None:
 
 
 async def test_each_pause_is_twice_the_last_one_until_a_write_is_answered() -> None:
-    time = Time()
+    time = Turned(1000.0)
     gate = make_gate(time)
     for _ in range(5):
         await lose(gate, Unavailable("503"))
@@ -192,7 +179,7 @@ async def test_each_pause_is_twice_the_last_one_until_a_write_is_answered() -> N
 
 
 async def test_a_definitive_refusal_of_a_write_ends_the_trial_too() -> None:
-    gate = make_gate(Time())
+    gate = make_gate(Turned(1000.0))
     for _ in range(5):
         await lose(gate, Unavailable("503"))
     await gate.reopen(probe)
@@ -201,7 +188,7 @@ async def test_a_definitive_refusal_of_a_write_ends_the_trial_too() -> None:
 
 
 async def test_retry_after_0_is_at_least_a_second_and_longer_each_time() -> None:
-    time = Time()
+    time = Turned(1000.0)
     gate = make_gate(time)
     pauses = []
     for _ in range(8):
@@ -215,7 +202,7 @@ async def test_retry_after_0_is_at_least_a_second_and_longer_each_time() -> None
 
 
 async def test_a_retry_after_that_helps_stays_as_it_is() -> None:
-    gate = make_gate(Time())
+    gate = make_gate(Turned(1000.0))
     for _ in range(5):
         await lose(gate, Throttled("429", retry_after_s=17.0))
         assert gate.retry_s == 17
@@ -225,7 +212,7 @@ async def test_a_retry_after_that_helps_stays_as_it_is() -> None:
 
 async def test_reads_alone_that_got_no_answer_are_over_with_the_first_that_does() -> None:
     """The Lambda of a contact flow may write nothing all day."""
-    gate = make_gate(Time())
+    gate = make_gate(Turned(1000.0))
     for number in range(5):
         with pytest.raises(Unavailable):
             async with gate.slot(writes=False, subject=f"contacts?{number}"):
@@ -236,7 +223,7 @@ async def test_reads_alone_that_got_no_answer_are_over_with_the_first_that_does(
 
 
 async def test_reads_that_are_answered_do_not_hide_an_outage_of_writes() -> None:
-    gate = make_gate(Time())
+    gate = make_gate(Turned(1000.0))
     for number in range(5):
         await use(gate, writes=False)
         await lose(gate, Unavailable("503"), f"phonecalls({number})")
@@ -244,7 +231,7 @@ async def test_reads_that_are_answered_do_not_hide_an_outage_of_writes() -> None
 
 
 async def test_a_record_that_failed_while_others_were_answered_counts_no_more() -> None:
-    gate = make_gate(Time())
+    gate = make_gate(Turned(1000.0))
     for number in range(4):
         await lose(gate, Unavailable("500"), f"phonecalls({number})")
     await use(gate)
@@ -257,7 +244,7 @@ async def test_a_record_that_failed_while_others_were_answered_counts_no_more() 
 
 
 async def test_one_record_that_fails_is_judged_by_a_probe_and_pauses_nothing() -> None:
-    time = Time()
+    time = Turned(1000.0)
     gate = make_gate(time)
     for _ in range(20):
         for _ in range(5):
@@ -268,7 +255,7 @@ async def test_one_record_that_fails_is_judged_by_a_probe_and_pauses_nothing() -
 
 
 async def test_one_record_without_an_answer_and_a_probe_without_one_are_an_outage() -> None:
-    time = Time()
+    time = Turned(1000.0)
     gate = make_gate(time)
     for _ in range(5):
         await lose(gate, Unavailable("no answer"), "phonecalls(1)")

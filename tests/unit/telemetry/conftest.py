@@ -8,25 +8,16 @@ import pytest
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from twins.clock import Turned
 from worker.telemetry.metrics import PREFIX, Metrics
 
 
 Samples = dict[tuple[str, ...], float]
 
 
-class Turned:
-    """A clock that only tests turn."""
-
-    def __init__(self) -> None:
-        self.now = 1_767_402_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Turned:
-    return Turned()
+    return Turned(1_767_402_000.0)
 
 
 @pytest.fixture

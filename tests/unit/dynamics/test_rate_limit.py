@@ -4,30 +4,17 @@ from __future__ import annotations
 
 import pytest
 
+from twins.clock import Turned
 from worker.dynamics.dry import DryRun
 from worker.dynamics.protocol import Request
 from worker.dynamics.rate_limit import Paced
-
-
-class Clock:
-    """Time that passes by sleeping alone."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    async def sleep(self, seconds: float) -> None:
-        assert seconds >= 0
-        self.now += seconds
 
 
 ASK = Request("GET", "contacts")
 
 
 async def test_requests_start_an_even_while_apart() -> None:
-    clock = Clock()
+    clock = Turned(100.0)
     paced = Paced(DryRun(), 4.0, clock=clock, sleep=clock.sleep)
     starts = []
     for _ in range(4):
@@ -39,7 +26,7 @@ async def test_requests_start_an_even_while_apart() -> None:
 
 async def test_a_pause_is_not_made_up_for() -> None:
     """After a rest there is no burst: the next two are an interval apart again."""
-    clock = Clock()
+    clock = Turned(100.0)
     paced = Paced(DryRun(), 1.0, clock=clock, sleep=clock.sleep)
     await paced.send(ASK, timeout_s=1.0)
     clock.now += 60
