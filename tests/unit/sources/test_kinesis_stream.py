@@ -20,6 +20,7 @@ import structlog
 from botocore.exceptions import EndpointConnectionError
 
 from twins import kinesis as kinesis_twin
+from twins.checkpoints import Checkpoints
 from twins.kinesis import refusal
 from twins.loop import BEGINNING, clock, wall
 from worker import aws
@@ -104,40 +105,13 @@ class FakeKinesis(kinesis_twin.Stream):
         return answer if self.absent_at_end else {"NextShardIterator": None, **answer}
 
 
-class Store:
-    """Checkpoints, with every write in order."""
-
-    def __init__(self, **kept: str) -> None:
-        self.kept = kept
-        self.remembered: dict[str, str] = {}
-        self.writes: list[tuple[str, str]] = []
-        self.faults: list[Exception] = []
-
-    async def positions(self, stream: str) -> dict[str, str]:
-        assert stream == STREAM
-        return dict(self.kept)
-
-    async def set_position(self, stream: str, shard: str, position: str) -> None:
-        assert stream == STREAM
-        if self.faults:
-            raise self.faults.pop(0)
-        self.kept[shard] = position
-        self.writes.append((shard, position))
-
-    async def remember(self, name: str, value: str) -> str:
-        return self.remembered.setdefault(name, value)
-
-    async def replace(self, name: str, old: str | None, new: str) -> bool:
-        kept = self.remembered.get(name) == old
-        self.remembered |= {name: new} if kept else {}
-        return kept
-
-
 class Reading:
     """A stream being read by a handler that notes what it gets and when."""
 
-    def __init__(self, kinesis: FakeKinesis, store: Store | None = None, **options: Any) -> None:
-        self.store = store or Store()
+    def __init__(
+        self, kinesis: FakeKinesis, store: Checkpoints | None = None, **options: Any
+    ) -> None:
+        self.store = store or Checkpoints()
         self.stop = asyncio.Event()
         self.got: list[tuple[str, str]] = []  # shard, body
         self.times: dict[str, float] = {}
@@ -479,7 +453,7 @@ def test_a_finished_shard_is_never_asked_for_again(virtually: Virtually) -> None
 
 
 def test_a_store_that_answers_late_does_not_make_a_shard_read_twice(virtually: Virtually) -> None:
-    class Late(Store):
+    class Late(Checkpoints):
         async def positions(self, stream: str) -> dict[str, str]:
             await super().positions(stream)
             return {}
@@ -863,7 +837,7 @@ def test_a_stream_given_by_arn_is_addressed_by_it_in_every_call(virtually: Virtu
                 request["StreamName"] = STREAM
             return await super().list_shards(**request)
 
-    class AnyStore(Store):
+    class AnyStore(Checkpoints):
         async def positions(self, stream: str) -> dict[str, str]:
             assert stream == arn
             return {}
@@ -924,7 +898,7 @@ def test_a_bug_in_one_shards_reader_begins_it_again_and_touches_no_other(
     kinesis.shard("a", *numbered(10, "a"))
     kinesis.shard("b", *numbered(10, "b"))
     bug = Bug("b", times)
-    store = Store()
+    store = Checkpoints()
     if call == "set_position":
         store.set_position = bug.before(store.set_position)  # type: ignore[method-assign]
     elif call != "lag":
@@ -958,7 +932,7 @@ def test_a_bug_in_looking_for_shards_leaves_those_alone_that_are_read(
 ) -> None:
     kinesis = FakeKinesis()
     kinesis.shard("a", "1")
-    store = Store()
+    store = Checkpoints()
     bug = Bug("", times, after=1)
     owner: Any = kinesis if call == "list_shards" else store
     setattr(owner, call, bug.before(getattr(owner, call)))
@@ -976,7 +950,7 @@ def test_a_bug_in_looking_for_shards_leaves_those_alone_that_are_read(
 
 
 def test_stop_ends_run_although_stream_and_store_are_out(virtually: Virtually) -> None:
-    class NoStore(Store):
+    class NoStore(Checkpoints):
         async def remember(self, name: str, value: str) -> str:
             raise StoreUnavailable(f"{name} {value}")
 
