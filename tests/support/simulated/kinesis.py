@@ -92,4 +92,5 @@ class KinesisClient:
 
 
 def _throttled() -> Exception:
-    return kinesis.refusal("ProvisionedThroughputExceededException")
+    failure: Exception = kinesis.refusal("ProvisionedThroughputExceededException")
+    return failure

@@ -85,7 +85,7 @@ def throttled(seconds: float) -> Throttled:
     return Throttled("test", retry_after_s=seconds)
 
 
-async def test_it_starts_low_and_more_than_the_limit_wait_their_turn() -> None:
+async def test_a_gate_starts_low_and_more_than_the_limit_wait_their_turn() -> None:
     gate, done = make_gate(), asyncio.Event()
     holders = await fill(gate, done)
     assert gate.in_flight == START_SLOTS
@@ -279,7 +279,7 @@ async def test_a_successful_write_between_403s_proves_the_role_and_a_read_does_n
     assert gate.forbidden("e", "0x1")
 
 
-async def test_those_who_wait_for_a_slot_are_told_when_it_closes() -> None:
+async def test_who_waits_for_a_slot_is_told_when_the_gate_closes() -> None:
     gate, done = make_gate(), asyncio.Event()
     holders = await fill(gate, done)
     late = asyncio.create_task(use(gate))
@@ -348,7 +348,7 @@ async def test_of_many_who_want_it_open_one_probes() -> None:
     assert probe.calls == 2
 
 
-async def test_it_opens_with_few_slots_and_an_open_gate_needs_no_probe() -> None:
+async def test_a_gate_opens_with_few_slots_and_needs_no_probe_while_open() -> None:
     gate = make_gate()
     gate._slots = 40.0
     gate.unauthorized()
@@ -496,7 +496,7 @@ async def test_when_little_is_left_requests_wait_for_their_turn_in_order() -> No
     assert [at for _, at in starts] == pytest.approx([0, every, 2 * every, 3 * every], abs=0.1)
 
 
-async def test_those_who_wait_for_their_turn_are_told_when_it_closes() -> None:
+async def test_who_waits_for_a_turn_is_told_when_the_gate_closes() -> None:
     time = Time()
     gate = make_gate(time)
     gate.budget.told({REQUESTS_LEFT: "0"})
