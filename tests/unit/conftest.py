@@ -162,6 +162,10 @@ VIRTUAL = (
     "tests/unit/engine/",
     "tests/unit/amazon_connect/test_connect_fleet.py",
     "tests/unit/commands/test_erasure.py",
+    "tests/unit/leases/",
+    "tests/unit/sources/test_kinesis_budget.py",
+    "tests/unit/sources/test_kinesis_stream.py",
+    "tests/unit/sources/test_sqs_queue.py",
     "tests/unit/test_service.py",
 )
 
