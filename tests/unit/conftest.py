@@ -25,7 +25,6 @@ from twins.calls import Call
 from twins.calls import calls as some_calls
 from twins.loop import VirtualLoop, run
 from twins.rig import Rig
-from twins.site import Site, Stream
 
 
 # The machine may be busy; what hypothesis would call slow is judged by benchmarks.
@@ -160,9 +159,12 @@ def carry_out() -> Callable[[Contact, Iterable[Write], dict[str, Any]], None]:
 #: Rooms and modules all of whose tests run in virtual time.
 VIRTUAL = (
     "tests/unit/engine/",
-    "tests/unit/amazon_connect/test_connect_fleet.py",
+    "tests/unit/amazon_connect/",
     "tests/unit/commands/test_erasure.py",
     "tests/unit/leases/",
+    "tests/unit/regressions/test_breakage_pipelines.py",
+    "tests/unit/regressions/test_breakage_pressure.py",
+    "tests/unit/regressions/test_peers_",
     "tests/unit/sources/test_kinesis_budget.py",
     "tests/unit/sources/test_kinesis_stream.py",
     "tests/unit/sources/test_sqs_queue.py",
@@ -195,16 +197,6 @@ async def rig() -> Rig:
 @pytest.fixture
 def make_rig() -> Callable[..., Rig]:
     return Rig
-
-
-@pytest.fixture
-def make_stream() -> Callable[..., Stream]:
-    return Stream
-
-
-@pytest.fixture
-def make_site() -> Callable[..., Site]:
-    return Site
 
 
 @pytest.fixture

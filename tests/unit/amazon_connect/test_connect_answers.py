@@ -4,19 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from collections.abc import Callable, Coroutine
-from typing import Any
-
 import pytest
 
+from twins.loop import now
 from worker.amazon_connect.answers import Answers
-
-
-Virtually = Callable[[Coroutine[Any, Any, Any]], Any]
-
-
-def now() -> float:
-    return asyncio.get_running_loop().time()
 
 
 class Asked:
@@ -34,16 +25,13 @@ class Asked:
         return self.times
 
 
-def test_who_asks_the_same_meanwhile_shares_the_answer(virtually: Virtually) -> None:
-    async def story() -> None:
-        answers, asked = Answers[int](10, 10, now), Asked()
-        assert await asyncio.gather(*(answers.get("a", asked) for _ in range(5))) == [1] * 5
-        assert now() == 1
-
-    virtually(story())
+async def test_who_asks_the_same_meanwhile_shares_the_answer() -> None:
+    answers, asked = Answers[int](10, 10, now), Asked()
+    assert await asyncio.gather(*(answers.get("a", asked) for _ in range(5))) == [1] * 5
+    assert now() == 1
 
 
-def test_an_answer_is_good_for_a_while(virtually: Virtually) -> None:
+async def test_an_answer_is_good_for_a_while() -> None:
     async def story() -> list[int]:
         answers, asked = Answers[int](10, 10, now), Asked()
         first = await answers.get("a", asked)
@@ -52,43 +40,37 @@ def test_an_answer_is_good_for_a_while(virtually: Virtually) -> None:
         await asyncio.sleep(1)
         return [first, second, await answers.get("a", asked)]
 
-    assert virtually(story()) == [1, 1, 2]
+    assert await story() == [1, 1, 2]
 
 
-def test_a_failure_is_not_kept_and_the_next_one_asks_itself(virtually: Virtually) -> None:
-    async def story() -> None:
-        answers, asked = Answers[int](10, 10, now), Asked(failures=1)
-        results = await asyncio.gather(
-            *(answers.get("a", asked) for _ in range(3)), return_exceptions=True
-        )
-        assert [type(result) for result in results] == [LookupError, int, int]
-        assert asked.times == 2
-
-    virtually(story())
+async def test_a_failure_is_not_kept_and_the_next_one_asks_itself() -> None:
+    answers, asked = Answers[int](10, 10, now), Asked(failures=1)
+    results = await asyncio.gather(
+        *(answers.get("a", asked) for _ in range(3)), return_exceptions=True
+    )
+    assert [type(result) for result in results] == [LookupError, int, int]
+    assert asked.times == 2
 
 
-def test_who_gives_up_leaves_the_question_to_the_next(virtually: Virtually) -> None:
-    async def story() -> None:
-        answers, asked = Answers[int](10, 10, now), Asked()
+async def test_who_gives_up_leaves_the_question_to_the_next() -> None:
+    answers, asked = Answers[int](10, 10, now), Asked()
 
-        async def impatient() -> None:
-            async with asyncio.timeout(0.5):
-                await answers.get("a", asked)
+    async def impatient() -> None:
+        async with asyncio.timeout(0.5):
+            await answers.get("a", asked)
 
-        waiting = asyncio.ensure_future(impatient())
-        await asyncio.sleep(0.1)
-        assert await answers.get("a", asked) == 2
-        with pytest.raises(TimeoutError):
-            await waiting
-
-    virtually(story())
+    waiting = asyncio.ensure_future(impatient())
+    await asyncio.sleep(0.1)
+    assert await answers.get("a", asked) == 2
+    with pytest.raises(TimeoutError):
+        await waiting
 
 
-def test_the_oldest_answers_go_when_there_are_too_many(virtually: Virtually) -> None:
+async def test_the_oldest_answers_go_when_there_are_too_many() -> None:
     async def story() -> int:
         answers, asked = Answers[int](1_000, 2, now), Asked()
         for key in ("a", "b", "c", "b", "c", "a"):
             await answers.get(key, asked)
         return asked.times
 
-    assert virtually(story()) == 4
+    assert await story() == 4

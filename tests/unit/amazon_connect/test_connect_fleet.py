@@ -15,6 +15,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from twins.calls import Call
+from twins.loop import now
 from twins.rig import Rig
 from worker.amazon_connect.client import ConnectClient
 from worker.amazon_connect.errors import Busy
@@ -36,10 +37,6 @@ SLACK_S = 1.5
 
 INSTANCE = "arn:aws:connect:x:1:instance/abc"
 NUMBER = "+15550100299"
-
-
-def now() -> float:
-    return asyncio.get_running_loop().time()
 
 
 @dataclass

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
@@ -20,10 +19,6 @@ from worker.dynamics.memory import Failure, MemoryDynamics, Script
 from worker.dynamics.protocol import WHO_AM_I, Request
 from worker.stores.memory import MemoryStore
 
-
-MakeSite = Callable[..., Site]
-
-Virtually = Callable[[Coroutine[Any, Any, Any]], Any]
 
 HOUR_S = 3600.0
 
@@ -72,12 +67,12 @@ body = '{"subject": "{{ContactId}}"}'
     [Unavailable("answered 503", status=503), Throttled("answered 429", retry_after_s=0.0)],
     ids=["503", "429 at once"],
 )
-def test_writes_that_are_refused_while_reads_are_fine_cost_ever_fewer_requests_and_saves(
-    virtually: Virtually, make_site: MakeSite, call: Call, error: DynamicsError
+async def test_writes_that_are_refused_while_reads_are_fine_cost_ever_fewer_requests_and_saves(
+    call: Call, error: DynamicsError
 ) -> None:
     """200 contacts due, for an hour; then Dynamics is mended."""
     store = CountingStore()
-    site = make_site(store=store, dynamics=MemoryDynamics(script=writes_fail(error)))
+    site = Site(store=store, dynamics=MemoryDynamics(script=writes_fail(error)))
     calls = calls_like(call, 200)
     saves: list[int] = []
 
@@ -86,32 +81,29 @@ def test_writes_that_are_refused_while_reads_are_fine_cost_ever_fewer_requests_a
             saves.append(store.saves)
             await asyncio.sleep(60)
 
-    async def story() -> None:
-        site.stream.put(*(call.begun() for call in calls))
-        async with alongside(watch()):
-            await site.run(HOUR_S)
-        requests = [at for at, request in site.sent_at if request.method != "GET"]
-        probes = site.dynamics.requests.count(WHO_AM_I)
-        # A pause is 45 s here in the end; before that each is twice the last one.
-        assert len(requests) <= HOUR_S / 45 + 15
-        assert probes <= HOUR_S / 45 + 15
-        assert len([at for at in requests if at >= HOUR_S / 2]) <= HOUR_S / 2 / 45 + 1
-        assert saves[-1] - saves[len(saves) // 2] <= 2 * (HOUR_S / 2 / 45 + 2)
-        assert saves[1] <= 500  # 200 are what ingest keeps
-        site.dynamics.script = lambda _request: None
-        await site.run(300)
-        assert len(site.calls) == 200
-
-    virtually(story())
+    site.stream.put(*(call.begun() for call in calls))
+    async with alongside(watch()):
+        await site.run(HOUR_S)
+    requests = [at for at, request in site.sent_at if request.method != "GET"]
+    probes = site.dynamics.requests.count(WHO_AM_I)
+    # A pause is 45 s here in the end; before that each is twice the last one.
+    assert len(requests) <= HOUR_S / 45 + 15
+    assert probes <= HOUR_S / 45 + 15
+    assert len([at for at in requests if at >= HOUR_S / 2]) <= HOUR_S / 2 / 45 + 1
+    assert saves[-1] - saves[len(saves) // 2] <= 2 * (HOUR_S / 2 / 45 + 2)
+    assert saves[1] <= 500  # 200 are what ingest keeps
+    site.dynamics.script = lambda _request: None
+    await site.run(300)
+    assert len(site.calls) == 200
 
 
-def test_records_that_are_refused_for_ever_close_the_gate_for_nobody_else(
-    virtually: Virtually, make_site: MakeSite, pipeline: Any, call: Call
+async def test_records_that_are_refused_for_ever_close_the_gate_for_nobody_else(
+    pipeline: Any, call: Call
 ) -> None:
     """30 of 200 are answered 500, whatever is tried."""
     calls = calls_like(call, 200)
     bad = [call.id for call in calls[::7]] + [calls[-1].id]
-    site = make_site(pipelines=pipeline(NAMED), dynamics=MemoryDynamics(script=at_fault(*bad)))
+    site = Site(pipelines=pipeline(NAMED), dynamics=MemoryDynamics(script=at_fault(*bad)))
     seen: list[GateState] = []
 
     async def watch() -> None:
@@ -124,14 +116,11 @@ def test_records_that_are_refused_for_ever_close_the_gate_for_nobody_else(
             site.stream.put(one.begun())
             await asyncio.sleep(1)
 
-    async def story() -> None:
-        async with alongside(watch()), alongside(come()):
-            await site.run(210)
-        assert len(bad) == 30
-        assert len(site.calls) == 170
-        assert seen.count(GateState.OPEN) > 0.99 * len(seen)
-
-    virtually(story())
+    async with alongside(watch()), alongside(come()):
+        await site.run(210)
+    assert len(bad) == 30
+    assert len(site.calls) == 170
+    assert seen.count(GateState.OPEN) > 0.99 * len(seen)
 
 
 # --- the gate alone, in the same two ways ---

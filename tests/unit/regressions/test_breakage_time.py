@@ -52,7 +52,6 @@ from worker.stores.protocol import Entry
 
 
 MakeCalls = Callable[[int], list[Call]]
-MakeStream = Callable[..., Stream]
 
 Virtually = Callable[[Coroutine[Any, Any, Any]], Any]
 
@@ -419,10 +418,10 @@ def test_a_true_moment_stays_whatever_our_own_clock_says(virtually: Virtually) -
 
 @pytest.mark.parametrize("remembered", [False, True])
 def test_a_stream_begins_now_and_not_when_a_clock_that_is_ahead_says(
-    virtually: Virtually, make_stream: MakeStream, call: Call, remembered: bool
+    virtually: Virtually, call: Call, remembered: bool
 ) -> None:
     async def story() -> None:
-        site, stream, machine = Site(), make_stream(1), Machine(DAY)
+        site, stream, machine = Site(), Stream(1), Machine(DAY)
         worker = Worker(site, machine)
         asked: list[float] = []
         if remembered:
