@@ -120,3 +120,12 @@ async def test_the_date_of_each_answer_is_told_also_of_a_refusal(status: int) ->
         with suppress(ClientError):
             await client.list_shards(StreamName="s")
     assert told == ["Fri, 02 Jan 2026 03:00:00 GMT"]
+
+
+async def test_clients_read_the_models_of_their_services_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    async with aws.client("sqs") as one, aws.client("sqs") as another:
+        models = [client.meta.service_model._service_description for client in (one, another)]
+    assert models[0] is models[1]
