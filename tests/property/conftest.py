@@ -1,4 +1,8 @@
-"""A world to test the invariants in: one store, one Dynamics, workers that come and go."""
+"""A world to test the invariants in: one store, one Dynamics, workers that come and go.
+
+Unlike ``twins.rig`` and ``twins.site`` it can end a worker at any single step, goes to the sandbox
+or to the twin of Dynamics, and hands in batches without a stream.
+"""
 
 from __future__ import annotations
 

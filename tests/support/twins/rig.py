@@ -1,4 +1,8 @@
-"""A worker's parts on their twins, in virtual time."""
+"""A worker's parts on their twins, in virtual time.
+
+The clients of ``unit/dynamics`` and ``integration/dynamics`` have rigs of their own: a gate and a
+client on a server, without a worker.
+"""
 
 from __future__ import annotations
 

@@ -287,7 +287,7 @@ async def test_a_zombies_checkpoint_is_refused_and_the_zombie_stops_at_once() ->
 
 
 async def test_while_writes_are_throttled_a_worker_lets_go_before_another_takes_over() -> None:
-    """No second owner while the first still delivers, as vmware-go-kcl had."""
+    """Nobody else owns the shard while the first owner still delivers."""
     async with Fleet(Stream(1), limit=1) as fleet:
         first = fleet.worker("a")
         await asyncio.sleep(20)

@@ -1,6 +1,6 @@
 """What broke in other consumers of Amazon Connect's data: records, events, recordings.
 
-More of them are told where the parts are tested; tests/README.md has the whole list.
+tests/README.md names the products, and tests of the same kind in other folders.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ async def test_attributes_that_connect_sends_back_to_us_are_written_once(call: C
 async def test_a_call_is_complete_without_a_recording_that_is_told_of_later(
     call: Call, *, agent: Any, one: Any, many: Any
 ) -> None:
-    """scv #87, voicemail #7, salesforce-lambda #13 failed on null, absent and agentless ones."""
+    """Records may name a recording, none, or an empty list, with an agent or without."""
     site = Site()
     site.stream.put(call.record(Agent=agent, Recording=one, Recordings=many))
     await site.run_on_and_off(LATER_S)
@@ -116,10 +116,7 @@ body = '{"new_analysis": "{{objectUri}}"}'
 async def test_an_analysis_that_dynamics_refuses_leaves_the_call_intact(
     pipeline: MakePipeline, call: Call, step: str
 ) -> None:
-    """salesforce-cti #211 (an analysis import that raised), #94, #182 (a column missing).
-
-    It is parked. Only what goes to that very record waits for the operator with it.
-    """
+    """It is parked. Only what goes to that very record waits for the operator with it."""
     site = Site(pipelines=pipeline(CALL + step))
     unknown = Failure(Refused("answered 400", status=400, code="0x80048d19"))
     site.dynamics.script = lambda request: (
@@ -151,7 +148,7 @@ async def test_an_analysis_that_dynamics_refuses_leaves_the_call_intact(
 async def test_of_a_record_without_a_number_the_rest_is_written(
     call: Call, method: str, changed: dict[str, Any]
 ) -> None:
-    """salesforce-lambda #51, #53 failed on missing and renamed fields and numbers."""
+    """Fields may be missing, null, empty or renamed."""
     site = Site()
     site.stream.put(call.record(InitiationMethod=method, Agent=AGENT, **changed))
     await site.run(5)
@@ -163,7 +160,7 @@ async def test_of_a_record_without_a_number_the_rest_is_written(
 
 
 async def test_a_call_given_up_in_the_ivr_is_there_minutes_before_its_record(call: Call) -> None:
-    """scv #148 knew nothing of it until the contact record came, a minute or two later."""
+    """The record comes a minute or two after the end; events are enough until then."""
     site = Site()
     site.stream.put(call.begun(), call.ended())
     await site.run(3)
@@ -182,7 +179,7 @@ async def test_a_call_given_up_in_the_ivr_is_there_minutes_before_its_record(cal
     "name", ["Kundenservice Zürich/Süd", "支援 📞 #1", "דלפק 'א' \"ב\"", "{{Agent}} %7B $1\\n"]
 )
 async def test_any_queue_name_arrives_as_it_is(call: Call, name: str) -> None:
-    """scv #88: queue names and languages beyond plain English broke the import."""
+    """Names in any script, with quotes, braces and characters beyond 16 bits."""
     site = Site()
     queue = {"Name": name, "EnqueueTimestamp": "2026-01-02T03:00:05Z"}
     site.stream.put(call.record(Queue=queue))

@@ -1,6 +1,6 @@
 """What broke in other integrations with a CRM: directions, matches, closed records.
 
-More of them are told where the parts are tested; tests/README.md has the whole list.
+tests/README.md names the products, and tests of the same kind in other folders.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ async def test_the_customer_is_from_of_an_incoming_call_and_to_of_an_outgoing_on
     method: str,
     customer: int,
 ) -> None:
-    """Dynamics365-Apps-Samples PR #43 had From, To and direction the wrong way round."""
+    """From, To and the direction follow from how the call began."""
     site = Site(pipelines=pipeline(PARTIES))
     us = {"Address": "+15550100999", "Type": "TELEPHONE_NUMBER"}
     site.stream.put(call.record(InitiationMethod=method, SystemEndpoint=us))
@@ -91,10 +91,7 @@ async def test_a_number_that_several_people_have_is_nobodys_and_the_activity_say
     people: int,
     status: str,
 ) -> None:
-    """RingCentral (hubspot #230, rc-unified #1) and activepieces #15122 took one, or made several.
-
-    One activity, no guess, and the ambiguity is on the record.
-    """
+    """One activity, no guess, and the ambiguity is on the record."""
     site = Site(pipelines=pipeline(MATCH))
     for n in range(people):
         key = f"00000000-0000-4000-8000-00000000000{n}"

@@ -1,6 +1,6 @@
 """What broke in other consumers of Kinesis: engine, leases, checkpoints.
 
-More of them are told where the parts are tested; tests/README.md has the whole list.
+tests/README.md names the products, and tests of the same kind in other folders.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ POISON = b'{"cut off": '
 async def test_poison_is_quarantined_once_and_holds_up_neither_its_shard_nor_another(
     calls: MakeCalls,
 ) -> None:
-    """async-kinesis 3.0.1 redelivered what came before it for ever, and the rest never."""
+    """What came before is not delivered again, and what comes after is."""
     site = Site()
     *others, elsewhere = calls(10)
     bodies = [call.begun() for call in others]
@@ -43,7 +43,7 @@ async def test_poison_is_quarantined_once_and_holds_up_neither_its_shard_nor_ano
 async def test_a_batch_that_fails_whole_is_kept_record_by_record_with_sequence_numbers(
     call: Call,
 ) -> None:
-    """AWS Lambda Powertools #3716, #4691, #2850: nothing reported, raised, numbers lost."""
+    """Each record has an entry of its own, by which it can be read again."""
     site = Site()
     site.stream.put(*[POISON] * 5)
     await site.run(3)
@@ -68,7 +68,7 @@ body = '{"subject": "{{ContactId}}", "phonenumber": "{{CustomerEndpoint}}"}'
 async def test_what_follows_a_failed_write_waits_and_other_contacts_go_on(
     pipeline: MakePipeline, calls: MakeCalls
 ) -> None:
-    """Powertools for Java #1820 went on behind a failed record, and broke its contact's order."""
+    """Order is kept within a contact, not across contacts."""
     loop = asyncio.get_running_loop()
     site = Site(pipelines=pipeline(STEPS))
     failing, other = calls(2)
@@ -88,7 +88,7 @@ async def test_what_follows_a_failed_write_waits_and_other_contacts_go_on(
 async def test_a_second_application_on_the_stream_costs_neither_any_record(
     calls: MakeCalls,
 ) -> None:
-    """amazon-connect-salesforce-scv #165: two consumers competed for the reads of one stream."""
+    """Both share the reads that Kinesis serves of a shard, and are throttled."""
     stream = Stream(1)
     sites = [Site(stream=stream, limit=1) for _ in range(2)]
     stream.put(*[call.begun() for call in calls(40)])
@@ -103,7 +103,7 @@ async def test_a_second_application_on_the_stream_costs_neither_any_record(
 async def test_workers_killed_one_after_the_other_as_they_take_over_lose_and_double_nothing(
     calls: MakeCalls,
 ) -> None:
-    """faust #651, #658, #502, #216: crashes, double processing and loss while rebalancing."""
+    """Each dies with records in hand; the next one takes its shards over."""
     site = Site(limit=3)
     waiting = calls(60)
     for number in range(10):
@@ -122,7 +122,7 @@ async def test_workers_killed_one_after_the_other_as_they_take_over_lose_and_dou
 
 
 async def test_a_checkpoint_does_not_grow_old(calls: MakeCalls) -> None:
-    """async-kinesis 3.0.1 let checkpoints expire after 24 hours, and then began anew."""
+    """A worker that was away for days goes on where it stopped."""
     site = Site()
     first, second = calls(2)
     site.stream.put(first.begun())
