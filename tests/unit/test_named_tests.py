@@ -54,7 +54,9 @@ def peers(page: str) -> list[str]:
     return re.findall(r"`(\w+)`", listed)
 
 
-@pytest.mark.parametrize("page", [README, TESTS.parent / "worker" / "README.md"], ids=str)
+@pytest.mark.parametrize(
+    "page", [README, TESTS.parent / "worker" / "README.md"], ids=lambda page: page.parent.name
+)
 def test_every_test_that_a_page_names_exists(page: Path) -> None:
     named = set(re.findall(r"`test_(\w+)`", page.read_text(encoding="utf-8")))
     there = {name for found in names().values() for name in found}
