@@ -42,33 +42,33 @@ check: .venv/dev.stamp ## Check style, types and the layers of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-judge: .venv/dev.stamp ## Run the slow proofs: killed workers, the real KCL, the image; up to half an hour
+judge: .venv/dev.stamp ## Run the slow tests: killed workers, the real KCL, the image; up to half an hour
 	@$(BIN)/pytest -m judge --durations=10
 
 SEEDS ?= 300
 
-simulate: .venv/dev.stamp ## Try SEEDS=300 seeds of the simulated world, or tell the story of SEED=
+simulate: .venv/dev.stamp ## Run SEEDS=300 simulated worlds, or show what happens in world SEED=
 	@PYTHONPATH=tests/support:. $(BIN)/python -m simulated --seeds $(SEEDS) $(if $(SEED),--seed $(SEED))
 
 MINUTES ?= 10
 
-torture: .venv/dev.stamp ## Set fire to real workers for MINUTES=10, as SEED=1 has it
+torture: .venv/dev.stamp ## Run workers under fault injection for MINUTES=10, with SEED=1
 	@PYTHONPATH=tests/support:. $(BIN)/python -m torture --minutes $(MINUTES) --seed $(or $(SEED),1)
 
-fuzz: .venv/dev.stamp ## Try mutated messages, values, answers and files for SECONDS=60
+fuzz: .venv/dev.stamp ## Fuzz messages, values, answers and files for SECONDS=60
 	@FUZZ_SECONDS=$(or $(SECONDS),60) $(BIN)/pytest -q -o timeout=0 -rP tests/property/test_fuzz*.py
 
-hostile: .venv/dev.stamp ## Try all that servers can do badly, byte by byte, on real workers; a quarter of an hour
+hostile: .venv/dev.stamp ## Run workers against servers that misbehave byte by byte; a quarter of an hour
 	@$(BIN)/pytest -n 2 --dist loadfile -m "judge or hunt" tests/integration/hostile
 
-mutants: .venv/mutants.stamp ## Break pure core and leases on purpose to try the tests; MODULES=pipelines.plan for some
+mutants: .venv/mutants.stamp ## Mutation-test the pure core and the leases; MODULES=pipelines.plan for some
 	@nice -n 10 $(BIN)/python tests/benchmarks/mutants.py $(MODULES)
 
-bench: .venv/dev.stamp ## Measure
+bench: .venv/dev.stamp ## Run the benchmarks
 	@$(BIN)/python tests/benchmarks/bench.py
 	@PYTHONPATH=tests/support $(BIN)/python tests/benchmarks/sharing.py
 
-locks: ## Lock the dependencies anew; needs uv
+locks: ## Update the locked dependencies; needs uv
 	$(LOCK) pyproject.toml --extra sandbox --output-file infra/locks/run.txt --upgrade
 	$(LOCK) pyproject.toml --all-extras --constraint infra/locks/run.txt \
 		--output-file infra/locks/dev.txt --upgrade
@@ -83,7 +83,7 @@ locks: ## Lock the dependencies anew; needs uv
 	echo 'mutmut>=3.8,<4' | $(LOCK) - --constraint infra/locks/dev.txt \
 		--output-file infra/locks/mutants.txt --upgrade
 
-image: ## Build the container's image with docker or buildah; BUILD_OPTIONS is for them
+image: ## Build the container image with docker or buildah, which get BUILD_OPTIONS
 	@if docker info >/dev/null 2>&1; then \
 		docker build --file infra/docker/Dockerfile --tag $(IMAGE) $(BUILD_OPTIONS) .; \
 		docker images $(IMAGE); \
@@ -101,7 +101,7 @@ lambda: .venv/run.stamp ## Package the contact flows' Lambda as dist/flow-lambda
 python: # The python that .venv is made with
 	@echo $(PYTHON)
 
-clean: ## Remove .venv and what tools left behind
+clean: ## Remove .venv and what tools leave behind
 	rm -rf .venv .coverage* .hypothesis .*_cache
 	find infra pipelines tests worker -name __pycache__ -prune -exec rm -rf {} +
 

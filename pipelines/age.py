@@ -1,8 +1,9 @@
 """Age: whether a contact was long over when it was first heard of.
 
 Its records may then be in Dynamics, or may have been there and a person deleted them, although the
-ledger knows of none: the state had expired. Told by facts alone, anew at each plan: no clock of
-ours, no ledger and no later plan changes it, and what one wrong fact said the right ones mend.
+ledger knows of none: the state had expired. Derived from facts alone, each time a contact is
+planned: no clock of ours, no ledger and no later plan changes it, and later facts correct a wrong
+one.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pipelines.lifecycle import PROOFS, signals
 #: An ended contact is kept this long after its end (s), for late records and recordings.
 KEPT_S: Final = 30 * 86_400.0
 
-#: What tells of a contact's course; the others come after its end, some of them much later.
+#: Signals of a contact's course; the others come after its end, some of them much later.
 _COURSE: Final = frozenset(PROOFS) - {"any other event", "COMPLETED", "contact record"}
 
 
@@ -29,15 +30,16 @@ def long_over(contact: Contact, ended: str) -> bool:
 
     Args:
         contact: The contact.
-        ended: When it ended (see ``milestones``); "": it has not, or nobody knows when.
+        ended: When it ended (see ``milestones``); "": it has not, or it is not known when.
     """
     if contact.replayed or contact.arrived is None or not ended:
         return False
     earliest = contact.arrived - KEPT_S
     if _epoch(ended) >= earliest:
         return False
-    told = signals(contact)
-    return all(_epoch(told[signal]) < earliest for signal in told.keys() & _COURSE if told[signal])
+    proven = signals(contact)
+    course = (proven[signal] for signal in proven.keys() & _COURSE)
+    return all(_epoch(second) < earliest for second in course if second)
 
 
 def _epoch(second: str) -> float:

@@ -2,11 +2,11 @@
 
 The id of a record is made of the name of the step that makes it. So the versions that a pipeline
 had are remembered, and every record says which step made it. A creating step that came as another
-of its pipeline and table left *follows* it, as far as can be told: the two never stood in one
+of its pipeline and table left *follows* it, as far as can be known: the two were never in one
 version. For a contact that has the record of the one that left
 
 - a step that alone follows it goes on with that record: it was renamed;
-- of several that follow it none makes one, for which is meant cannot be told;
+- of several that follow it none makes one, for it is not clear which is meant;
 - a step that makes records of another table now makes none.
 
 A contact from before a step came, whose record is not known any more, gets the id that its
@@ -24,6 +24,7 @@ from itertools import combinations
 from pipelines.contact import Contact
 from pipelines.identity import record_id
 from pipelines.pipeline import Pipeline
+from pipelines.step import CreateStep
 
 
 #: A creating step: its name and the entity set it makes records of.
@@ -63,9 +64,7 @@ class Keys:
 def creating(pipeline: Pipeline) -> tuple[Creating, ...]:
     """The steps that create records."""
     return tuple(
-        (step.name, step.table.set)
-        for step in pipeline.steps
-        if step.method == "POST" and step.table is not None
+        (step.name, step.table.set) for step in pipeline.steps if isinstance(step, CreateStep)
     )
 
 
@@ -124,7 +123,7 @@ def _record(step: Creating, key: str) -> str:
 
 
 def _makers(contact: Contact) -> dict[str, str]:
-    """Every record that is or may be there -> path of the step that made it; "" if not told."""
+    """Every record that is or may be there -> path of the step that made it; "" if not known."""
     makers = {record: columns[""] for record, columns in contact.intent.items() if "" in columns}
     for record, known in contact.ledger.items():
         makers[record] = known.by or makers.get(record, "")
@@ -231,6 +230,6 @@ def _told(gone: Creating, past: _Past) -> str:
     if len(heirs) == 1:
         return f"left as {names} came, which goes on with the records of {table} that {name} made"
     return (
-        f"left as {names} came: which of them is meant cannot be told, so contacts that have its "
+        f"left as {names} came: which of them is meant cannot be known, so contacts that have its "
         f"record of {table} get no other, and it is left as it is"
     )

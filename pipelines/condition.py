@@ -20,12 +20,12 @@ def path_of(name: str) -> tuple[str, ...]:
 
 
 def admits(when: When, values: Mapping[str, Any]) -> bool:
-    """Whether a contact meets every condition."""
+    """Whether a contact fits every condition."""
     return all(_allowed(value, when[name]) for name, value in _found(when, values))
 
 
 def may_admit(when: When, values: Mapping[str, Any]) -> bool:
-    """Whether it meets every condition whose name has a value so far."""
+    """Whether it fits every condition whose name has a value so far."""
     return all(v is ABSENT or _allowed(v, when[name]) for name, v in _found(when, values))
 
 
@@ -38,5 +38,5 @@ def _allowed(value: Any, allowed: frozenset[str]) -> bool:
     if isinstance(value, dict | list):
         return False  # a condition names texts, numbers and truths
     text = str(value).lower()
-    # An ARN is met by its last part too: instance and queue ids are what people have at hand.
+    # The last part of an ARN fits too: instance and queue ids are what people have at hand.
     return value is not ABSENT and bool(allowed & {text, text.rpartition("/")[2]})

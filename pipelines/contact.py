@@ -1,7 +1,8 @@
 """A contact: the facts known about it, and the ledger of what Dynamics has acknowledged.
 
 The contact is all the state there is. Facts come in by ``observe`` in any order and any number of
-times and end the same; everything else (names, phase, desired records, writes) is derived.
+times, and the result is the same; everything else (names, phase, desired records, writes) is
+derived.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ FORM: Final = 1
 #: Between a stored contact's lines. JSON escapes it, so nothing has it inside.
 SEPARATOR = b"\n"
 
-#: What is known of a record in Dynamics.
+#: What is known of a record in Dynamics; ``pipelines.settle`` says how one becomes another.
 #: unsent: never created by us. sent: a create left, its answer is not known.
 #: found: a create met an existing record (412), which must be read first.
 #: there: it exists. gone: a person deleted it or an operator let go of it; no more writes.
@@ -130,11 +131,11 @@ class Contact:
     def observe(self, fact: Fact) -> bool:
         """Take a fact in: keep it if it is greater than what its register holds.
 
-        One thing told by two paths (S3 natively and by EventBridge) may differ in ``at`` alone.
+        The same thing by two ways (from S3 directly and by EventBridge) may differ in ``at`` alone.
         What Connect answered when asked arrives whenever we ask.
 
         Returns:
-            Whether it told anything new: it was kept, or had arrived before all others.
+            Whether it changed anything: it was kept, or had arrived before all others.
         """
         before = self.arrived
         if not fact.register.startswith(ENRICHMENT):
@@ -142,7 +143,7 @@ class Contact:
         return self._keep(fact) or self.arrived != before
 
     def learn(self, other: Contact) -> None:
-        """Take in what another copy of this contact was told meanwhile."""
+        """Take in the facts that another copy of this contact got meanwhile."""
         for fact in other.facts.values():
             self._keep(fact)
         self.arrived = _earliest(self.arrived, other.arrived)
@@ -181,7 +182,7 @@ class Contact:
 
     @property
     def later_legs(self) -> dict[str, Fact]:
-        """What the later legs of its chain told it, by their contact id."""
+        """What is known of the later legs of its chain, by their contact id."""
         return {r.removeprefix(LEG): f for r, f in self.facts.items() if r.startswith(LEG)}
 
     def to_bytes(self) -> bytes:
@@ -365,5 +366,5 @@ def _entries(
 
 
 def _earliest(one: float | None, other: float | None) -> float | None:
-    """The earlier arrival; one that nobody told may be the earliest."""
+    """The earlier arrival; one that is not known may be the earliest."""
     return None if one is None or other is None else min(one, other)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipelines.action import Change, Verb
 from pipelines.contact import UNKNOWN, RecordLedger, State
 from pipelines.entity import STATE, entity, is_party_list
-from pipelines.identity import note_id
-from pipelines.ledger import NULL, OPEN, digest, digests
-from pipelines.pipeline import Step
-from pipelines.write import Kind, Write
+from pipelines.ledger import NULL, OPEN, digest
+from pipelines.step import CreateStep, RecordStep
 
 
 @dataclass(slots=True)
@@ -29,10 +28,10 @@ class Desired:
 
     entity: str
     key: str
-    creating: Step | None
+    creating: CreateStep | None
     columns: dict[str, Any] = field(default_factory=dict)
     held: set[str] = field(default_factory=set)
-    steps: list[Step] = field(default_factory=list)
+    steps: list[RecordStep] = field(default_factory=list)
     named: set[str] = field(default_factory=set)
 
     @property
@@ -45,15 +44,13 @@ class Desired:
         """The columns that open or close it."""
         return {c: v for c, v in self.columns.items() if c in STATE and v is not None}
 
-    def write(self, kind: Kind, columns: dict[str, Any]) -> Write:
-        """A write to the record."""
-        return Write(
-            kind,
+    def change(self, verb: Verb, columns: dict[str, Any]) -> Change:
+        """A change of the record."""
+        return Change(
+            verb,
             tuple(step.path for step in self.steps),
-            record=self.name,
-            entity=self.entity,
-            key=self.key,
-            columns=columns,
+            self.name,
+            columns,
             returning=tuple(sorted(self.creating.reads)) if self.creating else (),
             on_missing=(self.creating or self.steps[0]).on_missing,
             creatable=self.creating is not None,
@@ -62,7 +59,7 @@ class Desired:
 
 def difference(
     desired: Desired, record: RecordLedger | None, *, adopting: bool
-) -> tuple[list[Write], list[Write]]:
+) -> tuple[list[Change], list[Change]]:
     """What brings the record to the desired columns, and what closes it after everything else.
 
     Args:
@@ -77,25 +74,25 @@ def difference(
     if record.state in ("unsent", "sent", "absent") and not adopting:
         plain = {c: v for c, v in known.items() if c not in STATE}
         closing = bool(desired.state) and not (new and desired.state.get("statecode") == 0)
-        return [desired.write(Kind.CREATE, plain)], _closing(desired) if closing else []
+        return [desired.change(Verb.CREATE, plain)], _closing(desired) if closing else []
     if record.state not in ("there", "doubted"):
-        return [desired.write(Kind.ADOPT, known)], []
-    writes = _updates(desired, record)
-    reopened = any(write.kind is Kind.REOPEN for write in writes)
+        return [desired.change(Verb.ADOPT, known)], []
+    changes = _updates(desired, record)
+    reopened = any(change.verb is Verb.REOPEN for change in changes)
     differs = any(record.columns.get(c) != digest(v) for c, v in desired.state.items())
-    if record.state == "doubted" and (writes or differs):
+    if record.state == "doubted" and (changes or differs):
         wanted = dict.fromkeys(desired.named) | desired.columns
         wanted = {c: v for c, v in wanted.items() if v is not None or c not in STATE}
-        return [desired.write(Kind.ADOPT, wanted)], []
-    return writes, _closing(desired) if desired.state and (reopened or differs) else []
+        return [desired.change(Verb.ADOPT, wanted)], []
+    return changes, _closing(desired) if desired.state and (reopened or differs) else []
 
 
-def _closing(desired: Desired) -> list[Write]:
-    return [desired.write(Kind.CLOSE, desired.state)]
+def _closing(desired: Desired) -> list[Change]:
+    return [desired.change(Verb.CLOSE, desired.state)]
 
 
-def _updates(desired: Desired, record: RecordLedger) -> list[Write]:
-    """The writes that update an existing record; a closed one that refused is reopened first."""
+def _updates(desired: Desired, record: RecordLedger) -> list[Change]:
+    """What updates an existing record; a closed one that refused is reopened first."""
     pending = _pending(desired, record)
     if not pending:
         return []
@@ -104,15 +101,15 @@ def _updates(desired: Desired, record: RecordLedger) -> list[Write]:
     # Not if we closed it and it is too early by this worker's clock: then it is closed again.
     by_others = state == UNKNOWN and not desired.state
     if closed and (record.refusals > 1 or (record.refusals and by_others)):
-        return [_note(desired, pending)]
-    writes = []
+        return [desired.change(Verb.NOTE, pending)]
+    changes = []
     if closed and record.refusals:
         opened = {"statecode": 0, "statuscode": entity(desired.entity).open_status}
-        writes.append(desired.write(Kind.REOPEN, opened))
+        changes.append(desired.change(Verb.REOPEN, opened))
     if columns := {c: v for c, v in pending.items() if not is_party_list(c)}:
-        writes.append(desired.write(Kind.UPDATE, columns))
+        changes.append(desired.change(Verb.UPDATE, columns))
     lists = filter(is_party_list, pending)
-    return writes + [desired.write(Kind.PARTIES, {c: pending[c] or []}) for c in lists]
+    return changes + [desired.change(Verb.PARTIES, {c: pending[c] or []}) for c in lists]
 
 
 def _pending(desired: Desired, record: RecordLedger) -> dict[str, Any]:
@@ -129,15 +126,3 @@ def _pending(desired: Desired, record: RecordLedger) -> dict[str, Any]:
         if record.columns.get(column, NULL) != NULL:
             pending[column] = None
     return pending
-
-
-def _note(desired: Desired, pending: dict[str, Any]) -> Write:
-    """What a closed record will not take, as an annotation on it."""
-    return Write(
-        Kind.NOTE,
-        tuple(step.path for step in desired.steps),
-        record=desired.name,
-        entity="annotations",
-        key=note_id(desired.name, digest(digests(pending))),
-        columns=pending,
-    )

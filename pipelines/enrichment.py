@@ -16,10 +16,9 @@ from pipelines.contact import Contact
 from pipelines.decode.seal import seal
 from pipelines.fact import ENRICHMENT, Fact
 from pipelines.legs import SIDE_LEGS, first_of_chain
-from pipelines.lifecycle import milestones
 from pipelines.names import said
 from pipelines.pipeline import Pipeline
-from pipelines.view import view
+from pipelines.snapshot import Snapshot, snapshot
 
 
 #: What can be asked: DescribeContact, GetContactAttributes, DescribeUser, DescribeQueue.
@@ -28,7 +27,7 @@ Topic = Literal["contact", "attributes", "agent", "queue"]
 #: Milestones between which a flow may set attributes: they are asked for anew at each.
 MOMENTS = ("created", "answered", "ended")
 
-#: Key of an answer's milestone; no name of the vocabulary.
+#: Key of an answer's milestone; not a name of the vocabulary.
 ASKED_ON = "AskedOn"
 
 #: In the ARN of an agent's own queue, which has no name.
@@ -56,7 +55,7 @@ class Question:
         topic: What about.
         instance_id: The Connect instance's id.
         about: Id of the contact, of its chain's first contact (attributes), of the agent or queue.
-        told: What is known already and goes with the answer: its milestone, or the ARN.
+        told: What is known already and is added to the answer: its milestone, or the ARN.
     """
 
     topic: Topic
@@ -79,11 +78,19 @@ class Question:
         return fact if isinstance(fact, Fact) else None
 
 
-def wanted(contact: Contact, pipelines: Iterable[Pipeline]) -> list[Question]:
-    """What must be asked now, for these pipelines; nothing once the contact record is there."""
+def wanted(
+    contact: Contact, pipelines: Iterable[Pipeline], seen: Snapshot | None = None
+) -> list[Question]:
+    """What must be asked now, for these pipelines; nothing once the contact record is there.
+
+    Args:
+        contact: The contact.
+        pipelines: What it is asked for.
+        seen: The contact's snapshot, if there is one already.
+    """
     if contact.record is not None or contact.replayed or not contact.events:
         return []
-    inquiry = _Inquiry(contact, pipelines)
+    inquiry = _Inquiry(contact, pipelines, seen or snapshot(contact, {}))
     questions = [
         inquiry.endpoint(),
         inquiry.attributes(),
@@ -95,11 +102,11 @@ def wanted(contact: Contact, pipelines: Iterable[Pipeline]) -> list[Question]:
 class _Inquiry:
     """Finds out what is read that is not known."""
 
-    def __init__(self, contact: Contact, pipelines: Iterable[Pipeline]) -> None:
+    def __init__(self, contact: Contact, pipelines: Iterable[Pipeline], seen: Snapshot) -> None:
         self.contact = contact
-        self.values = view(contact)
+        self.values = seen.values
         self.instance_id = _last(self.values.get("InstanceARN"))
-        self.reached = milestones(contact)
+        self.reached = seen.reached
         self.asked = {topic: said(fact.body) for topic, fact in contact.enrichment.items()}
         #: Path -> the milestones of the steps that read it.
         self.read: dict[Path, set[str]] = {}

@@ -14,8 +14,8 @@ import orjson
 
 
 #: Registers: ``record``, ``event/<EVENTTYPE>``, ``object/<bucket>/<key>``,
-#: ``enrichment/<kind>`` (what Connect answered when asked) and ``leg/<contact id>`` (what a later
-#: leg of the same chain tells this one).
+#: ``enrichment/<kind>`` (what Connect answered when asked) and ``leg/<contact id>`` (what is
+#: known of a later leg of the same chain).
 RECORD = "record"
 EVENT = "event/"
 OBJECT = "object/"
@@ -36,9 +36,9 @@ class Fact:
         version: What orders the facts of one register, compared as text: a UTC time
             ``YYYY-MM-DDTHH:MM:SS.mmmZ`` or an S3 sequencer padded with zeros.
         body: ``data`` as canonical JSON (names in order, no line breaks): what is stored.
-        at: The UTC time the message tells of itself (same form), for waits and archive time.
-        arrived: When (s since 1970) whoever handed the message on took it in, by its clock; None:
-            nobody said. What a fact says does not hang on it, and it is not stored with it.
+        at: The UTC time the message gives for itself (same form), for waits and archive time.
+        arrived: When (s since 1970) the stream or queue received the message, by its clock; None:
+            not known. It is no part of what the fact says, and is not stored with it.
     """
 
     contact_id: str
@@ -50,7 +50,7 @@ class Fact:
 
     @property
     def data(self) -> dict[str, Any]:
-        """The message in its own spelling, read anew. Names are decided when it is read."""
+        """The message in its own spelling, parsed each time. Names are decided when it is read."""
         data: dict[str, Any] = orjson.loads(self.body)
         return data
 

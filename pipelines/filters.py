@@ -43,7 +43,7 @@ def digits(value: object) -> str:
 
 
 def e164(value: object, country: object = "") -> str:
-    """A telephone number as ``+`` and digits (ITU-T E.164), as far as it can be told.
+    """A telephone number as ``+`` and digits (ITU-T E.164), as far as it can be made out.
 
     Args:
         value: The number as anybody writes it.
@@ -124,8 +124,8 @@ def forgiving(
 ) -> Callable[..., Any]:
     """The filter, which gives an undefined value where it would raise.
 
-    Values are people's and Amazon Connect's: filters of Liquid's own meet some that their authors
-    did not think of (infinite numbers, deep lists), and say so in many ways.
+    Values are people's and Amazon Connect's: Liquid's own filters get some that their authors
+    did not expect (infinite numbers, deep lists), and raise errors of many kinds.
     """
 
     @wraps(function)

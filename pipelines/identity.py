@@ -9,7 +9,7 @@ from hashlib import blake2b
 from uuid import UUID, uuid5
 
 
-#: Never change it: every record ever made hangs on it.
+#: Never change it: the id of every record ever made depends on it.
 NAMESPACE = UUID("5f0c7c5e-7a3b-5d0e-9c53-1d6f6a4e2b10")
 
 
@@ -18,9 +18,9 @@ def record_id(contact_id: str, pipeline: str, step: str) -> str:
     return str(uuid5(NAMESPACE, f"{contact_id}/{pipeline}/{step}"))
 
 
-def note_id(record: str, told: str) -> str:
-    """The primary key of the annotation that tells something about a record."""
-    return str(uuid5(NAMESPACE, f"{record}/note/{told}"))
+def note_id(record: str, content: str) -> str:
+    """The primary key of the annotation that holds what a closed record would not take."""
+    return str(uuid5(NAMESPACE, f"{record}/note/{content}"))
 
 
 def tombstone(contact_id: str) -> str:

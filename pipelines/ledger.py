@@ -1,7 +1,7 @@
 """The ledger: what Dynamics last acknowledged, record by record and column by column.
 
-It holds digests, not values. These functions are the only ones that write it; each says what one
-outcome of one write means for it.
+It holds digests, not values. These functions are the only ones that write it; which of them an
+outcome of an action asks for, and which state a record is in then, is ``pipelines.settle``'s table.
 """
 
 from __future__ import annotations
@@ -12,10 +12,21 @@ from typing import Any
 
 import orjson
 
+from pipelines.action import (
+    Action,
+    Change,
+    LiveAction,
+    Lookup,
+    OpenPage,
+    Reading,
+    Verb,
+    WriteBack,
+)
 from pipelines.contact import UNKNOWN, Contact, RecordLedger, State
 from pipelines.decode.timestamp import normalise
 from pipelines.entity import STATE, entity
-from pipelines.write import Kind, Write
+from pipelines.lookup import status
+from pipelines.outcome import Done, Exists, Found, Missing, Outcome, Refusal, Undeliverable
 
 
 #: Record address -> column -> digest.
@@ -24,8 +35,8 @@ Columns = Mapping[str, Mapping[str, str]]
 #: What stands in place of an entity set where attributes are written back to Connect.
 ATTRIBUTES = "attributes"
 
-#: Kinds that change columns of a record and so are recorded as intent before they are sent.
-CHANGING = frozenset(Kind) - {Kind.LOOKUP, Kind.ADOPT, Kind.OPEN}
+#: A record that these are about may be one that we have never made.
+_FIRST = (Verb.CREATE, Verb.ADOPT)
 
 
 def digest(value: Any) -> str:
@@ -43,17 +54,25 @@ def digests(columns: Mapping[str, Any]) -> dict[str, str]:
     return {column: digest(value) for column, value in columns.items()}
 
 
-def record_of(contact: Contact, write: Write) -> RecordLedger:
-    """The ledger's record that a write is about, begun if it is new.
+def state_of(contact: Contact, change: Change) -> State:
+    """The state of the record that a change is about.
 
     A record that no step of ours creates is taken to be there.
     """
-    known = contact.ledger.get(write.record)
+    known = contact.ledger.get(change.record)
+    if known is not None:
+        return known.state
+    return "unsent" if change.verb in _FIRST else "there"
+
+
+def record_of(contact: Contact, change: Change) -> RecordLedger:
+    """The ledger's record that a change is about, begun if it is new."""
+    known = contact.ledger.get(change.record)
     if known is None:
-        state: State = "unsent" if write.kind in (Kind.CREATE, Kind.ADOPT) else "there"
-        known = contact.ledger[write.record] = named(write.record, state)
-    if write.creatable and write.kind in (Kind.CREATE, Kind.ADOPT):
-        known.by = known.by or write.steps[0]
+        known = named(change.record, state_of(contact, change))
+        contact.ledger[change.record] = known
+    if change.creatable and change.verb in _FIRST:
+        known.by = known.by or change.steps[0]
     return known
 
 
@@ -63,22 +82,27 @@ def named(name: str, state: State) -> RecordLedger:
     return RecordLedger(entity_set, key.removesuffix(")"), state)
 
 
-def intend(contact: Contact, writes: Iterable[Write]) -> bool:
+def intend(contact: Contact, actions: Iterable[Action]) -> bool:
     """Note what is about to be sent; whether that says more than the contact's intent did."""
     changed = False
-    for write in writes:
-        if write.kind in CHANGING:
-            noted = contact.intent.setdefault(write.record, {})
-            about = digests(write.columns) | (
-                {"": write.steps[0]} if write.kind is Kind.CREATE else {}
-            )
-            if not about.items() <= noted.items():
-                noted.update(about)
-                changed = True
+    for action in actions:
+        match action:
+            case WriteBack():
+                about = digests(action.attributes)
+            case Change(verb=Verb.CREATE):
+                about = digests(action.columns) | {"": action.steps[0]}
+            case Change() if action.verb is not Verb.ADOPT:
+                about = digests(action.columns)
+            case _:
+                continue  # it changes no columns
+        noted = contact.intent.setdefault(action.record, {})
+        if not about.items() <= noted.items():
+            noted.update(about)
+            changed = True
     return changed
 
 
-def unsettle(contact: Contact) -> None:
+def mark_unknown(contact: Contact) -> None:
     """Somebody's intent was not followed by an outcome: its columns may or may not be there."""
     for name, columns in contact.intent.items():
         created = "" in columns
@@ -110,7 +134,7 @@ def doubt(contact: Contact, number: int, before: str) -> None:
         # Reading tells what came of a change; of a create, whose it is stays known.
         creates = {n: {"": about[""]} for n, about in contact.intent.items() if "" in about}
         contact.intent = creates
-    unsettle(contact)
+    mark_unknown(contact)
     for record in contact.ledger.values():
         if record.state == "sent":
             record.state = "unsent"  # its record, if there is one, may have been changed since
@@ -149,34 +173,78 @@ def contradict(contact: Contact, late: Contact, before: Columns) -> bool:
     return contradicted
 
 
-def acknowledge(contact: Contact, write: Write, answer: Mapping[str, Any]) -> None:
-    """Dynamics has carried the write out."""
-    if write.kind is Kind.LOOKUP:
-        asked = {"asked": digest(write.url), "answer": dict(answer)}
-        contact.lookups[write.steps[0]] = asked
-        return
-    if write.kind is Kind.OPEN:
-        contact.effects[write.steps[0]] = "done"
-        return
-    record = record_of(contact, write)
-    if write.kind is Kind.CREATE:
-        record.state = "there"
-        record.ours = True
-        record.columns.clear()
-        record.answer = {name: answer[name] for name in write.returning if name in answer}
-    record.columns.update(digests(write.columns))
+# --- what the outcome of an action says: which of them, says ``pipelines.settle`` ---
 
 
-def taken(contact: Contact, write: Write) -> None:
-    """A create met an existing record (412): read it before doing anything to it."""
-    record = record_of(contact, write)
+def remember(contact: Contact, asked: Reading, found: Done) -> None:
+    """What was looked up or read is known to later steps."""
+    contact.lookups[asked.step] = {"asked": digest(asked.url), "answer": dict(found.answer)}
+
+
+def remember_no_match(contact: Contact, asked: Lookup, _: Missing) -> None:
+    """There is no record under the key that was asked for."""
+    remember(contact, asked, Done(status("NoMatch")))
+
+
+def acknowledge(contact: Contact, change: Change, _: Outcome) -> None:
+    """Dynamics has the columns."""
+    record_of(contact, change).columns.update(digests(change.columns))
+
+
+def acknowledge_create(contact: Contact, create: Change, made: Done) -> None:
+    """Dynamics has the record, with these columns and no others."""
+    record = record_of(contact, create)
+    record.ours = True
+    record.columns = digests(create.columns)
+    record.answer = {name: made.answer[name] for name in create.returning if name in made.answer}
+
+
+def create_conflicted(contact: Contact, create: Change, _: Exists) -> None:
+    """A create met an existing record (412), which our own one, unanswered, may have made."""
+    record = record_of(contact, create)
     record.ours = record.state == "sent"
-    record.state = "found"
 
 
-def adopt(
-    contact: Contact, write: Write, row: Mapping[str, Any], user_id: str, *, overwrite: bool
-) -> None:
+def forget_columns(contact: Contact, change: Change, _: Missing) -> None:
+    """The record is gone, and is made again from nothing."""
+    record_of(contact, change).columns.clear()
+
+
+def meet_closed(contact: Contact, change: Change, _: Refusal) -> None:
+    """Dynamics refused the change because the record is closed; see ``RecordLedger.refusals``."""
+    record = record_of(contact, change)
+    tried = change.verb is Verb.REOPEN or record.refusals > 0
+    record.refusals = 2 if tried else 1
+    if record.columns.get("statecode", OPEN) == OPEN:  # it is not, whatever we thought
+        record.columns["statecode"] = UNKNOWN
+
+
+def park(contact: Contact, action: Change | Lookup, refused: Refusal) -> None:
+    """It is for an operator."""
+    contact.parked[action.place] = refused.parked
+
+
+def acknowledge_attributes(contact: Contact, written: WriteBack, _: Done) -> None:
+    """Connect has the attributes."""
+    record = contact.ledger.setdefault(written.record, named(written.record, "there"))
+    record.columns.update(digests(written.attributes))
+
+
+def end_open(contact: Contact, page: OpenPage, _: Done) -> None:
+    """The page was opened, and is not opened again."""
+    contact.effects[page.step] = "done"
+
+
+def give_up(contact: Contact, action: LiveAction, _: Undeliverable) -> None:
+    """What the agent or Connect will not take is not tried again."""
+    contact.effects[action.step] = "refused"
+
+
+def learn_nothing(_contact: Contact, _action: Action, _outcome: Outcome) -> None:
+    """The ledger is as before, but for the state of the record perhaps."""
+
+
+def adopt(contact: Contact, look: Change, found: Found) -> None:
     """Settle what to do with an existing record, having read it.
 
     A record that we made and nobody changed since is brought up to date fully. Of anybody else's
@@ -185,24 +253,23 @@ def adopt(
 
     Args:
         contact: Its contact.
-        write: The ADOPT write; its columns are all that are desired.
-        row: The record as read, with annotations.
-        user_id: Our application user, lower case.
-        overwrite: Treat it as ours whoever made it.
+        look: The ADOPT; its columns are all that are desired.
+        found: The record as read, and who we are.
     """
-    record = record_of(contact, write)
+    row, user_id = found.row, found.user_id
+    record = record_of(contact, look)
     table = entity(record.entity)
     makers = {str(row.get(f"_{by}_value", "")).lower() for by in ("createdby", "modifiedby")}
     doubted = record.state == "doubted"
     if doubted:
         record.ours &= str(row.get("_modifiedby_value", "")).lower() == user_id
-        ours = overwrite or record.ours
+        ours = found.overwrite or record.ours
     else:
-        ours = overwrite or (record.ours and record.state == "found") or makers == {user_id}
+        ours = found.overwrite or (record.ours and record.state == "found") or makers == {user_id}
         record.ours = makers == {user_id}
     # We closed it, and do not know why yet: what we know is older, and the rest comes again.
-    behind = contact.restored and ours and row.get("statecode") and not {*STATE} & {*write.columns}
-    for column, value in write.columns.items():
+    behind = contact.restored and ours and row.get("statecode") and not {*STATE} & {*look.columns}
+    for column, value in look.columns.items():
         actual = current(row, column)
         free = actual in (None, []) or actual == table.defaults.get(column)
         if column in STATE:
@@ -210,11 +277,10 @@ def adopt(
         known = record.columns.get(column, NULL) if doubted else NULL
         settled = behind or _stays(known, column, value, actual, free=ours or free, ours=ours)
         record.columns[column] = digest(value) if settled else UNKNOWN
-    for column in [c for c in record.columns if c not in write.columns]:
+    for column in [c for c in record.columns if c not in look.columns]:
         if not (ours or doubted) or current(row, column) in (None, []):
             del record.columns[column]
-    record.answer = {name: row[name] for name in write.returning if name in row}
-    record.state = "there"
+    record.answer = {name: row[name] for name in look.returning if name in row}
 
 
 def _stays(known: str, column: str, value: Any, actual: Any, *, free: bool, ours: bool) -> bool:
@@ -242,32 +308,9 @@ def _as_sent(value: Any, actual: Any) -> list[Any]:
     return forms
 
 
-def missing(contact: Contact, write: Write) -> bool:
-    """The record is not there (404); False if an operator must decide (``on_missing = "park"``)."""
-    record = record_of(contact, write)
-    if write.kind is Kind.ADOPT and record.state == "found":
-        record.state = "unsent"  # the 412 was about another record: an alternate key is taken
-        return False
-    if write.kind is Kind.ADOPT and record.state != "doubted":
-        record.state = "absent"
-        return True
-    if write.on_missing == "recreate" and write.creatable:
-        record.state = "unsent"
-        record.columns.clear()
-        return True
-    if write.kind is Kind.ADOPT or write.on_missing == "skip":
-        record.state = "gone"
-        return True
-    return False
-
-
-def closed(contact: Contact, write: Write) -> None:
-    """Dynamics refused the write because the record is closed; see ``Record.refusals``."""
-    record = record_of(contact, write)
-    tried = write.kind is Kind.REOPEN or record.refusals > 0
-    record.refusals = 2 if tried else 1
-    if record.columns.get("statecode", OPEN) == OPEN:  # it is not, whatever we thought
-        record.columns["statecode"] = UNKNOWN
+def expire(contact: Contact, step: str) -> None:
+    """The time is over for what a step does live: it is not done any more."""
+    contact.effects[step] = "expired"
 
 
 def let_go(contact: Contact, name: str) -> None:

@@ -1,4 +1,4 @@
-"""Legs: what the later contacts of a chain tell the earlier ones.
+"""Legs: what the earlier contacts of a chain must know of the later ones.
 
 A transferred contact goes on as another contact, which names its previous and its first one.
 Whoever shares something along the chain, as legs share their attributes, must know whether a later
@@ -23,10 +23,10 @@ from pipelines.names import said
 #: InitiationMethod: the disconnect flow after a call, a supervisor listening in.
 SIDE_LEGS = frozenset(("DISCONNECT", "MONITOR"))
 
-#: What tells of a leg's beginning or end.
+#: Registers that say when a leg began or ended.
 _TELLING = frozenset((f"{EVENT}INITIATED", f"{EVENT}DISCONNECTED", f"{EVENT}COMPLETED", RECORD))
 
-#: What it tells.
+#: The names that they say it under.
 _TOLD = ("InitiationTimestamp", "DisconnectTimestamp")
 
 
@@ -46,7 +46,7 @@ class Turn:
 
 
 def told_to_others(fact: Fact) -> list[Fact]:
-    """What a fact about one leg says to the legs before it."""
+    """The facts about the legs before it that follow from a fact about a leg."""
     if fact.register not in _TELLING:
         return []
     message = said(fact.body)

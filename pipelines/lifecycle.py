@@ -6,13 +6,13 @@ record, which is written when the contact is over, proves every phase it has a t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pipelines.contact import Contact
 from pipelines.fact import EVENT
 from pipelines.names import said, second
-from pipelines.objects import objects
+from pipelines.objects import StoredObject, objects
 
 
 #: In order; a contact only moves forward.
@@ -84,7 +84,7 @@ AWAITED = {
 
 
 def signals(contact: Contact) -> dict[str, str]:
-    """What the contact's facts prove: signal -> UTC second it tells of (or ``""``)."""
+    """What the contact's facts prove: signal -> the UTC second it gives (or ``""``)."""
     found: dict[str, str] = {}
     for fact in contact.events:
         kind = fact.register.removeprefix(EVENT)
@@ -114,31 +114,40 @@ def _note(found: dict[str, str], signal: str, at: Any) -> None:
 
 def phase(contact: Contact) -> str:
     """The furthest phase the facts prove."""
+    return phase_of(signals(contact))
+
+
+def phase_of(proven: Iterable[str]) -> str:
+    """The furthest phase that signals prove."""
     now = PHASES[0]
-    for signal in signals(contact):
+    for signal in proven:
         now = TRANSITIONS[now, signal]
     return now
 
 
 def milestones(contact: Contact) -> dict[str, str]:
-    """The milestones reached, each with the UTC second it happened at (``""`` if not told)."""
-    proven = signals(contact)
+    """The milestones reached, each with the UTC second it happened at (``""`` if not known)."""
+    return milestones_of(signals(contact), objects(contact))
+
+
+def milestones_of(proven: Mapping[str, str], things: Iterable[StoredObject]) -> dict[str, str]:
+    """The milestones that a contact's signals and files say it has reached."""
     times = {name: _first(proven, phase) for name, phase in REACHED_BY.items()}
     times["answered"] = _first(proven, "connected", exactly=True)
     times |= {name: proven[signal] for name, signal in SAID_BY.items() if proven.get(signal)}
     times["record"] = proven.get("contact record")
     if times["created"] is not None:
-        for thing in objects(contact):
+        for thing in things:
             times.setdefault(thing.milestone, second(thing.at) or "")
     return {name: times[name] or "" for name in MILESTONES if times.get(name) is not None}
 
 
-def _first(proven: dict[str, str], phase: str, *, exactly: bool = False) -> str | None:
+def _first(proven: Mapping[str, str], phase: str, *, exactly: bool = False) -> str | None:
     """When the phase was first proven, by itself or (unless exactly) a later one; None: never."""
     least = PHASES.index(phase)
     ranks = {signal: PHASES.index(PROOFS[signal]) for signal in proven}
     times = sorted(
-        (rank, proven[signal] or "~")  # an untold time sorts last
+        (rank, proven[signal] or "~")  # an unknown time sorts last
         for signal, rank in ranks.items()
         if rank == least or (rank > least and not exactly)
     )

@@ -19,11 +19,20 @@ from pipelines.entity import Entity, entity
 from pipelines.lifecycle import MILESTONES
 from pipelines.lookup import VALUES, By, Way
 from pipelines.phone import FEWEST_DIGITS, MOST_DIGITS
-from pipelines.pipeline import RESPONSE, Pipeline, Step
+from pipelines.pipeline import Pipeline
 from pipelines.reference import wrong
+from pipelines.step import (
+    RESPONSE,
+    CreateStep,
+    LookupStep,
+    OpenStep,
+    ReadFileStep,
+    Step,
+    UpdateStep,
+)
 from pipelines.template import Query, Template, TemplateError, compile_data, templates
 from pipelines.value import plain
-from pipelines.writeback import Writeback
+from pipelines.writeback import AttributeTable
 
 
 METHODS = ("GET", "POST", "PATCH")
@@ -90,7 +99,7 @@ class _Loader:
         self.check_names(steps)
         self.check_order(steps)
         writeback = self.writeback(document, name, steps)
-        readers: list[Step | Writeback] = [*steps, *([writeback] if writeback else [])]
+        readers: list[Step | AttributeTable] = [*steps, *([writeback] if writeback else [])]
         read = tuple(_with_reads(step, readers) for step in steps)
         digest = blake2b(self.text.encode(), digest_size=8).hexdigest()
         return Pipeline(name, read, when, self.source, writeback, digest)
@@ -106,7 +115,7 @@ class _Loader:
         )  # fmt: skip
         name = self.text_of(row, "name", needed=True)
         if not re.fullmatch(r"[A-Za-z_][\w-]*", name) or name.endswith(RESPONSE):
-            raise self.fail(f"{name!r} is no step name: letters, digits, - and _ please")
+            raise self.fail(f"{name!r} is not a step name: use letters, digits, - and _")
         shared = {
             "name": name,
             "path": f"{pipeline}/{name}",
@@ -121,7 +130,7 @@ class _Loader:
             return self.reading(row, shared)
         return self.request(row, shared)
 
-    def opening(self, row: dict[str, Any], shared: dict[str, Any]) -> Step:
+    def opening(self, row: dict[str, Any], shared: dict[str, Any]) -> OpenStep:
         for key in ("method", "entity", "body", "lookup"):
             if key in row:
                 raise self.fail(f"a step with 'open' has no {key!r}")
@@ -131,17 +140,15 @@ class _Loader:
         tab = row.get("tab", False)
         if not isinstance(tab, bool):
             raise self.fail("tab is true or false")
-        return Step(
-            **shared, method="", table=None, open=page, tab=tab, page=self.data(row, "query", None)
-        )
+        return OpenStep(**shared, page=page, tab=tab, query=self.data(row, "query", None))
 
-    def reading(self, row: dict[str, Any], shared: dict[str, Any]) -> Step:
+    def reading(self, row: dict[str, Any], shared: dict[str, Any]) -> ReadFileStep:
         for key in ("method", "entity", "body", "query", "lookup", "tab", "on_missing"):
             if key in row:
                 raise self.fail(f"a step with 'read' has no {key!r}")
         if row["read"] is not True or shared["on"] not in ("transcript", "analysis"):
             raise self.fail('read = true goes with on = "transcript" or "analysis"')
-        return Step(**shared, method="GET", table=None, read=True)
+        return ReadFileStep(**shared)
 
     def request(self, row: dict[str, Any], shared: dict[str, Any]) -> Step:
         method = self.choice(row, "method", METHODS)
@@ -151,15 +158,13 @@ class _Loader:
         body = {} if method == "GET" else self.data(row, "body", table)
         if method == "GET" and "body" in row:
             raise self.fail("a GET has no body")
-        return Step(
-            **shared,
-            method=method,
-            table=table,
-            body=body,
-            query=self.query(row, method),
-            ways=self.ways(row, method),
-            on_missing=self.choice(row, "on_missing", ON_MISSING, "park"),
-        )
+        query, ways = self.query(row, method), self.ways(row, method)
+        missing = self.choice(row, "on_missing", ON_MISSING, "park")
+        if method == "GET":
+            return LookupStep(**shared, table=table, query=query, ways=ways)
+        if query is None:  # a POST: a PATCH without one has been refused
+            return CreateStep(**shared, table=table, body=body, on_missing=missing)
+        return UpdateStep(**shared, table=table, key=query, body=body, on_missing=missing)
 
     def entity_of(self, row: dict[str, Any]) -> Entity:
         name = self.text_of(row, "entity", needed=True)
@@ -283,7 +288,7 @@ class _Loader:
 
     def writeback(
         self, document: dict[str, Any], pipeline: str, steps: list[Step]
-    ) -> Writeback | None:
+    ) -> AttributeTable | None:
         """The table of attributes that go back to Connect, if there is one."""
         if "writeback" not in document:
             return None
@@ -295,7 +300,9 @@ class _Loader:
         attributes = {}
         for attribute in table:
             if not re.fullmatch(r"[A-Za-z0-9_-]+", attribute):
-                raise self.fail(f"{attribute!r} is no attribute name: letters, digits, - and _")
+                raise self.fail(
+                    f"{attribute!r} is not an attribute name: use letters, digits, - and _"
+                )
             source = self.text_of(table, attribute)
             try:
                 attributes[attribute] = compile_data(source)
@@ -305,7 +312,7 @@ class _Loader:
                 for path, index in template.names:
                     if message := wrong(path, earlier):
                         raise self.fail(f"{attribute}: {message}", source, index)
-        return Writeback(f"{pipeline}/writeback", attributes)
+        return AttributeTable(f"{pipeline}/writeback", attributes)
 
     def check_names(self, steps: list[Step]) -> None:
         names = [step.name.lower() for step in steps]
@@ -348,7 +355,7 @@ class _Loader:
     def text_of(self, row: dict[str, Any], key: str, *, needed: bool = False) -> str:
         value = row.get(key, "")
         if not isinstance(value, str) or (needed and not value.strip()):
-            raise self.fail(f"{key} must be a text" + (" and is missing" if key not in row else ""))
+            raise self.fail(f"{key} must be text" if key in row else f"{key} is missing")
         return value.strip()
 
     def choice(
@@ -356,7 +363,8 @@ class _Loader:
     ) -> str:
         value = row.get(key, default)
         if value not in allowed:
-            raise self.fail(f"{key} = {value!r}: one of {', '.join(allowed)}")
+            given = f"{key} = {value!r}" if key in row else f"{key} is missing"
+            raise self.fail(f"{given}: one of {', '.join(allowed)}")
         return str(value)
 
 
@@ -379,11 +387,13 @@ def _is_column(name: Any) -> bool:
     return isinstance(name, str) and re.fullmatch(r"[a-z_][a-z0-9_]*", name) is not None
 
 
-def _with_reads(step: Step, readers: Sequence[Step | Writeback]) -> Step:
+def _with_reads(step: Step, readers: Sequence[Step | AttributeTable]) -> Step:
     """The step, knowing which fields of its answer others name."""
+    if isinstance(step, OpenStep | UpdateStep):
+        return step  # has no answer, or one that is its key
     answer = (step.name + RESPONSE).lower()
     fields = {
         p[1].lower() for r in readers for p in r.names() if p[0].lower() == answer and len(p) > 1
     }
-    key = {step.table.key} if step.table and step.method != "GET" else set()
+    key = {step.table.key} if isinstance(step, CreateStep) else set()
     return replace(step, reads=frozenset(fields - key))

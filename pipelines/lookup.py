@@ -2,7 +2,7 @@
 
 A step has one or more *ways* to look; the first whose value the contact has is taken. What Dynamics
 finds is compared again here, so that a number that merely ends alike is no match. More than one
-match is told as such and never guessed from.
+match is reported as such, and none of them is picked.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class Search:
     def queries(self) -> list[str]:
         """The URLs to ask below the service root, the next only while it may still matter.
 
-        None at all if the value cannot be anybody's, such as the number ``anonymous``.
+        None at all if nobody can have the value, such as the number ``anonymous``.
         """
         return [self._url(terms) for terms in _TERMS[self.way.by](self) if terms]
 
@@ -120,7 +120,7 @@ class Search:
 def search(
     table: Entity, ways: Iterable[Way], names: Names, returning: Iterable[str] = ()
 ) -> Search | None:
-    """The search of the first way whose value can be somebody's; None: no value is known yet."""
+    """The search of the first way whose value somebody can have; None: no value is known yet."""
     found = None
     columns = {name.lower() for name in returning} - {name.lower() for name in STATUS_NAMES}
     for way in ways:

@@ -96,12 +96,12 @@ PLAIN = frozenset(
     ]
 )
 
-#: Names the contact record never has: only contact events say them.
+#: Names the contact record never has: only contact events have them.
 EVENT_ONLY = frozenset(
     ["RingStartTimestamp", "GreetingStartTimestamp", "GreetingEndTimestamp", "UpdatedProperties"]
 )
 
-#: Names whose values are never structures; what comes as one says nothing.
+#: Names whose values are never structures; what comes as one is ignored.
 SINGLE = PLAIN | frozenset(["ARN", "Username", "Name", "Address", "Location", "CampaignId"])
 
 #: Every name of both streams.
@@ -150,12 +150,12 @@ def spelt(message: dict[str, Any]) -> dict[str, Any]:
     no more than that.
     """
     known: dict[str, Any] = {}
-    for key, told in message.items():
+    for key, given in message.items():
         name = _TOP.get(key.lower(), key[:1].upper() + key[1:])
         if name == "Endpoints":  # events keep their one endpoint inside
-            known.update(spelt(told) if isinstance(told, dict) else {})
+            known.update(spelt(given) if isinstance(given, dict) else {})
             continue
-        value = _members(name, told) if name in MEMBERS else _plain(name, told)
+        value = _members(name, given) if name in MEMBERS else _plain(name, given)
         if value is not None and value != {}:
             known[name] = value
     return known

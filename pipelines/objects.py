@@ -31,7 +31,7 @@ KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """One file. ``at`` is when S3 or the contact record told of it (UTC) or ``""``."""
+    """One file. ``at`` is the time of the notification or contact record (UTC) or ``""``."""
 
     kind: str
     bucket: str

@@ -1,6 +1,6 @@
 """Telephone numbers as people write them, made comparable.
 
-Connect tells numbers in E.164, ``+4930901820``. What stands in Dynamics was typed by people: with
+Connect gives numbers in E.164, ``+4930901820``. What stands in Dynamics was typed by people: with
 and without country code, with spaces, brackets and an extension. So one number is looked for in
 several spellings, and what is found is compared digit by digit.
 """

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from pipelines.lens import FIELDS
 from pipelines.names import MEMBERS
-from pipelines.pipeline import RESPONSE, Step
+from pipelines.step import RESPONSE, OpenStep, ReadFileStep, Step, UpdateStep
 from pipelines.view import NAMES
 
 
@@ -35,14 +35,14 @@ def wrong(path: tuple[str, ...], earlier: Mapping[str, Step]) -> str:
 
 
 def _wrong_answer(path: tuple[str, ...], step: Step | None) -> str:
-    if step is not None and step.read:
+    if isinstance(step, ReadFileStep):
         known = len(path) == 2 and path[1].lower() in FIELDS  # noqa: PLR2004 - step and field
         return "" if known else f"{path[0]} has {' and '.join(FIELDS)}"
-    if step is None or step.table is None:
+    if step is None or isinstance(step, OpenStep):
         return f"there is no step before this one whose answer is {path[0]}"
     if len(path) != 2:  # noqa: PLR2004 - step and field
         return f"{path[0]} needs one field: {path[0]}.{step.table.key}"
-    if step.method == "PATCH" and path[1].lower() != step.table.key:
+    if isinstance(step, UpdateStep) and path[1].lower() != step.table.key:
         return f"{path[0]} is the answer of a PATCH, which is its key only: {step.table.key}"
     return ""
 

@@ -28,7 +28,7 @@ from pipelines.view import Names
 
 
 class TemplateError(ValueError):
-    """A template that cannot be used. ``index`` is the offset of the trouble in ``source``."""
+    """A template that cannot be used. ``index`` is the offset of the fault in ``source``."""
 
     def __init__(self, message: str, source: str, index: int) -> None:
         super().__init__(message)

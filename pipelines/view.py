@@ -15,9 +15,9 @@ from typing import Any
 from liquid.exceptions import UndefinedError
 
 from pipelines.contact import Contact
-from pipelines.lifecycle import milestones, phase
+from pipelines.lifecycle import milestones_of, phase_of, signals
 from pipelines.names import EVENT_ONLY, SCALARS, STREAM, said
-from pipelines.objects import KINDS, StoredObject
+from pipelines.objects import KINDS, StoredObject, objects
 
 
 #: Names made here from the others.
@@ -120,11 +120,27 @@ def view(contact: Contact, constants: Mapping[str, Any] | None = None) -> dict[s
         contact: The contact.
         constants: ``AppId``, ``EnvironmentUri`` from the settings.
     """
-    values = dict(constants or {})
+    proven = signals(contact)
+    return values_of(contact, constants or {}, proven, milestones_of(proven, objects(contact)))
+
+
+def values_of(
+    contact: Contact,
+    constants: Mapping[str, Any],
+    proven: Mapping[str, str],
+    reached: Mapping[str, str],
+) -> dict[str, Any]:
+    """The same of a contact whose signals and milestones are known already."""
+    values = dict(constants)
     values.update(_stream(contact))
     values["ContactId"] = contact.id
-    values.update(_derived(contact, values))
+    values.update(_derived(values, phase_of(proven), reached))
     return values
+
+
+def instance_id(names: Mapping[str, Any]) -> str:
+    """The id of the contact's Connect instance; "" if it is not known."""
+    return str(names.get("InstanceARN", "")).rpartition("/")[2]
 
 
 def _stream(contact: Contact) -> dict[str, Any]:
@@ -157,11 +173,10 @@ def _enriched(names: dict[str, Any], contact: Contact) -> dict[str, Any]:
     return names
 
 
-def _derived(contact: Contact, values: Mapping[str, Any]) -> dict[str, Any]:
-    reached = milestones(contact)
+def _derived(values: Mapping[str, Any], phase: str, reached: Mapping[str, str]) -> dict[str, Any]:
     outbound = values.get("InitiationMethod") in OUTBOUND and _dialled(values)
     derived: dict[str, Any] = {
-        "Phase": phase(contact),
+        "Phase": phase,
         "Answered": "answered" in reached,
         "Abandoned": "ended" in reached and "answered" not in reached and "Queue" in values,
         "Outbound": outbound,

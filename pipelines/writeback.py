@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from pipelines.action import WriteBack
 from pipelines.contact import Contact
 from pipelines.ledger import ATTRIBUTES, digest
 from pipelines.legs import first_of_chain
 from pipelines.template import Template, render_data, resolve, templates
 from pipelines.value import ABSENT, HELD, as_text
-from pipelines.view import Names
-from pipelines.write import Kind, Write
+from pipelines.view import Names, instance_id
 
 
 #: All attributes of a chain of contacts together, in UTF-8 (API reference, the same page).
@@ -25,7 +25,7 @@ MOST_BYTES = 32_768
 
 
 @dataclass(frozen=True, slots=True)
-class Writeback:
+class AttributeTable:
     """A pipeline's table of attributes.
 
     Attributes:
@@ -42,13 +42,13 @@ class Writeback:
             yield from (path for path, _ in template.names)
 
 
-def write_for(
-    table: Writeback,
+def attributes_for(
+    table: AttributeTable,
     contact: Contact,
     names: Names,
     newest: str,
     tellable: Callable[[str], bool],
-) -> Write | None:
+) -> WriteBack | None:
     """The attributes that are not as the ledger has them; None if all are.
 
     Args:
@@ -75,7 +75,7 @@ def write_for(
     if not differing:
         return None
     first = first_of_chain(names, contact.id)
-    return Write(Kind.ATTRIBUTES, (table.path,), record, ATTRIBUTES, key=first, columns=differing)
+    return WriteBack(table.path, record, instance_id(names), contact.id, first, differing)
 
 
 def _fitting(values: dict[str, str], others: Any) -> dict[str, str]:

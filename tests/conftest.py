@@ -25,7 +25,10 @@ UNMEASURED = (
     "tests/unit/leases/test_lease_model.py",
     "tests/unit/leases/test_leased_stream.py",
     "tests/unit/amazon_connect/test_connect_fleet.py",
+    "tests/unit/engine/test_push_monkey.py",
     "tests/unit/pipelines/test_decode_split.py",
+    "tests/unit/regressions/test_breakage_messages.py::test_decoding_takes_time",
+    "tests/unit/regressions/test_breakage_messages.py::test_an_archive_is_split_in_time",
 )
 
 

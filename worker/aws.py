@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-import os
-
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import cache, partial
+from functools import partial
 from typing import Any, Final, TypeVar
 
-from aiobotocore.config import AioConfig
-from aiobotocore.httpsession import AIOHTTPSession
-from aiobotocore.session import get_session
 from aiohttp import ClientError as TransportError
 from botocore import exceptions
-from botocore.loaders import Loader, create_loader
 from botocore.parsers import ResponseParserError
 
-from worker.errors import ConfigError, WorkerError
-from worker.reuse import only_clean
+from worker.errors import ConfigError, StoreUnavailable, WorkerError
 
 
 T = TypeVar("T")
 
-CONNECT_TIMEOUT_S: Final = 5.0
-#: Longer than the longest wait asked for, which is SQS's 20 s long poll.
-READ_TIMEOUT_S: Final = 30.0
-#: One connection for each shard or receiver that is waiting; botocore's 10 would be a queue.
-MAX_CONNECTIONS: Final = 100
 #: Inside botocore, with its own back-off; whoever must not give up repeats the call above this.
 MAX_ATTEMPTS: Final = 3
 
@@ -69,6 +57,9 @@ FAILURES: Final = (
     OddAnswer,
 )
 
+#: What calls to the store and to AWS fail with.
+OUTSIDE: Final = (StoreUnavailable, *FAILURES)
+
 
 @asynccontextmanager
 async def client(
@@ -95,10 +86,13 @@ async def client(
     Raises:
         ConfigError: There is no Region, or the environment or AWS's files make no client.
     """
+    # Takes most of a second to import, which a command that calls nothing at AWS need not wait.
+    from worker.aws_client import made_client  # noqa: PLC0415
+
     async with AsyncExitStack() as stack:
         try:
             opened = await stack.enter_async_context(
-                _made(service, endpoint_url, region, _config(attempts))
+                made_client(service, endpoint_url, region, attempts)
             )
         except exceptions.NoRegionError:
             raise ConfigError("no AWS Region is set: set AWS_REGION") from None
@@ -115,17 +109,12 @@ async def client(
         yield opened
 
 
+#: Opens a Secrets Manager client of a Region.
+secrets: Final = partial(client, "secretsmanager")
+
+
 def _tell_date(dated: Callable[[str], None], parsed: dict[str, Any], **_more: Any) -> None:
     dated(str(parsed.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", "")))
-
-
-def _made(service: str, endpoint_url: str | None, region: str | None, config: AioConfig) -> Any:
-    session = get_session()
-    session.register_component("data_loader", _models(session.get_config_variable("data_path")))
-    region = region or session.get_config_variable("region") or os.environ.get("AWS_REGION")
-    return session.create_client(
-        service, endpoint_url=endpoint_url, region_name=region, config=config
-    )
 
 
 async def asked(call: Callable[[], Awaitable[Any]], read: Callable[[Any], T]) -> T:
@@ -192,26 +181,12 @@ def may_pass(failure: BaseException) -> bool:
     return isinstance(failure, FAILURES) and code(failure) not in WRONG_REQUEST
 
 
-@cache
-def _models(path: str | None) -> Loader:
-    """The services' models: each session would read them anew, which takes most of its making."""
-    return create_loader(path)
+def reporting(report: Callable[[str], None]) -> Callable[[Exception, float], None]:
+    """Has the code of each failure ``OUTSIDE`` reported; what AWS refuses for good is raised."""
 
+    def failed(failure: Exception, _pause_s: float) -> None:
+        report(code(failure))
+        if not isinstance(failure, StoreUnavailable) and not may_pass(failure):
+            raise failure
 
-class _Session(AIOHTTPSession):  # type: ignore[misc]  # it has no types
-    """aiobotocore's own, but see ``worker.reuse``."""
-
-    async def _create_connector(self, proxy_url: str | None) -> Any:
-        return only_clean(await super()._create_connector(proxy_url))
-
-
-def _config(attempts: int) -> AioConfig:
-    return AioConfig(
-        http_session_cls=_Session,
-        connect_timeout=CONNECT_TIMEOUT_S,
-        read_timeout=READ_TIMEOUT_S,
-        max_pool_connections=MAX_CONNECTIONS,
-        retries={"mode": "standard", "total_max_attempts": attempts},
-        tcp_keepalive=True,
-        user_agent_extra="connect-dynamics",
-    )
+    return failed

@@ -1,4 +1,7 @@
-"""The command line: ``connect-dynamics``."""
+"""The command line: ``connect-dynamics``.
+
+A command imports what it runs, so that none waits for what only others need.
+"""
 
 from __future__ import annotations
 
@@ -11,21 +14,16 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from pipelines import lifecycle, settle
 from pipelines.decode.timestamp import normalise
-from pipelines.lifecycle import mermaid
-from worker import aws
-from worker.commands.check import check_offline, check_online
-from worker.commands.preview import Preview, previews, read_contacts, send
-from worker.commands.replay import Options, Report, Watch, replay
 from worker.commands.triage import (
     LEFT_ASIDE,
     SettingsFile,
@@ -37,14 +35,15 @@ from worker.commands.triage import (
     state_app,
 )
 from worker.definitions import find, find_all
-from worker.dynamics.connection import open_dynamics
 from worker.errors import ConfigError, WorkerError
-from worker.leases.dynamodb import create_lease_table
 from worker.settings import Settings, load_settings
-from worker.stores.tables import create_tables
 from worker.telemetry.logs import configure
 from worker.terminal import shown, shown_lines
-from worker.wiring import serve
+
+
+if TYPE_CHECKING:
+    from worker.commands.preview import Preview
+    from worker.commands.replay import Report, Watch
 
 
 #: Exit status of a command that failed.
@@ -54,12 +53,12 @@ FAILED = 1
 FEW = 5
 
 app = typer.Typer(
-    help="Keeps Microsoft Dynamics 365 true to Amazon Connect.",
+    help="Keeps Microsoft Dynamics 365 in sync with Amazon Connect.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-tables_app = typer.Typer(help="Contact state in DynamoDB.", no_args_is_help=True)
+tables_app = typer.Typer(help="The DynamoDB tables.", no_args_is_help=True)
 app.add_typer(contact_app, name="contact")
 app.add_typer(parked_app, name="parked")
 app.add_typer(quarantine_app, name="quarantine")
@@ -70,7 +69,7 @@ err = Console(stderr=True)
 
 
 def main() -> None:
-    """Run a command; what its user can mend is one line, never a traceback."""
+    """Run a command; an error that its user can mend is one line, never a traceback."""
     try:
         app()
     except (WorkerError, BaseExceptionGroup) as error:
@@ -92,7 +91,9 @@ def _mendable(error: BaseException) -> WorkerError | None:
 
 @app.command()
 def run(settings: SettingsFile = None) -> None:
-    """Work until SIGTERM: read the streams and the queue, keep Dynamics true."""
+    """Run the worker until SIGTERM: read the streams and the queue, write to Dynamics."""
+    from worker.wiring import serve
+
     loaded = load_settings(settings)
     configure(loaded.log_level)
     asyncio.run(serve(loaded))
@@ -105,8 +106,8 @@ def replay_command(
     state: Annotated[
         str,
         typer.Option(
-            help="sqlite:PATH, memory, or dynamodb:TABLE (live workers push); "
-            "default: one for this run alone, which knows no forgotten contacts."
+            help="sqlite:PATH, memory, or dynamodb:TABLE (live workers then write); default: a "
+            "state for this run alone, which does not know which contacts were forgotten."
         ),
     ] = "",
     dynamics: Annotated[
@@ -114,7 +115,7 @@ def replay_command(
     ] = "sandbox",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Send nothing.")] = False,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Existing records are overwritten, whoever's.")
+        bool, typer.Option("--overwrite", help="Overwrite existing records, whoever made them.")
     ] = False,
     since: Annotated[str, typer.Option(help="Only messages from this ISO time on.")] = "",
     until: Annotated[str, typer.Option(help="Only messages before this ISO time.")] = "",
@@ -123,11 +124,13 @@ def replay_command(
     dump: Annotated[Path | None, typer.Option(help="Write the sandbox's records here.")] = None,
     settings: SettingsFile = None,
 ) -> None:
-    """Bring archived messages into Dynamics, once. Exit status 3: something was left aside."""
+    """Replay archived messages into Dynamics. Exit status 3: something was set aside."""
+    from worker.commands.replay import Options, replay
+
     loaded = load_settings(settings)
     configure("error")
     if not all(sources):  # an unset variable of a shell, not the folder one is in
-        raise typer.BadParameter("a source without a name", param_hint="sources")
+        raise typer.BadParameter("a source is empty", param_hint="sources")
     _writable(dump)
     options = Options(
         sources=tuple(sources),
@@ -163,7 +166,7 @@ def _time(text: str, option: str) -> str:
     """An ISO time or date in the form facts have."""
     found = normalise(f"{text}T00:00:00Z" if len(text) == len("2026-01-02") else text)
     if text and not found:
-        message = f"{text!r} is no ISO time like 2026-01-02T03:04:05Z"
+        message = f"{text!r} is not an ISO time like 2026-01-02T03:04:05Z"
         raise typer.BadParameter(message, param_hint=option)
     return found
 
@@ -174,14 +177,16 @@ def _progress() -> Iterator[Watch | None]:
     if not err.is_terminal:
         yield None
         return
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=err, transient=True) as progress:
         task = progress.add_task("reading", total=None)
 
         def watch(messages: int, read: int, total: int) -> None:
             done = read >= total > 0
-            told = f"{messages:,} messages" + (", pushing" if done else "")
-            progress.update(task, description=told, completed=read, total=total or None)
+            text = f"{messages:,} messages" + (", pushing" if done else "")
+            progress.update(task, description=text, completed=read, total=total or None)
 
         yield watch
 
@@ -189,9 +194,9 @@ def _progress() -> Iterator[Watch | None]:
 def _report_table(report: Report) -> Table:
     table = Table("replay", "", title="dry run: nothing was sent" if report.dry_run else None)
     table.columns[1].justify = "right"
-    told = asdict(report)
+    counts = asdict(report)
     for name in ("events", "contacts", "ignored", "quarantined", "parked"):
-        table.add_row(name, f"{told[name]:,}")
+        table.add_row(name, f"{counts[name]:,}")
     for reason, count in report.ignored_by_reason.items():
         table.add_row(f"  ignored: {escape(shown(reason))}", f"{count:,}")
     table.add_row("writes", f"{report.writes:,}")
@@ -204,12 +209,14 @@ def _report_table(report: Report) -> Table:
 def preview_command(
     pipeline: Annotated[str, typer.Argument(help="Shipped name or TOML file.")],
     step: Annotated[str, typer.Argument(help="The step's name.")],
-    event: Annotated[list[str], typer.Option(help="Files of messages; may be given again.")],
-    contact: Annotated[str, typer.Option(help="Which contact, if the files tell of several.")] = "",
-    send_it: Annotated[bool, typer.Option("--send", help="Send it, show the answer.")] = False,
+    event: Annotated[list[str], typer.Option(help="File of messages; may be repeated.")],
+    contact: Annotated[str, typer.Option(help="Contact id, if the files hold several.")] = "",
+    send_it: Annotated[bool, typer.Option("--send", help="Send it and show the answer.")] = False,
     settings: SettingsFile = None,
 ) -> None:
     """Show what a step would send for real messages: method, URI, headers and body."""
+    from worker.commands.preview import previews, read_contacts
+
     loaded = load_settings(settings)
     configure("error")
     contacts = {c.id: c for c in asyncio.run(read_contacts(event, loaded))}
@@ -243,21 +250,27 @@ def _print_preview(one: Preview) -> None:
 
 
 async def _send(found: list[Preview], settings: Settings) -> None:
-    async with open_dynamics(settings) as connection:
+    from worker import aws
+    from worker.commands.preview import send
+    from worker.dynamics.connection import open_dynamics
+
+    async with open_dynamics(settings, aws.secrets) as client:
         for one in found:
             if one.request is None:
                 raise ConfigError("a page is opened on the agent's desktop, it cannot be sent")
-            answer = await send(one, connection.client)
+            answer = await send(one, client)
             out.print(pretty(answer), markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command("check")
 def check_command(
-    pipeline: Annotated[list[str] | None, typer.Option(help="Instead of the settings'.")] = None,
-    online: Annotated[bool, typer.Option("--online", help="Ask Dynamics too.")] = False,
+    pipeline: Annotated[list[str] | None, typer.Option(help="Pipelines to check instead.")] = None,
+    online: Annotated[bool, typer.Option("--online", help="Ask Dynamics as well.")] = False,
     settings: SettingsFile = None,
 ) -> None:
     """Check settings and pipelines, and with --online the environment, tables and columns."""
+    from worker.commands.check import check_offline, check_online
+
     loaded = load_settings(settings)
     configure("error")
     if pipeline:
@@ -273,8 +286,8 @@ def check_command(
 
 @app.command("states")
 def states_command() -> None:
-    """Print the life of a contact as a Mermaid diagram."""
-    sys.stdout.write(mermaid() + "\n")
+    """Print the life of a contact and that of a Dynamics record as Mermaid diagrams."""
+    sys.stdout.write(f"{lifecycle.mermaid()}\n\n{settle.mermaid()}\n")
 
 
 @tables_app.command("create")
@@ -284,7 +297,10 @@ def tables_create(
         list[str] | None, typer.Option(help="Names of lease tables, one per stream.")
     ] = None,
 ) -> None:
-    """Make the DynamoDB tables, or finish half-made ones. In production a template makes them."""
+    """Create the DynamoDB tables, or finish half-made ones. CloudFormation does the same."""
+    from worker import aws
+    from worker.leases.dynamodb import create_lease_table
+    from worker.stores.tables import create_tables
 
     async def work() -> None:
         async with aws.client("dynamodb") as client:
@@ -293,23 +309,23 @@ def tables_create(
                 await create_lease_table(client, table)
 
     asyncio.run(work())
-    out.print(f"there are: {', '.join([state, *(leases or ())])}")
+    out.print(f"tables: {', '.join([state, *(leases or ())])}")
 
 
 @app.command("sandbox")
 def sandbox_command(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: a free one.")] = 8443,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8443,
     data: Annotated[Path | None, typer.Option(help="Keep records in this SQLite file.")] = None,
-    ca: Annotated[Path, typer.Option(help="Write the authority to trust here.")] = Path(
+    ca: Annotated[Path, typer.Option(help="Write the CA certificate to trust here.")] = Path(
         "sandbox-ca.pem"
     ),
 ) -> None:
     """Serve a local Dataverse with a token endpoint until SIGTERM."""
     try:
-        from worker.sandbox.command import serve_until_stopped  # noqa: PLC0415 - an optional extra
+        from worker.sandbox.command import serve_until_stopped  # an optional extra
     except ModuleNotFoundError as error:
         message = f"the sandbox needs {error.name}: install connect-dynamics[sandbox]"
         raise ConfigError(message) from error
     # Lines to paste into a shell: they stay whole however narrow the terminal is.
-    tell = partial(out.print, markup=False, highlight=False, soft_wrap=True)
-    asyncio.run(serve_until_stopped(port, data, ca, tell))
+    show = partial(out.print, markup=False, highlight=False, soft_wrap=True)
+    asyncio.run(serve_until_stopped(port, data, ca, show))

@@ -59,13 +59,13 @@ async def run_until(stop: asyncio.Event, work: Awaitable[T]) -> T | None:
         What the work returned; None if it was dropped.
     """
     doing = asyncio.ensure_future(work)
-    doing.add_done_callback(_bear)
+    doing.add_done_callback(disregard)
     stopping = asyncio.ensure_future(stop.wait())
     try:
         await asyncio.wait((doing, stopping), return_when=asyncio.FIRST_COMPLETED)
         return doing.result() if doing.done() else None
     finally:
-        await _end(doing, stopping)
+        await cancel_and_wait(doing, stopping)
 
 
 @asynccontextmanager
@@ -79,12 +79,12 @@ async def alongside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        await _end(doing)
+        await cancel_and_wait(doing)
     if not doing.cancelled():
         doing.result()
 
 
-async def _end(*tasks: asyncio.Future[Any]) -> None:
+async def cancel_and_wait(*tasks: asyncio.Future[Any]) -> None:
     """Cancel the tasks and wait until they are over.
 
     ``wait`` and not ``await task``: a cancellation of ourselves must not be taken for the task's.
@@ -94,7 +94,7 @@ async def _end(*tasks: asyncio.Future[Any]) -> None:
     await asyncio.wait(tasks)
 
 
-def _bear(task: asyncio.Future[Any]) -> None:
-    """Mark the failure of dropped work as seen: nobody waits for its outcome any more."""
+def disregard(task: asyncio.Future[Any]) -> None:
+    """Mark the failure of work as seen: perhaps nobody waits for its outcome any more."""
     if not task.cancelled():
         task.exception()

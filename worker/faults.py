@@ -19,9 +19,9 @@ from typing import Final
 
 import structlog
 
-from worker import heartbeat
-from worker.clock import Backoff, Clock, run_until
+from worker.clock import Clock
 from worker.errors import WorkerError
+from worker.retry import retry_until
 
 
 _log = structlog.get_logger(__name__)
@@ -42,9 +42,6 @@ BOUNDARIES: Final = {
     "census": "one look at the store: the figures are missing until the next one",
     "telemetry": "one answer to whoever scrapes",
 }
-
-#: A loop that went on for so long (s) before it failed begins again at once.
-LASTING_S: Final = 300.0
 
 #: Packages whose frames are told as a place; anybody else's name nothing we could mend.
 _OURS: Final = ("pipelines", "worker")
@@ -120,7 +117,7 @@ class Faults:
         loop: Callable[[], Awaitable[None]],
         clock: Clock,
         *,
-        stop: asyncio.Event | None = None,
+        stop: asyncio.Event,
         **where: str,
     ) -> None:
         """Run a loop until it returns; after a fault begin it again, after growing pauses.
@@ -135,14 +132,9 @@ class Faults:
         Raises:
             WorkerError: The loop did: a declared error is not this boundary's to judge.
         """
-        backoff = Backoff(clock.chance)
-        stop = stop or asyncio.Event()
-        while not stop.is_set():
-            began = clock.monotonic()
+
+        def failed(failure: Exception, _pause_s: float) -> None:
             with self.contained(boundary, **where):
-                await loop()
-                return
-            if clock.monotonic() - began > LASTING_S:
-                backoff.succeeded()
-            heartbeat.beat()
-            await run_until(stop, clock.sleep(backoff.failed()))
+                raise failure
+
+        await retry_until(loop, clock=clock, errors=(Exception,), failed=failed, stop=stop)

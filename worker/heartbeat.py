@@ -11,14 +11,15 @@ beat means that a loop goes on, not that it succeeds: a restart would not mend w
 from __future__ import annotations
 
 import asyncio
-import time
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import Context, ContextVar, copy_context
 from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Final
+
+from worker.clock import Clock
 
 
 #: A store counts as away if it did not answer for so long (s), even if it did not fail either.
@@ -82,12 +83,12 @@ class Heartbeat:
 
     def beat(self, *, for_s: float = 0.0) -> None:
         """Go on; the next beat may come ``for_s`` later than usual."""
-        self._until = self.health.clock() + self.silence_s + for_s
+        self._until = self.health.clock.monotonic() + self.silence_s + for_s
 
     @property
     def silent(self) -> bool:
         """Whether it has not beaten for too long."""
-        return self.health.clock() > self._until
+        return self.health.clock.monotonic() > self._until
 
     def context(self) -> Context:
         """A context for the loop's task: ``create_task(loop(), context=heart.context())``."""
@@ -100,11 +101,11 @@ class Health:
     """Knows all hearts, and whether the store answers.
 
     Attributes:
-        clock: Monotonic time (s).
+        clock: Its monotonic clock says how long a loop has been silent.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self.clock = clock
+    def __init__(self, clock: Clock | None = None) -> None:
+        self.clock = clock or Clock()
         self._hearts: list[Heartbeat] = []
         self._store_answers_until = -inf
 
@@ -127,7 +128,7 @@ class Health:
 
     def store_answered(self) -> None:
         """The store is there."""
-        self._store_answers_until = self.clock() + STORE_SILENCE_S
+        self._store_answers_until = self.clock.monotonic() + STORE_SILENCE_S
 
     def store_failed(self) -> None:
         """The store cannot be used."""
@@ -136,7 +137,7 @@ class Health:
     @property
     def store_answers(self) -> bool:
         """Whether the store can be used, as far as known."""
-        return self.clock() <= self._store_answers_until
+        return self.clock.monotonic() <= self._store_answers_until
 
     def silent(self) -> list[str]:
         """The names of loops that do not go on."""

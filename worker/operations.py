@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import math
-import time
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipelines import ledger
+from pipelines.action import Action, Change, WriteBack
 from pipelines.contact import UNKNOWN, Contact, Parked
 from pipelines.decode.arrival import AHEAD
 from pipelines.lifecycle import milestones, phase
 from pipelines.pipeline import Pipeline
 from pipelines.plan import Plan, Terms, plan
+from worker.clock import Clock
 from worker.engine.ingest import NEWER, Ingest
 from worker.errors import ConfigError
 from worker.faults import fault_of
@@ -107,16 +108,15 @@ def matches(write: ParkedWrite, contact_ids: Iterable[str], step: str) -> bool:
 def _as_parked(note: FaultNote) -> Parked:
     """A fault as it stands in lists."""
     then = "parked; another release tries it" if note.parked else "tried again by itself"
-    told = f"{note.what}; tries: {note.tries}; {then}; met by {', '.join(note.tried)}"
+    told = f"{note.what}; tries: {note.tries}; {then}; seen by {', '.join(note.tried)}"
     return Parked(steps=[], at=note.since, status=None, code="", request={}, answer=told)
 
 
-async def retry_parked(
-    store: ContactStore, write: ParkedWrite, clock: Callable[[], float] = time.time
-) -> None:
+async def retry_parked(store: ContactStore, write: ParkedWrite, clock: Clock | None = None) -> None:
     """Let the worker try again, rendering anew from the facts."""
+    clock = clock or Clock()
     if write.place == FAULT:
-        await _put_back(store, write.contact_id, clock())
+        await _put_back(store, write.contact_id, clock.wall())
         return
     await _change(store, write.contact_id, lambda c: c.parked.pop(write.place, None), clock)
 
@@ -129,7 +129,7 @@ async def drop_parked(store: ContactStore, write: ParkedWrite) -> None:
     if write.place == FAULT:
         await _put_back(store, write.contact_id, None)
         return
-    await _change(store, write.contact_id, lambda c: ledger.let_go(c, write.place), time.time)
+    await _change(store, write.contact_id, lambda c: ledger.let_go(c, write.place), Clock())
 
 
 async def _put_back(store: ContactStore, contact_id: str, due_at: float | None) -> None:
@@ -144,14 +144,14 @@ async def _change(
     store: ContactStore,
     contact_id: str,
     change: Callable[[Contact], object],
-    clock: Callable[[], float],
+    clock: Clock,
 ) -> None:
     while True:
         (entry,) = await store.load([contact_id])
         if not entry.version:
             return  # it was forgotten meanwhile
         change(entry.contact)
-        entry.due_at = clock()
+        entry.due_at = clock.wall()
         if await store.save([entry]) != [Saved.CONFLICT]:
             return
 
@@ -209,9 +209,9 @@ def shown(entry: Entry, pipelines: Iterable[Pipeline], terms: Terms, now: float)
     if entry.unreadable:
         return {"contact": contact.id, "unreadable": entry.unreadable} | fault
     try:
-        agenda = plan(contact, pipelines, now, terms)
+        planned = plan(contact, pipelines, now, terms)
     except Exception as error:  # noqa: BLE001 - the bug that is looked for is shown, not met again
-        agenda = Plan(waiting={"every step": str(fault_of(error))})
+        planned = Plan(waiting={"every step": str(fault_of(error))})
     return fault | {
         "contact": contact.id,
         "phase": phase(contact),
@@ -227,11 +227,8 @@ def shown(entry: Entry, pipelines: Iterable[Pipeline], terms: Terms, now: float)
         },
         "lookups": contact.lookups,
         "effects": contact.effects,
-        "owed": [
-            {"what": w.kind.value, "steps": w.steps, "to": w.place, "columns": w.columns}
-            for w in agenda.writes
-        ],
-        "waiting": agenda.waiting,
+        "owed": [_owed(action) for action in planned.actions],
+        "waiting": planned.waiting,
         "parked": {
             place: {"status": p.status, "code": p.code, "answer": p.answer, "request": p.request}
             for place, p in sorted(contact.parked.items())
@@ -239,3 +236,13 @@ def shown(entry: Entry, pipelines: Iterable[Pipeline], terms: Terms, now: float)
         "due_at": entry.due_at,
         "claimed_until": entry.claimed_until or None,
     }
+
+
+def _owed(action: Action) -> dict[str, Any]:
+    columns: Mapping[str, Any] = {}
+    match action:
+        case Change():
+            columns = action.columns
+        case WriteBack():
+            columns = action.attributes
+    return {"what": action.kind, "steps": action.steps, "to": action.place, "columns": columns}

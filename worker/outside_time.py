@@ -11,7 +11,7 @@ import asyncio
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from math import inf
 from typing import Final
@@ -100,6 +100,11 @@ class OutsideTime:
         with suppress(TimeoutError):
             async with asyncio.timeout(patience_s):
                 await self._told.wait()
+
+    @property
+    def clock(self) -> Clock:
+        """Our own clocks, with ``now`` for the wall clock."""
+        return replace(self._clock, wall=self.now)
 
     @property
     def known(self) -> bool:

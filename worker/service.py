@@ -7,14 +7,16 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import TypeVar
 
 import structlog
 
-from worker import heartbeat, operations
+from worker import aws, heartbeat, operations
 from worker.clock import Clock, run_until
 from worker.dynamics.gate_sync import GateSync
 from worker.engine.far_ahead import LOOK_EVERY_S, FarAhead
 from worker.engine.ingest import Ingest
+from worker.engine.planner import Planner
 from worker.engine.push import Push
 from worker.engine.remembered_steps import remember_steps
 from worker.errors import StoreUnavailable
@@ -22,7 +24,7 @@ from worker.faults import Faults
 from worker.heartbeat import Health
 from worker.moments import remembered, set_right, text_of
 from worker.outside_time import OutsideTime
-from worker.retry import insist
+from worker.retry import retry_until
 from worker.sources.protocol import Source
 from worker.stores.protocol import ContactStore
 from worker.stores.restoration import Keeper
@@ -30,6 +32,8 @@ from worker.telemetry.metrics import Metrics
 from worker.telemetry.state_collector import StateCollector
 from worker.telemetry.store_counts import StoreCounts
 
+
+T = TypeVar("T")
 
 _log = structlog.get_logger(__name__)
 
@@ -65,11 +69,12 @@ class Service:
         ingest: Brings them into the store.
         push: Brings Dynamics to match.
         drain_s: Longest time (s) from stop to return.
-        shared: Keeps the gate true to the other workers', if there may be any.
+        gate_sync: Keeps the gate in sync with the other workers', if there may be any.
         metrics: What is measured.
         health: Watches the loops.
         faults: Counts and tells bugs of ours.
         begin: What push waits for before it begins; it returns once ``stop`` is set.
+        clock: Time and chance.
         outside: What time it is by others' clocks.
         keeper: Knows whether the state was restored.
         census: Counts what the store holds.
@@ -81,21 +86,25 @@ class Service:
     ingest: Ingest
     push: Push
     drain_s: float
-    shared: GateSync | None = None
+    gate_sync: GateSync | None = None
     metrics: Metrics = field(default_factory=Metrics)
     health: Health = field(default_factory=Health)
     faults: Faults = field(default_factory=Faults)
     begin: Callable[[asyncio.Event], Awaitable[None]] | None = None
+    clock: Clock = field(default_factory=Clock)
     outside: OutsideTime = field(default_factory=OutsideTime)
     keeper: Keeper | None = None
     census: StoreCounts = field(init=False)
     far_ahead: FarAhead = field(init=False)
 
     def __post_init__(self) -> None:
-        self.census = StoreCounts(self.store, self.health)
-        clock = Clock(self.push.clock, self.push.monotonic)
-        self.far_ahead = FarAhead(self.store, self.push.plan, clock, self.faults)
-        readings = StateCollector(self.ingest.tally, self.push.gate, self.census, self.faults)
+        transactions = self.push.transactions
+        plan, clock = transactions.planner.plan, transactions.clock
+        self.census = StoreCounts(self.store, self.health, self.clock)
+        self.far_ahead = FarAhead(self.store, plan, clock, self.faults)
+        readings = StateCollector(
+            self.ingest.tally, transactions.gate, self.census, self.faults, self.clock
+        )
         self.metrics.registry.register(readings)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -126,20 +135,23 @@ class Service:
                 connects: bool = False,
             ) -> asyncio.Task[None]:
                 heart = self.health.heart(name, silence_s, connects=connects)
-                contained = self.faults.again(boundary, loop, Clock(), stop=stop, name=name)
+                contained = self.faults.again(boundary, loop, self.clock, stop=stop, name=name)
                 return group.create_task(contained, context=heart.context())
 
             for name, source in self.sources.items():
-                read = partial(source.run, self.ingest.handle, stop)
+                handle = partial(self.ingest.handle, stop=stop)
+                read = partial(source.run, handle, stop)
                 start(name, "source", read, SILENCE_S, connects=True)
-            if self.shared is not None:
-                await self.shared.join()
-                sharing = start("gate", "gate", self.shared.run, SILENCE_S)
+            if self.gate_sync is not None:
+                await self.gate_sync.join()
+                sharing = start("gate", "gate", self.gate_sync.run, SILENCE_S)
             push = start("push", "push", partial(self._begin_and_push, stop), PUSH_SILENCE_S)
             looks = EXPIRE_EVERY_S + SILENCE_S
-            house = start("housekeeping", "housekeeping", self._keep_house, looks)
+            keep_house = partial(self._repeat, self._keep_house, self._house_pause_s)
+            house = start("housekeeping", "housekeeping", keep_house, looks)
             taken = TAKE_IN_EVERY_S + SILENCE_S
-            again = start("quarantine", "housekeeping", self._take_in_again, taken)
+            take_in = partial(self._repeat, self._take_in_again, lambda: TAKE_IN_EVERY_S)
+            again = start("quarantine", "housekeeping", take_in, taken)
             census = start("census", "census", self.census.run, SILENCE_S)
             far = LOOK_EVERY_S + SILENCE_S
             ahead = start("far_ahead", "housekeeping", self.far_ahead.run, far)
@@ -151,32 +163,41 @@ class Service:
             for task in background:
                 task.cancel()
             await asyncio.wait((push,))
-            if self.shared is not None:
+            if self.gate_sync is not None:
                 sharing.cancel()
 
     def _saved(self) -> tuple[int, int]:
         """Grows with what is saved."""
-        sent = self.push.sent
+        sent = self.push.transactions.sent
         return self.ingest.tally.facts, sent.writes + sent.parked
 
     async def _begin_and_push(self, stop: asyncio.Event) -> None:
         if self.keeper is not None:
-            look = self.keeper.look
-            if await insist(look, stop=stop, clock=Clock(), report=_waits) is None:
+            kept = await _waiting_for_store(self.keeper.look, self.clock, stop)
+            if kept is None:
                 return
         if self.begin is not None:
             await self.begin(stop)
         await self.push.run(stop)
 
-    async def _keep_house(self) -> None:
+    async def _repeat(
+        self, work: Callable[[], Awaitable[None]], pause_s: Callable[[], float]
+    ) -> None:
+        """Do the work again and again, until cancelled; what the store's absence ends waits."""
         while True:
             heartbeat.beat()
             try:
-                await set_pipelines_right(self.push, self.outside)
-                await self._expire()
+                await work()
             except StoreUnavailable as error:
                 _log.warning("service.store_unavailable", reason=str(error))
-            await asyncio.sleep(EXPIRE_EVERY_S if self.outside.known else ASK_AGAIN_S)
+            await self.clock.sleep(pause_s())
+
+    async def _keep_house(self) -> None:
+        await set_pipelines_right(self.push.transactions.planner, self.store, self.outside)
+        await self._expire()
+
+    def _house_pause_s(self) -> float:
+        return EXPIRE_EVERY_S if self.outside.known else ASK_AGAIN_S
 
     async def _expire(self) -> None:
         """Remove what has expired for certain: our own clock alone does not say so."""
@@ -187,18 +208,15 @@ class Service:
 
     async def _take_in_again(self) -> None:
         """Take in what an older release had to leave, for contacts that this one can read."""
-        while True:
-            heartbeat.beat()
-            try:
-                if self.census.counts is None or self.census.counts.quarantined:
-                    await operations.retry_newer(self.store, self.ingest)
-            except StoreUnavailable as error:
-                _log.warning("service.store_unavailable", reason=str(error))
-            await asyncio.sleep(TAKE_IN_EVERY_S)
+        if self.census.counts is None or self.census.counts.quarantined:
+            await operations.retry_newer(self.store, self.ingest)
 
 
 async def begin_pipelines(
-    push: Push, stop: asyncio.Event, outside: OutsideTime | None = None
+    planner: Planner,
+    store: ContactStore,
+    stop: asyncio.Event,
+    outside: OutsideTime | None = None,
 ) -> None:
     """Find in the store since when each pipeline applies to live contacts, however long it takes.
 
@@ -206,37 +224,46 @@ async def begin_pipelines(
     applies from now on, and other workers' claims are looked at by the clock: so somebody else is
     heard first as to what time it is.
     """
-    outside = outside or OutsideTime(Clock(push.clock))
-    names = {pipeline.name: f"pipeline/{pipeline.name}" for pipeline in push.pipelines}
+    outside = outside or OutsideTime(planner.clock)
+    names = {pipeline.name: f"pipeline/{pipeline.name}" for pipeline in planner.pipelines}
     await run_until(stop, outside.heard(PATIENCE_S))
-    now = text_of(push.clock())
+    now = text_of(planner.clock.wall())
     since = {}
-    for pipeline in push.pipelines:
-        remember = partial(remembered, push.store, names[pipeline.name], now, outside)
-        kept = await insist(remember, stop=stop, clock=Clock(), report=_waits)
+    for pipeline in planner.pipelines:
+        remember = partial(remembered, store, names[pipeline.name], now, outside)
+        kept = await _waiting_for_store(remember, outside.clock, stop)
         if kept is None:
             return
         since[pipeline.name] = kept
-    remember_all = partial(remember_steps, push.store, push.pipelines, now)
-    versions = await insist(remember_all, stop=stop, clock=Clock(), report=_waits)
+    remember_all = partial(remember_steps, store, planner.pipelines, now)
+    versions = await _waiting_for_store(remember_all, outside.clock, stop)
     if versions is None:
         return
-    push.terms = replace(push.terms, since=since, versions=versions)
+    planner.terms = replace(planner.terms, since=since, versions=versions)
 
 
-async def set_pipelines_right(push: Push, outside: OutsideTime) -> None:
+async def set_pipelines_right(planner: Planner, store: ContactStore, outside: OutsideTime) -> None:
     """Set right since when the pipelines apply, should a clock that was ahead have said so.
 
     Raises:
         StoreUnavailable: The store cannot be used just now.
     """
     since = {
-        name: await set_right(push.store, f"pipeline/{name}", kept, outside)
-        for name, kept in push.terms.since.items()
+        name: await set_right(store, f"pipeline/{name}", kept, outside)
+        for name, kept in planner.terms.since.items()
     }
-    if since != push.terms.since:
-        push.terms = replace(push.terms, since=since)
+    if since != planner.terms.since:
+        planner.terms = replace(planner.terms, since=since)
 
 
-def _waits(code: str) -> None:
-    _log.warning("service.waits_for_store", code=code)
+async def _waiting_for_store(
+    call: Callable[[], Awaitable[T]], clock: Clock, stop: asyncio.Event
+) -> T | None:
+    """What the call returns once the store can be used; None if that is not so until ``stop``."""
+
+    def waits(code: str) -> None:
+        _log.warning("service.waits_for_store", code=code)
+
+    return await retry_until(
+        call, clock=clock, errors=aws.OUTSIDE, failed=aws.reporting(waits), stop=stop
+    )

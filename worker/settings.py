@@ -186,6 +186,18 @@ class Settings(BaseSettings):
 #: What a connection to Dynamics cannot do without.
 DYNAMICS = ("environment_url", "tenant", "client_id", "secret")
 
+#: Where messages come from: the Kinesis streams, and with them the queue.
+STREAMS = ("contact_events", "contact_records")
+SOURCES = (*STREAMS, "recordings")
+
+
+def nothing_to_read(settings: Settings) -> str:
+    """What is to be mended if no source is set; "" if one is."""
+    names = settings.missing(*SOURCES)
+    if len(names) < len(SOURCES):
+        return ""
+    return f"there is nothing to read: set at least one of {', '.join(names)}"
+
 
 def load_settings(path: Path | None = None) -> Settings:
     """The settings of the environment and, if named, a TOML file.

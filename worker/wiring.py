@@ -24,13 +24,20 @@ from worker.amazon_connect.enrichment import Enrichment
 from worker.amazon_connect.logged import LoggedScreenPop
 from worker.amazon_connect.protocol import Connect, ScreenPop
 from worker.amazon_connect.quota import Quota
+from worker.clock import Clock
 from worker.definitions import find_all
-from worker.dynamics.connection import Connection, open_dynamics
+from worker.dynamics.breaker import Breaker
+from worker.dynamics.client import DataverseClient
+from worker.dynamics.connection import open_dynamics
 from worker.dynamics.gate import Gate
 from worker.dynamics.gate_sync import GateSync
-from worker.dynamics.writer import Writer
+from worker.dynamics.performer import Performer
+from worker.dynamics.slots import Slots
+from worker.engine.containment import build_of
 from worker.engine.ingest import Ingest
+from worker.engine.planner import Planner
 from worker.engine.push import Push
+from worker.engine.transaction import Transactions
 from worker.errors import ConfigError
 from worker.faults import Faults
 from worker.files import S3Files
@@ -38,7 +45,7 @@ from worker.leases.dynamodb import open_leases
 from worker.leases.stream import LeasedStream
 from worker.outside_time import OutsideTime
 from worker.service import Service, begin_pipelines
-from worker.settings import Settings
+from worker.settings import STREAMS, Settings, nothing_to_read
 from worker.signals import stopping_on_signals
 from worker.sources.kinesis import KinesisStream
 from worker.sources.protocol import Source
@@ -83,18 +90,21 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
         metrics.secret(settings.secret_expires)
     store = open_store(settings.state)
     try:
+        common = _Common(settings, store, metrics, outside, faults)
+        gate, gate_sync = _gate(common)
         async with (
             open_dynamics(
                 settings,
+                aws.secrets,
+                gate,
                 answered=metrics.answered,
                 renewed=metrics.token,
-                told_time=partial(outside.told, "dynamics"),
-            ) as connection,
-            _amazon_connect(settings, metrics, connection.gate) as amazon,
+                dated=partial(outside.told, "dynamics"),
+            ) as client,
+            _amazon_connect(settings, metrics, gate.slots) as amazon,
         ):
-            common = _Common(settings, store, metrics, outside, faults)
-            keeper = Keeper(store, mark_of(settings.state), outside.now)
-            push = _push(common, connection, amazon, pipelines, keeper)
+            keeper = Keeper(store, mark_of(settings.state), outside.clock)
+            push = _push(common, client, amazon, pipelines, keeper)
             buckets = frozenset(settings.recording_buckets) or None
             writes_back = any(pipeline.writeback for pipeline in pipelines)
             ingest = Ingest(
@@ -102,23 +112,24 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
                 buckets,
                 legs=writes_back,
                 news=push.news,
-                clock=outside.now,
+                clock=outside.clock,
                 arrived=outside.arrived,
                 faults=faults,
             )
             sources = _sources(common)
-            shared = _shared(common, connection)
-            begin = partial(begin_pipelines, push, outside=outside)
+            planner = push.transactions.planner
+            begin = partial(begin_pipelines, planner, store, outside=outside)
             yield Service(
                 store,
                 sources,
                 ingest,
                 push,
                 settings.drain_s,
-                shared,
+                gate_sync,
                 metrics,
                 faults=faults,
                 begin=begin,
+                clock=outside.clock,
                 outside=outside,
                 keeper=keeper,
             )
@@ -128,54 +139,54 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
 
 def _push(
     common: _Common,
-    connection: Connection,
+    client: DataverseClient,
     amazon: Connect,
     pipelines: list[Pipeline],
     keeper: Keeper,
 ) -> Push:
     settings, metrics = common.settings, common.metrics
-    return Push(
+    clock = common.outside.clock
+    files = S3Files(partial(aws.client, "s3"), faults=common.faults)
+    transactions = Transactions(
         store=common.store,
-        writer=Writer(
-            connection.client,
-            common.outside.now,
-            settings.create_by,
-            files=S3Files(partial(aws.client, "s3"), faults=common.faults),
-        ),
-        gate=connection.gate,
-        probe=connection.probe,
+        performer=Performer(client, clock, files, settings.create_by),
+        gate=client.gate,
         desktop=_desktop(settings, amazon),
-        pipelines=pipelines,
-        terms=Terms(settings.constants, live=True),
         connect=amazon,
+        planner=Planner(pipelines, Terms(settings.constants, live=True), clock),
+        build=build_of(pipelines),
+        clock=clock,
         enrichment=Enrichment(
-            amazon, pipelines, settings.connect_patience_s, common.outside.now, faults=common.faults
+            amazon, pipelines, settings.connect_patience_s, clock, faults=common.faults
         ),
-        clock=common.outside.now,
+        doubt=keeper.doubt,
         latency=metrics.latency,
         wrote=metrics.wrote,
-        doubt=keeper.doubt,
         faults=common.faults,
     )
+    return Push(transactions, client.probe)
 
 
-def _shared(common: _Common, connection: Connection) -> GateSync | None:
-    """What makes one gate of all workers' gates; a store on one machine has one worker."""
-    settings = common.settings
+def _gate(common: _Common) -> tuple[Gate, GateSync | None]:
+    """The gate, and what keeps it in sync; a store on one machine has one worker."""
+    settings, clock = common.settings, Clock()
+    slots = Slots(clock)
+    breaker = Breaker(slots, clock)
     if not settings.state.startswith("dynamodb:"):
-        return None
+        return Gate(slots, breaker, clock), None
     # A restarted worker is another one, and so are two that were given the same id.
     name = f"{settings.worker_id or socket.gethostname()}-{uuid4().hex[:8]}"
     user = f"gate/{settings.environment_url}/{settings.client_id}"
-    return GateSync(connection.gate, common.store, user, name, faults=common.faults)
+    sync = GateSync(slots, breaker, common.store, user, name, clock=clock, faults=common.faults)
+    return Gate(slots, breaker, clock, sync.refresh), sync
 
 
 def _sources(common: _Common) -> dict[str, Source]:
     settings = common.settings
+    if unread := nothing_to_read(settings):
+        raise ConfigError(unread)
     sources: dict[str, Source] = {
-        name: _stream(common, name)
-        for name in ("contact_events", "contact_records")
-        if getattr(settings, name)
+        name: _stream(common, name) for name in STREAMS if getattr(settings, name)
     }
     if settings.recordings:
         sqs = partial(aws.client, "sqs", dated=partial(common.outside.dated, "sqs"))
@@ -186,9 +197,6 @@ def _sources(common: _Common) -> dict[str, Source]:
             on_trouble=common.metrics.queue_trouble,
             faults=common.faults,
         )
-    if not sources:
-        names = settings.missing("contact_events", "contact_records", "recordings")
-        raise ConfigError(f"there is nothing to read: set at least one of {', '.join(names)}")
     return sources
 
 
@@ -222,9 +230,9 @@ def _stream(common: _Common, name: str) -> Source:
 
 @asynccontextmanager
 async def _amazon_connect(
-    settings: Settings, metrics: Metrics, gate: Gate
+    settings: Settings, metrics: Metrics, slots: Slots
 ) -> AsyncIterator[Connect]:
-    quota = Quota(settings.connect_share, lambda: gate.workers)
+    quota = Quota(settings.connect_share, lambda: slots.workers)
     async with aws.client("connect", attempts=1) as client:
         yield ConnectClient(client, quota, settings.connect_patience_s, metrics.connect)
 
@@ -253,6 +261,6 @@ async def serve(settings: Settings) -> None:
     stop = asyncio.Event()
     with stopping_on_signals(stop.set):
         async with build(settings) as service:
-            served = pages(service.metrics, service.health, service.push.gate)
+            served = pages(service.metrics, service.health, service.push.transactions.gate.breaker)
             async with serving(settings.metrics, served, service.faults):
                 await service.run(stop)

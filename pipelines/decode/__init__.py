@@ -28,8 +28,8 @@ def decode(
         body: The message as it came. Batches (S3, Lambda, Firehose) and wrappings (SQS, SNS) have
             several parts or one further inside.
         buckets: Names of the buckets whose objects count; None: all.
-        arrived: When (s since 1970) the stream or queue took it in; None: it did not say. What the
-            wrappings say of a part's arrival comes first, what its own envelope says last.
+        arrived: When (s since 1970) the stream or queue took it in; None: not known. The arrival
+            that a part's wrappings give comes first, the one of its own envelope last.
     """
     try:
         value = orjson.loads(body)

@@ -1,7 +1,7 @@
-"""Arrival: when a message was taken in, by the clock of whoever took it in, and not by ours.
+"""Arrival: when a message was taken in, by the clock of the stream or queue, and not by ours.
 
-A stream, a queue or an archive of theirs says so beside the message. It bounds what the message
-may say of its own time: one dated far ahead would win over all true ones for ever.
+A stream, a queue or an archive of theirs has it beside the message. It bounds the time that the
+message may give for itself: one dated far ahead would win over all correct ones for ever.
 """
 
 from __future__ import annotations

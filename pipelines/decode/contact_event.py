@@ -1,4 +1,4 @@
-"""Contact events: what Amazon Connect tells through EventBridge while a contact is on.
+"""Contact events: what Amazon Connect says through EventBridge while a contact is on.
 
 Best effort, unordered, sometimes twice, and from both Regions of a linked pair: a fact's register
 and version hold neither instance nor Region (Administrator Guide, "contact-events").
@@ -27,7 +27,7 @@ NO_TYPE = Undecodable("event type missing or of unknown form")
 #: Longest event type in characters; the longest known one has 20.
 _TYPE_LENGTH = 64
 
-# Where each event tells its own time (part of the detail or "", name); the others are dated by
+# Where each event has its own time (part of the detail or "", name); the others are dated by
 # their envelope.
 _OWN_TIME = {
     EVENT + "INITIATED": ("", "initiationTimestamp"),

@@ -96,8 +96,8 @@ def _entry(entry: Any, arrived: float | None, depth: int) -> list[Part]:
     """The payloads of one record as its carrier, or Lambda on its behalf, has it; or any value."""
     read = _base64
     match entry:
-        case {"kinesis": {} as told}:
-            body, at = told.get("data"), told.get("approximateArrivalTimestamp")
+        case {"kinesis": {} as given}:
+            body, at = given.get("data"), given.get("approximateArrivalTimestamp")
         case {"SequenceNumber": _, "Data": body}:  # what ``aws kinesis get-records`` prints
             at = entry.get("ApproximateArrivalTimestamp")
         case {"recordId": _, "data": body}:  # Firehose
@@ -105,20 +105,20 @@ def _entry(entry: Any, arrived: float | None, depth: int) -> list[Part]:
         case {"eventSource": "aws:sqs"}:
             read, body = _text, entry.get("body")
             at = (
-                told.get("SentTimestamp")
-                if isinstance(told := entry.get("attributes"), dict)
+                given.get("SentTimestamp")
+                if isinstance(given := entry.get("attributes"), dict)
                 else None
             )
-        case {"Sns": {} as told}:
-            read, body, at = _text, told.get("Message"), told.get("Timestamp")
+        case {"Sns": {} as given}:
+            read, body, at = _text, given.get("Message"), given.get("Timestamp")
         case _:
             return unwrapped(entry, arrived, depth)
     return read(body, _earlier(at, arrived), depth)
 
 
-def _earlier(told: object, arrived: float | None) -> float | None:
+def _earlier(given: object, arrived: float | None) -> float | None:
     """When a wrapping says that it arrived; else when what is around it did."""
-    at = seconds(told)
+    at = seconds(given)
     return arrived if at is None else at
 
 

@@ -1,4 +1,4 @@
-"""What shares streams and queues with us and is not for us: recognised, counted, let go."""
+"""Messages on our streams and queues that are not for us: recognised, counted, ignored."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ UNKNOWN = Undecodable("no contact identity")
 
 OTHER_EVENT = "other event"
 
-# Names (lower case) that together tell a payload, and what it is. First match counts.
+# Names (lower case) that together identify a payload, and what it is. First match counts.
 _BY_NAMES = (
     # The agent event stream (Administrator Guide, "agent-event-stream-model").
     ({"agentarn", "eventtype"}, Ignored("agent event")),
@@ -33,7 +33,7 @@ _BY_NAMES = (
     ({"datasnapshottime"}, Ignored("metric snapshot")),
 )
 
-# A field whose value alone tells a payload.
+# A field whose value alone identifies a payload.
 _BY_VALUE = (
     ("Event", "s3:TestEvent", Ignored("S3 test event")),
     ("Name", "ContactFlowEvent", Ignored("contact flow payload")),
@@ -46,7 +46,7 @@ _PLAIN = re.compile(r"[A-Za-z ]{1,60}").fullmatch
 
 
 def reason(data: dict[str, Any], names: frozenset[str]) -> Ignored | None:
-    """Why a payload with these names (lower case) is let go; None if it is not known."""
+    """Why a payload with these names (lower case) is ignored; None if it is not known."""
     for name, value, ignored in _BY_VALUE:
         if data.get(name) == value:
             return ignored
@@ -57,7 +57,7 @@ def reason(data: dict[str, Any], names: frozenset[str]) -> Ignored | None:
 
 
 def other_event(envelope: dict[str, Any]) -> Ignored:
-    """Why an EventBridge event that is no contact event and not from S3 is let go."""
+    """Why an EventBridge event that is no contact event and not from S3 is ignored."""
     kind = envelope["detail-type"]
     plain = isinstance(kind, str) and _PLAIN(kind)
     return Ignored(f"{OTHER_EVENT}: {kind}" if plain else OTHER_EVENT)

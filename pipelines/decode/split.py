@@ -2,7 +2,7 @@
 
 Values may stand one per line, side by side without separators (Firehose), as elements of an array,
 or be printed over several lines. Nothing is parsed here: a piece may turn out not to be JSON.
-After a broken value, reading goes on at the next one that can be told apart.
+After a broken value, reading goes on at the next one that can be made out.
 """
 
 from __future__ import annotations

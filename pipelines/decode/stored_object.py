@@ -1,4 +1,4 @@
-"""Stored objects: S3 tells that a recording, transcript or analysis is there.
+"""Stored objects: S3's notification that a recording, transcript or analysis is there.
 
 Keys are form-encoded in native notifications and as they are in EventBridge events (S3 User
 Guide, "notification-content-structure", "EventNotifications"). What an object is, is read off the

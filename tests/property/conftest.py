@@ -21,18 +21,20 @@ from pipelines.contact import Contact
 from pipelines.pipeline import Pipeline
 from pipelines.plan import Terms
 from twins.clock import Turned
-from worker.amazon_connect.memory import MemoryScreenPop
+from twins.dynamics import ScriptedDynamics
+from worker.amazon_connect.memory import MemoryConnect, MemoryScreenPop
 from worker.definitions import find
 from worker.dynamics.auth import StaticTokens
 from worker.dynamics.client import DataverseClient, is_create
 from worker.dynamics.errors import DynamicsError
-from worker.dynamics.gate import Gate
-from worker.dynamics.memory import MemoryDynamics
+from worker.dynamics.gate import Gate, make_gate
+from worker.dynamics.performer import Performer
 from worker.dynamics.protocol import Answer, Dynamics, Request
-from worker.dynamics.writer import Writer
 from worker.engine.claims import CLAIM_S
 from worker.engine.ingest import Ingest
+from worker.engine.planner import Planner
 from worker.engine.push import Push
+from worker.engine.transaction import Transactions
 from worker.files import Files, MemoryFiles
 from worker.sandbox.dataverse.app import Dataverse, create_dataverse
 from worker.sandbox.dataverse.rows.records import CLOCKED
@@ -158,30 +160,29 @@ class World:
         self.wire = Wire(self.dynamics, self.steps)
 
     @property
-    def memory(self) -> MemoryDynamics:
+    def memory(self) -> ScriptedDynamics:
         """Dynamics, where it is the in-memory twin."""
-        assert isinstance(self.dynamics, MemoryDynamics)
+        assert isinstance(self.dynamics, ScriptedDynamics)
         return self.dynamics
 
     def worker(self) -> tuple[Ingest, Push]:
         """A process that has just started."""
         store: Any = StoreSteps(self.store, self.steps)
-        push = Push(
+        clock = self.clock.clock()
+        terms = Terms(live=self.live)
+        transactions = Transactions(
             store=store,
-            writer=Writer(self.wire, self.clock, self.create_by, self.overwrite, self.files),
+            performer=Performer(self.wire, clock, self.files, self.create_by, self.overwrite),
             gate=self.gate,
-            probe=self.dynamics.user_id,
             desktop=self.desktop,
-            pipelines=self.pipelines,
-            terms=Terms(live=self.live),
-            clock=self.clock,
-            monotonic=self.clock,
-            sleep=self.clock.sleep,
-            jitter=_half,
-            waits_over=not self.live,
+            connect=MemoryConnect(),
+            planner=Planner(self.pipelines, terms, clock, waits_over=not self.live),
+            build="this",
+            clock=clock,
             doubt=self.doubt,
         )
-        return Ingest(store, clock=self.clock, sleep=self.clock.sleep, news=push.news), push
+        push = Push(transactions, self.dynamics.user_id)
+        return Ingest(store, clock=clock, news=push.news), push
 
     async def tell(self, *batches: Sequence[bytes], push: bool = False) -> int:
         """Hand in batches of messages, bring Dynamics up to date; how many were acknowledged.
@@ -259,19 +260,14 @@ def _shown(row: dict[str, Any]) -> dict[str, Any]:
     return dict(sorted(shown.items()))
 
 
-def _half() -> float:
-    """What chance comes to here."""
-    return 0.5
-
-
 @asynccontextmanager
 async def _open_world(variant: str, **more: Any) -> AsyncIterator[World]:
     kind, create_by, closed = variant.split()
     clock = Turned(BEGINNING)
-    gate = Gate(clock=clock, sleep=clock.sleep, random=_half)
+    gate = make_gate(clock.clock())
     more = {"create_by": create_by, "pipelines": [find("phonecall")], "clock": clock, **more}
     if kind == "memory":
-        yield World(MemoryDynamics(refuse_closed=closed == "refuse"), gate, **more)
+        yield World(ScriptedDynamics(refuse_closed=closed == "refuse"), gate, **more)
         return
     switches = Switches(closed="allow" if closed == "allow" else "0x8004022e")
     dataverse = create_dataverse(
@@ -285,9 +281,6 @@ async def _open_world(variant: str, **more: Any) -> AsyncIterator[World]:
             http,
             StaticTokens("none"),
             gate,
-            clock=clock,
-            sleep=clock.sleep,
-            random=_half,
         )
         yield World(client, gate, dataverse=dataverse, **more)
     dataverse.close()

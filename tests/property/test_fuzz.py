@@ -13,6 +13,7 @@ import orjson
 from hypothesis import strategies as st
 
 from fuzzing import anything, changes, hunt, messages, mutated, places, reshaped
+from pipelines.action import Change, Reading
 from pipelines.contact import Contact
 from pipelines.decode import decode
 from pipelines.fact import Fact, Ignored, Undecodable
@@ -23,7 +24,6 @@ from pipelines.plan import Terms, plan
 from pipelines.template import _STRICT, LONGEST, Query, Template, TemplateError
 from pipelines.value import Nothing
 from pipelines.view import Names, view
-from pipelines.write import Kind
 from worker.definitions import SHIPPED, find, shipped
 from worker.dynamics.requests import request_for
 
@@ -65,8 +65,8 @@ def take_in(body: bytes) -> None:
 
 def push(contact: Contact, *, live: bool) -> None:
     for now in (NOW, float("inf")):
-        for write in plan(contact, shipped_pipelines(), now, Terms(live=live)).writes:
-            if write.kind is not Kind.OPEN:
+        for write in plan(contact, shipped_pipelines(), now, Terms(live=live)).actions:
+            if isinstance(write, Reading | Change):
                 assert orjson.dumps(request_for(write).body)
 
 
@@ -157,7 +157,7 @@ def test_any_pipeline_file_is_loaded_or_refused_with_a_reason() -> None:
         broken = mutated(text.encode(), changed).decode(errors="replace")
         pipelines = [found] if (found := loaded(broken)) else []
         for live in (True, False):
-            for write in plan(sample, pipelines, NOW, Terms(live=live)).writes:
-                assert write.kind is Kind.OPEN or request_for(write).path
+            for write in plan(sample, pipelines, NOW, Terms(live=live)).actions:
+                assert not isinstance(write, Reading | Change) or request_for(write).path
 
     hunt(target, st.sampled_from(files()), changes)

@@ -36,17 +36,20 @@ from pipelines.plan import Terms
 from worker import aws
 from worker.amazon_connect.client import ConnectClient
 from worker.amazon_connect.enrichment import Enrichment
-from worker.amazon_connect.memory import MemoryScreenPop
+from worker.amazon_connect.memory import MemoryConnect, MemoryScreenPop
 from worker.amazon_connect.quota import Quota
+from worker.clock import Clock
 from worker.definitions import find
 from worker.dynamics.auth import MsalTokens, StaticTokens
 from worker.dynamics.client import DataverseClient
 from worker.dynamics.errors import DynamicsError
-from worker.dynamics.gate import Gate
+from worker.dynamics.gate import make_gate
 from worker.dynamics.http import make_http
+from worker.dynamics.performer import Performer
 from worker.dynamics.transport import Broken
-from worker.dynamics.writer import Writer
-from worker.engine.push import Push
+from worker.engine.planner import Planner
+from worker.engine.transaction import Transactions
+from worker.files import MemoryFiles
 from worker.sandbox.amazon.contact_lens import analyses
 from worker.sandbox.amazon.moto_server import CREDENTIALS, REGION
 from worker.sandbox.oracle.verdict import MADE_BY
@@ -214,36 +217,28 @@ async def pushed(
     def clock() -> float:
         return now
 
-    gate = Gate(clock=clock, sleep=no_time, random=lambda: 0.5)
+    gate = make_gate(Clock(monotonic=clock, sleep=no_time, chance=lambda: 0.5))
     http = make_http(transport=Way(spoils))
     client = DataverseClient(
         "https://sandbox.invalid",
         http,
         StaticTokens("none"),
         gate,
-        clock=clock,
-        sleep=no_time,
-        random=lambda: 0.5,
     )
-    more = (
-        {"connect": connect, "enrichment": Enrichment(connect, pipelines, 5.0)} if connect else {}
-    )
-    push = Push(
+    clocks = Clock(clock, clock, no_time, lambda: 0.5)
+    transactions = Transactions(
         store=store,
-        writer=Writer(client, clock),
+        performer=Performer(client, clocks, MemoryFiles()),
         gate=gate,
-        probe=client.probe,
         desktop=MemoryScreenPop(),
-        pipelines=pipelines,
-        terms=Terms(live=live),
-        clock=clock,
-        monotonic=clock,
-        sleep=no_time,
-        jitter=lambda: 0.5,
-        **more,
+        connect=connect or MemoryConnect(),
+        planner=Planner(pipelines, Terms(live=live), clocks),
+        build="this",
+        clock=clocks,
+        enrichment=Enrichment(connect, pipelines, 5.0) if connect else None,
     )
     for _ in range(ROUNDS):
-        await push.push(contact.id)
+        await transactions.run(contact.id)
         now += LATER_S
     (entry,) = await store.load([contact.id])
     return entry
@@ -447,7 +442,9 @@ def test_whatever_connect_answers_a_contacts_round_ends_in_a_declared_outcome(
 
     def target(story: History, spoils: list[Any], known: int) -> None:
         made.spoils = list(spoils)
-        connect = ConnectClient(client, Quota(1.0, clock=lambda: 0.0, sleep=no_time), 100.0)
+        connect = ConnectClient(
+            client, Quota(1.0, clock=Clock(monotonic=lambda: 0.0, sleep=no_time)), 100.0
+        )
         events = [message.body for message in story.sent if message.stream == EVENTS]
         contact = contact_of(events[: known + 1])
         assert contact

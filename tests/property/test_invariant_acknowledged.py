@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from pipelines.decode import decode
 from pipelines.fact import Fact
-from worker.engine.ingest import LONGEST_PAUSE_S, Ingest
+from worker.clock import BACKOFF_LONGEST_S, Clock
+from worker.engine.ingest import Ingest
 from worker.errors import StoreUnavailable
 from worker.sandbox.traffic import day, malformed
 from worker.sources.memory import MemorySource
@@ -102,12 +103,12 @@ async def test_i2_when_a_batch_is_acknowledged_every_message_of_it_is_safe(
         assert not await unsafe(store, source.acknowledged)
         pauses.append(seconds)
 
-    ingest = Ingest(store, clock=lambda: 0.0, sleep=pause)
+    ingest = Ingest(store, clock=Clock(lambda: 0.0, sleep=pause))
     await source.run(ingest.handle, asyncio.Event())
     assert source.acknowledged == batches
     assert not await unsafe(store, batches)
     assert ingest.tally.messages == len(every)
-    assert all(seconds <= LONGEST_PAUSE_S for seconds in pauses)
+    assert all(seconds <= BACKOFF_LONGEST_S for seconds in pauses)
 
 
 @thorough
@@ -117,7 +118,7 @@ async def test_i2_contacts_the_store_cannot_hold_go_to_quarantine_and_hold_nobod
 ) -> None:
     store = Unreliable([], limit_bytes=limit)
     batches = [messages(seed)]
-    await MemorySource(batches).run(Ingest(store, clock=lambda: 0.0).handle, asyncio.Event())
+    await MemorySource(batches).run(Ingest(store, clock=Clock(lambda: 0.0)).handle, asyncio.Event())
     assert not await unsafe(store, batches)
 
 
@@ -134,7 +135,7 @@ async def test_i2_while_the_store_is_away_nothing_is_acknowledged_and_no_further
         assert source.acknowledged == []
         assert begun == ["memory:0"]
 
-    ingest = Ingest(store, sleep=pause)
+    ingest = Ingest(store, clock=Clock(sleep=pause))
 
     async def handle(batch: Sequence[Message]) -> None:
         begun.append(batch[0].origin)

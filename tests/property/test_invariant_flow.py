@@ -77,7 +77,7 @@ def story(kind: str, seed: int) -> tuple[History, dict[str, Any]]:
 
 def desk(world: World, dynamics: Any = None) -> FlowSession:
     way: Any = dynamics or world.dynamics
-    return FlowSession(way, world.gate, PIPELINE, world.create_by, clock=world.clock)
+    return FlowSession(way, world.gate, PIPELINE, world.create_by)
 
 
 def introduced(world: World, told: History) -> None:

@@ -14,9 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.pipeline import Pipeline
+from pipelines.step import RecordStep
+from twins.dynamics import PERSON_ID, Failure, in_turn
 from worker.definitions import find
 from worker.dynamics.errors import Throttled
-from worker.dynamics.memory import PERSON_ID, Failure, in_turn
 from worker.dynamics.protocol import Request
 from worker.sandbox.traffic import EVENTS, KINDS, RECORDINGS, RECORDS, History, history
 
@@ -61,7 +62,11 @@ def call_on(stream: str | None = None) -> list[bytes]:
 def phonecall(on_missing: str) -> list[Pipeline]:
     """The shipped pipeline with another answer to records that are gone."""
     shipped = find("phonecall")
-    return [replace(shipped, steps=tuple(replace(s, on_missing=on_missing) for s in shipped.steps))]
+    steps = (
+        replace(step, on_missing=on_missing) if isinstance(step, RecordStep) else step
+        for step in shipped.steps
+    )
+    return [replace(shipped, steps=tuple(steps))]
 
 
 def key_of(world: World) -> str:
@@ -250,7 +255,5 @@ async def persons_record(world: World, **columns: Any) -> None:
     world.memory.records.clear()
     body = {"activityid": key, **columns}
     await world.memory.send(Request("POST", "phonecalls", body=body), timeout_s=1)
-    world.memory.records["phonecalls", key].update(
-        columns, _createdby_value=PERSON_ID, _modifiedby_value=PERSON_ID
-    )
+    world.memory.edit("phonecalls", key, **columns, _createdby_value=PERSON_ID)
     world.forget()

@@ -19,13 +19,14 @@ import orjson
 import pytest
 import structlog
 
+from twins.dynamics import Failure
 from worker.amazon_connect.protocol import Page, ScreenPopError
 from worker.cli import main
+from worker.clock import Clock
 from worker.dynamics import errors
 from worker.dynamics.auth import StaticTokens
 from worker.dynamics.client import DataverseClient
-from worker.dynamics.gate import Gate
-from worker.dynamics.memory import Failure
+from worker.dynamics.gate import make_gate
 from worker.dynamics.protocol import Request
 from worker.engine.ingest import Ingest
 from worker.errors import ConfigError, WorkerError
@@ -198,7 +199,7 @@ async def test_i8_an_error_of_the_network_does_not_say_what_was_sent(said: list[
     async with httpx.AsyncClient(transport=httpx.MockTransport(fail)) as http:
         tokens, no_time = StaticTokens(f"token {CANARY}"), partial(asyncio.sleep, 0)
         client = DataverseClient(
-            "https://org.test", http, tokens, Gate(), sleep=lambda _seconds: no_time()
+            "https://org.test", http, tokens, make_gate(Clock(sleep=lambda _seconds: no_time()))
         )
         with pytest.raises(errors.Unavailable) as caught:
             await client.send(Request("GET", f"contacts('{CANARY}')"), timeout_s=20)

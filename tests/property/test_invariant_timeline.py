@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.legs import SIDE_LEGS
+from twins.dynamics import ScriptedDynamics
 from worker.definitions import find
-from worker.dynamics.memory import MemoryDynamics
 from worker.files import MemoryFiles
 from worker.sandbox.amazon.contact_lens import analyses
 from worker.sandbox.oracle.customers import employ, introduce, rows
@@ -56,7 +56,7 @@ def people(world: World, told: History) -> None:
         employ(world.dataverse)
         introduce(world.dataverse, customers)
         return
-    assert isinstance(world.dynamics, MemoryDynamics)
+    assert isinstance(world.dynamics, ScriptedDynamics)
     for row in (row for who in customers for row in rows(who)):
         name = f"{row['firstname']} {row['lastname']}"
         contact = {**row, "fullname": name, "statecode": 0}

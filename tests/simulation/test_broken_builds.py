@@ -10,18 +10,21 @@ from typing import Any
 
 import pytest
 
-from pipelines import changes, ledger, plan
+from pipelines import changes, ledger
+from pipelines.agenda import Agenda
 from pipelines.contact import Contact, Damaged, NewerForm, Unreadable
 from pipelines.fact import Fact
 from pipelines.identity import record_id
 from simulated import simulate
 from simulated.loop import PROCESS
 from worker.dynamics import client, requests
-from worker.dynamics.gate import Gate
+from worker.dynamics.breaker import Breaker
 from worker.engine import containment, far_ahead
 from worker.engine.containment import Containment
 from worker.engine.far_ahead import FarAhead
+from worker.engine.policy import TryAgain
 from worker.engine.push import Push
+from worker.engine.transaction import Transactions
 from worker.errors import StoreUnavailable
 from worker.faults import Faults
 from worker.leases import choice
@@ -75,12 +78,14 @@ def no_intent(patch: Patch) -> None:
 
 
 def claim_not_checked_before_sending(patch: Patch) -> None:
-    work = Push._work
+    work = Transactions._work
 
-    async def on_and_on(self: Push, entry: Entry, agenda: plan.Plan, _: float) -> float | None:
+    async def on_and_on(
+        self: Transactions, entry: Entry, agenda: Agenda, _: float
+    ) -> TryAgain | None:
         return await work(self, entry, agenda, float("inf"))
 
-    patch.setattr(Push, "_work", on_and_on)
+    patch.setattr(Transactions, "_work", on_and_on)
 
 
 def update_without_if_match(patch: Patch) -> None:
@@ -92,7 +97,7 @@ def stale_record_wins(patch: Patch) -> None:
 
 
 def retry_after_ignored(patch: Patch) -> None:
-    patch.setattr(Gate, "throttled", lambda *_: None)
+    patch.setattr(Breaker, "_throttled", lambda *_a, **_k: None)
 
 
 def record_ids_of_each_workers_own(patch: Patch) -> None:
@@ -120,7 +125,7 @@ def containment_taken_out(patch: Patch) -> None:
         raise error
 
     async def work(self: Push, contact_id: str) -> None:
-        await self.push(contact_id)
+        await self.transactions.run(contact_id)
         self._in_hand.discard(contact_id)
         self._news.set()
 
@@ -142,9 +147,11 @@ def claim_kept_after_a_fault(patch: Patch) -> None:
 
 
 def contact_written_on_after_it_was_given_back(patch: Patch) -> None:
-    work = Push._work
+    work = Transactions._work
 
-    async def on_and_on(self: Push, entry: Entry, agenda: plan.Plan, until: float) -> float | None:
+    async def on_and_on(
+        self: Transactions, entry: Entry, agenda: Agenda, until: float
+    ) -> TryAgain | None:
         try:
             return await work(self, entry, agenda, until)
         except StoreUnavailable:
@@ -153,7 +160,7 @@ def contact_written_on_after_it_was_given_back(patch: Patch) -> None:
             await self.store.put_back(entry.contact.id, entry.version, None, None)
             return await work(self, entry, agenda, until)
 
-    patch.setattr(Push, "_work", on_and_on)
+    patch.setattr(Transactions, "_work", on_and_on)
 
 
 def rows_that_cannot_be_read_begun_anew(patch: Patch, kind: type[Unreadable]) -> None:

@@ -15,9 +15,13 @@ from random import Random
 import pytest
 
 from twins.loop import now, run
+from worker.clock import Clock
+from worker.dynamics.breaker import Breaker
 from worker.dynamics.errors import DynamicsError, Throttled
-from worker.dynamics.gate import LOOK_S, Gate, GateState
+from worker.dynamics.gate import Gate
 from worker.dynamics.gate_sync import GateSync
+from worker.dynamics.reasons import GateState
+from worker.dynamics.slots import POLL_S, Slots
 from worker.sandbox.dataverse.limits import Limits, Throttle
 from worker.sandbox.dataverse.odata.refusals import Refusal
 from worker.stores.memory import MemoryStore
@@ -53,7 +57,7 @@ class Server:
         """One request of one worker; its gate learns what the client would tell it."""
         server = self.throttle.server(None)
         self.running += 1
-        if self.hinted_at is not None and now() > self.hinted_at + 2 * LOOK_S:
+        if self.hinted_at is not None and now() > self.hinted_at + 2 * POLL_S:
             self.most_running = max(self.most_running, self.running)
         try:
             with self.throttle.running(USER, server):
@@ -67,8 +71,8 @@ class Server:
             self.running -= 1
         self.answers[200] += 1
         self.at.append(now())
-        gate.budget.told(dict(self.throttle.headers(USER, server)))
-        gate.hint(self.hint)
+        gate.slots.budget.observe(dict(self.throttle.headers(USER, server)))
+        gate.take_hint(self.hint)
         if self.hinted_at is None:
             self.hinted_at = now()
 
@@ -93,14 +97,17 @@ class Worker:
     random: Random
 
     def __post_init__(self) -> None:
-        self.gate = Gate(clock=now, random=self.random.random)
-        self.shared = GateSync(self.gate, self.store, "gate", self.name, clock=now)
+        clock = Clock(monotonic=now, chance=self.random.random)
+        slots = Slots(clock)
+        breaker = Breaker(slots, clock)
+        self.sync = GateSync(slots, breaker, self.store, "gate", self.name, clock=clock)
+        self.gate = Gate(slots, breaker, clock, self.sync.refresh)
 
     async def run(self) -> None:
         await asyncio.sleep(self.random.uniform(0, 5))
-        await self.shared.join()
+        await self.sync.join()
         async with asyncio.TaskGroup() as group:
-            group.create_task(self.shared.run())
+            group.create_task(self.sync.run())
             for _ in range(WANTED):
                 group.create_task(self._send())
 
@@ -113,8 +120,8 @@ class Worker:
                 await self._wait()
 
     async def _wait(self) -> None:
-        if self.gate.state is GateState.CLOSED:
-            await self.gate.reopen(lambda: self.server.answer(self.gate))
+        if self.gate.breaker.state is GateState.CLOSED:
+            await self.gate.breaker.reopen(lambda: self.server.answer(self.gate))
 
 
 async def peak(server: Server, seconds: float) -> None:

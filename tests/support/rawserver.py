@@ -14,9 +14,10 @@ from typing import Any
 
 import trustme
 
+from worker.clock import Clock
 from worker.dynamics.auth import StaticTokens
 from worker.dynamics.client import DataverseClient
-from worker.dynamics.gate import Gate
+from worker.dynamics.gate import Gate, make_gate
 from worker.dynamics.http import make_http
 
 
@@ -99,8 +100,7 @@ class Server:
     ) -> AsyncIterator[DataverseClient]:
         """A client of it."""
         async with make_http(self.ca_file) as http:
-            gate = gate or Gate()
-            options = {"sleep": at_once, "random": lambda: 0.0} | options
+            gate = gate or make_gate(Clock(sleep=at_once, chance=lambda: 0.0))
             yield DataverseClient(self.url, http, StaticTokens("t"), gate, **options)
 
 

@@ -13,13 +13,14 @@ import pytest
 
 from hypothesis import settings
 
-from pipelines import ledger
+from pipelines.action import Action
 from pipelines.contact import Contact
 from pipelines.decode import decode
 from pipelines.fact import Fact
 from pipelines.loader import load
+from pipelines.outcome import Done
 from pipelines.pipeline import Pipeline
-from pipelines.write import Write
+from pipelines.settle import settle
 from rawserver import Server
 from twins.calls import Call
 from twins.calls import calls as some_calls
@@ -119,9 +120,9 @@ def heard(*facts: Fact) -> Contact:
     return contact
 
 
-def carried_out(contact: Contact, writes: Iterable[Write], answer: dict[str, Any]) -> None:
+def carried_out(contact: Contact, writes: Iterable[Action], answer: dict[str, Any]) -> None:
     for write in writes:
-        ledger.acknowledge(contact, write, answer)
+        settle(contact, write, Done(answer))
 
 
 @pytest.fixture(scope="session")
@@ -149,7 +150,7 @@ def told() -> Callable[..., Contact]:
 
 
 @pytest.fixture(scope="session")
-def carry_out() -> Callable[[Contact, Iterable[Write], dict[str, Any]], None]:
+def carry_out() -> Callable[[Contact, Iterable[Action], dict[str, Any]], None]:
     """Dynamics acknowledges writes, each with this answer."""
     return carried_out
 

@@ -8,6 +8,7 @@ import pytest
 
 from twins.clock import Turned
 from worker import heartbeat
+from worker.clock import Clock
 from worker.heartbeat import STORE_SILENCE_S, Health
 
 
@@ -18,7 +19,7 @@ def clock() -> Turned:
 
 @pytest.fixture
 def health(clock: Turned) -> Health:
-    return Health(clock)
+    return Health(Clock(monotonic=clock))
 
 
 async def test_a_loop_that_beats_in_time_is_not_silent(health: Health, clock: Turned) -> None:

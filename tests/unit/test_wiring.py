@@ -39,7 +39,7 @@ async def test_the_service_reads_what_the_settings_name(
 ) -> None:
     async with build(settings()) as service:
         assert len(service.sources) == 3
-        assert service.push.terms.live
+        assert service.push.transactions.planner.terms.live
         assert service.ingest.news == service.push.news
 
 
@@ -48,10 +48,10 @@ async def test_a_state_that_workers_share_comes_with_a_gate_that_they_share(
 ) -> None:
     monkeypatch.setattr("worker.wiring.open_store", lambda _spec: MemoryStore())
     async with build(settings()) as service:
-        assert service.shared is None
+        assert service.gate_sync is None
     async with build(settings(state="dynamodb:contacts", worker_id="w")) as service:
-        assert service.shared is not None
-        assert service.shared.gate is service.push.gate
+        assert service.gate_sync is not None
+        assert service.push.transactions.gate.refresh == service.gate_sync.refresh
 
 
 async def test_the_time_a_pipeline_was_first_loaded_is_remembered(
@@ -62,7 +62,7 @@ async def test_the_time_a_pipeline_was_first_loaded_is_remembered(
         async with build(settings()) as service:
             assert service.begin is not None
             await service.begin(asyncio.Event())
-            known.append(service.push.terms.since)
+            known.append(service.push.transactions.planner.terms.since)
     assert set(known[0]) == {"phonecall"}
     assert known[0] == known[1]
 

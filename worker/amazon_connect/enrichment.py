@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -16,9 +15,11 @@ import structlog
 from pipelines.contact import Contact
 from pipelines.enrichment import Question, wanted
 from pipelines.pipeline import Pipeline
-from worker.amazon_connect.answers import Answers
+from pipelines.snapshot import Snapshot
 from worker.amazon_connect.errors import ConnectError, ConnectRefused
 from worker.amazon_connect.protocol import Connect
+from worker.cache import TtlCache
+from worker.clock import Clock
 from worker.faults import Faults
 
 
@@ -44,26 +45,25 @@ class Enrichment:
         connect: Who is asked.
         pipelines: What the contacts are for.
         patience_s: How long a contact may wait for answers (s).
-        clock: Wall clock (s).
+        clock: Its wall clock says when an answer was given.
         faults: Contains what one question may end in.
     """
 
     connect: Connect
     pipelines: Iterable[Pipeline]
     patience_s: float
-    clock: Callable[[], float] = time.time
-    monotonic: Callable[[], float] = time.monotonic
+    clock: Clock = field(default_factory=Clock)
     faults: Faults = field(default_factory=Faults)
-    _names: Answers[Mapping[str, Any]] = field(init=False)
-    _contacts: Answers[Mapping[str, Any]] = field(init=False)
+    _names: TtlCache[Question, Mapping[str, Any]] = field(init=False)
+    _contacts: TtlCache[Question, Mapping[str, Any]] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._names = Answers(NAMES_S, MOST_NAMES, self.monotonic)
-        self._contacts = Answers(CONTACTS_S, MOST_CONTACTS, self.monotonic)
+        self._names = TtlCache(NAMES_S, MOST_NAMES, self.clock)
+        self._contacts = TtlCache(CONTACTS_S, MOST_CONTACTS, self.clock)
 
-    def questions(self, contact: Contact) -> list[Question]:
-        """What its pipelines miss of a contact."""
-        return wanted(contact, self.pipelines)
+    def questions(self, contact: Contact, seen: Snapshot | None = None) -> list[Question]:
+        """What its pipelines miss of a contact; ``seen`` is its snapshot, if there is one."""
+        return wanted(contact, self.pipelines, seen)
 
     async def complete(self, contact: Contact, questions: Iterable[Question]) -> None:
         """Give the contact the answers as facts, as far as they can be had in time."""
@@ -88,7 +88,7 @@ class Enrichment:
         except ConnectError as error:
             _log.info("connect.busy", contact_id=contact.id, reason=str(error))
             return
-        now = datetime.fromtimestamp(self.clock(), UTC).isoformat(timespec="milliseconds")
+        now = datetime.fromtimestamp(self.clock.wall(), UTC).isoformat(timespec="milliseconds")
         fact = question.answered(contact, answer, now.replace("+00:00", "Z"))
         if fact is not None:
             contact.observe(fact)

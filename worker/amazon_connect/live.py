@@ -6,10 +6,9 @@ import asyncio
 
 from typing import Final
 
-from pipelines.contact import Contact
-from pipelines.view import view
-from pipelines.write import Kind, Write
-from worker.amazon_connect.errors import Busy, ConnectError
+from pipelines.action import LiveAction, OpenPage, WriteBack
+from pipelines.outcome import Delayed, Done, Outcome, Undeliverable
+from worker.amazon_connect.errors import ConnectError, ConnectRefused
 from worker.amazon_connect.protocol import Connect, Page, ScreenPop
 from worker.faults import Faults
 
@@ -19,44 +18,36 @@ LIVE_S: Final = 10.0
 
 
 async def perform(
-    contact: Contact,
-    write: Write,
-    connect: Connect,
-    desktop: ScreenPop,
-    faults: Faults | None = None,
-) -> None:
-    """Carry out one of ``pipelines.write.LIVE_ONLY``.
+    action: LiveAction, connect: Connect, desktop: ScreenPop, faults: Faults
+) -> Outcome:
+    """Carry out what is live. Whatever comes of it, nothing in Dynamics depends on it.
 
     Args:
-        contact: The contact.
-        write: What to do.
+        action: What to do.
         connect: Takes attributes.
         desktop: Opens pages.
-        faults: Counts the bugs that telling either of them ends in.
-
-    Raises:
-        ConnectError: It could not be done; no write to Dynamics depends on it.
+        faults: Counts the bugs that either of them ends in.
     """
     try:
         async with asyncio.timeout(LIVE_S):
-            if write.kind is Kind.ATTRIBUTES:
-                columns = write.columns
-                await connect.update_attributes(_instance_id(contact), write.key, columns)
+            if isinstance(action, WriteBack):
+                await connect.update_attributes(
+                    action.instance_id, action.initial_contact_id, action.attributes
+                )
             else:
-                await desktop.open(_opening(contact, write))
+                await desktop.open(_page(action))
     except TimeoutError:
-        raise Busy(f"no answer in {LIVE_S} s") from None
-    except ConnectError:
-        raise
-    except Exception as error:  # the boundary: whatever it is, Dynamics gets what it should
-        fault = (faults or Faults()).note("desktop", error, contact_id=contact.id)
-        raise Busy(str(fault)) from error
+        return Delayed(f"no answer in {LIVE_S} s")
+    except ConnectRefused as error:
+        return Undeliverable(str(error))
+    except ConnectError as error:
+        return Delayed(str(error))
+    except Exception as error:  # noqa: BLE001 - the boundary: Dynamics gets what it should
+        return Delayed(str(faults.note("desktop", error, contact_id=action.contact_id)))
+    return Done()
 
 
-def _opening(contact: Contact, write: Write) -> Page:
-    first = str(view(contact).get("InitialContactId") or contact.id)
-    return Page(contact.id, first, _instance_id(contact), write.url, write.tab)
-
-
-def _instance_id(contact: Contact) -> str:
-    return str(view(contact).get("InstanceARN", "")).rpartition("/")[2]
+def _page(action: OpenPage) -> Page:
+    return Page(
+        action.contact_id, action.initial_contact_id, action.instance_id, action.url, action.tab
+    )

@@ -8,14 +8,12 @@ refused at once: it holds nobody up, and what it would have told comes with the 
 
 from __future__ import annotations
 
-import asyncio
-import time
-
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
 from worker.amazon_connect.errors import Busy
+from worker.clock import Clock
 
 
 #: Call -> requests per second, and how many at once after a rest. Calls the guide does not list
@@ -52,14 +50,12 @@ class Quota:
     Attributes:
         share: Part of each quota, 0 to 1; 0: no call gets a turn.
         workers: How many workers live, this one included.
-        clock: Monotonic clock (s).
-        sleep: Waits.
+        clock: For turns and pauses.
     """
 
     share: float
     workers: Callable[[], int] = lambda: 1
-    clock: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    clock: Clock = field(default_factory=Clock)
     _lanes: dict[str, _Lane] = field(default_factory=dict)
 
     async def turn(self, call: str, patience_s: float) -> None:
@@ -72,20 +68,20 @@ class Quota:
         if not part:
             raise Busy("no share of the quota")
         rate, burst = (amount * part for amount in QUOTAS[call])
-        lane, now = self._lane(call), self.clock()
+        lane, now = self._lane(call), self.clock.monotonic()
         ahead_s = (max(1.0, burst) - 1) / rate
         at = max(now, lane.full_at - ahead_s, lane.closed_until)
         if at - now > patience_s:
             raise Busy("its turn would come too late")
         lane.full_at = max(at, lane.full_at) + 1 / rate
         if at > now:
-            await self.sleep(at - now)
+            await self.clock.sleep(at - now)
 
     def throttled(self, call: str) -> None:
         """Connect throttled a call: others use the quota too."""
         lane = self._lane(call)
         lane.pause_s = min(LONGEST_PAUSE_S, max(FIRST_PAUSE_S, 2 * lane.pause_s))
-        lane.closed_until = self.clock() + lane.pause_s
+        lane.closed_until = self.clock.monotonic() + lane.pause_s
 
     def answered(self, call: str) -> None:
         """Connect answered a call."""

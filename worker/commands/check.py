@@ -13,7 +13,6 @@ import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -21,7 +20,8 @@ from urllib.parse import quote
 from pipelines.changes import told
 from pipelines.entity import Entity, is_party_list
 from pipelines.lookup import STATUS_NAMES
-from pipelines.pipeline import Pipeline, Step
+from pipelines.pipeline import Pipeline
+from pipelines.step import CreateStep, LookupStep, RecordStep, TableStep
 from pipelines.template import Template
 from worker import aws
 from worker.definitions import find
@@ -32,7 +32,7 @@ from worker.dynamics.secret import read_secret
 from worker.engine.remembered_steps import recall_steps
 from worker.errors import ConfigError, WorkerError
 from worker.operations import file_of
-from worker.settings import DYNAMICS, PREFIX, Settings
+from worker.settings import DYNAMICS, PREFIX, Settings, nothing_to_read
 from worker.stores import open_store
 
 
@@ -83,10 +83,8 @@ def good(text: str) -> Finding:
 async def check_offline(settings: Settings) -> list[Finding]:
     """What can be said without Dynamics: settings, secret, state and pipelines."""
     found = [Finding(_unset(name)) for name in DYNAMICS if not getattr(settings, name)]
-    streams = ("contact_events", "contact_records", "recordings")
-    if len(settings.missing(*streams)) == len(streams):
-        names = ", ".join(settings.missing(*streams))
-        found.append(Finding(f"there is nothing to read: set at least one of {names}"))
+    if unread := nothing_to_read(settings):
+        found.append(Finding(unread))
     found += await _secret(settings)
     found += await _state(settings)
     for name in settings.pipelines:
@@ -111,7 +109,7 @@ async def _secret(settings: Settings) -> list[Finding]:
     if not settings.secret:
         return []
     try:
-        await read_secret(settings.secret, partial(aws.client, "secretsmanager"))
+        await read_secret(settings.secret, aws.secrets)
     except WorkerError as error:
         return [Finding(f"{PREFIX}SECRET: {error}")]
     return [good("the client secret can be read")]
@@ -160,8 +158,8 @@ def _pipeline(name: str) -> list[Finding]:
 async def check_online(settings: Settings) -> list[Finding]:
     """Ask Dynamics: token, environment, and every table and column the pipelines name."""
     try:
-        async with open_dynamics(settings) as connection:
-            return await ask(connection.client, settings, _usable(settings))
+        async with open_dynamics(settings, aws.secrets) as client:
+            return await ask(client, settings, _usable(settings))
     except ConfigError as error:
         return [Finding(str(error))]
 
@@ -178,18 +176,22 @@ async def ask(
     tables: dict[str, dict[str, Any] | Finding] = {}
     for pipeline in pipelines:
         for step in pipeline.steps:
-            if step.table is None:
+            if not isinstance(step, TableStep):
                 continue
             if step.table.set not in tables:
                 tables[step.table.set] = table = await _definition(dynamics, step.table)
                 found.append(table if isinstance(table, Finding) else _key(step.table, table))
             definition = tables[step.table.set]
             if not isinstance(definition, Finding):
-                where = f"{pipeline.source}: step {step.name}"
-                found += _lookup(where, step, definition)
-                creating = step.method == "POST"
-                found += _columns(where, step.table, step.body, definition, creating=creating)
+                found += _misfits(f"{pipeline.source}: step {step.name}", step, definition)
     return found
+
+
+def _misfits(where: str, step: TableStep, definition: Mapping[str, Any]) -> list[Finding]:
+    """Columns that a step names and that the table does not have, or has otherwise."""
+    if isinstance(step, LookupStep):
+        return _lookup(where, step, definition)
+    return _columns(where, step, definition)
 
 
 async def _definition(dynamics: Dynamics, table: Entity) -> dict[str, Any] | Finding:
@@ -221,16 +223,10 @@ def _key(table: Entity, definition: Mapping[str, Any]) -> Finding:
     return good(f"{table.set} is there")
 
 
-def _columns(
-    where: str,
-    table: Entity,
-    body: Mapping[str, Any],
-    definition: Mapping[str, Any],
-    *,
-    creating: bool,
-) -> list[Finding]:
+def _columns(where: str, step: RecordStep, definition: Mapping[str, Any]) -> list[Finding]:
     found = []
-    for column, value in body.items():
+    table, creating = step.table, isinstance(step, CreateStep)
+    for column, value in step.body.items():
         if is_party_list(column) or column.endswith("@odata.bind"):
             continue  # navigation properties; Dynamics names them in its answer if wrong
         known = definition["columns"].get(column)
@@ -238,7 +234,7 @@ def _columns(
             text = f"{where}: {table.set} has no column {column!r}"
             found.append(Finding(f"{text}; {_instead(column, definition['columns'])}"))
             continue
-        found += [Finding(f"{where}: {column}: {text}") for text in _misfits(known, value)]
+        found += [Finding(f"{where}: {column}: {text}") for text in _unfit(known, value)]
         if not known.get("IsValidForCreate" if creating else "IsValidForUpdate", True):
             verb = "created" if creating else "updated"
             text = f"{where}: {column} cannot be set when a record is {verb}; leave it out"
@@ -250,9 +246,8 @@ def _columns(
     return found
 
 
-def _lookup(where: str, step: Step, definition: Mapping[str, Any]) -> list[Finding]:
+def _lookup(where: str, step: LookupStep, definition: Mapping[str, Any]) -> list[Finding]:
     """Columns that a lookup looks in, and that later steps want of what it finds."""
-    assert step.table is not None  # noqa: S101 - the caller has looked
     sought = {column for way in step.ways for column in way.columns}
     wanted = {*step.reads} - {name.lower() for name in STATUS_NAMES} if step.ways else set()
     known = definition["columns"]
@@ -268,7 +263,7 @@ def _instead(column: str, known: Iterable[str]) -> str:
     return f"did you mean {near[0]}?" if near else "mind the publisher's prefix"
 
 
-def _misfits(known: Mapping[str, Any], value: Any) -> list[str]:
+def _unfit(known: Mapping[str, Any], value: Any) -> list[str]:
     if value is None:
         return []
     kind = str(known.get("AttributeType"))

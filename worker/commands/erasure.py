@@ -11,6 +11,7 @@ from pipelines.contact import Contact
 from pipelines.identity import record_id
 from pipelines.lifecycle import milestones
 from pipelines.pipeline import Pipeline
+from pipelines.step import CreateStep
 from pipelines.view import view
 from worker.operations import quarantined
 from worker.stores.protocol import ContactStore, Quarantined
@@ -68,7 +69,7 @@ def _records(contact: Contact, pipelines: Iterable[Pipeline], *, known: bool) ->
     if not known or long_over(contact, milestones(contact).get("ended", "")):
         for pipeline in pipelines:
             for step in pipeline.steps:
-                if step.method == "POST" and step.table is not None:
+                if isinstance(step, CreateStep):
                     key = record_id(contact.id, pipeline.name, step.name)
                     found[f"{step.table.set}({key})"] = "may be there"
     for name in contact.intent:

@@ -8,28 +8,29 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from math import inf
 from typing import Any
 
-from pipelines import ledger
+from pipelines.action import Change, Lookup, OpenPage, ReadFile, Reading
+from pipelines.agenda import Agenda
 from pipelines.contact import Contact
-from pipelines.pipeline import Pipeline, Step
-from pipelines.plan import Terms, opening, plan
-from pipelines.write import Kind, Write
+from pipelines.outcome import Done
+from pipelines.pipeline import Pipeline
+from pipelines.plan import Plan, Terms, opening, plan
+from pipelines.snapshot import snapshot
+from pipelines.step import OpenStep, Step
 from worker import aws
 from worker.dynamics.client import HEADERS
-from worker.dynamics.lookup import Remembered, look_up
+from worker.dynamics.lookup import look_up, lookup_cache
+from worker.dynamics.performer import found_by
 from worker.dynamics.protocol import Dynamics, Request
 from worker.dynamics.requests import request_for
-from worker.dynamics.writer import found_by
 from worker.engine.ingest import Ingest
 from worker.errors import ConfigError
 from worker.settings import Settings
 from worker.sources.archive import Archive
 from worker.stores.memory import MemoryStore
 
-
-#: Rounds in which a pipeline's earlier steps come to rest (lookups first, then what uses them).
-ROUNDS = 5
 
 #: How long one request of ``--send`` may take (s).
 SEND_S = 60.0
@@ -39,7 +40,7 @@ SEND_S = 60.0
 class Preview:
     """One request as it would be sent; for a page to open only ``uri`` and ``method`` OPEN.
 
-    ``write`` is what it is for; ``then`` are the URIs that a lookup may ask afterwards.
+    ``lookup`` is what it asks for, if it asks; ``then`` are the URIs it may ask afterwards.
     """
 
     method: str
@@ -47,7 +48,7 @@ class Preview:
     headers: dict[str, str]
     body: dict[str, Any] | None
     request: Request | None = None
-    write: Write | None = None
+    lookup: Lookup | None = None
     then: tuple[str, ...] = ()
 
 
@@ -82,28 +83,27 @@ def previews(
         known = ", ".join(step.name for step in pipeline.steps)
         raise ConfigError(f"{pipeline.name} has no step {name!r}; it has {known}")
     terms = Terms({"EnvironmentUri": _root(settings)} | settings.constants)
-    if step.open:
-        write = opening(contact, pipeline, step, terms)
-        return [_shown(write, settings)] if write else [], "a value of its page is missing"
-    writes, waiting = _writes(contact, pipeline, step, terms)
-    mine = [write for write in writes if step.path in write.steps]
-    reason = waiting.get(step.path, "it adds nothing to what the steps before it send")
-    if any(write.search and not write.search.queries() for write in mine):
+    if isinstance(step, OpenStep):
+        page = opening(contact, pipeline, step, terms)
+        return [_page(page)] if page else [], "a value of its page is missing"
+    planned = _planned(contact, pipeline, step, terms)
+    mine = [one for one in planned.actions if step.path in one.steps]
+    if any(isinstance(one, Lookup) and one.search and not one.search.queries() for one in mine):
         return [], "no customer can have the value it looks for, so there is no match"
-    return [_shown(write, settings) for write in mine], reason
+    shown = [_shown(one, settings) for one in mine if isinstance(one, Reading | Change)]
+    return shown, planned.waiting.get(step.path, "it adds nothing to what the steps before it send")
 
 
-def _writes(
-    contact: Contact, pipeline: Pipeline, step: Step, terms: Terms
-) -> tuple[list[Write], dict[str, str]]:
+def _planned(contact: Contact, pipeline: Pipeline, step: Step, terms: Terms) -> Plan:
+    """What is planned with this step when the ones before it are done."""
     position = pipeline.steps.index(step)
     earlier = replace(pipeline, steps=_alone(pipeline.steps[:position]))
     until = replace(pipeline, steps=_alone(pipeline.steps[: position + 1]))
-    for _ in range(ROUNDS):
-        for write in plan(contact, [earlier], float("inf"), terms).writes:
-            ledger.acknowledge(contact, write, {})
-    result = plan(contact, [until], float("inf"), terms)
-    return result.writes, result.waiting
+    seen = snapshot(contact, terms.constants)
+    before = Agenda(contact, lambda: plan(contact, [earlier], inf, terms, seen).actions)
+    while before.actions:
+        before.settle(Done())
+    return plan(contact, [until], inf, terms, seen)
 
 
 def _alone(steps: tuple[Step, ...]) -> tuple[Step, ...]:
@@ -111,19 +111,23 @@ def _alone(steps: tuple[Step, ...]) -> tuple[Step, ...]:
     return tuple(replace(step, after=()) for step in steps)
 
 
-def _shown(write: Write, settings: Settings) -> Preview:
-    if write.kind is Kind.OPEN:
-        return Preview("OPEN", write.url, {"tab": "new" if write.tab else "embedded"}, None)
-    if write.file is not None:
-        return Preview("READ", write.url, {}, None)
-    request = request_for(write, settings.create_by)
+def _page(action: OpenPage) -> Preview:
+    return Preview("OPEN", action.url, {"tab": "new" if action.tab else "embedded"}, None)
+
+
+def _shown(action: Reading | Change, settings: Settings) -> Preview:
+    if isinstance(action, ReadFile):
+        return Preview("READ", action.url, {}, None)
+    request = request_for(action, settings.create_by)
     headers = {**HEADERS, **request.headers, "Authorization": "Bearer <token>"}
     if request.body is not None:
         headers["Content-Type"] = "application/json"
     service = f"{_root(settings)}/api/data/{settings.api_version}/"
-    then = tuple(service + query for query in write.search.queries()[1:]) if write.search else ()
+    lookup = action if isinstance(action, Lookup) else None
+    search = lookup.search if lookup else None
+    then = tuple(service + query for query in search.queries()[1:]) if search else ()
     uri = service + request.path
-    return Preview(request.method, uri, headers, request.body, request, write, then)
+    return Preview(request.method, uri, headers, request.body, request, lookup, then)
 
 
 def _root(settings: Settings) -> str:
@@ -137,13 +141,11 @@ async def send(preview: Preview, dynamics: Dynamics) -> dict[str, Any]:
         DynamicsError: Dynamics refused it, or did not answer.
     """
     assert preview.request is not None  # noqa: S101 - pages to open are not sent
-    request, write = preview.request, preview.write
-    if write is not None and write.search is not None:
-        return await look_up(dynamics, write.search, Remembered(), timeout_s=SEND_S)
+    request, lookup = preview.request, preview.lookup
+    if lookup is not None and lookup.search is not None:
+        return await look_up(dynamics, lookup.search, lookup_cache(), timeout_s=SEND_S)
     if request.method in ("POST", "PATCH"):
         headers = {**request.headers, "Prefer": "return=representation"}
         request = replace(request, headers=headers)
     body = (await dynamics.send(request, timeout_s=SEND_S)).body
-    if write is not None and write.kind is Kind.LOOKUP:
-        body |= found_by(write, body)
-    return body
+    return body | found_by(lookup, body) if lookup else body

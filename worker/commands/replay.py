@@ -8,7 +8,6 @@ a fresh machine existing records are recognised and compared.
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import shutil
 import tempfile
 import time
@@ -16,7 +15,6 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -25,18 +23,25 @@ import orjson
 from pipelines.pipeline import Pipeline
 from pipelines.plan import Terms
 from worker import aws
-from worker.amazon_connect.memory import MemoryScreenPop
-from worker.dynamics.connection import connect_in_process, open_dynamics
+from worker.amazon_connect.memory import MemoryConnect, MemoryScreenPop
+from worker.clock import Clock
+from worker.dynamics.connection import open_dynamics
 from worker.dynamics.dry import DryRun
-from worker.dynamics.gate import Gate
+from worker.dynamics.gate import Gate, make_gate
+from worker.dynamics.performer import Performer
 from worker.dynamics.protocol import Dynamics
 from worker.dynamics.rate_limit import Paced
-from worker.dynamics.writer import Writer
+from worker.engine.containment import build_of
 from worker.engine.ingest import Ingest, Tally
+from worker.engine.planner import Planner
 from worker.engine.push import Push
 from worker.engine.remembered_steps import remember_steps
+from worker.engine.transaction import Sent, Transactions
 from worker.errors import ConfigError, Interrupted
 from worker.files import Files, MemoryFiles, S3Files
+from worker.moments import text_of
+from worker.sandbox.dataverse.organisation import create_organisation
+from worker.sandbox.inprocess import InProcessDynamics
 from worker.settings import Settings
 from worker.signals import stopping_on_signals
 from worker.sources.archive import Archive
@@ -108,8 +113,8 @@ class _Target:
     dynamics: Dynamics
     gate: Gate
     probe: Callable[[], Awaitable[object]]
+    files: Files
     dump: Callable[[], dict[str, list[dict[str, object]]]] | None = None
-    files: Files = field(default_factory=MemoryFiles)
 
 
 async def replay(options: Options, settings: Settings, watch: Watch | None = None) -> Report:
@@ -132,13 +137,7 @@ async def replay(options: Options, settings: Settings, watch: Watch | None = Non
             await keeper.look()
         with stopping_on_signals(stop.set):
             tally = await _ingest(options, settings, store, watch, stop)
-            push, paced = _push(options, settings, store, target)
-            push.doubt = keeper.doubt
-            if not options.enqueues:
-                now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-                versions = await remember_steps(store, options.pipelines, now)
-                push.terms = dataclasses.replace(push.terms, versions=versions)
-                await push.drain(stop)
+            sent, paced = await _push(options, settings, keeper, target, stop)
         if stop.is_set():
             raise Interrupted(_interrupted(options))
         counts = await store.counts(time.time())
@@ -151,10 +150,10 @@ async def replay(options: Options, settings: Settings, watch: Watch | None = Non
         ignored=ignored,
         quarantined=tally.quarantined,
         parked=counts.parked,
-        writes=push.sent.writes,
+        writes=sent.writes,
         requests=0 if options.dry_run else paced.requests,
         seconds=round(time.monotonic() - started, 3),
-        lookups=push.sent.lookups,
+        lookups=sent.lookups,
         dry_run=options.dry_run,
         ignored_by_reason=dict(sorted(tally.ignored.items())),
     )
@@ -190,7 +189,7 @@ async def _ingest(
     )
 
     async def handle(messages: Sequence[Message]) -> None:
-        await ingest.handle(messages)
+        await ingest.handle(messages, stop)
         if watch is not None:
             watch(ingest.tally.messages, archive.progress.read, archive.progress.total)
 
@@ -198,21 +197,28 @@ async def _ingest(
     return ingest.tally
 
 
-def _push(
-    options: Options, settings: Settings, store: ContactStore, target: _Target
-) -> tuple[Push, Paced]:
+async def _push(
+    options: Options, settings: Settings, keeper: Keeper, target: _Target, stop: asyncio.Event
+) -> tuple[Sent, Paced]:
+    """Bring Dynamics up to date; what went out, and the way that requests took."""
+    store, pipelines = keeper.store, options.pipelines
     paced = Paced(target.dynamics, options.rate)
-    push = Push(
+    if options.enqueues:
+        return Sent(), paced
+    versions = await remember_steps(store, pipelines, text_of(time.time()))
+    terms = Terms(settings.constants, live=False, versions=versions)
+    transactions = Transactions(
         store=store,
-        writer=Writer(paced, time.time, settings.create_by, options.overwrite, target.files),
+        performer=Performer(paced, Clock(), target.files, settings.create_by, options.overwrite),
         gate=target.gate,
-        probe=target.probe,
         desktop=MemoryScreenPop(),
-        pipelines=options.pipelines,
-        terms=Terms(settings.constants, live=False),
-        waits_over=True,
+        connect=MemoryConnect(),
+        planner=Planner(pipelines, terms, waits_over=True),
+        build=build_of(pipelines),
+        doubt=keeper.doubt,
     )
-    return push, paced
+    await Push(transactions, target.probe).drain(stop)
+    return transactions.sent, paced
 
 
 @asynccontextmanager
@@ -286,19 +292,19 @@ async def _nowhere() -> AsyncIterator[_Target]:
     async def probe() -> None:
         """Nowhere is always there."""
 
-    yield _Target(DryRun(), Gate(), probe)
+    yield _Target(DryRun(), make_gate(), probe, MemoryFiles())
 
 
 @asynccontextmanager
 async def _sandbox(path: Path | None) -> AsyncIterator[_Target]:
+    organisation = create_organisation(path)
+    dynamics = InProcessDynamics(organisation)
     try:
-        from worker.sandbox.inprocess import open_sandbox  # noqa: PLC0415 - an optional extra
-    except ModuleNotFoundError as error:
-        raise ConfigError(
-            f"the sandbox needs {error.name}: install connect-dynamics[sandbox]"
-        ) from error
-    async with open_sandbox(path) as (transport, dump), connect_in_process(transport) as connection:
-        yield _Target(connection.client, connection.gate, connection.probe, dump)
+        yield _Target(
+            dynamics, make_gate(), dynamics.user_id, MemoryFiles(), organisation.records.dump
+        )
+    finally:
+        organisation.records.close()
 
 
 @asynccontextmanager
@@ -306,7 +312,7 @@ async def _environment(url: str, settings: Settings) -> AsyncIterator[_Target]:
     if not url.startswith("https://"):
         raise ConfigError(f"--dynamics {url}: 'sandbox', or an address that begins with https://")
     named = settings.model_copy(update={"environment_url": url.rstrip("/")})
-    async with open_dynamics(named) as connection:
-        await connection.client.user_id()  # a wrong address or secret shows before work begins
+    async with open_dynamics(named, aws.secrets) as client:
+        await client.user_id()  # a wrong address or secret shows before work begins
         files = S3Files(partial(aws.client, "s3"))
-        yield _Target(connection.client, connection.gate, connection.probe, files=files)
+        yield _Target(client, client.gate, client.probe, files)

@@ -36,20 +36,20 @@ from worker.terminal import shown, shown_lines
 #: Exit status when something was parked, quarantined or left there.
 LEFT_ASIDE = 3
 
-contact_app = typer.Typer(help="One contact.", no_args_is_help=True)
+contact_app = typer.Typer(help="Show one contact, or erase it.", no_args_is_help=True)
 parked_app = typer.Typer(
-    help="What was set aside: refused for good, or met a bug.", no_args_is_help=True
+    help="Writes that were set aside: refused for good, or stopped by a bug.", no_args_is_help=True
 )
 quarantine_app = typer.Typer(help="Messages that could not be used.", no_args_is_help=True)
-state_app = typer.Typer(help="What the worker remembers.", no_args_is_help=True)
+state_app = typer.Typer(help="The worker's own state.", no_args_is_help=True)
 
 out = Console()
 
 SettingsFile = Annotated[
-    Path | None, typer.Option("--settings", help="TOML file; the environment wins over it.")
+    Path | None, typer.Option("--settings", help="TOML file; environment variables override it.")
 ]
 State = Annotated[str, typer.Option(help="sqlite:PATH or dynamodb:TABLE; default: the setting.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
 All = Annotated[bool, typer.Option("--all", help="All of them.")]
 
 
@@ -62,10 +62,10 @@ def pretty(value: Any) -> str:
 def contact_show(
     contact_id: Annotated[str, typer.Argument(help="The contact's id.")],
     state: State = "",
-    pipeline: Annotated[list[str] | None, typer.Option(help="Instead of the settings'.")] = None,
+    pipeline: Annotated[list[str] | None, typer.Option(help="Pipelines to use instead.")] = None,
     settings: SettingsFile = None,
 ) -> None:
-    """What came in, what is acknowledged, owed and waited for. Shows personal data."""
+    """Show a contact: its facts, what Dynamics has, what is still due. Shows personal data."""
     loaded = load_settings(settings)
 
     async def work() -> dict[str, Any]:
@@ -86,9 +86,9 @@ def contact_forget(
     yes: Yes = False,
     settings: SettingsFile = None,
 ) -> None:
-    """Erase a contact here for good; says what remains in Dynamics.
+    """Erase a contact from the state for good, and list its records in Dynamics.
 
-    Nothing that is sent again or replayed into this state brings it back.
+    Messages that come again, or are replayed into this state, do not bring it back.
     """
     loaded = load_settings(settings)
     known_as = _uuid(contact_id)
@@ -102,12 +102,12 @@ def contact_forget(
         async with operations.opened(state or loaded.state) as store:
             await erasure.erase(store, known_as)
 
-    tell = partial(out.print, markup=False, highlight=False, soft_wrap=True)
-    tell(_told(asyncio.run(look())))
+    show = partial(out.print, markup=False, highlight=False, soft_wrap=True)
+    show(_traces(asyncio.run(look())))
     if not yes:
         typer.confirm(f"Forget {known_as}? Nothing brings it back", abort=True)
     asyncio.run(work())
-    tell(f"{known_as} is forgotten")
+    show(f"{known_as} is forgotten")
 
 
 def _uuid(contact_id: str) -> str:
@@ -115,24 +115,23 @@ def _uuid(contact_id: str) -> str:
     try:
         return str(UUID(contact_id.strip()))
     except ValueError:
-        raise typer.BadParameter(f"{contact_id!r} is no contact id, which is a UUID") from None
+        raise typer.BadParameter(f"{contact_id!r} is not a contact id, which is a UUID") from None
 
 
-def _told(traces: erasure.Traces) -> str:
+def _traces(traces: erasure.Traces) -> str:
     kept = f"{traces.facts} facts, {traces.parked} parked writes"
     lines = [f"kept here: {kept}, {traces.quarantined} quarantined messages that mention it"]
-    remain = "remain, for you to delete there:" if traces.records else "nothing remains"
-    lines += [f"in Dynamics {remain}"]
+    lines += ["still in Dynamics, to delete there:" if traces.records else "nothing in Dynamics"]
     lines += [f"  {record}: {state}" for record, state in traces.records.items()]
     if traces.related:
-        lines += ["linked contacts, maybe of the same person:"]
+        lines += ["linked contacts, possibly of the same person:"]
     lines += [f"  {contact_id}" for contact_id in traces.related]
     return "\n".join(map(shown, lines))
 
 
 @parked_app.command("list")
 def parked_list(state: State = "", settings: SettingsFile = None) -> None:
-    """List parked writes: how many of which steps and why, since when; then one by one."""
+    """List parked writes: first counted by step and reason, then one by one."""
     loaded = load_settings(settings)
     table = _table("contact", "steps", "parked", "status", "code", "answer")
     piles: defaultdict[tuple[str, ...], operations.Group] = defaultdict(operations.Group)
@@ -158,7 +157,7 @@ def parked_retry(
     state: State = "",
     settings: SettingsFile = None,
 ) -> None:
-    """Have the worker try parked writes again, rendered anew from the facts."""
+    """Let the worker try parked writes again, rendered from the facts it has now."""
     _named(contact_ids, all_=all_)
     loaded = load_settings(settings)
     found = asyncio.run(
@@ -176,11 +175,11 @@ def parked_drop(
     yes: Yes = False,
     settings: SettingsFile = None,
 ) -> None:
-    """Let go of parked writes: their records get no more writes."""
+    """Give up parked writes: their records get no further writes."""
     _named(contact_ids, all_=all_)
     loaded = load_settings(settings)
     if not yes:
-        typer.confirm("Drop them? Their records get no more writes", abort=True)
+        typer.confirm("Drop them? Their records get no further writes", abort=True)
     found = asyncio.run(
         _each_parked(state or loaded.state, contact_ids, step, operations.drop_parked)
     )
@@ -189,7 +188,7 @@ def parked_drop(
 
 def _named(ids: list[str] | None, *, all_: bool) -> None:
     if bool(ids) == all_:
-        raise typer.BadParameter("name some, or say --all")
+        raise typer.BadParameter("name some, or pass --all")
 
 
 async def _each_parked(
@@ -209,7 +208,7 @@ async def _each_parked(
 
 @quarantine_app.command("list")
 def quarantine_list(state: State = "", settings: SettingsFile = None) -> None:
-    """List quarantined messages: how many for which reason, since when; then one by one."""
+    """List quarantined messages: first counted by reason, then one by one."""
     loaded = load_settings(settings)
     table = _table("id", "origin", "since", "bytes", "reason")
     piles: defaultdict[tuple[str, ...], operations.Group] = defaultdict(operations.Group)
@@ -231,7 +230,7 @@ def quarantine_show(
     state: State = "",
     settings: SettingsFile = None,
 ) -> None:
-    """Write a quarantined message's bytes to standard output, as they came."""
+    """Write a quarantined message to standard output, byte for byte."""
     loaded = load_settings(settings)
 
     async def work() -> bytes:
@@ -249,7 +248,7 @@ def quarantine_retry(
     state: State = "",
     settings: SettingsFile = None,
 ) -> None:
-    """Take quarantined messages in again, after an upgrade."""
+    """Read quarantined messages again, for example after an upgrade."""
     _named(item_ids, all_=all_)
     loaded = load_settings(settings)
     configure("error")
@@ -278,7 +277,7 @@ def quarantine_drop(
     _named(item_ids, all_=all_)
     loaded = load_settings(settings)
     if not yes:
-        typer.confirm("Drop them? Their bytes are gone then", abort=True)
+        typer.confirm("Drop them? Their bytes are lost", abort=True)
 
     async def work() -> int:
         async with operations.opened(state or loaded.state) as store:
@@ -290,24 +289,27 @@ def quarantine_drop(
 
 @state_app.command("restored")
 def state_restored(state: State = "", yes: Yes = False, settings: SettingsFile = None) -> None:
-    """Say that the state is an older one: restored from a copy, or begun anew.
+    """Declare that the state was restored from a copy, or was lost.
 
-    The worker finds that out by itself, unless the copy was less than a minute old, or was of
-    the whole disk with the mark beside the state, or the table was made anew. To say so once
-    too often costs only reading: from then on the records of all contacts that began before
+    The worker notices that by itself, unless the copy was less than a minute old, or was of
+    the whole disk with the mark beside the state, or the table was created again. Declaring it
+    once too often costs only reads: from then on the records of all contacts that began before
     are read before they are written, and what people changed there stays.
     """
     loaded = load_settings(settings)
     if not yes:
-        typer.confirm("Was the state restored, or lost? Records are read from now on", abort=True)
+        typer.confirm(
+            "Was the state restored, or lost? Records are read first from now on",
+            abort=True,
+        )
 
     async def work() -> int:
         async with operations.opened(state or loaded.state) as store:
             return (await declare(store, time.time())).number
 
     number = asyncio.run(work())
-    told = f"restoration {number}, which running workers know of within a minute: {WHAT_NEXT}"
-    out.print(told, markup=False, highlight=False, soft_wrap=True)
+    text = f"restoration {number}, which running workers notice within a minute: {WHAT_NEXT}"
+    out.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 async def _chosen(store: ContactStore, item_ids: list[str] | None) -> AsyncIterator[Quarantined]:

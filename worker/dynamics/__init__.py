@@ -1,1 +1,1 @@
-"""The way to Dynamics: requests, tokens, the gate, and what answers mean."""
+"""Talks to Dynamics: requests, tokens, the gate, and what answers mean."""

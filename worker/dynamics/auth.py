@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import time
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
@@ -21,6 +20,7 @@ import structlog
 
 from jwt.exceptions import PyJWTError
 
+from worker.clock import Clock
 from worker.dynamics.entra import Entra
 from worker.dynamics.errors import DynamicsError, Unauthorized, Unavailable
 from worker.dynamics.http import require_https
@@ -34,10 +34,10 @@ RENEW_LEFT_S = 300.0
 #: After a failure Entra is asked again no sooner than this (s).
 RETRY_PAUSE_S = 5.0
 
-#: How long closing waits for a request under way to end (s), once it was told to.
+#: How long closing waits for a cancelled request to end (s).
 CLOSE_S = 2.0
 
-#: Entra's codes that pass by themselves.
+#: Entra's codes of conditions that pass by themselves.
 PASSING_CODES = frozenset({90024, 90025, 90033})
 PASSING_ERRORS = frozenset({"temporarily_unavailable", "server_error"})
 
@@ -45,7 +45,7 @@ _AADSTS = re.compile(r"AADSTS(\d{4,9})")
 
 _log = structlog.get_logger(__name__)
 
-#: Kind, words and code of the last failure, while there was none.
+#: Kind, text and code of the last failure, as long as there has been none.
 NO_FAILURE: tuple[type[DynamicsError], str, str] = (Unavailable, "no token yet", "")
 
 #: What an operator can do about Entra's codes (learn.microsoft.com, "AADSTS error codes").
@@ -64,21 +64,21 @@ class Tokens(Protocol):
     """Hands out access tokens."""
 
     async def token(self) -> str:
-        """A token that Dataverse should take.
+        """A token that Dataverse should accept.
 
         Raises:
             Unauthorized: there is none until an operator acts.
-            Unavailable: there is none just now.
+            Unavailable: there is none at the moment.
         """
         ...
 
     async def refuse(self, token: str) -> None:
-        """Dataverse answered 401 for ``token``: never hand it out again."""
+        """Never hand ``token`` out again: Dataverse answered 401 for it."""
         ...
 
 
 class StaticTokens:
-    """One token for ever, for the sandbox and tests."""
+    """Always the same token, for the sandbox and tests."""
 
     def __init__(self, token: str) -> None:
         self._token = token
@@ -88,7 +88,7 @@ class StaticTokens:
         return self._token
 
     async def refuse(self, token: str) -> None:
-        """There is no other one."""
+        """Does nothing: there is no other token."""
 
 
 class MsalTokens:
@@ -102,7 +102,7 @@ class MsalTokens:
         scope: str,
         http: httpx.AsyncClient,
         *,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Clock | None = None,
         renewed: Callable[[float], None] = lambda _life_s: None,
     ) -> None:
         """Nothing is asked before the first ``token()``.
@@ -113,9 +113,9 @@ class MsalTokens:
             credential: Reads its secret or certificate (``lambda: read_secret(spec)``); called
                 first and after each refusal, so that a new one is found without a restart.
             scope: The environment's address and ``/.default``.
-            http: What Entra is asked through (see ``make_http``); stays the caller's to close.
-            clock: Monotonic time (s).
-            renewed: Told how long (s) each new token lives.
+            http: Carries the requests to Entra (see ``make_http``); the caller closes it.
+            clock: Its monotonic clock says how old a token is.
+            renewed: Called with how long (s) each new token is valid.
 
         Raises:
             ConfigError: the address is not https.
@@ -124,7 +124,7 @@ class MsalTokens:
         self._client_id = client_id
         self._read_credential = credential
         self._scope = scope
-        self._clock = clock
+        self._clock = clock or Clock()
         self._renewed = renewed
         self._http = http
         self._entra: Entra | None = None
@@ -138,33 +138,33 @@ class MsalTokens:
         self._renewal: asyncio.Task[None] | None = None
 
     async def token(self) -> str:
-        """The token at hand while it is fresh, else a new one (see ``Tokens``).
+        """The current token while it is fresh, else a new one (see ``Tokens``).
 
-        While Entra does not answer, the old one serves for the rest of its life.
+        While Entra does not answer, the current one is used until it expires.
         """
-        if self._renew_at <= self._clock() >= self._not_before:
+        if self._renew_at <= self._clock.monotonic() >= self._not_before:
             if self._renewal is None or self._renewal.done():
                 self._renewal = asyncio.create_task(self._renew())
-            # A caller that gives up must not let another request start beside the thread's.
+            # A caller that gives up must not cause a second request beside the one in the thread.
             await asyncio.shield(self._renewal)
-        if self._expires_at <= self._clock():
+        if self._expires_at <= self._clock.monotonic():
             kind, summary, code = self._failure
             raise kind(summary, code=code)
         return self._token
 
     async def refuse(self, token: str) -> None:
-        """Drop the token; after a second one within ``RETRY_PAUSE_S`` comes a pause."""
+        """Drop the token; pause if another one was refused less than ``RETRY_PAUSE_S`` ago."""
         if token != self._token:
             return
         self._token = ""
         self._renew_at = self._expires_at = float("-inf")
-        now = self._clock()
+        now = self._clock.monotonic()
         if now - self._refused_at < RETRY_PAUSE_S:
             self._fail(Unauthorized("Dataverse refuses new tokens: is the application user there?"))
         self._refused_at = now
 
     async def close(self) -> None:
-        """End a request under way; takes ``CLOSE_S`` at most."""
+        """Cancel a request that is in progress; takes ``CLOSE_S`` at most."""
         if self._renewal is None:
             return
         if self._entra is not None:
@@ -173,13 +173,13 @@ class MsalTokens:
         self._renewal.cancel()
 
     async def _renew(self) -> None:
-        asked_at = self._clock()
+        asked_at = self._clock.monotonic()
         try:
             answer = await self._ask()
         except DynamicsError as error:
             self._fail(error)
             return
-        life_s = float(answer["expires_in"])  # judged by ``worker.dynamics.entra``
+        life_s = float(answer["expires_in"])  # checked by ``worker.dynamics.entra``
         self._token = answer["access_token"]
         self._failure = NO_FAILURE
         self._expires_at = asked_at + life_s
@@ -188,13 +188,13 @@ class MsalTokens:
         self._renewed(life_s)
 
     def _fail(self, error: DynamicsError) -> None:
-        if str(error) != self._failure[1]:  # once, however often it is tried
+        if str(error) != self._failure[1]:  # once, however often it fails
             _log.warning("dynamics.no_token", reason=str(error))
         self._failure = (type(error), str(error), error.code)
-        self._not_before = self._clock() + RETRY_PAUSE_S
+        self._not_before = self._clock.monotonic() + RETRY_PAUSE_S
 
     async def _ask(self) -> dict[str, Any]:
-        """Ask Entra; a refused credential is read anew and, if it changed, tried at once."""
+        """Ask Entra; a refused credential is read again and, if it has changed, tried at once."""
         stored = self._credential
         try:
             return await self._ask_with(stored or await self._read())
@@ -215,8 +215,8 @@ class MsalTokens:
     async def _ask_with(self, credential: Credential) -> dict[str, Any]:
         """One token request; the credential is kept unless it may be what was refused."""
         self._credential = credential
-        # Not MSAL's own: that one keeps cookies, reads without a bound or a limit of time, and CA
-        # variables overrule its ``verify``.
+        # Not MSAL's own client: it keeps cookies, limits neither size nor time, and lets CA
+        # variables override its ``verify``.
         self._entra = Entra(self._http)
         try:
             return await asyncio.to_thread(self._acquire, credential, self._entra)
@@ -238,9 +238,9 @@ class MsalTokens:
         except DynamicsError:
             raise
         except (ValueError, KeyError, TypeError, PyJWTError):
-            # PyJWT signs for MSAL. Texts are not repeated: they may quote what was given.
+            # PyJWT signs for MSAL. Texts are not repeated: they may quote the credential.
             raise Unauthorized("MSAL refuses tenant, client id or certificate") from None
-        except Exception as error:  # noqa: BLE001 - what two libraries raise, nobody has written down
+        except Exception as error:  # noqa: BLE001 - two libraries, whose exceptions are not documented
             raise Unavailable(f"MSAL gave up: {type(error).__name__}") from None
         if "access_token" not in answer:
             raise read_refusal(answer)

@@ -1,4 +1,4 @@
-"""What an answer of Dataverse that is no success means: status and code in, error out.
+"""What an unsuccessful answer of Dataverse means: status and code in, error out.
 
 Microsoft: the code is unrelated to the status and often empty, so statuses decide and codes only
 split them (powerapps-docs ``webapi/compose-http-requests-handle-errors``). The codes are listed in
@@ -28,7 +28,7 @@ from worker.dynamics.errors import (
 )
 
 
-#: Without a usable Retry-After header, and at most, however long the header says (s).
+#: The pause (s) without a usable Retry-After header, and the longest one that is obeyed.
 RETRY_AFTER_DEFAULT_S = 5.0
 RETRY_AFTER_MAX_S = 300.0
 
@@ -45,7 +45,7 @@ _CODE = re.compile(r"0x[0-9a-f]{1,8}")
 
 
 class Row(NamedTuple):
-    """One line of the table: which answers it fits and what they mean.
+    """One row of the table: which answers it fits and what they mean.
 
     Attributes:
         first: Lowest status.
@@ -53,7 +53,7 @@ class Row(NamedTuple):
         kind: The error.
         codes: Dataverse's codes; empty fits any.
         creates: Fits creates only.
-        says: A word the message must hold.
+        says: Text that the message must contain.
     """
 
     first: int
@@ -64,7 +64,7 @@ class Row(NamedTuple):
     says: str = ""
 
     def fits(self, status: int, code: str, detail: str, *, creates: bool) -> bool:
-        """Whether this row speaks about such an answer."""
+        """Whether this row is about such an answer."""
         return (
             self.first <= status <= self.last
             and (not self.codes or code in self.codes)
@@ -73,7 +73,7 @@ class Row(NamedTuple):
         )
 
 
-#: The first row that fits decides; an answer that none fits (a redirect) is no answer that counts.
+#: The first row that fits decides; an answer that no row fits (a redirect) does not count.
 ROWS = (
     Row(401, 401, Unauthorized),
     Row(403, 403, Unauthorized, USER_DISABLED),
@@ -85,7 +85,7 @@ ROWS = (
     # A duplicate-detection rule means another record; docs disagree whether it is 412 or 500.
     Row(412, 500, Refused, DUPLICATE_RULE),
     Row(412, 412, Exists, creates=True),
-    # "Cannot insert duplicate key.": nobody has written down its status.
+    # "Cannot insert duplicate key.": its status is not documented.
     Row(400, 500, Exists, KEY_TAKEN, creates=True),
     Row(400, 499, Unavailable, SQL_ERROR, says="1205"),
     Row(400, 499, Unavailable, SQL_TIMEOUT),
@@ -103,7 +103,7 @@ def failure(
     Args:
         call: What was asked, without personal data: ``PATCH phonecalls``.
         status: HTTP status, not 2xx.
-        headers: The answer's headers, names in lower case or looked up without regard to it.
+        headers: The answer's headers, with names in lower case or case-insensitive.
         body: The answer's bytes, JSON or not.
         creates: Whether the request asked for a new record and nothing else.
     """
@@ -153,7 +153,7 @@ def http_date(text: str) -> float:
     """An HTTP date in seconds since 1970.
 
     Raises:
-        ValueError: It is none, or names no zone.
+        ValueError: It is not a date, or has no zone.
     """
     try:
         moment = parsedate_to_datetime(text)
@@ -164,8 +164,8 @@ def http_date(text: str) -> float:
         ArithmeticError,
         IndexError,
         TypeError,
-    ) as error:  # of zones and years beyond all bounds
-        raise ValueError("a date beyond all bounds") from error
+    ) as error:  # for zones and years out of range
+        raise ValueError("a date out of range") from error
 
 
 def _seconds_between(start: str, end: str) -> float:

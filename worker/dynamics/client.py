@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import re
-import time
 import uuid
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import httpx
@@ -26,11 +25,13 @@ from worker.dynamics.errors import (
     Unauthorized,
     Unavailable,
 )
-from worker.dynamics.gate import Gate, GateClosed
+from worker.dynamics.gate import Gate
 from worker.dynamics.http import require_https
 from worker.dynamics.marks import VERSION, is_dataverses
 from worker.dynamics.protocol import WHO_AM_I, Answer, Request
+from worker.dynamics.reasons import GateClosed
 from worker.dynamics.transport import Broken
+from worker.retry import retry_until
 
 
 #: What Microsoft asks for on every call; "null" is literal (powerapps-docs
@@ -47,10 +48,10 @@ MAX_BODY_BYTES = 16 * 1024 * 1024
 #: How often one request is sent at most while its outcome is unknown.
 TRIES = 4
 
-#: Longest pause after the first such try (s), doubling with each; a random part of it is slept.
-FIRST_PAUSE_S = 0.5
+#: Errors that say that this try, at least, was not carried out.
+SURE = (Throttled, GateClosed, Unauthorized, Forbidden)
 
-#: Time limit of requests we make on our own account (s).
+#: Time limit of requests that are not made for a contact (s).
 WHO_AM_I_TIMEOUT_S = 30.0
 
 _ENTITY_SET = re.compile(r"[$\w]*")
@@ -70,7 +71,7 @@ class _Reply(NamedTuple):
 
 
 def describe(request: Request) -> str:
-    """Method and entity set: what may be told about a request anywhere."""
+    """Method and entity set: all that may be logged about a request."""
     found = _ENTITY_SET.match(request.path)
     return f"{request.method} {found.group() if found else ''}".rstrip()
 
@@ -90,11 +91,14 @@ def subject_of(request: Request) -> str:
 
 
 class DataverseClient:
-    """One application user's way into one Dataverse environment (see ``protocol.Dynamics``).
+    """Sends one application user's requests to one Dataverse environment (``protocol.Dynamics``).
 
     Everything we send is conditional or carries its own primary key, so a request whose outcome
     is unknown (a time-out, a reset, 502, 503, 504) is sent again: had it been done after all, the
     answer is 412 or the same record.
+
+    Attributes:
+        gate: What its requests pass.
     """
 
     def __init__(
@@ -105,16 +109,13 @@ class DataverseClient:
         gate: Gate,
         *,
         api_version: str = "v9.2",
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        random: Callable[[], float] = random.random,
         answered: Callable[[str, int | None], None] = lambda _method, _status: None,
-        told_time: Callable[[float], None] = lambda _seconds: None,
+        dated: Callable[[float], None] = lambda _seconds: None,
     ) -> None:
-        """Use ``http`` (see ``make_http``), which stays the caller's to close.
+        """Use ``http`` (see ``make_http``), which the caller closes, and the gate's clock.
 
-        ``answered`` is told the method and status of every try; None: no answer came.
-        ``told_time`` is told the time (s since 1970) that an answer's ``Date`` gives.
+        ``answered`` is called with the method and status of every try; None: no answer came.
+        ``dated`` is called with the time (s since 1970) that an answer's ``Date`` gives.
 
         Raises:
             ConfigError: ``environment_url`` is not a plain https address.
@@ -123,12 +124,10 @@ class DataverseClient:
         self._base = f"{environment.rstrip('/')}/api/data/{api_version}/"
         self._http = http
         self._tokens = tokens
-        self._gate = gate
-        self._clock = clock
-        self._sleep = sleep
-        self._random = random
+        self.gate = gate
+        self._clock = gate.clock
         self._answered = answered
-        self._told_time = told_time
+        self._dated = dated
         self._user_id = ""
         self._asking_user_id = asyncio.Lock()
 
@@ -139,22 +138,24 @@ class DataverseClient:
             GateClosed: a kind of Unavailable that says nothing was sent.
             DynamicsError: anything in ``worker.dynamics.errors``.
         """
-        deadline = self._clock() + timeout_s
-        doubt: Unavailable | None = None
-        tries = 0
-        while True:
-            tries += 1
-            try:
-                return await self._through_gate(request, deadline)
-            except (Throttled, GateClosed, Unauthorized, Forbidden) as error:
+        deadline = self._clock.monotonic() + timeout_s
+        doubts: list[Exception] = []
+
+        def failed(error: Exception, _pause_s: float) -> None:
+            if isinstance(error, SURE):
                 # Says nothing about an earlier try, which may have been carried out.
-                raise doubt or error from None
-            except Unavailable as error:
-                doubt = error
-                pause_s = self._random() * FIRST_PAUSE_S * 2 ** (tries - 1)
-                if tries == TRIES or self._clock() + pause_s >= deadline:
-                    raise
-            await self._sleep(pause_s)
+                raise (doubts[-1] if doubts else error) from None
+            doubts.append(error)
+            if len(doubts) == TRIES:
+                raise error
+
+        return await retry_until(
+            partial(self._through_gate, request, deadline),
+            clock=self._clock,
+            errors=(Unavailable, *SURE),
+            failed=failed,
+            deadline=deadline,
+        )
 
     async def user_id(self) -> str:
         """Our application user's systemuserid in lower case, asked for once.
@@ -172,7 +173,7 @@ class DataverseClient:
         return self._user_id
 
     async def probe(self) -> None:
-        """Ask who we are, once and past the gate: for ``Gate.reopen``.
+        """Ask who we are, once and past the gate: for ``Breaker.reopen``.
 
         Raises:
             DynamicsError: see ``send``.
@@ -180,16 +181,16 @@ class DataverseClient:
         await self._exchange(WHO_AM_I, WHO_AM_I_TIMEOUT_S)
 
     async def _through_gate(self, request: Request, deadline: float) -> Answer:
-        slot = self._gate.slot(
-            wait_s=deadline - self._clock(),
+        slot = self.gate.slot(
+            wait_s=deadline - self._clock.monotonic(),
             writes=request.method != "GET",
             subject=subject_of(request),
         )
         async with slot:
-            return await self._exchange(request, deadline - self._clock())
+            return await self._exchange(request, deadline - self._clock.monotonic())
 
     async def _exchange(self, request: Request, timeout_s: float) -> Answer:
-        """One try, with a second token if Dataverse does not like the first."""
+        """One try, with a second token if Dataverse refuses the first."""
         try:
             async with asyncio.timeout(timeout_s):
                 token = await self._tokens.token()
@@ -199,7 +200,7 @@ class DataverseClient:
                     reply = await self._once(request, await self._tokens.token())
         except TimeoutError:
             raise Unavailable(f"{describe(request)} got no answer in time") from None
-        return self._judge(request, reply)
+        return self._answer_of(request, reply)
 
     async def _once(self, request: Request, token: str) -> _Reply:
         request_id = str(uuid.uuid4())
@@ -212,7 +213,7 @@ class DataverseClient:
                 content=None if request.body is None else orjson.dumps(request.body),
             ) as response:
                 status = response.status_code
-                self._tell_time(response.headers)
+                self._note_date(response.headers)
                 body = await _read(request, response)
                 return _Reply(request_id, response.status_code, response.headers, body)
         except httpx.InvalidURL:
@@ -223,18 +224,18 @@ class DataverseClient:
         finally:
             self._answered(request.method, status)
 
-    def _tell_time(self, headers: httpx.Headers) -> None:
+    def _note_date(self, headers: httpx.Headers) -> None:
         try:
             seconds = http_date(headers.get("date", ""))
         except ValueError:
-            return  # an answer need not say what time it is
-        self._told_time(seconds)
+            return  # an answer need not have a date
+        self._dated(seconds)
 
-    def _judge(self, request: Request, reply: _Reply) -> Answer:
-        """The answer, or the error it stands for."""
-        self._gate.budget.told(reply.headers)
+    def _answer_of(self, request: Request, reply: _Reply) -> Answer:
+        """The answer that a reply is; raises the error that it stands for."""
+        self.gate.slots.budget.observe(reply.headers)
         if hint := _HINT.fullmatch(reply.headers.get("x-ms-dop-hint", "")):
-            self._gate.hint(int(hint[1]))
+            self.gate.take_hint(int(hint[1]))
         if not httpx.codes.is_success(reply.status):
             raise _failure(request, reply)
         body = _parse(request, reply)
@@ -257,7 +258,7 @@ def _headers(request: Request, token: str, request_id: str) -> httpx.Headers:
 
 
 async def _read(request: Request, response: httpx.Response) -> bytes:
-    """The body, unpacked; bounded, because a slip in a query can ask for a whole table."""
+    """The body, unpacked; bounded, because a mistake in a query can ask for a whole table."""
     body = bytearray()
     async for chunk in response.aiter_bytes():
         body += chunk
@@ -301,6 +302,6 @@ def _failure(request: Request, reply: _Reply) -> DynamicsError:
 
 
 def _reason(error: httpx.RequestError) -> str:
-    """Why there was no answer; texts are told where they are not about what came over the wire."""
+    """Why there was no answer; with its text only if that cannot quote what came over the wire."""
     name = type(error).__name__
     return f"{name}: {error}" if isinstance(error, httpx.ConnectError | Broken) else name

@@ -1,4 +1,4 @@
-"""What ``--dry-run`` talks to instead of Dynamics: takes everything, keeps nothing."""
+"""What ``--dry-run`` uses instead of Dynamics: accepts everything, keeps nothing."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ class DryRun:
     """Answers every write with success and every lookup with no match."""
 
     async def send(self, request: Request, *, timeout_s: float) -> Answer:
-        """Take the request."""
+        """Accept the request."""
         del timeout_s
         return Answer(200, {}, {"value": []} if request.method == "GET" else {})
 
     async def user_id(self) -> str:
-        """Nobody."""
+        """No user: nothing is ever read back."""
         return ""

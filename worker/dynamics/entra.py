@@ -1,8 +1,8 @@
-"""What MSAL asks of Entra, over our own transport, and what Entra's answers must look like.
+"""MSAL's requests to Entra, over our own transport, and what Entra's answers must look like.
 
-MSAL blocks in a thread and takes any answer for Entra's. Here its requests run in the event loop,
-each within one limit for the whole exchange, and it is handed only what was judged: a redirect, a
-page of a proxy or half a token never reach it.
+MSAL blocks in a thread and believes that any answer is Entra's. Here its requests run in the event
+loop, each within one time limit for the whole exchange, and it gets only answers that were checked:
+a redirect, a proxy's page or half a token never reach it.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ MAX_ANSWER_BYTES: Final = 1024 * 1024
 #: Longest life of a token that is believed (s): Entra's own last an hour to a day.
 LONGEST_LIFE_S: Final = 30 * 86_400.0
 
-#: Statuses of 400 to 499 that pass by themselves (RFC 9110, RFC 6585).
+#: Statuses of 400 to 499 after which a retry may succeed (RFC 9110, RFC 6585).
 PASSING: Final = frozenset((408, 421, 425, 429))
 
-#: Of an OAuth error, what is read.
+#: The fields that are read of an OAuth error.
 ERROR_FIELDS: Final = ("error", "error_description")
 
 _ENDPOINT: Final = re.compile(r"https://[^/?#\s]+/[^/\s]\S*")
@@ -43,10 +43,10 @@ _SECONDS: Final = re.compile(r"[0-9]{1,9}")
 
 
 class Entra:
-    """MSAL's ``http_client``. To be made in the event loop and used in one thread at a time.
+    """MSAL's ``http_client``. Made in the event loop and used in one thread at a time.
 
     Args:
-        http: What requests go through.
+        http: Carries the requests.
     """
 
     def __init__(self, http: httpx.AsyncClient) -> None:
@@ -59,16 +59,16 @@ class Entra:
         """Discovery, called by MSAL in its thread.
 
         Raises:
-            Unavailable: No answer that can be Entra's.
+            Unavailable: There was no answer that can be Entra's.
         """
         return self._ask("GET", url, options)
 
     def post(self, url: str, **options: Any) -> httpx.Response:
-        """A token request, likewise."""
+        """A token request, called by MSAL in its thread; raises as ``get`` does."""
         return self._ask("POST", url, options)
 
     def stop(self) -> None:
-        """End the exchange under way, in the event loop; there is no other one after it."""
+        """Cancel the exchange that is in progress, and refuse further ones. In the event loop."""
         self._stopped = True
         if self._asking is not None:
             self._asking.cancel()
@@ -81,7 +81,7 @@ class Entra:
         try:
             return self._asking.result()
         except concurrent.futures.CancelledError:
-            raise Unavailable("Entra was not asked to the end") from None
+            raise Unavailable("the request to Entra was cancelled") from None
 
     async def _exchange(self, method: str, url: str, options: Mapping[str, Any]) -> httpx.Response:
         if self._stopped or not _ENDPOINT.fullmatch(url):
@@ -101,10 +101,10 @@ class Entra:
         except TimeoutError:
             raise Unavailable("Entra gave no answer in time") from None
         except httpx.RequestError as error:
-            # Not chained, and only told in words that are ours.
+            # Not chained, and without its text, which may quote what came over the wire.
             raise Unavailable(f"Entra gave no answer: {type(error).__name__}") from None
-        judged = judge(response.status_code, body, token=method == "POST")
-        return httpx.Response(response.status_code, json=judged)
+        checked = check_answer(response.status_code, body, token=method == "POST")
+        return httpx.Response(response.status_code, json=checked)
 
 
 async def _read(response: httpx.Response) -> bytes:
@@ -112,55 +112,55 @@ async def _read(response: httpx.Response) -> bytes:
     async for chunk in response.aiter_bytes():
         body += chunk
         if len(body) > MAX_ANSWER_BYTES:
-            raise Unavailable("Entra gave no answer: too large a one")
+            raise Unavailable("Entra gave too large an answer")
     return bytes(body)
 
 
-def judge(status: int, body: bytes, *, token: bool) -> dict[str, Any]:
-    """What an answer says, as far as it is needed.
+def check_answer(status: int, body: bytes, *, token: bool) -> dict[str, Any]:
+    """The fields of an answer that are needed.
 
     Args:
         status: HTTP status.
         body: The answer's bytes.
-        token: Whether a token was asked for, else where to ask for one.
+        token: Whether a token was asked for; if not, the address to ask for one.
 
     Raises:
-        Unavailable: It says nothing that Entra would, or that it is busy.
+        Unavailable: It is not an answer of Entra's, or says that Entra is busy.
     """
     refusing = httpx.codes.is_client_error(status) and status not in PASSING
     if status != httpx.codes.OK and not refusing:
         raise Unavailable(f"Entra answered {status}")
     try:
-        said = orjson.loads(body)
+        answer = orjson.loads(body)
     except orjson.JSONDecodeError:
-        said = None
-    found = _fields(said, refusing=refusing, token=token) if isinstance(said, dict) else {}
+        answer = None
+    found = _fields(answer, refusing=refusing, token=token) if isinstance(answer, dict) else {}
     if not found:
         raise Unavailable(f"Entra answered {status}, but not as Entra does")
     return found
 
 
-def _fields(said: Mapping[str, Any], *, refusing: bool, token: bool) -> dict[str, Any]:
-    """The fields that count; none if one of them is missing or odd."""
+def _fields(answer: Mapping[str, Any], *, refusing: bool, token: bool) -> dict[str, Any]:
+    """The fields that are needed; none if one of them is missing or invalid."""
     if refusing:
-        given = {name: said[name] for name in ERROR_FIELDS if isinstance(said.get(name), str)}
+        given = {name: answer[name] for name in ERROR_FIELDS if isinstance(answer.get(name), str)}
         return given if "error" in given else {}
     if not token:
         names = ("authorization_endpoint", "token_endpoint")
-        endpoints = {name: said.get(name) for name in names}
+        endpoints = {name: answer.get(name) for name in names}
         fitting = (isinstance(v, str) and _ENDPOINT.fullmatch(v) for v in endpoints.values())
         return endpoints if all(fitting) else {}
-    life_s, value = _seconds(said.get("expires_in")), said.get("access_token")
+    life_s, value = _seconds(answer.get("expires_in")), answer.get("access_token")
     if life_s is None or not isinstance(value, str) or not _TOKEN.fullmatch(value):
         return {}
     return {"token_type": "Bearer", "access_token": value, "expires_in": life_s}
 
 
 def _seconds(value: Any) -> int | None:
-    """How long a token lives (whole s): a number, or its digits, as older endpoints write it."""
+    """How long a token is valid (whole s): a number, or its digits, as older endpoints write it."""
     if isinstance(value, str):
         value = int(value) if _SECONDS.fullmatch(value) else None
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    good = math.isfinite(value) and 1 <= value <= LONGEST_LIFE_S
-    return int(value) if good else None
+    valid = math.isfinite(value) and 1 <= value <= LONGEST_LIFE_S
+    return int(value) if valid else None

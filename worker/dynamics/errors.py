@@ -1,8 +1,8 @@
-"""What Dynamics can answer, by what the caller can do about it.
+"""How a request to Dynamics can fail, by what the caller can do about it.
 
 DynamicsError
 ├── Unavailable     no answer that counts (network, time-out, 5xx, lost answer): send it again later
-│   ├── NotSent     it did not even leave: nothing can have been done
+│   ├── NotSent     it never left this process: nothing can have been done
 │   └── Throttled   nothing was done either, and not before ``retry_after_s``; binds this user
 ├── Unauthorized    token refused, secret expired, user disabled: an operator must act, push pauses
 ├── Forbidden       403: a missing privilege, of this record or of this worker
@@ -20,7 +20,7 @@ from worker.errors import WorkerError
 
 
 class DynamicsError(WorkerError):
-    """Base of what a request to Dynamics can end in, beside success.
+    """Base of all failures of a request to Dynamics.
 
     Attributes:
         status: HTTP status, or None without an answer.

@@ -1,7 +1,7 @@
-"""Counts what goes wrong with requests, and says when it is too much. Decides nothing.
+"""Counts requests that fail, and says when it is too much; ``breaker`` acts on it.
 
-An outage is counted over what requests are about (records, questions), not over requests: one
-record whose every write fails is that record's trouble. What failed while others were answered is
+An outage is counted over what requests are about (records, queries), not over requests: one record
+whose every write fails has a problem of its own. What failed while others were answered is
 *suspect* from then on and counts no more until it is answered itself.
 """
 
@@ -12,45 +12,46 @@ from typing import Final
 
 
 #: Different subjects without an answer, with none answered between, that make an outage; so many
-#: requests of fewer make a doubt.
+#: requests of fewer subjects make a doubt.
 OUTAGE_AFTER: Final = 5
 
 #: Contacts refused with the same code, with no successful write between, that make a lost role.
 FORBIDDEN_AFTER: Final = 3
 
 #: Each request without an answer weighs 1, each answer takes some back: more than one in ten
-#: unanswered is too many.
-TOO_MUCH: Final = 2.0
-EASED: Final = 0.1
+#: unanswered is an overload.
+OVERLOAD_WEIGHT: Final = 2.0
+ANSWER_RELIEF: Final = 0.1
 
-#: Wait before the first and before the later looks whether it is over (s), doubling between.
+#: Pause before the first and before the later probes (s), doubling between.
 PROBE_FIRST_S: Final = 1.0
 PROBE_MAX_S: Final = 60.0
 
-#: How many suspects, and how many to be, are remembered; who is forgotten counts as new.
-MOST_SUSPECTS: Final = 10_000
+#: How many subjects of either kind, failing and suspect, are remembered; one that was dropped
+#: counts as if it had never failed.
+MAX_REMEMBERED: Final = 10_000
 
 
 class FailureCounter:
-    """One gate's count of failures.
+    """One worker's count of failures.
 
     Attributes:
         in_a_row: Requests without an answer since the last answer or probe, suspects' left out.
-        pauses: How many pauses there were since a success proved that it is over.
+        pauses: How many pauses there were since a success proved that the trouble is over.
     """
 
-    def __init__(self, outage_after: int, random: Callable[[], float]) -> None:
-        """An outage is of ``outage_after`` subjects; ``random`` gives numbers from 0 to 1."""
+    def __init__(self, outage_after: int, chance: Callable[[], float]) -> None:
+        """An outage is of ``outage_after`` subjects; ``chance`` gives numbers from 0 to 1."""
         self.in_a_row = 0
         self.pauses = 0
         self._outage_after = outage_after
-        self._random = random
+        self._chance = chance
         self._weight = 0.0
-        self._of_writes = False
-        self._failing: dict[str, bool] = {}  # and whether it is a write
+        self._writes_affected = False
+        self._failing: dict[str, bool] = {}  # subject -> whether it is a write
         self._suspects: dict[str, None] = {}
         self._anonymous = 0
-        self._forbidden: dict[str, set[str]] = {}
+        self._forbidden: dict[str, set[str]] = {}  # code -> contact ids
 
     @property
     def outage(self) -> bool:
@@ -59,11 +60,11 @@ class FailureCounter:
 
     @property
     def doubt(self) -> bool:
-        """Whether it may be one, of which there are too few subjects to tell."""
+        """Whether it may be an outage, with too few subjects to be sure."""
         return self.in_a_row >= self._outage_after
 
     def answered(self, subject: str | None, *, writes: bool) -> bool:
-        """Count an answer, whatever it said; True: it proves that what was amiss is over.
+        """Count an answer, whatever it said; True: it proves that the trouble is over.
 
         That reads are answered says nothing about writes that are not.
         """
@@ -71,44 +72,44 @@ class FailureCounter:
             self._suspects.pop(subject, None)
             self._failing.pop(subject, None)
         self.in_a_row = 0
-        witnessed = [one for one, wrote in self._failing.items() if writes or not wrote]
-        for one in witnessed:
-            del self._failing[one]
-            self._suspects[one] = None
-        while len(self._suspects) > MOST_SUSPECTS:
+        alone = [failing for failing, wrote in self._failing.items() if writes or not wrote]
+        for failing in alone:
+            del self._failing[failing]
+            self._suspects[failing] = None
+        while len(self._suspects) > MAX_REMEMBERED:
             del self._suspects[next(iter(self._suspects))]
-        self._weight = max(0.0, self._weight - EASED)
-        if self._of_writes and not writes:
+        self._weight = max(0.0, self._weight - ANSWER_RELIEF)
+        if self._writes_affected and not writes:
             return False
-        self._of_writes = False
+        self._writes_affected = False
         self.pauses = 0
         return True
 
-    def may_write(self) -> None:
+    def write_succeeded(self) -> None:
         """A write succeeded, so this user has its role."""
         self._forbidden.clear()
 
-    def noticed(self, *, writes: bool) -> None:
-        """Something is amiss, with writes or with reads alone."""
-        self._of_writes = self._of_writes or writes
+    def note_trouble(self, *, writes: bool) -> None:
+        """Note that there is trouble, with writes or with reads alone."""
+        self._writes_affected = self._writes_affected or writes
 
     def unanswered(self, subject: str | None, *, writes: bool) -> bool:
-        """Count a request without an answer; False: it is its subject's trouble alone."""
+        """Count a request without an answer; False: its subject has a problem of its own."""
         if subject is None:
             self._anonymous += 1
             subject = f"\0{self._anonymous}"
         if subject in self._suspects:
             return False
         self.in_a_row += 1
-        if len(self._failing) < MOST_SUSPECTS:
+        if len(self._failing) < MAX_REMEMBERED:
             self._failing[subject] = writes
-        self.noticed(writes=writes)
+        self.note_trouble(writes=writes)
         self._weight += 1
         return True
 
-    def too_many(self) -> bool:
-        """Whether there are too many without an answer among the others; counts from 0 again."""
-        if self._weight < TOO_MUCH:
+    def overloaded(self) -> bool:
+        """Whether too many of all requests get no answer; if so, counts from 0 again."""
+        if self._weight < OVERLOAD_WEIGHT:
             return False
         self._weight = 0.0
         return True
@@ -120,19 +121,19 @@ class FailureCounter:
             contacts.add(contact_id)
         return len(contacts) == FORBIDDEN_AFTER
 
-    def pause_s(self) -> float:
-        """The next pause (s): twice the last one, its upper half up to chance."""
-        return max(PROBE_FIRST_S, self._longer(2 * PROBE_FIRST_S) * (1 + self._random()) / 2)
+    def next_pause_s(self) -> float:
+        """Count one more pause; how long it is (s): twice the last one, its upper half random."""
+        return max(PROBE_FIRST_S, self._doubled(2 * PROBE_FIRST_S) * (1 + self._chance()) / 2)
 
-    def floor_s(self) -> float:
-        """The least that the next pause (s) is to be, whatever is asked for."""
-        return self._longer(PROBE_FIRST_S)
+    def next_least_pause_s(self) -> float:
+        """Count one more pause; how long it is at least (s), whatever Retry-After says."""
+        return self._doubled(PROBE_FIRST_S)
 
-    def _longer(self, first_s: float) -> float:
+    def _doubled(self, first_s: float) -> float:
         self.pauses += 1
         return float(min(PROBE_MAX_S, first_s * 2 ** (self.pauses - 1)))
 
-    def over(self) -> None:
-        """It is open again: how many failed before says nothing any more."""
+    def reopened(self) -> None:
+        """The gate is open again: how many failed before says nothing any more."""
         self.in_a_row = 0
         self._weight = 0.0

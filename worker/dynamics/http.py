@@ -1,4 +1,4 @@
-"""HTTP as this room uses it: TLS verified always, no cookies, nobody followed elsewhere."""
+"""HTTP as this room uses it: TLS always verified, no cookies, no redirects."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def make_http(
 ) -> httpx.AsyncClient:
     """The client that all requests to Dynamics and Entra go through; its owner closes it.
 
-    It has no time limit: who sends sets one for the whole exchange.
+    It has no time limit: each caller sets one for the whole exchange.
 
     Args:
         ca_file: PEM file of a private authority, trusted beside the public ones.
@@ -34,7 +34,7 @@ def make_http(
         cookies=no_cookies(),
         follow_redirects=False,
         timeout=None,  # noqa: S113 - see above
-        trust_env=False,  # what it says of proxies and authorities is read above
+        trust_env=False,  # proxies and authorities in the environment are read above
     )
 
 
@@ -42,8 +42,8 @@ def tls_context(ca_file: Path | None) -> ssl.SSLContext:
     """A context that verifies servers and speaks HTTP/1.1.
 
     Raises:
-        ConfigError: ``ca_file`` is missing or holds no certificates, or what ``SSL_CERT_FILE`` or
-            ``SSL_CERT_DIR`` names.
+        ConfigError: ``ca_file``, or the file or directory that ``SSL_CERT_FILE`` or
+            ``SSL_CERT_DIR`` names, is missing or holds no certificates.
     """
     try:
         context = httpx.create_ssl_context()
@@ -59,7 +59,7 @@ def tls_context(ca_file: Path | None) -> ssl.SSLContext:
 
 
 def no_cookies() -> CookieJar:
-    """A jar that takes no cookie: Dataverse's limits are per server, so never stick to one.
+    """A jar that accepts no cookie: Dataverse's limits are per server, so never stick to one.
 
     Source: powerapps-docs ``api-limits``, "remove the affinity cookie".
     """

@@ -6,13 +6,12 @@ flow Lambda asks what the worker asks.
 
 from __future__ import annotations
 
-import time
-
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from pipelines.lookup import MOST_ROWS, Search, status
+from worker.cache import TtlCache
+from worker.clock import Clock
 from worker.dynamics.errors import Unavailable
 from worker.dynamics.protocol import Dynamics, Request
 
@@ -21,55 +20,36 @@ from worker.dynamics.protocol import Dynamics, Request
 REMEMBERED_S = 30.0
 MOST_REMEMBERED = 1_000
 
-
 #: What was asked: the queries of a search.
 Asked = tuple[str, ...]
 
 
-@dataclass(slots=True)
-class Remembered:
-    """Answers of a few seconds ago, by what was asked; errors are none.
+#: Answers of a few seconds ago, by what was asked.
+LookupCache = TtlCache[Asked, dict[str, Any]]
 
-    Attributes:
-        clock: Monotonic clock (s).
-    """
 
-    clock: Callable[[], float] = time.monotonic
-    _answers: dict[Asked, tuple[float, dict[str, Any]]] = field(default_factory=dict)
-
-    def get(self, asked: Asked) -> dict[str, Any] | None:
-        """The answer, if it is known and not too old."""
-        until, answer = self._answers.get(asked, (0.0, None))
-        return None if answer is None or until <= self.clock() else dict(answer)
-
-    def put(self, asked: Asked, answer: dict[str, Any]) -> None:
-        """Remember an answer; the oldest is forgotten if there are too many."""
-        self._answers.pop(asked, None)
-        while len(self._answers) >= MOST_REMEMBERED:
-            del self._answers[next(iter(self._answers))]
-        self._answers[asked] = self.clock() + REMEMBERED_S, dict(answer)
+def lookup_cache(clock: Clock | None = None) -> LookupCache:
+    """An empty one."""
+    return TtlCache(REMEMBERED_S, MOST_REMEMBERED, clock)
 
 
 async def look_up(
-    dynamics: Dynamics, search: Search, remembered: Remembered, *, timeout_s: float
+    dynamics: Dynamics, search: Search, remembered: LookupCache, *, timeout_s: float
 ) -> dict[str, Any]:
     """The answer of a search: its status and, of a single match, the columns asked for.
 
     Args:
         dynamics: Where to ask.
         search: What for.
-        remembered: Earlier answers.
+        remembered: Earlier answers. Who asks the same meanwhile shares the answer or the error.
         timeout_s: How long each of its queries (two at most) may take.
 
     Raises:
         DynamicsError: One of them was refused or not answered.
     """
     asked = tuple(search.queries())
-    answer = remembered.get(asked)
-    if answer is None:
-        answer = await _ask(dynamics, search, asked, timeout_s)
-        remembered.put(asked, answer)
-    return answer
+    answer = await remembered.get(asked, partial(_ask, dynamics, search, asked, timeout_s))
+    return dict(answer)  # what is done with it does not change what others get
 
 
 async def _ask(

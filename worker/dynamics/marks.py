@@ -1,9 +1,10 @@
-"""By which an answer of success is known as Dataverse's, and not a proxy's or a maintenance page's.
+"""How to tell a successful answer of Dataverse from that of a proxy or a maintenance page.
 
-A write counts as done only on Dataverse's own word. Its answers carry ``OData-Version``, creates
-and updates also ``OData-EntityId``; their statuses and bodies are documented (powerapps-docs
-``webapi/create-entity-web-api``, ``update-delete-entities-using-web-api``, ``query-data-web-api``).
-A row that is read or returned always has its primary key, whatever was selected.
+A write counts as done only if Dataverse itself says so. Its answers carry ``OData-Version``, and
+those to creates and updates also ``OData-EntityId``; their statuses and bodies are documented
+(powerapps-docs ``webapi/create-entity-web-api``, ``update-delete-entities-using-web-api``,
+``query-data-web-api``). A row that is read or returned always has its primary key, whatever was
+selected.
 """
 
 from __future__ import annotations
@@ -24,19 +25,19 @@ OK: Final = 200
 CREATED: Final = 201
 NO_CONTENT: Final = 204
 
-#: An entity set, and the key of one of its records if one is asked about alone.
+#: An entity set, and the key of one of its records if the request is about that one.
 _PLACE: Final = re.compile(r"(\w+)(\([^/?]*\))?(?:\?|$)")
 
 
 def is_dataverses(
     request: Request, status: int, headers: Mapping[str, str], body: Mapping[str, Any] | None
 ) -> bool:
-    """Whether Dataverse can have answered so.
+    """Whether this can be Dataverse's answer.
 
     Args:
         request: What was asked.
         status: 2xx.
-        headers: Names in lower case, or looked up without regard to it.
+        headers: With names in lower case or case-insensitive.
         body: The JSON object; None without a body.
     """
     if request.method == "GET":
@@ -50,7 +51,7 @@ def is_dataverses(
 
 
 def _read(request: Request, body: Mapping[str, Any]) -> bool:
-    """Whether a body is a list of rows, if they were asked for, or the one row."""
+    """Whether a body is a list of rows, or the one row, as the request asked for."""
     place = _PLACE.match(request.path)
     if place is None or request.path == WHO_AM_I.path:
         return True

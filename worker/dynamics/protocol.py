@@ -1,4 +1,4 @@
-"""The seam to Dynamics: one request in, one answer out."""
+"""The interface to Dynamics: one request in, one answer out."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Request:
     Attributes:
         method: GET, POST, PATCH or PUT.
         path: Relative to ``…/api/data/v9.2/``, already percent-encoded, query included.
-        headers: Beside the ones sent on every call (``If-Match``, ``Prefer``, …).
+        headers: In addition to those sent on every call (``If-Match``, ``Prefer``, …).
         body: JSON object, or None.
     """
 
@@ -24,7 +24,7 @@ class Request:
     body: dict[str, Any] | None = None
 
 
-#: Asks for our own user: the one request that needs no privilege.
+#: Asks which user we are: the one request that needs no privilege.
 WHO_AM_I = Request("GET", "WhoAmI")
 
 

@@ -1,4 +1,4 @@
-"""The HTTP proxy on the way to a host, as the environment names it."""
+"""The HTTP proxy for a host, as environment variables name it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def environment_proxies() -> Callable[[str], URL | None]:
         The proxy for a host; None: there is none.
 
     Raises:
-        ConfigError: What is named is no HTTP proxy. Its text is not repeated: it may hold a
+        ConfigError: The variable names no HTTP proxy. Its text is not repeated: it may hold a
             password.
     """
     named = urllib.request.getproxies()

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-
-from collections.abc import Awaitable, Callable
-
+from worker.clock import Clock
 from worker.dynamics.errors import NotSent
 from worker.dynamics.protocol import Answer, Dynamics, Request
 
@@ -17,8 +13,7 @@ class Paced:
     Args:
         dynamics: Where requests go.
         rate: Requests per second; None: as fast as they go.
-        clock: Monotonic clock (s).
-        sleep: Waits.
+        clock: For turns.
     """
 
     def __init__(
@@ -26,13 +21,11 @@ class Paced:
         dynamics: Dynamics,
         rate: float | None = None,
         *,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        clock: Clock | None = None,
     ) -> None:
         self._dynamics = dynamics
         self._interval_s = 1 / rate if rate else 0.0
-        self._clock = clock
-        self._sleep = sleep
+        self._clock = clock or Clock()
         self._next = 0.0
         self.requests = 0
 
@@ -43,12 +36,12 @@ class Paced:
             NotSent: Its turn would come too late.
         """
         if self._interval_s:
-            now = self._clock()
+            now = self._clock.monotonic()
             turn = max(now, self._next)
             if turn - now > timeout_s:
                 raise NotSent("not sent: its turn under --rate would come too late")
             self._next = turn + self._interval_s
-            await self._sleep(turn - now)
+            await self._clock.sleep(turn - now)
         self.requests += 1
         return await self._dynamics.send(request, timeout_s=timeout_s)
 

@@ -24,20 +24,21 @@ class Reason(enum.Enum):
     OUTAGE = "outage"
     UNAUTHORIZED = "unauthorized"
     FORBIDDEN = "forbidden"
-    DOUBT = "doubt"  # a few records get no answer: a probe, at once, says whose trouble it is
+    DOUBT = "doubt"  # a few records get no answer: a probe, at once, shows whether others would
     SURPLUS = "surplus"  # more workers than Dynamics takes requests at a time: this one waits
 
 
-#: Reasons that end by themselves, as part of a usual day.
-USUAL: Final = frozenset((Reason.NONE, Reason.THROTTLED, Reason.DOUBT, Reason.SURPLUS))
+#: Reasons that are part of a normal day and end by themselves.
+ROUTINE: Final = frozenset((Reason.NONE, Reason.THROTTLED, Reason.DOUBT, Reason.SURPLUS))
 
-#: Reasons that are this worker's alone.
-OWN: Final = frozenset((Reason.DOUBT, Reason.SURPLUS))
+#: Reasons that concern this worker alone; other workers never hear of them.
+LOCAL: Final = frozenset((Reason.DOUBT, Reason.SURPLUS))
 
-#: Reasons after which a write must be answered before more than one contact's may be sent; after
-#: the others only when there were so many pauses without such a proof between.
-TRIED: Final = frozenset((Reason.OUTAGE, Reason.FORBIDDEN))
-AGAIN: Final = 2
+#: Reasons after which a write must be answered before more than one contact's may be sent.
+NEEDS_TRIAL: Final = frozenset((Reason.OUTAGE, Reason.FORBIDDEN))
+
+#: After the other reasons a trial is needed only after so many pauses without such a proof between.
+PAUSES_BEFORE_TRIAL: Final = 2
 
 
 class GateClosed(NotSent):
@@ -45,7 +46,7 @@ class GateClosed(NotSent):
 
     Attributes:
         reason: Why the gate is closed.
-        retry_at: Time on the gate's clock (s) before which it will not open.
+        retry_at: Time on the monotonic clock (s) before which it will not open.
     """
 
     def __init__(self, reason: Reason, retry_at: float) -> None:
@@ -55,7 +56,7 @@ class GateClosed(NotSent):
 
 
 def reason_of(error: DynamicsError) -> Reason:
-    """Why a probe that ends so keeps it closed."""
+    """Why the gate stays closed after a probe that ended with this error."""
     match error:
         case Unauthorized():
             return Reason.UNAUTHORIZED

@@ -1,4 +1,4 @@
-"""Turns a write into the Web API request that carries it out.
+"""Turns an action into the Web API request that carries it out.
 
 Every request can be repeated: creates carry our primary key, updates are conditional on the
 record being there (powerapps-docs ``webapi/perform-conditional-operations-using-web-api``).
@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import json
 
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from html import escape
 from typing import Any
 
-from pipelines.entity import entity, is_party_list
+from pipelines.action import Change, Lookup, ReadFile, Reading, Verb
+from pipelines.entity import Entity, entity, is_party_list
+from pipelines.identity import note_id
+from pipelines.ledger import digest, digests
 from pipelines.lookup import MOST_ROWS
-from pipelines.write import Kind, Write
 from worker.dynamics.protocol import Request
 from worker.settings import CreateBy
 
@@ -24,49 +28,72 @@ REPRESENTATION = {"Prefer": "return=representation"}
 ANNOTATIONS = {"Prefer": 'odata.include-annotations="*"'}
 
 
-def request_for(write: Write, create_by: CreateBy = "post") -> Request:
-    """The request for a write; an OPEN has none."""
-    if write.kind is Kind.LOOKUP:
-        return Request("GET", _limited(write.url))
-    if write.kind is Kind.ADOPT:
-        lists = [column for column in write.columns if is_party_list(column)]
-        expand = f"?$expand={','.join(lists)}" if lists else ""
-        return Request("GET", _address(write) + expand, ANNOTATIONS)
-    if write.kind in (Kind.CREATE, Kind.NOTE):
-        return _create(write, create_by)
-    if write.kind is Kind.PARTIES:
-        ((column, parties),) = write.columns.items()
-        return Request("PUT", f"{_address(write)}/{column}", body={"value": parties})
-    return Request("PATCH", _address(write), UPDATE_ONLY, write.columns)
+def request_for(action: Reading | Change, create_by: CreateBy = "post") -> Request:
+    """The request that carries an action out; of a lookup with several queries the first."""
+    match action:
+        case Lookup():
+            return Request("GET", _limited(action.url))
+        case ReadFile():
+            return Request("GET", action.url)  # of S3
+        case Change():
+            return _REQUESTS[action.verb](action, create_by)
 
 
-def _create(write: Write, create_by: CreateBy) -> Request:
-    key = entity(write.entity).key
-    columns = _note(write) if write.kind is Kind.NOTE else write.columns
-    headers = dict(REPRESENTATION) if write.returning else {}
-    select = f"?$select={','.join((key, *write.returning))}" if write.returning else ""
-    if create_by == "patch":
-        return Request("PATCH", _address(write) + select, {**headers, **CREATE_ONLY}, columns)
-    return Request("POST", write.entity + select, headers, {key: write.key, **columns})
+def _create(create: Change, create_by: CreateBy) -> Request:
+    table = entity(create.entity)
+    made = _insert(table, create.key, create.columns, create_by)
+    if not create.returning:
+        return made
+    select = f"?$select={','.join((table.key, *create.returning))}"
+    return replace(made, path=made.path + select, headers={**REPRESENTATION, **made.headers})
 
 
-def _note(write: Write) -> dict[str, Any]:
-    """What a closed record would not take, as an annotation on it."""
-    about = write.record.partition("(")[0]
-    lines = [f"{column}: {_readable(value)}" for column, value in sorted(write.columns.items())]
-    return {
+def _note(note: Change, create_by: CreateBy) -> Request:
+    """What a closed record would not take, as an annotation on it, whose id says its content."""
+    lines = [f"{column}: {_readable(value)}" for column, value in sorted(note.columns.items())]
+    columns = {
         "subject": "Came after the record was closed",
         "notetext": escape("\n".join(lines), quote=False),  # it is shown as HTML
-        f"objectid_{entity(about).logical}@odata.bind": f"/{write.record}",
+        f"objectid_{entity(note.entity).logical}@odata.bind": f"/{note.record}",
     }
+    key = note_id(note.record, digest(digests(note.columns)))
+    return _insert(entity("annotations"), key, columns, create_by)
+
+
+def _insert(table: Entity, key: str, columns: dict[str, Any], create_by: CreateBy) -> Request:
+    if create_by == "patch":
+        return Request("PATCH", f"{table.set}({key})", CREATE_ONLY, columns)
+    return Request("POST", table.set, body={table.key: key, **columns})
+
+
+def _adopt(look: Change, _: CreateBy) -> Request:
+    lists = [column for column in look.columns if is_party_list(column)]
+    expand = f"?$expand={','.join(lists)}" if lists else ""
+    return Request("GET", look.record + expand, ANNOTATIONS)
+
+
+def _parties(change: Change, _: CreateBy) -> Request:
+    ((column, parties),) = change.columns.items()
+    return Request("PUT", f"{change.record}/{column}", body={"value": parties})
+
+
+def _update(change: Change, _: CreateBy) -> Request:
+    return Request("PATCH", change.record, UPDATE_ONLY, change.columns)
+
+
+_REQUESTS: Mapping[Verb, Callable[[Change, CreateBy], Request]] = {
+    Verb.CREATE: _create,
+    Verb.ADOPT: _adopt,
+    Verb.REOPEN: _update,
+    Verb.UPDATE: _update,
+    Verb.PARTIES: _parties,
+    Verb.NOTE: _note,
+    Verb.CLOSE: _update,
+}
 
 
 def _readable(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _address(write: Write) -> str:
-    return f"{write.entity}({write.key})"
 
 
 def _limited(url: str) -> str:

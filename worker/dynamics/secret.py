@@ -18,7 +18,7 @@ from worker.errors import ConfigError, WorkerError
 #: What MSAL takes as ``client_credential``: a secret, or a certificate's parts by name.
 Credential = str | dict[str, Any]
 
-#: Answers of Secrets Manager that only an operator can change.
+#: Errors of Secrets Manager that stay until an operator acts.
 LASTING_ERRORS = frozenset(
     {
         "AccessDeniedException",
@@ -31,24 +31,24 @@ LASTING_ERRORS = frozenset(
 
 
 class SecretsClientFactory(Protocol):
-    """Opens a Secrets Manager client: ``partial(worker.aws.client, "secretsmanager")``."""
+    """Opens a Secrets Manager client: such as ``worker.aws.secrets``."""
 
     def __call__(self, *, region: str) -> AbstractAsyncContextManager[Any]:
-        """A client of that Region, to be used with ``async with`` once."""
+        """A client for that Region, to be used once with ``async with``."""
         ...
 
 
 async def read_secret(spec: str, secrets_client: SecretsClientFactory | None = None) -> Credential:
-    """Read the credential that ``spec`` names; it is read afresh at every call.
+    """Read the credential that ``spec`` names; nothing is cached.
 
     Args:
         spec: ``env:NAME``, ``file:/path``, ``file:/path#NAME`` or a Secrets Manager ARN. A process
-            never sees a change of its own environment, but of an environment file (``#NAME``).
+            never sees changes of its own environment, but it sees those of a file (``#NAME``).
         secrets_client: Opens the client for an ARN.
 
     Raises:
-        ConfigError: there is nothing to be read, or it may not be read.
-        Unavailable: Secrets Manager cannot be reached just now.
+        ConfigError: there is no such secret, or no permission to read it.
+        Unavailable: Secrets Manager cannot be reached at the moment.
     """
     kind, _, name = spec.partition(":")
     if kind == "env":
@@ -66,7 +66,7 @@ async def read_secret(spec: str, secrets_client: SecretsClientFactory | None = N
 def parse_credential(text: str) -> Credential:
     """A secret as it is, a PEM file with key and certificate, or either in a JSON object.
 
-    JSON is ``{"client_secret": "…"}`` or MSAL's ``{"private_key": …, "thumbprint": …}``; of a PEM
+    JSON is ``{"client_secret": "…"}`` or MSAL's ``{"private_key": …, "thumbprint": …}``; from a PEM
     file MSAL computes the thumbprint (its ``ConfidentialClientApplication``, since 1.35).
     """
     text = text.strip()
@@ -129,7 +129,7 @@ async def _from_secrets_manager(arn: str, secrets_client: SecretsClientFactory) 
         raise Unavailable(f"Secrets Manager answered {code}") from None
     except WorkerError:
         raise
-    except Exception as error:  # noqa: BLE001 - botocore lets through what aiohttp and ssl raise
+    except Exception as error:  # noqa: BLE001 - botocore does not wrap all that aiohttp and ssl raise
         raise Unavailable(f"Secrets Manager: {type(error).__name__}") from None
     return _text_of(answer)
 

@@ -1,9 +1,9 @@
-"""HTTP/1.1 by aiohttp under httpx's interface; whatever happens on the way is a declared error.
+"""HTTP/1.1 by aiohttp behind httpx's interface; every failure is one of httpx's errors.
 
-httpcore, httpx's own, looks at all connections at each request and lets other libraries' errors
-through. Here nothing is decided for the caller either: an address goes out byte for byte as it was
-given, nobody is followed elsewhere, no cookie comes in, and an answer is unpacked piece by piece,
-so that whoever reads decides how much is enough.
+httpcore, httpx's own transport, looks at all connections at each request and lets other libraries'
+errors through. Here an address is sent byte for byte as it was given, no redirect is followed, no
+cookie is accepted, and an answer is unpacked piece by piece, so that the reader decides how much is
+enough.
 """
 
 from __future__ import annotations
@@ -30,26 +30,26 @@ MAX_CONNECTIONS: Final = 64
 
 CHUNK_BYTES: Final = 64 * 1024
 
-#: Codings of contents that are taken, one at most (RFC 9110 section 8.4.1); gzip is asked for.
+#: Content codings that are accepted, one at most (RFC 9110 section 8.4.1); gzip is asked for.
 CODINGS: Final = frozenset(("gzip", "x-gzip", "deflate"))
 
-#: zlib's word for "gzip or zlib, see which".
+#: zlib's flag for "gzip or zlib, detect which".
 EITHER: Final = zlib.MAX_WBITS | 32
 
-#: Headers that end here: nobody is to be followed, remembered, or unpacked again.
+#: Headers that are not passed on: no redirect, no cookie, and nothing is unpacked twice.
 DROPPED: Final = frozenset((b"content-encoding", b"location", b"set-cookie", b"set-cookie2"))
 
 
 class Broken(httpx.TransportError):
-    """The exchange broke off; the text is the type of what was raised below, never its text."""
+    """The exchange broke off; the text is the type of the underlying error, never its text."""
 
 
 class Transport(httpx.AsyncBaseTransport):
-    """Carries httpx's requests. Belongs to the event loop that it is first used in.
+    """Carries httpx's requests. Bound to the event loop that it is first used in.
 
     Args:
         context: How servers are verified.
-        proxy_for: The proxy on the way to a host, None without one.
+        proxy_for: The proxy for a host, None without one.
     """
 
     def __init__(self, context: ssl.SSLContext, proxy_for: Callable[[str], URL | None]) -> None:
@@ -72,7 +72,7 @@ class Transport(httpx.AsyncBaseTransport):
                 allow_redirects=False,
                 proxy=self._proxy_for(request.url.host),
             )
-        except Exception as error:  # noqa: BLE001 - no list of what libraries let through is complete
+        except Exception as error:  # noqa: BLE001 - no list of what the libraries raise is complete
             raise _declared(error) from None
         raw = answer.raw_headers
         try:
@@ -111,7 +111,7 @@ class Unpacking:
         codings: The values of ``Content-Encoding``.
 
     Raises:
-        httpx.DecodingError: They are packed more than once, or in a way nobody asked for.
+        httpx.DecodingError: They are packed more than once, or in a way that was not asked for.
     """
 
     def __init__(self, codings: Iterator[bytes]) -> None:
@@ -123,7 +123,7 @@ class Unpacking:
         self._begun = False
 
     def pieces(self, data: bytes) -> Iterator[bytes]:
-        """What the next bytes hold.
+        """The contents of the next bytes.
 
         Raises:
             httpx.DecodingError: They are damaged, or follow the end.
@@ -144,10 +144,10 @@ class Unpacking:
             yield piece
 
     def end(self) -> None:
-        """There is no more.
+        """Note that there is no more.
 
         Raises:
-            httpx.DecodingError: But there should be.
+            httpx.DecodingError: There should be.
         """
         if self._begun and self._inflating is not None and not self._inflating.eof:
             raise httpx.DecodingError("cut short")
@@ -178,7 +178,7 @@ class _Body(httpx.AsyncByteStream):
 
 
 def _declared(error: Exception) -> httpx.RequestError:
-    """The error as httpx declares it. Only what happened before TLS stood is told in words."""
+    """The error as httpx declares it; with its text only if it happened before TLS was set up."""
     match error:
         case httpx.RequestError():
             return error

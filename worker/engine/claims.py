@@ -14,10 +14,11 @@ from uuid import uuid4
 import structlog
 
 from pipelines import ledger
+from pipelines.action import Action
 from pipelines.contact import Contact
-from pipelines.write import Write
-from worker import heartbeat
+from worker.clock import Clock
 from worker.errors import StoreUnavailable
+from worker.retry import retry_until
 from worker.stores.protocol import ContactStore, Entry, Saved
 
 
@@ -29,7 +30,7 @@ CLAIM_S = 300.0
 #: Pause before a contact that has grown too large to be claimed is tried again (s).
 TOO_LARGE_S = 3600.0
 
-#: Pause before a store that is away, or a contact that others hold, is tried again (s).
+#: Pause before a contact that others hold is looked at again (s).
 AGAIN_S = 2.0
 
 T = TypeVar("T")
@@ -41,27 +42,23 @@ class Claims:
 
     Attributes:
         store: Where contacts are kept.
-        clock: Wall clock (s).
-        monotonic: Monotonic clock (s).
-        sleep: Waits.
+        clock: Time and chance; claims and due times are of its wall clock.
     """
 
     store: ContactStore
-    clock: Callable[[], float]
-    monotonic: Callable[[], float]
-    sleep: Callable[[float], Awaitable[None]]
+    clock: Clock
 
-    async def take(self, entry: Entry, writes: Iterable[Write]) -> bool:
+    async def take(self, entry: Entry, actions: Iterable[Action]) -> bool:
         """Make the contact ours for ``CLAIM_S`` and note what we are to send; whether it is."""
-        ledger.intend(entry.contact, writes)
+        ledger.intend(entry.contact, actions)
         entry.claim = uuid4().hex
-        entry.claimed_until = self.clock() + CLAIM_S
+        entry.claimed_until = self.clock.wall() + CLAIM_S
         (saved,) = await self.store.save([entry])
         if saved is Saved.REFUSED:
             _log.error("push.contact_refused", contact_id=entry.contact.id)
             entry.contact.intent.clear()
             entry.claim, entry.claimed_until = "", 0.0
-            entry.due_at = self.clock() + TOO_LARGE_S
+            entry.due_at = self.clock.wall() + TOO_LARGE_S
             await self.store.save([entry])
         return saved is Saved.SAVED
 
@@ -90,7 +87,7 @@ class Claims:
                 ledger.unpark(entry.contact, fresh.contact, place)  # an operator did meanwhile
             entry.contact.learn(fresh.contact)
             entry = replace(
-                fresh, contact=entry.contact, due_at=self.clock(), claim="", claimed_until=0.0
+                fresh, contact=entry.contact, due_at=self.clock.wall(), claim="", claimed_until=0.0
             )
         if saved is Saved.REFUSED:
             # The intent saved with the claim says what was sent; it is settled when that lapses.
@@ -103,37 +100,38 @@ class Claims:
         """
         while True:
             fresh = await self._load(late.id)
-            if fresh.claimed_until > self.clock():
-                await self.sleep(AGAIN_S)
+            if fresh.claimed_until > self.clock.wall():
+                await self.clock.sleep(AGAIN_S)
                 continue
             if not ledger.contradict(fresh.contact, late, before):
                 return
-            fresh.due_at = self.clock()
+            fresh.due_at = self.clock.wall()
             if await self._save(fresh) is not Saved.CONFLICT:
                 _log.warning("push.wrote_late", contact_id=late.id)
                 return
 
     async def _load(self, contact_id: str) -> Entry:
-        (entry,) = await self._insist(lambda: self.store.load([contact_id]))
+        (entry,) = await self._until_answered(lambda: self.store.load([contact_id]))
         return entry
 
     async def _save(self, entry: Entry) -> Saved:
-        (saved,) = await self._insist(lambda: self.store.save([entry]))
+        (saved,) = await self._until_answered(lambda: self.store.save([entry]))
         return saved
 
-    async def _insist(self, call: Callable[[], Awaitable[T]]) -> T:
+    async def _until_answered(self, call: Callable[[], Awaitable[T]]) -> T:
         """Call until the store answers: what has been sent should not be forgotten.
 
         Raises:
             StoreUnavailable: It did not for as long as a claim lasts.
         """
-        until = self.monotonic() + CLAIM_S
-        while True:
-            heartbeat.beat()
-            try:
-                return await call()
-            except StoreUnavailable as error:
-                if self.monotonic() > until:
-                    raise
-                _log.warning("push.store_unavailable", reason=str(error))
-            await self.sleep(AGAIN_S)
+        return await retry_until(
+            call,
+            clock=self.clock,
+            errors=(StoreUnavailable,),
+            failed=_away,
+            deadline=self.clock.monotonic() + CLAIM_S,
+        )
+
+
+def _away(error: Exception, _pause_s: float) -> None:
+    _log.warning("push.store_unavailable", reason=str(error))

@@ -116,10 +116,10 @@ class FarAhead:
         wall = self.clock.wall()
         if entry.unreadable or entry.fault is not None:
             return wall + LONGEST_PAUSE_S
-        agenda = self.plan(entry.contact)
-        if agenda.writes:
+        planned = self.plan(entry.contact)
+        if planned.actions:
             return wall + LONGEST_PAUSE_S
-        return wall if agenda.next_at is None else agenda.next_at
+        return wall if planned.next_at is None else planned.next_at
 
     async def _bring_back(self, entry: Entry, kind: str) -> None:
         """Make a contact due now; if somebody has saved it meanwhile, that was its mending."""

@@ -8,7 +8,6 @@ no save can hold, go to quarantine. Only when ``handle`` returns may the source 
 from __future__ import annotations
 
 import asyncio
-import time
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -21,9 +20,10 @@ import structlog
 from pipelines.decode import decode
 from pipelines.fact import Decoded, Fact, Ignored, Undecodable
 from pipelines.legs import told_to_others
-from worker import heartbeat
+from worker.clock import Clock
 from worker.errors import StoreUnavailable, WorkerError
 from worker.faults import Faults
+from worker.retry import retry_until
 from worker.sources.protocol import Message
 from worker.stores.protocol import ContactStore, Entry, Quarantined, Saved
 
@@ -46,10 +46,6 @@ FORGOTTEN = "contact was forgotten"
 #: first kind is taken in again by the release that can (``worker.service``).
 NEWER = "a newer release keeps this contact, and takes the message in by itself"
 DAMAGED = "what is stored of this contact is damaged: restore or forget it, then retry"
-
-#: Pauses while the store cannot be used: first and longest (s), doubling between.
-FIRST_PAUSE_S = 0.2
-LONGEST_PAUSE_S = 30.0
 
 
 @dataclass(slots=True)
@@ -77,8 +73,7 @@ class Ingest:
         legs: Facts about a leg are told to the earlier legs of its chain, see ``pipelines.legs``.
         news: Called after contacts came due.
         arrived: Told when (s) the newest message of each batch had arrived at its stream or queue.
-        clock: Wall clock (s).
-        sleep: Pauses between tries while the store is away.
+        clock: Time and chance; what comes due does so by its wall clock.
         in_thread: Calls a function in a thread.
         tally: Counts.
         faults: Contains what one message may end in.
@@ -92,44 +87,49 @@ class Ingest:
     legs: bool = False
     news: Callable[[], None] = lambda: None
     arrived: Callable[[float], None] = lambda _at: None
-    clock: Callable[[], float] = time.time
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    clock: Clock = field(default_factory=Clock)
     in_thread: Callable[..., Awaitable[list[Decoded]]] = asyncio.to_thread
     tally: Tally = field(default_factory=Tally)
     faults: Faults = field(default_factory=Faults)
     _decoded: int = 0
 
-    async def handle(self, messages: Sequence[Message]) -> None:
+    async def handle(self, messages: Sequence[Message], stop: asyncio.Event | None = None) -> None:
         """Make every message safe: saved, quarantined, or ignored on purpose.
 
         One that a bug of ours trips over is found by taking them one by one, and quarantined.
+        While the store is away the batch waits; nothing is skipped.
+
+        Raises:
+            StoreUnavailable: ``stop`` was set before the store took all of the batch, which must
+                not be acknowledged.
         """
+        stop = stop or asyncio.Event()
         try:
-            await self._take_in(messages)
+            await self._take_in(messages, stop)
         except WorkerError:
             raise
         except Exception as error:  # noqa: BLE001 - one message must not hold up a shard for ever
             if len(messages) > 1:
                 for message in messages:
-                    await self.handle([message])
+                    await self.handle([message], stop)
                 return
             fault = self.faults.note("message", error)
             for message in messages:
                 item = self._quarantined(message, str(fault))
-                await self._patiently(partial(self.store.quarantine, [item]))
+                await self._safe(partial(self._set_aside, [item]), stop)
                 self.tally.messages += 1
                 self.tally.quarantined += 1
 
-    async def _take_in(self, messages: Sequence[Message]) -> None:
+    async def _take_in(self, messages: Sequence[Message], stop: asyncio.Event) -> None:
         facts: dict[str, list[tuple[Fact, Message]]] = {}
         rejected: list[Quarantined] = []
         if times := [message.arrived for message in messages if message.arrived is not None]:
             self.arrived(max(times))
         for message in messages:
             await self._sort(message, facts, rejected)
-        rejected += await self._patiently(lambda: self._fold(facts))
+        rejected += await self._safe(partial(self._fold, facts), stop)
         if rejected:
-            await self._patiently(lambda: self.store.quarantine(rejected))
+            await self._safe(partial(self._set_aside, rejected), stop)
         self.tally.messages += len(messages)
         self.tally.facts += sum(map(len, facts.values()))
         self.tally.quarantined += len(rejected)
@@ -221,7 +221,7 @@ class Ingest:
         if not news:
             return False
         self.tally.news += news
-        now = self.clock()
+        now = self.clock.wall()
         entry.rank = self.rank if entry.due_at is None else min(entry.rank, self.rank)
         if entry.fault is None:  # news do not shorten the pauses of what fails by our own bug
             entry.due_at = now if entry.due_at is None else min(entry.due_at, now)
@@ -249,16 +249,26 @@ class Ingest:
         # Not the origin: an archive's file may be named after a person. The list has it.
         known_as, source = seal.hexdigest(), message.origin.partition(":")[0]
         _log.warning("ingest.quarantined", id=known_as, source=source, reason=reason)
-        return Quarantined(known_as, self.clock(), origin.decode(), reason, message.body)
+        return Quarantined(known_as, self.clock.wall(), origin.decode(), reason, message.body)
 
-    async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Call until the store takes it: the batch waits, nothing is skipped."""
-        pause_s = FIRST_PAUSE_S
-        while True:
-            heartbeat.beat()
-            try:
-                return await call()
-            except StoreUnavailable as error:
-                _log.warning("ingest.store_unavailable", reason=str(error), pause_s=pause_s)
-            await self.sleep(pause_s)
-            pause_s = min(LONGEST_PAUSE_S, 2 * pause_s)
+    async def _set_aside(self, items: Sequence[Quarantined]) -> int:
+        """Quarantine messages; how many."""
+        await self.store.quarantine(items)
+        return len(items)
+
+    async def _safe(self, call: Callable[[], Awaitable[T]], stop: asyncio.Event) -> T:
+        """What the call returns, which is something, once the store has taken it.
+
+        Raises:
+            StoreUnavailable: It had not when ``stop`` was set.
+        """
+        done = await retry_until(
+            call, clock=self.clock, errors=(StoreUnavailable,), failed=_away, stop=stop
+        )
+        if done is None:
+            raise StoreUnavailable("the worker stops and the store has not taken a batch")
+        return done
+
+
+def _away(error: Exception, pause_s: float) -> None:
+    _log.warning("ingest.store_unavailable", reason=str(error), pause_s=round(pause_s, 3))

@@ -10,16 +10,23 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pipelines import ledger
+from pipelines import outcome as outcomes
+from pipelines.action import Action, Change, Lookup, Reading, Verb
+from pipelines.agenda import Agenda
 from pipelines.condition import admits
+from pipelines.contact import Contact
 from pipelines.entity import Entity
 from pipelines.identity import record_id
-from pipelines.lookup import status
-from pipelines.pipeline import Pipeline, Step
+from pipelines.lookup import Search, status
+from pipelines.outcome import Done, Found, Outcome
+from pipelines.pipeline import Pipeline
 from pipelines.plan import Terms, plan
+from pipelines.snapshot import snapshot
+from pipelines.step import CreateStep
 from pipelines.view import view
-from pipelines.write import Kind, Write
 from worker.dynamics.errors import Closed, Exists
+from worker.dynamics.refusal import refusal
+from worker.dynamics.requests import request_for
 from worker.flow.asked import Asked
 from worker.flow.customers import by_id, customers, step_of
 from worker.flow.errors import Declined
@@ -29,8 +36,8 @@ from worker.flow.session import FlowSession
 #: No systemuserid: records that are there are treated as somebody else's.
 NOBODY = "-"
 
-#: A plan comes to rest after fewer rounds: look up, create, adopt, fill.
-MOST_ROUNDS = 8
+#: A record comes to rest after fewer actions: look up, create, adopt, fill.
+MOST_ACTIONS = 32
 
 ACTIVITY_KEY = "activityid"
 
@@ -43,26 +50,24 @@ async def add(asked: Asked, session: FlowSession) -> dict[str, Any]:
         DynamicsError: Dynamics refuses it, or does not answer.
     """
     step = _creating(session.pipeline, asked)
-    assert step.table is not None  # noqa: S101 - a step that creates has a table
     if not asked.timeline:
         return {"outcome": "Skipped"}
     customer = await _customer(asked, session) if asked.customer_id else None
     pipeline = _regarding(session.pipeline, step, customer) if customer else session.pipeline
     key = record_id(asked.contact.id, pipeline.name, step.name)
-    draft = _Draft(asked, session, pipeline, f"{step.table.set}({key})", customer)
-    outcome = await draft.settle()
+    record = f"{step.table.set}({key})"
+    outcome = await _bring(asked.contact, pipeline, record, _Performer(session, customer))
     return {"outcome": outcome, "entity": step.table.logical, ACTIVITY_KEY: key}
 
 
-def _creating(pipeline: Pipeline, asked: Asked) -> Step:
+def _creating(pipeline: Pipeline, asked: Asked) -> CreateStep:
     """The step that makes the contact's activity, of this entity if one is named."""
     values = view(asked.contact)
     if admits(pipeline.when, values):
         for step in pipeline.steps:
-            table = step.table
-            if step.method != "POST" or table is None or table.key != ACTIVITY_KEY:
+            if not isinstance(step, CreateStep) or step.table.key != ACTIVITY_KEY:
                 continue
-            if asked.entity in ("", table.logical) and admits(step.when, values):
+            if asked.entity in ("", step.table.logical) and admits(step.when, values):
                 return step
     raise Declined("the pipeline makes no such activity of this contact")
 
@@ -84,9 +89,8 @@ async def _customer(asked: Asked, session: FlowSession) -> _Customer:
     return _Customer(table, asked.customer_id)
 
 
-def _regarding(pipeline: Pipeline, step: Step, customer: _Customer) -> Pipeline:
+def _regarding(pipeline: Pipeline, step: CreateStep, customer: _Customer) -> Pipeline:
     """The pipeline, its activity regarding this customer and no other."""
-    assert step.table is not None  # noqa: S101 - a step that creates has a table
     link = f"regardingobjectid_{customer.table.logical}_{step.table.logical}@odata.bind"
     body = {c: v for c, v in step.body.items() if not c.startswith("regardingobjectid")}
     changed = replace(step, body=body | {link: f"/{customer.table.set}({customer.key})"})
@@ -94,53 +98,57 @@ def _regarding(pipeline: Pipeline, step: Step, customer: _Customer) -> Pipeline:
 
 
 @dataclass(frozen=True, slots=True)
-class _Draft:
-    """One record on its way into Dynamics."""
+class _Performer:
+    """Carries out for a flow what its contact's activity needs; the rest is the worker's."""
 
-    asked: Asked
     session: FlowSession
-    pipeline: Pipeline
-    record: str
     customer: _Customer | None
 
-    async def settle(self) -> str:
-        """Bring the record to where the plan has nothing more for it; what became of it."""
-        found = False
-        for _ in range(MOST_ROUNDS):
-            writes = self._writes()
-            if not writes:
-                break
-            for write in writes:
-                try:
-                    await self._perform(write)
-                except Exists:
-                    ledger.taken(self.asked.contact, write)
-                    found = True
-                    break
-                except Closed:
-                    return "Exists"  # it stays as it is: the worker knows how to reopen it
-        return "Exists" if found else "Created"
+    async def perform(self, action: Action) -> Outcome:
+        """What came of it.
 
-    def _writes(self) -> list[Write]:
-        planned = plan(self.asked.contact, [self.pipeline], 0.0, Terms()).writes
-        return [w for w in planned if w.kind is Kind.LOOKUP or w.record == self.record]
+        Raises:
+            DynamicsError: Anything but an answer, or that the record is there, or is closed.
+        """
+        match action:
+            case Change():
+                return await self._change(action)
+            case Lookup(search=Search() as search):
+                return Done(await self._look_up(search))
+            case _:
+                return Done(status("NoMatch"))  # a file, or a query of a step's own
 
-    async def _perform(self, write: Write) -> None:
-        contact = self.asked.contact
-        if write.kind is Kind.LOOKUP:
-            ledger.acknowledge(contact, write, await self._look_up(write))
-            return
-        answer = await self.session.write(write)
-        if write.kind is Kind.ADOPT:
-            ledger.adopt(contact, write, answer.body, NOBODY, overwrite=False)
-        else:
-            ledger.acknowledge(contact, write, answer.body)
+    async def _change(self, change: Change) -> Outcome:
+        request = request_for(change, self.session.create_by)
+        try:
+            answer = await self.session.send(request)
+        except (Exists, Closed) as error:
+            return refusal(change, request, error, at=0.0)
+        return Found(answer.body, NOBODY) if change.verb is Verb.ADOPT else Done(answer.body)
 
-    async def _look_up(self, write: Write) -> dict[str, Any]:
+    async def _look_up(self, search: Search) -> dict[str, Any]:
         """Who a step of the pipeline finds; the customer that the flow names is not looked for."""
-        search = write.search
-        if search is None:
-            return status("NoMatch")  # a query of a step's own: the worker's
         if self.customer is not None and search.table == self.customer.table:
             search = by_id(search.table, self.customer.key, search.returning)
         return await self.session.look_up(search)
+
+
+async def _bring(contact: Contact, pipeline: Pipeline, record: str, performer: _Performer) -> str:
+    """Bring the record to where the plan has nothing more for it; what became of it."""
+    seen = snapshot(contact, {})
+
+    def planned() -> list[Action]:
+        actions = plan(contact, [pipeline], 0.0, Terms(), seen).actions
+        return [one for one in actions if isinstance(one, Reading) or one.place == record]
+
+    agenda = Agenda(contact, planned)
+    found = False
+    for _ in range(MOST_ACTIONS):
+        if not agenda.actions:
+            break
+        outcome = await performer.perform(agenda.actions[0])
+        if isinstance(outcome, outcomes.Closed):
+            return "Exists"  # it stays as it is: the worker knows how to reopen it
+        found = found or isinstance(outcome, outcomes.Exists)
+        agenda.settle(outcome)
+    return "Exists" if found else "Created"

@@ -8,7 +8,8 @@ from typing import Any
 
 from pipelines.entity import Entity, entity
 from pipelines.lookup import By, Search, Way, search, status
-from pipelines.pipeline import Pipeline, Step
+from pipelines.pipeline import Pipeline
+from pipelines.step import LookupStep
 from pipelines.template import Template
 from pipelines.view import Names, view
 from worker.flow.asked import Asked
@@ -74,11 +75,12 @@ def customers(logical: str) -> Customers:
         raise Declined(f"a customer is one of {', '.join(CUSTOMERS)}") from None
 
 
-def step_of(pipeline: Pipeline, table: Entity | None = None) -> Step | None:
+def step_of(pipeline: Pipeline, table: Entity | None = None) -> LookupStep | None:
     """The pipeline's step that looks customers up, in this table or in any."""
     for step in pipeline.steps:
-        known = step.table is not None and step.table.logical in CUSTOMERS
-        if known and step.ways and table in (None, step.table):
+        if not isinstance(step, LookupStep) or not step.ways:
+            continue
+        if step.table.logical in CUSTOMERS and table in (None, step.table):
             return step
     return None
 

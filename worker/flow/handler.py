@@ -59,7 +59,7 @@ class Environment:
                 self._session = await self._open.enter_async_context(open_session(settings))
         except ConfigError as error:
             _log.error("flow.misconfigured", reason=str(error))
-            return flat(degraded("the Lambda's settings must be mended: see its log"))
+            return flat(degraded("the Lambda's settings must be corrected: see its log"))
         return await answer(event, self._session, within_s)
 
 

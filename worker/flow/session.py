@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 from pipelines.lookup import Search
 from pipelines.pipeline import Pipeline
-from pipelines.write import Write
+from pipelines.step import LookupStep
 from worker.definitions import find_all
-from worker.dynamics.auth import MsalTokens
 from worker.dynamics.client import DataverseClient
-from worker.dynamics.gate import Gate, GateClosed, GateState
-from worker.dynamics.http import make_http
-from worker.dynamics.lookup import Remembered, look_up
+from worker.dynamics.connection import open_dynamics
+from worker.dynamics.gate import Gate
+from worker.dynamics.lookup import LookupCache, look_up, lookup_cache
 from worker.dynamics.protocol import Answer, Request
-from worker.dynamics.requests import request_for
-from worker.dynamics.secret import read_secret
+from worker.dynamics.reasons import GateClosed, GateState
 from worker.errors import ConfigError
-from worker.settings import DYNAMICS, CreateBy, Settings
+from worker.settings import CreateBy, Settings
 
 
 #: How long a flow waits for an answer (s). It gives up after 8 itself, a cold start included.
@@ -40,15 +36,13 @@ class FlowSession:
         gate: The gate its requests pass.
         pipeline: Says how customers are looked up and what an activity looks like.
         create_by: How records are made, see ``worker.dynamics.requests``.
-        clock: The gate's clock (s).
     """
 
     client: DataverseClient
     gate: Gate
     pipeline: Pipeline
     create_by: CreateBy = "post"
-    clock: Callable[[], float] = time.monotonic
-    _remembered: Remembered = field(default_factory=Remembered)
+    _remembered: LookupCache = field(default_factory=lookup_cache)
 
     async def open(self) -> None:
         """Let requests pass again if they may: nothing probes a closed gate between invocations.
@@ -56,22 +50,15 @@ class FlowSession:
         Raises:
             GateClosed: Dynamics has asked to be left alone for longer than a flow waits.
         """
-        if self.gate.state is GateState.CLOSED:
-            if self.gate.retry_at - self.clock() >= ANSWER_S:
-                raise GateClosed(self.gate.reason, self.gate.retry_at)
-            await self.gate.reopen(self.client.probe)
+        breaker = self.gate.breaker
+        if breaker.state is GateState.CLOSED:
+            if breaker.retry_s >= ANSWER_S:
+                raise GateClosed(breaker.reason, breaker.retry_at)
+            await breaker.reopen(self.client.probe)
 
     async def look_up(self, search: Search) -> dict[str, Any]:
         """See ``worker.dynamics.lookup``."""
         return await look_up(self.client, search, self._remembered, timeout_s=ANSWER_S)
-
-    async def write(self, write: Write) -> Answer:
-        """Send a write.
-
-        Raises:
-            DynamicsError: What became of it, see ``worker.dynamics.errors``.
-        """
-        return await self.send(request_for(write, self.create_by))
 
     async def send(self, request: Request) -> Answer:
         """Send a request; see ``worker.dynamics.protocol``."""
@@ -85,25 +72,9 @@ async def open_session(settings: Settings) -> AsyncIterator[FlowSession]:
     Raises:
         ConfigError: A setting it needs is empty or unusable.
     """
-    if missing := settings.missing(*DYNAMICS):
-        raise ConfigError(f"to reach Dynamics, please set {', '.join(missing)}")
-    pipeline = looking_up(find_all(settings.pipelines))
-    gate = Gate()
-    async with make_http(settings.ca_file) as http:
-        tokens = MsalTokens(
-            f"{settings.authority}/{settings.tenant}",
-            settings.client_id,
-            partial(read_secret, settings.secret, runtime_secrets),
-            settings.token_scope,
-            http,
-        )
-        client = DataverseClient(
-            settings.environment_url, http, tokens, gate, api_version=settings.api_version
-        )
-        try:
-            yield FlowSession(client, gate, pipeline, settings.create_by)
-        finally:
-            await tokens.close()
+    async with open_dynamics(settings, runtime_secrets) as client:
+        pipeline = looking_up(find_all(settings.pipelines))
+        yield FlowSession(client, client.gate, pipeline, settings.create_by)
 
 
 def looking_up(pipelines: list[Pipeline]) -> Pipeline:
@@ -113,7 +84,7 @@ def looking_up(pipelines: list[Pipeline]) -> Pipeline:
         ConfigError: None does.
     """
     for pipeline in pipelines:
-        if any(step.ways for step in pipeline.steps):
+        if any(isinstance(step, LookupStep) and step.ways for step in pipeline.steps):
             return pipeline
     raise ConfigError("none of the pipelines looks customers up; timeline does")
 

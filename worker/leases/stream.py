@@ -135,7 +135,7 @@ class LeasedStream:
             async def remember() -> None:
                 kept.append(await run_until(stop, feed.start(self._memory, self._start)))
 
-            await feed.again("source", partial(feed.insist, remember, stop), stop)
+            await feed.again("source", partial(feed.retry, remember, stop), stop)
             if kept and kept[0] is not None:
                 taker = Taker(
                     table,
@@ -182,7 +182,7 @@ class _Share:
         while not stop.is_set():
             self._news.clear()
             # Not cut short by ``stop``: what was taken must be known, to be released.
-            for tenure in await self._feed.insist(self._taker.round, stop) or ():
+            for tenure in await self._feed.retry(self._taker.round, stop) or ():
                 tasks.create_task(self._hold(tenure, handle))
             for reader in self._readers.values():
                 reader.report_stall()
@@ -199,7 +199,7 @@ class _Share:
             return await run_until(stop, sync_leases(self._table, self._feed.shards, begin))
 
         while not stop.is_set():
-            if await self._feed.insist(sync, stop):
+            if await self._feed.retry(sync, stop):
                 self._news.set()
             await run_until(stop, self._clock.sleep(SYNC_S * (1 + self._clock.chance()) / 2))
 
@@ -237,7 +237,7 @@ class _Share:
         try:
             await reader.run(fenced, tenure.leave)
             if not reader.over:
-                await self._feed.insist(tenure.release, tenure.leave)
+                await self._feed.retry(tenure.release, tenure.leave)
         except LeaseLost:
             return
         finally:

@@ -1,4 +1,4 @@
-"""``connect-dynamics sandbox``: serves a local Dataverse until told to stop."""
+"""``connect-dynamics sandbox``: serves a local Dataverse until SIGTERM."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import errno
 from typing import TYPE_CHECKING
 
 from worker.errors import ConfigError
-from worker.sandbox.dataverse.app import CLIENT_ID, CLIENT_SECRET, create_dataverse
+from worker.sandbox.dataverse.app import CLIENT_SECRET, create_dataverse
+from worker.sandbox.dataverse.users import CLIENT_ID
 from worker.sandbox.server import serve
 from worker.signals import stopping_on_signals
 
@@ -23,9 +24,9 @@ TENANT = "00000000-0000-4000-8000-000000000001"
 
 
 async def serve_until_stopped(
-    port: int, data: Path | None, ca: Path, tell: Callable[[str], object]
+    port: int, data: Path | None, ca: Path, show: Callable[[str], object]
 ) -> None:
-    """Serve until SIGTERM or SIGINT; ``tell`` gets the settings that reach it.
+    """Serve until SIGTERM or SIGINT; ``show`` gets the settings that reach it.
 
     Raises:
         ConfigError: The port is taken.
@@ -35,7 +36,7 @@ async def serve_until_stopped(
     try:
         with stopping_on_signals(stop.set):
             async with serve(dataverse, ca_path=ca, port=port) as url:
-                tell(
+                show(
                     "\n".join(f"export {name}={value}" for name, value in settings(url, ca).items())
                 )
                 await stop.wait()

@@ -1,4 +1,4 @@
-"""The token endpoint of Microsoft Entra, as much of it as MSAL's client credentials need."""
+"""The token endpoint of Microsoft Entra, as far as MSAL's client credentials need it."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class TokenServer:
     Args:
         clients: Secrets by client id.
         tenants: The tenants there are; empty for any.
-        expires_in_s: How long a token is good.
+        expires_in_s: How long a token is valid.
         clock: Wall-clock time (s since 1970).
         new_id: Makes tokens; must not repeat itself.
 

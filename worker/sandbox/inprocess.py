@@ -1,29 +1,63 @@
-"""The sandbox inside this process, without TLS or tokens: for replays, tests and benchmarks."""
+"""Dynamics in this process: the sandbox's organisation, asked without HTTP, server or token.
+
+``replay`` without an environment sends to it, and so do the simulation and the tests.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
+import orjson
 
-from worker.sandbox.dataverse.app import create_dataverse
+from worker.dynamics.classify import failure
+from worker.dynamics.client import describe, is_create
+from worker.dynamics.protocol import Answer, Request
+from worker.sandbox.dataverse.odata.wire import Call, Reply
+from worker.sandbox.dataverse.users import CLIENT_ID, application_user
 
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from worker.sandbox.dataverse.organisation import Organisation
 
 
-#: All records by entity set.
-Dump = Callable[[], dict[str, list[dict[str, Any]]]]
+_ROOT = "https://sandbox.invalid/api/data/v9.2/"
 
 
-@asynccontextmanager
-async def open_sandbox(path: Path | None) -> AsyncIterator[tuple[httpx.AsyncBaseTransport, Dump]]:
-    """A sandbox that keeps its rows in a file or in memory: its transport and its dump."""
-    dataverse = create_dataverse(path=path, auth=False)
-    try:
-        yield httpx.ASGITransport(dataverse.app), dataverse.dump
-    finally:
-        dataverse.close()
+class InProcessDynamics:
+    """In-memory twin of ``DataverseClient`` (see ``worker.dynamics.protocol.Dynamics``).
+
+    Args:
+        organisation: Who answers.
+        client_id: The client whose application user sends.
+    """
+
+    def __init__(self, organisation: Organisation, client_id: str = CLIENT_ID) -> None:
+        self.organisation = organisation
+        self._user_id = application_user(client_id)
+
+    async def send(self, request: Request, *, timeout_s: float) -> Answer:
+        """Send; the answer is there at once, so there is nothing to repeat.
+
+        Raises:
+            DynamicsError: What the answer means, as ``worker.dynamics.classify`` reads it.
+        """
+        del timeout_s
+        reply = self.ask(request)
+        headers = httpx.Headers(reply.headers)
+        if not httpx.codes.is_success(reply.status):
+            creates = is_create(request)
+            raise failure(describe(request), reply.status, headers, reply.body, creates=creates)
+        return Answer(reply.status, headers, orjson.loads(reply.body) if reply.body else {})
+
+    def ask(self, request: Request) -> Reply:
+        """What the organisation answers, whatever it means."""
+        path, _, query = request.path.partition("?")
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        body = b"" if request.body is None else orjson.dumps(request.body)
+        call = Call(request.method, path, query, headers, body, _ROOT, self._user_id)
+        return self.organisation.answer(call)
+
+    async def user_id(self) -> str:
+        """Our application user's systemuserid."""
+        return self._user_id

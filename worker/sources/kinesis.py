@@ -91,7 +91,7 @@ class KinesisStream:
         stop: asyncio.Event,
     ) -> None:
         """Find shards and have each read, until ``stop`` is set."""
-        kept = await feed.insist(
+        kept = await feed.retry(
             lambda: run_until(stop, feed.start(self._checkpoints, self._start)), stop
         )
         if kept is None:
@@ -112,8 +112,8 @@ class KinesisStream:
         self, feed: StreamContext, begin: Begin, stop: asyncio.Event
     ) -> list[ShardReader]:
         """Readers for the shards that may be read now and are not yet."""
-        shards = await feed.insist(lambda: run_until(stop, feed.shards()), stop)
-        positions = await feed.insist(lambda: self._checkpoints.positions(self._stream), stop)
+        shards = await feed.retry(lambda: run_until(stop, feed.shards()), stop)
+        positions = await feed.retry(lambda: self._checkpoints.positions(self._stream), stop)
         if shards is None or positions is None:
             return []
         self._look_after_readers(shards)

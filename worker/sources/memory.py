@@ -6,6 +6,7 @@ import asyncio
 
 from collections.abc import Iterable, Sequence
 
+from worker.errors import StoreUnavailable
 from worker.sources.protocol import Handle, Message
 
 
@@ -21,10 +22,19 @@ class MemorySource:
         self._batches = iter(batches)
 
     async def run(self, handle: Handle, stop: asyncio.Event) -> None:
-        """Hand out the batches that are left, until there are none or ``stop`` is set."""
+        """Hand out the batches that are left, until there are none or ``stop`` is set.
+
+        Raises:
+            StoreUnavailable: ``handle`` did, before the stop.
+        """
         while not stop.is_set():
             batch = next(self._batches, None)
             if batch is None:
                 return
-            await handle(batch)
+            try:
+                await handle(batch)
+            except StoreUnavailable:
+                if stop.is_set():
+                    return
+                raise
             self.acknowledged.append(batch)

@@ -30,7 +30,8 @@ class Message:
 
 
 #: Takes a batch and returns once all of it is saved, quarantined or ignored on purpose.
-#: The source acknowledges the batch only after it has returned (invariant I2).
+#: The source acknowledges the batch only after it has returned (invariant I2); if it raises
+#: ``StoreUnavailable``, the batch is not safe and comes again.
 Handle = Callable[[Sequence[Message]], Awaitable[None]]
 
 

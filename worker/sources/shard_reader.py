@@ -13,7 +13,6 @@ import structlog
 
 from worker import aws, heartbeat
 from worker.clock import Backoff, run_until
-from worker.retry import insist
 from worker.sources.bookmark import Bookmark
 from worker.sources.pages import KinesisRecord, RecordPage, page_of, slices
 from worker.sources.positions import Begin, begin_at, begin_at_horizon
@@ -234,8 +233,7 @@ class ShardReader:
             await write()
             return True
 
-        kept = await insist(done, stop=stop, clock=self._clock, report=self._report)
-        return kept is not None
+        return await self._feed.retry(done, stop, self.shard) is not None
 
     def _report(self, code: str) -> None:
         self._feed.report(code, self.shard)

@@ -28,7 +28,7 @@ from worker import aws, heartbeat
 from worker.clock import Backoff, Clock, alongside, run_until
 from worker.errors import StoreUnavailable
 from worker.faults import Faults
-from worker.retry import ignore, insist, stoppable
+from worker.retry import ignore, retry_until
 from worker.sources.protocol import Handle, Message
 
 
@@ -129,16 +129,17 @@ class SqsQueue:
         Raises:
             ConfigError: AWS cannot be used as it is set up.
         """
-        clock = stoppable(self._clock, stop)
         async with self._connect() as client, asyncio.TaskGroup() as tasks:
             receive = partial(self._receive_on, client, handle, stop)
             for _ in range(self._receivers):
-                tasks.create_task(self._faults.again("source", receive, clock, queue=self.name))
+                tasks.create_task(
+                    self._faults.again("source", receive, self._clock, stop=stop, queue=self.name)
+                )
 
     async def _receive_on(self, client: Sqs, handle: Handle, stop: asyncio.Event) -> None:
         backoff = Backoff(self._clock.chance)
         while not stop.is_set():
-            answer = await self._insist(lambda: run_until(stop, self._receive(client)), stop)
+            answer = await self._retry(lambda: run_until(stop, self._receive(client)), stop)
             batch = self._hold(answer or ())
             if stop.is_set():
                 await self._hide(client, batch, lambda _: 0)
@@ -258,7 +259,7 @@ class SqsQueue:
         """Delete the messages; those that SQS could not, again with their newest receipts."""
         backoff = Backoff(self._clock.chance)
         for _ in range(DELETE_TRIES):
-            batch = await self._insist(partial(self._delete_once, client, batch), stop) or []
+            batch = await self._retry(partial(self._delete_once, client, batch), stop) or []
             if not batch:
                 return
             await run_until(stop, self._clock.sleep(backoff.failed()))
@@ -276,8 +277,14 @@ class SqsQueue:
             self._report(code)
         return [number for number, code in failed if code not in STALE]
 
-    async def _insist(self, call: Callable[[], Awaitable[T]], stop: asyncio.Event) -> T | None:
-        return await insist(call, stop=stop, clock=self._clock, report=self._report)
+    async def _retry(self, call: Callable[[], Awaitable[T]], stop: asyncio.Event) -> T | None:
+        return await retry_until(
+            call,
+            clock=self._clock,
+            errors=aws.OUTSIDE,
+            failed=aws.reporting(self._report),
+            stop=stop,
+        )
 
     def _report(self, code: str) -> None:
         log.warning("sqs.trouble", queue=self.name, code=code)

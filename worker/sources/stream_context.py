@@ -16,7 +16,7 @@ from worker.clock import Clock
 from worker.faults import Faults
 from worker.moments import Moments
 from worker.outside_time import OutsideTime
-from worker.retry import ignore, insist, stoppable
+from worker.retry import ignore, retry_until
 from worker.sources.budget import ReadBudget
 from worker.sources.positions import NOW, remembered_start
 from worker.sources.shards import Shard, from_listing
@@ -131,9 +131,14 @@ class StreamContext:
             await self.shards()
         return await remembered_start(memory, self.stream, start, self.time)
 
-    async def insist(self, call: Callable[[], Awaitable[T]], stop: asyncio.Event) -> T | None:
-        """Repeat a call that is no shard's in particular; see ``insist``."""
-        return await insist(call, stop=stop, clock=self.clock, report=self.report)
+    async def retry(
+        self, call: Callable[[], Awaitable[T]], stop: asyncio.Event, shard: str = ""
+    ) -> T | None:
+        """Try a call to AWS or the store until it succeeds; None if it failed until ``stop``."""
+        failed = aws.reporting(partial(self.report, shard=shard))
+        return await retry_until(
+            call, clock=self.clock, errors=aws.OUTSIDE, failed=failed, stop=stop
+        )
 
     async def again(
         self,
@@ -143,8 +148,9 @@ class StreamContext:
         shard: str = "",
     ) -> None:
         """Begin a loop anew after each bug it ends in, until it returns; it must heed ``stop``."""
-        clock = stoppable(self.clock, stop)
-        await self.faults.again(boundary, loop, clock, stream=self.name, shard=shard)
+        await self.faults.again(
+            boundary, loop, self.clock, stop=stop, stream=self.name, shard=shard
+        )
 
     def report(self, code: str, shard: str = "") -> None:
         """Say that a try failed."""

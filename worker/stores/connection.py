@@ -28,7 +28,7 @@ from worker.stores.layout import Item
 
 T = TypeVar("T")
 
-#: Requests under way at a time; less than ``worker.aws.MAX_CONNECTIONS``.
+#: Requests under way at a time; less than ``worker.aws_client.MAX_CONNECTIONS``.
 AT_ONCE: Final = 32
 
 #: BatchGetItem takes no more keys:

@@ -26,9 +26,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -43,6 +42,7 @@ import structlog
 from pipelines import ledger
 from pipelines.contact import Contact
 from worker import aws, heartbeat
+from worker.clock import Clock
 from worker.errors import ConfigError, StoreUnavailable
 from worker.stores.protocol import ContactStore
 
@@ -62,8 +62,8 @@ LOOK_EVERY_S: Final = 60.0
 #: What is to be done then, by whom.
 WHAT_NEXT: Final = (
     "records are read before they are written, people's edits stay; now replay the archive from "
-    "before the copy on (connect-dynamics replay SOURCES --state STATE) and forget again whom you "
-    "have forgotten since"
+    "before the copy on (connect-dynamics replay SOURCES --state STATE), and run contact forget "
+    "again for everyone forgotten since"
 )
 
 
@@ -216,15 +216,13 @@ class Keeper:
     Attributes:
         store: The state.
         mark: What is outside it; None: a state in memory, which nobody restores.
-        clock: Wall clock (s).
-        sleep: Waits.
+        clock: Its wall clock says when the state was found restored.
         known: What was found last; None before the first look.
     """
 
     store: ContactStore
     mark: Mark | None
-    clock: Callable[[], float] = time.time
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    clock: Clock = field(default_factory=Clock)
     known: Restoration | None = field(default=None, init=False)
 
     def doubt(self, contact: Contact) -> None:
@@ -270,10 +268,10 @@ class Keeper:
     ) -> Restoration:
         if self.mark and (grow or why):
             kept = replace(kept, mark=self.mark.following(kept.mark, outside))
-        return kept.another(self.clock()) if why else kept
+        return kept.another(self.clock.wall()) if why else kept
 
     async def _tell(self, why: str, found: Restoration) -> None:
-        counts = await self.store.counts(self.clock())
+        counts = await self.store.counts(self.clock.wall())
         event = "state.restored" if counts.contacts else "state.lost"
         _log.error(event, why=why, restorations=found.number, then=WHAT_NEXT)
 
@@ -286,7 +284,7 @@ class Keeper:
         before = saved()
         while True:
             heartbeat.beat()
-            await self.sleep(LOOK_EVERY_S)
+            await self.clock.sleep(LOOK_EVERY_S)
             try:
                 now = saved()
                 await self.look(grow=now != before)

@@ -7,9 +7,8 @@ comes through the methods here, which rooms take as plain callables: none knows 
 from __future__ import annotations
 
 import platform
-import time
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from datetime import time as time_of_day
 from importlib.metadata import version
@@ -27,7 +26,8 @@ from prometheus_client import (
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from pipelines.write import Kind
+from pipelines.action import KINDS, Verb
+from worker.clock import Clock
 from worker.sources.shard_reader import TRIMMED
 from worker.telemetry.labels import Codes, short, status_class
 
@@ -38,7 +38,7 @@ PREFIX: Final = "connect_dynamics_"
 LATENCY_S: Final = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14_400)
 
 #: What can be acknowledged; adopting is only a look at what is there.
-WRITTEN: Final = tuple(kind for kind in Kind if kind is not Kind.ADOPT)
+WRITTEN: Final = tuple(kind for kind in KINDS if kind != Verb.ADOPT.value)
 
 #: Dataverse's service protection answers this.
 TOO_MANY_REQUESTS: Final = 429
@@ -48,15 +48,15 @@ class Metrics:
     """The metrics of one worker, with a registry of their own.
 
     Args:
-        clock: Wall clock (s).
+        clock: Its wall clock says when a token expires.
 
     Attributes:
         registry: Where they are, for further collectors.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, clock: Clock | None = None) -> None:
         self.registry = registry = CollectorRegistry()
-        self._clock = clock
+        self._clock = clock or Clock()
         self._codes = Codes()
 
         def counter(name: str, told: str, *labels: str) -> Counter:
@@ -98,7 +98,7 @@ class Metrics:
         )
         self._token = gauge("token_expires_timestamp_seconds", "When the access token expires.")
         for kind in WRITTEN:  # a series that begins at 1 hides its first increase from Prometheus
-            self._writes.labels(kind.value)
+            self._writes.labels(kind)
         told = {"version": version("connect-dynamics"), "python": platform.python_version()}
         Info(f"{PREFIX}build", "The program.", registry=registry).info(told)
         ProcessCollector(registry=registry)
@@ -129,9 +129,9 @@ class Metrics:
         """Dynamics matches a contact that was due for so long (s)."""
         self._latency.observe(seconds)
 
-    def wrote(self, kind: Kind) -> None:
+    def wrote(self, kind: str) -> None:
         """A write was acknowledged."""
-        self._writes.labels(kind.value).inc()
+        self._writes.labels(kind).inc()
 
     def answered(self, method: str, status: int | None) -> None:
         """A request to Dynamics got this answer; None: no answer."""
@@ -149,7 +149,7 @@ class Metrics:
 
     def token(self, life_s: float) -> None:
         """There is a new access token, good for so long (s)."""
-        self._token.set(self._clock() + life_s)
+        self._token.set(self._clock.wall() + life_s)
 
     def secret(self, expires: date) -> None:
         """The client secret expires on that day, at its beginning (UTC) to be safe."""

@@ -6,18 +6,19 @@ from http import HTTPStatus
 
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
-from worker.dynamics.gate import Gate, GateState
+from worker.dynamics.breaker import Breaker
+from worker.dynamics.reasons import GateState
 from worker.heartbeat import Health
 from worker.telemetry.http import Pages, StatusPage
 from worker.telemetry.metrics import Metrics
 
 
-def pages(metrics: Metrics, health: Health, gate: Gate) -> Pages:
+def pages(metrics: Metrics, health: Health, breaker: Breaker) -> Pages:
     """What ``serving`` serves."""
     return {
         "/metrics": lambda: StatusPage(metrics.exposition(), content_type=CONTENT_TYPE_PLAIN_0_0_4),
         "/healthz": lambda: _health(health),
-        "/readyz": lambda: _readiness(health, gate),
+        "/readyz": lambda: _readiness(health, breaker),
     }
 
 
@@ -28,12 +29,12 @@ def _health(health: Health) -> StatusPage:
     return StatusPage(b"ok\n")
 
 
-def _readiness(health: Health, gate: Gate) -> StatusPage:
+def _readiness(health: Health, breaker: Breaker) -> StatusPage:
     """Whether store and sources are there. Dynamics need not be: its work waits in the store."""
     if awaited := health.awaited():
         return _trouble("waiting for", awaited)
-    if gate.state is GateState.CLOSED:
-        return StatusPage(f"ready, degraded: {gate.reason.value}\n".encode())
+    if breaker.state is GateState.CLOSED:
+        return StatusPage(f"ready, degraded: {breaker.reason.value}\n".encode())
     return StatusPage(b"ready\n")
 
 

@@ -1,17 +1,17 @@
-"""What ingest, gate and store know of themselves, read when somebody scrapes."""
+"""The state of ingest, gate and store as metrics, read when somebody scrapes."""
 
 from __future__ import annotations
 
-import time
-
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from worker.dynamics.gate import Gate, Reason
+from worker.clock import Clock
+from worker.dynamics.gate import Gate
+from worker.dynamics.reasons import Reason
 from worker.engine.ingest import Tally
 from worker.faults import Faults
 from worker.telemetry.labels import kind_of
@@ -28,14 +28,14 @@ class StateCollector(Collector):
         gate: To Dynamics.
         census: Of the store.
         faults: Bugs of ours that were contained.
-        clock: Wall clock (s).
+        clock: Its wall clock says how long the oldest has been due.
     """
 
     tally: Tally
     gate: Gate
     census: StoreCounts
     faults: Faults = field(default_factory=Faults)
-    clock: Callable[[], float] = time.time
+    clock: Clock = field(default_factory=Clock)
 
     def collect(self) -> Iterator[Metric]:
         """All of them, as they are now."""
@@ -45,10 +45,10 @@ class StateCollector(Collector):
         yield from self._kept()
 
     def _ingested(self) -> Iterator[Metric]:
-        told = "Messages taken in."
-        yield CounterMetricFamily(f"{PREFIX}messages", told, self.tally.messages)
-        told = "What they held: facts, parts ignored on purpose, parts quarantined."
-        found = CounterMetricFamily(f"{PREFIX}ingested", told, labels=["outcome", "reason"])
+        summary = "Messages taken in."
+        yield CounterMetricFamily(f"{PREFIX}messages", summary, self.tally.messages)
+        summary = "What they held: facts, parts ignored on purpose, parts quarantined."
+        found = CounterMetricFamily(f"{PREFIX}ingested", summary, labels=["outcome", "reason"])
         found.add_metric(["fact", ""], self.tally.facts)
         found.add_metric(["quarantined", ""], self.tally.quarantined)
         ignored: dict[str, int] = {}
@@ -59,20 +59,21 @@ class StateCollector(Collector):
         yield found
 
     def _passed(self) -> Iterator[Metric]:
-        yield _gauge("gate_slots", "Requests that may be in flight to Dynamics.", self.gate.limit)
-        yield _gauge("gate_in_flight", "Requests in flight to Dynamics.", self.gate.in_flight)
-        told = "Workers that share slots and budget, as far as this one knows."
-        yield _gauge("gate_workers", told, self.gate.workers)
-        told = "1 for the reason why nothing is sent to Dynamics now, else 0."
-        degraded = GaugeMetricFamily(f"{PREFIX}degraded", told, labels=["reason"])
+        slots = self.gate.slots
+        yield _gauge("gate_slots", "Requests that may be in flight to Dynamics.", slots.limit)
+        yield _gauge("gate_in_flight", "Requests in flight to Dynamics.", slots.in_flight)
+        summary = "Workers that share slots and budget, as far as this one knows."
+        yield _gauge("gate_workers", summary, slots.workers)
+        summary = "1 for the reason why nothing is sent to Dynamics now, else 0."
+        degraded = GaugeMetricFamily(f"{PREFIX}degraded", summary, labels=["reason"])
         for reason in Reason:
             if reason is not Reason.NONE:
-                degraded.add_metric([reason.value], self.gate.reason is reason)
+                degraded.add_metric([reason.value], self.gate.breaker.reason is reason)
         yield degraded
 
     def _contained(self) -> Iterator[Metric]:
-        told = "Bugs of this program that were contained, by what they could take with them."
-        found = CounterMetricFamily(f"{PREFIX}faults", told, labels=["boundary", "place"])
+        summary = "Bugs of this program that were contained, by what they could take with them."
+        found = CounterMetricFamily(f"{PREFIX}faults", summary, labels=["boundary", "place"])
         counts = Counter(dict.fromkeys((("contact", ""),), 0))  # a first increase must show
         for (boundary, fault), count in self.faults.counts.items():
             counts[boundary, f"{fault.kind} at {fault.place}"] += count
@@ -87,7 +88,7 @@ class StateCollector(Collector):
         if counts is None:
             return  # not known is not zero
         oldest = counts.oldest_due_at
-        age_s = 0.0 if oldest is None else max(0.0, self.clock() - oldest)
+        age_s = 0.0 if oldest is None else max(0.0, self.clock.wall() - oldest)
         yield _gauge("contacts", "Contacts in the store.", counts.contacts)
         yield _gauge("contacts_due", "Contacts that Dynamics does not match yet.", counts.due)
         yield _gauge("contacts_parked", "Contacts set aside for an operator.", counts.parked)
@@ -95,5 +96,5 @@ class StateCollector(Collector):
         yield _gauge("oldest_due_age_seconds", "How long the longest due contact waits.", age_s)
 
 
-def _gauge(name: str, told: str, value: float) -> Metric:
-    return GaugeMetricFamily(PREFIX + name, told, value)
+def _gauge(name: str, summary: str, value: float) -> Metric:
+    return GaugeMetricFamily(PREFIX + name, summary, value)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
 
 from worker import heartbeat
+from worker.clock import Clock
 from worker.errors import StoreUnavailable
 from worker.heartbeat import Health
 from worker.stores.protocol import ContactStore, Counts
@@ -30,15 +27,13 @@ class StoreCounts:
     Attributes:
         store: What is counted.
         health: Told whether it answers.
-        clock: Wall clock (s).
-        sleep: Waits.
+        clock: Its wall clock says what is due.
         counts: What was found; None while that is not known.
     """
 
     store: ContactStore
     health: Health
-    clock: Callable[[], float] = time.time
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    clock: Clock = field(default_factory=Clock)
     counts: Counts | None = None
 
     async def run(self) -> None:
@@ -46,11 +41,11 @@ class StoreCounts:
         while True:
             heartbeat.beat()
             await self._look()
-            await self.sleep(LOOK_EVERY_S)
+            await self.clock.sleep(LOOK_EVERY_S)
 
     async def _look(self) -> None:
         try:
-            self.counts = await self.store.counts(self.clock())
+            self.counts = await self.store.counts(self.clock.wall())
         except StoreUnavailable as error:
             _log.warning("census.store_unavailable", reason=str(error))
             self.counts = None

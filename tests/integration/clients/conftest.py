@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from worker.sandbox.dataverse.app import CLIENT_ID, Dataverse, create_dataverse
+from worker.sandbox.dataverse.app import Dataverse, create_dataverse
+from worker.sandbox.dataverse.users import CLIENT_ID
 from worker.sandbox.server import serve
 
 

@@ -193,11 +193,11 @@ def deep_body(path: Path) -> None:
     ("make", "told"),
     [
         (Path.mkdir, "cannot be read"),
-        (Path.touch, "name must be a text and is missing"),
+        (Path.touch, "name is missing"),
         (binary, "cannot be read"),
         (too_deep, "nested too deeply"),
         (deep_body, "nested too deeply"),
-        (lambda path: path.write_text("name = 1"), "name must be a text"),
+        (lambda path: path.write_text("name = 1"), "name must be text"),
         (lambda path: path.write_text("= x"), "not TOML"),
         (lambda path: path.symlink_to(path), "cannot be read"),
     ],
@@ -268,8 +268,8 @@ def test_a_state_that_is_none_of_ours_is_left_alone(
         (("--dump", "nowhere/dump.json"), 2, "cannot be written"),
         (("--dump", "."), 2, "cannot be written"),
         (("--dump", "x", "--dynamics", "https://org.test"), 1, "--dump writes the sandbox's"),
-        (("--since", "yesterday"), 2, "no ISO time"),
-        (("--until", "2026-02-30"), 2, "no ISO time"),
+        (("--since", "yesterday"), 2, "not an ISO time"),
+        (("--until", "2026-02-30"), 2, "not an ISO time"),
         (("--rate", "0"), 2, "--rate"),
         (("--rate", "fast"), 2, "--rate"),
         (("--report", "xml"), 2, "--report"),
@@ -280,7 +280,7 @@ def test_a_state_that_is_none_of_ours_is_left_alone(
         (("--pipeline", "nothing"), 1, "there is no such pipeline"),
         (("--settings", "."), 1, "cannot be read"),
         (("--wrong",), 2, "--wrong"),
-        (("",), 2, "a source without a name"),
+        (("",), 2, "a source is empty"),
     ],
 )
 def test_an_option_that_cannot_be_used_is_told_before_anything_is_done(

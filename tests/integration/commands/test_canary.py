@@ -25,15 +25,20 @@ import pytest
 import structlog
 
 from pipelines.plan import Terms
-from worker import cli
-from worker.amazon_connect.memory import MemoryScreenPop
+from worker import aws, cli
+from worker.amazon_connect.memory import MemoryConnect, MemoryScreenPop
+from worker.clock import Clock
 from worker.commands import triage as operator
 from worker.definitions import find, shipped
-from worker.dynamics.connection import Connection, open_dynamics
-from worker.dynamics.writer import Writer
+from worker.dynamics.client import DataverseClient
+from worker.dynamics.connection import open_dynamics
+from worker.dynamics.performer import Performer
 from worker.engine.ingest import Ingest
+from worker.engine.planner import Planner
 from worker.engine.push import Push
+from worker.engine.transaction import Transactions
 from worker.errors import StoreUnavailable
+from worker.files import MemoryFiles
 from worker.sandbox.dataverse import faults
 from worker.sandbox.dataverse.app import CLIENT_SECRET, Dataverse
 from worker.sandbox.traffic import KINDS, history
@@ -149,23 +154,25 @@ class Moody(MemoryStore):
 
 
 @asynccontextmanager
-async def working(bodies: list[bytes]) -> AsyncIterator[tuple[Service, Connection]]:
+async def working(bodies: list[bytes]) -> AsyncIterator[tuple[Service, DataverseClient]]:
     """A worker that reads the bodies and talks to the sandbox over TLS, as in production."""
     settings, metrics, store = load_settings(), Metrics(), Moody()
     async with open_dynamics(
-        settings, answered=metrics.answered, renewed=metrics.token
-    ) as connection:
-        push = Push(
+        settings, aws.secrets, answered=metrics.answered, renewed=metrics.token
+    ) as client:
+        pipelines = [find(name) for name in shipped()]
+        transactions = Transactions(
             store=store,
-            writer=Writer(connection.client, lambda: 0.0),
-            gate=connection.gate,
-            probe=connection.probe,
+            performer=Performer(client, Clock(lambda: 0.0), MemoryFiles()),
+            gate=client.gate,
             desktop=MemoryScreenPop(),
-            pipelines=[find(name) for name in shipped()],
-            terms=Terms(settings.constants, live=True),
+            connect=MemoryConnect(),
+            planner=Planner(pipelines, Terms(settings.constants, live=True)),
+            build="this",
             latency=metrics.latency,
             wrote=metrics.wrote,
         )
+        push = Push(transactions, client.probe)
         ingest = Ingest(store, news=push.news)
         large = orjson.dumps(
             {"ContactId": "l", "LastUpdateTimestamp": "2026-01-02", "Attributes": CANARY * 20_000}
@@ -174,7 +181,7 @@ async def working(bodies: list[bytes]) -> AsyncIterator[tuple[Service, Connectio
         source = MemorySource(
             [[Message(b, f"memory:{n}") for n, b in enumerate(x)] for x in batches]
         )
-        yield Service(store, {"memory": source}, ingest, push, 10.0, None, metrics), connection
+        yield Service(store, {"memory": source}, ingest, push, 10.0, None, metrics), client
 
 
 async def done(service: Service) -> None:
@@ -188,8 +195,8 @@ async def test_i8_a_worker_in_every_trouble_tells_nothing_of_anybody(
     reached: Any, troubled: Dataverse, bodies: list[bytes], said: list[Any]
 ) -> None:
     stop = asyncio.Event()
-    async with working(bodies) as (service, connection):
-        told = pages(service.metrics, service.health, service.push.gate)
+    async with working(bodies) as (service, client):
+        told = pages(service.metrics, service.health, service.push.transactions.gate.breaker)
         async with serving("127.0.0.1:0", told) as port, asyncio.TaskGroup() as group:
             running = group.create_task(service.run(stop))
             await done(service)
@@ -198,7 +205,7 @@ async def test_i8_a_worker_in_every_trouble_tells_nothing_of_anybody(
                 shown = [(await http.get(address + page)).text for page in PAGES]
             stop.set()
             await running
-        token = connection.client._tokens._token  # type: ignore[attr-defined] # MSAL's
+        token = client._tokens._token  # type: ignore[attr-defined] # MSAL's
         counts = await service.store.counts(0.0)
         kept = await service.store.quarantined("", 100)
     assert token

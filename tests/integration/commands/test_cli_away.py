@@ -18,8 +18,8 @@ import pytest
 
 from tests.integration.commands.test_cli_run import aws, put  # noqa: F401 - aws is a fixture
 from worker.sandbox import traffic
-from worker.sandbox.dataverse.app import CLIENT_ID
 from worker.sandbox.dataverse.faults import gateway
+from worker.sandbox.dataverse.users import CLIENT_ID
 from worker.stores.sqlite import SqliteStore
 
 

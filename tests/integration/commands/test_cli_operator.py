@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
+from pipelines.contact import State
 from worker.stores.protocol import Quarantined
 from worker.stores.sqlite import SqliteStore
 
@@ -282,16 +282,17 @@ def test_dropping_from_quarantine_asks_first(command: Command, quarantined: list
 # states
 
 
-def test_states_is_a_mermaid_state_diagram(command: Command) -> None:
+def test_states_are_two_mermaid_state_diagrams_a_contact_s_and_a_record_s(
+    command: Command,
+) -> None:
     """Lines as Mermaid's state diagram syntax has them: ``from --> to : label``."""
-    ended = command("states")
-    first, *lines = ended.out.splitlines()
-    assert first == "stateDiagram-v2"
+    contact, record = (diagram.splitlines() for diagram in command("states").out.split("\n\n"))
     arrow = re.compile(r"    (\[\*\]|\w+) --> (\[\*\]|\w+)( : [\w., ]+)?")
-    matches = [arrow.fullmatch(line) for line in lines]
-    assert all(matches)
-    arrows = [(m[1], m[2]) for m in matches if m]
-    assert arrows[0][0] == arrows[-1][1] == "[*]"
-    named = {end for pair in arrows for end in pair} - {"[*]"}
-    assert named == {"unknown", "initiated", "queued", "connected", "disconnected", "completed"}
-    assert not json.dumps(arrows).count("null")
+    named = []
+    for first, *lines in (contact, record):
+        assert first == "stateDiagram-v2"
+        matches = [arrow.fullmatch(line) for line in lines]
+        assert all(matches)
+        named.append({end for m in matches if m for end in (m[1], m[2])})
+    phases = {"unknown", "initiated", "queued", "connected", "disconnected", "completed"}
+    assert named == [{"[*]", *phases}, {"[*]", *get_args(State), "parked"}]

@@ -19,8 +19,8 @@ import boto3
 import pytest
 
 from worker.sandbox import traffic
-from worker.sandbox.dataverse.app import application_user
 from worker.sandbox.dataverse.schema.tables import TABLES
+from worker.sandbox.dataverse.users import application_user
 from worker.stores.restoration import SUFFIX
 
 

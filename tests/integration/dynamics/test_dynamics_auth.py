@@ -143,7 +143,9 @@ class Rig:
         self.stored: Credential | DynamicsError | ConfigError = GOOD
         self.reads = 0
         self.http = make_http(ca_file)
-        self.tokens = MsalTokens(url, "client-id", self.read, SCOPE, self.http, clock=self.time)
+        self.tokens = MsalTokens(
+            url, "client-id", self.read, SCOPE, self.http, clock=self.time.clock()
+        )
 
     async def read(self) -> Credential:
         self.reads += 1

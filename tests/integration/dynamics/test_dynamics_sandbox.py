@@ -9,20 +9,17 @@ from pathlib import Path
 
 import pytest
 
+from worker.clock import Clock
 from worker.dynamics.auth import MsalTokens
 from worker.dynamics.client import DataverseClient
 from worker.dynamics.errors import Exists, Missing, Refused, Throttled, Unauthorized, Unavailable
-from worker.dynamics.gate import Gate, GateState, Reason
+from worker.dynamics.gate import make_gate
 from worker.dynamics.http import make_http
 from worker.dynamics.protocol import Request
+from worker.dynamics.reasons import GateState, Reason
 from worker.sandbox.dataverse import faults
-from worker.sandbox.dataverse.app import (
-    CLIENT_ID,
-    CLIENT_SECRET,
-    Dataverse,
-    application_user,
-    create_dataverse,
-)
+from worker.sandbox.dataverse.app import CLIENT_SECRET, Dataverse, create_dataverse
+from worker.sandbox.dataverse.users import CLIENT_ID, application_user
 from worker.sandbox.server import serve
 
 
@@ -40,12 +37,12 @@ class Rig:
     def __init__(self, dataverse: Dataverse, url: str, ca_file: Path) -> None:
         self.dataverse = dataverse
         self.secret = CLIENT_SECRET
-        self.gate = Gate(random=lambda: 0.0)
+        self.gate = make_gate(Clock(chance=lambda: 0.0))
         self.http = make_http(ca_file)
         self.tokens = MsalTokens(
             f"{url}/tenant", CLIENT_ID, self.read_secret, f"{url}/.default", self.http
         )
-        self.client = DataverseClient(url, self.http, self.tokens, self.gate, random=lambda: 0.0)
+        self.client = DataverseClient(url, self.http, self.tokens, self.gate)
 
     async def read_secret(self) -> str:
         return self.secret
@@ -70,7 +67,7 @@ async def test_a_record_is_created_updated_and_read_as_our_user(rig: Rig) -> Non
     body = (await client.send(READ, timeout_s=20)).body
     assert (body["subject"], body["category"]) == ("one", "VOICE")
     assert await client.user_id() == application_user(CLIENT_ID)
-    assert rig.gate._ceiling == 4  # the sandbox's x-ms-dop-hint
+    assert rig.gate.slots._shared_limit == 4  # the sandbox's x-ms-dop-hint
 
 
 async def test_definitive_answers_are_told_apart(rig: Rig) -> None:
@@ -110,7 +107,7 @@ async def test_an_answer_that_never_comes_ends_with_the_time(rig: Rig) -> None:
     rig.dataverse.faults.next(faults.hang())
     with pytest.raises(Unavailable, match="in time"):
         await rig.client.send(CREATE, timeout_s=0.3)
-    assert rig.gate.in_flight == 0
+    assert rig.gate.slots.in_flight == 0
 
 
 async def test_throttling_closes_the_gate_and_one_probe_opens_it(rig: Rig) -> None:
@@ -118,7 +115,7 @@ async def test_throttling_closes_the_gate_and_one_probe_opens_it(rig: Rig) -> No
     with pytest.raises(Throttled):
         await rig.client.send(CREATE, timeout_s=20)
     before = rig.dataverse.requests
-    await asyncio.gather(*(rig.gate.reopen(rig.client.probe) for _ in range(5)))
+    await asyncio.gather(*(rig.gate.breaker.reopen(rig.client.probe) for _ in range(5)))
     assert rig.dataverse.requests == before + 1
     await rig.client.send(CREATE, timeout_s=20)
 
@@ -128,17 +125,17 @@ async def test_revoked_tokens_are_replaced_unseen(rig: Rig) -> None:
     rig.dataverse.tokens.revoke()
     results = await asyncio.gather(*(rig.client.send(UPDATE, timeout_s=20) for _ in range(5)))
     assert len(results) == 5
-    assert rig.gate.state is GateState.OPEN
+    assert rig.gate.breaker.state is GateState.OPEN
 
 
 async def test_a_wrong_secret_closes_the_gate_and_the_right_one_opens_it(rig: Rig) -> None:
     rig.secret = "wrong"
     with pytest.raises(Unauthorized, match="AADSTS7000215"):
         await rig.client.send(CREATE, timeout_s=20)
-    assert rig.gate.reason is Reason.UNAUTHORIZED
+    assert rig.gate.breaker.reason is Reason.UNAUTHORIZED
     rig.secret = CLIENT_SECRET
     rig.tokens._not_before = 0.0
-    await rig.gate.reopen(rig.client.probe)
+    await rig.gate.breaker.reopen(rig.client.probe)
     await rig.client.send(CREATE, timeout_s=20)
 
 
@@ -149,4 +146,4 @@ async def test_a_hundred_requests_at_once_stay_within_the_hint(rig: Rig) -> None
 
     await asyncio.gather(*(rig.client.send(create(n), timeout_s=60) for n in range(100)))
     assert rig.dataverse.writes == 100
-    assert rig.gate.limit <= 4
+    assert rig.gate.slots.limit <= 4

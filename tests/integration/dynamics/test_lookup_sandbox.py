@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from pipelines.entity import entity
 from pipelines.lookup import By, Search, Way
 from pipelines.template import Template
-from worker.dynamics.connection import connect_in_process
-from worker.dynamics.lookup import Remembered, look_up
+from twins.dynamics import connect_in_process
+from worker.dynamics.lookup import look_up, lookup_cache
 from worker.dynamics.protocol import Dynamics
 from worker.sandbox.dataverse.app import Dataverse, create_dataverse
 from worker.sandbox.oracle.customers import introduce, match, rows
@@ -47,14 +47,14 @@ class Rig:
 
     async def ask(self, how: dict[str, Any], value: str, table: str = "contacts") -> dict[str, Any]:
         search = Search(entity(table), Way(value=VALUE, **how), value, ("accountid", "fullname"))
-        return await look_up(self.dynamics, search, Remembered(), timeout_s=20)
+        return await look_up(self.dynamics, search, lookup_cache(), timeout_s=20)
 
 
 @pytest.fixture
 async def rig() -> AsyncIterator[Rig]:
     dataverse = create_dataverse(auth=False)
-    async with connect_in_process(httpx.ASGITransport(dataverse.app)) as connection:
-        yield Rig(dataverse, connection.client)
+    async with connect_in_process(httpx.ASGITransport(dataverse.app)) as client:
+        yield Rig(dataverse, client)
     dataverse.close()
 
 
@@ -155,7 +155,7 @@ async def test_accounts_and_leads_are_looked_up_like_contacts(rig: Rig, table: s
     rig.know({"telephone1": "+49 30 901820"}, table=table)
     how = {**PHONE, "columns": ("telephone1", "telephone2")}
     search = Search(entity(table), Way(value=VALUE, **how), "+4930901820")
-    found = await look_up(rig.dynamics, search, Remembered(), timeout_s=20)
+    found = await look_up(rig.dynamics, search, lookup_cache(), timeout_s=20)
     assert found["outcome"] == SINGLE
     assert entity(table).key in found
 
@@ -189,7 +189,7 @@ async def test_an_agent_is_found_by_user_name_or_address(
     )
     way = Way("user", VALUE, ("domainname", "internalemailaddress"))
     search = Search(entity("systemusers"), way, name)
-    found = await look_up(rig.dynamics, search, Remembered(), timeout_s=20)
+    found = await look_up(rig.dynamics, search, lookup_cache(), timeout_s=20)
     assert found["outcome"] == expected
 
 
@@ -214,8 +214,8 @@ STRANGE = st.text(st.sampled_from("'%_[]\"&?$=+# ()a1@\\;,/"), min_size=1, max_s
 async def test_a_value_finds_its_own_row_and_no_other(by: By, value: str) -> None:
     value = " ".join(value.split())
     dataverse = create_dataverse(auth=False)
-    async with connect_in_process(httpx.ASGITransport(dataverse.app)) as connection:
-        rig = Rig(dataverse, connection.client)
+    async with connect_in_process(httpx.ASGITransport(dataverse.app)) as client:
+        rig = Rig(dataverse, client)
         rig.know({"contactid": KEY, "externaluseridentifier": value or "x"}, {"lastname": "B"})
         found = await rig.ask({"by": by, "columns": ("externaluseridentifier",)}, value or "x")
         looked_for = by != "email" or bool(value.partition("@")[1])

@@ -165,7 +165,7 @@ def test_all_right_is_said_in_a_table_of_100_columns(outcome: Outcome) -> None:
     lines = shown(outcome)
     assert max(map(len, lines)) <= 100
     count = len(outcome.expected)
-    assert f"as it happened     {count} of {count} records expected are right" in lines
+    assert f"verified           {count} of {count} records match" in lines
     assert "event to Dynamics  p50 50 ms, p95 95 ms, max 100 ms; from read to acknowledged" in lines
     assert "quarantined        1 (not JSON)" in lines
     assert lines[-1] == "done in 12 s"
@@ -188,7 +188,7 @@ def test_what_differs_is_said_but_not_endlessly(outcome: Outcome) -> None:
     many = [f"{name} column{n} is 1, should be 2" for n in range(PROBLEMS_SHOWN + 5)]
     lines = shown(replace(outcome, differences=many))
     count = len(outcome.expected)
-    assert f"as it happened     {count - 1} of {count} records expected are right" in lines
+    assert f"verified           {count - 1} of {count} records match" in lines
     assert "  and 5 more" in lines
     assert lines[-1] == "FAILED in 12 s"
 

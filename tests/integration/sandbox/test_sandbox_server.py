@@ -12,12 +12,8 @@ import msal
 import pytest
 
 from worker.sandbox.dataverse import faults
-from worker.sandbox.dataverse.app import (
-    CLIENT_ID,
-    CLIENT_SECRET,
-    Dataverse,
-    create_dataverse,
-)
+from worker.sandbox.dataverse.app import CLIENT_SECRET, Dataverse, create_dataverse
+from worker.sandbox.dataverse.users import CLIENT_ID
 from worker.sandbox.server import serve
 
 

@@ -13,7 +13,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from twins.clock import Turned
-from worker.dynamics.gate import Gate
+from worker.dynamics.errors import Unauthorized
+from worker.dynamics.gate import make_gate
 from worker.errors import ConfigError
 from worker.faults import Faults
 from worker.heartbeat import Health
@@ -33,8 +34,8 @@ class Worker:
     def __init__(self) -> None:
         self.clock = Turned()
         self.metrics = Metrics()
-        self.health = Health(self.clock)
-        self.gate = Gate()
+        self.health = Health(self.clock.clock())
+        self.gate = make_gate()
         self.port = 0
 
     async def get(self, path: str, method: str = "GET") -> httpx.Response:
@@ -56,7 +57,7 @@ class Worker:
 @pytest.fixture
 async def worker() -> AsyncIterator[Worker]:
     worker = Worker()
-    served = pages(worker.metrics, worker.health, worker.gate)
+    served = pages(worker.metrics, worker.health, worker.gate.breaker)
     async with serving(f"{HOST}:0", served) as worker.port:
         yield worker
 
@@ -89,7 +90,7 @@ async def test_readyz_says_what_is_waited_for(worker: Worker) -> None:
 
 async def test_without_dynamics_the_worker_is_ready_but_degraded(worker: Worker) -> None:
     worker.health.store_answered()
-    worker.gate.unauthorized()
+    worker.gate.breaker.failed(Unauthorized("test"))
     answer = await worker.get("/readyz")
     assert (answer.status_code, answer.text) == (200, "ready, degraded: unauthorized\n")
 

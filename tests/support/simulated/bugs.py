@@ -34,20 +34,20 @@ ERRORS: Final[tuple[Callable[[], Exception], ...]] = (
 
 #: Methods of what push is given -> the place they are.
 STORE: Final = {"load": "load", "save": "save", "put_back": "put_back"}
-WRITER: Final = {"perform": "perform"}
+PERFORMER: Final = {"perform": "perform"}
 DESKTOP: Final = {"open": "open"}
 PLAN: Final = "plan"
 
 #: Where one contact's round can be struck.
-PLACES: Final = (*STORE, *WRITER.values(), *DESKTOP.values(), PLAN)
+PLACES: Final = (*STORE, *PERFORMER.values(), *DESKTOP.values(), PLAN)
 
 #: Where a fault can neither be noted nor, perhaps, a claim be let go of: nothing is parked there.
 MUTE: Final = frozenset(("load", "put_back"))
 
-#: What is not a contact's: ingest's store, the gate's board.
+#: What is not a contact's: ingest's store, the gate's notice.
 INGEST: Final = {"load": "ingest", "save": "ingest"}
-BOARD: Final = {"recall": "board", "replace": "board"}
-BACKGROUND: Final = ("ingest", "board")
+SHARED_STATE: Final = {"recall": "shared state", "replace": "shared state"}
+BACKGROUND: Final = ("ingest", "shared state")
 
 #: The contact whose round this is.
 ROUND: ContextVar[str] = ContextVar("round", default="")

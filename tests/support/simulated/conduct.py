@@ -17,9 +17,9 @@ from simulated.loop import Process
 from simulated.network import QUICK_S
 from simulated.story import Story
 from worker.dynamics.client import is_create
-from worker.dynamics.gate import Reason
 from worker.dynamics.notice import Notice
 from worker.dynamics.protocol import Request
+from worker.dynamics.reasons import Reason
 from worker.stores.protocol import Entry, FaultNote
 
 
@@ -33,9 +33,9 @@ SKEW_S = 60.0
 
 #: Columns of the simulation's own: the contact, its record's number, which only grows, and one of
 #: few values, which comes back.
-CONTACT = "new_contact"
-REVISION = "new_revision"
-MOOD = "new_mood"
+CONTACT = "activityadditionalparams"
+REVISION = "scheduledstart"  # of a contact record: its number is the second
+MOOD = "scheduledend"  # one of two days
 
 #: By when (s) after a notice all workers that share a gate must know of it: they look before a
 #: request, though not twice within a second.
@@ -96,11 +96,11 @@ class Conduct:
     going: set[Sent] = field(default_factory=set)
     created: dict[str, str] = field(default_factory=dict)
     deleted: set[str] = field(default_factory=set)
-    revisions: dict[str, int] = field(default_factory=dict)
+    revisions: dict[str, str] = field(default_factory=dict)
     store_is_good: bool = True
     clocks_agree: bool = True
     _notice: _Ban = field(default_factory=_Ban)
-    _turn: int = 0
+    _version: int = 0
     _claims: dict[str, _Claim] = field(default_factory=dict)
     _bans: dict[Process, _Ban] = field(default_factory=dict)
     _entered: dict[object, float] = field(default_factory=dict)
@@ -199,9 +199,9 @@ class Conduct:
     def agreed(self, text: str) -> None:
         """The workers that share a gate have a new notice."""
         notice, now = Notice.from_text(text), self.story.time()
-        if notice.turn == self._turn:
+        if notice.version == self._version:
             return  # somebody who followed it counts from when he read it
-        self._turn = notice.turn
+        self._version = notice.version
         # The seconds count from when it was sent, which is a moment ago.
         for_s = notice.retry_s - QUICK_S[1] if notice.reason is Reason.THROTTLED else 0.0
         self._notice = _Ban(now, now + for_s)
@@ -214,10 +214,10 @@ class Conduct:
         self.story.tell("dataverse", f"{sent.request.method} {key[:8]} {_shown(body)} {status}")
         if is_create(sent.request) or key not in self.created or key in self.deleted:
             self._created(key, str(body.get(CONTACT)))
-        revision = int(body.get(REVISION) or 0)
-        if revision < self.revisions.get(key, 0) and REVISION in body and not sent.late:
+        revision = str(body.get(REVISION) or "")
+        if revision < self.revisions.get(key, "") and REVISION in body and not sent.late:
             self.story.breach("I5", f"{key} got contact record {revision} over a newer one")
-        self.revisions[key] = max(revision, self.revisions.get(key, 0))
+        self.revisions[key] = max(revision, self.revisions.get(key, ""))
 
     def _created(self, key: str, contact: str) -> None:
         if key in self.deleted:

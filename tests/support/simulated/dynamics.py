@@ -15,10 +15,10 @@ import orjson
 
 from simulated.conduct import Conduct, Sent
 from simulated.loop import Process, VirtualLoop
-from simulated.network import Network, Weather, at_once
+from simulated.network import Network, Weather
+from twins.dynamics import ScriptedDynamics
 from worker.dynamics.client import DataverseClient
-from worker.dynamics.errors import DynamicsError, Unauthorized, Unavailable
-from worker.dynamics.memory import MemoryDynamics
+from worker.dynamics.errors import Unauthorized, Unavailable
 from worker.dynamics.protocol import Answer, Request
 
 
@@ -81,7 +81,7 @@ class Dataverse:
     loop: VirtualLoop
     conduct: Conduct
     wall: Callable[[], float]
-    memory: MemoryDynamics
+    memory: ScriptedDynamics
     mood: Mood = field(default_factory=Mood)
     weather: Weather = field(default_factory=Weather)
     doorstep: Weather = field(default_factory=Weather)
@@ -95,13 +95,10 @@ class Dataverse:
         refusal = self._refusal(sent, token)
         if refusal is not None:
             return refusal
-        try:
-            answer = at_once(self.memory.send(sent.request, timeout_s=0))
-        except DynamicsError as error:
-            return self._said(error.status or 500, _error(error.code))
-        self.conduct.carried_out(sent, answer.status)
-        content = orjson.dumps(answer.body) if answer.body else b""
-        return self._said(answer.status, content, answer.headers)
+        reply = self.memory.ask(sent.request)
+        if httpx.codes.is_success(reply.status):
+            self.conduct.carried_out(sent, reply.status)
+        return self._said(reply.status, reply.body, dict(reply.headers))
 
     def _refusal(self, sent: Sent, token: str) -> httpx.Response | None:
         """What is said instead of doing it, if anything."""

@@ -8,6 +8,7 @@ from typing import Final
 from pipelines.contact import UNKNOWN
 from simulated.network import at_once
 from simulated.worker import Services
+from worker.clock import Clock
 from worker.engine.ingest import Ingest
 from worker.operations import retry_quarantined
 
@@ -81,7 +82,7 @@ class People:
         """Have taken in what a bug of ours, or a row that nobody could read, kept out."""
         store = self.services.store
         for item in at_once(store.quarantined("", 10_000)):
-            at_once(retry_quarantined(store, Ingest(store, clock=self.services.wall), item))
+            at_once(retry_quarantined(store, Ingest(store, clock=Clock(self.services.wall)), item))
         for entry in at_once(store.load(at_once(store.ids("", 1000)))):
             self.services.safekeeping.saved(entry)
 

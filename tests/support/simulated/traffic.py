@@ -128,7 +128,10 @@ def _revised(
             written = datetime.fromisoformat(record["LastUpdateTimestamp"])
             for number in range(1, rng.randint(2, 7)):
                 at = (written + timedelta(seconds=number)).astimezone(UTC)
-                said = {"revision": str(number), "mood": "ab"[number % 2]}
+                said = {
+                    "revision": f"2026-01-01T00:00:{number:02d}Z",
+                    "mood": f"2026-01-0{1 + number % 2}T00:00:00Z",
+                }
                 record["LastUpdateTimestamp"] = at.strftime("%Y-%m-%dT%H:%M:%SZ")
                 record["Attributes"] = revisions[message.contact_id] = said
                 later_s = (number - 1) * rng.random() * every_s

@@ -6,7 +6,8 @@ import asyncio
 
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from math import inf
 from random import Random
 from typing import cast
@@ -14,7 +15,7 @@ from typing import cast
 import httpx
 
 from pipelines.plan import Terms
-from simulated.bugs import BOARD, DESKTOP, INGEST, STORE, WRITER, Bugs
+from simulated.bugs import DESKTOP, INGEST, PERFORMER, SHARED_STATE, STORE, Bugs
 from simulated.conduct import Conduct
 from simulated.damage import Rows
 from simulated.dynamics import ENVIRONMENT, Dataverse, Entrance, Tokens, Wire
@@ -27,16 +28,21 @@ from simulated.safekeeping import Safekeeping
 from simulated.store import RemoteStore
 from simulated.story import Story
 from simulated.traffic import pipelines
-from worker.amazon_connect.memory import MemoryScreenPop
+from worker.amazon_connect.memory import MemoryConnect, MemoryScreenPop
 from worker.clock import Clock
+from worker.dynamics.breaker import Breaker
 from worker.dynamics.client import DataverseClient
 from worker.dynamics.gate import Gate
 from worker.dynamics.gate_sync import GateSync
-from worker.dynamics.writer import Writer
+from worker.dynamics.performer import Performer
+from worker.dynamics.slots import Slots
 from worker.engine.far_ahead import FarAhead
 from worker.engine.ingest import Ingest
+from worker.engine.planner import Planner
 from worker.engine.push import Push
+from worker.engine.transaction import Transactions
 from worker.errors import StoreUnavailable
+from worker.files import MemoryFiles
 from worker.leases.memory import MemoryLeases
 from worker.leases.stream import LeasedStream
 from worker.outside_time import OutsideTime
@@ -178,27 +184,27 @@ class Worker:
         self.done = False
         self._services = services
         self._outside = host.outside_time()
-        self.ingest, self.push = _parts(services, self.process, host, self._outside)
+        gate, self._gate_sync = _gate(services, self.process, host)
+        self.ingest, self.push = _parts(services, self.process, host, self._outside, gate)
         self._source = _source(services, name, host, self._outside)
+        work = self.push.transactions
         self._far_ahead = FarAhead(
-            self.push.store,
-            self.push.plan,
-            Clock(self.push.clock, services.loop.time, asyncio.sleep, services.rng.random),
-            self.push.faults,
+            work.store,
+            work.planner.plan,
+            replace(work.clock, sleep=asyncio.sleep),
+            work.faults,
         )
-        self._shared = _shared(services, self.process, self.push.gate)
         services.loop.start(self.process, self._main())
 
     async def _main(self) -> None:
         story, shares = self._services.story, self._services.shares_gate
         try:
             async with asyncio.TaskGroup() as group:
-                self._start(
-                    group, "source", lambda: self._source.run(self.ingest.handle, self.stop)
-                )
+                handle = partial(self.ingest.handle, stop=self.stop)
+                self._start(group, "source", lambda: self._source.run(handle, self.stop))
                 if shares:
-                    await self._shared.join()
-                    sharing = self._start(group, "gate", self._shared.run)
+                    await self._gate_sync.join()
+                    sharing = self._start(group, "gate", self._gate_sync.run)
                 house = [
                     self._start(group, "housekeeping", loop)
                     for loop in (self._keep_house, self._far_ahead.run)
@@ -217,31 +223,28 @@ class Worker:
             await asyncio.sleep(EXPIRE_EVERY_S)
             with suppress(StoreUnavailable):
                 if (now := self._outside.at_least()) is not None:
-                    await self.push.store.expire(now, 1000)
+                    await self.push.transactions.store.expire(now, 1000)
 
     def _start(
         self, group: asyncio.TaskGroup, boundary: str, loop: Callable[[], Awaitable[None]]
     ) -> asyncio.Task[None]:
         """Begin a loop as the service does."""
-        clock = self.push.containment.clock
-        return group.create_task(self.push.faults.again(boundary, loop, clock, stop=self.stop))
+        work = self.push.transactions
+        return group.create_task(work.faults.again(boundary, loop, work.clock, stop=self.stop))
 
 
 def _parts(
-    services: Services, process: Process, host: Host, outside: OutsideTime
+    services: Services, process: Process, host: Host, outside: OutsideTime, gate: Gate
 ) -> tuple[Ingest, Push]:
     dataverse, network, loop = services.dataverse, services.network, services.loop
     bugs, conduct = services.bugs, services.conduct
     chance, began_s = services.rng.random, loop.time()
-    gate = Gate(clock=loop.time, sleep=asyncio.sleep, random=chance)
     client = DataverseClient(
         ENVIRONMENT,
         cast("httpx.AsyncClient", Wire(dataverse, network, process)),
         Tokens(dataverse, network, services.weather("entra")),
         gate,
-        clock=loop.time,
-        random=chance,
-        told_time=lambda at: None if host.deaf else outside.told("dynamics", at),
+        dated=lambda at: None if host.deaf else outside.told("dynamics", at),
     )
 
     async def sleep(seconds: float) -> None:
@@ -260,27 +263,27 @@ def _parts(
         services.pushed += 1
         conduct.put_back(process, contact_id, fault, knows_time=knows_time())
 
-    push = Push(
+    clock = Clock(outside.now, loop.time, sleep, chance)
+    performer = Performer(Entrance(client, conduct, process), clock, MemoryFiles())
+    terms = Terms({"AppId": "app"}, live=True)
+    transactions = Transactions(
         store=bugs.haunted(_store(services, pushed, put_back), STORE),
-        writer=bugs.haunted(Writer(Entrance(client, conduct, process), outside.now), WRITER),
+        performer=bugs.haunted(performer, PERFORMER),
         gate=gate,
-        probe=client.probe,
         desktop=bugs.haunted(MemoryScreenPop(), DESKTOP),
-        pipelines=bugs.pipelines(pipelines()),
-        terms=Terms({"AppId": "app"}, live=True),
-        clock=outside.now,
-        monotonic=loop.time,
-        sleep=sleep,
-        jitter=chance,
+        connect=MemoryConnect(),
+        planner=Planner(bugs.pipelines(pipelines()), terms, clock),
+        build=services.build,
+        clock=clock,
     )
-    push.containment.build = services.build
+    push = Push(transactions, client.probe)
     store = bugs.haunted(_store(services, services.safekeeping.saved), INGEST)
     ingest = Ingest(
         store,
-        clock=outside.now,
+        clock=Clock(outside.now, loop.time, chance=chance),
         arrived=outside.arrived,
         news=push.news,
-        faults=push.faults,
+        faults=transactions.faults,
     )
     return ingest, push
 
@@ -332,11 +335,16 @@ def _source(services: Services, name: str, host: Host, outside: OutsideTime) -> 
     )
 
 
-def _shared(services: Services, process: Process, gate: Gate) -> GateSync:
-    store = services.bugs.haunted(_store(services, services.safekeeping.saved), BOARD)
+def _gate(services: Services, process: Process, host: Host) -> tuple[Gate, GateSync]:
+    """A worker's gate, and what keeps it in sync with the others'."""
+    store = services.bugs.haunted(_store(services, services.safekeeping.saved), SHARED_STATE)
     services.started += 1
     name = f"{process.name}-{services.started}"  # a restarted worker is another one
-    return GateSync(gate, store, "gate", name, clock=services.loop.time)
+    clock = host.clock
+    slots = Slots(clock)
+    breaker = Breaker(slots, clock)
+    sync = GateSync(slots, breaker, store, "gate", name, clock=clock)
+    return Gate(slots, breaker, clock, sync.refresh), sync
 
 
 def _innermost(error: BaseException) -> BaseException:

@@ -29,7 +29,7 @@ from simulated.safekeeping import Safekeeping
 from simulated.story import Story
 from simulated.traffic import Traffic, traffic
 from simulated.worker import BEGINNING, Host, Pace, Services
-from worker.dynamics.memory import MemoryDynamics
+from twins.dynamics import ScriptedDynamics
 from worker.leases.memory import MemoryLeases
 from worker.sandbox.oracle.verdict import differences
 from worker.stores.memory import MemoryStore
@@ -229,7 +229,7 @@ def _services(loop: VirtualLoop, rng: Random, odd: Random, story: Story, told: T
     stream = Stream(rng.randint(1, 3), story, wall)
     store = MemoryStore()
     conduct = Conduct(story, told.contacts)
-    memory = MemoryDynamics(refuse_closed=rng.random() < 0.5)
+    memory = ScriptedDynamics(refuse_closed=rng.random() < 0.5)
     dataverse = Dataverse(loop, conduct, wall, memory)
     rows = Rows(story, store)
     services = Services(

@@ -14,18 +14,23 @@ from typing import Any
 
 from pipelines.pipeline import Pipeline
 from pipelines.plan import Terms
+from twins.dynamics import Record, ScriptedDynamics
 from twins.loop import now, wall
 from worker.amazon_connect.enrichment import Enrichment
 from worker.amazon_connect.memory import MemoryConnect, MemoryScreenPop
 from worker.amazon_connect.protocol import Connect
+from worker.clock import Clock
 from worker.definitions import find
 from worker.dynamics.client import subject_of
-from worker.dynamics.gate import Gate
-from worker.dynamics.memory import MemoryDynamics, Record
+from worker.dynamics.gate import Gate, make_gate
+from worker.dynamics.performer import Performer
 from worker.dynamics.protocol import Answer, Dynamics, Request
-from worker.dynamics.writer import Writer
+from worker.engine.containment import build_of
 from worker.engine.ingest import Ingest
+from worker.engine.planner import Planner
 from worker.engine.push import Push
+from worker.engine.transaction import Transactions
+from worker.files import MemoryFiles
 from worker.sources.protocol import Message
 from worker.stores.memory import MemoryStore
 from worker.stores.protocol import Entry, Saved
@@ -35,7 +40,7 @@ from worker.stores.protocol import Entry, Saved
 TOO_MANY = 2_000
 
 
-class SlowDynamics(MemoryDynamics):
+class SlowDynamics(ScriptedDynamics):
     """Takes its time: as long as ``slow`` says of a request (s)."""
 
     slow: Callable[[Request], float] = staticmethod(lambda _request: 0.0)
@@ -84,7 +89,7 @@ class Gated:
 class Outcome:
     """What became of it in Dynamics."""
 
-    dynamics: MemoryDynamics
+    dynamics: ScriptedDynamics
 
     @property
     def calls(self) -> list[Record]:
@@ -111,35 +116,45 @@ class Rig(Outcome):
     connect: MemoryConnect = field(default_factory=MemoryConnect)
     patience_s: float | None = None
     gate: Gate = field(init=False)
+    clock: Clock = field(default_factory=lambda: Clock(wall, now, chance=lambda: 0.5))
     ingest: Ingest = field(init=False)
+    planner: Planner = field(init=False)
     push: Push = field(init=False)
 
     def __post_init__(self) -> None:
         self.store = CountingStore(limit_bytes=self.limit_bytes)
-        self.gate = Gate(clock=now, random=lambda: 0.5)
+        self.gate = make_gate(self.clock)
+        terms = Terms({"AppId": "app"}, live=self.live)
+        self.planner = Planner(self.pipelines, terms, self.clock)
         self.push = self.another()
-        self.ingest = Ingest(self.store, legs=True, clock=wall, news=self.push.news)
+        self.ingest = Ingest(self.store, legs=True, clock=self.clock, news=self.push.news)
 
-    def another(self, connect: Connect | None = None) -> Push:
-        """One more worker on the same store and Dynamics; Connect is asked if there is patience."""
+    def another(
+        self, connect: Connect | None = None, planner: Planner | None = None, **more: Any
+    ) -> Push:
+        """One more worker on the same store and Dynamics; Connect is asked if there is patience.
+
+        Args:
+            connect: Instead of the rig's.
+            planner: The same.
+            more: See ``Transactions``.
+        """
         connect = connect or self.connect
         enrichment = None
         if self.patience_s is not None:
-            enrichment = Enrichment(connect, self.pipelines, self.patience_s, wall, now)
-        return Push(
-            store=self.store,
-            writer=Writer(Gated(self.gate, self.dynamics), wall),
-            gate=self.gate,
-            probe=self.probe,
-            desktop=self.desktop,
-            pipelines=self.pipelines,
-            terms=Terms({"AppId": "app"}, live=self.live),
-            connect=connect,
-            enrichment=enrichment,
-            clock=wall,
-            monotonic=now,
-            jitter=lambda: 0.5,
-        )
+            enrichment = Enrichment(connect, self.pipelines, self.patience_s, self.clock)
+        parts: dict[str, Any] = {
+            "store": self.store,
+            "performer": Performer(Gated(self.gate, self.dynamics), self.clock, MemoryFiles()),
+            "gate": self.gate,
+            "desktop": self.desktop,
+            "connect": connect,
+            "planner": planner or self.planner,
+            "build": build_of(self.pipelines),
+            "clock": self.clock,
+            "enrichment": enrichment,
+        }
+        return Push(Transactions(**{**parts, **more}), self.probe)
 
     async def probe(self) -> None:
         await self.dynamics.send(Request("GET", "WhoAmI"), timeout_s=30)

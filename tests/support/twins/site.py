@@ -8,20 +8,25 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from pipelines.pipeline import Pipeline
 from pipelines.plan import Terms
 from twins import kinesis
-from twins.loop import clock, now, wall
+from twins.dynamics import ScriptedDynamics
+from twins.loop import clock, wall
 from twins.rig import Gated, Outcome
+from worker.amazon_connect.memory import MemoryConnect
 from worker.definitions import find
-from worker.dynamics.gate import Gate
-from worker.dynamics.memory import MemoryDynamics
+from worker.dynamics.gate import Gate, make_gate
+from worker.dynamics.performer import Performer
 from worker.dynamics.protocol import Request
-from worker.dynamics.writer import Writer
 from worker.engine.ingest import Ingest, Tally
+from worker.engine.planner import Planner
 from worker.engine.push import Push
+from worker.engine.transaction import Transactions
+from worker.files import MemoryFiles
 from worker.leases.memory import MemoryLeases
 from worker.leases.stream import LeasedStream
 from worker.stores.memory import MemoryStore
@@ -77,7 +82,7 @@ class Site(Outcome):
 
     stream: Stream = field(default_factory=Stream)
     pipelines: list[Pipeline] = field(default_factory=lambda: [find("phonecall")])
-    dynamics: MemoryDynamics = field(default_factory=MemoryDynamics)
+    dynamics: ScriptedDynamics = field(default_factory=ScriptedDynamics)
     desktop: Desktop = field(default_factory=Desktop)
     limit: int = 100
     store: MemoryStore = field(default_factory=MemoryStore)
@@ -96,10 +101,10 @@ class Site(Outcome):
         """Let a worker run for a while, then stop it in order; ``changed``: a lease of it did."""
         stop = asyncio.Event()
         asyncio.get_running_loop().call_later(seconds, stop.set)
-        gate = Gate(clock=now, random=lambda: 0.5)
+        gate = make_gate(clock())
         self.gates.append(gate)
         push = self._push(gate)
-        ingest = Ingest(self.store, clock=wall, news=push.news, tally=self.tally)
+        ingest = Ingest(self.store, clock=clock(), news=push.news, tally=self.tally)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._source(worker, changed).run(ingest.handle, stop))
             group.create_task(push.run(stop))
@@ -111,18 +116,18 @@ class Site(Outcome):
         await self.run(5)
 
     def _push(self, gate: Gate) -> Push:
-        return Push(
+        transactions = Transactions(
             store=self.store,
-            writer=Writer(Gated(gate, self.dynamics, self.sent_at), wall),
+            performer=Performer(Gated(gate, self.dynamics, self.sent_at), clock(), MemoryFiles()),
             gate=gate,
-            probe=lambda: self.dynamics.send(Request("GET", "WhoAmI"), timeout_s=30),
             desktop=self.desktop,
-            pipelines=self.pipelines,
-            terms=Terms({"AppId": "app"}, live=True),
-            clock=wall,
-            monotonic=now,
-            jitter=lambda: 0.5,
+            connect=MemoryConnect(),
+            planner=Planner(self.pipelines, Terms({"AppId": "app"}, live=True), clock()),
+            build="this",
+            clock=clock(),
         )
+        probe = partial(self.dynamics.send, Request("GET", "WhoAmI"), timeout_s=30)
+        return Push(transactions, probe)
 
     def _source(self, worker: str, changed: Callable[[], None]) -> LeasedStream:
         return LeasedStream(

@@ -20,6 +20,7 @@ from twins.rig import Rig
 from worker.amazon_connect.client import ConnectClient
 from worker.amazon_connect.errors import Busy
 from worker.amazon_connect.quota import QUOTAS, Quota
+from worker.clock import Clock
 from worker.dynamics.protocol import Request
 from worker.sandbox.amazon.quotas import Quotas
 
@@ -85,7 +86,7 @@ class Fleet:
         async with asyncio.TaskGroup() as group:
             used = group.create_task(self.account.be_used())
             for _ in range(WORKERS):
-                quota = Quota(SHARE, lambda: WORKERS, now)
+                quota = Quota(SHARE, lambda: WORKERS, Clock(monotonic=now))
                 push = self.rig.another(ConnectClient(self.account, quota, PATIENCE_S))
                 group.create_task(push.run(stop))
             for number, call in enumerate(calls):
@@ -138,7 +139,7 @@ async def test_a_throttled_worker_pauses_longer_and_longer() -> None:
     account = Account(quotas=Quotas(lambda: 0.0))  # an account whose time stands still
     while account.quotas.take("DescribeContact"):
         pass
-    client = ConnectClient(account, Quota(1.0, clock=now), patience_s=1_000.0)
+    client = ConnectClient(account, Quota(1.0, clock=Clock(monotonic=now)), patience_s=1_000.0)
     for _ in range(6):
         with pytest.raises(Busy, match="ThrottlingException"):
             await client.contact("abc", "1")

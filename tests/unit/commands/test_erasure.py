@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from twins.calls import Call
+from twins.dynamics import Failure
 from twins.rig import Rig
 from worker.commands.erasure import erase, mentions, traces
 from worker.definitions import find
 from worker.dynamics.errors import Refused
-from worker.dynamics.memory import Failure
 from worker.engine.claims import CLAIM_S
 from worker.engine.ingest import FORGOTTEN
 from worker.errors import StoreUnavailable
@@ -65,7 +65,7 @@ async def test_facts_are_counted_once_however_often_the_store_is_away(
 async def test_a_worker_that_has_it_in_hand_does_not_bring_it_back(rig: Rig, call: Call) -> None:
     rig.dynamics.slow = lambda _request: 30.0
     await rig.tell(call.begun())
-    in_hand = asyncio.ensure_future(rig.push.push(call.id))
+    in_hand = asyncio.ensure_future(rig.push.transactions.run(call.id))
     await asyncio.sleep(1)
     known = await traces(rig.store, call.id, PIPELINES)
     await erase(rig.store, call.id)
@@ -90,7 +90,7 @@ async def test_a_worker_about_to_claim_it_sends_nothing(
         return entries
 
     monkeypatch.setattr(rig.store, "load", overtaken)
-    await rig.push.push(call.id)
+    await rig.push.transactions.run(call.id)
     assert rig.sent == []
     assert await left(rig) == (0, 0, 0)
 

@@ -41,32 +41,32 @@ def starts(budget: RequestBudget, seconds: float, begin: float = 0.0) -> list[fl
 
 def test_without_a_word_from_dataverse_nothing_waits() -> None:
     budget = RequestBudget()
-    budget.told({"content-type": "application/json"})
+    budget.observe({"content-type": "application/json"})
     assert math.isinf(budget.rate)
     assert not any(budget.wait_s(0.0) for _ in range(100))
 
 
 def test_what_is_given_back_may_always_be_spent() -> None:
     budget = RequestBudget()
-    budget.told(left("200"))
+    budget.observe(left("200"))
     assert budget.rate >= USUAL
 
 
 def test_while_much_is_left_bursts_pass() -> None:
     budget = RequestBudget()
-    budget.told(left("6000"))
+    budget.observe(left("6000"))
     assert len(starts(budget, 1.0)) > 5 * USUAL
 
 
 def test_when_hardly_anything_is_left_a_trickle_asks_on() -> None:
     budget = RequestBudget()
-    budget.told(left("0"))
+    budget.observe(left("0"))
     assert 0 < budget.rate < USUAL / 10
 
 
 def test_a_pause_is_made_up_for_by_half_a_second_s_worth_only() -> None:
     budget = RequestBudget()
-    budget.told(left("200"))
+    budget.observe(left("200"))
     starts(budget, 10)
     usual = len(starts(budget, 1.0, begin=100.0))
     assert usual <= 1.6 * budget.rate
@@ -75,27 +75,27 @@ def test_a_pause_is_made_up_for_by_half_a_second_s_worth_only() -> None:
 @pytest.mark.parametrize("workers", [1, 2, 10])
 def test_workers_divide_the_budget(workers: int) -> None:
     alone, one = RequestBudget(), RequestBudget()
-    alone.told(left("1000"))
-    one.told(left("1000"))
+    alone.observe(left("1000"))
+    one.observe(left("1000"))
     one.workers = workers
     assert one.rate * workers == pytest.approx(alone.rate)
 
 
 def test_long_requests_are_fewer_so_that_execution_time_suffices() -> None:
     budget = RequestBudget()
-    budget.told(left("6000", "15.00"))
-    budget.took(2.0)
+    budget.observe(left("6000", "15.00"))
+    budget.add_duration(2.0)
     assert budget.rate * 2.0 <= EXECUTION_S / WINDOW_S
-    budget.took(0.1)
+    budget.add_duration(0.1)
     assert budget.rate * 2.0 > 3.0
 
 
 @pytest.mark.parametrize("text", ["", "many", "nan", "inf", "-inf", "1e999"])
 def test_what_is_no_number_teaches_nothing(text: str) -> None:
     budget = RequestBudget()
-    budget.told(left("1,000", "1,199.87"))
+    budget.observe(left("1,000", "1,199.87"))
     rate = budget.rate
-    budget.told({REQUESTS_LEFT: text, EXECUTION_LEFT: text})
+    budget.observe({REQUESTS_LEFT: text, EXECUTION_LEFT: text})
     assert budget.rate == rate
 
 
@@ -109,8 +109,8 @@ def test_whatever_is_told_and_however_time_goes_the_next_request_comes_in_its_ti
     requests: float, execution: float, took: float, clock: list[float]
 ) -> None:
     budget = RequestBudget()
-    budget.took(took)
-    budget.told(left(f"{requests:,.0f}", f"{execution:,.2f}"))
+    budget.add_duration(took)
+    budget.observe(left(f"{requests:,.0f}", f"{execution:,.2f}"))
     for now in clock:
         if (wait_s := budget.wait_s(now)) == 0:
             budget.spend()

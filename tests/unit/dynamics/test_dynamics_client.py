@@ -27,9 +27,10 @@ from worker.dynamics.errors import (
     Unauthorized,
     Unavailable,
 )
-from worker.dynamics.gate import Gate, GateClosed, GateState, Reason
+from worker.dynamics.gate import make_gate
 from worker.dynamics.http import make_http
 from worker.dynamics.protocol import Request
+from worker.dynamics.reasons import GateClosed, GateState, Reason
 from worker.errors import ConfigError
 
 
@@ -77,16 +78,13 @@ class Rig:
     def __init__(self, handler: Callable[[httpx.Request], Any]) -> None:
         self.time = Turned()
         self.tokens = RotatingTokens()
-        self.gate = Gate(clock=self.time, sleep=self.time.sleep, random=lambda: 1.0)
+        self.gate = make_gate(self.time.clock(chance=1.0))
         self.http = make_http(transport=httpx.MockTransport(handler))
         self.client = DataverseClient(
             ORG,
             self.http,
             self.tokens,
             self.gate,
-            clock=self.time,
-            sleep=self.time.sleep,
-            random=lambda: 1.0,
         )
 
 
@@ -206,7 +204,7 @@ async def test_an_unknown_outcome_is_asked_for_again(
     assert (await rigged.client.send(request_, timeout_s=60)).status == good.status_code
     assert len(server.requests) == 3
     assert rigged.time.slept == [0.5, 1.0]
-    assert rigged.gate.in_flight == 0
+    assert rigged.gate.slots.in_flight == 0
 
 
 async def test_after_four_tries_it_is_unavailable(rig: MakeRig) -> None:
@@ -237,16 +235,16 @@ async def test_a_request_that_hangs_ends_with_its_time(rig: MakeRig) -> None:
     send = asyncio.create_task(rigged.client.send(UPDATE, timeout_s=0.05))
     with pytest.raises(Unavailable, match="in time"):
         await send
-    assert rigged.gate.in_flight == 0
+    assert rigged.gate.slots.in_flight == 0
 
 
 async def test_the_time_to_wait_for_a_slot_counts_and_is_no_outage(rig: MakeRig) -> None:
     rigged = rig(Server(NO_CONTENT))
-    rigged.gate.hint(1)
+    rigged.gate.take_hint(1)
     async with rigged.gate.slot():
         with pytest.raises(Unavailable, match="no slot"):
             await rigged.client.send(UPDATE, timeout_s=0.01)
-    assert not rigged.gate._trouble._failing
+    assert not rigged.gate.breaker._failures._failing
 
 
 @pytest.mark.parametrize(
@@ -309,7 +307,7 @@ async def test_401_gets_one_new_token(rig: MakeRig) -> None:
 
     used = [sent.headers["authorization"] for sent in server.requests]
     assert used == ["Bearer token-1", "Bearer token-2"]
-    assert rigged.gate.state is GateState.OPEN
+    assert rigged.gate.breaker.state is GateState.OPEN
 
 
 async def test_401_twice_closes_the_gate(rig: MakeRig) -> None:
@@ -318,17 +316,17 @@ async def test_401_twice_closes_the_gate(rig: MakeRig) -> None:
     with pytest.raises(Unauthorized):
         await rigged.client.send(UPDATE, timeout_s=10)
     assert len(server.requests) == 2
-    assert rigged.gate.reason is Reason.UNAUTHORIZED
+    assert rigged.gate.breaker.reason is Reason.UNAUTHORIZED
 
 
 async def test_a_probe_passes_the_closed_gate_and_opens_it(rig: MakeRig) -> None:
     server = Server(error(503), found({"UserId": ID}))
     rigged = rig(server)
-    rigged.gate.unauthorized()
-    await rigged.gate.reopen(rigged.client.probe)
+    rigged.gate.breaker.failed(Unauthorized("test"))
+    await rigged.gate.breaker.reopen(rigged.client.probe)
 
     assert [sent.url.path for sent in server.requests] == ["/api/data/v9.2/WhoAmI"] * 2
-    assert rigged.gate.state is GateState.OPEN
+    assert rigged.gate.breaker.state is GateState.OPEN
 
 
 async def test_five_requests_in_a_row_without_an_answer_end_the_repeating_and_a_probe_judges(
@@ -340,9 +338,9 @@ async def test_five_requests_in_a_row_without_an_answer_end_the_repeating_and_a_
         with pytest.raises(Unavailable):
             await rigged.client.send(CREATE, timeout_s=60)
     assert len(server.requests) == 5
-    reasons = [rigged.gate.reason]
-    await rigged.gate.reopen(rigged.client.probe)
-    reasons.append(rigged.gate.reason)
+    reasons = [rigged.gate.breaker.reason]
+    await rigged.gate.breaker.reopen(rigged.client.probe)
+    reasons.append(rigged.gate.breaker.reason)
     assert reasons == [Reason.DOUBT, Reason.OUTAGE], "it is open, on trial"
     assert rigged.time.slept[-1] == 2.0
 
@@ -360,17 +358,17 @@ async def test_one_request_that_never_gets_an_answer_is_no_outage(
     for _ in range(10):
         with pytest.raises(Unavailable):
             await rigged.client.send(request_, timeout_s=60)
-        assert rigged.gate.reason in {Reason.NONE, Reason.DOUBT}
+        assert rigged.gate.breaker.reason in {Reason.NONE, Reason.DOUBT}
         slept = len(rigged.time.slept)
-        await rigged.gate.reopen(rigged.client.probe)
+        await rigged.gate.breaker.reopen(rigged.client.probe)
         assert len(rigged.time.slept) == slept
-    assert rigged.gate.state is GateState.OPEN
+    assert rigged.gate.breaker.state is GateState.OPEN
 
 
 async def test_the_server_s_hint_reaches_the_gate(rig: MakeRig) -> None:
     rigged = rig(Server(httpx.Response(204, headers={**MARKS, "x-ms-dop-hint": "2"})))
     await rigged.client.send(UPDATE, timeout_s=10)
-    assert rigged.gate.limit == 2
+    assert rigged.gate.slots.limit == 2
 
 
 async def test_the_user_s_id_is_asked_for_once_and_in_lower_case(rig: MakeRig) -> None:
@@ -452,7 +450,7 @@ async def test_neither_texts_nor_logs_hold_queries_bodies_messages_or_tokens(rig
 )
 async def test_only_a_plain_https_address_is_taken(url: str, rig: MakeRig) -> None:
     with pytest.raises(ConfigError):
-        DataverseClient(url, rig(Server(NO_CONTENT)).http, StaticTokens("t"), Gate())
+        DataverseClient(url, rig(Server(NO_CONTENT)).http, StaticTokens("t"), make_gate())
 
 
 async def test_static_tokens_stay_the_same(rig: MakeRig) -> None:

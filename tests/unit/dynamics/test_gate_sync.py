@@ -1,4 +1,4 @@
-"""The shared gate: what one worker learns of Dynamics binds all workers of the application user."""
+"""Gates in sync: what one worker learns of Dynamics binds all workers of the application user."""
 
 from __future__ import annotations
 
@@ -11,23 +11,18 @@ from typing import Any
 
 import pytest
 
-from hypothesis import given
-from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from gating import DAMAGED_NOTICES
+from worker.clock import Clock
+from worker.dynamics.breaker import FORBIDDEN_PAUSE_S, Breaker
 from worker.dynamics.errors import DynamicsError, Throttled, Unauthorized, Unavailable
-from worker.dynamics.gate import (
-    FORBIDDEN_PAUSE_S,
-    LOOK_S,
-    START_SLOTS,
-    Gate,
-    GateClosed,
-    GateState,
-    Reason,
-)
-from worker.dynamics.gate_sync import BEAT_S, JOIN_S, LIFE_S, LOOK_LIMIT_S, GateSync
-from worker.dynamics.notice import FORM, Notice, NoticeError
-from worker.dynamics.reasons import OWN
+from worker.dynamics.gate import Gate
+from worker.dynamics.gate_sync import JOIN_S, SYNC_TIMEOUT_S, GateSync
+from worker.dynamics.live_workers import EXPIRY_S, HEARTBEAT_S
+from worker.dynamics.notice import FORM, Notice
+from worker.dynamics.reasons import GateClosed, GateState, Reason
+from worker.dynamics.slots import POLL_S, START_SLOTS, Slots
 from worker.errors import StoreUnavailable
 from worker.stores.memory import MemoryStore
 
@@ -37,10 +32,10 @@ Virtually = Callable[[Coroutine[Any, Any, None]], None]
 NAME = "gate/https://org.test/client"
 
 #: Until every worker has looked once more, and written if it had to (s).
-SOON_S = 2.1 * LOOK_S
+SOON_S = 2.1 * POLL_S
 
 
-class Board(MemoryStore):
+class SharedState(MemoryStore):
     """Counts reads and writes, can be away, and can be slow (s)."""
 
     def __init__(self) -> None:
@@ -83,24 +78,27 @@ class Worker:
     """A worker that has work all the time: its push waits for the gate when it is closed."""
 
     def __init__(
-        self, name: str, board: Board, dynamics: Dynamics, *, ahead_s: float = 0.0
+        self, name: str, state: SharedState, dynamics: Dynamics, *, ahead_s: float = 0.0
     ) -> None:
-        def clock() -> float:
+        def monotonic() -> float:
             return asyncio.get_running_loop().time() + ahead_s
 
+        clock = Clock(monotonic=monotonic, chance=lambda: 1.0)
+        slots = Slots(clock)
+        breaker = Breaker(slots, clock)
         self.name = name
         self.dynamics = dynamics
-        self.gate = Gate(clock=clock, random=lambda: 1.0)
-        self.shared = GateSync(self.gate, board, NAME, name, clock=clock)
+        self.sync = GateSync(slots, breaker, state, NAME, name, clock=clock)
+        self.gate = Gate(slots, breaker, clock, self.sync.refresh)
         self.tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        await self.shared.join()
-        self.tasks = [asyncio.create_task(self.shared.run()), asyncio.create_task(self._push())]
+        await self.sync.join()
+        self.tasks = [asyncio.create_task(self.sync.run()), asyncio.create_task(self._push())]
 
     async def _push(self) -> None:
         while True:
-            await self.gate.reopen(self.probe)
+            await self.gate.breaker.reopen(self.probe)
             await asyncio.sleep(0.1)
 
     async def probe(self) -> None:
@@ -131,7 +129,7 @@ class Worker:
 
     def freeze(self) -> None:
         """End without a word, as by SIGKILL."""
-        self.shared._leave = nothing  # type: ignore[method-assign] # a killed process says nothing
+        self.sync._leave = nothing  # type: ignore[method-assign] # a killed process says nothing
         for task in self.tasks:
             task.cancel()
 
@@ -142,7 +140,7 @@ async def nothing() -> None:
 
 class Fleet:
     def __init__(self) -> None:
-        self.board = Board()
+        self.state = SharedState()
         self.dynamics = Dynamics()
         self.workers: list[Worker] = []
 
@@ -150,7 +148,7 @@ class Fleet:
         return self.workers[number]
 
     async def add(self, **more: Any) -> Worker:
-        worker = Worker(f"w{len(self.workers)}", self.board, self.dynamics, **more)
+        worker = Worker(f"w{len(self.workers)}", self.state, self.dynamics, **more)
         self.workers.append(worker)
         await worker.start()
         return worker
@@ -161,11 +159,11 @@ class Fleet:
             with suppress(GateClosed):
                 await worker.use()
 
-    def states(self) -> list[GateState]:
-        return [worker.gate.state for worker in self.workers]
+    def gates(self) -> list[GateState]:
+        return [worker.gate.breaker.state for worker in self.workers]
 
     def reasons(self) -> set[Reason]:
-        return {worker.gate.reason for worker in self.workers}
+        return {worker.gate.breaker.reason for worker in self.workers}
 
 
 @asynccontextmanager
@@ -195,7 +193,7 @@ def test_the_retry_after_of_one_request_binds_every_worker(virtually: Virtually)
                 with pytest.raises(GateClosed):
                     await worker.use()
             await asyncio.sleep(77)
-            assert fleet.states() == [GateState.OPEN] * 3
+            assert fleet.gates() == [GateState.OPEN] * 3
             ((prober, at),) = fleet.dynamics.probes
             assert prober == "w1"
             assert at >= begun + 77
@@ -211,9 +209,9 @@ def test_clocks_that_differ_by_hours_make_no_difference(virtually: Virtually) ->
             await fleet.ask()
             assert fleet.reasons() == {Reason.THROTTLED}
             for worker in fleet.workers:
-                assert 40 - 2 * SOON_S < worker.gate.retry_s <= 40
+                assert 40 - 2 * SOON_S < worker.gate.breaker.retry_s <= 40
             await asyncio.sleep(40)
-            assert fleet.states() == [GateState.OPEN] * 3
+            assert fleet.gates() == [GateState.OPEN] * 3
 
     virtually(story())
 
@@ -225,28 +223,30 @@ def test_a_longer_retry_after_of_another_worker_wins(virtually: Virtually) -> No
             async with fleet[2].gate.slot():
                 await fleet[0].use(Throttled("429", retry_after_s=10))
                 await asyncio.sleep(SOON_S)
-            fleet[2].gate.throttled(60)  # of a request that was under way
+            fleet[2].gate.breaker.failed(
+                Throttled("429", retry_after_s=60)
+            )  # of a request that was under way
             await asyncio.sleep(30)
             assert fleet.reasons() == {Reason.THROTTLED}
             await asyncio.sleep(60)
-            assert fleet.states() == [GateState.OPEN] * 3
+            assert fleet.gates() == [GateState.OPEN] * 3
             assert min(at for _, at in fleet.dynamics.probes) >= begun + 60
 
     virtually(story())
 
 
-def test_a_worker_that_comes_while_it_is_closed_waits_too(virtually: Virtually) -> None:
+def test_a_worker_that_starts_while_the_gate_is_closed_waits_too(virtually: Virtually) -> None:
     async def story() -> None:
         async with fleet_of(2) as fleet:
             begun = asyncio.get_running_loop().time()
             await fleet[0].use(Throttled("429", retry_after_s=100))
             await asyncio.sleep(50)
             late = await fleet.add()
-            assert late.gate.reason is Reason.THROTTLED
+            assert late.gate.breaker.reason is Reason.THROTTLED
             await asyncio.sleep(49 - JOIN_S)
-            assert GateState.OPEN not in fleet.states()
+            assert GateState.OPEN not in fleet.gates()
             await asyncio.sleep(5)
-            assert fleet.states() == [GateState.OPEN] * 3
+            assert fleet.gates() == [GateState.OPEN] * 3
             assert fleet.dynamics.probes[0][1] >= begun + 100
 
     virtually(story())
@@ -259,7 +259,7 @@ def test_a_worker_that_comes_while_it_is_closed_waits_too(virtually: Virtually) 
         (Throttled("429", retry_after_s=3), Reason.THROTTLED),
     ],
 )
-def test_while_it_is_closed_one_worker_at_a_time_probes(
+def test_while_the_gate_is_closed_one_worker_at_a_time_probes(
     virtually: Virtually, error: DynamicsError, reason: Reason
 ) -> None:
     async def story() -> None:
@@ -273,26 +273,26 @@ def test_while_it_is_closed_one_worker_at_a_time_probes(
             assert min(pauses) >= 1
             fleet.dynamics.error = None
             await asyncio.sleep(60 + SOON_S)
-            assert fleet.states() == [GateState.OPEN] * 4
-            assert all(worker.gate.limit <= START_SLOTS for worker in fleet.workers)
+            assert fleet.gates() == [GateState.OPEN] * 4
+            assert all(worker.gate.slots.limit <= START_SLOTS for worker in fleet.workers)
 
     virtually(story())
 
 
-def test_when_the_one_that_probes_dies_another_one_does(virtually: Virtually) -> None:
+def test_when_the_prober_dies_another_worker_probes(virtually: Virtually) -> None:
     async def story() -> None:
         async with fleet_of(3) as fleet:
             await fleet[0].use(Throttled("429", retry_after_s=10))
             await asyncio.sleep(SOON_S)
             fleet[0].freeze()
-            await asyncio.sleep(LIFE_S + BEAT_S)
-            assert fleet.states()[1:] == [GateState.OPEN] * 2
+            await asyncio.sleep(EXPIRY_S + HEARTBEAT_S)
+            assert fleet.gates()[1:] == [GateState.OPEN] * 2
             assert len(fleet.dynamics.probes) == 1
 
     virtually(story())
 
 
-def test_when_the_one_that_probes_stops_another_one_does_at_once(virtually: Virtually) -> None:
+def test_when_the_prober_stops_another_worker_probes_at_once(virtually: Virtually) -> None:
     async def story() -> None:
         async with fleet_of(3) as fleet:
             await fleet[0].use(Throttled("429", retry_after_s=10))
@@ -300,7 +300,7 @@ def test_when_the_one_that_probes_stops_another_one_does_at_once(virtually: Virt
             await fleet.ask()
             await fleet[0].end()
             await asyncio.sleep(10 + SOON_S)
-            assert fleet.states()[1:] == [GateState.OPEN] * 2
+            assert fleet.gates()[1:] == [GateState.OPEN] * 2
 
     virtually(story())
 
@@ -313,14 +313,14 @@ def test_a_worker_that_alone_has_trouble_does_not_hold_up_the_others(virtually: 
             fleet.dynamics.fails["w1"] = Unavailable("no answer")
             closed = 0
             for _ in range(600):
-                if fleet[1].gate.state is GateState.OPEN:
+                if fleet[1].gate.breaker.state is GateState.OPEN:
                     await fleet[1].lose()
-                closed += fleet[0].gate.state is GateState.CLOSED
+                closed += fleet[0].gate.breaker.state is GateState.CLOSED
                 await asyncio.sleep(1)
             assert closed < 15
             fleet.dynamics.fails.clear()
-            await asyncio.sleep(LIFE_S + 60)
-            assert fleet.states() == [GateState.OPEN] * 3
+            await asyncio.sleep(EXPIRY_S + 60)
+            assert fleet.gates() == [GateState.OPEN] * 3
             fleet.dynamics.error = Unavailable("no answer")
             await fleet[1].lose()  # and this time all of them
             await asyncio.sleep(SOON_S)
@@ -334,36 +334,39 @@ def test_a_role_that_is_gone_pauses_all_and_each_comes_back_on_trial(virtually: 
     async def story() -> None:
         async with fleet_of(2) as fleet:
             for contact in "abc":
-                fleet[0].gate.forbidden(contact, "0x80040220")
+                fleet[0].gate.breaker.forbidden(contact, "0x80040220")
             await asyncio.sleep(SOON_S)
             await fleet.ask()
             assert fleet.reasons() == {Reason.FORBIDDEN}
             await asyncio.sleep(FORBIDDEN_PAUSE_S)
-            assert fleet.states() == [GateState.OPEN] * 2
-            assert [worker.gate.limit for worker in fleet.workers] == [1, 1]
+            assert fleet.gates() == [GateState.OPEN] * 2
+            assert [worker.gate.slots.limit for worker in fleet.workers] == [1, 1]
             await fleet[1].use()
-            assert fleet[1].gate.reason is Reason.NONE
+            assert fleet[1].gate.breaker.reason is Reason.NONE
 
     virtually(story())
 
 
-def test_slots_and_budget_are_divided_by_the_workers_that_live(virtually: Virtually) -> None:
+def test_slots_and_budget_are_divided_by_the_workers_that_are_alive(virtually: Virtually) -> None:
     async def story() -> None:
         async with fleet_of(4) as fleet:
-            fleet[3].gate.hint(12)
+            fleet[3].gate.take_hint(12)
             await fleet[3].use()
-            await asyncio.sleep(2 * BEAT_S)
+            await asyncio.sleep(2 * HEARTBEAT_S)
             for worker in fleet.workers:
                 await worker.use()
             await asyncio.sleep(SOON_S)
-            assert [worker.gate.limit for worker in fleet.workers] == [3] * 4
-            assert {worker.gate.budget.workers for worker in fleet.workers} == {4}
+            assert [worker.gate.slots.limit for worker in fleet.workers] == [3] * 4
+            assert {worker.gate.slots.budget.workers for worker in fleet.workers} == {4}
             fleet[0].freeze()
             await fleet[1].end()
-            await asyncio.sleep(LIFE_S + 2 * BEAT_S)
-            assert [worker.gate.limit for worker in fleet.workers[2:]] == [4, 4]  # as they started
-            assert {worker.gate.workers for worker in fleet.workers[2:]} == {2}
-            assert set(fleet.board.notice().beats) == {"w2", "w3"}
+            await asyncio.sleep(EXPIRY_S + 2 * HEARTBEAT_S)
+            assert [worker.gate.slots.limit for worker in fleet.workers[2:]] == [
+                4,
+                4,
+            ]  # as they started
+            assert {worker.gate.slots.workers for worker in fleet.workers[2:]} == {2}
+            assert set(fleet.state.notice().heartbeats) == {"w2", "w3"}
 
     virtually(story())
 
@@ -371,30 +374,30 @@ def test_slots_and_budget_are_divided_by_the_workers_that_live(virtually: Virtua
 def test_a_hint_is_known_to_a_worker_before_its_first_request(virtually: Virtually) -> None:
     async def story() -> None:
         async with fleet_of(1) as fleet:
-            fleet[0].gate.hint(2)
+            fleet[0].gate.take_hint(2)
             await fleet[0].use()
             await asyncio.sleep(SOON_S)
             late = await fleet.add()
-            assert late.gate.limit == 1
+            assert late.gate.slots.limit == 1
 
     virtually(story())
 
 
-def test_idle_it_costs_a_read_and_a_write_per_beat_and_busy_a_read_per_second(
+def test_an_idle_worker_costs_a_read_and_a_write_per_heartbeat_and_a_busy_one_a_read_per_second(
     virtually: Virtually,
 ) -> None:
     async def story() -> None:
         async with fleet_of(1) as fleet:
-            board = fleet.board
-            reads, writes = board.reads, board.writes
-            await asyncio.sleep(10 * BEAT_S)
-            assert 9 <= board.reads - reads == board.writes - writes <= 10
-            reads, writes = board.reads, board.writes
-            for _ in range(int(10 * BEAT_S / 0.05)):
+            state = fleet.state
+            reads, writes = state.reads, state.writes
+            await asyncio.sleep(10 * HEARTBEAT_S)
+            assert 9 <= state.reads - reads == state.writes - writes <= 10
+            reads, writes = state.reads, state.writes
+            for _ in range(int(10 * HEARTBEAT_S / 0.05)):
                 await fleet[0].use()
                 await asyncio.sleep(0.05)
-            assert board.reads - reads <= 10 * BEAT_S / LOOK_S + 1
-            assert board.writes - writes <= 11
+            assert state.reads - reads <= 10 * HEARTBEAT_S / POLL_S + 1
+            assert state.writes - writes <= 11
 
     virtually(story())
 
@@ -407,11 +410,11 @@ def test_an_hour_s_outage_costs_no_more_writes_than_a_quiet_one_but_for_the_prob
             fleet.dynamics.error = Unavailable("no answer")
             await fleet[0].lose()
             await asyncio.sleep(60)
-            writes, probes = fleet.board.writes, len(fleet.dynamics.probes)
+            writes, probes = fleet.state.writes, len(fleet.dynamics.probes)
             await asyncio.sleep(3600)
             probes = len(fleet.dynamics.probes) - probes
             assert 55 <= probes <= 65
-            assert fleet.board.writes - writes <= 2 * 3600 / BEAT_S + probes + 2
+            assert fleet.state.writes - writes <= 2 * 3600 / HEARTBEAT_S + probes + 2
 
     virtually(story())
 
@@ -424,19 +427,19 @@ def test_without_the_store_each_worker_goes_by_its_own_gate(
         async with fleet_of(2) as fleet:
             with capture_logs() as lines:
                 if trouble == "away":
-                    fleet.board.away = True
+                    fleet.state.away = True
                 else:
-                    fleet.board.slow_s = 3600.0
+                    fleet.state.slow_s = 3600.0
                 await fleet[0].use(Throttled("429", retry_after_s=30))
-                await asyncio.sleep(LOOK_LIMIT_S + SOON_S)
-                assert fleet.states() == [GateState.CLOSED, GateState.OPEN]
+                await asyncio.sleep(SYNC_TIMEOUT_S + SOON_S)
+                assert fleet.gates() == [GateState.CLOSED, GateState.OPEN]
                 await fleet[1].use()
                 await asyncio.sleep(30)
-                assert fleet.states() == [GateState.OPEN] * 2
+                assert fleet.gates() == [GateState.OPEN] * 2
             told = [line for line in lines if line["event"] == "gate.not_shared"]
             assert 0 < len(told) <= 2
-            fleet.board.away, fleet.board.slow_s = False, 0.0
-            await asyncio.sleep(2 * LOOK_LIMIT_S)
+            fleet.state.away, fleet.state.slow_s = False, 0.0
+            await asyncio.sleep(2 * SYNC_TIMEOUT_S)
             await fleet[0].use(Throttled("429", retry_after_s=30))
             await asyncio.sleep(SOON_S)
             await fleet.ask()
@@ -445,136 +448,83 @@ def test_without_the_store_each_worker_goes_by_its_own_gate(
     virtually(story())
 
 
-def test_one_that_followed_and_loses_the_store_probes_by_itself(virtually: Virtually) -> None:
+def test_a_worker_that_waits_for_the_prober_and_loses_the_store_probes_by_itself(
+    virtually: Virtually,
+) -> None:
     async def story() -> None:
         async with fleet_of(2) as fleet:
             await fleet[0].use(Throttled("429", retry_after_s=30))
             await asyncio.sleep(SOON_S)
             await fleet.ask()
-            fleet.board.away = True
+            fleet.state.away = True
             await asyncio.sleep(30)
             assert {name for name, _ in fleet.dynamics.probes} == {"w0", "w1"}
-            assert fleet.states() == [GateState.OPEN] * 2
+            assert fleet.gates() == [GateState.OPEN] * 2
 
     virtually(story())
 
 
-@given(
-    st.builds(
-        Notice,
-        turn=st.integers(0, 2**40),
-        reason=st.sampled_from([reason for reason in Reason if reason not in OWN]),
-        cause=st.text(),
-        retry_s=st.floats(0, 300),
-        owner=st.text(),
-        hint=st.integers(0, 100),
-        beats=st.dictionaries(st.text(), st.integers(0, 2**40)),
-    )
-)
-def test_a_notice_is_read_as_it_was_written(notice: Notice) -> None:
-    assert Notice.from_text(notice.to_text()) == notice
-
-
-@pytest.mark.parametrize("text", [None, "", '{"later": 1}'])
-def test_of_nothing_and_of_unknown_fields_comes_an_empty_notice(text: str | None) -> None:
-    assert Notice.from_text(text) == Notice()
-
-
-DAMAGED = [
-    "{",
-    "[]",
-    "null",
-    '{"reason": "x"}',
-    '{"reason": ["outage"]}',
-    '{"turn": "5"}',
-    '{"turn": 1e400}',
-    '{"turn": null}',
-    '{"turn": -1}',
-    '{"cause": {}}',
-    '{"owner": 7}',
-    '{"retry_s": "soon", "reason": "outage"}',
-    '{"retry_s": -1}',
-    '{"hint": 2.5}',
-    '{"hint": 99999999999999999999}',
-    '{"beats": []}',
-    '{"beats": {"w0": "x"}}',
-    '{"form": "2"}',
-    "\ud800",
-]
-
-
-@pytest.mark.parametrize("text", DAMAGED)
-def test_what_is_damaged_is_no_notice(text: str) -> None:
-    with pytest.raises(NoticeError) as caught:
-        Notice.from_text(text)
-    assert not caught.value.newer
-
-
-def test_a_pause_that_is_told_is_never_longer_than_the_longest_there_can_be() -> None:
-    assert Notice.from_text('{"retry_s": 1e300, "reason": "outage"}').retry_s == 300
-
-
-@pytest.mark.parametrize("text", DAMAGED)
+@pytest.mark.parametrize("text", DAMAGED_NOTICES)
 def test_a_damaged_notice_is_written_anew_with_one_warning(virtually: Virtually, text: str) -> None:
     async def story() -> None:
         async with fleet_of(2) as fleet:
             await asyncio.sleep(SOON_S)
             with capture_logs() as lines:
-                fleet.board._remembered[NAME] = text
-                await asyncio.sleep(BEAT_S + SOON_S)
+                fleet.state._remembered[NAME] = text
+                await asyncio.sleep(HEARTBEAT_S + SOON_S)
             warned = [line["event"] for line in lines]
             assert set(warned) == {"gate.notice_damaged"}
             assert len(warned) <= 2  # each worker once
-            assert set(fleet.board.notice().beats) <= {"w0", "w1"}
+            assert set(fleet.state.notice().heartbeats) <= {"w0", "w1"}
             await fleet[0].use(Throttled("429", retry_after_s=40))
             await asyncio.sleep(SOON_S)
             await fleet.ask()
             assert fleet.reasons() == {Reason.THROTTLED}
-            fleet.board._remembered[NAME] = text
+            fleet.state._remembered[NAME] = text
             await asyncio.sleep(20)
-            assert fleet.states() == [GateState.CLOSED] * 2, "Retry-After is still obeyed"
+            assert fleet.gates() == [GateState.CLOSED] * 2, "Retry-After is still obeyed"
             await asyncio.sleep(20 + SOON_S)
-            assert fleet.states() == [GateState.OPEN] * 2
+            assert fleet.gates() == [GateState.OPEN] * 2
 
     virtually(story())
 
 
-def test_a_newer_release_s_notice_is_left_as_it_is_and_told_once(virtually: Virtually) -> None:
+def test_a_newer_release_s_notice_is_left_as_it_is_and_logged_once(virtually: Virtually) -> None:
     newer = f'{{"form": {FORM + 1}, "turn": {{}}}}'
 
     async def story() -> None:
         async with fleet_of(2) as fleet:
             await asyncio.sleep(SOON_S)
             with capture_logs() as lines:
-                fleet.board._remembered[NAME] = newer
-                await asyncio.sleep(10 * BEAT_S)
+                fleet.state._remembered[NAME] = newer
+                await asyncio.sleep(10 * HEARTBEAT_S)
                 await fleet.ask()
-            assert fleet.board._remembered[NAME] == newer
+            assert fleet.state._remembered[NAME] == newer
             assert [line["event"] for line in lines] == ["gate.not_shared"] * 2  # each worker once
             assert "newer" in lines[0]["reason"]
-            assert fleet.states() == [GateState.OPEN] * 2
+            assert fleet.gates() == [GateState.OPEN] * 2
 
     virtually(story())
 
 
-def test_what_nobody_imagined_leaves_a_worker_on_its_own_and_is_tried_ever_more_rarely(
+def test_an_unexpected_exception_leaves_a_worker_on_its_own_and_is_retried_ever_more_rarely(
     virtually: Virtually,
 ) -> None:
     async def story() -> None:
         async with fleet_of(1) as fleet:
             await asyncio.sleep(SOON_S)
-            fleet.board.broken = True
-            reads = fleet.board.reads
+            fleet.state.broken = True
+            reads = fleet.state.reads
             with capture_logs() as lines:
                 for _ in range(600):
                     await fleet[0].use()
                     await asyncio.sleep(1)
             assert not fleet[0].tasks[0].done()
-            assert 10 < fleet.board.reads - reads < 60
+            assert 10 < fleet.state.reads - reads < 60
             told = [line for line in lines if line["event"] == "fault.contained"]
             assert {(line["boundary"], line["kind"]) for line in told} == {("gate", "KeyError")}
-            fleet.board.broken = False
+            fleet.state.broken = False
             await asyncio.sleep(60)
-            assert set(fleet.board.notice().beats) == {"w0"}
+            assert set(fleet.state.notice().heartbeats) == {"w0"}
 
     virtually(story())

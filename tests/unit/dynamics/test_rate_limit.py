@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from twins.clock import Turned
+from worker.clock import Clock
 from worker.dynamics.dry import DryRun
 from worker.dynamics.protocol import Request
 from worker.dynamics.rate_limit import Paced
@@ -14,32 +15,32 @@ ASK = Request("GET", "contacts")
 
 
 async def test_requests_start_an_even_while_apart() -> None:
-    clock = Turned(100.0)
-    paced = Paced(DryRun(), 4.0, clock=clock, sleep=clock.sleep)
+    time = Turned(100.0)
+    paced = Paced(DryRun(), 4.0, clock=time.clock())
     starts = []
     for _ in range(4):
         await paced.send(ASK, timeout_s=1.0)
-        starts.append(clock.now)
+        starts.append(time.now)
     assert starts == [100.0, 100.25, 100.5, 100.75]
     assert paced.requests == 4
 
 
 async def test_a_pause_is_not_made_up_for() -> None:
     """After a rest there is no burst: the next two are an interval apart again."""
-    clock = Turned(100.0)
-    paced = Paced(DryRun(), 1.0, clock=clock, sleep=clock.sleep)
+    time = Turned(100.0)
+    paced = Paced(DryRun(), 1.0, clock=time.clock())
     await paced.send(ASK, timeout_s=1.0)
-    clock.now += 60
+    time.now += 60
     await paced.send(ASK, timeout_s=1.0)
     await paced.send(ASK, timeout_s=1.0)
-    assert clock.now == 161.0
+    assert time.now == 161.0
 
 
 async def test_without_a_rate_nothing_waits() -> None:
     async def sleep(_: float) -> None:
         pytest.fail("waited")
 
-    paced = Paced(DryRun(), sleep=sleep)
+    paced = Paced(DryRun(), clock=Clock(sleep=sleep))
     await paced.send(Request("POST", "phonecalls", body={}), timeout_s=1.0)
     assert paced.requests == 1
     assert await paced.user_id() == ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -14,14 +14,16 @@ import pytest
 from structlog.testing import capture_logs
 
 from pipelines.contact import Contact
+from pipelines.snapshot import Snapshot
 from twins.calls import Call
+from twins.dynamics import Failure
 from twins.rig import Rig
 from worker.definitions import find
 from worker.dynamics.errors import Unavailable
-from worker.dynamics.memory import Failure
 from worker.engine import containment
 from worker.engine.containment import LONGEST_PAUSE_S, PARK_AFTER_S, PARK_TRIES, build_of
 from worker.engine.ingest import DAMAGED, NEWER
+from worker.engine.planner import Planner
 from worker.engine.push import Push
 from worker.operations import FAULT, ParkedWrite, drop_parked, parked_writes, retry_parked, shown
 from worker.stores.protocol import FaultNote
@@ -31,25 +33,23 @@ HOUR_S = 3600.0
 
 
 @dataclass(slots=True)
-class Buggy(Push):
+class Buggy(Planner):
     """A build that cannot plan some contacts."""
 
     breaks: Callable[[Contact], bool] = lambda _contact: True
 
-    def plan(self, contact: Contact) -> Any:
+    def plan(self, contact: Contact, seen: Snapshot | None = None) -> Any:
         if self.breaks(contact):
             raise TypeError(f"cannot plan {contact.record and contact.record.body!r}")
-        return Push.plan(self, contact)
+        return Planner.plan(self, contact, seen)
 
 
 def build(rig: Rig, name: str, breaks: Callable[[Contact], bool] | None = None) -> Push:
     """One more worker on the rig's store, of a build of that name."""
-    push = rig.another()
+    planner = rig.planner
     if breaks is not None:
-        made_of = {part.name: getattr(push, part.name) for part in fields(push) if part.init}
-        push = Buggy(**made_of, breaks=breaks)
-    push.containment.build = name
-    return push
+        planner = Buggy(planner.pipelines, planner.terms, planner.clock, breaks=breaks)
+    return rig.another(planner=planner, build=name)
 
 
 @pytest.fixture(autouse=True)
@@ -136,7 +136,7 @@ async def test_a_build_tries_what_another_one_parked_a_few_first_and_all_if_thos
     put_back = rig.store.put_back
 
     async def counted(*arguments: Any) -> bool:
-        due.append(int(rig.push.monotonic()))
+        due.append(int(rig.clock.monotonic()))
         return await put_back(*arguments)
 
     monkeypatch.setattr(rig.store, "put_back", counted)
@@ -254,11 +254,11 @@ async def test_what_a_bug_keeps_waiting_is_listed_with_place_tries_and_builds(
 ) -> None:
     write = await faulty(rig, call)
     assert write.parked.answer.startswith("our bug: TypeError at ")
-    assert re.search(r"; tries: \d+; tried again by itself; met by 1\+a$", write.parked.answer)
+    assert re.search(r"; tries: \d+; tried again by itself; seen by 1\+a$", write.parked.answer)
 
 
 async def test_retry_takes_the_note_off_and_the_next_worker_does_it(rig: Rig, call: Call) -> None:
-    await retry_parked(rig.store, await faulty(rig, call), rig.push.clock)
+    await retry_parked(rig.store, await faulty(rig, call), rig.clock)
     await rig.run(30)
     assert len(rig.calls) == 1
 
@@ -282,12 +282,12 @@ async def test_contact_show_works_on_a_contact_that_cannot_be_planned_or_read(
         raise TypeError("+15550100200")
 
     monkeypatch.setattr("worker.operations.plan", broken)
-    told = shown(entry, rig.pipelines, rig.push.terms, rig.push.clock())
+    told = shown(entry, rig.pipelines, rig.planner.terms, rig.clock.wall())
     assert "our bug: TypeError" in told["waiting"]["every step"]
     assert "+1555" not in str(told["waiting"])
     assert told["fault"].tries >= 1
     await spoilt(rig, call, b"{")
-    told = shown(await rig.entry(call.id), rig.pipelines, rig.push.terms, rig.push.clock())
+    told = shown(await rig.entry(call.id), rig.pipelines, rig.planner.terms, rig.clock.wall())
     assert told["unreadable"]
 
 

@@ -13,7 +13,8 @@ from pipelines.decode import decode
 from pipelines.fact import Decoded
 from twins.calls import Call
 from twins.rig import Rig
-from worker.engine.ingest import FIRST_PAUSE_S, LONGEST_PAUSE_S, UNFINISHED_S, Ingest
+from worker.clock import BACKOFF_FIRST_S, BACKOFF_LONGEST_S, Clock
+from worker.engine.ingest import UNFINISHED_S, Ingest
 from worker.errors import StoreUnavailable
 from worker.sources.protocol import Message
 from worker.stores.protocol import Saved
@@ -25,8 +26,8 @@ async def test_a_contact_with_news_is_due_now_and_is_kept_for_120_days(
     await asyncio.sleep(10)
     await rig.tell(call.begun())
     entry = await rig.entry(call.id)
-    assert entry.due_at == rig.push.clock()
-    assert entry.expires_at == rig.push.clock() + UNFINISHED_S
+    assert entry.due_at == rig.clock.wall()
+    assert entry.expires_at == rig.clock.wall() + UNFINISHED_S
     assert set(entry.contact.facts) == {"event/INITIATED"}
 
 
@@ -56,10 +57,10 @@ async def test_a_batch_is_loaded_and_saved_in_one_go(
 async def test_news_brings_an_earlier_time_but_never_a_later_one(rig: Rig, call: Call) -> None:
     await rig.tell(call.begun())
     entry = await rig.entry(call.id)
-    entry.due_at = rig.push.clock() - 5
+    entry.due_at = rig.clock.wall() - 5
     await rig.store.save([entry])
     await rig.tell(call.record())
-    assert (await rig.entry(call.id)).due_at == rig.push.clock() - 5
+    assert (await rig.entry(call.id)).due_at == rig.clock.wall() - 5
 
 
 async def test_live_news_lift_a_replayed_contact_and_not_the_other_way_round(
@@ -79,11 +80,11 @@ async def test_live_news_lift_a_replayed_contact_and_not_the_other_way_round(
 async def test_a_claim_is_left_as_it_is(rig: Rig, call: Call) -> None:
     await rig.tell(call.begun())
     entry = await rig.entry(call.id)
-    entry.claim, entry.claimed_until = "worker", rig.push.clock() + 300
+    entry.claim, entry.claimed_until = "worker", rig.clock.wall() + 300
     await rig.store.save([entry])
     await rig.tell(call.record())
     after = await rig.entry(call.id)
-    assert (after.claim, after.claimed_until) == ("worker", rig.push.clock() + 300)
+    assert (after.claim, after.claimed_until) == ("worker", rig.clock.wall() + 300)
 
 
 async def test_after_a_conflict_the_contact_is_loaded_and_folded_again(
@@ -124,10 +125,39 @@ async def test_pauses_grow_while_the_store_is_away_and_nothing_is_skipped(
     async def pause(seconds: float) -> None:
         pauses.append(seconds)
 
-    rig.ingest.sleep = pause
+    rig.ingest.clock = Clock(sleep=pause, chance=lambda: 1.0)
     await rig.tell(call.begun())
-    assert pauses[:3] == [FIRST_PAUSE_S, 2 * FIRST_PAUSE_S, 4 * FIRST_PAUSE_S]
-    assert pauses[-1] == LONGEST_PAUSE_S
+    assert pauses[:3] == [BACKOFF_FIRST_S, 2 * BACKOFF_FIRST_S, 4 * BACKOFF_FIRST_S]
+    assert pauses[-1] == BACKOFF_LONGEST_S
+    assert (await rig.entry(call.id)).version == 1
+
+
+@pytest.mark.parametrize("call_of_the_store", ["load", "save", "quarantine"])
+async def test_a_stop_ends_the_wait_for_the_store_and_the_batch_does_not_count_as_safe(
+    rig: Rig, call: Call, monkeypatch: pytest.MonkeyPatch, call_of_the_store: str
+) -> None:
+    tries: list[float] = []
+    loop = asyncio.get_running_loop()
+
+    async def away(_: Any) -> Any:
+        tries.append(loop.time())
+        raise StoreUnavailable("locked")
+
+    monkeypatch.setattr(rig.store, call_of_the_store, away)
+    stop = asyncio.Event()
+    loop.call_later(100.0, stop.set)
+    batch = [Message(call.begun(), "sqs:q/1"), Message(b"no JSON", "sqs:q/2")]
+    with pytest.raises(StoreUnavailable):
+        await rig.ingest.handle(batch, stop)
+    assert loop.time() == 100.0
+    assert tries[-1] < 100.0
+    assert rig.ingest.tally.messages == 0
+
+
+async def test_a_batch_that_comes_after_the_stop_is_still_tried_once(rig: Rig, call: Call) -> None:
+    stop = asyncio.Event()
+    stop.set()
+    await rig.ingest.handle([Message(call.begun(), "sqs:q/1")], stop)
     assert (await rig.entry(call.id)).version == 1
 
 

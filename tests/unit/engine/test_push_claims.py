@@ -13,12 +13,12 @@ from structlog.testing import capture_logs
 from pipelines.contact import UNKNOWN
 from pipelines.pipeline import Pipeline
 from twins.calls import Call
+from twins.dynamics import Failure, in_turn
 from twins.rig import Rig
 from worker.dynamics.errors import Refused, Unavailable
-from worker.dynamics.memory import Failure, in_turn
 from worker.dynamics.protocol import Request
 from worker.engine.claims import CLAIM_S
-from worker.engine.push import REQUEST_S, SERVER_S
+from worker.engine.transaction import REQUEST_S, SERVER_S
 from worker.operations import ParkedWrite, retry_parked
 
 
@@ -31,8 +31,8 @@ async def test_before_the_first_request_claim_and_intent_are_saved(rig: Rig, cal
 
     rig.dynamics.script = look
     await rig.tell(call.begun())
-    at = rig.push.clock()
-    await rig.push.push(call.id)
+    at = rig.clock.wall()
+    await rig.push.transactions.run(call.id)
     ((claim, until, intent),) = seen
     assert claim
     assert until == at + CLAIM_S
@@ -48,7 +48,7 @@ async def test_afterwards_claim_and_intent_are_gone_and_nothing_is_owed(
     entry = await rig.entry(call.id)
     assert (entry.claim, entry.claimed_until, entry.contact.intent) == ("", 0.0, {})
     assert entry.due_at is None
-    assert rig.push.sent.writes == 1
+    assert rig.push.transactions.sent.writes == 1
 
 
 async def test_a_contact_that_is_claimed_is_left_alone(rig: Rig, call: Call) -> None:
@@ -56,9 +56,9 @@ async def test_a_contact_that_is_claimed_is_left_alone(rig: Rig, call: Call) -> 
     await rig.tell(call.begun())
     other = rig.another()
     async with asyncio.TaskGroup() as group:
-        group.create_task(rig.push.push(call.id))
+        group.create_task(rig.push.transactions.run(call.id))
         await asyncio.sleep(1)
-        await other.push(call.id)
+        await other.transactions.run(call.id)
         await rig.run(20, other)
     assert rig.sent == ["POST"]
 
@@ -66,7 +66,9 @@ async def test_a_contact_that_is_claimed_is_left_alone(rig: Rig, call: Call) -> 
 async def test_of_two_workers_that_claim_at_once_one_wins(rig: Rig, call: Call) -> None:
     rig.store.save_s = 0.1
     await rig.tell(call.begun())
-    await asyncio.gather(rig.push.push(call.id), rig.another().push(call.id))
+    await asyncio.gather(
+        rig.push.transactions.run(call.id), rig.another().transactions.run(call.id)
+    )
     assert rig.sent == ["POST"]
 
 
@@ -75,7 +77,7 @@ async def test_a_lapsed_claim_is_taken_over_and_the_late_outcome_is_dropped(
 ) -> None:
     rig.dynamics.slow = lambda _request: 0.0 if rig.dynamics.requests else 2 * CLAIM_S
     await rig.tell(call.begun())
-    late = asyncio.ensure_future(rig.push.push(call.id))
+    late = asyncio.ensure_future(rig.push.transactions.run(call.id))
     await asyncio.sleep(1)
     rig.dynamics.slow = lambda _request: 0.0
     with capture_logs() as lines:
@@ -95,7 +97,7 @@ async def test_what_a_worker_wrote_after_its_claim_had_lapsed_is_written_over(
     await rig.run(20)
     await rig.tell(call.record(Queue={"Name": "Old"}))
     rig.dynamics.slow = lambda _request: 2 * CLAIM_S
-    late = asyncio.ensure_future(rig.push.push(call.id))
+    late = asyncio.ensure_future(rig.push.transactions.run(call.id))
     await asyncio.sleep(1)
     rig.dynamics.slow = lambda _request: 0.0
     await rig.tell(call.record(Queue={"Name": "New"}, LastUpdateTimestamp="2026-01-02T03:06:00Z"))
@@ -114,7 +116,7 @@ async def test_whose_intent_was_not_followed_by_an_outcome_is_read_before_it_is_
     rig.dynamics.script = in_turn(Failure(asyncio.CancelledError(), committed=True))  # type: ignore[arg-type] # the process ends here
     await rig.tell(call.begun())
     with pytest.raises(asyncio.CancelledError):
-        await rig.push.push(call.id)
+        await rig.push.transactions.run(call.id)
     await rig.run(CLAIM_S + 1, rig.another())
     assert rig.sent == ["POST", "POST", "GET"]
     assert len(rig.calls) == 1
@@ -145,7 +147,7 @@ async def test_no_request_leaves_later_than_its_claim_safely_allows(
     left: list[float] = []
 
     def leave(_request: Request) -> None:
-        left.append(rig.store._rows[call.id].claimed_until - (rig.push.clock() - 50.0))
+        left.append(rig.store._rows[call.id].claimed_until - (rig.clock.wall() - 50.0))
 
     rig.dynamics.slow = lambda _request: 50.0
     rig.dynamics.script = leave
@@ -160,26 +162,26 @@ async def test_the_time_it_takes_to_save_a_claim_counts(rig: Rig, call: Call) ->
     left: list[float] = []
 
     def leave(_request: Request) -> None:
-        left.append(rig.store._rows[call.id].claimed_until - rig.push.clock())
+        left.append(rig.store._rows[call.id].claimed_until - rig.clock.wall())
 
     rig.dynamics.script = leave
     await rig.tell(call.begun())
     rig.store.save_s = 200.0
-    await rig.push.push(call.id)
+    await rig.push.transactions.run(call.id)
     assert all(seconds >= SERVER_S + REQUEST_S for seconds in left)
 
 
 async def test_facts_that_come_meanwhile_are_kept_and_told_next(rig: Rig, call: Call) -> None:
     rig.dynamics.slow = lambda _request: 10.0
     await rig.tell(call.begun())
-    pushing = asyncio.ensure_future(rig.push.push(call.id))
+    pushing = asyncio.ensure_future(rig.push.transactions.run(call.id))
     await asyncio.sleep(5)
     await rig.tell(call.record())
-    assert (await rig.entry(call.id)).claimed_until > rig.push.clock()  # never shortened
+    assert (await rig.entry(call.id)).claimed_until > rig.clock.wall()  # never shortened
     await pushing
     entry = await rig.entry(call.id)
     assert entry.contact.record is not None
-    assert entry.due_at == rig.push.clock()
+    assert entry.due_at == rig.clock.wall()
     ((record,),) = [entry.contact.ledger.values()]
     assert UNKNOWN not in record.columns.values()
     await rig.run(60)
@@ -194,7 +196,7 @@ async def test_a_lost_answer_makes_the_columns_unknown_and_they_are_sent_again(
     await rig.run(1)
     rig.dynamics.script = in_turn(Failure(Unavailable("reset"), committed=True))
     await rig.tell(call.event("DISCONNECTED", disconnectTimestamp="2026-01-02T03:04:05.000Z"))
-    await rig.push.push(call.id)
+    await rig.push.transactions.run(call.id)
     ((record,),) = [(await rig.entry(call.id)).contact.ledger.values()]
     assert record.columns["actualend"] == UNKNOWN
     await rig.run(10)
@@ -228,7 +230,7 @@ body = '{"subject": "{{ContactId}}"}'
     ((place, parked),) = (await rig.entry(call.id)).contact.parked.items()
     rig.dynamics.slow = lambda _request: 10.0
     await rig.tell(call.record())
-    pushing = asyncio.ensure_future(rig.push.push(call.id))
+    pushing = asyncio.ensure_future(rig.push.transactions.run(call.id))
     await asyncio.sleep(5)
     await retry_parked(rig.store, ParkedWrite(call.id, place, parked))
     await pushing

@@ -11,14 +11,14 @@ import pytest
 
 from structlog.testing import capture_logs
 
+from pipelines.live import LIVE_WITHIN_S
 from pipelines.pipeline import Pipeline
-from pipelines.plan import LIVE_WITHIN_S
 from twins.calls import Call
+from twins.dynamics import Failure
 from twins.rig import Rig
 from worker.amazon_connect.errors import Busy, ConnectRefused
 from worker.amazon_connect.memory import MemoryConnect
 from worker.dynamics.errors import Unavailable
-from worker.dynamics.memory import Failure
 
 
 MakeRig = Callable[..., "Rig"]
@@ -122,7 +122,7 @@ async def test_of_several_workers_one_asks(make_rig: MakeRig, call: Call) -> Non
     rig = make_rig(connect=knowing(call), patience_s=PATIENCE_S)
     rig.store.save_s = 0.1
     await rig.tell(call.begun(instanceArn=INSTANCE))
-    await asyncio.gather(*(rig.another().push(call.id) for _ in range(3)))
+    await asyncio.gather(*(rig.another().transactions.run(call.id) for _ in range(3)))
     assert len(rig.connect.calls) == 1
     assert len(rig.calls) == 1
 
@@ -137,7 +137,7 @@ async def test_facts_that_come_while_connect_is_asked_are_kept_with_its_answer(
 
     rig = make_rig(connect=Unhurried(contacts=knowing(call).contacts), patience_s=PATIENCE_S)
     await rig.tell(call.begun(instanceArn=INSTANCE))
-    pushed = asyncio.ensure_future(rig.push.push(call.id))
+    pushed = asyncio.ensure_future(rig.push.transactions.run(call.id))
     await asyncio.sleep(0.5)
     await rig.tell(call.event("QUEUED", instanceArn=INSTANCE))
     await pushed
@@ -164,7 +164,7 @@ async def test_attributes_are_written_while_the_contact_is_on(writing: Rig, call
     await writing.run(1)
     written = writing.connect.shared[call.id]
     assert written == {"ms_id": call.id, "ms_activity_id": writing.calls[0]["activityid"]}
-    assert writing.push.sent.written_back == 1
+    assert writing.push.transactions.sent.written_back == 1
 
 
 async def test_what_connect_tells_of_written_attributes_makes_no_further_request(

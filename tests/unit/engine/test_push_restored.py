@@ -14,10 +14,10 @@ from worker.stores.restoration import Keeper, declare
 async def restore(rig: Rig, older: Any) -> None:
     """Go on with an older state."""
     rig.store._rows, rig.store._owed, rig.store._remembered = older
-    await declare(rig.store, rig.push.clock())
+    await declare(rig.store, rig.clock.wall())
     keeping = Keeper(rig.store, None)
     await keeping.look()
-    rig.push.doubt = keeping.doubt
+    rig.push = rig.another(doubt=keeping.doubt)
 
 
 def state(rig: Rig) -> Any:

@@ -13,8 +13,10 @@ from structlog.testing import capture_logs
 
 from pipelines.pipeline import Pipeline
 from twins.calls import Call
+from twins.dynamics import Failure, in_turn
 from twins.rig import Rig
 from worker.amazon_connect.protocol import Page, ScreenPopError
+from worker.dynamics.breaker import FORBIDDEN_PAUSE_S
 from worker.dynamics.budget import REQUESTS_LEFT
 from worker.dynamics.errors import (
     DynamicsError,
@@ -25,11 +27,11 @@ from worker.dynamics.errors import (
     Unavailable,
 )
 from worker.dynamics.failure_counter import PROBE_MAX_S
-from worker.dynamics.gate import FORBIDDEN_PAUSE_S, GateState, Reason
-from worker.dynamics.memory import Failure, in_turn
 from worker.dynamics.protocol import Request
+from worker.dynamics.reasons import GateState, Reason
 from worker.engine.ingest import Ingest
-from worker.engine.push import FORBIDDEN_TRIES
+from worker.engine.planner import Planner
+from worker.engine.policy import FORBIDDEN_TRIES
 from worker.errors import StoreUnavailable
 from worker.operations import parked_writes, retry_parked
 from worker.sources.protocol import Message
@@ -54,7 +56,7 @@ async def test_a_403_on_one_contact_alone_is_parked_after_three_tries(rig: Rig, 
     assert await rig.parked() == [call.id]
     ((parked,),) = [(await rig.entry(call.id)).contact.parked.values()]
     assert (parked.status, parked.code) == (403, "0x80040220")
-    assert rig.gate.state is GateState.OPEN
+    assert rig.gate.breaker.state is GateState.OPEN
 
 
 async def test_the_same_403_on_three_contacts_is_a_pause_and_parks_nothing(
@@ -63,7 +65,7 @@ async def test_the_same_403_on_three_contacts_is_a_pause_and_parks_nothing(
     rig.dynamics.script = always(FORBIDDEN)
     await rig.tell(*[call.begun() for call in calls(3)])
     await rig.run(1)
-    assert rig.gate.state is GateState.CLOSED
+    assert rig.gate.breaker.state is GateState.CLOSED
     assert not await rig.parked()
     rig.dynamics.script = lambda _request: None
     await rig.run(FORBIDDEN_PAUSE_S + 60)
@@ -123,7 +125,7 @@ async def test_throttled_nothing_leaves_before_retry_after(
     times: list[float] = []
 
     def note(_request: Request) -> Failure | None:
-        times.append(rig.push.monotonic())
+        times.append(rig.clock.monotonic())
         first = len(times) == 1
         return Failure(Throttled("answered 429", retry_after_s=77.0)) if first else None
 
@@ -143,7 +145,7 @@ async def test_the_store_is_written_no_more_often_however_long_an_outage_lasts(
     rig.dynamics.script = lambda _request: Failure(Unavailable("no answer"))
     await rig.tell(*[call.begun() for call in calls(contacts)])
     await rig.run(120)
-    assert rig.gate.state is GateState.CLOSED
+    assert rig.gate.breaker.state is GateState.CLOSED
     saves = rig.store.saves
     await rig.run(36_000)
     assert rig.store.saves == saves
@@ -158,7 +160,7 @@ async def test_after_hours_without_dynamics_live_contacts_go_first_at_the_allowe
 ) -> None:
     """Ingest goes on meanwhile, and each message costs the one save that keeps it."""
     old, new = calls(48)[:24], calls(48)[24:]
-    replay = Ingest(rig.store, rank=1, clock=rig.push.clock)
+    replay = Ingest(rig.store, rank=1, clock=rig.clock)
     rig.dynamics.script = lambda _request: Failure(Unavailable("no answer"))
     bodies = [call.begun(initiationTimestamp="2026-01-02T02:00:00Z") for call in old]
     await replay.handle([Message(body, "archive:1") for body in bodies])
@@ -173,17 +175,17 @@ async def test_after_hours_without_dynamics_live_contacts_go_first_at_the_allowe
 
     def note(request: Request) -> None:
         if request.method == "POST" and request.body:
-            sent.append((rig.push.monotonic(), request.body["actualstart"]))
+            sent.append((rig.clock.monotonic(), request.body["actualstart"]))
 
     rig.dynamics.script = note
-    rig.gate.budget.told({REQUESTS_LEFT: "20"})
+    rig.gate.slots.budget.observe({REQUESTS_LEFT: "20"})
     await rig.run(300)
     assert [start for _, start in sent] == [
         *["2026-01-02T03:00:00Z"] * len(new),
         *["2026-01-02T02:00:00Z"] * len(old),
     ]
     seconds = sent[-1][0] - sent[0][0]
-    assert len(sent) <= seconds * rig.gate.budget.rate + 3
+    assert len(sent) <= seconds * rig.gate.slots.budget.rate + 3
     assert seconds < 60
 
 
@@ -207,9 +209,9 @@ async def test_without_a_secret_or_user_ingest_goes_on_and_push_pauses_with_one_
         (alarm,) = [line for line in lines if line["log_level"] == "error"]
         assert (alarm["event"], alarm["reason"]) == ("dynamics.paused", "unauthorized")
         assert alarm["cause"] == str(refusal)
-        assert rig.gate.reason is Reason.UNAUTHORIZED
+        assert rig.gate.breaker.reason is Reason.UNAUTHORIZED
         assert not await rig.parked()
-        assert (await rig.store.counts(rig.push.clock())).due == 5
+        assert (await rig.store.counts(rig.clock.wall())).due == 5
         rig.dynamics.script = lambda _request: None
         await rig.run(PROBE_MAX_S + 5)
     assert len(rig.calls) == 5
@@ -231,7 +233,7 @@ async def test_a_lost_role_is_one_alarm_and_costs_two_saves_a_minute_however_muc
         rig.dynamics.script = lambda _request: None
         await rig.run(FORBIDDEN_PAUSE_S + 60)
     assert len(rig.calls) == 200
-    assert rig.gate.reason is Reason.NONE
+    assert rig.gate.breaker.reason is Reason.NONE
 
 
 TWO_STEPS = """
@@ -263,13 +265,13 @@ async def test_what_is_refused_is_parked_alone_and_tried_again_from_the_facts_af
     await rig.run(10)
     assert len(rig.calls) == 2
     assert await rig.parked() == [one.id, two.id]
-    rig.push.pipelines = pipeline(TWO_STEPS % "subject")
+    mended = Planner(pipeline(TWO_STEPS % "subject"), rig.planner.terms, rig.clock)
     (write,) = [w async for w in parked_writes(rig.store) if w.contact_id == one.id]
     await retry_parked(rig.store, write)
     entry = await rig.entry(one.id)
-    entry.due_at = rig.push.clock()  # the command goes by the clock of the machine
+    entry.due_at = rig.clock.wall()  # the command goes by the clock of the machine
     await rig.store.save([entry])
-    await rig.run(10)
+    await rig.run(10, rig.another(planner=mended))
     assert await rig.parked() == [two.id]
     (task,) = [r for (kind, _), r in rig.dynamics.records.items() if kind == "tasks"]
     assert task["subject"] == one.id
@@ -290,7 +292,7 @@ async def test_what_is_refused_for_good_is_parked_with_request_and_answer_and_ot
     ((parked,),) = [(await rig.entry(first.id)).contact.parked.values()]
     assert parked.answer == "no"
     assert parked.request["body"]["actualstart"] == "2026-01-02T03:00:00Z"
-    assert rig.push.sent.parked == 1
+    assert rig.push.transactions.sent.parked == 1
 
 
 # --- time ---
@@ -302,7 +304,7 @@ async def test_a_contact_due_by_time_alone_does_not_wait_for_one_that_hangs(
     hanging, waiting = calls(2)
     rig.dynamics.script = in_turn(Failure(Unavailable("no answer")))
     await rig.tell(waiting.begun())
-    await rig.push.push(waiting.id)  # to be tried again in a few seconds
+    await rig.push.transactions.run(waiting.id)  # to be tried again in a few seconds
     rig.dynamics.slow = lambda r: 60.0 if (r.body or {}).get("phonenumber") else 0.0
     await rig.tell(hanging.record())
     async with asyncio.TaskGroup() as group:
@@ -323,7 +325,7 @@ async def test_stopping_does_not_wait_for_a_gate_that_stays_closed(rig: Rig, cal
     rig.dynamics.script = lambda _request: Failure(Unauthorized("answered 401", status=401))
     await rig.tell(call.begun())
     await rig.run(100)
-    assert rig.push.monotonic() == pytest.approx(100, abs=1)
+    assert rig.clock.monotonic() == pytest.approx(100, abs=1)
 
 
 async def test_draining_ends_when_nothing_is_due_any_more_however_long_that_takes(
@@ -345,7 +347,7 @@ async def test_draining_ends_when_asked_to(rig: Rig, call: Call, trouble: str) -
     stop = asyncio.Event()
     asyncio.get_running_loop().call_later(100, stop.set)
     await rig.push.drain(stop)
-    assert rig.push.monotonic() == pytest.approx(100, abs=1)
+    assert rig.clock.monotonic() == pytest.approx(100, abs=1)
     assert (await rig.entry(call.id)).due_at is not None
 
 
@@ -353,10 +355,9 @@ async def test_how_long_a_contact_was_due_is_told_once_dynamics_matches(
     rig: Rig, call: Call
 ) -> None:
     told: list[float] = []
-    rig.push.latency = told.append
     rig.dynamics.slow = lambda _request: 3.0
     await rig.tell(call.begun())
-    await rig.run(10)
+    await rig.run(10, rig.another(latency=told.append))
     assert told == pytest.approx([3.0])
 
 
@@ -391,7 +392,7 @@ async def test_an_outcome_is_saved_once_the_store_is_back_or_else_found_out_afte
     save = rig.store.save
 
     async def save_claims_only(entries: list[object]) -> object:
-        if rig.calls and rig.push.monotonic() < away_s:
+        if rig.calls and rig.clock.monotonic() < away_s:
             raise StoreUnavailable("locked")
         return await save(entries)
 
@@ -441,7 +442,7 @@ async def test_a_record_is_opened_once_for_the_agent_while_the_contact_is_on(
     assert rig.calls[0]["activityid"] in opening.url
     await rig.tell(call.record())
     await rig.run(5)
-    assert rig.push.sent.opened == 1
+    assert rig.push.transactions.sent.opened == 1
 
 
 async def test_nothing_is_opened_for_an_agent_after_the_contacts_end_or_a_minute(
@@ -452,7 +453,7 @@ async def test_nothing_is_opened_for_an_agent_after_the_contacts_end_or_a_minute
     await rig.tell(ended.answered(at="2026-01-02T03:01:10.000Z"), ended.record(), old.answered())
     await rig.run(5)
     assert not rig.desktop.opened
-    assert rig.push.sent.expired == 2
+    assert rig.push.transactions.sent.expired == 2
 
 
 @pytest.mark.parametrize("why", ["a side leg has none", "its create is parked"])

@@ -93,7 +93,7 @@ async def test_what_cannot_be_read_is_left_alone_and_said(kept: str) -> None:
 async def test_what_is_remembered_is_bounded_and_the_newest_is_kept() -> None:
     store, most = MemoryStore(), 12
     for n in range(most):
-        names = [f"S{n}_{k}_{'x' * 100}" for k in range(100)]
+        names = [f"S{n}_{k}_{'x' * 2_000}" for k in range(5)]
         known: Any = await remember_steps(store, [version(*names)], FIRST)
     text = await store.recall("steps/p")
     assert text is not None

@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
+from twins.dynamics import connect_in_process
 from worker.definitions import find
-from worker.dynamics.connection import connect_in_process
 from worker.flow.answer import answer
 from worker.flow.session import ANSWER_S, FlowSession
 from worker.sandbox.dataverse.app import Dataverse, create_dataverse
@@ -66,8 +66,8 @@ class Flow:
 @pytest.fixture
 async def flow() -> AsyncIterator[Flow]:
     dataverse = create_dataverse(auth=False)
-    async with connect_in_process(httpx.ASGITransport(dataverse.app)) as way:
-        yield Flow(dataverse, FlowSession(way.client, way.gate, find("timeline")))
+    async with connect_in_process(httpx.ASGITransport(dataverse.app)) as client:
+        yield Flow(dataverse, FlowSession(client, client.gate, find("timeline")))
     dataverse.close()
 
 

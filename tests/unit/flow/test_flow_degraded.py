@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from worker.clock import Clock
 from worker.definitions import find
 from worker.dynamics.auth import StaticTokens
 from worker.dynamics.client import DataverseClient
-from worker.dynamics.gate import Gate
+from worker.dynamics.errors import Throttled
+from worker.dynamics.gate import make_gate
 from worker.errors import ConfigError
 from worker.flow.answer import answer
 from worker.flow.handler import Environment
@@ -41,9 +43,9 @@ async def serve() -> AsyncIterator[Serve]:
     def session(server: Server) -> FlowSession:
         http = httpx.AsyncClient(transport=httpx.MockTransport(server))
         opened.append(http)
-        gate = Gate(sleep=_at_once)
+        gate = make_gate(Clock(sleep=_at_once))
         tokens = StaticTokens("none")
-        client = DataverseClient("https://org.test", http, tokens, gate, sleep=_at_once)
+        client = DataverseClient("https://org.test", http, tokens, gate)
         return FlowSession(client, gate, find("timeline"))
 
     yield session
@@ -101,7 +103,7 @@ async def test_dynamics_that_asks_to_be_left_alone_is_left_alone(
 
 async def test_a_closed_gate_opens_again_when_its_time_has_come(flow: Flow) -> None:
     key = flow.know(lastname="Lovelace", telephone1="+4930901820")
-    flow.session.gate.throttled(0.0)
+    flow.session.gate.breaker.failed(Throttled("test", retry_after_s=0.0))
     assert (await flow.ask(ms_operation="lookup"))["contactid"] == key
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from cfnlint.api import lint_file
 
-from worker.dynamics.gate import Gate
+from worker.dynamics.gate import make_gate
 from worker.engine.ingest import Tally
 from worker.heartbeat import Health
 from worker.leases.dynamodb import create_lease_table
@@ -196,7 +196,7 @@ async def _metrics() -> set[str]:
     metrics.secret(SOME_DAY)
     census = StoreCounts(store, health)
     census.counts = await store.counts(0.0)
-    metrics.registry.register(StateCollector(Tally(), Gate(), census))
+    metrics.registry.register(StateCollector(Tally(), make_gate(), census))
     found = {sample.name for family in metrics.registry.collect() for sample in family.samples}
     await store.close()
     return found

@@ -18,9 +18,10 @@ from pipelines.contact import Contact
 from pipelines.fact import Fact
 from pipelines.identity import record_id
 from pipelines.loader import load
+from pipelines.outcome import Done
 from pipelines.pipeline import Pipeline
-from pipelines.plan import Plan, Terms, plan
-from pipelines.write import Kind, Write
+from pipelines.plan import Terms, plan
+from pipelines.settle import settle
 
 
 Told = Callable[..., Contact]
@@ -62,14 +63,14 @@ def versions(*each: Pipeline | tuple[str, Pipeline]) -> tuple[Version, ...]:
     return tuple(Version(since, creating(one)) for since, one in dated)
 
 
-def planned(contact: Contact, now: Pipeline, *had: Pipeline | tuple[str, Pipeline]) -> Plan:
+def planned(contact: Contact, now: Pipeline, *had: Pipeline | tuple[str, Pipeline]) -> Any:
     return plan(contact, [now], NOW, Terms(versions={"p": versions(*had, now)}))
 
 
-def done(contact: Contact, writes: list[Write]) -> list[str]:
+def done(contact: Contact, writes: list[Any]) -> list[str]:
     for write in writes:
-        ledger.acknowledge(contact, write, {})
-    return [f"{write.kind.value} {write.record}" for write in writes]
+        settle(contact, write, Done())
+    return [f"{write.kind} {write.record}" for write in writes]
 
 
 def older(contact: Contact) -> Contact:
@@ -96,51 +97,51 @@ A = pipeline(makes("A"), changes("A"))
 def test_a_renamed_step_goes_on_with_the_record_it_made(
     call: Contact, name: str, mark: Callable[[Contact], Contact]
 ) -> None:
-    done(call, planned(call, A).writes)
+    done(call, planned(call, A).actions)
     renamed = pipeline(makes(name, more=', "description": "new"'), changes(name))
-    writes = planned(mark(call), renamed, A).writes
+    writes = planned(mark(call), renamed, A).actions
     assert done(call, writes) == [f"update {of(call, 'A')}"]
     assert writes[0].columns == {"description": "new"}
-    assert planned(call, renamed, A).writes == []
+    assert planned(call, renamed, A).actions == []
 
 
 def test_a_record_that_may_have_been_made_is_gone_on_with_too(call: Contact) -> None:
-    ledger.intend(call, planned(call, A).writes)
+    ledger.intend(call, planned(call, A).actions)
     renamed = pipeline(makes("B"))
-    (create,) = planned(call, renamed, A).writes
-    assert (create.kind, create.record) == (Kind.CREATE, of(call, "A"))
-    ledger.unsettle(call)
-    (create,) = planned(call, renamed, A).writes
-    assert (create.kind, create.record) == (Kind.CREATE, of(call, "A"))
+    (create,) = planned(call, renamed, A).actions
+    assert (create.kind, create.record) == ("create", of(call, "A"))
+    ledger.mark_unknown(call)
+    (create,) = planned(call, renamed, A).actions
+    assert (create.kind, create.record) == ("create", of(call, "A"))
 
 
 def test_a_record_that_an_unknown_version_made_is_gone_on_with(call: Contact) -> None:
     """The other version's worker began later than ours, which has not read of it."""
-    done(call, planned(call, pipeline(makes("B"))).writes)
-    assert planned(call, A).writes[0].record == of(call, "B")
-    assert planned(call, A).writes[0].kind is Kind.UPDATE
+    done(call, planned(call, pipeline(makes("B"))).actions)
+    assert planned(call, A).actions[0].record == of(call, "B")
+    assert planned(call, A).actions[0].kind == "update"
 
 
 def test_an_intent_of_an_unknown_version_counts_as_well(call: Contact) -> None:
-    ledger.intend(call, planned(call, pipeline(makes("B"))).writes)
-    ledger.unsettle(call)
+    ledger.intend(call, planned(call, pipeline(makes("B"))).actions)
+    ledger.mark_unknown(call)
     assert call.ledger[of(call, "B")].by == "p/B"
-    assert planned(call, A).writes[0].record == of(call, "B")
+    assert planned(call, A).actions[0].record == of(call, "B")
 
 
 def test_an_intent_of_an_older_release_says_no_step(call: Contact) -> None:
     call.intent[of(call, "A")] = {"": "create", "subject": "?"}
-    ledger.unsettle(call)
+    ledger.mark_unknown(call)
     assert call.ledger[of(call, "A")].by == ""
-    (create,) = planned(call, pipeline(makes("B")), A).writes
+    (create,) = planned(call, pipeline(makes("B")), A).actions
     assert create.record == of(call, "A")
 
 
 def test_a_step_that_makes_records_of_another_table_makes_none(call: Contact) -> None:
-    done(call, planned(call, A).writes)
+    done(call, planned(call, A).actions)
     moved = pipeline(makes("A", "tasks"), changes("A", "tasks"))
     found = planned(call, moved, A)
-    assert found.writes == []
+    assert found.actions == []
     assert found.waiting == {
         "p/A": "no: the contact has its record in phonecalls, not in tasks",
         "p/UP-A": "for A",
@@ -148,10 +149,10 @@ def test_a_step_that_makes_records_of_another_table_makes_none(call: Contact) ->
 
 
 def test_of_several_steps_that_came_as_one_left_none_makes_a_record(call: Contact) -> None:
-    done(call, planned(call, A).writes)
+    done(call, planned(call, A).actions)
     split = pipeline(makes("B"), makes("C"), changes("C"))
     found = planned(call, split, A)
-    assert found.writes == []
+    assert found.actions == []
     assert found.waiting == {
         "p/B": "no: the contact has a record of A, which left the pipeline",
         "p/C": "no: the contact has a record of A, which left the pipeline",
@@ -161,9 +162,9 @@ def test_of_several_steps_that_came_as_one_left_none_makes_a_record(call: Contac
 
 def test_a_step_whose_two_forerunners_made_a_record_each_makes_none(call: Contact) -> None:
     both = pipeline(makes("A"), makes("B"))
-    done(call, planned(call, both).writes)
+    done(call, planned(call, both).actions)
     found = planned(call, pipeline(makes("C")), both)
-    assert found.writes == []
+    assert found.actions == []
     assert found.waiting == {"p/C": "no: the contact has a record of A, B, which left the pipeline"}
 
 
@@ -171,24 +172,24 @@ def test_a_step_that_stood_beside_the_one_that_left_makes_its_own_record(
     call: Contact, record: Makes
 ) -> None:
     both = pipeline(makes("A"), makes("B", on="record"))
-    done(call, planned(call, both).writes)
+    done(call, planned(call, both).actions)
     call.observe(record())
     alone = pipeline(makes("B", on="record"))
-    assert done(call, planned(call, alone, both).writes) == [f"create {of(call, 'B')}"]
+    assert done(call, planned(call, alone, both).actions) == [f"create {of(call, 'B')}"]
 
 
 def test_a_removed_step_s_record_is_left_alone(call: Contact) -> None:
     both = pipeline(makes("A"), changes("A"), makes("N", "annotations"))
-    done(call, planned(call, both).writes)
-    assert planned(call, pipeline(makes("N", "annotations")), both).writes == []
+    done(call, planned(call, both).actions)
+    assert planned(call, pipeline(makes("N", "annotations")), both).actions == []
 
 
 def test_columns_parties_and_states_that_no_step_names_any_more_are_left_alone(
     call: Contact,
 ) -> None:
     parties = ', "phonecall_activity_parties": [{"addressused": "+1"}], "statecode": 1'
-    done(call, planned(call, pipeline(makes("A", more=parties), changes("A"))).writes)
-    assert planned(call, pipeline(makes("A"))).writes == []
+    done(call, planned(call, pipeline(makes("A", more=parties), changes("A"))).actions)
+    assert planned(call, pipeline(makes("A"))).actions == []
 
 
 def test_another_pipeline_s_columns_of_one_record_are_left_alone(call: Contact) -> None:
@@ -203,19 +204,19 @@ query = "(accountnumber='1')"
 body = '{"%s": "x"}'
 """
     two = [load(f'name = "{n}"' + shared % c) for n, c in (("p", "name"), ("q", "description"))]
-    assert len(done(call, plan(call, two, NOW, Terms()).writes)) == 2
-    assert plan(call, two, NOW, Terms()).writes == []
+    assert len(done(call, plan(call, two, NOW, Terms()).actions)) == 2
+    assert plan(call, two, NOW, Terms()).actions == []
 
 
 def test_a_record_of_another_pipeline_is_none_of_this_one_s(call: Contact) -> None:
-    done(call, plan(call, [load('name = "q"' + makes("A"))], NOW, Terms()).writes)
-    assert done(call, planned(call, pipeline(makes("B"))).writes) == [f"create {of(call, 'B')}"]
+    done(call, plan(call, [load('name = "q"' + makes("A"))], NOW, Terms()).actions)
+    assert done(call, planned(call, pipeline(makes("B"))).actions) == [f"create {of(call, 'B')}"]
 
 
 def test_a_record_that_was_deleted_is_not_made_again_under_a_new_name(call: Contact) -> None:
-    done(call, planned(call, A).writes)
+    done(call, planned(call, A).actions)
     call.ledger[of(call, "A")].state = "gone"
-    assert planned(call, pipeline(makes("B")), A).writes == []
+    assert planned(call, pipeline(makes("B")), A).actions == []
 
 
 B, C = pipeline(makes("B")), pipeline(makes("C"))
@@ -299,14 +300,14 @@ class Two:
     known: tuple[Version, ...]
     made: set[str] = field(default_factory=set)
 
-    def push(self, which: int, ends: str = "done") -> list[Write]:
+    def push(self, which: int, ends: str = "done") -> list[Any]:
         """One of them pushes; how it ends: done, lost (an answer), begun (nothing was sent)."""
-        ledger.unsettle(self.contact)
+        ledger.mark_unknown(self.contact)
         terms = Terms(versions={"p": self.known})
-        writes = plan(self.contact, [self.each[which]], NOW, terms).writes
+        writes: list[Any] = plan(self.contact, [self.each[which]], NOW, terms).actions
         ledger.intend(self.contact, writes)
         if ends != "begun":
-            self.made |= {write.record for write in writes if write.kind is Kind.CREATE}
+            self.made |= {write.record for write in writes if write.kind == "create"}
         if ends == "done":
             done(self.contact, writes)
             self.contact.intent.clear()

@@ -6,26 +6,22 @@ from typing import Any
 
 import pytest
 
+from pipelines.action import Action, Change, Lookup, OpenPage, ReadFile, Verb, WriteBack
 from pipelines.contact import UNKNOWN, Contact, Parked, RecordLedger, State
 from pipelines.ledger import (
-    CHANGING,
     NULL,
-    acknowledge,
-    adopt,
-    closed,
     contradict,
     current,
     digest,
     digests,
     intend,
     let_go,
-    missing,
+    mark_unknown,
     record_of,
     same,
-    taken,
-    unsettle,
 )
-from pipelines.write import Kind, Write
+from pipelines.outcome import Closed, Done, Exists, Found, Missing
+from pipelines.settle import settle
 
 
 KEY = "8a1f0c7e-0000-4000-8000-00000000c0de"
@@ -34,10 +30,13 @@ US = "11111111-0000-4000-8000-000000000001"
 SOMEBODY = "22222222-0000-4000-8000-000000000002"
 
 
-def write(kind: Kind = Kind.UPDATE, **changes: Any) -> Write:
+PARKED = Parked(["p/CALL"], 0.0, 404, "", {}, "")
+
+
+def write(verb: Verb = Verb.UPDATE, **changes: Any) -> Change:
     columns = {"subject": "Call", "category": "VOICE"}
-    fields = {"record": NAME, "entity": "phonecalls", "key": KEY, "columns": columns} | changes
-    return Write(kind, ("p/CALL",), **fields)
+    fields = {"record": NAME, "columns": columns} | changes
+    return Change(verb, ("p/CALL",), **fields)
 
 
 def known(contact: Contact, **fields: Any) -> RecordLedger:
@@ -68,11 +67,8 @@ def test_no_parties_say_what_null_says() -> None:
 
 
 def test_a_create_makes_the_record_ours(contact: Contact) -> None:
-    acknowledge(
-        contact,
-        write(Kind.CREATE, returning=("createdon", "other")),
-        {"createdon": "now", "secret": "x"},
-    )
+    create = write(Verb.CREATE, returning=("createdon", "other"))
+    settle(contact, create, Done({"createdon": "now", "secret": "x"}))
     assert contact.ledger == {
         NAME: RecordLedger(
             "phonecalls",
@@ -87,36 +83,35 @@ def test_a_create_makes_the_record_ours(contact: Contact) -> None:
 
 def test_a_create_forgets_what_was_thought_of_the_record(contact: Contact) -> None:
     record = known(contact, state="sent", columns={"description": UNKNOWN})
-    acknowledge(contact, write(Kind.CREATE), {})
+    settle(contact, write(Verb.CREATE), Done())
     assert set(record.columns) == {"subject", "category"}
 
 
 def test_an_update_adds_its_columns(contact: Contact) -> None:
     record = known(contact, columns={"subject": UNKNOWN, "description": "x"})
-    acknowledge(contact, write(columns={"subject": None}), {})
+    settle(contact, write(columns={"subject": None}), Done())
     assert record.columns == {"subject": NULL, "description": "x"}
 
 
 def test_a_record_that_no_step_creates_is_taken_to_be_there(contact: Contact) -> None:
-    acknowledge(contact, write(), {})
+    settle(contact, write(), Done())
     assert contact.ledger[NAME].state == "there"
 
 
-@pytest.mark.parametrize(("kind", "state"), [(Kind.CREATE, "unsent"), (Kind.ADOPT, "unsent")])
-def test_a_record_of_ours_begins_unsent(kind: Kind, state: str, contact: Contact) -> None:
-    assert record_of(contact, write(kind)).state == state
-    assert record_of(contact, write(kind)) is contact.ledger[NAME]
+@pytest.mark.parametrize(("verb", "state"), [(Verb.CREATE, "unsent"), (Verb.ADOPT, "unsent")])
+def test_a_record_of_ours_begins_unsent(verb: Verb, state: str, contact: Contact) -> None:
+    assert record_of(contact, write(verb)).state == state
+    assert record_of(contact, write(verb)) is contact.ledger[NAME]
 
 
 def test_a_record_by_another_key_keeps_it_whole(contact: Contact) -> None:
-    odd = write(record="contacts(name='a (b)')", entity="contacts", key="name='a (b)'")
+    odd = write(record="contacts(name='a (b)')")
     assert record_of(contact, odd).key == "name='a (b)'"
     assert record_of(contact, odd).name == odd.record
 
 
 def test_a_lookup_is_remembered_with_its_question(contact: Contact) -> None:
-    lookup = Write(Kind.LOOKUP, ("p/WHO",), url="contacts?x")
-    acknowledge(contact, lookup, {"LookupStatus": "NoMatch"})
+    settle(contact, Lookup("p/WHO", "contacts?x"), Done({"LookupStatus": "NoMatch"}))
     assert contact.lookups == {
         "p/WHO": {"asked": digest("contacts?x"), "answer": {"LookupStatus": "NoMatch"}}
     }
@@ -124,21 +119,30 @@ def test_a_lookup_is_remembered_with_its_question(contact: Contact) -> None:
 
 
 def test_an_opened_record_is_done(contact: Contact) -> None:
-    acknowledge(contact, Write(Kind.OPEN, ("p/OPEN",), url="https://x"), {})
+    settle(contact, OpenPage("p/OPEN", "i", "c", "c", "https://x"), Done())
     assert (contact.effects, contact.ledger) == ({"p/OPEN": "done"}, {})
 
 
 # --- intent -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", list(Kind))
-def test_what_changes_a_record_is_noted_before_it_is_sent(kind: Kind, contact: Contact) -> None:
-    assert intend(contact, [write(kind)]) is (kind in CHANGING)
-    assert (NAME in contact.intent) is (kind in CHANGING)
+@pytest.mark.parametrize("verb", list(Verb))
+def test_what_changes_a_record_is_noted_before_it_is_sent(verb: Verb, contact: Contact) -> None:
+    assert intend(contact, [write(verb)]) is (verb is not Verb.ADOPT)
+    assert (NAME in contact.intent) is (verb is not Verb.ADOPT)
+
+
+def test_attributes_are_noted_before_they_are_written_and_what_reads_or_opens_is_not(
+    contact: Contact,
+) -> None:
+    assert intend(contact, [WriteBack("p/writeback", "attributes(c/p)", "i", "c", "c", {"a": "1"})])
+    assert contact.intent == {"attributes(c/p)": digests({"a": "1"})}
+    actions: list[Action] = [Lookup("p/WHO", "contacts"), ReadFile("p/LENS", "b", "k")]
+    assert not intend(contact, [*actions, OpenPage("p/OPEN", "i", "c", "c", "https://x")])
 
 
 def test_noting_the_same_again_is_no_news(contact: Contact) -> None:
-    assert intend(contact, [write(Kind.CREATE), write(columns={"a": 1})])
+    assert intend(contact, [write(Verb.CREATE), write(columns={"a": 1})])
     assert not intend(contact, [write(columns={"a": 1})])
     assert not intend(contact, [])
     assert intend(contact, [write(columns={"a": 2})])
@@ -147,22 +151,22 @@ def test_noting_the_same_again_is_no_news(contact: Contact) -> None:
 def test_an_intent_without_outcome_leaves_columns_unknown(contact: Contact) -> None:
     record = known(contact, columns={"subject": digest("Call"), "description": "x"})
     intend(contact, [write()])
-    unsettle(contact)
+    mark_unknown(contact)
     assert record.columns == {"subject": UNKNOWN, "category": UNKNOWN, "description": "x"}
     assert (record.state, contact.intent) == ("there", {})
 
 
 def test_a_create_without_outcome_may_have_been_sent(contact: Contact) -> None:
-    intend(contact, [write(Kind.CREATE)])
-    unsettle(contact)
+    intend(contact, [write(Verb.CREATE)])
+    mark_unknown(contact)
     assert contact.ledger[NAME].state == "sent"
     assert set(contact.ledger[NAME].columns) == {"subject", "category"}
 
 
 def test_a_create_of_a_record_that_is_there_says_nothing_new(contact: Contact) -> None:
     record = known(contact)
-    intend(contact, [write(Kind.CREATE)])
-    unsettle(contact)
+    intend(contact, [write(Verb.CREATE)])
+    mark_unknown(contact)
     assert record.state == "there"
 
 
@@ -170,12 +174,12 @@ def test_an_update_of_others_without_outcome_is_of_a_record_that_is_there(
     contact: Contact,
 ) -> None:
     intend(contact, [write()])
-    unsettle(contact)
+    mark_unknown(contact)
     assert contact.ledger[NAME].state == "there"
 
 
 def test_without_intent_nothing_is_unsettled(contact: Contact) -> None:
-    unsettle(contact)
+    mark_unknown(contact)
     assert contact == Contact("c")
 
 
@@ -187,15 +191,15 @@ def test_a_record_that_exists_may_be_ours_if_a_create_left(
     state: str, contact: Contact, *, ours: bool
 ) -> None:
     record = known(contact, state=state)
-    taken(contact, write(Kind.CREATE))
+    settle(contact, write(Verb.CREATE), Exists(PARKED))
     assert (record.state, record.ours) == ("found", ours)
 
 
 def adopted(contact: Contact, row: dict[str, Any], *, overwrite: bool = False) -> dict[str, str]:
     """What the ledger says of each column: "settled", or "owed" if it is to be written."""
     columns = {"subject": "Call", "directioncode": False, "statecode": 1, "statuscode": 4}
-    asked = write(Kind.ADOPT, columns=columns, returning=("createdon",))
-    adopt(contact, asked, row, US, overwrite=overwrite)
+    asked = write(Verb.ADOPT, columns=columns, returning=("createdon",))
+    settle(contact, asked, Found(row, US, overwrite))
     record = contact.ledger[NAME]
     assert (record.state, record.ours) == ("there", row.items() >= OURS.items())
     return {c: "owed" if d == UNKNOWN else "settled" for c, d in record.columns.items()}
@@ -261,13 +265,9 @@ def test_asked_fields_are_kept(contact: Contact) -> None:
 
 
 def test_a_record_of_others_has_its_tables_defaults(contact: Contact) -> None:
-    adopt(
-        contact,
-        write(Kind.ADOPT, columns={"prioritycode": 2, "phonecall_activity_parties": [{}]}),
-        OTHERS | {"prioritycode": 1, "phonecall_activity_parties": []},
-        US,
-        overwrite=False,
-    )
+    look = write(Verb.ADOPT, columns={"prioritycode": 2, "phonecall_activity_parties": [{}]})
+    row = OTHERS | {"prioritycode": 1, "phonecall_activity_parties": []}
+    settle(contact, look, Found(row, US))
     assert set(contact.ledger[NAME].columns.values()) == {UNKNOWN}
 
 
@@ -282,31 +282,32 @@ def test_a_record_of_others_has_its_tables_defaults(contact: Contact) -> None:
         (write(on_missing="skip"), True, "gone"),
         (write(on_missing="recreate", creatable=True), True, "unsent"),
         (write(on_missing="recreate"), False, "there"),
-        (write(Kind.CLOSE, creatable=True), False, "there"),
-        (write(Kind.ADOPT, creatable=True), True, "absent"),
-        (write(Kind.ADOPT, on_missing="recreate", creatable=True), True, "absent"),
+        (write(Verb.CLOSE, creatable=True), False, "there"),
+        (write(Verb.ADOPT, creatable=True), True, "absent"),
+        (write(Verb.ADOPT, on_missing="recreate", creatable=True), True, "absent"),
     ],
 )
 def test_a_missing_record_is_parked_recreated_or_skipped(
-    asked: Write, state: str, contact: Contact, *, settled: bool
+    asked: Change, state: str, contact: Contact, *, settled: bool
 ) -> None:
     record = known(contact, columns={"subject": "x"})
-    assert missing(contact, asked) is settled
+    settle(contact, asked, Missing(PARKED))
+    assert (NAME not in contact.parked) is settled
     assert record.state == state
     assert record.columns == ({} if state == "unsent" else {"subject": "x"})
 
 
 def test_a_closed_record_is_reopened_then_noted(contact: Contact) -> None:
     record = known(contact)
-    closed(contact, write())
+    settle(contact, write(), Closed(PARKED))
     assert (record.refusals, record.columns) == (1, {"statecode": UNKNOWN})
-    closed(contact, write())
+    settle(contact, write(), Closed(PARKED))
     assert record.refusals == 2
 
 
 def test_a_record_that_will_not_reopen_is_noted_at_once(contact: Contact) -> None:
     record = known(contact, columns={"statecode": digest(1)})
-    closed(contact, write(Kind.REOPEN))
+    settle(contact, write(Verb.REOPEN), Closed(PARKED))
     assert (record.refusals, record.columns) == (2, {"statecode": digest(1)})
 
 

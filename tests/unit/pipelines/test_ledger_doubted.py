@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 
-from pipelines.contact import UNKNOWN, Contact, RecordLedger, State
+from pipelines.action import Change, Verb
+from pipelines.contact import UNKNOWN, Contact, Parked, RecordLedger, State
 from pipelines.difference import Desired, difference
 from pipelines.fact import Fact
-from pipelines.ledger import adopt, digest, digests, doubt, missing
+from pipelines.ledger import digest, digests, doubt
 from pipelines.loader import load
-from pipelines.write import Kind, Write
+from pipelines.outcome import Found, Missing
+from pipelines.settle import settle
+from pipelines.step import CreateStep
 
 
 KEY = "8a1f0c7e-0000-4000-8000-00000000c0de"
@@ -110,15 +113,16 @@ def test_attributes_of_connect_lookups_and_what_was_done_for_agents_are_not_doub
 
 
 @pytest.fixture
-def planned() -> Callable[..., list[Write]]:
+def planned() -> Callable[..., list[Change]]:
     """What is planned for a doubted record with this ledger, if these columns are desired."""
-    step = load(
+    (create,) = load(
         'name="p"\n[[step]]\nname="M"\non="created"\nmethod="POST"\nentity="phonecalls"\nbody="{}"'
-    )
+    ).steps
 
-    def plan(columns: dict[str, str], **desired: Any) -> list[Write]:
+    def plan(columns: dict[str, str], **desired: Any) -> list[Change]:
         record = RecordLedger("phonecalls", KEY, "doubted", columns)
-        wanted = Desired("phonecalls", KEY, step.steps[0], desired, steps=[step.steps[0]])
+        assert isinstance(create, CreateStep)
+        wanted = Desired("phonecalls", KEY, create, desired, steps=[create])
         writes, closes = difference(wanted, record, adopting=False)
         return writes + closes
 
@@ -126,17 +130,17 @@ def planned() -> Callable[..., list[Write]]:
 
 
 def test_a_doubted_record_that_owes_nothing_is_not_even_read(
-    planned: Callable[..., list[Write]],
+    planned: Callable[..., list[Change]],
 ) -> None:
     assert not planned(digests({"subject": "a"}), subject="a")
 
 
 @pytest.mark.parametrize("desired", [{"subject": "b"}, {"subject": None}, {"statecode": 1}])
 def test_a_doubted_record_is_read_before_anything_is_written(
-    planned: Callable[..., list[Write]], desired: dict[str, Any]
+    planned: Callable[..., list[Change]], desired: dict[str, Any]
 ) -> None:
     [write] = planned(digests({"subject": "a"}), **desired)
-    assert write.kind is Kind.ADOPT
+    assert write.verb is Verb.ADOPT
     assert write.columns == desired
 
 
@@ -153,12 +157,12 @@ def judged(
     columns = {} if was is ... else {column: UNKNOWN if was == UNKNOWN else digest(was)}
     contact = contact_of(BEFORE, columns=columns, state="doubted", ours=True, **fields)
     contact.restored = 1
-    write = Write(Kind.ADOPT, ("p/M",), NAME, "phonecalls", KEY, {column: wanted})
+    write = Change(Verb.ADOPT, ("p/M",), NAME, {column: wanted})
     row = {"statecode": 0, column: now, "_createdby_value": US, "_modifiedby_value": by}
     if column == BOUND:
         link = "_regardingobjectid_value@Microsoft.Dynamics.CRM.associatednavigationproperty"
         row |= {"_regardingobjectid_value": now, link: BOUND.removesuffix("@odata.bind")}
-    adopt(contact, write, row, US, overwrite=False)
+    settle(contact, write, Found(row, US))
     record = contact.ledger[NAME]
     assert (record.state, record.ours) == ("there", by == US)
     return "owed" if record.columns[column] == UNKNOWN else "settled"
@@ -215,9 +219,9 @@ def test_whom_a_person_was_seen_to_have_changed_is_a_persons_for_good() -> None:
     contact = contact_of(BEFORE, columns=digests({"subject": "a"}))
     for by, desired in ((SOMEBODY, "b"), (US, "c")):
         doubt(contact, 1, THEN)
-        write = Write(Kind.ADOPT, ("p/M",), NAME, "phonecalls", KEY, {"subject": desired})
+        write = Change(Verb.ADOPT, ("p/M",), NAME, {"subject": desired})
         row = {"subject": "edited", "_createdby_value": US, "_modifiedby_value": by}
-        adopt(contact, write, row, US, overwrite=False)
+        settle(contact, write, Found(row, US))
         assert contact.ledger[NAME].columns == digests({"subject": desired})
 
 
@@ -231,16 +235,16 @@ def test_a_record_that_we_closed_for_a_reason_that_comes_again_is_left_alone_unt
         ({"subject": "d", "statecode": 1}, UNKNOWN),
     ):
         doubt(contact, 1, THEN)
-        write = Write(Kind.ADOPT, ("p/M",), NAME, "phonecalls", KEY, dict(columns))
-        adopt(contact, write, row, US, overwrite=False)
+        write = Change(Verb.ADOPT, ("p/M",), NAME, dict(columns))
+        settle(contact, write, Found(row, US))
         assert contact.ledger[NAME].columns["subject"] == then
 
 
 def test_overwriting_overwrites_what_people_did_too() -> None:
     contact = contact_of(BEFORE, state="doubted", columns=digests({"subject": "a"}))
-    write = Write(Kind.ADOPT, ("p/M",), NAME, "phonecalls", KEY, {"subject": "b"})
+    write = Change(Verb.ADOPT, ("p/M",), NAME, {"subject": "b"})
     row = {"subject": "edited", "_createdby_value": US, "_modifiedby_value": SOMEBODY}
-    adopt(contact, write, row, US, overwrite=True)
+    settle(contact, write, Found(row, US, overwrite=True))
     assert contact.ledger[NAME].columns == {"subject": UNKNOWN}
 
 
@@ -251,8 +255,6 @@ def test_a_doubted_record_that_is_gone_is_made_again_only_if_the_pipeline_says_s
     on_missing: str, state: str
 ) -> None:
     contact = contact_of(BEFORE, state="doubted")
-    asked = Write(
-        Kind.ADOPT, ("p/M",), NAME, "phonecalls", KEY, on_missing=on_missing, creatable=True
-    )
-    assert missing(contact, asked)
-    assert state_of(contact) == state
+    asked = Change(Verb.ADOPT, ("p/M",), NAME, on_missing=on_missing, creatable=True)
+    settle(contact, asked, Missing(Parked(["p/M"], 0.0, 404, "", {}, "")))
+    assert (state_of(contact), contact.parked) == (state, {})

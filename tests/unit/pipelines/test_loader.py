@@ -14,10 +14,9 @@ from pipelines.contact import Contact
 from pipelines.fact import Fact
 from pipelines.identity import record_id
 from pipelines.loader import load
-from pipelines.pipeline import Pipeline
 from pipelines.plan import Terms, plan
+from pipelines.step import CreateStep, LookupStep, OpenStep, UpdateStep
 from pipelines.template import Template
-from pipelines.write import Kind, Write
 
 
 Told = Callable[..., Contact]
@@ -35,12 +34,12 @@ body = '''{}'''
 """
 
 
-def one(step: str, head: str = 'name = "p"\n') -> Pipeline:
+def one(step: str, head: str = 'name = "p"\n') -> Any:
     return load(head + step)
 
 
-def writes(text: str, contact: Contact, *, now: float = 0.0, **terms: Any) -> list[Write]:
-    return plan(contact, [load(text)], now, Terms(**terms)).writes
+def writes(text: str, contact: Contact, *, now: float = 0.0, **terms: Any) -> list[Any]:
+    return plan(contact, [load(text)], now, Terms(**terms)).actions
 
 
 # --- what a step is -----------------------------------------------------------------------------
@@ -81,11 +80,13 @@ def test_a_step_has_what_its_table_says() -> None:
     """
     pipeline = load(text, "my.toml")
     who, create, close = pipeline.steps
+    assert isinstance(who, LookupStep)
+    assert isinstance(create, CreateStep)
+    assert isinstance(close, UpdateStep)
     assert (pipeline.name, pipeline.source) == ("p", "my.toml")
     assert pipeline.when == {"Channel": {"voice", "chat"}, "Outbound": {"false"}}
-    assert (who.path, who.on, who.method, who.body) == ("p/WHO", "created", "GET", {})
+    assert (who.path, who.on) == ("p/WHO", "created")
     assert who.reads == {"fullname"}
-    assert create.table is not None
     assert (create.table.key, create.on_missing) == ("activityid", "recreate")
     assert create.when == {"Queue": {"support"}, "TotalPauseCount": {"0"}}
     assert create.reads == frozenset()
@@ -113,12 +114,8 @@ def test_a_step_may_open_a_record() -> None:
     tab = true
     """
     (step,) = one(text).steps
-    assert (step.open, step.tab, step.page, step.table) == (
-        "main.aspx",
-        True,
-        {"etn": "contact"},
-        None,
-    )
+    assert isinstance(step, OpenStep)
+    assert (step.page, step.tab, step.query) == ("main.aspx", True, {"etn": "contact"})
 
 
 def test_a_column_knows_its_length() -> None:
@@ -238,7 +235,7 @@ def test_the_example_page_can_be_pasted(event: Makes, told: Told) -> None:
         live=True,
         constants=constants,
     )
-    assert [write.kind for write in found] == [Kind.CREATE, Kind.OPEN]
+    assert [write.kind for write in found] == ["create", "open"]
     assert found[1].url == (
         "https://acme.crm4.dynamics.com/main.aspx?appid=11-22&pagetype=entityrecord"
         f"&etn=phonecall&id={record_id(contact.id, 'p', 'STEP2')}"

@@ -181,7 +181,7 @@ def test_a_user_s_whole_name_goes_before_the_part_before_the_at_sign() -> None:
 
 # --- the way that is gone -------------------------------------------------------------------------
 
-STEP = load(
+STEP: Any = load(
     """
 name = "p"
 [[step]]

@@ -8,17 +8,21 @@ from typing import Any
 import pytest
 
 from pipelines import ledger
+from pipelines.action import Action, Change, Verb
 from pipelines.contact import Contact, Parked, RecordLedger
 from pipelines.fact import Fact
 from pipelines.identity import record_id
 from pipelines.loader import load
+from pipelines.outcome import Closed
 from pipelines.plan import Plan, Terms, plan
-from pipelines.write import Kind, Write
+from pipelines.settle import settle
 
 
 Told = Callable[..., Contact]
 Makes = Callable[..., Fact]
-CarryOut = Callable[[Contact, Iterable[Write], dict[str, Any]], None]
+CarryOut = Callable[[Contact, Iterable[Action], dict[str, Any]], None]
+
+CLOSED = Closed(Parked(["p/CALL"], 0.0, 400, "", {}, ""))
 
 CREATE = """
 [[step]]
@@ -65,19 +69,19 @@ body = '{"description": "Called {{Queue}}"}'
 """
 
 
-def planned(contact: Contact, *steps: str, **terms: Any) -> Plan:
+def planned(contact: Contact, *steps: str, **terms: Any) -> Any:
     return plan(contact, [load('name = "p"' + "".join(steps))], 0.0, Terms(**terms))
 
 
 def kinds(found: Plan) -> list[str]:
-    return [write.kind.value for write in found.writes]
+    return [write.kind for write in found.actions]
 
 
 @pytest.fixture
 def closed(record: Makes, told: Told, carry_out: CarryOut) -> Contact:
     """A contact whose call is created and closed, and whose queue has another name since."""
     contact = told(record())
-    carry_out(contact, planned(contact, CREATE, CLOSE).writes, {})
+    carry_out(contact, planned(contact, CREATE, CLOSE).actions, {})
     contact.observe(record(LastUpdateTimestamp="2026-01-11T00:00:00Z", Queue={"Name": "Sales"}))
     return contact
 
@@ -120,10 +124,10 @@ def test_a_new_record_is_open_anyway(record: Makes, told: Told) -> None:
 
 def test_a_parked_record_is_left_alone(record: Makes, told: Told) -> None:
     contact = told(record())
-    (create, _) = planned(contact, CREATE, CLOSE).writes
+    (create, _) = planned(contact, CREATE, CLOSE).actions
     contact.parked[create.place] = Parked(["p/CALL"], 0.0, 400, "", {}, "")
     found = planned(contact, CREATE, CLOSE)
-    assert (found.writes, found.waiting["p/CALL"]) == ([], "parked")
+    assert (found.actions, found.waiting["p/CALL"]) == ([], "parked")
 
 
 def test_a_parked_lookup_is_left_alone(record: Makes, told: Told) -> None:
@@ -142,46 +146,46 @@ def test_a_parked_lookup_is_left_alone(record: Makes, told: Told) -> None:
 def test_a_closed_record_is_updated_as_long_as_it_takes_it(closed: Contact) -> None:
     found = planned(closed, CREATE, CLOSE)
     assert kinds(found) == ["update"]
-    assert found.writes[0].columns == {"category": "Sales"}
+    assert found.actions[0].columns == {"category": "Sales"}
 
 
 def test_a_closed_record_that_refuses_an_update_is_reopened_updated_and_closed(
     closed: Contact, carry_out: CarryOut
 ) -> None:
-    (update,) = planned(closed, CREATE, CLOSE).writes
-    ledger.closed(closed, update)
+    (update,) = planned(closed, CREATE, CLOSE).actions
+    settle(closed, update, CLOSED)
     found = planned(closed, CREATE, CLOSE)
     assert kinds(found) == ["reopen", "update", "close"]
-    assert [write.columns for write in found.writes] == [
+    assert [write.columns for write in found.actions] == [
         {"statecode": 0, "statuscode": 1},
         {"category": "Sales"},
         {"statecode": 1, "statuscode": 4},
     ]
-    carry_out(closed, found.writes[:1], {})
+    carry_out(closed, found.actions[:1], {})
     assert kinds(planned(closed, CREATE, CLOSE)) == ["update", "close"]
-    carry_out(closed, found.writes[1:], {})
+    carry_out(closed, found.actions[1:], {})
     assert planned(closed, CREATE, CLOSE) == Plan()
 
 
 def test_a_closed_record_is_reopened_too_by_a_worker_to_whose_clock_its_end_is_ahead(
     closed: Contact, carry_out: CarryOut
 ) -> None:
-    (update,) = planned(closed, CREATE, CLOSE).writes
-    ledger.closed(closed, update)
+    (update,) = planned(closed, CREATE, CLOSE).actions
+    settle(closed, update, CLOSED)
     found = planned(closed, CREATE)
     assert kinds(found) == ["reopen", "update"]
-    carry_out(closed, found.writes, {})
+    carry_out(closed, found.actions, {})
     assert kinds(planned(closed, CREATE, CLOSE)) == ["close"]
 
 
 def test_an_update_that_a_reopened_record_refuses_becomes_a_note(
     closed: Contact, carry_out: CarryOut
 ) -> None:
-    (update,) = planned(closed, CREATE, CLOSE).writes
-    ledger.closed(closed, update)
-    ledger.closed(closed, planned(closed, CREATE, CLOSE).writes[0])
-    (note,) = planned(closed, CREATE, CLOSE).writes
-    assert (note.kind, note.entity, note.record) == (Kind.NOTE, "annotations", update.record)
+    (update,) = planned(closed, CREATE, CLOSE).actions
+    settle(closed, update, CLOSED)
+    settle(closed, planned(closed, CREATE, CLOSE).actions[0], CLOSED)
+    (note,) = planned(closed, CREATE, CLOSE).actions
+    assert (note.kind, note.record) == ("note", update.record)
     assert note.columns == {"category": "Sales"}
     carry_out(closed, [note], {})
     assert planned(closed, CREATE, CLOSE) == Plan()
@@ -190,16 +194,16 @@ def test_an_update_that_a_reopened_record_refuses_becomes_a_note(
 def test_a_note_has_an_id_by_what_it_says(
     closed: Contact, record: Makes, carry_out: CarryOut
 ) -> None:
-    (update,) = planned(closed, CREATE, CLOSE).writes
+    (update,) = planned(closed, CREATE, CLOSE).actions
     for _ in range(2):
-        ledger.closed(closed, update)
-    (note,) = planned(closed, CREATE, CLOSE).writes
-    assert planned(closed, CREATE, CLOSE).writes == [note]
+        settle(closed, update, CLOSED)
+    (note,) = planned(closed, CREATE, CLOSE).actions
+    assert planned(closed, CREATE, CLOSE).actions == [note]
     carry_out(closed, [note], {})
     closed.observe(record(LastUpdateTimestamp="2026-01-12T00:00:00Z", Queue={"Name": "Third"}))
-    (other,) = planned(closed, CREATE, CLOSE).writes
-    assert (other.kind, other.columns) == (Kind.NOTE, {"category": "Third"})
-    assert other.key != note.key
+    (other,) = planned(closed, CREATE, CLOSE).actions
+    assert (other.kind, other.columns) == ("note", {"category": "Third"})
+    assert other != note
 
 
 def test_a_record_a_person_closed_gets_a_note_at_once(
@@ -207,20 +211,20 @@ def test_a_record_a_person_closed_gets_a_note_at_once(
 ) -> None:
     """Nobody asked us to close it, so reopening it is not ours to do."""
     contact = told(record())
-    carry_out(contact, planned(contact, CREATE).writes, {})
+    carry_out(contact, planned(contact, CREATE).actions, {})
     contact.observe(record(LastUpdateTimestamp="2026-01-11T00:00:00Z", Queue=None))
-    (update,) = planned(contact, CREATE).writes
-    ledger.closed(contact, update)
-    (note,) = planned(contact, CREATE).writes
-    assert (note.kind, note.columns) == (Kind.NOTE, {"category": None})
+    (update,) = planned(contact, CREATE).actions
+    settle(contact, update, CLOSED)
+    (note,) = planned(contact, CREATE).actions
+    assert (note.kind, note.columns) == ("note", {"category": None})
 
 
 def test_reopened_and_refused_still_it_becomes_a_note(closed: Contact, carry_out: CarryOut) -> None:
-    (update,) = planned(closed, CREATE, CLOSE).writes
-    ledger.closed(closed, update)
-    reopen, update, _close = planned(closed, CREATE, CLOSE).writes
+    (update,) = planned(closed, CREATE, CLOSE).actions
+    settle(closed, update, CLOSED)
+    reopen, update, _close = planned(closed, CREATE, CLOSE).actions
     carry_out(closed, [reopen], {})
-    ledger.closed(closed, update)
+    settle(closed, update, CLOSED)
     assert "note" in kinds(planned(closed, CREATE, CLOSE))
     assert "update" not in kinds(planned(closed, CREATE, CLOSE))
 
@@ -229,14 +233,13 @@ def test_reopened_and_refused_still_it_becomes_a_note(closed: Contact, carry_out
 
 
 def test_a_record_of_others_is_updated_by_its_key(record: Makes, told: Told) -> None:
-    (update,) = planned(told(record()), FOREIGN).writes
-    assert update == Write(
-        Kind.UPDATE,
+    (update,) = planned(told(record()), FOREIGN).actions
+    assert (update.entity, update.key) == ("contacts", "telephone1='%2B4930901820'")
+    assert update == Change(
+        Verb.UPDATE,
         ("p/CUSTOMER",),
-        record="contacts(telephone1='%2B4930901820')",
-        entity="contacts",
-        key="telephone1='%2B4930901820'",
-        columns={"description": "Called Support"},
+        "contacts(telephone1='%2B4930901820')",
+        {"description": "Called Support"},
         on_missing="skip",
     )
 
@@ -248,10 +251,10 @@ def test_a_key_that_is_not_known_yet_is_waited_for(record: Makes, told: Told) ->
 
 def test_another_key_is_another_record(record: Makes, told: Told, carry_out: CarryOut) -> None:
     contact = told(record())
-    carry_out(contact, planned(contact, FOREIGN).writes, {})
+    carry_out(contact, planned(contact, FOREIGN).actions, {})
     newer = record(LastUpdateTimestamp="2026-01-11T00:00:00Z", CustomerEndpoint={"Address": "+1"})
     contact.observe(newer)
-    (update,) = planned(contact, FOREIGN).writes
+    (update,) = planned(contact, FOREIGN).actions
     assert update.key == "telephone1='%2B1'"
 
 
@@ -262,13 +265,13 @@ def test_a_record_of_others_is_closed_by_those_who_ask(record: Makes, told: Told
 
 def test_a_later_step_may_name_the_key_of_an_update(record: Makes, told: Told) -> None:
     later = TASK.replace("CALL-Response.activityid", "CUSTOMER-Response.contactid")
-    update, create = planned(told(record()), FOREIGN, later).writes
+    update, create = planned(told(record()), FOREIGN, later).actions
     assert create.columns == {"subject": f"About {update.key}"}
 
 
 def test_an_update_waits_for_the_step_that_creates(record: Makes, told: Told) -> None:
     found = planned(told(record(InitiationMethod="MONITOR")), CREATE, CLOSE)
-    assert found.writes == []
+    assert found.actions == []
     assert found.waiting["p/CLOSE"] == "for CALL"
 
 
@@ -277,7 +280,7 @@ def test_an_update_waits_for_the_step_that_creates(record: Makes, told: Told) ->
 
 def test_what_hangs_on_another_record_is_created_after_it(record: Makes, told: Told) -> None:
     found = planned(told(record()), CREATE, TASK, NOTE)
-    assert [write.entity for write in found.writes] == ["phonecalls", "tasks", "annotations"]
+    assert [write.entity for write in found.actions] == ["phonecalls", "tasks", "annotations"]
 
 
 def test_what_hangs_on_a_record_that_is_not_made_yet_waits(
@@ -289,8 +292,8 @@ def test_what_hangs_on_a_record_that_is_not_made_yet_waits(
     contact.observe(event("DISCONNECTED"))
     found = planned(contact, create, TASK)
     assert kinds(found) == ["create", "create"]
-    carry_out(contact, found.writes[:1], {})
-    assert [write.entity for write in planned(contact, create, TASK).writes] == ["tasks"]
+    carry_out(contact, found.actions[:1], {})
+    assert [write.entity for write in planned(contact, create, TASK).actions] == ["tasks"]
 
 
 @pytest.mark.parametrize(("state", "kind"), [("there", ["create"]), ("sent", [])])
@@ -299,7 +302,7 @@ def test_what_hangs_on_a_record_that_no_step_is_about_any_more_needs_it_to_be_th
 ) -> None:
     conditional = CREATE + 'when = { Queue = "Support" }'
     contact = told(record())
-    carry_out(contact, planned(contact, conditional).writes, {})
+    carry_out(contact, planned(contact, conditional).actions, {})
     (known,) = contact.ledger.values()
     known.state = state
     contact.observe(record(LastUpdateTimestamp="2026-01-11T00:00:00Z", Queue={"Name": "Sales"}))
@@ -313,7 +316,7 @@ def test_what_hangs_on_a_parked_or_deleted_record_waits(
     contact = told(record())
     _doom(contact, fate)
     found = planned(contact, CREATE, TASK)
-    assert (found.writes, found.waiting["p/TASK"]) == ([], "for CALL, which is parked or gone")
+    assert (found.actions, found.waiting["p/TASK"]) == ([], "for CALL, which is parked or gone")
 
 
 @pytest.mark.parametrize("fate", ["parked", "gone"])
@@ -322,7 +325,7 @@ def test_what_hangs_on_a_record_that_waits_for_another_waits_too(
 ) -> None:
     contact = told(record())
     _doom(contact, fate)
-    assert planned(contact, CREATE, TASK, NOTE).writes == []
+    assert planned(contact, CREATE, TASK, NOTE).actions == []
 
 
 def _doom(contact: Contact, fate: str) -> None:
@@ -337,7 +340,7 @@ def _doom(contact: Contact, fate: str) -> None:
 def test_on_missing_is_the_creating_steps(record: Makes, told: Told) -> None:
     (create, close) = planned(
         told(record()), CREATE + 'on_missing = "recreate"', CLOSE + 'on_missing = "skip"'
-    ).writes
+    ).actions
     assert (create.on_missing, close.on_missing) == ("recreate", "recreate")
     assert create.creatable
     assert close.creatable
@@ -350,7 +353,7 @@ TARGET = "/contacts(lastname='{{Agent}}')"
 def test_a_link_by_another_key_takes_any_name(record: Makes, told: Told) -> None:
     text = CREATE.replace("'", "'''").replace('"Call"', f'"Call", "{LINK}": "{TARGET}"')
     contact = told(record(Agent={"Username": "O'Brien"}))
-    (create,) = planned(contact, text).writes
+    (create,) = planned(contact, text).actions
     assert create.columns[LINK] in (
         "/contacts(lastname='O''Brien')",
         "/contacts(lastname='O%27%27Brien')",

@@ -8,20 +8,22 @@ from typing import Any
 
 import pytest
 
-from pipelines import ledger
+from pipelines.action import Action
 from pipelines.age import KEPT_S
 from pipelines.contact import Contact, Parked, RecordLedger
 from pipelines.fact import Fact
 from pipelines.identity import record_id
 from pipelines.lifecycle import AWAITED, MILESTONES
 from pipelines.loader import load
+from pipelines.outcome import Missing
 from pipelines.plan import Plan, Terms, opening, plan
-from pipelines.write import Kind, Write
+from pipelines.settle import settle
+from pipelines.step import OpenStep
 
 
 Told = Callable[..., Contact]
 Makes = Callable[..., Fact]
-CarryOut = Callable[[Contact, Iterable[Write], dict[str, Any]], None]
+CarryOut = Callable[[Contact, Iterable[Action], dict[str, Any]], None]
 
 BEGAN = 1767322800.0  # 03:00:00
 ANSWERED = BEGAN + 20
@@ -64,12 +66,12 @@ query = '{"etn": "phonecall", "id": "{{CALL-Response.activityid}}"}'
 """
 
 
-def planned(contact: Contact, *steps: str, now: float = ENDED, **terms: Any) -> Plan:
+def planned(contact: Contact, *steps: str, now: float = ENDED, **terms: Any) -> Any:
     return plan(contact, [load('name = "p"' + "".join(steps))], now, Terms(**terms))
 
 
 def kinds(found: Plan) -> list[str]:
-    return [write.kind.value for write in found.writes]
+    return [write.kind for write in found.actions]
 
 
 # --- milestones and conditions ------------------------------------------------------------------
@@ -177,7 +179,7 @@ def test_a_step_on_a_file_is_told_of_that_file_and_of_no_other_kind(
     contact = told(record(), stored())
     key = f"a/{contact.id}_20260102T03:00_UTC.json"
     contact.observe(stored(key))
-    (create,) = planned(contact, CREATE, FILE.replace('"recording"', '"transcript"')).writes
+    (create,) = planned(contact, CREATE, FILE.replace('"recording"', '"transcript"')).actions
     assert create.columns["description"] == f"s3://recordings/{key}"
 
 
@@ -188,12 +190,12 @@ def test_a_step_on_a_file_is_told_of_that_file_and_of_no_other_kind(
 def test_a_side_leg_gets_no_record(method: str, record: Makes, told: Told) -> None:
     contact = told(record(InitiationMethod=method))
     found = planned(contact, CREATE, FILE, CLOSE)
-    assert found.writes == []
+    assert found.actions == []
     assert found.waiting["p/CALL"].startswith(f"no: {method} legs")
     named = CREATE + f'when = {{ InitiationMethod = "{method}" }}'
     assert kinds(planned(contact, named)) == ["create"]
     text = f'name = "p"\nwhen = {{ initiationmethod = "{method}" }}' + CREATE
-    assert len(plan(contact, [load(text)], ENDED, Terms()).writes) == 1
+    assert len(plan(contact, [load(text)], ENDED, Terms()).actions) == 1
 
 
 @pytest.mark.parametrize("method", ["INBOUND", "TRANSFER", "QUEUE_TRANSFER", "BRAND_NEW", None])
@@ -206,7 +208,7 @@ def test_every_other_leg_is_a_contact_of_its_own(
 def test_contacts_older_than_the_pipeline_get_no_record_live(record: Makes, told: Told) -> None:
     since = {"p": "2026-01-02T03:00:01Z"}
     found = planned(told(record()), CREATE, live=True, since=since)
-    assert found.writes == []
+    assert found.actions == []
     assert "before this pipeline was first loaded" in found.waiting["p/CALL"]
     assert kinds(planned(told(record()), CREATE, live=False, since=since)) == ["create"]
     same = {"p": "2026-01-02T03:00:00Z"}
@@ -223,7 +225,7 @@ def test_a_contact_that_began_nobody_knows_when_gets_its_record(event: Makes, to
 
 def test_a_record_once_begun_is_kept_true(record: Makes, told: Told) -> None:
     contact = told(record())
-    for write in planned(contact, CREATE).writes:
+    for write in planned(contact, CREATE).actions:
         contact.ledger[write.record] = RecordLedger(write.entity, write.key, "there")
     found = planned(contact, CREATE, live=True, since={"p": "2026-01-02T03:00:01Z"})
     assert kinds(found) == ["update"]
@@ -234,6 +236,7 @@ def arriving(contact: Contact, at: float) -> Contact:
     return contact
 
 
+MISSING = Missing(Parked(["p/CALL"], 0.0, 404, "", {}, ""))
 STEPS = (CREATE, CLOSE.replace('["FILE"]', "[]"))
 
 
@@ -241,8 +244,8 @@ def test_what_was_long_over_when_first_heard_of_is_looked_for_before_it_is_creat
     record: Makes, told: Told
 ) -> None:
     contact = arriving(told(record()), ENDED + KEPT_S + 1)
-    (adopt,) = planned(contact, *STEPS, live=True).writes
-    assert adopt.kind is Kind.ADOPT
+    (adopt,) = planned(contact, *STEPS, live=True).actions
+    assert adopt.kind == "adopt"
     assert adopt.columns == {"subject": "Call", "statecode": 1, "statuscode": 4}
     assert kinds(planned(contact, *STEPS, live=False)) == ["create", "close"]
     contact.replayed = True
@@ -286,10 +289,10 @@ def test_what_was_looked_for_in_vain_is_neither_looked_for_again_nor_created_whi
     record: Makes, told: Told
 ) -> None:
     contact = arriving(told(record()), ENDED + KEPT_S + 1)
-    (adopt,) = planned(contact, CREATE, live=True).writes
-    assert ledger.missing(contact, adopt)
+    (adopt,) = planned(contact, CREATE, live=True).actions
+    settle(contact, adopt, MISSING)
     found = planned(contact, CREATE, live=True)
-    assert found.writes == []
+    assert found.actions == []
     assert "long over" in found.waiting["p/CALL"]
     contact.arrived = ENDED  # an earlier fact, or one that nobody knows the arrival of
     assert kinds(planned(contact, CREATE, live=True)) == ["create"]
@@ -297,8 +300,8 @@ def test_what_was_looked_for_in_vain_is_neither_looked_for_again_nor_created_whi
 
 def test_steps_that_name_a_record_looked_for_in_vain_wait(record: Makes, told: Told) -> None:
     contact = arriving(told(record()), ENDED + KEPT_S + 1)
-    (adopt,) = planned(contact, CREATE, live=True).writes
-    ledger.missing(contact, adopt)
+    (adopt,) = planned(contact, CREATE, live=True).actions
+    settle(contact, adopt, MISSING)
     note = """
 [[step]]
 name = "NOTE"
@@ -307,7 +310,7 @@ method = "POST"
 entity = "annotations"
 body = '{"notetext": "{{CALL-Response.activityid}}"}'
 """
-    assert planned(contact, CREATE, note, live=True).writes == []
+    assert planned(contact, CREATE, note, live=True).actions == []
 
 
 def test_a_wait_until_a_far_moment_is_looked_at_again_within_a_day(
@@ -332,8 +335,8 @@ def test_the_record_is_opened_for_the_agent(event: Makes, told: Told) -> None:
     contact = told(event("CONNECTED_TO_AGENT"))
     found = planned(contact, CREATE, OPEN + "tab = true", now=ANSWERED, **LIVE)
     assert kinds(found) == ["create", "open"]
-    assert found.writes[1].tab
-    assert found.writes[1].url == (
+    assert found.actions[1].tab
+    assert found.actions[1].url == (
         "https://acme.crm4.dynamics.com/main.aspx?etn=phonecall&id="
         + record_id(contact.id, "p", "CALL")
     )
@@ -363,7 +366,7 @@ def test_an_acknowledged_page_is_not_opened_again(
     event: Makes, told: Told, carry_out: CarryOut
 ) -> None:
     contact = told(event("CONNECTED_TO_AGENT"))
-    carry_out(contact, planned(contact, CREATE, OPEN, now=ANSWERED, **LIVE).writes, {})
+    carry_out(contact, planned(contact, CREATE, OPEN, now=ANSWERED, **LIVE).actions, {})
     assert planned(contact, CREATE, OPEN, now=ANSWERED, **LIVE) == Plan()
 
 
@@ -379,7 +382,7 @@ def test_a_page_that_was_opened_or_has_expired_is_not_opened(
 
 def test_a_page_without_query_has_a_plain_url(event: Makes, told: Told) -> None:
     bare = OPEN[: OPEN.index("query")] + "query = '{}'"
-    (write,) = planned(told(event("CONNECTED_TO_AGENT")), bare, now=ANSWERED, **LIVE).writes
+    (write,) = planned(told(event("CONNECTED_TO_AGENT")), bare, now=ANSWERED, **LIVE).actions
     assert write.url == "https://acme.crm4.dynamics.com/main.aspx"
 
 
@@ -388,7 +391,7 @@ def test_a_page_may_come_first_in_the_file(event: Makes, told: Told) -> None:
     update = FILE.replace('"recording"', '"answered"').replace("objectUri", "Channel")
     found = planned(told(event("CONNECTED_TO_AGENT")), page, CREATE, update, now=ANSWERED, **LIVE)
     assert kinds(found) == ["create", "open"]
-    assert found.writes[0].columns == {"subject": "Call", "description": "VOICE"}
+    assert found.actions[0].columns == {"subject": "Call", "description": "VOICE"}
 
 
 def test_a_page_waits_for_its_values(event: Makes, told: Told) -> None:
@@ -400,7 +403,9 @@ def test_a_page_waits_for_its_values(event: Makes, told: Told) -> None:
 
 def test_a_preview_shows_a_page_at_any_time(record: Makes, told: Told) -> None:
     pipeline = load('name = "p"' + CREATE + OPEN)
-    write = opening(told(record()), pipeline, pipeline.steps[1], Terms(**LIVE))
+    step = pipeline.steps[1]
+    assert isinstance(step, OpenStep)
+    write = opening(told(record()), pipeline, step, Terms(**LIVE))
     assert write is not None
     assert write.url.startswith("https://acme.crm4.dynamics.com/main.aspx?etn=phonecall&id=")
 
@@ -408,7 +413,7 @@ def test_a_preview_shows_a_page_at_any_time(record: Makes, told: Told) -> None:
 def test_a_page_says_true_as_json_does(event: Makes, told: Told) -> None:
     page = CREATE + OPEN.replace('"phonecall"', '"phonecall", "cmdbar": true')
     found = planned(told(event("CONNECTED_TO_AGENT")), page, now=ANSWERED, **LIVE)
-    assert "cmdbar=true" in found.writes[-1].url
+    assert "cmdbar=true" in found.actions[-1].url
 
 
 @pytest.mark.parametrize("why", ["side leg", "older than the pipeline", "parked", "deleted"])
@@ -422,7 +427,7 @@ def test_a_record_that_is_not_there_is_not_opened(why: str, event: Makes, told: 
         contact.ledger[f"phonecalls({key})"] = RecordLedger("phonecalls", key, "gone")
     since = {"p": "2026-01-02T03:00:01Z"} if why == "older than the pipeline" else {}
     found = planned(contact, CREATE, OPEN, now=ANSWERED, since=since, **LIVE)
-    assert found.writes == []
+    assert found.actions == []
     assert found.waiting["p/OPEN"].startswith("for CALL")
 
 

@@ -7,18 +7,18 @@ from typing import Any
 
 import pytest
 
+from pipelines.action import Action
 from pipelines.contact import Contact
 from pipelines.fact import Fact
 from pipelines.identity import timeline_id
 from pipelines.lookup import status
 from pipelines.plan import Plan, Terms, plan
-from pipelines.write import Kind, Write
 from worker.definitions import find
 
 
 Makes = Callable[..., Fact]
 Told = Callable[..., Contact]
-CarryOut = Callable[[Contact, Iterable[Write], dict[str, Any]], None]
+CarryOut = Callable[[Contact, Iterable[Action], dict[str, Any]], None]
 
 TIMELINE = find("timeline")
 NOW = 1_767_322_800.0 + 600
@@ -28,18 +28,18 @@ PARTIES = "phonecall_activity_parties"
 REGARDING = "regardingobjectid_contact_phonecall@odata.bind"
 
 
-def planned(contact: Contact) -> Plan:
+def planned(contact: Contact) -> Any:
     return plan(contact, [TIMELINE], NOW, Terms())
 
 
-def kinds(found: Plan) -> list[Kind]:
-    return [write.kind for write in found.writes]
+def kinds(found: Plan) -> list[str]:
+    return [write.kind for write in found.actions]
 
 
 def answers(contact: Contact, carry_out: CarryOut, **found: dict[str, Any]) -> None:
     """Answer the lookups that are due, by step: nobody unless told."""
-    for write in planned(contact).writes:
-        assert write.kind is Kind.LOOKUP
+    for write in planned(contact).actions:
+        assert write.kind == "lookup"
         step = write.steps[0].rpartition("/")[2]
         carry_out(contact, [write], found.get(step, status("NoMatch")))
 
@@ -60,7 +60,7 @@ def test_customer_and_agent_are_looked_up_before_anything_is_written(
     record: Makes, told: Told
 ) -> None:
     found = planned(told(record()))
-    assert [write.steps for write in found.writes] == [("timeline/CUSTOMER",), ("timeline/AGENT",)]
+    assert [write.steps for write in found.actions] == [("timeline/CUSTOMER",), ("timeline/AGENT",)]
 
 
 def test_a_call_is_one_create_with_regarding_and_parties(
@@ -68,8 +68,8 @@ def test_a_call_is_one_create_with_regarding_and_parties(
 ) -> None:
     contact = told(record(Attributes={"CallReason": "invoice"}))
     answers(contact, carry_out, CUSTOMER=KNOWN, AGENT=AGENT)
-    create, *_ = planned(contact).writes
-    assert (create.kind, create.key) == (Kind.CREATE, timeline_id(contact.id, "phonecall"))
+    create, *_ = planned(contact).actions
+    assert (create.kind, create.key) == ("create", timeline_id(contact.id, "phonecall"))
     assert create.columns["subject"] == "Call with Ada A"
     assert create.columns["category"] == "invoice"
     assert create.columns[REGARDING] == f"/contacts({CUSTOMER})"
@@ -81,7 +81,7 @@ def test_an_outgoing_call_is_from_the_agent_to_the_customer(
 ) -> None:
     contact = told(record(InitiationMethod="OUTBOUND"))
     answers(contact, carry_out, CUSTOMER=KNOWN, AGENT=AGENT)
-    create, *_ = planned(contact).writes
+    create, *_ = planned(contact).actions
     assert create.columns["directioncode"] is True
     assert create.columns[PARTIES] == [
         {**TO_AGENT, "participationtypemask": 1},
@@ -95,7 +95,7 @@ def test_whoever_is_not_a_single_match_is_there_as_text_and_is_not_regarding(
 ) -> None:
     contact = told(record())
     answers(contact, carry_out, CUSTOMER=status(outcome))
-    create, *_ = planned(contact).writes
+    create, *_ = planned(contact).actions
     assert create.columns["subject"] == "Call with +4930901820"
     assert REGARDING not in create.columns
     assert create.columns[PARTIES] == [
@@ -109,20 +109,20 @@ def test_a_party_that_is_known_later_replaces_the_text_by_a_put_of_the_collectio
 ) -> None:
     contact = told(record())
     answers(contact, carry_out, AGENT=AGENT)
-    carry_out(contact, planned(contact).writes, {})
+    carry_out(contact, planned(contact).actions, {})
     newer = {"Address": "+4930901821", "Type": "TELEPHONE_NUMBER"}
     contact.observe(record(LastUpdateTimestamp="2026-01-03T00:00:00Z", CustomerEndpoint=newer))
     answers(contact, carry_out, CUSTOMER=KNOWN)
     found = planned(contact)
-    assert kinds(found)[:2] == [Kind.UPDATE, Kind.PARTIES]
-    assert found.writes[0].columns[REGARDING] == f"/contacts({CUSTOMER})"
-    assert found.writes[1].columns == {PARTIES: [FROM_CUSTOMER, TO_AGENT]}
+    assert kinds(found)[:2] == ["update", "parties"]
+    assert found.actions[0].columns[REGARDING] == f"/contacts({CUSTOMER})"
+    assert found.actions[1].columns == {PARTIES: [FROM_CUSTOMER, TO_AGENT]}
 
 
 def test_before_anybody_is_known_the_activity_is_there_without_parties(
     event: Makes, told: Told
 ) -> None:
-    (create,) = planned(told(event("INITIATED"))).writes
+    (create,) = planned(told(event("INITIATED"))).actions
     assert create.columns["subject"] == "Call with unknown number"
     assert PARTIES not in create.columns
 
@@ -131,11 +131,11 @@ def test_a_withheld_number_is_nobody_s_and_no_request(
     record: Makes, told: Told, carry_out: CarryOut
 ) -> None:
     contact = told(record(CustomerEndpoint={"Address": "anonymous"}))
-    customer = planned(contact).writes[0]
+    customer = planned(contact).actions[0]
     assert customer.url == ""
     assert customer.search is not None
     answers(contact, carry_out)
-    create, *_ = planned(contact).writes
+    create, *_ = planned(contact).actions
     assert create.columns["subject"] == "Call with anonymous"
 
 
@@ -148,7 +148,7 @@ def test_the_activity_is_of_the_channel_s_table_with_the_lambda_s_id(
 ) -> None:
     contact = told(record(Channel=channel, CustomerEndpoint=None))
     answers(contact, carry_out)
-    (create,) = (write for write in planned(contact).writes if write.kind is Kind.CREATE)
+    (create,) = (write for write in planned(contact).actions if write.kind == "create")
     assert create.record == f"{table}s({timeline_id(contact.id.upper(), table)})"
 
 
@@ -157,9 +157,9 @@ def test_a_chat_s_customer_is_the_one_that_a_flow_left_in_an_attribute(
 ) -> None:
     said = {"Channel": "CHAT", "CustomerEndpoint": None, "Attributes": {"ms_contact_id": CUSTOMER}}
     contact = told(record(**said))
-    assert f"contactid%20eq%20{CUSTOMER}" in planned(contact).writes[0].url
+    assert f"contactid%20eq%20{CUSTOMER}" in planned(contact).actions[0].url
     answers(contact, carry_out, CUSTOMER=KNOWN)
-    create, *_ = planned(contact).writes
+    create, *_ = planned(contact).actions
     assert create.columns["regardingobjectid_contact_task@odata.bind"] == f"/contacts({CUSTOMER})"
 
 
@@ -185,10 +185,10 @@ def test_an_analysis_is_a_note_with_its_summary_its_transcript_or_the_way_to_it(
     analysed: Contact, carry_out: CarryOut, said: Any, text: str
 ) -> None:
     contact = analysed
-    found = planned(contact).writes
-    assert found[-1].file == ("recordings", ANALYSIS.format(contact.id))
+    found = planned(contact).actions
+    assert found[-1].url == f"s3://recordings/{ANALYSIS.format(contact.id)}"
     answers(contact, carry_out, LENS=said)
-    call, note, *_ = planned(contact).writes
+    call, note, *_ = planned(contact).actions
     assert note.entity == "annotations"
     assert note.columns["notetext"].startswith(text)
     assert note.columns["objectid_phonecall@odata.bind"] == f"/{call.record}"

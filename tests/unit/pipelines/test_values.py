@@ -18,18 +18,21 @@ from liquid import Undefined
 from liquid.undefined import StrictDefaultUndefined
 
 from pipelines import ledger
+from pipelines.action import Change, Lookup, OpenPage, ReadFile, Verb, WriteBack
 from pipelines.contact import Contact
 from pipelines.decode import decode
 from pipelines.enrichment import wanted
 from pipelines.fact import RECORD, Fact
 from pipelines.lifecycle import milestones
 from pipelines.loader import load
+from pipelines.lookup import Search
 from pipelines.names import STREAM
+from pipelines.outcome import Done
 from pipelines.pipeline import Pipeline
 from pipelines.plan import Plan, Terms, plan
+from pipelines.settle import settle
 from pipelines.template import _STRICT
 from pipelines.value import ABSENT, MOST_LEVELS, plain
-from pipelines.write import Kind
 from worker.definitions import find, shipped
 from worker.dynamics.requests import request_for
 
@@ -190,19 +193,23 @@ strange = st.recursive(
 
 def sent(result: Plan) -> None:
     """Everything planned can be encoded, sent and noted."""
-    for write in result.writes:
-        ledger.digest(write.url)
-        ledger.digests(write.columns)
-        for query in write.search.queries() if write.search else ():
-            query.encode("ascii")
-        if write.kind is Kind.OPEN:
-            write.url.encode("ascii")
-        elif write.kind is Kind.ATTRIBUTES:
-            assert all(isinstance(text, str) for text in write.columns.values())
-        elif write.file is None and write.search is None:
-            request = request_for(write)
-            request.path.encode("ascii")
-            orjson.dumps(request.body)
+    for action in result.actions:
+        match action:
+            case Lookup(search=Search() as search):
+                ledger.digest(action.url)
+                for query in search.queries():
+                    query.encode("ascii")
+            case ReadFile():
+                ledger.digest(action.url)
+            case OpenPage():
+                action.url.encode("ascii")
+            case WriteBack():
+                ledger.digests(action.attributes)
+                assert all(isinstance(text, str) for text in action.attributes.values())
+            case Lookup() | Change():
+                request = request_for(action)
+                request.path.encode("ascii")
+                orjson.dumps(request.body)
 
 
 def lived(contact: Contact, pipeline: Pipeline, terms: Terms, now: float) -> None:
@@ -210,10 +217,10 @@ def lived(contact: Contact, pipeline: Pipeline, terms: Terms, now: float) -> Non
     for _ in range(5):
         result = plan(contact, [pipeline], now, terms)
         sent(result)
-        for write in result.writes:
-            ledger.acknowledge(contact, write, {})
+        for write in result.actions:
+            settle(contact, write, Done())
         contact.to_bytes()
-        if not result.writes:
+        if not result.actions:
             return
     raise AssertionError("it comes to no rest")
 
@@ -269,10 +276,10 @@ def created(pipeline: Pipeline, value: Any) -> dict[str, Any]:
     """The columns of the phone call that is made of a contact with this value."""
     contact, terms = call(), Terms({"AppId": value})
     for _ in range(3):
-        for write in plan(contact, [pipeline], math.inf, terms).writes:
-            if write.kind is Kind.CREATE:
+        for write in plan(contact, [pipeline], math.inf, terms).actions:
+            if isinstance(write, Change) and write.verb is Verb.CREATE:
                 return dict(write.columns)
-            ledger.acknowledge(contact, write, {})
+            settle(contact, write, Done())
     raise AssertionError("none is made")
 
 

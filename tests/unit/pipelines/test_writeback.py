@@ -9,19 +9,20 @@ from typing import Any
 import orjson
 import pytest
 
+from pipelines.action import Action, WriteBack
 from pipelines.contact import Contact
 from pipelines.fact import Fact
 from pipelines.identity import record_id
 from pipelines.legs import told_to_others
+from pipelines.live import LIVE_WITHIN_S
 from pipelines.loader import PipelineError, load
-from pipelines.plan import LIVE_WITHIN_S, Terms, plan
-from pipelines.write import Kind, Write
+from pipelines.plan import Terms, plan
 from pipelines.writeback import MOST_BYTES
 
 
 Makes = Callable[..., Fact]
 Told = Callable[..., Contact]
-CarryOut = Callable[[Contact, Iterable[Write], dict[str, Any]], None]
+CarryOut = Callable[[Contact, Iterable[Action], dict[str, Any]], None]
 
 LIVE = Terms(live=True)
 
@@ -47,7 +48,7 @@ def pipeline(table: str = TABLE, steps: str = CREATE) -> Any:
 def written(contact: Contact, now: float = BEGAN + 1, table: str = TABLE, **terms: Any) -> Any:
     """The attributes that are due."""
     result = plan(contact, [pipeline(table)], now, Terms(**{"live": True, **terms}))
-    found = [write.columns for write in result.writes if write.kind is Kind.ATTRIBUTES]
+    found = [one.attributes for one in result.actions if isinstance(one, WriteBack)]
     return found[0] if found else None
 
 
@@ -61,16 +62,19 @@ def later_leg(event: Makes, kind: str, contact: Contact, **detail: Any) -> list[
 
 def test_attributes_go_after_the_records_they_name(event: Makes, told: Told) -> None:
     contact = told(event("INITIATED"))
-    writes = plan(contact, [pipeline()], BEGAN + 1, LIVE).writes
-    assert [write.kind for write in writes] == [Kind.CREATE, Kind.ATTRIBUTES]
+    create, written_back = plan(contact, [pipeline()], BEGAN + 1, LIVE).actions
+    assert create.kind == "create"
+    assert isinstance(written_back, WriteBack)
     key = record_id(contact.id, "p", "MAKE")
-    assert writes[1].columns == {"ms_id": contact.id, "ms_activity_id": key}
-    assert writes[1].key == contact.id
+    assert written_back.attributes == {"ms_id": contact.id, "ms_activity_id": key}
+    assert written_back.initial_contact_id == contact.id
 
 
 def test_attributes_go_to_the_first_contact_of_the_chain(event: Makes, told: Told) -> None:
     contact = told(event("INITIATED", initialContactId="first"))
-    assert plan(contact, [pipeline()], BEGAN, LIVE).writes[1].key == "first"
+    _, written_back = plan(contact, [pipeline()], BEGAN, LIVE).actions
+    assert isinstance(written_back, WriteBack)
+    assert (written_back.contact_id, written_back.initial_contact_id) == (contact.id, "first")
 
 
 def test_only_what_differs_from_our_own_ledger_is_written(
@@ -78,7 +82,7 @@ def test_only_what_differs_from_our_own_ledger_is_written(
 ) -> None:
     contact = told(event("INITIATED"))
     table = TABLE + 'agent = "{{Agent.ARN}}"'
-    carry_out(contact, plan(contact, [pipeline(table)], BEGAN, LIVE).writes, {})
+    carry_out(contact, plan(contact, [pipeline(table)], BEGAN, LIVE).actions, {})
     assert written(contact, table=table) is None
     contact.observe(event("CONNECTED_TO_AGENT"))
     assert set(written(contact, ANSWERED, table)) == {"agent"}
@@ -89,7 +93,7 @@ def test_a_value_that_is_gone_is_emptied_and_one_that_never_was_is_left_alone(
 ) -> None:
     table = 'reason = "{{DisconnectReason}}"\nnobody = "{{CustomerId}}"'
     contact = told(event("INITIATED", disconnectReason="OTHER"))
-    carry_out(contact, plan(contact, [pipeline(table)], BEGAN, LIVE).writes, {})
+    carry_out(contact, plan(contact, [pipeline(table)], BEGAN, LIVE).actions, {})
     contact.observe(event("INITIATED", initiationTimestamp="2026-01-02T03:00:01.403Z"))
     assert written(contact, table=table) == {"reason": ""}
 
@@ -121,11 +125,11 @@ def test_a_contact_that_is_over_asks_for_nothing_more(
 ) -> None:
     contact = told(event("INITIATED"))
     table = TABLE + 'queue = "{{Queue}}"'
-    carry_out(contact, plan(contact, [pipeline(table)], BEGAN, LIVE).writes, {})
+    carry_out(contact, plan(contact, [pipeline(table)], BEGAN, LIVE).actions, {})
     contact.observe(record())
     result = plan(contact, [pipeline(table)], BEGAN, LIVE)
     assert result.expired == []
-    assert Kind.ATTRIBUTES not in {write.kind for write in result.writes}
+    assert "attributes" not in {write.kind for write in result.actions}
 
 
 def test_nothing_is_written_back_in_a_replay(event: Makes, told: Told) -> None:
@@ -149,8 +153,9 @@ def test_an_id_is_told_once_its_record_is_there(event: Makes, told: Told) -> Non
     contact = told(event("INITIATED"))
     contact.ledger.update()
     steps = CREATE.replace('on = "created"', 'on = "completed"')
-    result = plan(contact, [pipeline(steps=steps)], BEGAN, LIVE)
-    assert [write.columns for write in result.writes] == [{"ms_id": contact.id}]
+    (written_back,) = plan(contact, [pipeline(steps=steps)], BEGAN, LIVE).actions
+    assert isinstance(written_back, WriteBack)
+    assert written_back.attributes == {"ms_id": contact.id}
 
 
 # --- legs ---
@@ -167,7 +172,7 @@ def test_a_leg_whose_successor_has_gone_writes_everything_anew(
     event: Makes, told: Told, carry_out: CarryOut
 ) -> None:
     contact = told(event("INITIATED"))
-    carry_out(contact, plan(contact, [pipeline()], BEGAN, LIVE).writes, {})
+    carry_out(contact, plan(contact, [pipeline()], BEGAN, LIVE).actions, {})
     gone = {"disconnectTimestamp": "2026-01-02T03:02:00.000Z"}
     for kind, detail in (("INITIATED", {}), ("DISCONNECTED", gone)):
         for fact in later_leg(event, kind, contact, **detail):
@@ -224,11 +229,11 @@ def _answered(contact: Contact, data: dict[str, Any]) -> Fact:
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ('"a b" = "x"', "'a b' is no attribute name"),
+        ('"a b" = "x"', "'a b' is not an attribute name"),
         ('a = "{{Custmer}}"', "a: there is no name 'Custmer'"),
         ('a = "{{NONE-Response.x}}"', "there is no step before this one"),
         ('a = "{{"', "a: "),
-        ("a = 1", "a must be a text"),
+        ("a = 1", "a must be text"),
         ("", "writeback is a table"),
     ],
 )

@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 import structlog
 
+from pipelines.action import LiveAction, OpenPage, WriteBack
 from pipelines.contact import Contact
 from pipelines.enrichment import Question
 from pipelines.loader import load
-from pipelines.write import Kind, Write
+from pipelines.outcome import Delayed
 from worker import aws
 from worker.amazon_connect import live
 from worker.amazon_connect.client import ConnectClient
@@ -194,9 +195,16 @@ async def test_answers_of_any_other_form_leave_a_contact_that_can_be_read(odd: A
     enrichment.questions(contact)
 
 
-@pytest.mark.parametrize("kind", [Kind.ATTRIBUTES, Kind.OPEN])
-async def test_a_bug_in_telling_the_desktop_is_a_declared_error_that_tells_no_value(
-    kind: Kind,
+@pytest.mark.parametrize(
+    "action",
+    [
+        WriteBack("p/writeback", "attributes(x)", "i", CONTACT, CONTACT, {"ms_id": "x"}),
+        OpenPage("p/S", "i", CONTACT, CONTACT, "https://x"),
+    ],
+    ids=lambda action: action.kind,
+)
+async def test_a_bug_in_telling_the_desktop_is_a_declared_outcome_that_tells_no_value(
+    action: LiveAction,
 ) -> None:
     def script(_call: str) -> None:
         raise TypeError("+4930")
@@ -206,11 +214,11 @@ async def test_a_bug_in_telling_the_desktop_is_a_declared_error_that_tells_no_va
             raise TypeError("+4930")
 
     faults = Faults()
-    write = Write(kind, ("p/S",), "", "", CONTACT, {"ms_id": "x"})
     connect = MemoryConnect(script=script)
-    with pytest.raises(Busy, match="our bug: TypeError at ") as busy:
-        await live.perform(Contact(CONTACT), write, connect, Broken(), faults)
-    assert "+4930" not in str(busy.value)
+    outcome = await live.perform(action, connect, Broken(), faults)
+    assert isinstance(outcome, Delayed)
+    assert "our bug: TypeError at " in outcome.reason
+    assert "+4930" not in outcome.reason
     assert [boundary for boundary, _ in faults.counts] == ["desktop"]
 
 

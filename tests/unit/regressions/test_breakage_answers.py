@@ -15,13 +15,14 @@ from pipelines.entity import entity
 from pipelines.lookup import Search, Way
 from pipelines.template import Template
 from rawserver import at_once
+from worker.clock import Clock
 from worker.dynamics.auth import StaticTokens
 from worker.dynamics.classify import RETRY_AFTER_DEFAULT_S, RETRY_AFTER_MAX_S, retry_after_s
 from worker.dynamics.client import DataverseClient
 from worker.dynamics.errors import Unavailable
-from worker.dynamics.gate import Gate
+from worker.dynamics.gate import make_gate
 from worker.dynamics.http import make_http
-from worker.dynamics.lookup import Remembered, look_up
+from worker.dynamics.lookup import look_up, lookup_cache
 from worker.dynamics.protocol import Request
 
 
@@ -72,7 +73,9 @@ async def scripted(*answers: httpx.Response) -> AsyncIterator[DataverseClient]:
         return left.pop(0) if len(left) > 1 else left[0]
 
     async with make_http(transport=httpx.MockTransport(answer)) as http:
-        yield DataverseClient("https://org.test", http, StaticTokens("t"), Gate(), sleep=at_once)
+        yield DataverseClient(
+            "https://org.test", http, StaticTokens("t"), make_gate(Clock(sleep=at_once))
+        )
 
 
 @pytest.mark.parametrize("strange", STRANGE)
@@ -144,7 +147,7 @@ async def test_a_lookup_answered_in_no_form_of_dataverse_s_is_no_answer(
 ) -> None:
     async with scripted(strange) as client:
         with pytest.raises(Unavailable):
-            await look_up(client, SEARCH, Remembered(), timeout_s=10)
+            await look_up(client, SEARCH, lookup_cache(), timeout_s=10)
 
 
 # --- Dataverse's odd headers and ids ---
@@ -155,7 +158,7 @@ async def test_an_odd_hint_is_ignored(hint: str) -> None:
     headers = [(b"OData-Version", b"4.0"), (b"x-ms-dop-hint", hint.encode())]
     async with scripted(httpx.Response(204, headers=headers)) as client:
         await client.send(UPDATE, timeout_s=10)
-        assert client._gate.hinted == 0
+        assert client.gate.slots.hint == 0
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ import pytest
 
 from rawserver import FOUND, HEAD, ROWS, Answering, Conversation, Server, well
 from worker.dynamics.errors import DynamicsError, Refused, Unavailable
-from worker.dynamics.gate import Gate
+from worker.dynamics.gate import make_gate
 from worker.dynamics.protocol import Request
 
 
@@ -207,8 +207,8 @@ async def test_no_more_connections_are_opened_than_there_may_be(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("worker.dynamics.transport.MAX_CONNECTIONS", 3)
-    gate = Gate(max_slots=50)
-    gate._slots = 50.0
+    gate = make_gate(max_slots=50)
+    gate.slots._slots = 50.0
     async with server.answering(well), server.client(gate) as client:
         await asyncio.gather(*(client.send(FIND, timeout_s=10) for _ in range(50)))
     assert server.connections == 3
@@ -229,7 +229,7 @@ async def test_the_time_that_answers_tell_is_told_and_odd_times_are_not(server: 
             await conversation.request()
             await conversation.say(FOUND.replace(b"OData", date + b"OData", 1))
 
-    async with server.answering(dating), server.client(told_time=told.append) as client:
+    async with server.answering(dating), server.client(dated=told.append) as client:
         for _ in dates:
             await client.send(FIND, timeout_s=10)
     assert told == [1_767_322_800.0]

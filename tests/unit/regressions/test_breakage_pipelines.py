@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 from pipelines import ledger
+from pipelines.action import Change, Verb
 from pipelines.contact import Contact
 from pipelines.fact import Fact
+from pipelines.outcome import Done
 from pipelines.pipeline import Pipeline
 from pipelines.plan import Terms, plan
-from pipelines.write import Kind
+from pipelines.settle import settle
 from twins.calls import Call
 from twins.site import Site
 from worker.definitions import find, shipped
@@ -53,21 +55,22 @@ def steps(name: str, table: str = "phonecalls", category: str = "c", more: str =
 
 @pytest.mark.parametrize(
     "filtered",
-    ["minutes", "plus: 1", "times: 10", "floor", "abs | times: -1", "divided_by: 0", "date: '%Y'"],
+    ["minutes", "plus: 1", "times: 10", "floor", "times: -1 | abs", "divided_by: 0", "date: '%Y'"],
 )
 async def test_a_number_of_22_digits_that_a_caller_typed_stops_no_contact(
     calls: MakeCalls,
     pipeline: MakePipeline,
     filtered: str,
 ) -> None:
-    body = steps("CALL", category=f"{{{{ Attributes.n | {filtered} }}}}")
+    column = "description" if filtered.startswith("date") else "actualdurationminutes"
+    body = steps("CALL", more=f', "{column}": "{{{{ Attributes.n | {filtered} }}}}"')
     site = Site(pipelines=pipeline(body))
     typed, other = calls(2)
     site.stream.put(typed.record(Attributes={"n": "9" * 22}))
     site.stream.put(other.record(Attributes={"n": "61"}))
     await site.run(5)
     assert [call["subject"] for call in site.calls] == ["Call", "Call"]
-    assert "category" not in site.calls[0]
+    assert column not in site.calls[0]
     assert await site.store.parked("", 10) == []
 
 
@@ -137,9 +140,10 @@ def test_what_a_customer_said_stands_in_a_note_as_text(
     )
     notes = []
     for _ in range(4):
-        for write in plan(contact, [find("timeline")], 0.0, Terms()).writes:
-            notes += [write.columns["notetext"]] if write.entity == "annotations" else []
-            ledger.acknowledge(contact, write, {"transcript": HTML})
+        for write in plan(contact, [find("timeline")], 0.0, Terms()).actions:
+            if isinstance(write, Change) and write.entity == "annotations":
+                notes.append(write.columns["notetext"])
+            settle(contact, write, Done({"transcript": HTML}))
     assert notes == [escape(HTML)]
     assert "<" not in notes[0]
 
@@ -149,9 +153,9 @@ def test_plain_text_columns_get_what_was_said_as_it_is(
 ) -> None:
     contact = told(record(Attributes={"CallReason": "<b> & 'x'"}))
     for _ in range(3):
-        for write in plan(contact, [find("timeline")], 0.0, Terms()).writes:
-            ledger.acknowledge(contact, write, {})
-            if write.kind is Kind.CREATE:
+        for write in plan(contact, [find("timeline")], 0.0, Terms()).actions:
+            settle(contact, write, Done())
+            if isinstance(write, Change) and write.verb is Verb.CREATE:
                 assert write.columns["category"] == "<b> & 'x'"
                 return
     raise AssertionError("no call was made")

@@ -11,12 +11,13 @@ import pytest
 
 from twins.calls import Call
 from twins.clock import Turned
+from twins.dynamics import Failure, Script, ScriptedDynamics
 from twins.site import Site
 from worker.clock import alongside
 from worker.dynamics.errors import DynamicsError, Refused, Throttled, Unavailable
-from worker.dynamics.gate import Gate, GateState, Reason
-from worker.dynamics.memory import Failure, MemoryDynamics, Script
+from worker.dynamics.gate import Gate, make_gate
 from worker.dynamics.protocol import WHO_AM_I, Request
+from worker.dynamics.reasons import GateState, Reason
 from worker.stores.memory import MemoryStore
 
 
@@ -72,7 +73,7 @@ async def test_writes_that_are_refused_while_reads_are_fine_cost_ever_fewer_requ
 ) -> None:
     """200 contacts due, for an hour; then Dynamics is mended."""
     store = CountingStore()
-    site = Site(store=store, dynamics=MemoryDynamics(script=writes_fail(error)))
+    site = Site(store=store, dynamics=ScriptedDynamics(script=writes_fail(error)))
     calls = calls_like(call, 200)
     saves: list[int] = []
 
@@ -103,13 +104,13 @@ async def test_records_that_are_refused_for_ever_close_the_gate_for_nobody_else(
     """30 of 200 are answered 500, whatever is tried."""
     calls = calls_like(call, 200)
     bad = [call.id for call in calls[::7]] + [calls[-1].id]
-    site = Site(pipelines=pipeline(NAMED), dynamics=MemoryDynamics(script=at_fault(*bad)))
+    site = Site(pipelines=pipeline(NAMED), dynamics=ScriptedDynamics(script=at_fault(*bad)))
     seen: list[GateState] = []
 
     async def watch() -> None:
         while True:
             await asyncio.sleep(0.05)
-            seen.extend(gate.state for gate in site.gates[-1:])
+            seen.extend(gate.breaker.state for gate in site.gates[-1:])
 
     async def come() -> None:
         for one in calls:
@@ -126,8 +127,8 @@ async def test_records_that_are_refused_for_ever_close_the_gate_for_nobody_else(
 # --- the gate alone, in the same two ways ---
 
 
-def make_gate(time: Turned) -> Gate:
-    return Gate(clock=time, sleep=time.sleep, random=lambda: 1.0)
+def gate_on(time: Turned) -> Gate:
+    return make_gate(time.clock(chance=1.0))
 
 
 async def lose(gate: Gate, error: DynamicsError, subject: str | None = None) -> None:
@@ -147,105 +148,106 @@ async def probe() -> None:
 
 async def test_each_pause_is_twice_the_last_one_until_a_write_is_answered() -> None:
     time = Turned(1000.0)
-    gate = make_gate(time)
+    gate = gate_on(time)
     for _ in range(5):
         await lose(gate, Unavailable("503"))
     pauses = []
     for _ in range(8):
         closed_at = time.now
-        await gate.reopen(probe)
+        await gate.breaker.reopen(probe)
         pauses.append(time.now - closed_at)
-        assert (gate.limit, gate.room, gate.reason) == (1, 1, Reason.OUTAGE)
+        assert (gate.slots.limit, gate.slots.room, gate.breaker.reason) == (1, 1, Reason.OUTAGE)
         await use(gate, writes=False)
         await lose(gate, Unavailable("503"))
     assert pauses == [2, 4, 8, 16, 32, 60, 60, 60]
-    await gate.reopen(probe)
+    await gate.breaker.reopen(probe)
     await use(gate)
-    assert (gate.limit, gate.reason) == (4, Reason.NONE)
+    assert (gate.slots.limit, gate.breaker.reason) == (4, Reason.NONE)
     for _ in range(5):
         await lose(gate, Unavailable("503"))
-    assert gate.retry_s == 2
+    assert gate.breaker.retry_s == 2
 
 
 async def test_a_definitive_refusal_of_a_write_ends_the_trial_too() -> None:
-    gate = make_gate(Turned(1000.0))
+    gate = gate_on(Turned(1000.0))
     for _ in range(5):
         await lose(gate, Unavailable("503"))
-    await gate.reopen(probe)
+    await gate.breaker.reopen(probe)
     await lose(gate, Refused("400", status=400))
-    assert gate.reason is Reason.NONE
+    assert gate.breaker.reason is Reason.NONE
 
 
 async def test_retry_after_0_is_at_least_a_second_and_longer_each_time() -> None:
     time = Turned(1000.0)
-    gate = make_gate(time)
+    gate = gate_on(time)
     pauses = []
     for _ in range(8):
         await lose(gate, Throttled("429", retry_after_s=0.0))
-        pauses.append(gate.retry_s)
-        await gate.reopen(probe)
+        pauses.append(gate.breaker.retry_s)
+        await gate.breaker.reopen(probe)
     assert pauses == [1, 2, 4, 8, 16, 32, 60, 60]
     await use(gate)
     await lose(gate, Throttled("429", retry_after_s=0.0))
-    assert gate.retry_s == 1
+    assert gate.breaker.retry_s == 1
 
 
 async def test_a_retry_after_that_helps_stays_as_it_is() -> None:
-    gate = make_gate(Turned(1000.0))
+    gate = gate_on(Turned(1000.0))
     for _ in range(5):
         await lose(gate, Throttled("429", retry_after_s=17.0))
-        assert gate.retry_s == 17
-        await gate.reopen(probe)
+        assert gate.breaker.retry_s == 17
+        await gate.breaker.reopen(probe)
         await use(gate)
 
 
 async def test_reads_alone_that_got_no_answer_are_over_with_the_first_that_does() -> None:
     """The Lambda of a contact flow may write nothing all day."""
-    gate = make_gate(Turned(1000.0))
+    gate = gate_on(Turned(1000.0))
     for number in range(5):
         with pytest.raises(Unavailable):
             async with gate.slot(writes=False, subject=f"contacts?{number}"):
                 raise Unavailable("503")
-    await gate.reopen(probe)
+    await gate.breaker.reopen(probe)
     await use(gate, writes=False)
-    assert gate.reason is Reason.NONE
+    assert gate.breaker.reason is Reason.NONE
 
 
 async def test_reads_that_are_answered_do_not_hide_an_outage_of_writes() -> None:
-    gate = make_gate(Turned(1000.0))
+    gate = gate_on(Turned(1000.0))
     for number in range(5):
         await use(gate, writes=False)
         await lose(gate, Unavailable("503"), f"phonecalls({number})")
-    assert gate.reason is Reason.OUTAGE
+    assert gate.breaker.reason is Reason.OUTAGE
 
 
 async def test_a_record_that_failed_while_others_were_answered_counts_no_more() -> None:
-    gate = make_gate(Turned(1000.0))
+    gate = gate_on(Turned(1000.0))
     for number in range(4):
         await lose(gate, Unavailable("500"), f"phonecalls({number})")
     await use(gate)
     for number in range(100):
         await lose(gate, Unavailable("500"), f"phonecalls({number % 4})")
-    assert (gate.state, gate.limit) == (GateState.OPEN, 2)
+    assert (gate.breaker.state, gate.slots.limit) == (GateState.OPEN, 2)
     for number in range(4, 9):
         await lose(gate, Unavailable("500"), f"phonecalls({number})")
-    assert gate.reason is Reason.OUTAGE, "of others it still is one"
+    assert gate.breaker.reason is Reason.OUTAGE, "of others it still is one"
 
 
 async def test_one_record_that_fails_is_judged_by_a_probe_and_pauses_nothing() -> None:
     time = Turned(1000.0)
-    gate = make_gate(time)
+    gate = gate_on(time)
     for _ in range(20):
         for _ in range(5):
             await lose(gate, Unavailable("500"), "phonecalls(1)")
-        assert (gate.reason, gate.retry_s) == (Reason.DOUBT, 0)
-        await gate.reopen(probe)
-    assert (time.now, gate.state, gate.reason) == (1000, GateState.OPEN, Reason.NONE)
+        assert (gate.breaker.reason, gate.breaker.retry_s) == (Reason.DOUBT, 0)
+        await gate.breaker.reopen(probe)
+    breaker = gate.breaker
+    assert (time.now, breaker.state, breaker.reason) == (1000, GateState.OPEN, Reason.NONE)
 
 
 async def test_one_record_without_an_answer_and_a_probe_without_one_are_an_outage() -> None:
     time = Turned(1000.0)
-    gate = make_gate(time)
+    gate = gate_on(time)
     for _ in range(5):
         await lose(gate, Unavailable("no answer"), "phonecalls(1)")
     asked: list[float] = []
@@ -255,5 +257,5 @@ async def test_one_record_without_an_answer_and_a_probe_without_one_are_an_outag
         if len(asked) < 4:
             raise Unavailable("no answer")
 
-    await gate.reopen(probing)
+    await gate.breaker.reopen(probing)
     assert asked == [1000, 1002, 1006, 1014]

@@ -28,21 +28,24 @@ from pipelines.loader import load
 from pipelines.pipeline import Pipeline
 from pipelines.plan import Plan, Terms, plan
 from twins.calls import Call
+from twins.dynamics import ScriptedDynamics
 from twins.loop import BEGINNING, clock, iso, wall
 from twins.site import Stream
 from worker import operations
-from worker.amazon_connect.memory import MemoryScreenPop
+from worker.amazon_connect.memory import MemoryConnect, MemoryScreenPop
 from worker.clock import Clock
 from worker.definitions import find
-from worker.dynamics.gate import Gate
-from worker.dynamics.memory import MemoryDynamics
+from worker.dynamics.gate import make_gate
+from worker.dynamics.performer import Performer
 from worker.dynamics.protocol import Answer, Request
-from worker.dynamics.writer import Writer
 from worker.engine import far_ahead as far_ahead_module
 from worker.engine.claims import CLAIM_S
 from worker.engine.far_ahead import LOOK_EVERY_S, FarAhead
 from worker.engine.ingest import Ingest
+from worker.engine.planner import Planner
 from worker.engine.push import Push
+from worker.engine.transaction import Transactions
+from worker.files import MemoryFiles
 from worker.outside_time import OutsideTime
 from worker.service import Service, begin_pipelines
 from worker.sources.kinesis import KinesisStream
@@ -77,7 +80,7 @@ class Site:
     """What the workers share: a store, and Dynamics, whose answers can be slow (s)."""
 
     store: MemoryStore = field(default_factory=MemoryStore)
-    dynamics: MemoryDynamics = field(default_factory=MemoryDynamics)
+    dynamics: ScriptedDynamics = field(default_factory=ScriptedDynamics)
     pipelines: list[Pipeline] = field(default_factory=lambda: [find("phonecall")])
     slow_s: float = 0.0
     going: Counter[str] = field(default_factory=Counter)
@@ -118,31 +121,31 @@ class Worker:
         self.site = site
         self.machine = machine
         self.outside = OutsideTime(machine.clock)
-        self.gate = Gate(clock=loop.time, random=lambda: 0.5)
-        self.push = Push(
+        self.gate = make_gate(Clock(monotonic=loop.time, chance=lambda: 0.5))
+        clock = replace(self.outside.clock, monotonic=loop.time, chance=lambda: 0.5)
+        self.planner = Planner(site.pipelines, Terms({"AppId": "app"}, live=True), clock)
+        transactions = Transactions(
             store=site.store,
-            writer=Writer(site, machine.wall),
+            performer=Performer(site, clock, MemoryFiles()),
             gate=self.gate,
-            probe=site.user_id,
             desktop=MemoryScreenPop(),
-            pipelines=site.pipelines,
-            terms=Terms({"AppId": "app"}, live=True),
-            clock=self.outside.now,
-            monotonic=loop.time,
-            jitter=lambda: 0.5,
+            connect=MemoryConnect(),
+            planner=self.planner,
+            build="this",
+            clock=clock,
         )
+        self.push = Push(transactions, site.user_id)
         self.ingest = Ingest(
             site.store,
             legs=True,
-            clock=self.outside.now,
+            clock=self.outside.clock,
             news=self.push.news,
             arrived=self.outside.arrived,
         )
-        clock = replace(machine.clock, wall=self.outside.now)
-        self.far_ahead = FarAhead(site.store, self.planned, clock)
+        self.far_ahead = FarAhead(site.store, self.planned, self.outside.clock)
 
     def planned(self, contact: Contact) -> Plan:
-        return plan(contact, self.push.pipelines, self.push.clock(), self.push.terms)
+        return plan(contact, self.planner.pipelines, self.outside.now(), self.planner.terms)
 
     async def tell(self, *bodies: bytes, arrived: float | None = None) -> None:
         """Take messages in that have just arrived, or had then."""
@@ -164,14 +167,13 @@ class Worker:
     def service(self, *sources: Any) -> Service:
         """All of it as a service, whose sources are these."""
         named = {str(number): source for number, source in enumerate(sources)}
-        begin = partial(begin_pipelines, outside=self.outside)
         return Service(
             self.site.store,
             named,
             self.ingest,
             self.push,
             25.0,
-            begin=lambda stop: begin(self.push, stop),
+            begin=partial(begin_pipelines, self.planner, self.site.store, outside=self.outside),
             outside=self.outside,
         )
 
@@ -242,7 +244,7 @@ def test_one_event_dated_1971_does_no_harm_in_any_order(
         site, worker = Site(), None
         await asyncio.sleep(5 * MINUTE)
         worker = Worker(site, Machine())
-        worker.push.terms = replace(worker.push.terms, since={"phonecall": iso(BEGINNING)})
+        worker.planner.terms = replace(worker.planner.terms, since={"phonecall": iso(BEGINNING)})
         wrong = call.event(kind, initiationTimestamp=long_ago, disconnectTimestamp=long_ago)
         bodies = [
             orjson.dumps({**orjson.loads(wrong), "time": long_ago}),
@@ -295,9 +297,9 @@ def test_what_a_person_deleted_is_not_back_because_its_contact_is_old(
         assert site.records == ["phonecalls", "tasks"]
         await asyncio.sleep(40 * DAY)
         assert await site.store.expire(wall(), 10) == 1
-        site.dynamics.records = {
-            key: row for key, row in site.dynamics.records.items() if key[0] != "tasks"
-        }
+        for entity_set, key in site.dynamics.records:
+            if entity_set == "tasks":
+                site.dynamics.delete(entity_set, key)
         await worker.tell(dated(call, iso(wall()), Queue={"Name": "Support"}))
         await worker.run(30)
         await worker.tell(recorded)
@@ -399,7 +401,7 @@ def test_what_another_worker_remembered_by_a_clock_that_was_ahead_is_set_right(
         await worker.tell(call.record(InitiationTimestamp=iso(wall())))
         await serving
         assert site.records == ["phonecalls"]
-        assert worker.push.terms.since["phonecall"] < iso(wall())
+        assert worker.planner.terms.since["phonecall"] < iso(wall())
 
     virtually(story())
 

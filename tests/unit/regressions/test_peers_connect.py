@@ -15,10 +15,10 @@ import pytest
 
 from pipelines.pipeline import Pipeline
 from twins.calls import Call
+from twins.dynamics import Failure
 from twins.site import Site
 from worker.definitions import find
 from worker.dynamics.errors import Refused
-from worker.dynamics.memory import Failure
 
 
 MakePipeline = Callable[[str], list[Pipeline]]

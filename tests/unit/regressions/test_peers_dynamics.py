@@ -11,9 +11,9 @@ import pytest
 
 from pipelines.pipeline import Pipeline
 from twins.calls import Call
+from twins.dynamics import Failure, ScriptedDynamics
 from twins.site import Site
 from worker.dynamics.errors import Closed
-from worker.dynamics.memory import Failure, MemoryDynamics
 
 
 MakePipeline = Callable[[str], list[Pipeline]]
@@ -109,7 +109,7 @@ async def test_a_recording_after_the_close_of_a_call_is_on_it_or_in_a_note(
     call: Call, *, reopens: bool
 ) -> None:
     """A completed phone call may refuse updates; if it does not reopen, an annotation tells it."""
-    site = Site(dynamics=MemoryDynamics(refuse_closed=True))
+    site = Site(dynamics=ScriptedDynamics(refuse_closed=True))
     site.stream.put(call.record())
     await site.run_on_and_off(20 * 60)
     (made,) = site.calls
@@ -123,6 +123,7 @@ async def test_a_recording_after_the_close_of_a_call_is_on_it_or_in_a_note(
     notes = [
         r["notetext"] for (name, _), r in site.dynamics.records.items() if name != "phonecalls"
     ]
+    (made,) = site.calls
     assert made["statecode"] == 1
     assert (made.get("description") or notes[0]).endswith("_UTC.wav")
     assert len(notes) == (not reopens)

@@ -11,9 +11,9 @@ from collections.abc import Callable
 
 from pipelines.pipeline import Pipeline
 from twins.calls import Call
+from twins.dynamics import Failure
 from twins.site import Site, Stream
 from worker.dynamics.errors import Unavailable
-from worker.dynamics.memory import Failure
 from worker.leases.stream import FAILOVER_S
 
 

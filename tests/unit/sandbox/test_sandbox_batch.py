@@ -1,4 +1,4 @@
-"""Section 8 of the Dataverse reference: ``$batch``."""
+"""``$batch``."""
 
 from __future__ import annotations
 

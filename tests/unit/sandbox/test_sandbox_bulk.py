@@ -1,4 +1,4 @@
-"""Section 9 of the Dataverse reference: CreateMultiple, UpdateMultiple, UpsertMultiple."""
+"""CreateMultiple, UpdateMultiple, UpsertMultiple."""
 
 from __future__ import annotations
 

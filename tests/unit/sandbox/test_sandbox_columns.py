@@ -1,4 +1,4 @@
-"""Section 4 of the Dataverse reference: columns, their types, lengths and defaults."""
+"""Columns, their types, lengths and defaults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Section 2 of the Dataverse reference: error codes and texts."""
+"""Error codes and texts."""
 
 from __future__ import annotations
 

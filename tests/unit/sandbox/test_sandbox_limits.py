@@ -1,4 +1,4 @@
-"""Section 10 of the Dataverse reference: service protection limits."""
+"""Service protection limits."""
 
 from __future__ import annotations
 

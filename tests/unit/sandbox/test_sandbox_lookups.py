@@ -1,4 +1,4 @@
-"""Section 3 of the Dataverse reference: lookups and activity parties."""
+"""Lookups and activity parties."""
 
 from __future__ import annotations
 

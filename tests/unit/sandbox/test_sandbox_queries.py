@@ -1,4 +1,4 @@
-"""Section 6 of the Dataverse reference: queries."""
+"""Queries."""
 
 from __future__ import annotations
 

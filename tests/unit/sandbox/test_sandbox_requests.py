@@ -1,4 +1,4 @@
-"""Section 1 of the Dataverse reference: operations and their statuses."""
+"""Operations and their statuses."""
 
 from __future__ import annotations
 

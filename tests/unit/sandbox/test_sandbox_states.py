@@ -1,4 +1,4 @@
-"""Section 5 of the Dataverse reference: states, and the switches about them."""
+"""States, and the switches about them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What nobody could check of Dataverse is a switch of the sandbox.
+"""What Dataverse's documentation leaves open is a switch, and each does what it says.
 
 Switches of states are in test_sandbox_states, of batches in test_sandbox_batch, of limits in
 test_sandbox_limits; lost answers and SQL's troubles are in test_sandbox_faults.
@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from worker.sandbox.dataverse import faults
-from worker.sandbox.dataverse.app import CLIENT_ID, Dataverse, application_user
+from worker.sandbox.dataverse.app import Dataverse
+from worker.sandbox.dataverse.users import CLIENT_ID, application_user
 
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ async def test_the_short_name_of_a_phone_calls_regarding_is_taken_as_switched(
     assert answer.status_code == status
 
 
-async def test_a_bind_by_an_alternate_key_that_names_nobody_is_not_found(
+async def test_a_bind_by_an_alternate_key_that_names_no_row_is_not_found(
     http: httpx.AsyncClient,
 ) -> None:
     body = {SHORT: "/contacts(emailaddress1='nobody@x.example')"}

@@ -1,4 +1,4 @@
-"""Section 11 of the Dataverse reference: the token endpoint, and tokens at the Web API."""
+"""The token endpoint, and tokens at the Web API."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import httpx
 import pytest
 
 from twins.clock import Turned
-from worker.sandbox.dataverse.app import CLIENT_ID, CLIENT_SECRET, Dataverse, create_dataverse
+from worker.sandbox.dataverse.app import CLIENT_SECRET, Dataverse, create_dataverse
+from worker.sandbox.dataverse.users import CLIENT_ID
 from worker.sandbox.entra import OUTCOMES
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from worker.errors import StoreUnavailable
 from worker.sources.memory import MemorySource
 from worker.sources.protocol import Message
 
@@ -46,4 +47,22 @@ async def test_a_batch_whose_handling_fails_is_not_acknowledged() -> None:
 
     with pytest.raises(ValueError, match="bug"):
         await source.run(handle, asyncio.Event())
+    assert source.acknowledged == []
+
+
+@pytest.mark.parametrize("stopping", [True, False])
+async def test_a_batch_that_the_store_does_not_take_is_not_acknowledged(*, stopping: bool) -> None:
+    source, stop = MemorySource([ONE, TWO]), asyncio.Event()
+
+    async def handle(_: Sequence[Message]) -> None:
+        if stopping:
+            stop.set()
+        raise StoreUnavailable("locked")
+
+    running = source.run(handle, stop)
+    if stopping:
+        await running
+    else:
+        with pytest.raises(StoreUnavailable):
+            await running
     assert source.acknowledged == []

@@ -15,6 +15,7 @@ import pytest
 from botocore.exceptions import ClientError
 from structlog.testing import capture_logs
 
+from worker.clock import Clock
 from worker.errors import ConfigError, StoreUnavailable
 from worker.stores.memory import MemoryStore
 from worker.stores.restoration import (
@@ -61,7 +62,7 @@ def mark_as(path: Path, text: str | None) -> None:
 def keeper(store: MemoryStore, mark: Mark | Path | None) -> Keeper:
     """One of a process that has just started, two days after 1970 began."""
     mark = FileMark(mark) if isinstance(mark, Path) else mark
-    return Keeper(store, mark, lambda: 86_400.0)
+    return Keeper(store, mark, Clock(lambda: 86_400.0))
 
 
 async def epoch(store: MemoryStore) -> int:
@@ -236,7 +237,7 @@ async def looking(running: Keeper, saved: list[int]) -> None:
         if (now := next(later, -1)) < 0:
             raise Enough
 
-    running.sleep = sleep
+    running.clock = Clock(sleep=sleep)
     with pytest.raises(Enough):
         await running.run(lambda: now)
 

@@ -20,8 +20,9 @@ from torture.versions import (
     tell_in_versions,
 )
 from worker.definitions import SHIPPED
-from worker.sandbox.dataverse.app import CLIENT_ID, Dataverse, application_user, create_dataverse
+from worker.sandbox.dataverse.app import Dataverse, create_dataverse
 from worker.sandbox.dataverse.schema.tables import TABLES
+from worker.sandbox.dataverse.users import CLIENT_ID, application_user
 from worker.sandbox.oracle.verdict import OF_CHANNELS
 from worker.sandbox.traffic import RECORDS
 
@@ -41,13 +42,12 @@ def dataverse() -> Iterator[Dataverse]:
 def written(dataverse: Dataverse, *versions: str | None) -> Journal:
     """What is kept of a row that shows these versions in turn."""
     table, user = TABLES["tasks"], application_user(CLIENT_ID)
-    organisation = dataverse._organisation
+    writer = dataverse._organisation.writer
     with journal(dataverse.records) as kept:
         for version in versions:
             with dataverse.records.transaction():
-                row = dataverse.records.get(table, KEY)
                 body = {"subject": "task", COLUMN: version}
-                organisation.upsert(table, KEY, row, body, user)
+                writer.upsert(table, KEY, body, user)
     return kept
 
 

@@ -9,6 +9,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from twins.clock import Turned
+from worker.clock import Clock
 from worker.telemetry.metrics import PREFIX, Metrics
 
 
@@ -22,7 +23,7 @@ def clock() -> Turned:
 
 @pytest.fixture
 def metrics(clock: Turned) -> Metrics:
-    return Metrics(clock)
+    return Metrics(Clock(clock))
 
 
 @pytest.fixture

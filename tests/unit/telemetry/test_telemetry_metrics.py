@@ -10,8 +10,10 @@ import pytest
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from pipelines.write import Kind
-from worker.dynamics.gate import Gate
+from pipelines.action import KINDS
+from worker.clock import Clock
+from worker.dynamics.errors import Throttled
+from worker.dynamics.gate import make_gate
 from worker.engine.ingest import Tally
 from worker.heartbeat import Health
 from worker.stores.memory import MemoryStore
@@ -62,10 +64,14 @@ PROMISED = {
 @pytest.fixture
 def readings(metrics: Metrics, clock: Callable[[], float]) -> StateCollector:
     """With something in each of its numbers."""
-    census = StoreCounts(MemoryStore(), Health(clock), counts=Counts(9, 4, 2, 3, clock() - 60))
+    census = StoreCounts(
+        MemoryStore(), Health(Clock(monotonic=clock)), counts=Counts(9, 4, 2, 3, clock() - 60)
+    )
     census.health.store_answered()
     ignored = {"other event: Some Kind": 5, "other event: Another": 2, "agent event": 1}
-    readings = StateCollector(Tally(10, 8, 7, 3, ignored), Gate(clock=clock), census, clock=clock)
+    readings = StateCollector(
+        Tally(10, 8, 7, 3, ignored), make_gate(Clock(monotonic=clock)), census, clock=Clock(clock)
+    )
     metrics.registry.register(readings)
     return readings
 
@@ -86,8 +92,8 @@ def test_the_names_are_the_promised_ones(metrics: Metrics, readings: StateCollec
 
 
 def test_two_workers_in_one_process_count_for_themselves(clock: Callable[[], float]) -> None:
-    one, other = Metrics(clock), Metrics(clock)
-    one.wrote(Kind.CREATE)
+    one, other = Metrics(Clock(clock)), Metrics(Clock(clock))
+    one.wrote("create")
     line = b'connect_dynamics_writes_total{kind="create"} 1.0'
     assert line in one.exposition()
     assert line not in other.exposition()
@@ -145,7 +151,7 @@ def test_each_429_is_a_throttle(metrics: Metrics, scraped: Scrape) -> None:
 
 def test_every_kind_of_write_has_a_series_from_the_start(scraped: Scrape) -> None:
     assert {labels[1] for labels in scraped() if labels[0] == "writes_total"} == {
-        kind.value for kind in Kind if kind is not Kind.ADOPT
+        kind for kind in KINDS if kind != "adopt"
     }
 
 
@@ -220,7 +226,7 @@ async def test_a_closed_gate_is_degraded_for_its_reason(
     assert scraped()["gate_slots",] == 4
     async with readings.gate.slot():
         assert scraped()["gate_in_flight",] == 1
-    readings.gate.throttled(5)
+    readings.gate.breaker.failed(Throttled("test", retry_after_s=5))
     degraded = {k[1]: v for k, v in scraped().items() if k[0] == "degraded"}
     others = ("outage", "unauthorized", "forbidden", "doubt", "surplus")
     assert degraded == {"throttled": 1, **dict.fromkeys(others, 0)}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any
@@ -12,14 +10,18 @@ import orjson
 import pytest
 
 from pipelines.plan import Terms
-from worker.amazon_connect.memory import MemoryScreenPop
+from twins.dynamics import Failure, ScriptedDynamics
+from worker.amazon_connect.memory import MemoryConnect, MemoryScreenPop
+from worker.clock import Clock
 from worker.definitions import find
 from worker.dynamics.errors import Refused
-from worker.dynamics.gate import Gate
-from worker.dynamics.memory import Failure, MemoryDynamics
-from worker.dynamics.writer import Writer
+from worker.dynamics.gate import make_gate
+from worker.dynamics.performer import Performer
 from worker.engine.ingest import Ingest
+from worker.engine.planner import Planner
 from worker.engine.push import Push
+from worker.engine.transaction import Transactions
+from worker.files import MemoryFiles
 from worker.heartbeat import Health
 from worker.sandbox.traffic import KINDS, history
 from worker.sources.protocol import Message
@@ -71,21 +73,20 @@ def bodies() -> list[bytes]:
     return ODD + [orjson.dumps(marked(orjson.loads(body))) for body in told]
 
 
-async def run(bodies: list[bytes], metrics: Metrics) -> MemoryDynamics:
+async def run(bodies: list[bytes], metrics: Metrics) -> ScriptedDynamics:
     """Bring messages to a Dynamics that refuses some, with all that is measured."""
-    dynamics, store, gate = MemoryDynamics(), MemoryStore(), Gate()
+    dynamics, store, gate = ScriptedDynamics(), MemoryStore(), make_gate()
     refusal = Refused("POST phonecalls answered 400", status=400, code=CANARY, detail=CANARY)
     fails = iter([Failure(refusal)] * 2)
     dynamics.script = lambda _request: next(fails, None)
-    push = Push(
+    transactions = Transactions(
         store=store,
-        writer=Writer(dynamics, lambda: 0.0),
+        performer=Performer(dynamics, Clock(lambda: 0.0), MemoryFiles()),
         gate=gate,
-        probe=dynamics.user_id,
         desktop=MemoryScreenPop(),
-        pipelines=[find("phonecall"), find("chat")],
-        terms=Terms(),
-        waits_over=True,
+        connect=MemoryConnect(),
+        planner=Planner([find("phonecall"), find("chat")], Terms(), waits_over=True),
+        build="this",
         latency=metrics.latency,
         wrote=metrics.wrote,
     )
@@ -93,7 +94,7 @@ async def run(bodies: list[bytes], metrics: Metrics) -> MemoryDynamics:
     census = StoreCounts(store, Health())
     metrics.registry.register(StateCollector(ingest.tally, gate, census))
     await ingest.handle([Message(body, f"memory:{n}") for n, body in enumerate(bodies)])
-    await push.drain(asyncio.Event())
+    await Push(transactions, dynamics.user_id).drain()
     census.counts = await store.counts(0.0)
     return dynamics
 

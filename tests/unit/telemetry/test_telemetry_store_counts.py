@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from worker.dynamics.gate import Gate
+from worker.clock import Clock
+from worker.dynamics.gate import make_gate
 from worker.engine.ingest import Tally
 from worker.errors import StoreUnavailable
 from worker.heartbeat import Health
@@ -43,7 +44,7 @@ async def test_the_store_is_asked_every_so_often_and_known_to_be_away_until_it_a
         if len(said) == 3:
             raise asyncio.CancelledError
 
-    census = StoreCounts(store, Health(clock), clock, sleep)
+    census = StoreCounts(store, Health(Clock(monotonic=clock)), Clock(clock, sleep=sleep))
     heart = census.health.heart("census", 10)
     with pytest.raises(asyncio.CancelledError):
         await asyncio.create_task(census.run(), context=heart.context())
@@ -56,6 +57,6 @@ async def test_the_store_is_asked_every_so_often_and_known_to_be_away_until_it_a
 
 def test_a_scrape_does_not_ask_the_store(metrics: Metrics, scraped: Callable[[], Any]) -> None:
     store = Fickle()
-    metrics.registry.register(StateCollector(Tally(), Gate(), StoreCounts(store, Health())))
+    metrics.registry.register(StateCollector(Tally(), make_gate(), StoreCounts(store, Health())))
     assert scraped()["store_up",] == 0
     assert store.asked == 0

@@ -12,18 +12,23 @@ import orjson
 import pytest
 
 from pipelines.plan import Terms
+from twins.dynamics import ScriptedDynamics
 from worker import heartbeat
-from worker.amazon_connect.memory import MemoryScreenPop
+from worker.amazon_connect.memory import MemoryConnect, MemoryScreenPop
+from worker.clock import Clock
 from worker.dynamics.auth import StaticTokens
 from worker.dynamics.client import DataverseClient
-from worker.dynamics.errors import DynamicsError
-from worker.dynamics.gate import Gate, GateState
-from worker.dynamics.memory import MemoryDynamics
+from worker.dynamics.errors import DynamicsError, Unauthorized
+from worker.dynamics.gate import make_gate
+from worker.dynamics.performer import Performer
 from worker.dynamics.protocol import Request
-from worker.dynamics.writer import Writer
+from worker.dynamics.reasons import GateState
 from worker.engine.ingest import Ingest
+from worker.engine.planner import Planner
 from worker.engine.push import Push
+from worker.engine.transaction import Transactions
 from worker.errors import StoreUnavailable
+from worker.files import MemoryFiles
 from worker.heartbeat import Health
 from worker.service import SILENCE_S, Service
 from worker.sources.memory import MemorySource
@@ -61,20 +66,21 @@ async def no_time(_seconds: float) -> None:
 
 
 def service(health: Health, store: MemoryStore, **sources: Any) -> Service:
-    dynamics = MemoryDynamics()
-    push = Push(
+    dynamics = ScriptedDynamics()
+    transactions = Transactions(
         store=store,
-        writer=Writer(dynamics, lambda: 0.0),
-        gate=Gate(),
-        probe=dynamics.user_id,
+        performer=Performer(dynamics, Clock(lambda: 0.0), MemoryFiles()),
+        gate=make_gate(),
         desktop=MemoryScreenPop(),
-        pipelines=[],
-        terms=Terms(),
-        sleep=no_time,
+        connect=MemoryConnect(),
+        planner=Planner([], Terms()),
+        build="this",
+        clock=Clock(sleep=no_time),
     )
-    ingest = Ingest(store, sleep=no_time)
+    push = Push(transactions, dynamics.user_id)
+    ingest = Ingest(store, clock=Clock(sleep=no_time))
     service = Service(store, sources, ingest, push, 1.0, health=health)
-    service.census.sleep = no_time
+    service.census.clock = Clock(sleep=no_time)
     return service
 
 
@@ -88,7 +94,7 @@ async def until(holds: Callable[[], bool]) -> None:
 async def test_a_source_that_stops_without_a_word_fails_the_health_check(
     clock: Any, source: Any
 ) -> None:
-    health, stop = Health(clock), asyncio.Event()
+    health, stop = Health(Clock(monotonic=clock)), asyncio.Event()
     working = asyncio.create_task(service(health, MemoryStore(), recordings=source).run(stop))
     await until(lambda: health.store_answers)
     assert health.silent() == []
@@ -100,7 +106,7 @@ async def test_a_source_that_stops_without_a_word_fails_the_health_check(
 
 
 async def test_a_worker_is_ready_once_its_source_is_connected(clock: Any) -> None:
-    health, stop = Health(clock), asyncio.Event()
+    health, stop = Health(Clock(monotonic=clock)), asyncio.Event()
     working = asyncio.create_task(service(health, MemoryStore(), recordings=Hung()).run(stop))
     await until(lambda: health.awaited() == [])
     stop.set()
@@ -126,9 +132,9 @@ class Away(MemoryStore):
 
 async def test_waiting_for_the_store_is_no_silence(clock: Any) -> None:
     """Restarting would not bring it back."""
-    health, store = Health(clock), Away(clock)
+    health, store = Health(Clock(monotonic=clock)), Away(clock)
     heart = health.heart("recordings", SILENCE_S)
-    ingest = Ingest(store, sleep=no_time)
+    ingest = Ingest(store, clock=Clock(sleep=no_time))
     message = Message(CONTACT, "memory:0")
     await asyncio.create_task(ingest.handle([message]), context=heart.context())
     assert store.left == 0
@@ -136,7 +142,7 @@ async def test_waiting_for_the_store_is_no_silence(clock: Any) -> None:
 
 
 async def test_waiting_for_dynamics_is_no_silence(clock: Any) -> None:
-    health = Health(clock)
+    health = Health(Clock(monotonic=clock))
     heart = health.heart("push", SILENCE_S)
     probes = 0
 
@@ -149,10 +155,10 @@ async def test_waiting_for_dynamics_is_no_silence(clock: Any) -> None:
     async def sleep(seconds: float) -> None:
         clock.now += seconds
 
-    gate = Gate(clock=clock, sleep=sleep)
-    gate.unauthorized()
-    await asyncio.create_task(gate.reopen(probe), context=heart.context())
-    assert gate.state is GateState.OPEN
+    gate = make_gate(Clock(monotonic=clock, sleep=sleep))
+    gate.breaker.failed(Unauthorized("test"))
+    await asyncio.create_task(gate.breaker.reopen(probe), context=heart.context())
+    assert gate.breaker.state is GateState.OPEN
     assert health.silent() == []
 
 
@@ -170,8 +176,7 @@ async def test_the_client_tells_of_every_answer_and_of_none(
             "https://org.test",
             http,
             StaticTokens("none"),
-            Gate(),
-            sleep=no_time,
+            make_gate(Clock(sleep=no_time)),
             answered=metrics.answered,
         )
         try:

@@ -1,6 +1,6 @@
 """Amazon Connect's API for invented contacts, as far as the worker calls it (API reference).
 
-It knows the contacts it has met. Attributes that are written come back the way Connect tells of
+It knows the contacts it was given. Attributes that are written come back the way Connect publishes
 them: as a CONTACT_DATA_UPDATED event, in the contact record, and in that record sent once more.
 """
 

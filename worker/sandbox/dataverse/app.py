@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-import uuid
 
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
@@ -17,10 +16,9 @@ from starlette.routing import Mount
 
 from worker.sandbox.dataverse.faults import InjectedFaults
 from worker.sandbox.dataverse.limits import Limits, Throttle
-from worker.sandbox.dataverse.organisation import Organisation
-from worker.sandbox.dataverse.rows.records import Row, Rows
-from worker.sandbox.dataverse.schema.tables import SYSTEMUSER, TABLES
-from worker.sandbox.dataverse.switches import Switches
+from worker.sandbox.dataverse.organisation import Organisation, create_organisation
+from worker.sandbox.dataverse.schema.tables import TABLES
+from worker.sandbox.dataverse.users import CLIENT_ID, application_user
 from worker.sandbox.dataverse.web import Listener, Web
 from worker.sandbox.entra import TokenServer
 
@@ -29,18 +27,12 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
     from pathlib import Path
 
+    from worker.sandbox.dataverse.switches import Switches
 
-CLIENT_ID: Final = "11111111-2222-4333-8444-555555555555"
+
 CLIENT_SECRET: Final = "sandbox-secret"
 TOKEN_LIFETIME_S: Final = 3599
 DOP_HINT: Final = 4  # what Microsoft's samples print
-
-_NAMESPACE: Final = uuid.UUID("c5b0a7f0-1f4e-4c1e-9a57-0a4b5a0d8f11")
-
-
-def application_user(client_id: str) -> str:
-    """The systemuserid of a client's application user."""
-    return str(uuid.uuid5(_NAMESPACE, client_id))
 
 
 class Dataverse:
@@ -51,7 +43,7 @@ class Dataverse:
         tokens: The token endpoint.
         faults: What goes wrong on purpose.
         records: The rows.
-        switches: How doubtful cases go; may be changed at any time.
+        switches: What it does where Dataverse's documentation does not say; may be changed.
     """
 
     def __init__(self, organisation: Organisation, tokens: TokenServer, web: Web) -> None:
@@ -71,10 +63,10 @@ class Dataverse:
     @property
     def writes(self) -> int:
         """How many writes succeeded; a bulk message's rows count one each."""
-        return self._organisation.writes
+        return self.records.writes
 
     def dump(self) -> dict[str, list[dict[str, Any]]]:
-        """All rows; see ``Records.dump``."""
+        """All rows; see ``Rows.dump``."""
         return self.records.dump()
 
     def put(self, entity_set: str, body: Mapping[str, Any], client_id: str = CLIENT_ID) -> str:
@@ -88,11 +80,11 @@ class Dataverse:
             return self._organisation.writer.create(TABLES[entity_set], body, user).id
 
     def release(self) -> None:
-        """Let hanging requests go, now and from now on."""
+        """End hanging requests, now and from now on."""
         self._web.closing.set()
 
     def close(self) -> None:
-        """Let go of hanging requests and of the file."""
+        """End hanging requests and close the file."""
         self.release()
         self.records.close()
 
@@ -120,28 +112,23 @@ def create_dataverse(
         auth: Whether requests need a token; without, all are ``CLIENT_ID``'s.
         clients: Secrets by client id; ``CLIENT_ID`` with ``CLIENT_SECRET`` by default.
         tenants: The tenants there are; any by default.
-        expires_in_s: How long tokens are good.
+        expires_in_s: How long tokens are valid.
         keys: Alternate keys, as columns, by entity set.
-        switches: How doubtful cases go.
+        switches: What it does where Dataverse's behaviour is not documented.
         limits: Service protection; None: none.
         dop_hint: What ``x-ms-dop-hint`` recommends.
-        listener: Is told of every request.
+        listener: Called for every request.
         clock: Wall-clock time (s since 1970).
         sleep: Waits, for latency.
         random: Source of ids, tokens and chance.
     """
     random = random or Random()
 
-    def new_id() -> str:
-        # A random UUID (version 4), spelled out: three times as fast as the uuid module.
-        hexes = f"{random.getrandbits(128):032x}"
-        return f"{hexes[:8]}-{hexes[8:12]}-4{hexes[13:16]}-8{hexes[17:20]}-{hexes[20:]}"
-
-    organisation = Organisation(Rows(path, keys), switches or Switches(), clock, new_id)
     secrets = {CLIENT_ID: CLIENT_SECRET} if clients is None else clients
-    tokens = TokenServer(secrets, frozenset(tenants), expires_in_s, clock, new_id)
-    for client_id in {CLIENT_ID, *secrets}:
-        _add_user(organisation.records, client_id)
+    organisation = create_organisation(
+        path, keys=keys, switches=switches, clients=secrets, clock=clock, random=random
+    )
+    tokens = TokenServer(secrets, frozenset(tenants), expires_in_s, clock, organisation.new_id)
     web = Web(
         organisation=organisation,
         authenticate=_by_token(tokens) if auth else _always_default,
@@ -167,18 +154,3 @@ def _always_default(_: str) -> str:
 
 
 _DEFAULT_USER: Final = application_user(CLIENT_ID)
-
-
-def _add_user(records: Rows, client_id: str) -> None:
-    """Give a client its application user, unless the file has it already."""
-    user = application_user(client_id)
-    if records.get(SYSTEMUSER, user):
-        return
-    columns = {
-        "systemuserid": user,
-        "applicationid": client_id,
-        "fullname": "# connect-dynamics",
-        "isdisabled": False,
-    }
-    with records.transaction():
-        records.put(SYSTEMUSER, Row(user, records.next_version(), columns))

@@ -10,13 +10,13 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from worker.sandbox.dataverse.odata import refusals
+from worker.sandbox.dataverse.odata.refusals import Refusal
 from worker.sandbox.dataverse.odata.wire import Call, Reply, prefer
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from worker.sandbox.dataverse.organisation import Organisation
+    from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
 
 
 MAX_REQUESTS: Final = 1000
@@ -46,60 +46,69 @@ class _Part:
         return match[1] if match else None
 
 
-def run_batch(organisation: Organisation, call: Call) -> Reply:
-    """Answer a batch.
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A ``$batch`` request.
 
-    Raises:
-        Refusal: It cannot be read: line ends must be CRLF, after the last boundary too.
+    Attributes:
+        call: The request as a whole.
+        answer: Answers one request of it.
+        refuse: The answer to a request with these headers that is refused.
+        transaction: All writes within, or none of them if it ends in an exception.
+        new_id: Makes ids.
+        undoes: Whether a failure without continue-on-error takes back what went before it.
     """
-    outer = _Part(call.headers, call.body)
-    if outer.boundary is None:
-        raise refusals.Refusal(415, "0x80060888", "A batch must be multipart/mixed.")
-    parts = list(_split(outer))
-    if sum(1 + part.content.count(b"\r\nContent-ID:") for part in parts) > MAX_REQUESTS:
-        raise refusals.invalid_argument(f"A batch holds at most {MAX_REQUESTS} requests.")
-    return _Batch(organisation, call).run(parts)
 
+    call: Call
+    answer: Callable[[Call], Reply]
+    refuse: Callable[[Refusal, Mapping[str, str]], Reply]
+    transaction: Callable[[], AbstractContextManager[None]]
+    new_id: Callable[[], str]
+    undoes: bool
 
-class _Batch:
-    def __init__(self, organisation: Organisation, call: Call) -> None:
-        self._organisation = organisation
-        self._call = call
-        self._go_on = prefer(call.headers).continue_on_error
+    def run(self) -> Reply:
+        """Carry it out.
 
-    def run(self, parts: list[_Part]) -> Reply:
-        undone = self._organisation.switches.batch_failure == "rolled back" and not self._go_on
-        writes = self._organisation.writes
+        Raises:
+            Refusal: It cannot be read: line ends must be CRLF, after the last boundary too.
+        """
+        outer = _Part(self.call.headers, self.call.body)
+        if outer.boundary is None:
+            raise Refusal(415, "0x80060888", "A batch must be multipart/mixed.")
+        parts = list(_split(outer))
+        if sum(1 + part.content.count(b"\r\nContent-ID:") for part in parts) > MAX_REQUESTS:
+            raise refusals.invalid_argument(f"A batch holds at most {MAX_REQUESTS} requests.")
+        undone = self.undoes and not self._goes_on
         try:
-            with self._organisation.records.transaction() if undone else nullcontext():
+            with self.transaction() if undone else nullcontext():
                 return self._reply(200, [self._answer(part) for part in parts])
         except _Failed as failed:
-            if undone:
-                self._organisation.writes = writes
             return self._reply(failed.status, [failed.part])
 
+    @property
+    def _goes_on(self) -> bool:
+        return prefer(self.call.headers).continue_on_error
+
     def _reply(self, status: int, parts: list[bytes]) -> Reply:
-        boundary = f"batchresponse_{self._organisation.new_id()}"
+        boundary = f"batchresponse_{self.new_id()}"
         headers = [("content-type", f"multipart/mixed; boundary={boundary}")]
         return Reply(status, headers, _join(boundary, parts))
 
     def _answer(self, part: _Part) -> bytes:
         answer, status = self._change_set(part) if part.boundary else self._single(part, {})
-        if status >= FAILED and not self._go_on:
+        if status >= FAILED and not self._goes_on:
             raise _Failed(answer, status)
         return answer
 
     def _change_set(self, part: _Part) -> tuple[bytes, int]:
         """All of a change set or nothing; of a failing one only the failure is answered."""
-        writes = self._organisation.writes
-        boundary = f"changesetresponse_{self._organisation.new_id()}"
+        boundary = f"changesetresponse_{self.new_id()}"
         made: dict[str, str] = {}
         status = 200
         try:
-            with self._organisation.records.transaction():
+            with self.transaction():
                 answers = [self._change(inner, made) for inner in _split(part)]
         except _Failed as failed:
-            self._organisation.writes = writes
             answers, status = [failed.part], failed.status
         head = f"Content-Type: multipart/mixed; boundary={boundary}\r\n\r\n".encode()
         return head + _join(boundary, answers), status
@@ -117,16 +126,16 @@ class _Batch:
         reply = self._carry_out(part, made, change=change)
         if content_id:
             made[content_id] = dict(reply.headers).get("odata-entityid", "")
-        return _part(reply, content_id, self._organisation.new_id()), reply.status
+        return _part(reply, content_id, self.new_id()), reply.status
 
     def _carry_out(self, part: _Part, made: dict[str, str], *, change: bool) -> Reply:
         try:
             inner = self._read(part, made)
             if inner.path == "$batch" or (change and inner.method == "GET"):
                 raise refusals.bad_query("This request is not allowed here.")
-        except refusals.Refusal as refusal:
-            return self._organisation.refuse(refusal, self._call.headers)
-        return self._organisation.answer(inner)
+        except Refusal as refusal:
+            return self.refuse(refusal, self.call.headers)
+        return self.answer(inner)
 
     def _read(self, part: _Part, made: dict[str, str]) -> Call:
         """The request of a part, with ``$1`` replaced by what the request of that id made."""
@@ -139,7 +148,7 @@ class _Batch:
         path, _, query = _API.sub("", url, count=1).partition("?")
         headers = {"content-type": "application/json"} | _headers(lines)
         text = _referred(body.decode(), made) if b"@odata.bind" in body else body.decode()
-        call = self._call
+        call = self.call
         return Call(match[1], path, query, headers, text.encode(), call.root, call.user)
 
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from worker.sandbox.dataverse.odata import refusals
 from worker.sandbox.dataverse.odata.wire import Reply, json_reply
-from worker.sandbox.dataverse.rows.keys import resolve, split_reference
+from worker.sandbox.dataverse.rows.keys import split_reference
 
 
 if TYPE_CHECKING:
-    from worker.sandbox.dataverse.organisation import Organisation
+    from worker.sandbox.dataverse.rows.writes import RowWriter
     from worker.sandbox.dataverse.schema.columns import Table
 
 
@@ -34,40 +34,39 @@ def targets(table: Table, body: dict[str, Any]) -> list[Target]:
 
 
 def create_multiple(
-    organisation: Organisation, table: Table, rows: Sequence[Target], user: str
+    writer: RowWriter, table: Table, rows: Sequence[Target], user: str
 ) -> list[str]:
     """Make rows; their ids."""
-    return [organisation.writer.create(table, row, user).id for row in rows]
+    return [writer.create(table, row, user).id for row in rows]
 
 
 def update_multiple(
-    organisation: Organisation, table: Table, rows: Sequence[Target], user: str
+    writer: RowWriter, table: Table, rows: Sequence[Target], user: str
 ) -> list[str]:
     """Change rows that are there; their ids."""
     ids = []
     for row in rows:
         record_id = str(row.get(table.key, "")).lower()
-        record = organisation.records.get(table, record_id)
+        record = writer.find(table, record_id)
         if record is None:
             raise refusals.no_row(table, record_id)
-        ids.append(organisation.writer.update(table, record, row, user).id)
+        ids.append(writer.update(table, record, row, user).id)
     return ids
 
 
 def upsert_multiple(
-    organisation: Organisation, table: Table, rows: Sequence[Target], user: str
+    writer: RowWriter, table: Table, rows: Sequence[Target], user: str
 ) -> list[str]:
     """Change rows, or make those that are not there; their ids."""
-    return [_upsert(organisation, table, row, user) for row in rows]
+    return [_upsert(writer, table, row, user) for row in rows]
 
 
-def _upsert(organisation: Organisation, table: Table, row: Target, user: str) -> str:
+def _upsert(writer: RowWriter, table: Table, row: Target, user: str) -> str:
     named = split_reference(str(row.get("@odata.id", "")))
     key = named[1] if named else str(row.get(table.key, "")).lower()
     if not key:
         raise refusals.invalid_argument("A target of UpsertMultiple needs a key.")
-    record = resolve(organisation.records, organisation.switches, table, key)
-    return organisation.upsert(table, key, record, row, user).id
+    return writer.upsert(table, key, row, user).id
 
 
 def reply(name: str, ids: Sequence[str], root: str) -> Reply:
@@ -77,7 +76,7 @@ def reply(name: str, ids: Sequence[str], root: str) -> Reply:
     return json_reply(200, {"@odata.context": f"{root}$metadata#{name}Response", "Ids": ids})
 
 
-Action = Callable[["Organisation", "Table", Sequence[Target], str], list[str]]
+Action = Callable[["RowWriter", "Table", Sequence[Target], str], list[str]]
 
 #: The bulk messages by name.
 ACTIONS: Final[dict[str, Action]] = {

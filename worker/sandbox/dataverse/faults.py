@@ -66,7 +66,7 @@ def dropped(*, carried_out: bool = True) -> InjectedFault:
 
 
 def hang(*, carried_out: bool = True) -> InjectedFault:
-    """No answer ever; the connection stays open until the client or the sandbox goes."""
+    """No answer ever; the connection stays open until the client or the sandbox ends it."""
     return InjectedFault(carried_out=carried_out, ending=Ending.HANG)
 
 
@@ -86,7 +86,7 @@ def sql_timeout() -> InjectedFault:
 
 
 def duplicate_key(status: int = 500) -> InjectedFault:
-    """SQL's own word for a key that is taken; its status is not documented."""
+    """SQL's own error for a key that is taken; its status is not documented."""
     return _refused(status, "0x80040237", "Cannot insert duplicate key.")
 
 
@@ -107,7 +107,7 @@ def throttle(retry_after_s: float, code: str = limits.TOO_MANY) -> InjectedFault
 
 
 def plugin(message: str) -> InjectedFault:
-    """IsvAborted: a plug-in says no."""
+    """IsvAborted: a plug-in refuses."""
     return _refused(400, "0x80040265", message)
 
 
@@ -125,7 +125,7 @@ class _Rule:
 
 
 class InjectedFaults:
-    """The faults to come.
+    """The faults that are due.
 
     Args:
         random: Decides about faults that come now and then.
@@ -148,7 +148,7 @@ class InjectedFaults:
         self._rules.append(_Rule(fault, method, re.compile(path), float("inf"), probability))
 
     def clear(self) -> None:
-        """Let nothing fail any more."""
+        """Remove all faults."""
         self._rules.clear()
 
     def take(self, method: str, path: str) -> InjectedFault | None:

@@ -24,7 +24,7 @@ CONCURRENCY_WAIT_S: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much is too much.
+    """The limits of service protection.
 
     Attributes:
         requests: Within the window.
@@ -62,7 +62,7 @@ class Throttle:
     """Counts requests and refuses those beyond the limits.
 
     Args:
-        limits: How much is too much.
+        limits: The limits.
         clock: Time (s) that windows and durations are measured in.
     """
 

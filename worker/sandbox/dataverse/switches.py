@@ -1,7 +1,6 @@
-"""How Dataverse might behave where nobody could check: one switch each, the likeliest first.
+"""How Dataverse behaves where its documentation does not say: one switch each, likeliest first.
 
-Limits have switches of their own (``limits.py``), as have faults (``faults.py``) and the token
-endpoint.
+Limits (``limits.py``), faults (``faults.py``) and the token endpoint have settings of their own.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ class Switches:
         duplicate_status: HTTP status when duplicate detection finds something.
         code_style: How error codes are written.
         stale_code: If-Match with an old ETag.
-        segment_code: An entity set or path nobody knows.
+        segment_code: An unknown entity set or path.
         phonecall_keys: Alternate keys on phonecall: usable, not possible, or still being built.
         bulk_everywhere: CreateMultiple and its like on phonecall, annotation and the rest.
         batch_failure: What a failing batch without continue-on-error leaves behind.

@@ -37,7 +37,7 @@ NO_ANSWER: Final = 0  # as a status, for the listener
 _API: Final = re.compile(r"/api/data/(v9\.\d+)/(.*)", re.DOTALL)
 _NAMES: Final = re.compile(r"\([^)]*(?:'|%27).*\)")
 
-#: Is told method, path without personal data, and status of every request.
+#: Called with method, path without personal data, and status of every request.
 Listener = Callable[[str, str, int], None]
 
 #: The systemuserid whose token an Authorization header holds, or None.
@@ -49,15 +49,15 @@ class Web:
     """Takes ASGI requests for an organisation.
 
     Attributes:
-        organisation: Who answers.
-        authenticate: Whose token is this.
+        organisation: Answers the requests.
+        authenticate: Finds the user of a token.
         throttle: Service protection, if any.
         faults: What goes wrong on purpose.
         dop_hint: What ``x-ms-dop-hint`` recommends.
-        listener: Is told of every request.
+        listener: Called for every request.
         sleep: Waits, for latency.
         requests: How many requests came.
-        closing: Set when hanging requests are to go.
+        closing: Set when hanging requests are to end.
     """
 
     organisation: Organisation
@@ -123,7 +123,7 @@ class Web:
     def _admit(
         self, call: Call
     ) -> tuple[AbstractContextManager[None], Callable[[], list[tuple[str, str]]]]:
-        """A count of the request while it runs, and the headers that tell what is left."""
+        """A count of the request while it runs, and the headers that say what is left."""
         throttle = self.throttle
         if throttle is None:
             return nullcontext(), list

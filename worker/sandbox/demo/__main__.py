@@ -1,7 +1,7 @@
 """``make run`` and ``make up``: the whole product on this machine, without clouds.
 
-``make run`` tells the last hour of an invented contact centre in seconds, waits until all has come
-to rest, and compares what Dynamics holds with what happened. ``make up`` tells a contact a second,
+``make run`` plays the last hour of an invented contact centre in seconds, waits until all has come
+to rest, and compares what Dynamics holds with what happened. ``make up`` plays a contact a second,
 at true speed, until it is interrupted.
 """
 
@@ -89,8 +89,8 @@ async def demo(folder: Path, say: Say, contacts: int = CONTACTS, seed: int = SEE
     Args:
         folder: An empty folder for all files.
         say: Told what is going on.
-        contacts: How many contacts are told.
-        seed: The same one tells the same story.
+        contacts: How many contacts are played.
+        seed: The same seed gives the same scenario.
 
     Raises:
         WorkerEndedError: The worker did not start, or ended by itself.
@@ -116,8 +116,8 @@ async def demo(folder: Path, say: Say, contacts: int = CONTACTS, seed: int = SEE
 
 def _announcement(contacts: int, scenario: Scenario) -> str:
     return (
-        f"traffic    {contacts} contacts, {len(scenario.legs)} with the legs of transferred ones,"
-        f" told in {scenario.sent[-1].at_s:.0f} s:\n"
+        f"traffic    {contacts} contacts, {len(scenario.legs)} legs with transfers,"
+        f" replayed in {scenario.sent[-1].at_s:.0f} s:\n"
         f"           {len(scenario.sent)} messages, many late or out of order,"
         f" {scenario.repeated} twice, {scenario.lost} events lost, 1 malformed"
     )

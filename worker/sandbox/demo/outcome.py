@@ -21,7 +21,7 @@ class Outcome:
 
     Attributes:
         records: What Dynamics holds.
-        expected: The records there should be, in the order their contacts were told.
+        expected: The records there should be, in the order their contacts were played.
         differences: Where the two differ.
         log: The worker's log lines.
         quarantined: Why messages were quarantined.

@@ -137,9 +137,11 @@ def _counts(outcome: Outcome) -> Iterator[str]:
     yield f"requests           {outcome.requests} for {len(outcome.expected)} records"
     found = (f"{number} {name}" for name, number in sorted(outcome.lookups.items()))
     yield f"lookups            {', '.join(found)}"
-    yield f"asked of Connect   {questions} questions; {outcome.throttled} calls throttled"
+    yield f"calls to Connect   {questions} questions; {outcome.throttled} calls throttled"
     yield f"written back       {attributes} attributes of {len(outcome.written_back)} contacts"
-    yield f"opened for agents  {opened}; {expired} pages and write-backs were over 60 s late"
+    pages = f'{opened} logged (open_by = "log"); {expired} pages and write-backs came too late,'
+    yield f"pages for agents   {pages}"
+    yield "                   for the hour that is replayed is over"
     yield f"quarantined        {len(outcome.quarantined)}{_reasons(outcome)}"
     yield f"parked             {outcome.parked}"
 
@@ -152,7 +154,7 @@ def _verdict(outcome: Outcome) -> Iterator[str]:
     problems = list(outcome.problems())
     missed = {line.partition(" ")[0] for line in outcome.differences}
     right = sum(f"{one.entity_set}({one.key})" not in missed for one in outcome.expected)
-    yield f"as it happened     {right} of {len(outcome.expected)} records expected are right"
+    yield f"verified           {right} of {len(outcome.expected)} records match"
     for problem in problems[:PROBLEMS_SHOWN]:
         yield f"  {problem}"
     if len(problems) > PROBLEMS_SHOWN:

@@ -1,7 +1,7 @@
-"""A scenario: the last hour of an invented contact centre, told in seconds.
+"""A scenario: the last hour of an invented contact centre, played in seconds.
 
-Every contact keeps its true length; it is told faster than it went and ends the moment its end is
-told, so the waits that count from the end (``within``) are real.
+Every contact keeps its true length; it is played faster than it went and ends the moment its end is
+played, so the waits that count from the end (``within``) are real.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from worker.sandbox.traffic import (
 )
 
 
-#: How fast it is told (s): contacts begin within the first, each takes the second at most.
+#: How fast it is played (s): contacts begin within the first, each takes the second at most.
 BEGIN_WITHIN_S: Final = 8.0
 TOLD_IN_S: Final = 7.0
 
@@ -44,7 +44,7 @@ class Scenario:
     """What happened and what is sent about it.
 
     Attributes:
-        legs: All contacts, each leg of a transferred one too, in the order they are told.
+        legs: All contacts, each leg of a transferred one too, in the order they are played.
         sent: The messages with the seconds after the scenario's start at which they are sent.
         lost: How many contact events never come.
         repeated: How many messages come twice.
@@ -61,7 +61,7 @@ def tell(contacts: int, seed: int, now: datetime) -> Scenario:
 
     Args:
         contacts: How many; each kind comes once if there are enough.
-        seed: The same one tells the same story.
+        seed: The same seed gives the same scenario.
         now: An aware time: when sending begins.
     """
     rng = Random(seed)
@@ -97,9 +97,9 @@ def _kinds(rng: Random, contacts: int) -> list[str]:
 
 
 def _told(kind: str, seed: int, at: datetime) -> tuple[History, float]:
-    """A contact told from ``at`` on, and the factor of its haste.
+    """A contact played from ``at`` on, and the factor of its haste.
 
-    How long it is only shows once it is told, so it is told twice.
+    How long it takes only shows once it has been played, so it is played twice.
     """
     draft = history(kind, Random(seed), at)
     factor = min(1.0, TOLD_IN_S / draft.sent[-1].at_s)

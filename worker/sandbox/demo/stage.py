@@ -41,7 +41,7 @@ SHORT_WITHIN: Final = "5s"
 #: Whoever runs this may have these for other purposes.
 _FOREIGN: Final = ("AWS_", "CONNECT_DYNAMICS_")
 
-#: The contacts told of began before the worker did; to it, its pipelines are this old.
+#: The contacts played began before the worker did; to it, its pipelines are this old.
 _PIPELINES_AGE: Final = timedelta(days=2)
 
 

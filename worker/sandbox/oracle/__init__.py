@@ -1,1 +1,1 @@
-"""What ought to be in Dynamics after given traffic, told without the worker's code."""
+"""What ought to be in Dynamics after given traffic, worked out without the worker's code."""

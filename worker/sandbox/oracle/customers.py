@@ -17,7 +17,7 @@ from worker.sandbox.dataverse.schema.tables import CONTACT
 from worker.sandbox.traffic.people import AGENTS, Customer
 
 
-#: How a number that Connect tells as ``+49155501234567`` is stored.
+#: How a number that Connect writes as ``+49155501234567`` is stored.
 _TYPED: Final[tuple[Callable[[str], str], ...]] = (
     lambda number: number,
     lambda number: f"00{number[1:]}",

@@ -1,6 +1,6 @@
 """Invented Amazon Connect traffic: pure, and the same for the same seed.
 
-A *leg* is what happened on one contact (``leg``, told by ``kinds``). From it come the messages
+A *leg* is what happened on one contact (``leg``, made by ``kinds``). From it come the messages
 about it (``events``, ``records``, ``objects``), put in order by ``histories``, and the *truth*
 a checker compares Dynamics with (``truths``). ``disturbance`` is what goes wrong on the way,
 ``archives`` are files of messages. ``python -m worker.sandbox.traffic`` writes some.

@@ -11,7 +11,7 @@ from worker.sandbox.traffic import EVENTS, RECORDINGS, RECORDS, day, write_archi
 def main() -> None:
     """Parse the command line and write.
 
-    The day is told once per stream: cheaper than holding it, and the same each time.
+    The day is generated once per stream: cheaper than holding it, and the same each time.
     """
     parser = ArgumentParser(prog="python -m worker.sandbox.traffic", description=__doc__)
     parser.add_argument("--seed", type=int, default=1)

@@ -1,6 +1,6 @@
 """Contact events, in the EventBridge envelope (Administrator Guide "contact-events").
 
-An event tells what was so at its moment: fields fill up from INITIATED to COMPLETED. Agents and
+An event shows what was known at its moment: fields fill up from INITIATED to COMPLETED. Agents and
 queues are ARNs only, the customer's number and the contact's attributes are never in it.
 """
 
@@ -37,7 +37,7 @@ def events(leg: Leg, rng: Random) -> Iterator[tuple[int, bytes]]:
 
 
 def updated(leg: Leg, at_ms: int, rng: Random) -> bytes:
-    """The event that tells of attributes written to a leg that is on."""
+    """The event for attributes written to a leg that is on."""
     changed = {"updatedProperties": ["UserDefinedAttributes"]}
     detail = {"eventType": "CONTACT_DATA_UPDATED", **_constant(leg), **changed}
     return orjson.dumps(_envelope(leg, detail, at_ms, rng))

@@ -33,7 +33,7 @@ EVENTS: Final = "contact-events"
 RECORDS: Final = "contact-records"
 RECORDINGS: Final = "recordings"
 
-#: The day told of unless another is asked for.
+#: The day, unless another is asked for.
 START: Final = datetime(2026, 1, 2, tzinfo=UTC)
 
 #: Share of contacts whose attributes change after their record was written, e.g. by a survey.

@@ -1,4 +1,4 @@
-"""The kinds of contact there are, each told as one story of one or more legs.
+"""The kinds of contact there are, each a story of one or more legs.
 
 A kind is a function ``(rng, at_ms) -> legs``; ``KINDS`` names them and says how often each comes
 in a day.

@@ -1,4 +1,4 @@
-"""A leg: what happened on one contact, told before any message about it is written.
+"""A leg: what happened on one contact, fixed before any message about it is written.
 
 Events, records, object keys and the truth checkers compare with are all read from here, so they
 cannot disagree. All times are milliseconds since 1970 (UTC), ``_ms`` durations too.
@@ -36,7 +36,7 @@ class Stored:
 class Leg:
     """One contact from its first moment to its last.
 
-    ``now_ms`` is how far it has been told; the verbs below move it on.
+    ``now_ms`` is how far its story has got; the verbs below move it on.
     """
 
     id: str

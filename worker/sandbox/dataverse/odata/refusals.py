@@ -1,6 +1,6 @@
-"""What Dataverse answers when it refuses.
+"""The errors Dataverse answers with [DOC webapi/compose-http-requests-handle-errors].
 
-Codes: https://learn.microsoft.com/power-apps/developer/data-platform/reference/web-service-error-codes
+Codes: [DOC reference/web-service-error-codes].
 """
 
 from __future__ import annotations

@@ -16,8 +16,7 @@ from typing import Any, Final, NoReturn
 import orjson
 
 from worker.sandbox.dataverse.odata import refusals
-from worker.sandbox.dataverse.rows.records import folded
-from worker.sandbox.dataverse.rows.values import moment
+from worker.sandbox.dataverse.rows.values import folded, moment
 
 
 #: Tells whether a row, its non-null columns by property, is wanted.

@@ -1,4 +1,4 @@
-"""``EntityDefinitions``: tables and columns, as metadata tells them [DOC webapi/query-metadata]."""
+"""``EntityDefinitions``: the metadata of tables and columns [DOC webapi/query-metadata]."""
 
 from __future__ import annotations
 

@@ -8,7 +8,8 @@ from urllib.parse import parse_qsl, urlencode
 
 from worker.sandbox.dataverse.odata import refusals
 from worker.sandbox.dataverse.reading.filters import Shape, parse_filter
-from worker.sandbox.dataverse.rows.records import Row, Rows, folded
+from worker.sandbox.dataverse.rows.records import Row, Rows
+from worker.sandbox.dataverse.rows.values import folded
 
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ import orjson
 
 from worker.errors import ConfigError
 from worker.sandbox.dataverse.odata import refusals
+from worker.sandbox.dataverse.rows.values import folded
 from worker.sandbox.dataverse.schema.tables import TABLES
 
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from worker.sandbox.dataverse.schema.columns import Table
 
 
-#: Columns that tell when and how often a row was written rather than what: a comparison of two
+#: Columns that say when and how often a row was written rather than what: a comparison of two
 #: dumps leaves them out.
 CLOCKED: Final = frozenset({"createdon", "modifiedon", "overriddencreatedon", "versionnumber"})
 
@@ -74,6 +75,9 @@ class Rows:
     Args:
         path: SQLite file, or None for memory alone.
         keys: Alternate keys: the columns of each, by entity set.
+
+    Attributes:
+        writes: How many writes of requests succeeded.
     """
 
     def __init__(
@@ -84,6 +88,7 @@ class Rows:
         self._index: dict[tuple[str, tuple[str, ...]], dict[tuple[Any, ...], str]] = {
             (name, columns): {} for name, keys in self.keys.items() for columns in keys
         }
+        self.writes = 0
         self._version = 1_000_000
         self._undo: list[tuple[Table, str, Row | None]] = []
         self._depth = 0
@@ -136,14 +141,20 @@ class Rows:
         self._place(table, record_id, old, None)
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """All writes within, or none of them if it ends in an exception. May be nested."""
-        start = len(self._undo)
+    def transaction(self, writes: int = 0) -> Iterator[None]:
+        """All writes within, or none of them if it ends in an exception. May be nested.
+
+        Args:
+            writes: How many writes of a request it is; an exception takes them back.
+        """
+        start, before = len(self._undo), self.writes
         self._depth += 1
         try:
             yield
+            self.writes += writes
         except BaseException:
             self._roll_back(start)
+            self.writes = before
             raise
         finally:
             self._depth -= 1
@@ -161,7 +172,7 @@ class Rows:
         }
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         if self._file:
             self._file.close()
 
@@ -245,11 +256,6 @@ def _record(record_id: str, body: dict[str, Any]) -> Row:
 def _key(columns: tuple[str, ...], values: Mapping[str, Any]) -> tuple[Any, ...] | None:
     found = tuple(folded(values.get(column)) for column in columns)
     return None if None in found else found
-
-
-def folded(value: Any) -> Any:
-    """A value as comparisons see it: text ignores case."""
-    return value.casefold() if isinstance(value, str) else value
 
 
 def _plain(table: Table, record: Row) -> dict[str, Any]:

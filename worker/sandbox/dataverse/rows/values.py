@@ -100,3 +100,8 @@ _BY_TYPE: Final[dict[str, Callable[[Table, Column, Any], Any]]] = {
     "String": _text,
     "Uniqueidentifier": _guid,
 }
+
+
+def folded(value: Any) -> Any:
+    """A value as comparisons see it: text ignores case."""
+    return value.casefold() if isinstance(value, str) else value

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from worker.sandbox.dataverse.odata import refusals
 from worker.sandbox.dataverse.rows.bodies import Change, Reader
-from worker.sandbox.dataverse.rows.records import Party, Row, Rows, folded
+from worker.sandbox.dataverse.rows.keys import Key, resolve
+from worker.sandbox.dataverse.rows.records import Party, Row, Rows
+from worker.sandbox.dataverse.rows.values import folded
 
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ class RowWriter:
 
     Args:
         records: The rows.
-        switches: How doubtful cases go.
+        switches: What is done where Dataverse's behaviour is not documented.
         clock: Wall-clock time (s since 1970).
         new_id: Makes primary keys for creates that bring none.
     """
@@ -49,6 +51,14 @@ class RowWriter:
         self._switches = switches
         self._clock = clock
         self._new_id = new_id
+
+    def find(self, table: Table, key: Key) -> Row | None:
+        """The row a key names, or None.
+
+        Raises:
+            Refusal: No such alternate key, or none that is ready.
+        """
+        return resolve(self._records, self._switches, table, key)
 
     def create(
         self,
@@ -103,6 +113,30 @@ class RowWriter:
         if table.states:
             self._next_state(table, record, change)
         return self._write(table, self._touched(record, user), change)
+
+    def upsert(
+        self,
+        table: Table,
+        key: Key,
+        body: Mapping[str, Any],
+        user: str,
+        *,
+        detect: bool = False,
+    ) -> Row:
+        """Update the row a key names, or make it. Only inside a transaction.
+
+        Values of an alternate key are taken from the URL on a create, unless the body has others,
+        and dropped from the body on an update [DOC webapi/use-upsert-insert-update-record].
+
+        Raises:
+            Refusal: As ``create``, ``update`` and ``find``.
+        """
+        alternate = {} if isinstance(key, str) else key
+        if record := self.find(table, key):
+            rest = {name: value for name, value in body.items() if name not in alternate}
+            return self.update(table, record, rest, user, detect=detect)
+        record_id = key if isinstance(key, str) else None
+        return self.create(table, {**alternate, **body}, user, record_id=record_id, detect=detect)
 
     def replace_parties(self, table: Table, record: Row, value: Any, user: str) -> Row:
         """Give an activity these parties and no others."""

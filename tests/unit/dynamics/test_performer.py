@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 
+from pipelines.action import Action, Change, Lookup, Verb
 from pipelines.contact import UNKNOWN, Contact, RecordLedger
 from pipelines.ledger import digest
-from pipelines.write import Kind, Write
+from pipelines.settle import settle
+from twins.dynamics import PERSON_ID, Failure, ScriptedDynamics, in_turn
+from worker.clock import Clock
 from worker.dynamics.errors import (
     Closed,
     DynamicsError,
@@ -19,9 +22,9 @@ from worker.dynamics.errors import (
     Unauthorized,
     Unavailable,
 )
-from worker.dynamics.memory import PERSON_ID, Failure, MemoryDynamics, in_turn
+from worker.dynamics.performer import Performer
 from worker.dynamics.protocol import Request
-from worker.dynamics.writer import Writer
+from worker.files import MemoryFiles
 
 
 KEY = "11111111-2222-5333-8444-555555555555"
@@ -30,12 +33,12 @@ NOW = 1_767_322_800.0
 
 
 class Desk:
-    """A contact, a Dynamics, and a writer between them."""
+    """A contact, a Dynamics, and a performer between them."""
 
     def __init__(self, **settings: Any) -> None:
         self.contact = Contact("c")
-        self.dynamics = MemoryDynamics()
-        self.writer = Writer(self.dynamics, lambda: NOW, **settings)
+        self.dynamics = ScriptedDynamics()
+        self.performer = Performer(self.dynamics, Clock(lambda: NOW), MemoryFiles(), **settings)
 
     def there(self, **columns: Any) -> RecordLedger:
         """The record exists and its ledger says so."""
@@ -44,10 +47,12 @@ class Desk:
         record = self.contact.ledger[NAME] = RecordLedger("phonecalls", KEY, "there", known)
         return record
 
-    async def perform(self, kind: Kind, **more: Any) -> bool:
-        fields = {"record": NAME, "entity": "phonecalls", "key": KEY, "columns": {"subject": "x"}}
-        write = Write(kind, ("p/S",), **{**fields, **more})
-        return await self.writer.perform(self.contact, write, timeout_s=1)
+    async def perform(self, verb: Verb, **more: Any) -> bool:
+        fields = {"record": NAME, "columns": {"subject": "x"}}
+        return await self.carry_out(Change(verb, ("p/S",), **{**fields, **more}))
+
+    async def carry_out(self, action: Action) -> bool:
+        return settle(self.contact, action, await self.performer.perform(action, timeout_s=1))
 
     def fails(self, error: DynamicsError) -> None:
         self.dynamics.script = in_turn(Failure(error))
@@ -63,7 +68,7 @@ def desk() -> Desk:
 
 
 async def test_a_create_that_succeeds_is_acknowledged_with_the_fields_asked_for(desk: Desk) -> None:
-    assert await desk.perform(Kind.CREATE, returning=("prioritycode",))
+    assert await desk.perform(Verb.CREATE, returning=("prioritycode",))
     assert desk.record.state == "there"
     assert desk.record.columns == {"subject": digest("x")}
     assert desk.record.answer == {"prioritycode": 1}
@@ -75,7 +80,7 @@ async def test_a_create_that_meets_a_record_has_it_read_before_anything_is_done(
 ) -> None:
     desk.there(subject="by hand")
     desk.contact.ledger[NAME] = RecordLedger("phonecalls", KEY, state)
-    assert not await desk.perform(Kind.CREATE)
+    assert not await desk.perform(Verb.CREATE)
     assert (desk.record.state, desk.record.ours) == ("found", ours)
     assert desk.dynamics.records["phonecalls", KEY]["subject"] == "by hand"
 
@@ -91,7 +96,7 @@ async def test_adopting_settles_what_a_person_wrote_and_leaves_open_what_we_wrot
     creator, modifier = (maker or us for maker in makers)
     desk.there(subject="other", _createdby_value=creator, _modifiedby_value=modifier)
     desk.contact.ledger[NAME] = RecordLedger("phonecalls", KEY, "found")
-    assert not await desk.perform(Kind.ADOPT)
+    assert not await desk.perform(Verb.ADOPT)
     assert desk.record.state == "there"
     assert desk.record.columns == {"subject": digest("x") if settled else UNKNOWN}
 
@@ -100,18 +105,18 @@ async def test_overwriting_leaves_open_what_a_person_wrote_too() -> None:
     desk = Desk(overwrite=True)
     desk.there(subject="other", _createdby_value=PERSON_ID, _modifiedby_value=PERSON_ID)
     desk.contact.ledger[NAME] = RecordLedger("phonecalls", KEY, "found")
-    await desk.perform(Kind.ADOPT)
+    await desk.perform(Verb.ADOPT)
     assert desk.record.columns == {"subject": UNKNOWN}
 
 
 async def test_adopting_what_is_not_there_notes_that_it_is_absent(desk: Desk) -> None:
     desk.contact.ledger[NAME] = RecordLedger("phonecalls", KEY, "unsent")
-    assert not await desk.perform(Kind.ADOPT)
+    assert not await desk.perform(Verb.ADOPT)
     assert desk.record.state == "absent"
     assert not desk.contact.parked
 
 
-@pytest.mark.parametrize("kind", [Kind.UPDATE, Kind.CLOSE, Kind.REOPEN])
+@pytest.mark.parametrize("verb", [Verb.UPDATE, Verb.CLOSE, Verb.REOPEN])
 @pytest.mark.parametrize(
     ("policy", "state", "parked"),
     [
@@ -122,11 +127,11 @@ async def test_adopting_what_is_not_there_notes_that_it_is_absent(desk: Desk) ->
     ],
 )
 async def test_a_404_on_an_update_is_what_the_pipeline_says(
-    desk: Desk, kind: Kind, policy: dict[str, Any], state: str, parked: int
+    desk: Desk, verb: Verb, policy: dict[str, Any], state: str, parked: int
 ) -> None:
     desk.there(subject="x")
     desk.dynamics.delete("phonecalls", KEY)
-    assert not await desk.perform(kind, **policy)
+    assert not await desk.perform(verb, **policy)
     assert desk.record.state == state
     assert len(desk.contact.parked) == parked
 
@@ -135,27 +140,27 @@ async def test_a_404_on_an_update_is_what_the_pipeline_says(
 async def test_a_404_that_means_the_entity_set_is_for_an_operator(desk: Desk, code: str) -> None:
     desk.there()
     desk.fails(Missing("answered 404", status=404, code=code))
-    assert not await desk.perform(Kind.UPDATE, on_missing="recreate", creatable=True)
+    assert not await desk.perform(Verb.UPDATE, on_missing="recreate", creatable=True)
     assert desk.record.state == "there"
     assert desk.contact.parked[NAME].code == code
 
 
 @pytest.mark.parametrize(
-    ("kinds", "refusals"),
+    ("verbs", "refusals"),
     [
-        ([Kind.UPDATE], 1),
-        ([Kind.PARTIES], 1),
-        ([Kind.UPDATE, Kind.UPDATE], 2),
-        ([Kind.REOPEN], 2),
+        ([Verb.UPDATE], 1),
+        ([Verb.PARTIES], 1),
+        ([Verb.UPDATE, Verb.UPDATE], 2),
+        ([Verb.REOPEN], 2),
     ],
 )
 async def test_a_closed_record_is_reopened_first_then_told_of_in_notes(
-    desk: Desk, kinds: list[Kind], refusals: int
+    desk: Desk, verbs: list[Verb], refusals: int
 ) -> None:
     desk.there()
-    for kind in kinds:
+    for verb in verbs:
         desk.fails(Closed("answered 400", status=400))
-        assert not await desk.perform(kind)
+        assert not await desk.perform(verb)
     assert desk.record.refusals == refusals
     assert not desk.contact.parked
 
@@ -163,7 +168,7 @@ async def test_a_closed_record_is_reopened_first_then_told_of_in_notes(
 async def test_a_reopening_refused_for_another_reason_is_told_of_in_notes_too(desk: Desk) -> None:
     desk.there()
     desk.fails(Refused("answered 400", status=400, code="0x80048408"))
-    assert not await desk.perform(Kind.REOPEN)
+    assert not await desk.perform(Verb.REOPEN)
     assert desk.record.refusals == 2
     assert not desk.contact.parked
 
@@ -171,16 +176,16 @@ async def test_a_reopening_refused_for_another_reason_is_told_of_in_notes_too(de
 async def test_a_note_that_is_there_already_is_this_very_note(desk: Desk) -> None:
     desk.there(subject="old")
     desk.fails(Exists("answered 412", status=412))
-    assert await desk.perform(Kind.NOTE, entity="annotations", key="n")
+    assert await desk.perform(Verb.NOTE)
     assert desk.record.columns["subject"] == digest("x")
 
 
-@pytest.mark.parametrize("kind", [Kind.CREATE, Kind.UPDATE, Kind.CLOSE, Kind.NOTE])
+@pytest.mark.parametrize("verb", [Verb.CREATE, Verb.UPDATE, Verb.CLOSE, Verb.NOTE])
 async def test_what_is_refused_for_good_is_parked_with_request_and_answer(
-    desk: Desk, kind: Kind
+    desk: Desk, verb: Verb
 ) -> None:
     desk.fails(Refused("answered 400", status=400, code="0x1", detail="the answer"))
-    assert not await desk.perform(kind)
+    assert not await desk.perform(verb)
     parked = desk.contact.parked[NAME]
     assert (parked.steps, parked.at, parked.status) == (["p/S"], NOW, 400)
     assert (parked.code, parked.answer) == ("0x1", "the answer")
@@ -192,16 +197,23 @@ async def test_what_is_refused_for_good_is_parked_with_request_and_answer(
     }
 
 
-@pytest.mark.parametrize("kind", [Kind.CREATE, Kind.UPDATE, Kind.ADOPT, Kind.LOOKUP])
+@pytest.mark.parametrize(
+    "action",
+    [
+        *(Change(verb, ("p/S",), NAME) for verb in (Verb.CREATE, Verb.UPDATE, Verb.ADOPT)),
+        Lookup("p/S", "contacts"),
+    ],
+    ids=lambda action: action.kind,
+)
 @pytest.mark.parametrize("error", [Unavailable, Unauthorized, Forbidden])
 async def test_what_is_not_definitive_is_raised_and_the_ledger_is_as_before(
-    desk: Desk, kind: Kind, error: type[DynamicsError]
+    desk: Desk, action: Action, error: type[DynamicsError]
 ) -> None:
     desk.there(subject="old")
     before = desk.contact.to_bytes()
     desk.fails(error("no"))
     with pytest.raises(error):
-        await desk.perform(kind, url="contacts")
+        await desk.carry_out(action)
     assert desk.contact.to_bytes() == before
 
 
@@ -209,16 +221,16 @@ async def test_what_is_not_definitive_is_raised_and_the_ledger_is_as_before(
     ("people", "status", "found"),
     [
         (0, "NoMatch", {}),
-        (1, "SingleMatch", {"contactid": "1", "fullname": "Ada"}),
+        (1, "SingleMatch", {"contactid": KEY, "fullname": "Ada"}),
         (2, "MultiMatch", {}),
     ],
 )
 async def test_a_lookup_tells_how_many_there_are_and_the_fields_of_a_single_one(
     desk: Desk, people: int, status: str, found: dict[str, str]
 ) -> None:
-    for n in range(people):
-        row = {"contactid": str(n + 1), "fullname": "Ada", "nickname": None, "telephone1": "+1"}
-        desk.dynamics.records["contacts", str(n)] = row
+    for key in (KEY, KEY.replace("1", "2"))[:people]:
+        row = {"contactid": key, "fullname": "Ada", "nickname": None, "telephone1": "+1"}
+        desk.dynamics.records["contacts", key] = row
     url = "contacts?$filter=telephone1 eq '%2B1'"
     returning = ("contactid", "fullname", "nickname")
     assert await look_up(desk, url=url, returning=returning)
@@ -230,7 +242,7 @@ async def test_a_lookup_tells_how_many_there_are_and_the_fields_of_a_single_one(
 
 
 async def test_a_lookup_by_a_key_that_is_not_there_is_no_match(desk: Desk) -> None:
-    await look_up(desk, url="contacts(1)")
+    await look_up(desk, url=f"contacts({KEY})")
     assert desk.contact.lookups["p/S"]["answer"]["LookupStatus"] == "NoMatch"
     assert not desk.contact.parked
 
@@ -241,8 +253,8 @@ async def test_a_lookup_refused_for_good_is_parked_under_its_step(desk: Desk) ->
     assert list(desk.contact.parked) == ["p/S"]
 
 
-async def look_up(desk: Desk, **more: Any) -> bool:
-    return await desk.perform(Kind.LOOKUP, record="", entity="contacts", key="", **more)
+async def look_up(desk: Desk, url: str, returning: tuple[str, ...] = ()) -> bool:
+    return await desk.carry_out(Lookup("p/S", url, returning))
 
 
 async def test_a_person_who_closed_the_record_is_not_asked_to_close_it_again(
@@ -250,5 +262,5 @@ async def test_a_person_who_closed_the_record_is_not_asked_to_close_it_again(
 ) -> None:
     desk.there(statecode=0)
     desk.fails(Closed("answered 400", status=400))
-    await desk.perform(Kind.CLOSE, columns={"statecode": 1, "statuscode": 4})
+    await desk.perform(Verb.CLOSE, columns={"statecode": 1, "statuscode": 4})
     assert not desk.contact.parked

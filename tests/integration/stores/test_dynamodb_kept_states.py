@@ -1,4 +1,4 @@
-"""A table as the release before faults and form numbers left it is read, and lives on."""
+"""A table that an older release wrote is read, and lives on."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from typing import Any
 import orjson
 import pytest
 
-from tests.unit.stores.test_sqlite_first_form import *  # noqa: F403 - every sentence of it
-from tests.unit.stores.test_sqlite_first_form import BEFORE, LARGE
+from tests.unit.stores.test_sqlite_kept_states import *  # noqa: F403 - every sentence of it
+from tests.unit.stores.test_sqlite_kept_states import LARGE
 from worker.stores.dynamodb import DynamoStore
+from worker.stores.protocol import Entry
 
 
 pytestmark = pytest.mark.services
 
-SAMPLE = Path(__file__).parents[2] / "samples" / "state" / "items.json"
+SAMPLES = Path(__file__).parents[2] / "samples" / "state"
 
 
 @pytest.fixture  # type: ignore[no-redef] # in place of the other's
-async def store(client: Any, table: str) -> AsyncIterator[DynamoStore]:
-    for item in orjson.loads(SAMPLE.read_bytes()):
+async def store(client: Any, table: str, form: str) -> AsyncIterator[DynamoStore]:
+    for item in orjson.loads((SAMPLES / form / "items.json").read_bytes()):
         if "data" in item:
             item["data"]["B"] = b64decode(item["data"]["B"])
         await client.put_item(TableName=table, Item=item)
@@ -32,8 +33,10 @@ async def store(client: Any, table: str) -> AsyncIterator[DynamoStore]:
     await opened.close()
 
 
-async def test_a_large_contact_of_the_first_form_leaves_no_chunks_when_it_is_saved_on(
-    store: DynamoStore, all_items: Callable[[], Awaitable[list[dict[str, Any]]]]
+async def test_a_large_contact_of_an_older_release_leaves_no_chunks_when_it_is_saved_on(
+    store: DynamoStore,
+    all_items: Callable[[], Awaitable[list[dict[str, Any]]]],
+    before: list[Entry],
 ) -> None:
     def chunks(items: list[dict[str, Any]]) -> int:
         return sum(item["sk"]["S"].startswith("chunk#") for item in items)
@@ -41,6 +44,6 @@ async def test_a_large_contact_of_the_first_form_leaves_no_chunks_when_it_is_sav
     assert chunks(await all_items()) > 1
     assert await store.put_back(LARGE, 1, 1.0, None)
     [entry] = await store.load([LARGE])
-    assert entry.contact == BEFORE[3].contact
+    assert entry.contact == before[3].contact
     await store.save([entry])
     assert chunks(await all_items()) == 0

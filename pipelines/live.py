@@ -1,0 +1,104 @@
+"""Live: what is planned for the agent and for Connect while a contact is on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from pipelines.action import OpenPage, WriteBack
+from pipelines.legs import SIDE_LEGS, first_of_chain, turn
+from pipelines.scope import Scope
+from pipelines.snapshot import epoch
+from pipelines.step import RESPONSE, OpenStep
+from pipelines.template import render_data
+from pipelines.value import HELD, as_text
+from pipelines.view import instance_id
+from pipelines.writeback import attributes_for
+
+
+#: What is done for the agent makes sense only so long after its milestone.
+LIVE_WITHIN_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """It is not done now, for this reason; "": there is nothing to do."""
+
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """Its time is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class LivePlanner:
+    """Plans what is live, for one pipeline.
+
+    Attributes:
+        scope: What its steps see.
+        now: The time (s since 1970).
+        hanging: Which of the records named in paths is not to be had, in words, or "".
+    """
+
+    scope: Scope
+    now: float
+    hanging: Callable[[Iterable[tuple[str, ...]]], str]
+
+    def open(self, step: OpenStep) -> OpenPage | Waits | Expired:
+        """The page that a step opens for the agent."""
+        reached = self.scope.seen.reached
+        if step.path in self.scope.contact.effects:
+            return Waits()
+        if "ended" in reached or self._late(reached[step.on]):
+            return Expired()
+        if reason := self.hanging(step.names()):
+            return Waits(reason)
+        return page(step, self.scope) or Waits("for a value of its page")
+
+    def write_back(self) -> WriteBack | Waits | Expired:
+        """The attributes that the contact's agent and flows should see by now."""
+        contact, seen = self.scope.contact, self.scope.seen
+        table, side = self.scope.pipeline.writeback, seen.values.get("InitiationMethod")
+        if table is None or side in SIDE_LEGS or table.path in contact.effects:
+            return Waits()
+        now = turn(contact, str(seen.values.get("InitiationTimestamp", "")))
+        names = self.scope.names_without_files()
+        written = attributes_for(table, contact, names, now.newest, self._tellable)
+        if written is None:
+            return Waits()
+        if "ended" in seen.reached:
+            return Waits() if written.record in contact.ledger else Expired()
+        if now.on:
+            return Waits("no: a later leg of its chain is on")
+        if self._late(now.since, *(seen.reached.get(on, "") for on in ("created", "answered"))):
+            return Waits("for an agent to answer")
+        return written
+
+    def _late(self, *moments: str) -> bool:
+        """The last of these moments is longer ago than an agent cares."""
+        at = epoch(max(moments))
+        return at is not None and self.now - at > LIVE_WITHIN_S
+
+    def _tellable(self, value: str) -> bool:
+        """Every record of ours whose key is in the value is there, or will be before it is told."""
+        own = self.scope.own.items()
+        named = (step for name, step in own if name.partition("(")[2].removesuffix(")") in value)
+        return not self.hanging((step.name + RESPONSE,) for step in named)
+
+
+def page(step: OpenStep, scope: Scope) -> OpenPage | None:
+    """What a step opens, whether or not it is the time for it; None while a value is missing."""
+    query: Any = render_data(step.query, scope.names(step.on))
+    if query is HELD:
+        return None
+    values = scope.seen.values
+    root = str(values.get("EnvironmentUri", "")).rstrip("/")
+    query = {name: as_text(value) for name, value in query.items()}
+    url = f"{root}/{step.page}?{urlencode(query)}" if query else f"{root}/{step.page}"
+    contact_id = scope.contact.id
+    first = first_of_chain(values, contact_id)
+    return OpenPage(step.path, instance_id(values), contact_id, first, url, step.tab)

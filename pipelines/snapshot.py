@@ -1,0 +1,58 @@
+"""A snapshot: what a contact's facts come to, worked out once for all pipelines and plans.
+
+Facts do not change while a contact is pushed, but for what Connect is asked before the first plan;
+the ledger does, with every action. So what is said by facts alone is kept apart from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pipelines.age import long_over
+from pipelines.contact import Contact
+from pipelines.lifecycle import milestones_of, signals
+from pipelines.objects import StoredObject, objects
+from pipelines.view import values_of
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What is known of a contact by its facts.
+
+    Attributes:
+        values: Its names and values, the settings' constants among them; see ``view``.
+        reached: The milestones it has reached and when, see ``lifecycle.milestones``.
+        objects: Its files, see ``objects``.
+        long_over: It was long over when it was first heard of, see ``age``.
+    """
+
+    values: dict[str, Any]
+    reached: Mapping[str, str]
+    objects: list[StoredObject]
+    long_over: bool
+
+    @property
+    def ended(self) -> float | None:
+        """When it ended (s since 1970); None if it has not, or nobody knows when."""
+        return epoch(self.reached.get("ended", ""))
+
+
+def snapshot(contact: Contact, constants: Mapping[str, Any]) -> Snapshot:
+    """The snapshot of a contact as it is now.
+
+    Args:
+        contact: The contact.
+        constants: ``AppId``, ``EnvironmentUri`` from the settings.
+    """
+    proven, files = signals(contact), objects(contact)
+    reached = milestones_of(proven, files)
+    values = values_of(contact, constants, proven, reached)
+    return Snapshot(values, reached, files, long_over(contact, reached.get("ended", "")))
+
+
+def epoch(second: str) -> float | None:
+    """A UTC second (``YYYY-MM-DDTHH:MM:SSZ``) in seconds since 1970; None of ""."""
+    return datetime.fromisoformat(second).timestamp() if second else None

@@ -1,0 +1,163 @@
+"""Steps: what a pipeline does at the milestones of a contact's life, one class for each kind.
+
+The vocabulary is ConnectPath's (docs.dextr.cloud, "Microsoft Dynamics Integration").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipelines.entity import Entity
+from pipelines.lookup import Way
+from pipelines.template import Query, Template, templates
+
+
+#: A contact that ended is not waited for longer than this, unless the step says ``within``.
+WITHIN_S = 15 * 60
+
+#: Step answers end in this: ``{{STEP2-Response.activityid}}``.
+RESPONSE = "-Response"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaseStep:
+    """What all steps have.
+
+    Attributes:
+        name: Its name; its answer is ``{{<name>-Response.<field>}}`` in other steps.
+        path: ``<pipeline>/<name>``.
+        on: The milestone it waits for.
+        when: Conditions: name -> allowed values, lower case.
+        after: Steps to wait for.
+        within_s: How long after the contact's end to wait for ``after`` and for missing names.
+    """
+
+    name: str
+    path: str
+    on: str
+    when: dict[str, frozenset[str]] = field(default_factory=dict)
+    after: tuple[str, ...] = ()
+    within_s: float | None = None
+
+    @property
+    def data(self) -> tuple[Any, ...]:
+        """The compiled data that is filled in for a contact."""
+        return ()
+
+    def templates(self) -> Iterator[Template | Query]:
+        """Everything in it that is filled in."""
+        for data in self.data:
+            yield from templates(data)
+
+    def names(self) -> Iterator[tuple[str, ...]]:
+        """Every path of names its templates read."""
+        for template in self.templates():
+            yield from (path for path, _ in template.names)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateStep(BaseStep):
+    """A POST: makes a record once, and keeps its columns true.
+
+    Attributes:
+        table: The record's table.
+        body: Compiled JSON object: column -> value, template or nested data.
+        on_missing: What to do when the record to update is gone: park, recreate or skip.
+        reads: Answer fields later steps name, beside the primary key.
+    """
+
+    table: Entity
+    body: dict[str, Any]
+    on_missing: str = "park"
+    reads: frozenset[str] = frozenset()
+
+    @property
+    def data(self) -> tuple[Any, ...]:
+        """Its columns."""
+        return (self.body,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateStep(BaseStep):
+    """A PATCH: updates a record that is there.
+
+    Attributes:
+        table: The record's table.
+        key: The record's key in parentheses, as a query.
+        body: Compiled JSON object: column -> value, template or nested data.
+        on_missing: What to do when the record is not there: park, recreate or skip.
+    """
+
+    table: Entity
+    key: Query
+    body: dict[str, Any]
+    on_missing: str = "park"
+
+    @property
+    def data(self) -> tuple[Any, ...]:
+        """Its columns, and which record it is about."""
+        return self.body, self.key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookupStep(BaseStep):
+    """A GET: asks Dynamics, by ways to look or by a query of its own.
+
+    Attributes:
+        table: Where is looked.
+        ways: The ways to look; the first one whose value the contact has is taken.
+        query: Without ways: what is appended to the entity set's URI, if anything.
+        reads: Answer fields later steps name.
+    """
+
+    table: Entity
+    ways: tuple[Way, ...] = ()
+    query: Query | None = None
+    reads: frozenset[str] = frozenset()
+
+    @property
+    def data(self) -> tuple[Any, ...]:
+        """Its query, and the values it looks for."""
+        return self.query, [way.value for way in self.ways]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadFileStep(BaseStep):
+    """Reads the file it was reached by; its answer has the fields of ``pipelines.lens``.
+
+    Attributes:
+        reads: Answer fields later steps name.
+    """
+
+    reads: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenStep(BaseStep):
+    """Opens a page for the agent.
+
+    Attributes:
+        page: The page below the environment's address, e.g. ``main.aspx``.
+        query: Compiled JSON object of the page's query string.
+        tab: Open it in a new tab, else embedded.
+    """
+
+    page: str
+    query: dict[str, Any]
+    tab: bool = False
+
+    @property
+    def data(self) -> tuple[Any, ...]:
+        """The page's query string."""
+        return (self.query,)
+
+
+#: A step that lays columns over a record.
+RecordStep = CreateStep | UpdateStep
+
+#: A step that is about a table.
+TableStep = CreateStep | UpdateStep | LookupStep
+
+Step = CreateStep | UpdateStep | LookupStep | ReadFileStep | OpenStep

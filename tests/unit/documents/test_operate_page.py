@@ -1,0 +1,153 @@
+"""The page for operators lists exactly the metrics, commands and options there are."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import date
+
+from prometheus_client.metrics_core import Metric
+
+from alarms import alarms
+from command_line import commands
+from document_tables import ROOT, code, rows, written
+from worker.dynamics.gate import make_gate
+from worker.dynamics.reasons import Reason
+from worker.engine.ingest import Tally
+from worker.heartbeat import Health
+from worker.stores.memory import MemoryStore
+from worker.stores.protocol import Counts
+from worker.telemetry.metrics import PREFIX, Metrics
+from worker.telemetry.pages import pages
+from worker.telemetry.state_collector import StateCollector
+from worker.telemetry.store_counts import StoreCounts
+
+
+PAGE = "infra/operate.md"
+
+METRIC = ("metric", "type", "labels", "unit", "what it is", "normal", "alarm")
+
+#: Labels that the format of histograms adds.
+FORMAT = {"le"}
+
+
+def test_the_page_for_operators_has_a_row_for_every_metric_with_type_labels_and_alarm() -> None:
+    used = _alarms_by_metric()
+    expected = sorted(_metric_row(family, used) for family in _exposed())
+    found = sorted([*row[:3], row[6]] for row in rows(PAGE, *METRIC))
+    assert found == expected, written(expected)
+
+
+def test_the_page_for_operators_says_of_every_metric_what_it_is_and_what_is_normal() -> None:
+    assert [row[0] for row in rows(PAGE, *METRIC) if not all(row[3:6])] == []
+
+
+def test_a_metric_whose_name_says_seconds_is_in_seconds_on_the_page_for_operators() -> None:
+    wrong = [row[0] for row in rows(PAGE, *METRIC) if ("_seconds" in row[0]) != (row[3][:1] == "s")]
+    assert wrong == []
+
+
+def test_every_alarm_on_a_metric_of_the_worker_looks_at_one_that_there_is() -> None:
+    used = {name for name in _alarms_by_metric() if name.startswith(PREFIX)}
+    assert used <= {_name(family) for family in _exposed()}
+
+
+def test_the_page_for_operators_has_a_row_for_every_command_and_what_it_takes() -> None:
+    expected = [
+        [
+            code(command.name),
+            command.help,
+            " ".join(code(one.name if one.required else f"[{one.name}]") for one in command.takes),
+        ]
+        for command in commands()
+    ]
+    found = rows(PAGE, "command", "what it does", "takes")
+    assert found == expected, written(expected)
+
+
+def test_the_page_for_operators_has_a_row_for_every_option_and_argument() -> None:
+    meanings: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for command in commands():
+        for one in command.takes:
+            meanings[one.name, one.help].append(command.name)
+    names = [name for name, _ in meanings]
+    expected = [
+        [code(name), ", ".join(map(code, of)) if names.count(name) > 1 else "", help_text]
+        for (name, help_text), of in sorted(meanings.items())
+    ]
+    found = rows(PAGE, "option or argument", "of", "what it means")
+    assert found == expected, written(expected)
+
+
+def test_the_page_for_operators_has_a_row_for_every_reason_why_nothing_is_sent() -> None:
+    found = {row[0].strip("`") for row in rows(PAGE, "reason", "why nothing is sent", "ends")}
+    assert found == {reason.value for reason in Reason if reason is not Reason.NONE}
+
+
+def test_the_page_for_operators_has_a_row_for_every_page_of_a_worker() -> None:
+    found = [row[0].strip("`") for row in rows(PAGE, "page", "200", "else")]
+    assert found == list(pages(Metrics(), Health(), make_gate().breaker))
+
+
+def test_every_command_that_a_page_gives_is_one_that_there_is() -> None:
+    known = {command.name for command in commands()}
+    named = {
+        (page.name, words)
+        for page in sorted((ROOT / "infra").rglob("*.md"))
+        for words in _commands_in(page.read_text(encoding="utf-8"))
+    }
+    assert len(named) > 10
+    assert {(page, words) for page, words in named if not _known(words, known)} == set()
+
+
+def _commands_in(text: str) -> Iterator[str]:
+    """The first two words after the program's name, wherever a page gives a command."""
+    for line in text.replace("`", "\n").splitlines():
+        words = line.removeprefix("$ ").split()
+        if words[:1] == ["connect-dynamics"] and len(words) > 1:
+            yield " ".join(words[1:3])
+
+
+def _known(words: str, known: set[str]) -> bool:
+    return words in known or words.split(maxsplit=1)[0] in known
+
+
+def _exposed() -> list[Metric]:
+    """All families of a worker, each with a sample that has all its labels."""
+    metrics = Metrics()
+    census = StoreCounts(MemoryStore(), Health(), counts=Counts(9, 4, 2, 3, 0.0))
+    metrics.registry.register(StateCollector(Tally(), make_gate(), census))
+    metrics.lag("stream", "shard", 1)
+    metrics.queue_trouble("queue", "Code")
+    metrics.lease("stream", "shard", "taken")
+    metrics.answered("POST", 429)
+    metrics.connect("call", "OK")
+    metrics.wrote("create")
+    metrics.secret(date(2026, 12, 31))
+    families = metrics.registry.collect()
+    return [family for family in families if family.name.startswith(PREFIX)]
+
+
+def _name(family: Metric) -> str:
+    suffix = {"counter": "_total", "info": "_info"}.get(family.type, "")
+    return family.name + suffix
+
+
+def _metric_row(family: Metric, used: dict[str, list[str]]) -> list[str]:
+    samples = [sample for sample in family.samples if not sample.name.endswith("_created")]
+    labels = {label for sample in samples for label in sample.labels} - FORMAT
+    name = _name(family)
+    return [
+        code(name),
+        family.type,
+        ", ".join(map(code, sorted(labels))),
+        ", ".join(map(code, used.get(name, []))),
+    ]
+
+
+def _alarms_by_metric() -> dict[str, list[str]]:
+    used: defaultdict[str, list[str]] = defaultdict(list)
+    for alarm, metrics in sorted(alarms().items()):
+        for metric in metrics:
+            used[metric].append(alarm)
+    return used

@@ -1,0 +1,105 @@
+"""Carries out actions in Dynamics, and reads the files that Connect stored.
+
+What comes of one is an outcome; what that means for the ledger is ``pipelines.settle``'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipelines.action import Action, Change, Lookup, ReadFile, Reading, Verb
+from pipelines.lens import said_in
+from pipelines.lookup import status
+from pipelines.outcome import Done, Found, Outcome, Refusal
+from worker.clock import Clock
+from worker.dynamics.errors import DynamicsError, Refused
+from worker.dynamics.lookup import LookupCache, look_up, lookup_cache
+from worker.dynamics.protocol import Dynamics
+from worker.dynamics.refusal import refusal
+from worker.dynamics.requests import request_for
+from worker.files import Files
+from worker.settings import CreateBy
+
+
+@dataclass(frozen=True, slots=True)
+class Performer:
+    """Carries out actions as one application user.
+
+    Attributes:
+        dynamics: Where requests go.
+        clock: Its wall clock says when an action was refused.
+        files: Where stored files are read.
+        create_by: How records are made, see ``worker.dynamics.requests``.
+        overwrite: Existing records are brought up to date whoever made or changed them.
+        remembered: Answers to lookups of a few seconds ago.
+    """
+
+    dynamics: Dynamics
+    clock: Clock
+    files: Files
+    create_by: CreateBy = "post"
+    overwrite: bool = False
+    remembered: LookupCache = field(default_factory=lookup_cache)
+
+    async def perform(self, action: Action, *, timeout_s: float) -> Outcome:
+        """Carry the action out, and say what came of it.
+
+        Raises:
+            DynamicsError: Nothing definitive did (unavailable, unauthorized, forbidden).
+        """
+        return await _PERFORM[type(action)](self, action, timeout_s)
+
+    def refusal(self, action: Reading | Change, error: DynamicsError) -> Refusal:
+        """A definitive error, or a 403, as the outcome of the action that ended in it."""
+        return refusal(action, request_for(action, self.create_by), error, self.clock.wall())
+
+
+async def _look_up(performer: Performer, lookup: Lookup, timeout_s: float) -> Outcome:
+    try:
+        if lookup.search is not None:
+            found = await look_up(
+                performer.dynamics, lookup.search, performer.remembered, timeout_s=timeout_s
+            )
+            return Done(found)
+        request = request_for(lookup)
+        answer = await performer.dynamics.send(request, timeout_s=timeout_s)
+    except Refused as error:
+        return performer.refusal(lookup, error)
+    return Done(found_by(lookup, answer.body))
+
+
+async def _read_file(performer: Performer, action: ReadFile, _: float) -> Outcome:
+    said = said_in(await performer.files.read(action.bucket, action.key))
+    return Done({name: said[name] for name in action.returning if name in said})
+
+
+async def _change(performer: Performer, change: Change, timeout_s: float) -> Outcome:
+    request = request_for(change, performer.create_by)
+    try:
+        answer = await performer.dynamics.send(request, timeout_s=timeout_s)
+    except Refused as error:
+        return performer.refusal(change, error)
+    if change.verb is Verb.ADOPT:
+        return Found(answer.body, await performer.dynamics.user_id(), performer.overwrite)
+    return Done(answer.body)
+
+
+_PERFORM: Mapping[type[Action], Callable[[Performer, Any, float], Awaitable[Outcome]]] = {
+    Lookup: _look_up,
+    ReadFile: _read_file,
+    Change: _change,
+}
+
+
+def found_by(lookup: Lookup, body: Mapping[str, Any]) -> dict[str, Any]:
+    """What a lookup's answer tells later steps: its status, and the columns of a single match."""
+    rows = body.get("value") if isinstance(body.get("value"), list) else [body]
+    assert isinstance(rows, list)  # noqa: S101 - both arms of the line above are lists
+    if not rows:
+        return status("NoMatch")
+    if len(rows) > 1:
+        return status("MultiMatch")
+    fields = {name: rows[0][name] for name in lookup.returning if rows[0].get(name) is not None}
+    return fields | status("SingleMatch")

@@ -1,0 +1,276 @@
+"""One contact's transaction: claim it, plan, carry out what is planned, release it.
+
+Connect is asked what the contact's pipelines miss, the contact is claimed
+(``worker.engine.claims``), and no request leaves later than the claim safely allows. Only
+definitive answers count; what anything else means is ``worker.engine.policy``'s to say. A bug on
+one contact is that contact's alone (``worker.engine.containment``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import structlog
+
+from pipelines import ledger
+from pipelines.action import Action, Change, LiveAction, OpenPage, Reading, WriteBack
+from pipelines.age import KEPT_S
+from pipelines.agenda import Agenda
+from pipelines.contact import Contact
+from pipelines.outcome import Delayed, Outcome, Undeliverable
+from pipelines.plan import Plan
+from pipelines.settle import settle
+from pipelines.snapshot import Snapshot
+from worker.amazon_connect import live
+from worker.amazon_connect.enrichment import Enrichment
+from worker.amazon_connect.protocol import Connect, ScreenPop
+from worker.clock import Clock
+from worker.dynamics.errors import DynamicsError
+from worker.dynamics.gate import Gate
+from worker.dynamics.performer import Performer
+from worker.engine.claims import CLAIM_S, Claims
+from worker.engine.containment import Containment
+from worker.engine.planner import Planner
+from worker.engine.policy import AT_ONCE, NOT_TAKEN, Policy, SetAside, TryAgain, is_unanswered
+from worker.errors import StoreUnavailable
+from worker.faults import Faults
+from worker.stores.protocol import ContactStore, Entry, Saved
+
+
+_log = structlog.get_logger(__name__)
+
+#: How long one request may take in all its tries (s).
+REQUEST_S = 60.0
+
+#: Dataverse gives up on a request after this long (s); until then it may still commit.
+SERVER_S = 120.0
+
+
+@dataclass(slots=True)
+class Sent:
+    """What went out so far."""
+
+    writes: int = 0
+    lookups: int = 0
+    opened: int = 0
+    written_back: int = 0
+    expired: int = 0
+    parked: int = 0
+
+
+@dataclass(slots=True)
+class Transactions:
+    """Carries out contacts' transactions, any number of them side by side.
+
+    Attributes:
+        store: Where contacts are kept.
+        performer: Carries out what is done in Dynamics.
+        gate: Judges 403 answers.
+        desktop: Opens records for agents.
+        connect: Takes the attributes that are written back.
+        planner: Says what is to be done.
+        build: Names this release with these pipelines, see ``worker.engine.containment``.
+        clock: Time and chance.
+        enrichment: Asks Connect what contacts' events do not say; None: it is not asked.
+        doubt: Called with each contact that was loaded: doubts its ledger if the state was
+            restored (``worker.stores.restoration``).
+        latency: Called with how long (s) each contact was due when Dynamics came to match it.
+        wrote: Called with the kind of each action that was acknowledged.
+        faults: Counts and tells bugs of ours.
+        sent: Counts.
+        containment: Decides on contacts that met one.
+        policy: Decides what failures mean.
+    """
+
+    store: ContactStore
+    performer: Performer
+    gate: Gate
+    desktop: ScreenPop
+    connect: Connect
+    planner: Planner
+    build: str
+    clock: Clock = field(default_factory=Clock)
+    enrichment: Enrichment | None = None
+    doubt: Callable[[Contact], None] = lambda _contact: None
+    latency: Callable[[float], None] = lambda _seconds: None
+    wrote: Callable[[str], None] = lambda _kind: None
+    faults: Faults = field(default_factory=Faults)
+    sent: Sent = field(init=False, default_factory=Sent)
+    containment: Containment = field(init=False)
+    policy: Policy = field(init=False)
+    _claims: Claims = field(init=False)
+
+    def __post_init__(self) -> None:
+        patient = not self.planner.waits_over
+        self.containment = Containment(
+            self.store, self.clock, self.build, self.faults, patient=patient
+        )
+        self.policy = Policy(self.gate, self.containment, self.clock)
+        self._claims = Claims(self.store, self.clock)
+
+    async def run(self, contact_id: str) -> None:
+        """Bring Dynamics to match one contact, as far as it can be done now.
+
+        Raises:
+            StoreUnavailable: What was sent is known from its intent.
+        """
+        entry = None
+        try:
+            (entry,) = await self.store.load([contact_id])
+            now = self.clock.wall()
+            if entry.due_at is None or entry.due_at > now or entry.claimed_until > now:
+                return  # somebody was faster
+            if await self.containment.admits(entry):
+                await self._round(entry, entry.due_at)
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - what nobody imagined stays with this contact
+            note = await self.containment.failed(contact_id, entry, error)
+            self.sent.parked += note is not None and note.parked
+
+    async def _round(self, entry: Entry, due_at: float) -> None:
+        contact = entry.contact
+        self.doubt(contact)
+        ledger.mark_unknown(contact)
+        parked, before = set(contact.parked), ledger.columns_of(contact)
+        # Counted from before the claim is saved, however long that takes.
+        last_start = self.clock.monotonic() + CLAIM_S - SERVER_S - REQUEST_S
+        seen = self.planner.snapshot(contact)
+        questions = self.enrichment.questions(contact, seen) if self.enrichment else []
+        if self.enrichment and questions:
+            # Ours first: other workers that see it due would ask the same.
+            if not await self._claims.take(entry, ()):
+                return
+            with self.faults.contained("enrichment", contact_id=contact.id):
+                await self.enrichment.complete(contact, questions)
+            seen = self.planner.snapshot(contact)  # nothing else changes the facts in this round
+        agenda = Agenda(contact, lambda: self.planner.plan(contact, seen).actions)
+        if agenda.actions and not (questions or await self._claims.take(entry, agenda.actions)):
+            return
+        again = await self._work(entry, agenda, last_start)
+        contact.intent.clear()
+        again = self._look_ahead(entry, seen, again)
+        note = entry.fault
+        # A copy: should this fail, the entry still says how often it did before.
+        fault = self.containment.noted(contact.id, note) if again else None
+        await self._claims.release(replace(entry, fault=fault), parked, before)
+        if again is None:
+            self.containment.came_right(contact.id, note)
+            self._tell_done(contact.id, self.clock.wall() - due_at)
+
+    def _look_ahead(self, entry: Entry, seen: Snapshot, again: TryAgain | None) -> TryAgain | None:
+        """Note when the contact is due next and how long it is kept; None: it is done for now."""
+        contact = entry.contact
+        left = self.planner.plan(contact, seen)
+        self._expire(contact, left)
+        if again is None and left.actions:
+            again = self.policy.unfinished(contact.id)
+        entry.due_at = self.clock.wall() + again.after_s if again else left.next_at
+        if "ended" in seen.reached:
+            entry.expires_at = self.clock.wall() + KEPT_S
+        return again
+
+    def _expire(self, contact: Contact, planned: Plan) -> None:
+        """Record live-only steps whose time is over."""
+        for step in planned.expired:
+            ledger.expire(contact, step)
+            self.sent.expired += 1
+            _log.info("push.expired", contact_id=contact.id, step=step)
+
+    def _tell_done(self, contact_id: str, latency_s: float) -> None:
+        with self.faults.contained("telemetry", contact_id=contact_id):
+            self.latency(latency_s)
+        _log.info("push.done", contact_id=contact_id, latency_s=round(latency_s, 3))
+
+    # --- act ---
+
+    async def _work(self, entry: Entry, agenda: Agenda, last_start: float) -> TryAgain | None:
+        """Carry actions out until none is left; None: of what could be done, nothing is left."""
+        contact = entry.contact
+        again = None
+        while agenda.actions:
+            if not await self._intend(entry, agenda.actions):
+                return AT_ONCE
+            if self.clock.monotonic() > last_start:
+                return AT_ONCE
+            action = agenda.actions[0]
+            outcome = await self._perform(contact, action)
+            if isinstance(outcome, TryAgain):
+                return outcome
+            if isinstance(outcome, Delayed):
+                again = NOT_TAKEN
+                agenda.plan = _without_live(agenda.plan)
+            self._settle(contact, agenda, outcome)
+        return again
+
+    async def _intend(self, entry: Entry, actions: list[Action]) -> bool:
+        """Note what is about to be sent; False: facts came meanwhile, plan again from all."""
+        if not ledger.intend(entry.contact, actions):
+            return True
+        return await self.store.save([entry]) == [Saved.SAVED]
+
+    async def _perform(self, contact: Contact, action: Action) -> Outcome | TryAgain:
+        """Carry out one action: what came of it, or when to try again if nothing definitive did."""
+        if isinstance(action, LiveAction):
+            return await live.perform(action, self.connect, self.desktop, self.faults)
+        try:
+            return await self.performer.perform(action, timeout_s=REQUEST_S)
+        except DynamicsError as error:
+            return self._failed(contact, action, error)
+
+    def _settle(self, contact: Contact, agenda: Agenda, outcome: Outcome) -> None:
+        """Settle what came of the next action, and count it."""
+        action, parked = agenda.actions[0], len(contact.parked)
+        if isinstance(outcome, Delayed | Undeliverable):
+            event = "push.open_failed" if isinstance(action, OpenPage) else "push.write_back_failed"
+            _log.warning(event, contact_id=contact.id, reason=outcome.reason)
+            agenda.settle(outcome)
+            return
+        if not isinstance(action, LiveAction):
+            contact.tries = 0
+        if agenda.settle(outcome):
+            self._count(action)
+            self._tell_written(contact, action)
+        if len(contact.parked) > parked:
+            self._tell_parked(contact, action)
+
+    def _count(self, action: Action) -> None:
+        self.sent.lookups += isinstance(action, Reading)
+        self.sent.writes += isinstance(action, Change)
+        self.sent.opened += isinstance(action, OpenPage)
+        self.sent.written_back += isinstance(action, WriteBack)
+
+    def _failed(self, contact: Contact, action: Reading | Change, error: DynamicsError) -> TryAgain:
+        """Nothing definitive came of it."""
+        contact.intent.clear()
+        if is_unanswered(error):
+            ledger.intend(contact, [action])
+            ledger.mark_unknown(contact)
+        _log.info("push.not_done", contact_id=contact.id, kind=action.kind, reason=str(error))
+        verdict = self.policy.of_dynamics(contact, error)
+        if isinstance(verdict, SetAside):
+            settle(contact, action, self.performer.refusal(action, error))
+            self._tell_parked(contact, action)
+            return AT_ONCE
+        return verdict
+
+    def _tell_written(self, contact: Contact, action: Action) -> None:
+        with self.faults.contained("telemetry", contact_id=contact.id):
+            self.wrote(action.kind)
+
+    def _tell_parked(self, contact: Contact, action: Action) -> None:
+        self.sent.parked += 1
+        entry = contact.parked[action.place]
+        _log.error(
+            "push.parked",
+            contact_id=contact.id,
+            steps=entry.steps,
+            status=entry.status,
+            code=entry.code,
+        )
+
+
+def _without_live(plan: Callable[[], list[Action]]) -> Callable[[], list[Action]]:
+    """A plan of what is left when Connect or the desktop is not to be asked again now."""
+    return lambda: [action for action in plan() if not isinstance(action, LiveAction)]
