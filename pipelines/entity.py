@@ -1,7 +1,8 @@
 """What must be known of a Dataverse table to write to it.
 
-Names, lengths and states are from the Web API entity reference (powerapps-docs
-``reference/entities``) and, for lengths of other tables, a real organisation's classes
+Names, lengths and states are from the Web API entity reference
+(https://learn.microsoft.com/power-apps/developer/data-platform/reference/entities/phonecall
+and its neighbours) and, for lengths of other tables, a real organisation's classes
 (delegateas/XrmMockup ``tests/TestPluginAssembly365``). ``check --online`` compares them. Which
 columns are rich text: power-platform ``admin/enable-rich-text-experience`` (appointments), the
 timeline's own editor (notes), and mails, whose text is HTML.

@@ -45,7 +45,7 @@ _TAGS_LEFT_OUT = ("include", "render", "increment", "decrement", "extends", "blo
 
 
 #: Longest text that is rendered; Liquid counts its bytes, we its characters. The longest columns
-#: there are hold 1,048,576 characters (reference ``dataverse.md`` section 4).
+#: there are hold 1,048,576 characters, as a table's metadata tells (``MaxLength``).
 LONGEST = 1_000_000
 
 

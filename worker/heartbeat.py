@@ -1,7 +1,7 @@
 """Signs of life: every loop beats a heart of its own, and the one that falls silent is named.
 
 A loop that fails ends the process. What that leaves is a loop that hangs, or ends without a word
-and lets the rest look healthy (voicemail-for-amazon-connect #54, reference/reliability.md 4.1).
+and lets the rest look healthy (as in https://github.com/amazon-connect/voicemail-for-amazon-connect/issues/54).
 
 Which heart a ``beat()`` is for stands in the context of the task that calls it, as with
 structlog's context, so loops need not be wired for it; where nobody watches it does nothing. A

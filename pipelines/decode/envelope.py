@@ -27,8 +27,9 @@ DEPTH = 8
 #: message of a million brackets would take seconds.
 MOST_PARTS = 10_000
 
-#: What starts a record aggregated by the Kinesis Producer Library (amazon-kinesis-producer
-#: ``aggregation-format.md``). Amazon Connect has not been seen to write them.
+#: What starts a record aggregated by the Kinesis Producer Library
+#: (https://github.com/awslabs/amazon-kinesis-producer/blob/master/aggregation-format.md).
+#: Amazon Connect has not been seen to write them.
 KPL_MAGIC = b"\xf3\x89\x9a\xc2"
 
 AGGREGATED = Undecodable("aggregated (KPL) record")

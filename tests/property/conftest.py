@@ -1,4 +1,8 @@
-"""A world to test the invariants in: one store, one Dynamics, workers that come and go."""
+"""A world to test the invariants in: one store, one Dynamics, workers that come and go.
+
+Unlike ``twins.rig`` and ``twins.site`` it can end a worker at any single step, goes to the sandbox
+or to the twin of Dynamics, and hands in batches without a stream.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +20,9 @@ import pytest
 from pipelines.contact import Contact
 from pipelines.pipeline import Pipeline
 from pipelines.plan import Terms
+from twins.clock import Turned
 from twins.dynamics import ScriptedDynamics
 from worker.amazon_connect.memory import MemoryConnect, MemoryScreenPop
-from worker.clock import Clock
 from worker.definitions import find
 from worker.dynamics.auth import StaticTokens
 from worker.dynamics.client import DataverseClient, is_create
@@ -45,25 +49,6 @@ from worker.stores.protocol import ContactStore
 
 #: When the world begins (s since 1970): an hour after the day the histories are of.
 BEGINNING = 1_767_402_000.0
-
-
-class SleepClock:
-    """A clock, wall and monotonic, that only sleeping moves."""
-
-    def __init__(self) -> None:
-        self.now = BEGINNING
-
-    def __call__(self) -> float:
-        return self.now
-
-    async def sleep(self, seconds: float) -> None:
-        self.now += max(0.0, seconds)
-        await asyncio.sleep(0)
-
-    @property
-    def clock(self) -> Clock:
-        """This clock as the worker takes it."""
-        return Clock(self, self, self.sleep, _half)
 
 
 class Crash(BaseException):
@@ -166,7 +151,7 @@ class World:
     files: Files = field(default_factory=MemoryFiles)
     doubt: Callable[[Contact], None] = lambda _contact: None
     store: ContactStore = field(default_factory=MemoryStore)
-    clock: SleepClock = field(default_factory=SleepClock)
+    clock: Turned = field(default_factory=lambda: Turned(BEGINNING))
     steps: Steps = field(default_factory=Steps)
     desktop: MemoryScreenPop = field(default_factory=MemoryScreenPop)
     wire: Wire = field(init=False)
@@ -183,7 +168,7 @@ class World:
     def worker(self) -> tuple[Ingest, Push]:
         """A process that has just started."""
         store: Any = StoreSteps(self.store, self.steps)
-        clock = self.clock.clock
+        clock = self.clock.clock()
         terms = Terms(live=self.live)
         transactions = Transactions(
             store=store,
@@ -275,16 +260,11 @@ def _shown(row: dict[str, Any]) -> dict[str, Any]:
     return dict(sorted(shown.items()))
 
 
-def _half() -> float:
-    """What chance comes to here."""
-    return 0.5
-
-
 @asynccontextmanager
 async def _open_world(variant: str, **more: Any) -> AsyncIterator[World]:
     kind, create_by, closed = variant.split()
-    clock = SleepClock()
-    gate = make_gate(clock.clock)
+    clock = Turned(BEGINNING)
+    gate = make_gate(clock.clock())
     more = {"create_by": create_by, "pipelines": [find("phonecall")], "clock": clock, **more}
     if kind == "memory":
         yield World(ScriptedDynamics(refuse_closed=closed == "refuse"), gate, **more)

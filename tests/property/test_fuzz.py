@@ -77,7 +77,7 @@ def test_a_mutated_message_is_a_fact_ignored_or_undecodable_and_can_be_planned()
     hunt(target, st.sampled_from(messages()), changes)
 
 
-def test_so_is_a_message_whose_values_are_of_any_other_kind() -> None:
+def test_a_message_of_odd_values_is_a_fact_ignored_or_undecodable_and_can_be_planned() -> None:
     whole = [body for body in messages() if isinstance(orjson.loads(body), dict)]
 
     def target(body: bytes, changed: list[tuple[float, Any]]) -> None:

@@ -173,7 +173,7 @@ async def test_i4_a_flow_that_asks_when_all_is_done_changes_nothing(
 async def test_an_inbound_call_stays_inbound_whoever_is_the_flows_user(
     open_world: OpenWorld,
 ) -> None:
-    """A record of another application user is filled and never overwritten (design section 6)."""
+    """A record of another application user is filled and never overwritten."""
     told, _ = story("voice_inbound", 1)
     key = timeline_id(told.contacts[0].id, "phonecall")
     async with open_world("sandbox post allow", pipelines=[PIPELINE]) as world:

@@ -213,7 +213,9 @@ async def test_i6_a_record_of_ours_that_a_person_changed_is_filled_only(
         assert call["phonenumber"].startswith("+")
 
 
-async def test_overwrite_forces(open_world: OpenWorld, expected: Expected) -> None:
+async def test_overwriting_forces_a_persons_record(
+    open_world: OpenWorld, expected: Expected
+) -> None:
     async with open_world("memory post allow", overwrite=True) as world:
         await persons_record(world, subject="by hand", statecode=1, statuscode=4)
         await world.tell(call_on())

@@ -80,7 +80,7 @@ async def told(world: World, bodies: Iterable[bytes]) -> None:
 async def restore(world: World, store: ContactStore) -> None:
     """Go on with an older state that is known to be one."""
     world.store = store
-    keeper = Keeper(store, None, world.clock.clock)
+    keeper = Keeper(store, None, world.clock.clock())
     await declare(store, world.clock())
     await keeper.look()
     world.doubt = keeper.doubt

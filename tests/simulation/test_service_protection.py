@@ -7,16 +7,14 @@ protection: requests and execution time in a sliding window, requests at a time.
 from __future__ import annotations
 
 import asyncio
-import selectors
 
 from collections import Counter
-from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any
 
 import pytest
 
+from twins.loop import now, run
 from worker.clock import Clock
 from worker.dynamics.breaker import Breaker
 from worker.dynamics.errors import DynamicsError, Throttled
@@ -36,35 +34,6 @@ WORKERS = 10
 WANTED = 5
 
 USER = "the application user"
-
-
-class _Selector(selectors.SelectSelector):
-    """Moves time on instead of waiting."""
-
-    now = 0.0
-
-    def select(self, timeout: float | None = None) -> list[Any]:
-        assert timeout is not None, "nothing will ever happen"
-        self.now += timeout
-        return []
-
-
-class VirtualLoop(asyncio.SelectorEventLoop):
-    def __init__(self) -> None:
-        self._virtual = _Selector()
-        super().__init__(self._virtual)
-
-    def time(self) -> float:
-        return self._virtual.now
-
-
-def simulate(main: Coroutine[Any, Any, None]) -> None:
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        runner.run(main)
-
-
-def now() -> float:
-    return asyncio.get_running_loop().time()
 
 
 @dataclass
@@ -171,7 +140,7 @@ async def peak(server: Server, seconds: float) -> None:
 )
 def test_ten_workers_use_what_dataverse_allows_and_hardly_ever_more(seconds: float) -> None:
     server = Server(Random(1))
-    simulate(peak(server, seconds))
+    run(peak(server, seconds))
     assert server.used(seconds) >= 0.95
     assert server.refused < 0.01
     assert server.most_running <= server.limits.concurrent
@@ -181,11 +150,11 @@ def test_ten_workers_use_what_dataverse_allows_and_hardly_ever_more(seconds: flo
 
 
 @pytest.mark.parametrize("hint", [4, 20])
-def test_they_keep_together_to_what_the_server_recommends_even_if_it_is_less_than_one_each(
+def test_workers_keep_together_to_the_recommended_parallelism_even_if_it_is_less_than_one_each(
     hint: int,
 ) -> None:
     server = Server(Random(hint), hint=hint, latency_s=(0.03, 0.15))
-    simulate(peak(server, 400))
+    run(peak(server, 400))
     assert server.most_running <= hint
     assert server.refused < 0.01
     assert server.used(400) >= 0.95
@@ -194,7 +163,7 @@ def test_they_keep_together_to_what_the_server_recommends_even_if_it_is_less_tha
 def test_when_requests_are_slow_execution_time_is_what_they_share() -> None:
     """At half a second each, 2400 requests are all the work that five minutes allow."""
     server = Server(Random(3), latency_s=(0.4, 0.6))
-    simulate(peak(server, 900))
+    run(peak(server, 900))
     assert server.used(900, server.limits.execution_ms / 500) >= 0.95
     assert server.refused < 0.01
 
@@ -202,6 +171,6 @@ def test_when_requests_are_slow_execution_time_is_what_they_share() -> None:
 def test_of_several_web_servers_they_use_more_than_of_one() -> None:
     """Nobody tells how many there are; each answer tells what is left on its own."""
     server = Server(Random(4), limits=Limits(servers=3))
-    simulate(peak(server, 300))
+    run(peak(server, 300))
     assert server.used(300) > 2
     assert server.refused < 0.01

@@ -6,7 +6,7 @@ import asyncio
 
 from typing import Any
 
-from worker.clock import Clock
+from twins.clock import Turned
 from worker.dynamics.errors import DynamicsError, Throttled
 from worker.dynamics.gate import Gate, make_gate
 
@@ -35,26 +35,6 @@ DAMAGED_NOTICES = [
 ]
 
 
-class Time:
-    """A clock that only sleeping moves."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        """Seconds."""
-        return self.now
-
-    async def sleep(self, seconds: float) -> None:
-        """Move on."""
-        self.now += seconds
-        await asyncio.sleep(0)
-
-    def clock(self, chance: float = 1.0) -> Clock:
-        """The worker's clock, with a chance that is always the same."""
-        return Clock(monotonic=self, sleep=self.sleep, chance=lambda: chance)
-
-
 class Probe:
     """A probe with the given outcomes, one after the other, that then succeeds."""
 
@@ -69,9 +49,9 @@ class Probe:
             raise self.outcomes.pop(0)
 
 
-def gate_on(time: Time | None = None, **options: Any) -> Gate:
+def gate_on(time: Turned | None = None, **options: Any) -> Gate:
     """A gate on this time; options as ``make_gate`` has them."""
-    return make_gate((time or Time()).clock(), **options)
+    return make_gate((time or Turned()).clock(chance=1.0), **options)
 
 
 async def fill(gate: Gate, done: asyncio.Event) -> list[asyncio.Task[None]]:

@@ -1,11 +1,11 @@
-"""Facts to tell stories with (one answered call from 03:00:00 to 03:04:05), and virtual time."""
+"""Facts to tell stories with (one answered call from 03:00:00 to 03:04:05), and twins."""
 
 from __future__ import annotations
 
 import asyncio
-import selectors
 
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -17,8 +17,15 @@ from pipelines.action import Action
 from pipelines.contact import Contact
 from pipelines.decode import decode
 from pipelines.fact import Fact
+from pipelines.loader import load
 from pipelines.outcome import Done
+from pipelines.pipeline import Pipeline
 from pipelines.settle import settle
+from rawserver import Server
+from twins.calls import Call
+from twins.calls import calls as some_calls
+from twins.loop import VirtualLoop, run
+from twins.rig import Rig
 
 
 # The machine may be busy; what hypothesis would call slow is judged by benchmarks.
@@ -148,38 +155,74 @@ def carry_out() -> Callable[[Contact, Iterable[Action], dict[str, Any]], None]:
     return carried_out
 
 
-# --- virtual time: sleeping takes none, and what would wait for ever fails at once ---
+# --- virtual time ---
+
+#: Rooms and modules all of whose tests run in virtual time.
+VIRTUAL = (
+    "tests/unit/engine/",
+    "tests/unit/amazon_connect/",
+    "tests/unit/commands/test_erasure.py",
+    "tests/unit/leases/",
+    "tests/unit/regressions/test_breakage_pipelines.py",
+    "tests/unit/regressions/test_breakage_pressure.py",
+    "tests/unit/regressions/test_peers_",
+    "tests/unit/sources/test_kinesis_budget.py",
+    "tests/unit/sources/test_kinesis_stream.py",
+    "tests/unit/sources/test_sqs_queue.py",
+    "tests/unit/test_service.py",
+)
 
 
-class JumpingSelector(selectors.SelectSelector):
-    """Moves the time on instead of waiting."""
-
-    now = 0.0
-
-    def select(self, timeout: float | None = None) -> list[Any]:
-        ready = super().select(0)
-        if not ready:
-            if timeout is None:
-                raise RuntimeError("nothing will ever happen")
-            self.now += timeout
-        return ready
+def pytest_asyncio_loop_factories(
+    item: pytest.Item,
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    if item.nodeid.startswith(VIRTUAL):
+        return {"virtual time": VirtualLoop}
+    return {"real time": asyncio.new_event_loop}
 
 
-class VirtualLoop(asyncio.SelectorEventLoop):
-    def __init__(self) -> None:
-        self._virtual = JumpingSelector()
-        super().__init__(self._virtual)
+@pytest.fixture(scope="session")
+def virtually() -> Callable[[Coroutine[Any, Any, Any]], Any]:
+    """Runs a coroutine to its end in virtual time, which starts at 0."""
+    return run
 
-    def time(self) -> float:
-        return self._virtual.now
+
+# --- a worker's parts, or whole workers, on twins ---
 
 
 @pytest.fixture
-def virtually() -> Callable[[Coroutine[Any, Any, Any]], Any]:
-    """Runs a coroutine to its end in virtual time, which starts at 0."""
+async def rig() -> Rig:
+    return Rig()
 
-    def run(main: Coroutine[Any, Any, Any]) -> Any:
-        with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-            return runner.run(main)
 
-    return run
+@pytest.fixture
+def make_rig() -> Callable[..., Rig]:
+    return Rig
+
+
+@pytest.fixture
+def pipeline() -> Callable[[str], list[Pipeline]]:
+    """Loads a pipeline from the steps' TOML."""
+    return lambda steps: [load(f'name = "p"\n{steps}')]
+
+
+@pytest.fixture
+def calls() -> Callable[[int], list[Call]]:
+    """So many calls."""
+    return some_calls
+
+
+@pytest.fixture
+def call() -> Call:
+    return Call()
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("tls")
+
+
+@pytest.fixture
+def server(certificates: Path) -> Server:
+    """A TLS server that does as it is told."""
+    return Server(certificates)

@@ -10,15 +10,12 @@ from typing import Any
 
 import pytest
 
+from twins.loop import now
 from worker.cache import TtlCache
 from worker.clock import Clock
 
 
 Virtually = Callable[[Coroutine[Any, Any, Any]], Any]
-
-
-def now() -> float:
-    return asyncio.get_running_loop().time()
 
 
 def cache(keep_s: float = 10, most: int = 10) -> TtlCache[str, int]:

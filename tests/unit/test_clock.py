@@ -12,14 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from twins.loop import now
 from worker.clock import BACKOFF_FIRST_S, BACKOFF_LONGEST_S, Backoff, alongside, run_until
 
 
 Virtually = Callable[[Coroutine[Any, Any, Any]], Any]
-
-
-def now() -> float:
-    return asyncio.get_running_loop().time()
 
 
 @given(drawn=st.lists(st.floats(0, 1, exclude_max=True), min_size=1, max_size=30))

@@ -16,7 +16,7 @@ TRUE = 1_767_322_800.0  # 2026-01-02T03:00:00Z
 
 
 @dataclass
-class Turned:
+class Machine:
     """A machine whose wall clock is wrong by so much (s), ``passed`` seconds after it started."""
 
     ahead_s: float = 0.0
@@ -37,11 +37,11 @@ class Turned:
 
 
 @pytest.fixture
-def machine() -> Turned:
-    return Turned()
+def machine() -> Machine:
+    return Machine()
 
 
-def test_while_nobody_tells_the_time_ours_is_all_there_is(machine: Turned) -> None:
+def test_while_nobody_tells_the_time_ours_is_all_there_is(machine: Machine) -> None:
     outside = machine.outside()
     assert (outside.now(), outside.at_least(), outside.skew_s) == (machine.wall, None, None)
     assert not outside.known
@@ -49,7 +49,7 @@ def test_while_nobody_tells_the_time_ours_is_all_there_is(machine: Turned) -> No
 
 
 @pytest.mark.parametrize("ahead_s", [86_400.0, -86_400.0, SLACK_S + 1, -SLACK_S - 1])
-def test_a_clock_that_others_contradict_is_not_believed(machine: Turned, ahead_s: float) -> None:
+def test_a_clock_that_others_contradict_is_not_believed(machine: Machine, ahead_s: float) -> None:
     outside = machine.outside()
     machine.ahead_s = ahead_s
     outside.told("dynamics", machine.true)
@@ -59,21 +59,21 @@ def test_a_clock_that_others_contradict_is_not_believed(machine: Turned, ahead_s
 
 
 @pytest.mark.parametrize("ahead_s", [0.0, SLACK_S, -SLACK_S])
-def test_within_the_slack_ours_is_as_good_as_theirs(machine: Turned, ahead_s: float) -> None:
+def test_within_the_slack_ours_is_as_good_as_theirs(machine: Machine, ahead_s: float) -> None:
     outside = machine.outside()
     machine.ahead_s = ahead_s
     outside.told("dynamics", machine.true)
     assert outside.now() == machine.wall
 
 
-def test_a_clock_that_jumps_between_two_answers_is_found_out(machine: Turned) -> None:
+def test_a_clock_that_jumps_between_two_answers_is_found_out(machine: Machine) -> None:
     outside = machine.outside()
     outside.told("dynamics", machine.true)
     machine.passed, machine.ahead_s = 50, 86_400
     assert outside.now() == machine.true
 
 
-def test_if_others_differ_the_one_nearer_to_ours_is_believed(machine: Turned) -> None:
+def test_if_others_differ_the_one_nearer_to_ours_is_believed(machine: Machine) -> None:
     outside = machine.outside()
     outside.told("dynamics", machine.true + 5000)
     outside.told("kinesis", machine.true)
@@ -81,7 +81,7 @@ def test_if_others_differ_the_one_nearer_to_ours_is_believed(machine: Turned) ->
 
 
 def test_an_answer_that_lay_unread_while_the_process_stood_still_tells_no_wrong_time(
-    machine: Turned,
+    machine: Machine,
 ) -> None:
     outside = machine.outside()
     outside.told("dynamics", machine.true)
@@ -91,7 +91,7 @@ def test_an_answer_that_lay_unread_while_the_process_stood_still_tells_no_wrong_
     assert outside.skew_s == 0
 
 
-def test_others_whose_clock_is_set_back_are_believed_after_a_while(machine: Turned) -> None:
+def test_others_whose_clock_is_set_back_are_believed_after_a_while(machine: Machine) -> None:
     outside = machine.outside()
     outside.told("dynamics", machine.true + 3600)
     machine.passed = WINDOW_S + 1
@@ -101,7 +101,7 @@ def test_others_whose_clock_is_set_back_are_believed_after_a_while(machine: Turn
     assert outside.skew_s == 0
 
 
-def test_what_has_arrived_says_how_late_it_is_at_least(machine: Turned) -> None:
+def test_what_has_arrived_says_how_late_it_is_at_least(machine: Machine) -> None:
     outside = machine.outside()
     outside.arrived(machine.true - 3 * 86_400)  # reading is three days behind
     machine.passed = 60
@@ -113,7 +113,7 @@ def test_what_has_arrived_says_how_late_it_is_at_least(machine: Turned) -> None:
     assert outside.skew_s == -27 * 86_400
 
 
-def test_only_what_is_ahead_of_all_others_lies_in_the_future(machine: Turned) -> None:
+def test_only_what_is_ahead_of_all_others_lies_in_the_future(machine: Machine) -> None:
     outside = machine.outside()
     machine.ahead_s = 86_400
     outside.told("dynamics", machine.true)
@@ -121,7 +121,7 @@ def test_only_what_is_ahead_of_all_others_lies_in_the_future(machine: Turned) ->
     assert not outside.in_future(machine.true + SLACK_S)
 
 
-def test_the_date_header_of_an_answer_tells_the_time_and_junk_tells_none(machine: Turned) -> None:
+def test_the_date_header_of_an_answer_tells_the_time_and_junk_tells_none(machine: Machine) -> None:
     outside = machine.outside()
     for junk in (
         "",
@@ -136,7 +136,7 @@ def test_the_date_header_of_an_answer_tells_the_time_and_junk_tells_none(machine
 
 
 async def test_who_waits_to_hear_the_time_waits_no_longer_than_his_patience(
-    machine: Turned,
+    machine: Machine,
 ) -> None:
     outside = machine.outside()
     await outside.heard(0.0)
@@ -144,7 +144,7 @@ async def test_who_waits_to_hear_the_time_waits_no_longer_than_his_patience(
     await outside.heard(1e9)
 
 
-def test_a_wrong_clock_is_told_once_and_once_more_when_it_is_right(machine: Turned) -> None:
+def test_a_wrong_clock_is_told_once_and_once_more_when_it_is_right(machine: Machine) -> None:
     outside = machine.outside()
     with capture_logs() as lines:
         for ahead_s in (WRONG_S, WRONG_S + 1, 9000, RIGHT_S, RIGHT_S - 1, 0, -WRONG_S - 1):

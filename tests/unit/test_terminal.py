@@ -28,19 +28,19 @@ from worker.terminal import shown, shown_lines
         ("", ""),
     ],
 )
-def test_d20_what_does_things_to_a_terminal_is_written_out_and_the_rest_stays(
+def test_what_does_things_to_a_terminal_is_written_out_and_the_rest_stays(
     text: str, seen: str
 ) -> None:
     assert shown(text) == seen
 
 
-def test_d20_no_character_of_unicode_that_is_shown_controls_anything() -> None:
+def test_no_character_of_unicode_that_is_shown_controls_anything() -> None:
     controlling = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
     seen = set(shown("".join(map(chr, range(0x110000)))))
     assert not controlling & set(map(unicodedata.category, seen))
 
 
-def test_d20_json_that_is_shown_is_the_same_json() -> None:
+def test_json_that_is_shown_is_the_same_json() -> None:
     value = {"a\u009b": "\u202e\x1b\U000e0041ü"}
     printed = json.dumps(value, indent=2, ensure_ascii=False)
     assert json.loads(shown_lines(printed)) == value

@@ -1,9 +1,9 @@
 """Access tokens of the application user, from Microsoft Entra by way of MSAL.
 
 MSAL blocks (its constructor too), does not join concurrent requests and keeps returning an old
-refusal for a minute (reference ``dataverse.md`` section 11, seen with msal 1.39.0). So it runs in
-a thread, for one request at a time, and every request gets an application object of its own: the
-price is one discovery request per hour, the gain is that nothing stale can be in it.
+refusal for a minute (seen with msal 1.39.0 on a loopback server). So it runs in a thread, for one
+request at a time, and every request gets an application object of its own: the price is one
+discovery request per hour, the gain is that nothing stale can be in it.
 """
 
 from __future__ import annotations

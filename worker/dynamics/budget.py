@@ -1,10 +1,10 @@
 """How fast requests may follow one another, derived from what Dataverse says is left.
 
 In any five minutes a user may make so many requests, and use so much execution time, on each web
-server, and every answer says how much of both is left there (powerapps-docs ``api-limits``).
-A client that spends all of it at once waits for minutes. So requests flow at the rate at which the
-allowance is given back, and somewhat faster while much is left: bursts pass, and no more is used up
-than comes back.
+server, and every answer says how much of both is left there
+(https://learn.microsoft.com/power-apps/developer/data-platform/api-limits). A client that spends
+all of it at once waits for minutes. So requests flow at the rate at which the allowance is given
+back, and somewhat faster while much is left: bursts pass, and no more is used up than comes back.
 
 Microsoft says that the headers are for debugging: without them nothing is spread, and 429 decides.
 """

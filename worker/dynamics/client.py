@@ -94,7 +94,8 @@ class DataverseClient:
     """Sends one application user's requests to one Dataverse environment (``protocol.Dynamics``).
 
     Everything we send is conditional or carries its own primary key, so a request whose outcome
-    is unknown is sent again.
+    is unknown (a time-out, a reset, 502, 503, 504) is sent again: had it been done after all, the
+    answer is 412 or the same record.
 
     Attributes:
         gate: What its requests pass.

@@ -1,6 +1,6 @@
 """Which leases a worker should take next. Each worker decides alone; the counters settle races.
 
-After KCL's ``leases/dynamodb/DynamoDBLeaseTaker.java`` (reference/kcl-lease-protocol.md section 5),
+After ``leases/dynamodb/DynamoDBLeaseTaker.java`` of https://github.com/awslabs/amazon-kinesis-client,
 but for this: a lease that nobody owns is not at once a "very old" one, which KCL's first worker
 takes beyond its share; and a lease is taken only when its shard may be read.
 """

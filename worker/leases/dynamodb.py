@@ -1,8 +1,8 @@
 """Leases in DynamoDB: the Kinesis Client Library's own table, so that its workers can share it.
 
-The conditions are KCL's (``leases/dynamodb/DynamoDBLeaseRefresher.java``), some of them stricter:
-reference/kcl-lease-protocol.md section 3. Existing leases are only ever updated, attribute by
-attribute: what a later KCL adds to them stays.
+The conditions are those of ``leases/dynamodb/DynamoDBLeaseRefresher.java``
+(https://github.com/awslabs/amazon-kinesis-client), some of them stricter. Existing leases are only
+ever updated, attribute by attribute: what a later KCL adds to them stays.
 """
 
 from __future__ import annotations

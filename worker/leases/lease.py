@@ -2,7 +2,8 @@
 
 The counter is the lock: a write succeeds only on the counter its writer saw last. No time is kept
 in a lease; each observer judges by its own clock how long the counter has stood still, so clocks
-that differ do no harm (reference/kcl-lease-protocol.md section 1.1).
+that differ do no harm. The attributes are those of ``leases/dynamodb/DynamoDBLeaseSerializer.java``
+(https://github.com/awslabs/amazon-kinesis-client).
 """
 
 from __future__ import annotations

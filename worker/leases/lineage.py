@@ -1,7 +1,8 @@
 """From a stream's shards to its leases: which ones are missing, and which have had their day.
 
-After KCL's ``leases/HierarchicalShardSyncer.java`` and ``lifecycle/ShutdownTask.java``
-(reference/kcl-lease-protocol.md section 7). Nobody leads: every worker does this, conditionally.
+After ``leases/HierarchicalShardSyncer.java`` and ``lifecycle/ShutdownTask.java`` of
+https://github.com/awslabs/amazon-kinesis-client. Nobody leads: every worker does this,
+conditionally.
 """
 
 from __future__ import annotations

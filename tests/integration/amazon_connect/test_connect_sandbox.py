@@ -65,7 +65,9 @@ async def client(
         yield ConnectClient(connect, Quota(1.0), 30.0, note)
 
 
-async def test_it_describes_contacts_agents_and_queues(client: ConnectClient, leg: Leg) -> None:
+async def test_the_sandbox_describes_contacts_agents_and_queues(
+    client: ConnectClient, leg: Leg
+) -> None:
     described = await client.contact(INSTANCE_ID, leg.id)
     assert described["CustomerEndpoint"]["Address"] == leg.customer.number
     assert leg.agent is not None

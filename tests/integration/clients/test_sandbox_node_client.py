@@ -54,7 +54,9 @@ async def drive(library: Path, served: Any, table: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("table", ["contact", "phonecall"])
-async def test_it_writes_reads_queries_and_batches(library: Path, served: Any, table: str) -> None:
+async def test_a_node_client_writes_reads_queries_and_batches(
+    library: Path, served: Any, table: str
+) -> None:
     seen = await drive(library, served, table)
     code = "0x80044331"
     assert seen == {

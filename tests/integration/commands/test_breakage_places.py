@@ -1,7 +1,4 @@
-"""Places, names and signals that commands meet: nothing ends in a traceback, nothing is obeyed.
-
-The lines of the hunt for defects are named in the tests: D3, D11, D19, D20 and D27.
-"""
+"""Places, names and signals that commands meet: nothing ends in a traceback, nothing is obeyed."""
 
 from __future__ import annotations
 
@@ -66,7 +63,7 @@ def with_nowhere_to_write(*arguments: object) -> subprocess.CompletedProcess[str
     )
 
 
-def test_d11_a_replay_with_a_state_needs_no_folder_for_temporary_files(day: Path) -> None:
+def test_a_replay_with_a_state_needs_no_folder_for_temporary_files(day: Path) -> None:
     ended = with_nowhere_to_write(
         "replay", day, "--state", "memory", "--dry-run", "--report", "json"
     )
@@ -75,7 +72,7 @@ def test_d11_a_replay_with_a_state_needs_no_folder_for_temporary_files(day: Path
 
 
 @pytest.mark.parametrize("options", [("--dry-run",), ("--dry-run", "--state", "sqlite:kept")])
-def test_d11_where_no_folder_can_be_made_the_one_line_says_what_to_do(
+def test_where_no_folder_can_be_made_the_one_line_says_what_to_do(
     day: Path, options: tuple[str, ...]
 ) -> None:
     Path("kept").touch()
@@ -124,7 +121,7 @@ def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("credentials")
-def test_d3_a_replay_from_an_s3_that_cuts_ends_in_one_line_that_names_nothing(
+def test_a_replay_from_an_s3_that_cuts_ends_in_one_line_that_names_nothing(
     command: Command, cutting: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", cutting)
@@ -137,7 +134,7 @@ def test_d3_a_replay_from_an_s3_that_cuts_ends_in_one_line_that_names_nothing(
 
 @pytest.mark.usefixtures("credentials")
 @pytest.mark.parametrize("bucket", ["our bucket Müller", "x", "", "\udcff"])
-def test_d3_a_bucket_that_can_be_none_is_one_line(command: Command, bucket: str) -> None:
+def test_a_bucket_that_can_be_none_is_one_line(command: Command, bucket: str) -> None:
     ended = command("replay", f"s3://{bucket}/day", "--dry-run", "--state", "memory")
     assert ended.status == 1
     (line,) = ended.err.splitlines()
@@ -153,7 +150,7 @@ def test_d3_a_bucket_that_can_be_none_is_one_line(command: Command, bucket: str)
         ("AWS_ENDPOINT_URL", "junk", "check AWS_ENDPOINT_URL"),
     ],
 )
-def test_d19_how_aws_is_set_up_wrongly_is_one_line_of_any_command(
+def test_how_aws_is_set_up_wrongly_is_one_line_of_any_command(
     command: Command, monkeypatch: pytest.MonkeyPatch, name: str, value: str, told: str
 ) -> None:
     monkeypatch.setenv(name, value)
@@ -168,7 +165,7 @@ def test_d19_how_aws_is_set_up_wrongly_is_one_line_of_any_command(
         assert told in line
 
 
-def test_d27_a_file_with_a_name_of_any_bytes_is_replayed_and_its_junk_is_quarantined(
+def test_a_file_with_a_name_of_any_bytes_is_replayed_and_its_junk_is_quarantined(
     command: Command, place: Path, day: Path
 ) -> None:
     folder = place / os.fsdecode(b"d\xff")
@@ -181,7 +178,7 @@ def test_d27_a_file_with_a_name_of_any_bytes_is_replayed_and_its_junk_is_quarant
     assert (ended.report["contacts"], ended.report["quarantined"]) == (2, 1)
 
 
-def test_d27_a_missing_file_with_a_name_of_any_bytes_is_one_line_that_does_nothing(
+def test_a_missing_file_with_a_name_of_any_bytes_is_one_line_that_does_nothing(
     command: Command, place: Path
 ) -> None:
     ended = command("replay", place / os.fsdecode(b"\xff" + HARMFUL.encode()), "--dry-run")
@@ -202,7 +199,7 @@ def kept(path: Path, origin: str) -> None:
     asyncio.run(work())
 
 
-def test_d20_what_is_quarantined_does_nothing_to_the_terminal_it_is_listed_on(
+def test_what_is_quarantined_does_nothing_to_the_terminal_it_is_listed_on(
     command: Command, place: Path
 ) -> None:
     kept(place / "state.sqlite", f"archive:{HARMFUL}.json:1")
@@ -219,7 +216,7 @@ def pending(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
-def test_d27_a_signal_ends_a_command_in_order(
+def test_a_signal_ends_a_command_in_order(
     start: Callable[..., subprocess.Popen[str]], place: Path, number: signal.Signals
 ) -> None:
     os.mkfifo(place / "endless")

@@ -18,7 +18,7 @@ from urllib.parse import parse_qs
 import pytest
 import trustme
 
-from worker.clock import Clock
+from twins.clock import Turned
 from worker.dynamics.auth import RETRY_PAUSE_S, MsalTokens
 from worker.dynamics.entra import MAX_ANSWER_BYTES
 from worker.dynamics.errors import DynamicsError, Unauthorized, Unavailable
@@ -135,25 +135,16 @@ def entra(authority: trustme.CA, monkeypatch: pytest.MonkeyPatch) -> Iterator[ty
     thread.join()
 
 
-class Time:
-    """A clock that tests move."""
-
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 class Rig:
     """Tokens with a clock and a credential that tests change."""
 
     def __init__(self, url: str, ca_file: Path | None) -> None:
-        self.time = Time()
+        self.time = Turned()
         self.stored: Credential | DynamicsError | ConfigError = GOOD
         self.reads = 0
         self.http = make_http(ca_file)
         self.tokens = MsalTokens(
-            url, "client-id", self.read, SCOPE, self.http, clock=Clock(monotonic=self.time)
+            url, "client-id", self.read, SCOPE, self.http, clock=self.time.clock()
         )
 
     async def read(self) -> Credential:

@@ -1,4 +1,4 @@
-"""Connect, S3, SQS and Kinesis answer badly, by every line of the table (defects D2, D3, D25)."""
+"""Connect, S3, SQS and Kinesis answer badly, by every line of the table."""
 
 from __future__ import annotations
 
@@ -76,5 +76,7 @@ async def test_calls_are_written_whatever_connect_answers_while_they_are_on(
     await scene.written(calls, worker)
 
 
-async def test_in_the_end_the_worker_ends_well_and_has_said_nothing_of_people(scene: World) -> None:
+async def test_after_a_hostile_amazon_the_worker_ends_well_and_has_said_nothing_of_people(
+    scene: World,
+) -> None:
     await all_in_order(scene)

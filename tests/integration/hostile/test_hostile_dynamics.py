@@ -1,4 +1,4 @@
-"""Dynamics answers badly, by every line of the table (defects D1, D17, D23, D25)."""
+"""Dynamics answers badly, by every line of the table."""
 
 from __future__ import annotations
 
@@ -68,5 +68,7 @@ async def test_an_answer_packed_twice_or_thousandfold_takes_no_memory(scene: Wor
     assert peak_bytes(worker.process.pid) < MOST_BYTES
 
 
-async def test_in_the_end_the_worker_ends_well_and_has_said_nothing_of_people(scene: World) -> None:
+async def test_after_a_hostile_dynamics_the_worker_ends_well_and_has_said_nothing_of_people(
+    scene: World,
+) -> None:
     await all_in_order(scene)

@@ -1,4 +1,4 @@
-"""Entra answers badly, by the lines of the table (defects D15, D23, D25)."""
+"""Entra answers badly, by the lines of the table."""
 
 from __future__ import annotations
 
@@ -60,5 +60,7 @@ async def test_while_entras_answer_drips_the_worker_ends_in_time(scene: World) -
     await scene.written(calls, await scene.worker())
 
 
-async def test_in_the_end_the_worker_ends_well_and_has_said_nothing_of_people(scene: World) -> None:
+async def test_after_a_hostile_entra_the_worker_ends_well_and_has_said_nothing_of_people(
+    scene: World,
+) -> None:
     await all_in_order(scene)

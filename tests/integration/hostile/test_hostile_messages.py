@@ -1,4 +1,4 @@
-"""Messages that nobody should send, among calls (defects D4, D9, D10, D28): they stay alone."""
+"""Messages that nobody should send, among calls: they stay alone."""
 
 from __future__ import annotations
 
@@ -172,5 +172,7 @@ async def test_calls_are_written_beside_a_message_of_nothing_but_braces(
     await scene.written(calls, worker)
 
 
-async def test_in_the_end_the_worker_ends_well_and_has_said_nothing_of_people(scene: World) -> None:
+async def test_after_hostile_messages_the_worker_ends_well_and_has_said_nothing_of_people(
+    scene: World,
+) -> None:
     await all_in_order(scene)

@@ -1,4 +1,4 @@
-"""The state is badly kept: DynamoDB by the lines of the table, a file that is taken away (D18)."""
+"""The state is badly kept: DynamoDB by the lines of the table, a file that is taken away."""
 
 from __future__ import annotations
 
@@ -49,7 +49,9 @@ async def test_calls_are_written_whatever_dynamodb_answers_to_some_requests(
     await scene.written(calls, worker)
 
 
-async def test_in_the_end_the_worker_ends_well_and_has_said_nothing_of_people(scene: World) -> None:
+async def test_after_a_hostile_dynamodb_the_worker_ends_well_and_has_said_nothing_of_people(
+    scene: World,
+) -> None:
     await all_in_order(scene)
 
 

@@ -1,4 +1,4 @@
-"""Visitors keep the pages' places and say nothing (defect D22): health is told all the same."""
+"""Visitors keep the pages' places and say nothing: health is told all the same."""
 
 from __future__ import annotations
 
@@ -71,5 +71,7 @@ async def test_calls_are_written_while_visitors_come_and_go(scene: World, visito
     assert await status(visitors) == b"HTTP/1.1 200 OK\r\n"
 
 
-async def test_in_the_end_the_worker_ends_well_and_has_said_nothing_of_people(scene: World) -> None:
+async def test_after_strange_visitors_the_worker_ends_well_and_has_said_nothing_of_people(
+    scene: World,
+) -> None:
     await all_in_order(scene)

@@ -52,18 +52,18 @@ def test_a_command_of_the_image_runs(in_image: Any) -> None:
     assert done.stdout.startswith("stateDiagram-v2")
 
 
-def test_it_is_nobody_and_cannot_write(in_image: Any) -> None:
+def test_the_image_runs_as_nobody_and_cannot_write(in_image: Any) -> None:
     assert _in(in_image, "id", "-u").stdout.strip() == "10001"
     for place in ("/data/x", "/opt/worker/x"):
         assert "Read-only file system" in _in(in_image, "touch", place).stderr
 
 
 @pytest.mark.parametrize("tool", ["pip", "pip3", "gcc", "cc", "make", "git", "curl"])
-def test_there_are_no_build_tools(in_image: Any, tool: str) -> None:
+def test_the_image_has_no_build_tools(in_image: Any, tool: str) -> None:
     assert _in(in_image, "sh", "-c", f"command -v {tool}").returncode != 0
 
 
-def test_there_is_no_pip_to_import(in_image: Any) -> None:
+def test_the_image_has_no_pip_to_import(in_image: Any) -> None:
     assert "No module named pip" in _in(in_image, "python", "-m", "pip").stderr
 
 
@@ -106,7 +106,7 @@ def test_compose_brings_contacts_from_traffic_to_dynamics(compose: Callable[...,
 
 
 @pytest.mark.parametrize("what", ELSEWHERE)
-def test_what_is_shown_elsewhere(what: str) -> None:
+def test_what_no_container_can_show_is_named(what: str) -> None:
     pytest.skip(f"not run: {what} (needs {ELSEWHERE[what]})")
 
 

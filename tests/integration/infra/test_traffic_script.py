@@ -25,7 +25,7 @@ def script(moto_server: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return runpy.run_path(str(SCRIPT))
 
 
-async def test_it_makes_streams_queue_and_tables_and_may_do_so_again(
+async def test_preparing_makes_streams_queue_and_tables_and_may_be_repeated(
     script: dict[str, Any],
 ) -> None:
     await script["prepare"]()

@@ -82,7 +82,7 @@ async def test_four_shards_spread_two_one_one_over_three_processes(
     assert await judged.missing_so_far() == []
 
 
-async def test_a_killed_workers_shards_are_read_again_within_failover_and_taker_period(
+async def test_a_killed_process_s_shards_are_read_again_within_failover_and_taker_period(
     judged: Trial, record_property: Record
 ) -> None:
     await judged.share_evenly(3)
@@ -107,7 +107,7 @@ async def test_a_killed_workers_shards_are_read_again_within_failover_and_taker_
     assert left > 0
 
 
-async def test_a_stopped_workers_shards_are_read_again_within_a_taker_period(
+async def test_a_stopped_process_s_shards_are_read_again_within_a_taker_period(
     judged: Trial, record_property: Record
 ) -> None:
     await judged.share_evenly(3)
@@ -123,7 +123,7 @@ async def test_a_stopped_workers_shards_are_read_again_within_a_taker_period(
     assert await judged.missing_so_far() == []
 
 
-async def test_a_zombie_cannot_move_its_checkpoints_and_joins_again(
+async def test_a_zombie_process_cannot_move_its_checkpoints_and_joins_again(
     judged: Trial, record_property: Record
 ) -> None:
     await judged.share_evenly(3)

@@ -20,6 +20,7 @@ from worker.leases.dynamodb import create_lease_table, open_leases
 from worker.leases.position import Position
 from worker.leases.stream import LeasedStream
 from worker.sources.protocol import Message
+from worker.stores.memory import MemoryStore
 
 
 pytestmark = pytest.mark.services
@@ -28,21 +29,6 @@ TABLE = "shared-leases"
 FAILOVER_S = 3.0
 TAKE_S = 1.0
 WAIT_S = 60.0
-
-
-class Memory:
-    """Remembers, for all workers."""
-
-    def __init__(self) -> None:
-        self.kept: dict[str, str] = {}
-
-    async def remember(self, name: str, value: str) -> str:
-        return self.kept.setdefault(name, value)
-
-    async def replace(self, name: str, old: str | None, new: str) -> bool:
-        kept = self.kept.get(name) == old
-        self.kept |= {name: new} if kept else {}
-        return kept
 
 
 class Worker:
@@ -96,7 +82,7 @@ class Fleet:
         self.dynamodb = dynamodb
         self.kinesis_url = kinesis_url
         self.dynamodb_url = dynamodb_url
-        self.memory = Memory()
+        self.memory = MemoryStore()
         self.applied: list[tuple[str, str]] = []
         self.grown = asyncio.Event()
         self.workers: dict[str, Worker] = {}

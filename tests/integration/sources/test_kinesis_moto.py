@@ -14,6 +14,7 @@ from worker import aws
 from worker.sources.budget import ReadBudget
 from worker.sources.kinesis import KinesisStream
 from worker.sources.protocol import Message
+from worker.stores.memory import MemoryStore
 
 
 pytestmark = pytest.mark.services
@@ -21,29 +22,7 @@ pytestmark = pytest.mark.services
 WAIT_S = 60.0
 
 
-class Store:
-    """Checkpoints in memory, by stream."""
-
-    def __init__(self) -> None:
-        self.kept: dict[str, dict[str, str]] = {}
-        self.remembered: dict[str, str] = {}
-
-    async def positions(self, stream: str) -> dict[str, str]:
-        return dict(self.kept.get(stream, {}))
-
-    async def set_position(self, stream: str, shard: str, position: str) -> None:
-        self.kept.setdefault(stream, {})[shard] = position
-
-    async def remember(self, name: str, value: str) -> str:
-        return self.remembered.setdefault(name, value)
-
-    async def replace(self, name: str, old: str | None, new: str) -> bool:
-        kept = self.remembered.get(name) == old
-        self.remembered |= {name: new} if kept else {}
-        return kept
-
-
-async def read(url: str, store: Store, streams: Sequence[str], count: int) -> list[bytes]:
+async def read(url: str, store: MemoryStore, streams: Sequence[str], count: int) -> list[bytes]:
     """Read all streams side by side until there are so many messages."""
     got: list[bytes] = []
     stop, budget = asyncio.Event(), ReadBudget(64 * 1024 * 1024)
@@ -77,7 +56,7 @@ async def put(client: Any, stream: str, bodies: Sequence[str]) -> None:
 async def test_all_shards_of_all_streams_are_read_and_a_restart_resumes_at_the_checkpoints(
     moto_server: str,
 ) -> None:
-    store = Store()
+    store = MemoryStore()
     streams = ["contact-events", "contact-records"]
     async with aws.client("kinesis", endpoint_url=moto_server) as client:
         for stream in streams:
@@ -93,9 +72,7 @@ async def test_all_shards_of_all_streams_are_read_and_a_restart_resumes_at_the_c
     assert sorted(second) == sorted(
         f"{stream} later {n}".encode() for stream in streams for n in range(50)
     )
-    assert {stream: len(shards) for stream, shards in store.kept.items()} == dict.fromkeys(
-        streams, 4
-    )
+    assert [len(await store.positions(stream)) for stream in streams] == [4, 4]
 
 
 async def test_a_stream_that_comes_later_is_waited_for(moto_server: str) -> None:
@@ -115,7 +92,7 @@ async def test_a_stream_that_comes_later_is_waited_for(moto_server: str) -> None
         source = KinesisStream(
             partial(aws.client, "kinesis", endpoint_url=moto_server),
             "late",
-            Store(),
+            MemoryStore(),
             start="earliest",
             on_trouble=on_trouble,
         )

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from twins.checkpoints import Checkpoints
 from worker import aws
 from worker.sources.kinesis import KinesisStream
 from worker.sources.positions import SHARD_END
@@ -21,28 +22,6 @@ pytestmark = pytest.mark.services
 
 KEYS = 16
 WAIT_S = 60.0
-
-
-class Store:
-    """Checkpoints in memory."""
-
-    def __init__(self) -> None:
-        self.kept: dict[str, str] = {}
-        self.remembered: dict[str, str] = {}
-
-    async def positions(self, _: str) -> dict[str, str]:
-        return dict(self.kept)
-
-    async def set_position(self, _: str, shard: str, position: str) -> None:
-        self.kept[shard] = position
-
-    async def remember(self, name: str, value: str) -> str:
-        return self.remembered.setdefault(name, value)
-
-    async def replace(self, name: str, old: str | None, new: str) -> bool:
-        kept = self.remembered.get(name) == old
-        self.remembered |= {name: new} if kept else {}
-        return kept
 
 
 class Traffic:
@@ -71,7 +50,7 @@ class Traffic:
         self.shards += [message.origin.split("/")[1] for message in batch]
         self.grown.set()
 
-    async def read_until(self, store: Store, count: int, *, start: str = "earliest") -> None:
+    async def read_until(self, store: Checkpoints, count: int, *, start: str = "earliest") -> None:
         """Run the source until so many records were read, then stop it cleanly."""
         stop = asyncio.Event()
         source = KinesisStream(
@@ -159,7 +138,7 @@ async def test_a_closed_shard_ends_without_a_next_iterator(traffic: Traffic) -> 
 async def test_split_and_merge_under_load_lose_nothing_and_keep_every_keys_order(
     traffic: Traffic,
 ) -> None:
-    store = Store()
+    store = Checkpoints()
 
     async def load() -> None:
         await traffic.write(40)
@@ -185,7 +164,7 @@ async def test_split_and_merge_under_load_lose_nothing_and_keep_every_keys_order
 async def test_a_reshard_during_a_pause_is_read_parents_first_and_nothing_twice(
     traffic: Traffic,
 ) -> None:
-    store = Store()
+    store = Checkpoints()
     await traffic.write(30)
     await traffic.read_until(store, 30)
     await traffic.write(30)
@@ -208,7 +187,7 @@ async def test_a_reshard_during_a_pause_is_read_parents_first_and_nothing_twice(
 async def test_children_born_while_we_were_away_are_read_whole_although_started_now(
     traffic: Traffic,
 ) -> None:
-    store = Store()
+    store = Checkpoints()
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(traffic.read_until(store, 1, start="now"))
         while not traffic.read:

@@ -142,7 +142,7 @@ async def answering() -> AsyncIterator[Callable[[bytes], DynamoStore]]:
 
 
 @pytest.mark.parametrize("what", ANSWERS)
-async def test_d25_an_answer_that_is_not_dynamodbs_makes_the_store_unavailable(
+async def test_an_answer_that_is_not_dynamodbs_makes_the_store_unavailable(
     answering: Callable[[bytes], DynamoStore], what: str
 ) -> None:
     """A page with status 200 above all: nothing was saved, so nothing may be acknowledged."""
@@ -154,7 +154,7 @@ async def test_d25_an_answer_that_is_not_dynamodbs_makes_the_store_unavailable(
 
 @pytest.mark.parametrize("what", SHAPES)
 @pytest.mark.parametrize("call", READS)
-async def test_d25_an_answer_of_a_wrong_shape_makes_the_store_unavailable(
+async def test_an_answer_of_a_wrong_shape_makes_the_store_unavailable(
     answering: Callable[[bytes], DynamoStore], what: str, call: str
 ) -> None:
     store = answering(answer(SHAPES[what], ID))

@@ -12,7 +12,7 @@ import pytest
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from worker.clock import Clock
+from twins.clock import Turned
 from worker.dynamics.errors import Unauthorized
 from worker.dynamics.gate import make_gate
 from worker.errors import ConfigError
@@ -28,22 +28,13 @@ HOST = "127.0.0.1"
 GET = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
-class Turned:
-    """A clock that only tests turn."""
-
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 class Worker:
     """What the pages are about."""
 
     def __init__(self) -> None:
         self.clock = Turned()
         self.metrics = Metrics()
-        self.health = Health(Clock(monotonic=self.clock))
+        self.health = Health(self.clock.clock())
         self.gate = make_gate()
         self.port = 0
 
@@ -112,7 +103,9 @@ async def test_a_query_does_not_matter(worker: Worker) -> None:
     ("method", "path", "status"),
     [("GET", "/", 404), ("GET", "/metrics/", 404), ("POST", "/metrics", 405), ("PUT", "/x", 405)],
 )
-async def test_there_is_nothing_else(worker: Worker, method: str, path: str, status: int) -> None:
+async def test_other_paths_and_methods_are_refused(
+    worker: Worker, method: str, path: str, status: int
+) -> None:
     answer = await worker.get(path, method)
     assert answer.status_code == status
     assert answer.headers["allow"] == "GET"
@@ -144,7 +137,7 @@ async def test_who_goes_away_harms_nobody(worker: Worker) -> None:
     assert (await worker.said(GET)).startswith(b"HTTP/1.1 200 ")
 
 
-async def test_d22_health_is_told_whatever_number_of_idle_connections_there_is(
+async def test_health_is_told_whatever_number_of_idle_connections_there_is(
     worker: Worker,
 ) -> None:
     """All at once, as a scanner opens them, and one after the other."""

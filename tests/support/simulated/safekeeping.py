@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from pipelines.decode import decode
 from pipelines.fact import Decoded, Fact, Undecodable
 from simulated.damage import Rows
-from simulated.kinesis import STREAM, Record, Shard, Stream
+from simulated.kinesis import STREAM, Stream
 from simulated.network import at_once
 from simulated.story import Story
+from twins.kinesis import Record, Shard
 from worker.leases.lease import Lease
 from worker.stores.memory import MemoryStore
 from worker.stores.protocol import Entry

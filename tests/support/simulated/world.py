@@ -136,8 +136,8 @@ class _World:
 
     def _put(self, body: bytes) -> None:
         shard = self.rng.choice(self.services.stream.open_shards)
-        record = self.services.stream.put(shard, body)
-        self.story.tell("kinesis", f"{shard.name} gets {record.sequence}")
+        self.services.stream.append(shard.name, body)
+        self.story.tell("kinesis", f"{shard.name} gets {shard.records[-1].sequence}")
 
     def _begin_peace(self) -> None:
         self.story.tell("nemesis", "rests")

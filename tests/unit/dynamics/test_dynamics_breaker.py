@@ -8,7 +8,8 @@ import pytest
 
 from structlog.testing import capture_logs
 
-from gating import Probe, Time, gate_on, take_share, throttled, use
+from gating import Probe, gate_on, take_share, throttled, use
+from twins.clock import Turned
 from worker.dynamics.breaker import FORBIDDEN_PAUSE_S
 from worker.dynamics.errors import (
     DynamicsError,
@@ -23,7 +24,7 @@ from worker.dynamics.slots import START_SLOTS
 
 
 async def test_a_429_halves_and_closes_until_retry_after_has_passed() -> None:
-    time = Time()
+    time = Turned(1000.0)
     gate = gate_on(time)
     await use(gate, throttled(30))
 
@@ -42,7 +43,7 @@ async def test_a_429_halves_and_closes_until_retry_after_has_passed() -> None:
 
 
 async def test_of_several_retry_afters_the_longest_wins() -> None:
-    time = Time()
+    time = Turned(1000.0)
     gate = gate_on(time)
     gate.breaker.failed(throttled(30))
     gate.breaker.failed(throttled(45))
@@ -52,7 +53,7 @@ async def test_of_several_retry_afters_the_longest_wins() -> None:
 
 
 async def test_retry_after_that_comes_in_while_probing_is_obeyed() -> None:
-    time = Time()
+    time = Turned(1000.0)
     gate = gate_on(time)
     gate.breaker.failed(throttled(30))
     calls = 0
@@ -92,7 +93,7 @@ async def test_many_time_outs_between_answers_halve_the_limit_without_closing() 
 
 
 async def test_probes_of_an_outage_come_ever_later_up_to_a_minute() -> None:
-    time = Time()
+    time = Turned(1000.0)
     gate = gate_on(time, outage_after=1)
     await use(gate, Unavailable("test"))
     starts: list[float] = []
@@ -108,7 +109,7 @@ async def test_probes_of_an_outage_come_ever_later_up_to_a_minute() -> None:
 
 
 async def test_jitter_takes_up_to_half_of_the_pause_but_never_goes_below_a_second() -> None:
-    time = Time()
+    time = Turned(1000.0)
     gate = make_gate(time.clock(chance=0.0))
     gate.breaker.failed(Unauthorized("test"))
     assert gate.breaker.retry_at == 1001
@@ -140,7 +141,7 @@ async def test_a_refused_token_closes_at_once_and_the_probe_s_outcome_names_the_
 
 
 async def test_the_same_403_on_three_contacts_pauses_but_three_on_one_contact_do_not() -> None:
-    time = Time()
+    time = Turned(1000.0)
     gate = gate_on(time)
     assert [gate.breaker.forbidden("a", "0x1") for _ in range(3)] == [False, False, False]
     assert not gate.breaker.forbidden("b", "0x1")
@@ -262,7 +263,7 @@ async def test_throttling_is_no_alarm() -> None:
 
 
 async def test_a_worker_without_a_share_waits_until_it_has_one_and_does_not_probe() -> None:
-    time = Time()
+    time = Turned(1000.0)
     gate = gate_on(time)
     gate.take_hint(2)
     take_share(gate, 0, 3)
@@ -280,7 +281,7 @@ async def test_a_worker_without_a_share_waits_until_it_has_one_and_does_not_prob
 
 
 async def test_a_worker_that_is_not_the_prober_waits_for_the_one_that_is() -> None:
-    time = Time()
+    time = Turned(1000.0)
     gate = gate_on(time)
     gate.breaker.is_prober = False
     gate.breaker.close_with_others(Reason.OUTAGE, 5, "no answer")

@@ -73,7 +73,7 @@ def test_a_pause_is_made_up_for_by_half_a_second_s_worth_only() -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 2, 10])
-def test_workers_divide_it(workers: int) -> None:
+def test_workers_divide_the_budget(workers: int) -> None:
     alone, one = RequestBudget(), RequestBudget()
     alone.observe(left("1000"))
     one.observe(left("1000"))

@@ -1,4 +1,7 @@
-"""Every row of the reference's tables of errors (``dataverse.md`` sections 2 and 13)."""
+"""Every answer that Dataverse is known to refuse with, by status and code.
+
+Codes: https://learn.microsoft.com/power-apps/developer/data-platform/reference/web-service-error-codes
+"""
 
 from __future__ import annotations
 

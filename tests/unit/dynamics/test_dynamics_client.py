@@ -13,7 +13,7 @@ import orjson
 import pytest
 import structlog
 
-from worker.clock import Clock
+from twins.clock import Turned
 from worker.dynamics.auth import StaticTokens
 from worker.dynamics.client import MAX_BODY_BYTES, TRIES, DataverseClient, describe
 from worker.dynamics.errors import (
@@ -72,28 +72,13 @@ class RotatingTokens:
             self.number += 1
 
 
-class Time:
-    """A clock that only sleeping moves."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self.slept: list[float] = []
-
-    def __call__(self) -> float:
-        return self.now
-
-    async def sleep(self, seconds: float) -> None:
-        self.now += seconds
-        self.slept.append(seconds)
-
-
 class Rig:
     """A client on a scripted server, with its gate and its clock."""
 
     def __init__(self, handler: Callable[[httpx.Request], Any]) -> None:
-        self.time = Time()
+        self.time = Turned()
         self.tokens = RotatingTokens()
-        self.gate = make_gate(Clock(monotonic=self.time, sleep=self.time.sleep, chance=lambda: 1.0))
+        self.gate = make_gate(self.time.clock(chance=1.0))
         self.http = make_http(transport=httpx.MockTransport(handler))
         self.client = DataverseClient(
             ORG,

@@ -7,7 +7,8 @@ import asyncio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gating import Probe, Time, throttled, use
+from gating import Probe, throttled, use
+from twins.clock import Turned
 from worker.dynamics.breaker import Breaker
 from worker.dynamics.errors import (
     DynamicsError,
@@ -47,8 +48,8 @@ ERRORS: dict[str, DynamicsError] = {
 async def test_whatever_happens_a_gate_never_admits_beyond_its_limit_and_always_opens_again(
     script: list[tuple[str, int]], probes: list[DynamicsError]
 ) -> None:
-    time = Time()
-    clock = time.clock()
+    time = Turned(1000.0)
+    clock = time.clock(chance=1.0)
     slots = WatchedSlots(clock, max_slots=6)
     gate = Gate(slots, Breaker(slots, clock), clock)
 

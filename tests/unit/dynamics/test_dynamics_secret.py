@@ -53,7 +53,7 @@ def refusal(code: str) -> ClientError:
     return ClientError({"Error": {"Code": code, "Message": "test"}}, "GetSecretValue")
 
 
-async def test_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_secret_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DYNAMICS_SECRET", "s3cret ")
     assert await read_secret("env:DYNAMICS_SECRET") == "s3cret"
     monkeypatch.delenv("DYNAMICS_SECRET")
@@ -61,7 +61,7 @@ async def test_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         await read_secret("env:DYNAMICS_SECRET")
 
 
-async def test_from_a_file_as_it_is_now(tmp_path: Path) -> None:
+async def test_a_secret_is_read_from_a_file_as_it_is_now(tmp_path: Path) -> None:
     path = tmp_path / "secret"
     with pytest.raises(ConfigError, match="FileNotFoundError"):
         await read_secret(f"file:{path}")
@@ -75,7 +75,7 @@ async def test_from_a_file_as_it_is_now(tmp_path: Path) -> None:
         await read_secret("file:no\0path")
 
 
-async def test_from_a_variable_of_an_environment_file_as_it_is_now(tmp_path: Path) -> None:
+async def test_a_secret_is_read_from_an_environment_file_as_it_is_now(tmp_path: Path) -> None:
     path = tmp_path / "worker.env"
     spec = f"file:{path}#DYNAMICS_SECRET"
     path.write_text("# ours\nOTHER=1\nDYNAMICS_SECRET=a=b~\n")

@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from gating import Probe, Time, fill, gate_on, take_share, throttled, use
+from gating import Probe, fill, gate_on, take_share, throttled, use
+from twins.clock import Turned
 from worker.dynamics.budget import REQUESTS_LEFT
 from worker.dynamics.errors import (
     NotSent,
@@ -153,7 +154,7 @@ async def test_the_shares_of_all_workers_add_up_to_all_the_slots(slots: int, wor
 
 
 async def test_when_little_of_the_budget_is_left_requests_wait_for_it_in_order() -> None:
-    time = Time()
+    time = Turned(1000.0)
     gate = gate_on(time)
     gate.slots.budget.observe({REQUESTS_LEFT: "5"})
     starts: list[tuple[int, float]] = []
@@ -169,7 +170,7 @@ async def test_when_little_of_the_budget_is_left_requests_wait_for_it_in_order()
 
 
 async def test_requests_that_wait_for_the_budget_are_refused_when_the_gate_closes() -> None:
-    time = Time()
+    time = Turned(1000.0)
     gate = gate_on(time)
     gate.slots.budget.observe({REQUESTS_LEFT: "0"})
     await use(gate)

@@ -11,8 +11,8 @@ import pytest
 from pipelines.entity import entity
 from pipelines.lookup import Search, Way
 from pipelines.template import Template
+from twins.clock import Turned
 from twins.dynamics import Failure, ScriptedDynamics, in_turn
-from worker.clock import Clock
 from worker.dynamics.errors import Unavailable
 from worker.dynamics.lookup import REMEMBERED_S, LookupCache, look_up, lookup_cache
 
@@ -39,15 +39,15 @@ async def ask(dynamics: ScriptedDynamics, search: Search, remembered: LookupCach
 
 
 async def test_an_answer_is_remembered_for_some_seconds(dynamics: ScriptedDynamics) -> None:
-    now = 0.0
-    remembered = lookup_cache(Clock(monotonic=lambda: now))
+    time = Turned()
+    remembered = lookup_cache(time.clock())
     know(dynamics, KEY, "+49 30 901820")
     assert await ask(dynamics, sought(), remembered) == "SingleMatch"
     asked = len(dynamics.requests)
     dynamics.delete("contacts", KEY)
     assert await ask(dynamics, sought("0049 30 901820"), remembered) == "SingleMatch"
     assert len(dynamics.requests) == asked
-    now = REMEMBERED_S
+    time.now = REMEMBERED_S
     assert await ask(dynamics, sought(), remembered) == "NoMatch"
 
 

@@ -4,30 +4,19 @@ from __future__ import annotations
 
 import pytest
 
+from twins.clock import Turned
 from worker.clock import Clock
 from worker.dynamics.dry import DryRun
 from worker.dynamics.protocol import Request
 from worker.dynamics.rate_limit import Paced
 
 
-class Time:
-    """Time that passes by sleeping alone."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-        self.clock = Clock(monotonic=lambda: self.now, sleep=self.sleep)
-
-    async def sleep(self, seconds: float) -> None:
-        assert seconds >= 0
-        self.now += seconds
-
-
 ASK = Request("GET", "contacts")
 
 
 async def test_requests_start_an_even_while_apart() -> None:
-    time = Time()
-    paced = Paced(DryRun(), 4.0, clock=time.clock)
+    time = Turned(100.0)
+    paced = Paced(DryRun(), 4.0, clock=time.clock())
     starts = []
     for _ in range(4):
         await paced.send(ASK, timeout_s=1.0)
@@ -38,8 +27,8 @@ async def test_requests_start_an_even_while_apart() -> None:
 
 async def test_a_pause_is_not_made_up_for() -> None:
     """After a rest there is no burst: the next two are an interval apart again."""
-    time = Time()
-    paced = Paced(DryRun(), 1.0, clock=time.clock)
+    time = Turned(100.0)
+    paced = Paced(DryRun(), 1.0, clock=time.clock())
     await paced.send(ASK, timeout_s=1.0)
     time.now += 60
     await paced.send(ASK, timeout_s=1.0)

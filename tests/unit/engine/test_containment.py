@@ -6,7 +6,7 @@ import re
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 import pytest
@@ -15,7 +15,9 @@ from structlog.testing import capture_logs
 
 from pipelines.contact import Contact
 from pipelines.snapshot import Snapshot
+from twins.calls import Call
 from twins.dynamics import Failure
+from twins.rig import Rig
 from worker.definitions import find
 from worker.dynamics.errors import Unavailable
 from worker.engine import containment
@@ -25,10 +27,6 @@ from worker.engine.planner import Planner
 from worker.engine.push import Push
 from worker.operations import FAULT, ParkedWrite, drop_parked, parked_writes, retry_parked, shown
 from worker.stores.protocol import FaultNote
-
-
-if TYPE_CHECKING:
-    from tests.unit.engine.conftest import Call, Rig
 
 
 HOUR_S = 3600.0
@@ -201,7 +199,7 @@ async def spoilt(rig: Rig, call: Call, data: bytes) -> None:
     rig.store._owed[call.id] = (row.due_at or 0.0, rig.store._rows[call.id])
 
 
-async def test_d16_a_damaged_contact_is_set_aside_its_row_untouched_its_messages_quarantined(
+async def test_a_damaged_contact_is_set_aside_its_row_untouched_its_messages_quarantined(
     rig: Rig, calls: Callable[[int], list[Call]]
 ) -> None:
     one, *others = calls(3)
@@ -218,7 +216,7 @@ async def test_d16_a_damaged_contact_is_set_aside_its_row_untouched_its_messages
     assert rig.store._rows[one.id].data == b"{"
 
 
-async def test_d16_a_contact_of_a_newer_release_is_left_alone_and_the_worker_says_it_is_too_old(
+async def test_a_contact_of_a_newer_release_is_left_alone_and_the_worker_says_it_is_too_old(
     rig: Rig, calls: Callable[[int], list[Call]]
 ) -> None:
     one, two, other = calls(3)
@@ -302,7 +300,7 @@ def test_a_build_is_named_by_release_and_pipelines() -> None:
 # --- requests without an answer ---
 
 
-async def test_d14_a_contact_that_alone_gets_no_answer_is_tried_ever_more_rarely_and_listed(
+async def test_a_contact_that_alone_gets_no_answer_is_tried_ever_more_rarely_and_listed(
     rig: Rig, calls: Callable[[int], list[Call]]
 ) -> None:
     one, *others = calls(10)

@@ -5,21 +5,19 @@ from __future__ import annotations
 import asyncio
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from pipelines.decode import decode
 from pipelines.fact import Decoded
+from twins.calls import Call
+from twins.rig import Rig
 from worker.clock import BACKOFF_FIRST_S, BACKOFF_LONGEST_S, Clock
 from worker.engine.ingest import UNFINISHED_S, Ingest
 from worker.errors import StoreUnavailable
 from worker.sources.protocol import Message
 from worker.stores.protocol import Saved
-
-
-if TYPE_CHECKING:
-    from tests.unit.engine.conftest import Call, Rig
 
 
 async def test_a_contact_with_news_is_due_now_and_is_kept_for_120_days(

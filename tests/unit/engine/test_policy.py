@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
 from pipelines.contact import Contact
+from twins.rig import Rig
 from worker.dynamics.errors import (
     DynamicsError,
     Forbidden,
@@ -26,10 +25,6 @@ from worker.engine.policy import (
     Verdict,
     is_unanswered,
 )
-
-
-if TYPE_CHECKING:
-    from tests.unit.engine.conftest import Rig
 
 
 @pytest.fixture

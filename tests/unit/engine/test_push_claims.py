@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,16 +12,14 @@ from structlog.testing import capture_logs
 
 from pipelines.contact import UNKNOWN
 from pipelines.pipeline import Pipeline
+from twins.calls import Call
 from twins.dynamics import Failure, in_turn
+from twins.rig import Rig
 from worker.dynamics.errors import Refused, Unavailable
 from worker.dynamics.protocol import Request
 from worker.engine.claims import CLAIM_S
 from worker.engine.transaction import REQUEST_S, SERVER_S
 from worker.operations import ParkedWrite, retry_parked
-
-
-if TYPE_CHECKING:
-    from tests.unit.engine.conftest import Call, Rig
 
 
 async def test_before_the_first_request_claim_and_intent_are_saved(rig: Rig, call: Call) -> None:

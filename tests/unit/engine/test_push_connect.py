@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -13,14 +13,12 @@ from structlog.testing import capture_logs
 
 from pipelines.live import LIVE_WITHIN_S
 from pipelines.pipeline import Pipeline
+from twins.calls import Call
 from twins.dynamics import Failure
+from twins.rig import Rig
 from worker.amazon_connect.errors import Busy, ConnectRefused
 from worker.amazon_connect.memory import MemoryConnect
 from worker.dynamics.errors import Unavailable
-
-
-if TYPE_CHECKING:
-    from tests.unit.engine.conftest import Call, Rig
 
 
 MakeRig = Callable[..., "Rig"]

@@ -6,7 +6,6 @@ the stack, the one that the test is about raises. So no list of calls has to be 
 
 from __future__ import annotations
 
-import asyncio
 import dis
 import sys
 
@@ -16,20 +15,19 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import cycle
 from types import CodeType, FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from structlog.testing import capture_logs
 
+from twins.calls import Call
+from twins.loop import run
+from twins.rig import Rig
 from worker.definitions import find
 from worker.engine import containment
 from worker.engine.push import Push
 from worker.operations import parked_writes, retry_parked
-
-
-if TYPE_CHECKING:
-    from tests.unit.engine.conftest import Call, Rig
 
 
 #: What may be raised.
@@ -178,16 +176,11 @@ async def tried(rig: Rig, calls: list[Call], monkey: Monkey) -> None:
     assert [entry.fault for entry in await rig.store.load([calls[0].id])] == [None]
 
 
-@pytest.fixture
-def lived(virtual_loop: type[asyncio.AbstractEventLoop]) -> Callable[..., dict[Any, Any]]:
+def lived(story: Callable[..., Any], rig: Rig, *rest: Any) -> dict[Any, Any]:
     """What Dynamics holds after a story, in virtual time of its own."""
-
-    def live(story: Callable[..., Any], rig: Rig, *rest: Any) -> dict[Any, Any]:
-        with asyncio.Runner(loop_factory=virtual_loop) as runner, capture_logs():
-            runner.run(story(rig, *rest))
-        return dict(rig.dynamics.records)
-
-    return live
+    with capture_logs():
+        run(story(rig, *rest))
+    return dict(rig.dynamics.records)
 
 
 #: (spot, error, always): which of all are tried.
@@ -227,7 +220,6 @@ SLOW = [pytest.mark.judge, LONG]
 def test_whatever_raises_in_one_contacts_round_the_others_are_written_and_it_comes_right(
     make_rig: Callable[..., Rig],
     calls: Callable[[int], list[Call]],
-    lived: Callable[..., dict[Any, Any]],
     chosen: Choice,
     pipeline_name: str,
 ) -> None:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import copy
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from twins.calls import Call
+from twins.rig import Rig
 from worker.stores.restoration import Keeper, declare
-
-
-if TYPE_CHECKING:
-    from tests.unit.engine.conftest import Call, Rig
 
 
 async def restore(rig: Rig, older: Any) -> None:

@@ -6,14 +6,15 @@ import asyncio
 
 from collections.abc import Callable
 from random import Random
-from typing import TYPE_CHECKING
 
 import pytest
 
 from structlog.testing import capture_logs
 
 from pipelines.pipeline import Pipeline
+from twins.calls import Call
 from twins.dynamics import Failure, in_turn
+from twins.rig import Rig
 from worker.amazon_connect.protocol import Page, ScreenPopError
 from worker.dynamics.breaker import FORBIDDEN_PAUSE_S
 from worker.dynamics.budget import REQUESTS_LEFT
@@ -34,10 +35,6 @@ from worker.engine.policy import FORBIDDEN_TRIES
 from worker.errors import StoreUnavailable
 from worker.operations import parked_writes, retry_parked
 from worker.sources.protocol import Message
-
-
-if TYPE_CHECKING:
-    from tests.unit.engine.conftest import Call, Rig
 
 
 def always(error: DynamicsError, *, of: str = "") -> Callable[[Request], Failure | None]:
@@ -460,7 +457,9 @@ async def test_nothing_is_opened_for_an_agent_after_the_contacts_end_or_a_minute
 
 
 @pytest.mark.parametrize("why", ["a side leg has none", "its create is parked"])
-async def test_a_record_that_is_not_there_is_not_opened(rig: Rig, call: Call, why: str) -> None:
+async def test_a_page_of_a_record_that_is_not_there_is_not_opened(
+    rig: Rig, call: Call, why: str
+) -> None:
     method = "MONITOR" if why == "a side leg has none" else "INBOUND"
     rig.dynamics.script = always(Refused("answered 400", status=400))
     await asyncio.sleep(12)

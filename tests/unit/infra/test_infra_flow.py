@@ -73,7 +73,7 @@ def following(action: dict[str, Any]) -> set[str]:
 # --- the module ---
 
 
-def test_it_is_a_module_in_the_flow_language(module: dict[str, Any]) -> None:
+def test_the_module_is_in_the_flow_language(module: dict[str, Any]) -> None:
     assert module["Version"] == "2019-10-30"
     assert set(module) == {"Version", "StartAction", "Metadata", "Actions", "Settings"}
     assert len(json.dumps(module)) < 256_000  # the most a module's content may have
@@ -99,7 +99,7 @@ def test_every_transition_leads_somewhere_and_every_block_is_reached(
     assert reached == set(actions)
 
 
-def test_it_ends_and_never_goes_in_a_circle(actions: dict[str, dict[str, Any]]) -> None:
+def test_the_module_ends_and_never_goes_in_a_circle(actions: dict[str, dict[str, Any]]) -> None:
     def longest(name: str, path: tuple[str, ...] = ()) -> None:
         assert name not in path
         ahead = following(actions[name])
@@ -121,7 +121,7 @@ def test_blocks_and_their_parameters_are_known(actions: dict[str, dict[str, Any]
             assert len(condition["Condition"]["Operands"]) == 1
 
 
-def test_it_has_the_steps_of_the_d365_module(actions: dict[str, dict[str, Any]]) -> None:
+def test_the_module_has_the_steps_of_the_d365_module(actions: dict[str, dict[str, Any]]) -> None:
     assert set(STEPS) <= set(actions)
     assert following(actions["Who is it"]) == {"Match", "Multi-match", "No match"}
 

@@ -43,11 +43,11 @@ def stolen(now: Situation) -> str | None:
     return lease.key if lease else None
 
 
-def test_alone_it_takes_all_that_is_free_in_one_round() -> None:
+def test_a_worker_alone_takes_all_that_is_free_in_one_round() -> None:
     assert taken(situation([None] * 5)) == ["s0", "s1", "s2", "s3", "s4"]
 
 
-def test_beside_others_it_takes_its_share_of_the_free_ones_rounded_up() -> None:
+def test_a_worker_beside_others_takes_its_share_of_the_free_ones_rounded_up() -> None:
     assert len(taken(situation(["b", "b", None, None, None]))) == 3
     assert len(taken(situation(["b", "c", "me", None, None]))) == 1
 

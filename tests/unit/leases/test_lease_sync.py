@@ -45,7 +45,7 @@ def listing(*shards: Shard) -> Callable[[], Awaitable[list[Shard]]]:
     return listed
 
 
-async def test_a_new_stream_gets_a_lease_for_every_shard_open_or_closed_as_by_kcl() -> None:
+async def test_a_new_stream_gets_a_lease_for_every_shard_open_or_closed() -> None:
     whole = (0, LAST_HASH_KEY)
     table = MemoryLeases()
     shards = [Shard("new", ("old",), whole, begins=2), Shard("old", (), whole, 1, open=False)]
@@ -66,7 +66,7 @@ async def test_a_shard_ends_where_its_child_cannot_overtake_the_other_parent_or_
     assert "merged" in table.leases
 
 
-async def test_it_does_not_end_while_its_child_could_overtake_the_other_parent() -> None:
+async def test_a_shard_does_not_end_while_its_child_could_overtake_the_other_parent() -> None:
     table = MemoryLeases(MINE)
     with pytest.raises(ParentMissing, match="merged"):
         await end(table, MERGED)

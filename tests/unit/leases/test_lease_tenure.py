@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
@@ -17,8 +16,6 @@ from worker.leases.position import END, TRIM_HORIZON, Position
 from worker.leases.protocol import LeaseConflict, LeaseLost, LeasesUnavailable
 from worker.leases.tenure import Tenure
 
-
-Virtually = Callable[[Coroutine[Any, Any, Any]], Any]
 
 FAILOVER_S = 9.0
 KEY = "shardId-0"
@@ -84,78 +81,55 @@ async def kept(tenure: Tenure, seconds: float) -> None:
     await asyncio.wait((keeping,))
 
 
-def test_a_lease_is_renewed_three_times_per_failover_time_and_a_little_early(
-    virtually: Virtually,
-) -> None:
-    async def story() -> None:
-        table = Table()
-        tenure = tenure_of(table)
-        await kept(tenure, 90)
-        assert len(table.renewals) == 33
-        assert table.lease.counter == 34
-        tenure.check()
-
-    virtually(story())
+async def test_a_lease_is_renewed_three_times_per_failover_time_and_a_little_early() -> None:
+    table = Table()
+    tenure = tenure_of(table)
+    await kept(tenure, 90)
+    assert len(table.renewals) == 33
+    assert table.lease.counter == 34
+    tenure.check()
 
 
-def test_a_lease_that_cannot_be_renewed_is_lost_exactly_after_the_failover_time(
-    virtually: Virtually,
-) -> None:
-    async def story() -> None:
-        table = Table()
-        table.answers_lost = 1000
-        reports: list[str] = []
-        tenure = tenure_of(table, reports)
-        await tenure.keep()
-        assert asyncio.get_running_loop().time() == pytest.approx(FAILOVER_S)
-        assert (tenure.lost.is_set(), tenure.how) == (True, "lapsed")
-        assert set(reports) == {"LeasesUnavailable"}
-        assert len(reports) >= 3
-
-    virtually(story())
+async def test_a_lease_that_cannot_be_renewed_is_lost_exactly_after_the_failover_time() -> None:
+    table = Table()
+    table.answers_lost = 1000
+    reports: list[str] = []
+    tenure = tenure_of(table, reports)
+    await tenure.keep()
+    assert asyncio.get_running_loop().time() == pytest.approx(FAILOVER_S)
+    assert (tenure.lost.is_set(), tenure.how) == (True, "lapsed")
+    assert set(reports) == {"LeasesUnavailable"}
+    assert len(reports) >= 3
 
 
-def test_a_table_that_does_not_answer_costs_no_more_time_than_the_lease_has(
-    virtually: Virtually,
-) -> None:
-    async def story() -> None:
-        table = Table()
-        table.hangs = True
-        tenure = tenure_of(table)
-        await tenure.keep()
-        assert asyncio.get_running_loop().time() == pytest.approx(FAILOVER_S)
-        assert tenure.how == "lapsed"
-
-    virtually(story())
+async def test_a_table_that_does_not_answer_costs_no_more_time_than_the_lease_has() -> None:
+    table = Table()
+    table.hangs = True
+    tenure = tenure_of(table)
+    await tenure.keep()
+    assert asyncio.get_running_loop().time() == pytest.approx(FAILOVER_S)
+    assert tenure.how == "lapsed"
 
 
-def test_one_request_without_an_answer_does_not_cost_the_lease(virtually: Virtually) -> None:
-    async def story() -> None:
-        table = Table()
-        table.hangs = True
-        tenure = tenure_of(table)
-        asyncio.get_running_loop().call_later(FAILOVER_S / 2, setattr, table, "hangs", False)
-        await kept(tenure, 3 * FAILOVER_S)
-        tenure.check()
-
-    virtually(story())
+async def test_one_request_without_an_answer_does_not_cost_the_lease() -> None:
+    table = Table()
+    table.hangs = True
+    tenure = tenure_of(table)
+    asyncio.get_running_loop().call_later(FAILOVER_S / 2, setattr, table, "hangs", False)
+    await kept(tenure, 3 * FAILOVER_S)
+    tenure.check()
 
 
-def test_after_a_pause_longer_than_the_failover_time_nothing_is_done_any_more(
-    virtually: Virtually,
-) -> None:
-    async def story() -> None:
-        table = Table()
-        tenure = tenure_of(table)
-        await asyncio.sleep(FAILOVER_S)
-        for act in (tenure.renew, tenure.release, lambda: tenure.move(Position("1"))):
-            with pytest.raises(LeaseLost):
-                await act()
+async def test_after_a_pause_longer_than_the_failover_time_nothing_is_done_any_more() -> None:
+    table = Table()
+    tenure = tenure_of(table)
+    await asyncio.sleep(FAILOVER_S)
+    for act in (tenure.renew, tenure.release, lambda: tenure.move(Position("1"))):
         with pytest.raises(LeaseLost):
-            tenure.check()
-        assert table.lease == TAKEN
-
-    virtually(story())
+            await act()
+    with pytest.raises(LeaseLost):
+        tenure.check()
+    assert table.lease == TAKEN
 
 
 ACTS: dict[str, Callable[[Tenure], Awaitable[None]]] = {
@@ -166,183 +140,133 @@ ACTS: dict[str, Callable[[Tenure], Awaitable[None]]] = {
 
 
 @pytest.mark.parametrize("act", ACTS.values(), ids=ACTS)
-def test_a_lease_that_another_took_is_lost_and_left_as_it_is(
-    virtually: Virtually, act: Callable[[Tenure], Awaitable[None]]
+async def test_a_lease_that_another_took_is_lost_and_left_as_it_is(
+    act: Callable[[Tenure], Awaitable[None]],
 ) -> None:
-    async def story() -> None:
-        table = Table()
-        tenure = tenure_of(table)
-        table.taken_by("b")
-        theirs = table.lease
-        with pytest.raises(LeaseLost):
-            await act(tenure)
-        assert (tenure.lost.is_set(), tenure.how) == (True, "lost")
-        assert table.lease == theirs
-
-    virtually(story())
+    table = Table()
+    tenure = tenure_of(table)
+    table.taken_by("b")
+    theirs = table.lease
+    with pytest.raises(LeaseLost):
+        await act(tenure)
+    assert (tenure.lost.is_set(), tenure.how) == (True, "lost")
+    assert table.lease == theirs
 
 
 @pytest.mark.parametrize("act", ACTS.values(), ids=ACTS)
-def test_a_lease_whose_row_is_gone_is_lost_and_not_written_again(
-    virtually: Virtually, act: Callable[[Tenure], Awaitable[None]]
+async def test_a_lease_whose_row_is_gone_is_lost_and_not_written_again(
+    act: Callable[[Tenure], Awaitable[None]],
 ) -> None:
-    async def story() -> None:
-        table = Table()
-        tenure = tenure_of(table)
-        table.leases.clear()
-        with pytest.raises(LeaseLost):
-            await act(tenure)
-        assert table.leases == {}
-
-    virtually(story())
+    table = Table()
+    tenure = tenure_of(table)
+    table.leases.clear()
+    with pytest.raises(LeaseLost):
+        await act(tenure)
+    assert table.leases == {}
 
 
 @pytest.mark.parametrize("act", [ACTS["renew"], ACTS["move"]], ids=["renew", "move"])
-def test_a_write_whose_answer_was_lost_costs_nothing(
-    virtually: Virtually, act: Callable[[Tenure], Awaitable[None]]
+async def test_a_write_whose_answer_was_lost_costs_nothing(
+    act: Callable[[Tenure], Awaitable[None]],
 ) -> None:
-    async def story() -> None:
-        table = Table()
-        table.answers_lost = 1
-        tenure = tenure_of(table)
-        with pytest.raises(LeasesUnavailable):
-            await act(tenure)
-        await tenure.move(Position("2"))
-        assert table.lease.checkpoint == Position("2")
-        assert tenure.lease == table.lease
-
-    virtually(story())
+    table = Table()
+    table.answers_lost = 1
+    tenure = tenure_of(table)
+    with pytest.raises(LeasesUnavailable):
+        await act(tenure)
+    await tenure.move(Position("2"))
+    assert table.lease.checkpoint == Position("2")
+    assert tenure.lease == table.lease
 
 
-def test_a_request_that_was_repeated_below_us_and_then_refused_costs_nothing(
-    virtually: Virtually,
-) -> None:
-    async def story() -> None:
-        table = Table()
-        table.repeated = True
-        tenure = tenure_of(table)
-        table.leases[KEY] = TAKEN.renewed()
+async def test_a_request_that_was_repeated_below_us_and_then_refused_costs_nothing() -> None:
+    table = Table()
+    table.repeated = True
+    tenure = tenure_of(table)
+    table.leases[KEY] = TAKEN.renewed()
+    await tenure.renew()
+    assert tenure.lease == table.lease
+    assert table.lease.counter == TAKEN.counter + 2
+
+
+async def test_another_process_with_the_same_name_is_not_taken_for_ourselves() -> None:
+    table = Table()
+    tenure = tenure_of(table)
+    await tenure.renew()
+    table.taken_by("a")
+    with pytest.raises(LeaseLost):
         await tenure.renew()
-        assert tenure.lease == table.lease
-        assert table.lease.counter == TAKEN.counter + 2
-
-    virtually(story())
 
 
-def test_another_process_with_the_same_name_is_not_taken_for_ourselves_as_by_kcl(
-    virtually: Virtually,
-) -> None:
-    async def story() -> None:
+async def test_a_checkpoint_never_moves_back() -> None:
+    table = Table()
+    tenure = tenure_of(table)
+    for at in ("9", "10", "10", "9"):
+        await tenure.move(Position(at))
+        assert table.lease.checkpoint >= Position(at)
+    assert table.lease.checkpoint == Position("10")
+    await tenure.move(END)
+    await tenure.move(Position("11"))
+    assert table.lease.checkpoint == END
+
+
+async def test_a_worker_that_gets_no_further_does_not_hide_that_the_owners_changed() -> None:
+    table = Table(replace(TAKEN, checkpoint=Position("10"), switches=3))
+    tenure = tenure_of(table)
+    await tenure.renew()
+    await tenure.move(Position("10"))
+    assert table.lease.switches == 3
+    await tenure.move(Position("11"))
+    assert table.lease.switches == 0
+
+
+async def test_a_checkpoint_that_is_there_already_leaves_a_lost_answer_in_mind() -> None:
+    table = Table(replace(TAKEN, checkpoint=Position("10")))
+    tenure = tenure_of(table)
+    await tenure.renew()
+    table.answers_lost = 1
+    with pytest.raises(LeasesUnavailable):
+        await tenure.renew()
+    await tenure.move(Position("9"))
+    await tenure.renew()
+    assert tenure.lease == table.lease
+
+
+async def test_a_checkpoint_counts_as_a_renewal() -> None:
+    tenure = tenure_of(Table())
+    await asyncio.sleep(FAILOVER_S - 1)
+    await tenure.move(Position("1"))
+    await asyncio.sleep(FAILOVER_S - 1)
+    tenure.check()
+
+
+async def test_renewals_and_checkpoints_at_once_do_not_get_in_each_others_way() -> None:
+    table = Table()
+    tenure = tenure_of(table)
+    acts = [tenure.renew() for _ in range(5)] + [tenure.move(Position(str(n))) for n in range(5)]
+    await asyncio.gather(*acts)
+    assert table.lease.counter == TAKEN.counter + 10
+
+
+async def test_a_hand_off_is_learnt_at_any_write_and_does_not_stop_the_draining() -> None:
+    for act in (ACTS["renew"], ACTS["move"]):
         table = Table()
         tenure = tenure_of(table)
+        table.leases[KEY] = replace(TAKEN, owner="b", checkpoint_owner="a")
+        await act(tenure)
+        assert tenure.leave.is_set()
         await tenure.renew()
-        table.taken_by("a")
-        with pytest.raises(LeaseLost):
-            await tenure.renew()
-
-    virtually(story())
-
-
-def test_a_checkpoint_never_moves_back(virtually: Virtually) -> None:
-    async def story() -> None:
-        table = Table()
-        tenure = tenure_of(table)
-        for at in ("9", "10", "10", "9"):
-            await tenure.move(Position(at))
-            assert table.lease.checkpoint >= Position(at)
-        assert table.lease.checkpoint == Position("10")
-        await tenure.move(END)
-        await tenure.move(Position("11"))
-        assert table.lease.checkpoint == END
-
-    virtually(story())
-
-
-def test_a_worker_that_gets_no_further_does_not_hide_that_the_owners_changed(
-    virtually: Virtually,
-) -> None:
-    async def story() -> None:
-        table = Table(replace(TAKEN, checkpoint=Position("10"), switches=3))
-        tenure = tenure_of(table)
-        await tenure.renew()
-        await tenure.move(Position("10"))
-        assert table.lease.switches == 3
-        await tenure.move(Position("11"))
-        assert table.lease.switches == 0
-
-    virtually(story())
-
-
-def test_a_checkpoint_that_is_there_already_leaves_a_lost_answer_in_mind(
-    virtually: Virtually,
-) -> None:
-    async def story() -> None:
-        table = Table(replace(TAKEN, checkpoint=Position("10")))
-        tenure = tenure_of(table)
-        await tenure.renew()
-        table.answers_lost = 1
-        with pytest.raises(LeasesUnavailable):
-            await tenure.renew()
-        await tenure.move(Position("9"))
-        await tenure.renew()
-        assert tenure.lease == table.lease
-
-    virtually(story())
-
-
-def test_a_checkpoint_counts_as_a_renewal(virtually: Virtually) -> None:
-    async def story() -> None:
-        tenure = tenure_of(Table())
-        await asyncio.sleep(FAILOVER_S - 1)
-        await tenure.move(Position("1"))
-        await asyncio.sleep(FAILOVER_S - 1)
-        tenure.check()
-
-    virtually(story())
-
-
-def test_renewals_and_checkpoints_at_once_do_not_get_in_each_others_way(
-    virtually: Virtually,
-) -> None:
-    async def story() -> None:
-        table = Table()
-        tenure = tenure_of(table)
-        acts = [tenure.renew() for _ in range(5)] + [
-            tenure.move(Position(str(n))) for n in range(5)
-        ]
-        await asyncio.gather(*acts)
-        assert table.lease.counter == TAKEN.counter + 10
-
-    virtually(story())
-
-
-def test_a_hand_off_is_learnt_at_any_write_and_does_not_stop_the_draining(
-    virtually: Virtually,
-) -> None:
-    async def story() -> None:
-        for act in (ACTS["renew"], ACTS["move"]):
-            table = Table()
-            tenure = tenure_of(table)
-            table.leases[KEY] = replace(TAKEN, owner="b", checkpoint_owner="a")
-            await act(tenure)
-            assert tenure.leave.is_set()
-            await tenure.renew()
-            await tenure.move(Position("7"))
-            await tenure.release()
-            assert tenure.how == "released"
-            assert (table.lease.holder, table.lease.checkpoint_owner) == ("b", None)
-            assert (table.lease.checkpoint, table.lease.switches) == (Position("7"), 0)
-
-    virtually(story())
-
-
-def test_a_released_lease_is_nobodys_and_counts_as_lost(virtually: Virtually) -> None:
-    async def story() -> None:
-        table = Table()
-        tenure = tenure_of(table)
+        await tenure.move(Position("7"))
         await tenure.release()
-        assert table.lease.owner is None
-        with pytest.raises(LeaseLost):
-            await tenure.renew()
+        assert tenure.how == "released"
+        assert (table.lease.holder, table.lease.checkpoint_owner) == ("b", None)
+        assert (table.lease.checkpoint, table.lease.switches) == (Position("7"), 0)
 
-    virtually(story())
+
+async def test_a_released_lease_is_nobodys_and_counts_as_lost() -> None:
+    table = Table()
+    tenure = tenure_of(table)
+    await tenure.release()
+    assert table.lease.owner is None
+    with pytest.raises(LeaseLost):
+        await tenure.renew()

@@ -101,7 +101,7 @@ def test_a_contact_survives_being_written_down(
     assert Contact.from_bytes(contact.id, contact.to_bytes()) == contact
 
 
-def test_whatever_texts_hold_survives_it_too(record: Makes, told: Told) -> None:
+def test_whatever_texts_hold_survives_being_written_down(record: Makes, told: Told) -> None:
     contact = told(record(Attributes={"Note": "two words,\na second line"}))
     contact.lookups["p/WHO"] = {"answer": {"fullname": "Ada Lovelace"}}
     assert Contact.from_bytes(contact.id, contact.to_bytes()) == contact
@@ -127,7 +127,7 @@ def test_a_form_that_is_no_number_of_a_form_is_damage(form: bytes) -> None:
         Contact.from_bytes("c", b'{"form":%s,"facts":{}}' % form)
 
 
-def test_without_a_form_it_is_the_first() -> None:
+def test_a_contact_without_a_form_is_of_the_first() -> None:
     assert Contact.from_bytes("c", b'{"facts":{},"tries":3}') == Contact("c", tries=3)
 
 
@@ -212,7 +212,7 @@ def test_what_is_no_part_of_a_contact_cannot_be_written() -> None:
         contact.to_bytes()
 
 
-def test_read_back_it_takes_new_facts_and_keeps_the_others(
+def test_a_contact_read_back_takes_new_facts_and_keeps_the_others(
     event: Makes, record: Makes, told: Told
 ) -> None:
     whole = told(event("INITIATED"), event("QUEUED"), record())
@@ -223,7 +223,7 @@ def test_read_back_it_takes_new_facts_and_keeps_the_others(
     assert Contact.from_bytes(whole.id, read.to_bytes()) == whole
 
 
-def test_a_new_contact_survives_it_too() -> None:
+def test_a_new_contact_survives_being_written_down() -> None:
     assert Contact.from_bytes("c", Contact("c").to_bytes()) == Contact("c")
 
 

@@ -117,7 +117,7 @@ def test_an_envelope_says_it_where_nothing_around_it_does() -> None:
         assert (alone.arrived, within.arrived) == (AT, AT + 1)
 
 
-def test_where_nobody_says_it_nothing_is_judged() -> None:
+def test_a_message_that_does_not_say_when_it_arrived_is_not_judged() -> None:
     (fact,) = decode(orjson.dumps({**RECORD, "LastUpdateTimestamp": "9999-01-01T00:00:00Z"}))
     assert isinstance(fact, Fact)
     assert fact.arrived is None

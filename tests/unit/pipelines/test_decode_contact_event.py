@@ -125,19 +125,19 @@ def test_plain_strings_in_place_of_objects_are_tolerated() -> None:
 
 
 @pytest.mark.parametrize("contact_id", [None, "", "  ", 7, ["x"], "a b", "ä", "x" * 257, "a/b"])
-def test_without_a_usable_contact_id_it_goes_to_quarantine(contact_id: object) -> None:
+def test_an_event_without_a_usable_contact_id_goes_to_quarantine(contact_id: object) -> None:
     (outcome,) = decode(envelope(detail(contactId=contact_id)))
     assert outcome == Undecodable("contact id missing or of unknown form")
 
 
 @pytest.mark.parametrize("kind", [None, "", " ", 7, {}, "x" * 65, "ä", "a\nb"])
-def test_without_a_usable_event_type_it_goes_to_quarantine(kind: object) -> None:
+def test_an_event_without_a_usable_type_goes_to_quarantine(kind: object) -> None:
     (outcome,) = decode(envelope(detail(eventType=kind)))
     assert outcome == Undecodable("event type missing or of unknown form")
 
 
 @pytest.mark.parametrize("data", [None, "text", [], 5])
-def test_without_a_detail_object_it_goes_to_quarantine(data: object) -> None:
+def test_an_event_without_a_detail_object_goes_to_quarantine(data: object) -> None:
     (outcome,) = decode(envelope(data))
     assert outcome == Undecodable("contact event without detail")
 

@@ -46,7 +46,7 @@ def test_a_record_is_versioned_by_its_last_update() -> None:
         (["LastUpdateTimestamp", "DisconnectTimestamp", "InitiationTimestamp"], ""),
     ],
 )
-def test_without_it_the_next_best_time_counts(missing: list[str], version: str) -> None:
+def test_without_a_last_update_the_next_best_time_counts(missing: list[str], version: str) -> None:
     data: dict[str, Any] = record() | dict.fromkeys(missing)
     assert only(data).version == version
 
@@ -69,6 +69,6 @@ def test_names_may_be_spelled_in_any_case(respell: Any) -> None:
     assert fact.data == data
 
 
-def test_without_a_contact_id_it_goes_to_quarantine() -> None:
+def test_a_record_without_a_contact_id_goes_to_quarantine() -> None:
     (outcome,) = decode(orjson.dumps(record(ContactId=None)))
     assert outcome == Undecodable("contact id missing or of unknown form")

@@ -61,7 +61,7 @@ def test_wrappings_may_be_wrapped(outer: Any, inner: Any) -> None:
 
 
 @pytest.mark.parametrize("wrap", [in_sqs, in_sns, in_array])
-def test_without_end_it_goes_to_quarantine(wrap: Any) -> None:
+def test_an_endless_wrapping_goes_to_quarantine(wrap: Any) -> None:
     value: Any = event()
     for _ in range(9):
         value = wrap(value)

@@ -58,7 +58,7 @@ S3_REASONS = {
 
 
 @pytest.mark.parametrize(("name", "register", "version"), OUTCOMES)
-def test_contact_events(name: str, register: str, version: str) -> None:
+def test_published_contact_events_are_facts(name: str, register: str, version: str) -> None:
     (fact,) = decode((PUBLISHED / name).read_bytes())
     assert isinstance(fact, Fact)
     assert (fact.register, fact.version) == (register, version)
@@ -66,7 +66,9 @@ def test_contact_events(name: str, register: str, version: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "outcome"), OTHERS)
-def test_other_payloads(name: str, outcome: Ignored | Undecodable) -> None:
+def test_other_published_payloads_have_their_outcomes(
+    name: str, outcome: Ignored | Undecodable
+) -> None:
     assert decode((PUBLISHED / name).read_bytes()) == [outcome]
 
 

@@ -215,12 +215,14 @@ def test_our_own_record_is_brought_up_to_date_fully(contact: Contact) -> None:
     assert adopted(contact, OURS | EDITED) == ALL_OWED
 
 
-def test_so_is_one_that_our_lost_create_may_have_made(contact: Contact) -> None:
+def test_a_record_that_our_lost_create_may_have_made_is_brought_up_to_date_fully(
+    contact: Contact,
+) -> None:
     known(contact, state="found", ours=True)
     assert adopted(contact, OTHERS | EDITED) == ALL_OWED
 
 
-def test_so_is_any_if_told_to_overwrite(contact: Contact) -> None:
+def test_overwriting_brings_anybodys_record_up_to_date_fully(contact: Contact) -> None:
     assert adopted(contact, OTHERS | EDITED, overwrite=True) == ALL_OWED
 
 
@@ -353,7 +355,7 @@ def test_a_record_let_go_of_is_gone(contact: Contact) -> None:
     assert (contact.parked, contact.ledger[NAME].state) == ({}, "gone")
 
 
-def test_so_is_one_that_never_came_to_be(contact: Contact) -> None:
+def test_a_record_let_go_of_before_it_was_made_is_gone(contact: Contact) -> None:
     let_go(contact, NAME)
     assert contact.ledger == {NAME: RecordLedger("phonecalls", KEY, "gone")}
 

@@ -28,7 +28,7 @@ Makes = Callable[..., Fact]
 # --- the table ----------------------------------------------------------------------------------
 
 
-def test_there_is_a_transition_from_every_phase_by_every_signal() -> None:
+def test_every_phase_has_a_transition_by_every_signal() -> None:
     assert set(TRANSITIONS) == {(phase, signal) for phase in PHASES for signal in PROOFS}
 
 

@@ -173,7 +173,7 @@ def test_check_tells_of_tables_it_does_not_know() -> None:
         '{"a": "Agent and Queue are plain words", "n": 1}',
     ],
 )
-def test_there_is_nothing_to_tell_of_a_plain_pipeline(body: str) -> None:
+def test_a_plain_pipeline_gives_no_warnings(body: str) -> None:
     assert one(CREATE.format(body)).warnings() == []
 
 

@@ -369,7 +369,7 @@ def test_a_broken_template_in_a_pasted_body_is_shown_where_it_stands() -> None:
     assert refusal(text).endswith(place(text, "| }}"))
 
 
-def test_an_unknown_filter_is_refused_with_its_place() -> None:
+def test_a_body_with_an_unknown_filter_is_shown_where_it_stands() -> None:
     text = HEAD + changed(POST, "{}", '{"subject": "ab {{ Agent | upcased }}"}')
     assert "upcased" in refusal(text)
     assert refusal(text).endswith(place(text, "upcased"))

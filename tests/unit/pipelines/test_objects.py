@@ -42,7 +42,7 @@ def thing(**changes: Any) -> StoredObject:
         ({"bucket": "rec.acme.com", "region": ""}, "https://s3.amazonaws.com/rec.acme.com/a/"),
     ],
 )
-def test_its_url_fits_region_and_bucket(changes: dict[str, str], url: str) -> None:
+def test_an_objects_url_fits_region_and_bucket(changes: dict[str, str], url: str) -> None:
     assert thing(**changes).url == url + NAME.replace(":", "%3A")
 
 
@@ -67,7 +67,7 @@ def test_without_a_region_told_it_is_unknown(stored: Makes, told: Told) -> None:
     assert found.region == ""
 
 
-def test_they_are_ordered_by_kind_and_key(stored: Makes, told: Told) -> None:
+def test_objects_are_ordered_by_kind_and_key(stored: Makes, told: Told) -> None:
     keys = [
         f"a/{NAME}",
         f"b/{NAME}",
@@ -91,12 +91,12 @@ def entry(**changes: Any) -> dict[str, Any]:
     } | changes
 
 
-def test_the_contact_record_tells_too(record: Makes, told: Told) -> None:
+def test_the_contact_record_tells_of_objects_too(record: Makes, told: Told) -> None:
     (found,) = objects(told(record(Recordings=[entry()])))
     assert found == thing(at="2026-01-02T03:05:30.000Z")
 
 
-def test_its_single_recording_counts_for_itself(record: Makes, told: Told) -> None:
+def test_a_records_single_recording_counts_for_itself(record: Makes, told: Told) -> None:
     alone = {"Location": f"recordings/a/{NAME}", "Status": None, "Type": "AUDIO"}
     assert [o.key for o in objects(told(record(Recording=alone)))] == [f"a/{NAME}"]
 

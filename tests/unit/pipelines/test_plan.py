@@ -275,7 +275,9 @@ def test_lookups_go_alone_and_first(record: Makes, told: Told) -> None:
     )
 
 
-def test_what_they_find_is_planned_with(record: Makes, told: Told, carry_out: CarryOut) -> None:
+def test_what_a_lookup_found_is_planned_with(
+    record: Makes, told: Told, carry_out: CarryOut
+) -> None:
     contact = told(record())
     carry_out(contact, planned(contact, WHO, LINKED).actions, {"contactid": GUID})
     (create,) = planned(contact, WHO, LINKED).actions
@@ -297,7 +299,9 @@ def test_a_lookup_waits_for_its_values_and_holds_nobody_up(event: Makes, told: T
     assert found.waiting["p/WHO"] == "for a value its query needs"
 
 
-def test_another_question_is_asked_anew(record: Makes, told: Told, carry_out: CarryOut) -> None:
+def test_a_lookup_with_another_question_is_asked_anew(
+    record: Makes, told: Told, carry_out: CarryOut
+) -> None:
     contact = told(record())
     carry_out(contact, planned(contact, WHO).actions, {"LookupStatus": "NoMatch"})
     assert planned(contact, WHO).actions == []

@@ -149,7 +149,9 @@ def test_a_closed_record_is_updated_as_long_as_it_takes_it(closed: Contact) -> N
     assert found.actions[0].columns == {"category": "Sales"}
 
 
-def test_refused_once_it_is_reopened_updated_closed(closed: Contact, carry_out: CarryOut) -> None:
+def test_a_closed_record_that_refuses_an_update_is_reopened_updated_and_closed(
+    closed: Contact, carry_out: CarryOut
+) -> None:
     (update,) = planned(closed, CREATE, CLOSE).actions
     settle(closed, update, CLOSED)
     found = planned(closed, CREATE, CLOSE)
@@ -165,7 +167,7 @@ def test_refused_once_it_is_reopened_updated_closed(closed: Contact, carry_out: 
     assert planned(closed, CREATE, CLOSE) == Plan()
 
 
-def test_it_is_reopened_too_by_a_worker_to_whose_clock_it_is_too_early_to_close_it(
+def test_a_closed_record_is_reopened_too_by_a_worker_to_whose_clock_its_end_is_ahead(
     closed: Contact, carry_out: CarryOut
 ) -> None:
     (update,) = planned(closed, CREATE, CLOSE).actions
@@ -176,7 +178,9 @@ def test_it_is_reopened_too_by_a_worker_to_whose_clock_it_is_too_early_to_close_
     assert kinds(planned(closed, CREATE, CLOSE)) == ["close"]
 
 
-def test_refused_again_it_becomes_a_note(closed: Contact, carry_out: CarryOut) -> None:
+def test_an_update_that_a_reopened_record_refuses_becomes_a_note(
+    closed: Contact, carry_out: CarryOut
+) -> None:
     (update,) = planned(closed, CREATE, CLOSE).actions
     settle(closed, update, CLOSED)
     settle(closed, planned(closed, CREATE, CLOSE).actions[0], CLOSED)
@@ -316,7 +320,9 @@ def test_what_hangs_on_a_parked_or_deleted_record_waits(
 
 
 @pytest.mark.parametrize("fate", ["parked", "gone"])
-def test_so_does_what_hangs_on_that(fate: str, record: Makes, told: Told) -> None:
+def test_what_hangs_on_a_record_that_waits_for_another_waits_too(
+    fate: str, record: Makes, told: Told
+) -> None:
     contact = told(record())
     _doom(contact, fate)
     assert planned(contact, CREATE, TASK, NOTE).actions == []

@@ -83,7 +83,7 @@ def test_a_step_waits_for_its_milestone(milestone: str, event: Makes, told: Told
     assert found == Plan(waiting={"p/CALL": f"for {AWAITED[milestone]}"})
 
 
-def test_there_are_words_for_every_milestone() -> None:
+def test_every_milestone_has_words_for_waiting() -> None:
     assert set(AWAITED) == set(MILESTONES)
 
 
@@ -134,7 +134,7 @@ def test_a_step_says_all_that_it_waits_for(event: Makes, told: Told) -> None:
     assert found.waiting["p/CLOSE"] == "for FILE, SCRIPT"
 
 
-def test_within_bounds_the_wait(record: Makes, told: Told) -> None:
+def test_within_is_the_longest_that_a_step_waits(record: Makes, told: Told) -> None:
     steps = (CREATE, FILE, CLOSE + 'within = "10m"')
     before = planned(told(record()), *steps, now=ENDED + 599)
     assert (kinds(before), before.next_at) == (["create"], ENDED + 600)
@@ -159,7 +159,9 @@ def test_a_contact_nobody_answered_waits_for_no_recording(record: Makes, told: T
     assert kinds(planned(told(record(Agent=None)), CREATE, FILE, CLOSE)) == ["create", "close"]
 
 
-def test_a_contact_nobody_has_answered_yet_does(event: Makes, told: Told) -> None:
+def test_a_contact_nobody_has_answered_yet_waits_for_its_recording(
+    event: Makes, told: Told
+) -> None:
     close = CLOSE.replace('"ended"', '"created"')
     assert kinds(planned(told(event("QUEUED")), CREATE, FILE, close)) == ["create"]
 
@@ -341,7 +343,7 @@ def test_the_record_is_opened_for_the_agent(event: Makes, told: Told) -> None:
 
 
 @pytest.mark.parametrize(("later", "opens"), [(0, True), (60, True), (60.5, False)])
-def test_it_is_opened_within_a_minute_or_has_expired(
+def test_a_page_is_opened_within_a_minute_or_has_expired(
     later: float, event: Makes, told: Told, *, opens: bool
 ) -> None:
     contact = told(event("CONNECTED_TO_AGENT"))
@@ -350,24 +352,28 @@ def test_it_is_opened_within_a_minute_or_has_expired(
     assert found.expired == ([] if opens else ["p/OPEN"])
 
 
-def test_it_is_never_opened_after_the_end(record: Makes, told: Told) -> None:
+def test_a_page_is_never_opened_after_the_end(record: Makes, told: Told) -> None:
     found = planned(told(record()), CREATE, OPEN, now=ANSWERED, **LIVE)
     assert (kinds(found), found.expired) == (["create"], ["p/OPEN"])
 
 
-def test_it_is_never_opened_in_a_replay(event: Makes, told: Told) -> None:
+def test_a_page_is_never_opened_in_a_replay(event: Makes, told: Told) -> None:
     found = planned(told(event("CONNECTED_TO_AGENT")), CREATE, OPEN, now=ANSWERED, live=False)
     assert (kinds(found), found.expired) == (["create"], [])
 
 
-def test_what_was_opened_is_not_opened_again(event: Makes, told: Told, carry_out: CarryOut) -> None:
+def test_an_acknowledged_page_is_not_opened_again(
+    event: Makes, told: Told, carry_out: CarryOut
+) -> None:
     contact = told(event("CONNECTED_TO_AGENT"))
     carry_out(contact, planned(contact, CREATE, OPEN, now=ANSWERED, **LIVE).actions, {})
     assert planned(contact, CREATE, OPEN, now=ANSWERED, **LIVE) == Plan()
 
 
 @pytest.mark.parametrize("effect", ["done", "expired"])
-def test_it_is_opened_once(effect: str, event: Makes, told: Told) -> None:
+def test_a_page_that_was_opened_or_has_expired_is_not_opened(
+    effect: str, event: Makes, told: Told
+) -> None:
     contact = told(event("CONNECTED_TO_AGENT"))
     contact.effects["p/OPEN"] = effect
     found = planned(contact, CREATE, OPEN, now=ANSWERED, **LIVE)
@@ -395,7 +401,7 @@ def test_a_page_waits_for_its_values(event: Makes, told: Told) -> None:
     assert found.waiting["p/OPEN"] == "for a value of its page"
 
 
-def test_a_preview_shows_it_at_any_time(record: Makes, told: Told) -> None:
+def test_a_preview_shows_a_page_at_any_time(record: Makes, told: Told) -> None:
     pipeline = load('name = "p"' + CREATE + OPEN)
     step = pipeline.steps[1]
     assert isinstance(step, OpenStep)

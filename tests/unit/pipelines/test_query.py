@@ -86,7 +86,7 @@ def test_wildcards_are_escaped_where_dataverse_would_match_them(function: str) -
     assert unquote(url) == f"?$filter={function}(fullname,'100[%][_][[]a]''s')"
 
 
-def test_elsewhere_wildcards_are_letters() -> None:
+def test_wildcards_outside_of_text_functions_are_letters() -> None:
     url = rendered("?$filter=contains(a,'x') and b eq '{{X}}'", X="100%_")
     assert unquote(url).endswith("b eq '100%_'")
 
@@ -140,7 +140,7 @@ def test_outside_quotes_text_is_a_literal_or_nothing(value: str) -> None:
         ("?$select=a", []),
     ],
 )
-def test_it_knows_the_names_it_reads_and_where(source: str, names: list[Any]) -> None:
+def test_a_query_knows_the_names_it_reads_and_where(source: str, names: list[Any]) -> None:
     assert Query(source).names == names
 
 

@@ -134,7 +134,7 @@ def test_a_placeholder_alone_without_a_value_is_absent(source: str) -> None:
         "{{ Queue | default: Attributes.Other }}",
     ],
 )
-def test_so_it_is_when_only_the_engine_can_tell(source: str) -> None:
+def test_a_value_that_only_the_engine_finds_missing_is_absent(source: str) -> None:
     assert rendered(source) is ABSENT
 
 
@@ -189,7 +189,7 @@ def test_a_loop_has_bounds() -> None:
 @pytest.mark.parametrize(
     "source", ["{{Queue}}{{Queue}}", "{{ Queue | append: Queue }}", "{{Queue}}{{ Queue | upcase }}"]
 )
-def test_so_has_a_text(source: str) -> None:
+def test_a_rendered_text_has_bounds(source: str) -> None:
     fits, too_long = ({"Queue": "é" * length} for length in (LONGEST // 4, LONGEST // 2 + 1))
     assert len(rendered(source, fits)) == LONGEST // 2
     assert rendered(source, too_long) in (HELD, ABSENT)
@@ -208,7 +208,7 @@ def test_so_has_a_text(source: str) -> None:
         ("plain", []),
     ],
 )
-def test_it_knows_the_names_it_reads_and_where(source: str, paths: list[Any]) -> None:
+def test_a_template_knows_the_names_it_reads_and_where(source: str, paths: list[Any]) -> None:
     names = Template(source).names
     assert sorted(path for path, _ in names) == sorted(paths)
     assert all(source[at:].startswith(path[0]) for path, at in names)
@@ -239,7 +239,7 @@ def test_what_ends_too_early_is_refused_within_the_text(source: str) -> None:
     assert 0 <= refusal.value.index <= len(source)
 
 
-def test_an_unknown_filter_is_refused_with_its_place() -> None:
+def test_a_template_with_an_unknown_filter_is_refused_with_its_place() -> None:
     with pytest.raises(TemplateError) as refusal:
         Template("{{ Agent | upcased }}")
     assert refusal.value.index == len("{{ Agent | ")

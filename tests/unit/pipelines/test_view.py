@@ -50,7 +50,7 @@ def test_what_a_later_event_leaves_out_stays(event: Makes, told: Told) -> None:
     assert seen["Queue"]["ARN"].endswith("/queue/77")
 
 
-def test_once_it_is_there_names_are_the_records_alone(
+def test_once_the_record_is_there_names_are_its_alone(
     event: Makes, record: Makes, told: Told
 ) -> None:
     facts = [*map(event, COURSE), event("COMPLETED", customerId="from an event")]
@@ -97,13 +97,13 @@ def test_constants_come_from_the_settings(record: Makes, told: Told) -> None:
 # --- names made here ----------------------------------------------------------------------------
 
 
-def test_an_answered_call(record: Makes, told: Told) -> None:
+def test_an_answered_call_names_its_agent(record: Makes, told: Told) -> None:
     seen = view(told(record()))
     assert (seen["Answered"], seen["Abandoned"], seen["Phase"]) == (True, False, "completed")
     assert seen["Username"] == "ada"
 
 
-def test_an_abandoned_call(event: Makes, record: Makes, told: Told) -> None:
+def test_an_abandoned_call_has_no_agent(event: Makes, record: Makes, told: Told) -> None:
     for contact in (told(record(Agent=None)), told(event("QUEUED"), event("DISCONNECTED"))):
         seen = view(contact)
         assert (seen["Answered"], seen["Abandoned"]) == (False, True)
@@ -134,7 +134,7 @@ def test_an_answer_to_an_e_mail_is_outbound_though_nobody_dialled(
     ("method", "channel"),
     [("INBOUND", "VOICE"), ("TRANSFER", "VOICE"), ("API", "CHAT"), ("API", "TASK"), (None, None)],
 )
-def test_all_else_is_inbound(
+def test_every_other_initiation_method_is_inbound(
     method: str | None, channel: str | None, record: Makes, told: Told
 ) -> None:
     seen = view(told(record(InitiationMethod=method, Channel=channel)))

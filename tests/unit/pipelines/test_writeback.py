@@ -70,7 +70,7 @@ def test_attributes_go_after_the_records_they_name(event: Makes, told: Told) -> 
     assert written_back.initial_contact_id == contact.id
 
 
-def test_they_go_to_the_first_contact_of_the_chain(event: Makes, told: Told) -> None:
+def test_attributes_go_to_the_first_contact_of_the_chain(event: Makes, told: Told) -> None:
     contact = told(event("INITIATED", initialContactId="first"))
     _, written_back = plan(contact, [pipeline()], BEGAN, LIVE).actions
     assert isinstance(written_back, WriteBack)
@@ -108,7 +108,7 @@ def test_a_value_that_is_gone_is_emptied_and_one_that_never_was_is_left_alone(
         ("DISCONNECTED", 0.0, False),
     ],
 )
-def test_they_are_written_within_a_minute_of_beginning_or_answer_and_never_after_the_end(
+def test_attributes_are_written_within_a_minute_of_beginning_or_answer_and_never_after_the_end(
     event: Makes, told: Told, kind: str, after: float, is_written: bool
 ) -> None:
     contact = told(event("INITIATED"), event(kind))

@@ -1,7 +1,4 @@
-"""Amazon's services answer badly on purpose, at the level of bytes: nothing else suffers.
-
-The lines of the hunt for defects are named in the tests: D2 is Connect, D3 is S3.
-"""
+"""Amazon's services answer badly on purpose, at the level of bytes: nothing else suffers."""
 
 from __future__ import annotations
 
@@ -123,7 +120,7 @@ async def amazon(said: bytes) -> AsyncIterator[ConnectClient]:
 
 
 @pytest.mark.parametrize("said", BADLY.values(), ids=BADLY)
-async def test_d2_whatever_connect_answers_a_question_ends_in_an_answer_or_a_declared_error(
+async def test_whatever_connect_answers_a_question_ends_in_an_answer_or_a_declared_error(
     said: bytes,
 ) -> None:
     async with amazon(said) as client:
@@ -133,18 +130,18 @@ async def test_d2_whatever_connect_answers_a_question_ends_in_an_answer_or_a_dec
 
 
 @pytest.mark.parametrize("said", [v for k, v in BADLY.items() if "AWS" not in k][:6])
-async def test_d2_attributes_are_not_written_unless_connect_itself_says_so(said: bytes) -> None:
+async def test_attributes_are_not_written_unless_connect_itself_says_so(said: bytes) -> None:
     async with amazon(said) as client:
         with pytest.raises(Busy):
             await client.update_attributes(INSTANCE, CONTACT, {"ms_id": "x"})
 
 
-async def test_d2_an_empty_answer_of_connects_own_means_that_attributes_were_written() -> None:
+async def test_an_empty_answer_of_connects_own_means_that_attributes_were_written() -> None:
     async with amazon(answer(b"")) as client:
         await client.update_attributes(INSTANCE, CONTACT, {"ms_id": "x"})
 
 
-async def test_d2_what_may_not_even_be_asked_is_refused_for_good_and_not_told() -> None:
+async def test_what_may_not_even_be_asked_is_refused_for_good_and_not_told() -> None:
     async with amazon(answer(b"{}")) as client:
         with pytest.raises(ConnectRefused) as refused:
             await client.attributes("", CONTACT)
@@ -152,7 +149,7 @@ async def test_d2_what_may_not_even_be_asked_is_refused_for_good_and_not_told() 
 
 
 @pytest.mark.parametrize("said", BADLY.values(), ids=BADLY)
-async def test_d2_enrichment_goes_on_without_what_connect_answers_badly(said: bytes) -> None:
+async def test_enrichment_goes_on_without_what_connect_answers_badly(said: bytes) -> None:
     async with amazon(said) as client:
         enrichment = Enrichment(client, [], patience_s=5.0)
         contact = Contact(CONTACT)
@@ -161,7 +158,7 @@ async def test_d2_enrichment_goes_on_without_what_connect_answers_badly(said: by
 
 
 @pytest.mark.parametrize("error", [TypeError("+4930"), KeyError("+4930"), AttributeError("x")])
-async def test_d2_a_bug_in_one_question_leaves_the_others_their_answers(error: Exception) -> None:
+async def test_a_bug_in_one_question_leaves_the_others_their_answers(error: Exception) -> None:
     def script(call: str) -> None:
         if call == "DescribeUser":
             raise error
@@ -180,7 +177,7 @@ async def test_d2_a_bug_in_one_question_leaves_the_others_their_answers(error: E
 
 
 @pytest.mark.parametrize("odd", [7, "text", ["list"], None, {"Address": {"x": 1}}])
-async def test_d2_answers_of_any_other_form_leave_a_contact_that_can_be_read(odd: Any) -> None:
+async def test_answers_of_any_other_form_leave_a_contact_that_can_be_read(odd: Any) -> None:
     connect = MemoryConnect(
         contacts={CONTACT: {"CustomerEndpoint": odd, "SystemEndpoint": odd}},
         shared={CONTACT: odd if isinstance(odd, dict) else {"x": odd}},
@@ -206,7 +203,7 @@ async def test_d2_answers_of_any_other_form_leave_a_contact_that_can_be_read(odd
     ],
     ids=lambda action: action.kind,
 )
-async def test_d2_a_bug_in_telling_the_desktop_is_a_declared_outcome_that_tells_no_value(
+async def test_a_bug_in_telling_the_desktop_is_a_declared_outcome_that_tells_no_value(
     action: LiveAction,
 ) -> None:
     def script(_call: str) -> None:
@@ -244,7 +241,7 @@ def s3_at(url: str) -> Callable[[], Any]:
 
 
 @pytest.mark.parametrize("said", FILES.values(), ids=FILES)
-async def test_d3_a_file_that_s3_hands_over_badly_is_not_read_and_not_named(said: bytes) -> None:
+async def test_a_file_that_s3_hands_over_badly_is_not_read_and_not_named(said: bytes) -> None:
     faults = Faults()
     async with answering(said) as url:
         with structlog.testing.capture_logs() as logs:
@@ -254,7 +251,7 @@ async def test_d3_a_file_that_s3_hands_over_badly_is_not_read_and_not_named(said
     assert not faults.counts
 
 
-async def test_d3_a_file_without_a_length_is_read_to_its_end_but_no_further_than_allowed() -> None:
+async def test_a_file_without_a_length_is_read_to_its_end_but_no_further_than_allowed() -> None:
     head = b"HTTP/1.1 200 OK\r\nx-amz-request-id: i\r\nConnection: close\r\n\r\n"
     async with answering(head + b"{}") as url:
         assert await S3Files(s3_at(url)).read("b", "k") == b"{}"
@@ -263,14 +260,14 @@ async def test_d3_a_file_without_a_length_is_read_to_its_end_but_no_further_than
 
 
 @pytest.mark.parametrize("bucket", ["our bucket Müller", "", "a/b", "\ud800", "x" * 300])
-async def test_d3_a_bucket_that_can_be_none_is_not_read_and_not_named(bucket: str) -> None:
+async def test_a_bucket_that_can_be_none_is_not_read_and_not_named(bucket: str) -> None:
     with structlog.testing.capture_logs() as logs:
         assert await S3Files(s3_at("http://127.0.0.1:9")).read(bucket, "k") == b""
     assert [line["event"] for line in logs] == ["files.not_read"]
     assert not bucket or bucket not in str(logs)
 
 
-async def test_d3_a_bug_in_reading_a_file_costs_that_file_alone() -> None:
+async def test_a_bug_in_reading_a_file_costs_that_file_alone() -> None:
     @asynccontextmanager
     async def broken() -> AsyncIterator[Any]:
         raise TypeError("a/Mueller.json")
@@ -283,7 +280,7 @@ async def test_d3_a_bug_in_reading_a_file_costs_that_file_alone() -> None:
     assert "Mueller" not in str(logs)
 
 
-# --- D25: Kinesis, SQS and DynamoDB, D19: how AWS is set up ---
+# --- Kinesis, SQS and DynamoDB, and how AWS is set up ---
 
 #: What any of these services may answer in AWS's stead, or from an AWS that has changed.
 ODDLY = {
@@ -302,7 +299,7 @@ ODDLY = {
 
 
 @pytest.mark.parametrize("said", ODDLY.values(), ids=ODDLY)
-async def test_d25_whatever_kinesis_answers_passes_and_is_told_by_its_code(said: bytes) -> None:
+async def test_whatever_kinesis_answers_passes_and_is_told_by_its_code(said: bytes) -> None:
     async with (
         answering(said) as url,
         aws.client("kinesis", endpoint_url=url, attempts=1) as kinesis,
@@ -316,7 +313,7 @@ async def test_d25_whatever_kinesis_answers_passes_and_is_told_by_its_code(said:
 
 
 @pytest.mark.parametrize("said", ODDLY.values(), ids=ODDLY)
-async def test_d25_whatever_dynamodb_answers_of_leases_passes(said: bytes) -> None:
+async def test_whatever_dynamodb_answers_of_leases_passes(said: bytes) -> None:
     lease = Lease("shardId-0", Position("1"), "me")
     async with (
         answering(said) as url,
@@ -331,7 +328,7 @@ async def test_d25_whatever_dynamodb_answers_of_leases_passes(said: bytes) -> No
 @pytest.mark.parametrize(
     "name", ["is a proxy's page", "closes without a word", "refuses without saying why"]
 )
-async def test_d25_no_lease_counts_as_written_because_of_an_answer_in_dynamodbs_stead(
+async def test_no_lease_counts_as_written_because_of_an_answer_in_dynamodbs_stead(
     name: str,
 ) -> None:
     lease = Lease("shardId-0", Position("1"), "me")
@@ -346,7 +343,7 @@ async def test_d25_no_lease_counts_as_written_because_of_an_answer_in_dynamodbs_
 
 
 @pytest.mark.parametrize("said", ODDLY.values(), ids=ODDLY)
-async def test_d25_whatever_sqs_answers_the_receiver_goes_on(said: bytes) -> None:
+async def test_whatever_sqs_answers_the_receiver_goes_on(said: bytes) -> None:
     stop = asyncio.Event()
     codes: list[str] = []
     handled: list[Message] = []
@@ -409,7 +406,7 @@ async def troubles(call: Callable[[], Awaitable[Any]]) -> list[bool]:
         ({"AWS_DEFAULT_REGION": "eu central"}, "no AWS client can be made"),
     ],
 )
-async def test_d19_how_aws_is_set_up_wrongly_is_one_line_without_the_value(
+async def test_how_aws_is_set_up_wrongly_is_one_line_without_the_value(
     monkeypatch: pytest.MonkeyPatch, setting: dict[str, str], named: str
 ) -> None:
     for name, value in setting.items():
@@ -420,7 +417,7 @@ async def test_d19_how_aws_is_set_up_wrongly_is_one_line_without_the_value(
     assert not any(value in str(wrong.value) for value in setting.values())
 
 
-async def test_d19_a_configuration_file_that_is_none_is_one_line(
+async def test_a_configuration_file_that_is_none_is_one_line(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     config = tmp_path / "config"

@@ -1,4 +1,4 @@
-"""D4, D17 and D25: successes that are not Dataverse's, and its own odd headers and ids."""
+"""Successes that are not Dataverse's, and its own odd headers and ids."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ async def scripted(*answers: httpx.Response) -> AsyncIterator[DataverseClient]:
 
 @pytest.mark.parametrize("strange", STRANGE)
 @pytest.mark.parametrize("request_", [CREATE, UPDATE, RETURNING, READ, FIND])
-async def test_d17_a_success_that_is_not_dataverse_s_never_counts(
+async def test_a_success_that_is_not_dataverse_s_never_counts(
     strange: httpx.Response, request_: Request
 ) -> None:
     async with scripted(strange) as client:
@@ -103,7 +103,7 @@ async def test_d17_a_success_that_is_not_dataverse_s_never_counts(
         (Request("GET", "new_things(1)"), answered(200, b'{"new_name":1}', MARKS)),
     ],
 )
-async def test_d17_dataverse_s_own_answers_count(request_: Request, good: httpx.Response) -> None:
+async def test_dataverse_s_own_answers_count(request_: Request, good: httpx.Response) -> None:
     async with scripted(good) as client:
         assert (await client.send(request_, timeout_s=10)).status == good.status_code
 
@@ -111,13 +111,13 @@ async def test_d17_dataverse_s_own_answers_count(request_: Request, good: httpx.
 @pytest.mark.parametrize(
     "request_", [Request("POST", "phonecalls", {}, {"activityid": ID}), UPDATE]
 )
-async def test_d17_a_body_that_nobody_asked_for_does_not_count(request_: Request) -> None:
+async def test_a_body_that_nobody_asked_for_does_not_count(request_: Request) -> None:
     async with scripted(answered(200, ROW, WRITTEN)) as client:
         with pytest.raises(Unavailable, match="not as Dataverse does"):
             await client.send(request_, timeout_s=10)
 
 
-async def test_d17_a_write_is_sent_again_after_a_strange_success() -> None:
+async def test_a_write_is_sent_again_after_a_strange_success() -> None:
     async with scripted(answered(200, b"{}"), answered(204, b"", WRITTEN)) as client:
         assert (await client.send(CREATE, timeout_s=10)).status == 204
 
@@ -142,7 +142,7 @@ SEARCH = Search(
         answered(200, b'{"value":[{"contactid":["x"],"fullname":"Ada"}]}', MARKS),
     ],
 )
-async def test_d4_a_lookup_answered_in_no_form_of_dataverse_s_is_no_answer(
+async def test_a_lookup_answered_in_no_form_of_dataverse_s_is_no_answer(
     strange: httpx.Response,
 ) -> None:
     async with scripted(strange) as client:
@@ -150,11 +150,11 @@ async def test_d4_a_lookup_answered_in_no_form_of_dataverse_s_is_no_answer(
             await look_up(client, SEARCH, lookup_cache(), timeout_s=10)
 
 
-# --- D25: Dataverse's odd headers and ids ---
+# --- Dataverse's odd headers and ids ---
 
 
 @pytest.mark.parametrize("hint", ["0", "9" * 5000, "-1", "4.5", "\u0664", "", " ", "1e3", "10000"])
-async def test_d25_an_odd_hint_is_ignored(hint: str) -> None:
+async def test_an_odd_hint_is_ignored(hint: str) -> None:
     headers = [(b"OData-Version", b"4.0"), (b"x-ms-dop-hint", hint.encode())]
     async with scripted(httpx.Response(204, headers=headers)) as client:
         await client.send(UPDATE, timeout_s=10)
@@ -178,14 +178,14 @@ async def test_d25_an_odd_hint_is_ignored(hint: str) -> None:
         "Fri, 02 Jan 2026 03:00:00 -0000",
     ],
 )
-def test_d25_an_odd_retry_after_is_the_usual_pause(value: str) -> None:
+def test_an_odd_retry_after_is_the_usual_pause(value: str) -> None:
     date = "Fri, 02 Jan 2026 03:00:00 GMT"
     assert retry_after_s({"retry-after": value, "date": date}) == RETRY_AFTER_DEFAULT_S
     assert retry_after_s({"retry-after": "Fri, 02 Jan 2026 03:00:09 GMT", "date": value}) == 5
 
 
 @pytest.mark.parametrize("value", ["9" * 5000, "1000000000", "Fri, 02 Jan 9999 03:00:00 GMT"])
-def test_d25_a_long_retry_after_is_bounded(value: str) -> None:
+def test_a_long_retry_after_is_bounded(value: str) -> None:
     date = "Fri, 02 Jan 2026 03:00:00 GMT"
     wait_s = retry_after_s({"retry-after": value, "date": date})
     assert wait_s == RETRY_AFTER_MAX_S
@@ -195,7 +195,7 @@ def test_d25_a_long_retry_after_is_bounded(value: str) -> None:
 @pytest.mark.parametrize(
     "user", [None, "", 7, "ABCD", {}, [ID], f"{ID}x", f"{ID}\n", "' or 1 eq 1 or '"]
 )
-async def test_d25_who_am_i_with_an_odd_user_is_no_answer(user: Any) -> None:
+async def test_who_am_i_with_an_odd_user_is_no_answer(user: Any) -> None:
     body = {} if user is None else {"UserId": user}
     async with scripted(httpx.Response(200, json=body, headers=MARKS)) as client:
         with pytest.raises(Unavailable, match="without a user's id"):

@@ -1,6 +1,6 @@
-"""D1, D23 and D24: connections to Dynamics as an attacker or a bad day has them, byte by byte.
+"""Connections to Dynamics as an attacker or a bad day has them, byte by byte.
 
-The labels are those of the list of what breaks. Beside this file: ``test_breakage_answers``,
+Beside this file: ``test_breakage_answers``,
 ``_entra``, ``_pressure`` and ``_proxies``.
 """
 
@@ -32,7 +32,7 @@ DONE = b"HTTP/1.1 204 No Content\r\nOData-Version: 4.0\r\nOData-EntityId: https:
 #: A TLS record that says "internal error", in the clear as an attacker would have to send it.
 ALERT = b"\x15\x03\x03\x00\x02\x02\x50"
 
-# --- D1: whatever happens to a connection is no answer, and the next one counts ---
+# --- whatever happens to a connection is no answer, and the next one counts ---
 
 
 async def by_abort(conversation: Conversation) -> None:
@@ -58,7 +58,7 @@ async def by_an_alert(conversation: Conversation) -> None:
     ("request_", "answer"), [(FIND, FOUND), (UPDATE, DONE)], ids=["GET", "PATCH"]
 )
 @pytest.mark.parametrize("end", [by_abort, by_goodbye, by_plain_text, by_an_alert])
-async def test_d1_a_connection_that_breaks_at_any_byte_is_no_answer_and_the_next_one_counts(
+async def test_a_connection_that_breaks_at_any_byte_is_no_answer_and_the_next_one_counts(
     server: Server, end: Answering, request_: Request, answer: bytes
 ) -> None:
     cuts = [*range(0, len(answer), 9), len(answer) - 1, len(answer)]
@@ -98,7 +98,7 @@ async def test_d1_a_connection_that_breaks_at_any_byte_is_no_answer_and_the_next
         gzip.compress(FOUND),
     ],
 )
-async def test_d1_an_answer_that_is_no_http_is_no_answer_and_the_next_one_counts(
+async def test_an_answer_that_is_no_http_is_no_answer_and_the_next_one_counts(
     server: Server, junk: bytes
 ) -> None:
     async def odd_once(conversation: Conversation) -> None:
@@ -118,7 +118,7 @@ async def test_d1_an_answer_that_is_no_http_is_no_answer_and_the_next_one_counts
 @pytest.mark.parametrize(
     "cookie", [b"a=1; Domain=..; Expires=x", b"\xff=\xfe", b"=;=;" * 500, b"a=b"]
 )
-async def test_d1_cookies_of_any_form_are_neither_taken_nor_in_the_way(
+async def test_cookies_of_any_form_are_neither_taken_nor_in_the_way(
     server: Server, cookie: bytes
 ) -> None:
     async def setting(conversation: Conversation) -> None:
@@ -135,7 +135,7 @@ async def test_d1_cookies_of_any_form_are_neither_taken_nor_in_the_way(
 
 
 @pytest.mark.services
-async def test_d1_a_server_that_stops_in_the_midst_of_tls_is_no_answer(server: Server) -> None:
+async def test_a_server_that_stops_in_the_midst_of_tls_is_no_answer(server: Server) -> None:
     async def rude(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"220 mail.example ESMTP\r\n")
         await writer.drain()
@@ -235,12 +235,12 @@ async def test_the_time_that_answers_tell_is_told_and_odd_times_are_not(server: 
     assert told == [1_767_322_800.0]
 
 
-# --- D24: one limit for the whole exchange, and what fell silent is dropped ---
+# --- one limit for the whole exchange, and what fell silent is dropped ---
 
 
 @pytest.mark.services
 @pytest.mark.parametrize("part", ["head", "body", "nothing"])
-async def test_d24_a_connection_that_drips_or_falls_silent_is_dropped_with_its_time(
+async def test_a_connection_that_drips_or_falls_silent_is_dropped_with_its_time(
     server: Server, part: str
 ) -> None:
     async def silent_second(conversation: Conversation) -> None:
@@ -267,7 +267,7 @@ async def test_d24_a_connection_that_drips_or_falls_silent_is_dropped_with_its_t
     assert server.connections == 2
 
 
-# --- D23: packed once, in a known way, and unpacked no further than wanted ---
+# --- packed once, in a known way, and unpacked no further than wanted ---
 
 
 def packed(coding: str, body: bytes) -> bytes:
@@ -293,7 +293,7 @@ def packed(coding: str, body: bytes) -> bytes:
         (packed("gzip", gzip.compress(ROWS) + b"more"), False),
     ],
 )
-async def test_d23_an_answer_is_unpacked_once_or_it_is_none(
+async def test_an_answer_is_unpacked_once_or_it_is_none(
     server: Server, answer: bytes, *, good: bool
 ) -> None:
     async def packing(conversation: Conversation) -> None:
@@ -313,7 +313,7 @@ async def test_d23_an_answer_is_unpacked_once_or_it_is_none(
 @pytest.mark.parametrize(
     ("request_", "kind"), [(FIND, Refused), (UPDATE, Unavailable)], ids=["GET", "PATCH"]
 )
-async def test_d23_a_bomb_is_unpacked_no_further_than_an_answer_may_be_long(
+async def test_a_bomb_is_unpacked_no_further_than_an_answer_may_be_long(
     server: Server, request_: Request, kind: type[DynamicsError]
 ) -> None:
     bomb = packed("gzip", gzip.compress(bytes(200 * 1024 * 1024), 1))

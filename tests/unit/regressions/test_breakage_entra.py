@@ -1,4 +1,4 @@
-"""D15 and D25: Entra that drips, falls silent, or answers as it never would."""
+"""Entra that drips, falls silent, or answers as it never would."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ ODD_PAGES = [
 
 
 @pytest.mark.parametrize("page", ODD_PAGES)
-async def test_d25_any_page_that_is_not_entra_s_is_no_answer(page: httpx.Response) -> None:
+async def test_any_page_that_is_not_entra_s_is_no_answer(page: httpx.Response) -> None:
     for answers in ({"discovery": page}, {"token": page}):
         async with tokens_from(**answers) as tokens:
             with pytest.raises(Unavailable, match=r"^Entra answered"):
@@ -81,7 +81,7 @@ async def test_d25_any_page_that_is_not_entra_s_is_no_answer(page: httpx.Respons
     "endpoint",
     [None, 7, [], "", "http://login.test/t/token", "https://login.test", "//x/y", "https://a b/c"],
 )
-async def test_d25_a_secret_goes_to_no_odd_endpoint(endpoint: Any) -> None:
+async def test_a_secret_goes_to_no_odd_endpoint(endpoint: Any) -> None:
     page = httpx.Response(200, json={**DISCOVERY, "token_endpoint": endpoint})
     async with tokens_from(discovery=page) as tokens:
         with pytest.raises(Unavailable, match="not as Entra does"):
@@ -111,14 +111,14 @@ async def test_d25_a_secret_goes_to_no_odd_endpoint(endpoint: Any) -> None:
         b'{"expires_in": 3599}',
     ],
 )
-async def test_d25_half_a_token_is_no_token(body: bytes) -> None:
+async def test_half_a_token_is_no_token(body: bytes) -> None:
     async with tokens_from(token=httpx.Response(200, content=body)) as tokens:
         with pytest.raises(Unavailable, match="not as Entra does"):
             await tokens.token()
 
 
 @pytest.mark.parametrize("life", [3599, "3599", 3599.9])
-async def test_d25_what_else_an_answer_with_a_token_holds_does_not_matter(life: Any) -> None:
+async def test_what_else_an_answer_with_a_token_holds_does_not_matter(life: Any) -> None:
     more = {"client_info": 7, "id_token": [], "refresh_in": "x", "ext_expires_in": {}, "scope": 5}
     page = httpx.Response(200, json={**TOKEN, "expires_in": life, **more})
     async with tokens_from(token=page) as tokens:
@@ -128,7 +128,7 @@ async def test_d25_what_else_an_answer_with_a_token_holds_does_not_matter(life: 
 @pytest.mark.parametrize(
     "description", [None, 7, ["AADSTS7000222"], "x" * 100_000, "AADSTS" + "9" * 5000]
 )
-async def test_d25_a_refusal_with_an_odd_description_is_a_refusal(description: Any) -> None:
+async def test_a_refusal_with_an_odd_description_is_a_refusal(description: Any) -> None:
     page = httpx.Response(401, json={"error": "invalid_client", "error_description": description})
     async with tokens_from(token=page) as tokens:
         with pytest.raises(Unauthorized, match=r"^Entra refuses a token"):
@@ -137,7 +137,7 @@ async def test_d25_a_refusal_with_an_odd_description_is_a_refusal(description: A
 
 @pytest.mark.services
 @pytest.mark.parametrize("part", ["head", "body"])
-async def test_d15_a_token_endpoint_that_drips_is_given_up_and_asked_again(
+async def test_a_token_endpoint_that_drips_is_given_up_and_asked_again(
     server: Server, monkeypatch: pytest.MonkeyPatch, part: str
 ) -> None:
     monkeypatch.setattr(entra, "EXCHANGE_S", 0.2)
@@ -180,7 +180,7 @@ async def test_d15_a_token_endpoint_that_drips_is_given_up_and_asked_again(
         await tokens.close()
 
 
-async def test_d15_closing_ends_a_token_request_that_gets_no_answer() -> None:
+async def test_closing_ends_a_token_request_that_gets_no_answer() -> None:
     asked = asyncio.Event()
 
     async def silent(_request: httpx.Request) -> httpx.Response:
@@ -199,7 +199,7 @@ async def test_d15_closing_ends_a_token_request_that_gets_no_answer() -> None:
             await waiting
 
 
-async def test_d15_closing_does_not_wait_for_a_secret_that_does_not_come(
+async def test_closing_does_not_wait_for_a_secret_that_does_not_come(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("worker.dynamics.auth.CLOSE_S", 0.05)

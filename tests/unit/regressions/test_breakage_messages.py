@@ -1,7 +1,4 @@
-"""Messages of forms that nobody had imagined: what is read of them never raises, nor takes long.
-
-The lines of the hunt for defects are named in the tests: D4 are values of any kind, D10 is time.
-"""
+"""Messages of forms that nobody had imagined: what is read of them never raises, nor takes long."""
 
 from __future__ import annotations
 
@@ -116,7 +113,7 @@ def read(fact: Fact, *others: Fact) -> None:
     assert Contact.from_bytes(contact.id, contact.to_bytes()) == contact
 
 
-def test_d4_whatever_kind_each_value_of_a_message_is_of_its_contact_can_be_read() -> None:
+def test_whatever_kind_each_value_of_a_message_is_of_its_contact_can_be_read() -> None:
     (event,) = decode(orjson.dumps({**ENVELOPE, "detail": EVENT}))
     (record,) = decode(orjson.dumps(RECORD))
     assert isinstance(event, Fact)
@@ -133,7 +130,7 @@ def test_d4_whatever_kind_each_value_of_a_message_is_of_its_contact_can_be_read(
 
 
 @pytest.mark.parametrize("depth", range(200, 260))
-def test_d4_what_is_kept_of_a_message_has_room_around_it(depth: int) -> None:
+def test_what_is_kept_of_a_message_has_room_around_it(depth: int) -> None:
     (found,) = decode(orjson.dumps(RECORD)[:-1] + b',"Tags":' + _dumped(depth) + b"}")
     if found == TOO_DEEP:
         assert depth > 215
@@ -184,7 +181,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 @pytest.mark.parametrize("part", REPEATED.values(), ids=REPEATED)
-def test_d10_decoding_takes_time_in_proportion_to_the_message_whatever_is_in_it(
+def test_decoding_takes_time_in_proportion_to_the_message_whatever_is_in_it(
     part: bytes,
 ) -> None:
     quarter, whole = part * (MIB // 4 // len(part)), part * (MIB // len(part))
@@ -193,14 +190,14 @@ def test_d10_decoding_takes_time_in_proportion_to_the_message_whatever_is_in_it(
 
 
 @pytest.mark.parametrize("part", REPEATED.values(), ids=REPEATED)
-def test_d10_an_archive_is_split_in_time_in_proportion_to_it(part: bytes) -> None:
+def test_an_archive_is_split_in_time_in_proportion_to_it(part: bytes) -> None:
     """Where no number of parts is too many."""
     body = part * (MIB // 64 // len(part))
     short, long = (seconds(partial(split.split, body * n)) for n in (1, 4))
     assert long <= 8 * max(short, 0.02)
 
 
-def test_d10_ends_are_looked_for_ahead_in_no_more_bytes_than_were_read() -> None:
+def test_ends_are_looked_for_ahead_in_no_more_bytes_than_were_read() -> None:
     class Counting(split.Splitter):
         looked = 0
 
@@ -216,7 +213,7 @@ def test_d10_ends_are_looked_for_ahead_in_no_more_bytes_than_were_read() -> None
     assert splitter.looked <= MIB + len(body)
 
 
-def test_d10_of_a_message_of_too_many_parts_the_first_are_read_and_the_rest_is_told() -> None:
+def test_of_a_message_of_too_many_parts_the_first_are_read_and_the_rest_is_told() -> None:
     event = orjson.dumps({**ENVELOPE, "detail": EVENT})
     for body in (event + b"{" * MIB, b"[" + event + b",1" * MIB + b"]"):
         found = decode(body)
@@ -225,7 +222,7 @@ def test_d10_of_a_message_of_too_many_parts_the_first_are_read_and_the_rest_is_t
         assert len(found) == MOST_PARTS + 1
 
 
-async def test_d10_a_large_message_is_decoded_in_a_thread_and_the_order_is_kept() -> None:
+async def test_a_large_message_is_decoded_in_a_thread_and_the_order_is_kept() -> None:
     store = MemoryStore()
     threaded: list[int] = []
 
@@ -243,7 +240,7 @@ async def test_d10_a_large_message_is_decoded_in_a_thread_and_the_order_is_kept(
     assert reasons == {"not JSON", "more than 10,000 parts"}
 
 
-async def test_d10_many_small_messages_leave_the_other_loops_their_turn() -> None:
+async def test_many_small_messages_leave_the_other_loops_their_turn() -> None:
     turns = 0
     ended = False
 

@@ -1,31 +1,25 @@
-"""What a Dynamics in part out of order costs: D13 and D14 of what an attacker would find."""
+"""What a Dynamics in part out of order costs."""
 
 from __future__ import annotations
 
 import asyncio
 
-from collections.abc import Callable, Coroutine
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from gating import Time, gate_on
+from twins.calls import Call
+from twins.clock import Turned
 from twins.dynamics import Failure, Script, ScriptedDynamics
+from twins.site import Site
 from worker.clock import alongside
 from worker.dynamics.errors import DynamicsError, Refused, Throttled, Unavailable
-from worker.dynamics.gate import Gate
+from worker.dynamics.gate import Gate, make_gate
 from worker.dynamics.protocol import WHO_AM_I, Request
 from worker.dynamics.reasons import GateState, Reason
 from worker.stores.memory import MemoryStore
 
-
-if TYPE_CHECKING:
-    from tests.unit.regressions.conftest import Call, Site
-
-    MakeSite = Callable[..., Site]
-
-Virtually = Callable[[Coroutine[Any, Any, Any]], Any]
 
 HOUR_S = 3600.0
 
@@ -74,12 +68,12 @@ body = '{"subject": "{{ContactId}}"}'
     [Unavailable("answered 503", status=503), Throttled("answered 429", retry_after_s=0.0)],
     ids=["503", "429 at once"],
 )
-def test_d13_writes_that_are_refused_while_reads_are_fine_cost_ever_fewer_requests_and_saves(
-    virtually: Virtually, make_site: MakeSite, call: Call, error: DynamicsError
+async def test_writes_that_are_refused_while_reads_are_fine_cost_ever_fewer_requests_and_saves(
+    call: Call, error: DynamicsError
 ) -> None:
-    """D13: 200 contacts due, for an hour; then Dynamics is mended."""
+    """200 contacts due, for an hour; then Dynamics is mended."""
     store = CountingStore()
-    site = make_site(store=store, dynamics=ScriptedDynamics(script=writes_fail(error)))
+    site = Site(store=store, dynamics=ScriptedDynamics(script=writes_fail(error)))
     calls = calls_like(call, 200)
     saves: list[int] = []
 
@@ -88,32 +82,29 @@ def test_d13_writes_that_are_refused_while_reads_are_fine_cost_ever_fewer_reques
             saves.append(store.saves)
             await asyncio.sleep(60)
 
-    async def story() -> None:
-        site.stream.put(*(call.begun() for call in calls))
-        async with alongside(watch()):
-            await site.run(HOUR_S)
-        requests = [at for at, request in site.sent_at if request.method != "GET"]
-        probes = site.dynamics.requests.count(WHO_AM_I)
-        # A pause is 45 s here in the end; before that each is twice the last one.
-        assert len(requests) <= HOUR_S / 45 + 15
-        assert probes <= HOUR_S / 45 + 15
-        assert len([at for at in requests if at >= HOUR_S / 2]) <= HOUR_S / 2 / 45 + 1
-        assert saves[-1] - saves[len(saves) // 2] <= 2 * (HOUR_S / 2 / 45 + 2)
-        assert saves[1] <= 500  # 200 are what ingest keeps
-        site.dynamics.script = lambda _request: None
-        await site.run(300)
-        assert len(site.calls) == 200
-
-    virtually(story())
+    site.stream.put(*(call.begun() for call in calls))
+    async with alongside(watch()):
+        await site.run(HOUR_S)
+    requests = [at for at, request in site.sent_at if request.method != "GET"]
+    probes = site.dynamics.requests.count(WHO_AM_I)
+    # A pause is 45 s here in the end; before that each is twice the last one.
+    assert len(requests) <= HOUR_S / 45 + 15
+    assert probes <= HOUR_S / 45 + 15
+    assert len([at for at in requests if at >= HOUR_S / 2]) <= HOUR_S / 2 / 45 + 1
+    assert saves[-1] - saves[len(saves) // 2] <= 2 * (HOUR_S / 2 / 45 + 2)
+    assert saves[1] <= 500  # 200 are what ingest keeps
+    site.dynamics.script = lambda _request: None
+    await site.run(300)
+    assert len(site.calls) == 200
 
 
-def test_d14_records_that_are_refused_for_ever_close_the_gate_for_nobody_else(
-    virtually: Virtually, make_site: MakeSite, pipeline: Any, call: Call
+async def test_records_that_are_refused_for_ever_close_the_gate_for_nobody_else(
+    pipeline: Any, call: Call
 ) -> None:
-    """D14: 30 of 200 are answered 500, whatever is tried."""
+    """30 of 200 are answered 500, whatever is tried."""
     calls = calls_like(call, 200)
     bad = [call.id for call in calls[::7]] + [calls[-1].id]
-    site = make_site(pipelines=pipeline(NAMED), dynamics=ScriptedDynamics(script=at_fault(*bad)))
+    site = Site(pipelines=pipeline(NAMED), dynamics=ScriptedDynamics(script=at_fault(*bad)))
     seen: list[GateState] = []
 
     async def watch() -> None:
@@ -126,17 +117,18 @@ def test_d14_records_that_are_refused_for_ever_close_the_gate_for_nobody_else(
             site.stream.put(one.begun())
             await asyncio.sleep(1)
 
-    async def story() -> None:
-        async with alongside(watch()), alongside(come()):
-            await site.run(210)
-        assert len(bad) == 30
-        assert len(site.calls) == 170
-        assert seen.count(GateState.OPEN) > 0.99 * len(seen)
-
-    virtually(story())
+    async with alongside(watch()), alongside(come()):
+        await site.run(210)
+    assert len(bad) == 30
+    assert len(site.calls) == 170
+    assert seen.count(GateState.OPEN) > 0.99 * len(seen)
 
 
 # --- the gate alone, in the same two ways ---
+
+
+def gate_on(time: Turned) -> Gate:
+    return make_gate(time.clock(chance=1.0))
 
 
 async def lose(gate: Gate, error: DynamicsError, subject: str | None = None) -> None:
@@ -155,7 +147,7 @@ async def probe() -> None:
 
 
 async def test_each_pause_is_twice_the_last_one_until_a_write_is_answered() -> None:
-    time = Time()
+    time = Turned(1000.0)
     gate = gate_on(time)
     for _ in range(5):
         await lose(gate, Unavailable("503"))
@@ -177,7 +169,7 @@ async def test_each_pause_is_twice_the_last_one_until_a_write_is_answered() -> N
 
 
 async def test_a_definitive_refusal_of_a_write_ends_the_trial_too() -> None:
-    gate = gate_on(Time())
+    gate = gate_on(Turned(1000.0))
     for _ in range(5):
         await lose(gate, Unavailable("503"))
     await gate.breaker.reopen(probe)
@@ -185,8 +177,8 @@ async def test_a_definitive_refusal_of_a_write_ends_the_trial_too() -> None:
     assert gate.breaker.reason is Reason.NONE
 
 
-async def test_d13_retry_after_0_is_at_least_a_second_and_longer_each_time() -> None:
-    time = Time()
+async def test_retry_after_0_is_at_least_a_second_and_longer_each_time() -> None:
+    time = Turned(1000.0)
     gate = gate_on(time)
     pauses = []
     for _ in range(8):
@@ -200,7 +192,7 @@ async def test_d13_retry_after_0_is_at_least_a_second_and_longer_each_time() -> 
 
 
 async def test_a_retry_after_that_helps_stays_as_it_is() -> None:
-    gate = gate_on(Time())
+    gate = gate_on(Turned(1000.0))
     for _ in range(5):
         await lose(gate, Throttled("429", retry_after_s=17.0))
         assert gate.breaker.retry_s == 17
@@ -210,7 +202,7 @@ async def test_a_retry_after_that_helps_stays_as_it_is() -> None:
 
 async def test_reads_alone_that_got_no_answer_are_over_with_the_first_that_does() -> None:
     """The Lambda of a contact flow may write nothing all day."""
-    gate = gate_on(Time())
+    gate = gate_on(Turned(1000.0))
     for number in range(5):
         with pytest.raises(Unavailable):
             async with gate.slot(writes=False, subject=f"contacts?{number}"):
@@ -221,7 +213,7 @@ async def test_reads_alone_that_got_no_answer_are_over_with_the_first_that_does(
 
 
 async def test_reads_that_are_answered_do_not_hide_an_outage_of_writes() -> None:
-    gate = gate_on(Time())
+    gate = gate_on(Turned(1000.0))
     for number in range(5):
         await use(gate, writes=False)
         await lose(gate, Unavailable("503"), f"phonecalls({number})")
@@ -229,7 +221,7 @@ async def test_reads_that_are_answered_do_not_hide_an_outage_of_writes() -> None
 
 
 async def test_a_record_that_failed_while_others_were_answered_counts_no_more() -> None:
-    gate = gate_on(Time())
+    gate = gate_on(Turned(1000.0))
     for number in range(4):
         await lose(gate, Unavailable("500"), f"phonecalls({number})")
     await use(gate)
@@ -242,7 +234,7 @@ async def test_a_record_that_failed_while_others_were_answered_counts_no_more() 
 
 
 async def test_one_record_that_fails_is_judged_by_a_probe_and_pauses_nothing() -> None:
-    time = Time()
+    time = Turned(1000.0)
     gate = gate_on(time)
     for _ in range(20):
         for _ in range(5):
@@ -254,7 +246,7 @@ async def test_one_record_that_fails_is_judged_by_a_probe_and_pauses_nothing() -
 
 
 async def test_one_record_without_an_answer_and_a_probe_without_one_are_an_outage() -> None:
-    time = Time()
+    time = Turned(1000.0)
     gate = gate_on(time)
     for _ in range(5):
         await lose(gate, Unavailable("no answer"), "phonecalls(1)")

@@ -1,4 +1,4 @@
-"""D19: proxies and authorities that the environment names, usable or not."""
+"""Proxies and authorities that the environment names, usable or not."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     ],
 )
 @pytest.mark.parametrize("name", ["HTTPS_PROXY", "all_proxy"])
-async def test_d19_a_proxy_that_cannot_be_used_is_one_line_without_its_password(
+async def test_a_proxy_that_cannot_be_used_is_one_line_without_its_password(
     environment: Callable[..., None], name: str, proxy: str
 ) -> None:
     environment(**{name: proxy})
@@ -82,7 +82,7 @@ NO_PROXY = (
         ("x.y", True),
     ],
 )
-def test_d19_no_proxy_names_hosts_domains_addresses_and_networks(
+def test_no_proxy_names_hosts_domains_addresses_and_networks(
     environment: Callable[..., None], host: str, *, direct: bool
 ) -> None:
     environment(HTTPS_PROXY="proxy.test:3128", NO_PROXY=NO_PROXY)
@@ -94,7 +94,7 @@ def test_d19_no_proxy_names_hosts_domains_addresses_and_networks(
 @pytest.mark.parametrize(
     "names", [{}, {"NO_PROXY": "*", "HTTPS_PROXY": "socks5://x"}, {"HTTP_PROXY": "http://x"}]
 )
-def test_d19_without_a_proxy_for_https_the_way_is_direct(
+def test_without_a_proxy_for_https_the_way_is_direct(
     environment: Callable[..., None], names: dict[str, str]
 ) -> None:
     environment(**names)
@@ -102,7 +102,7 @@ def test_d19_without_a_proxy_for_https_the_way_is_direct(
 
 
 @pytest.mark.services
-async def test_d19_requests_go_through_the_proxy_with_its_password_and_tls_ends_at_dynamics(
+async def test_requests_go_through_the_proxy_with_its_password_and_tls_ends_at_dynamics(
     server: Server, environment: Callable[..., None]
 ) -> None:
     heads: list[bytes] = []
@@ -134,7 +134,7 @@ async def test_d19_requests_go_through_the_proxy_with_its_password_and_tls_ends_
 @pytest.mark.parametrize(
     "answer", [b"HTTP/1.1 407 Who?\r\n\r\n", b"HTTP/1.1 503 No\r\n\r\n", b"", b"junk"]
 )
-async def test_d19_a_proxy_that_refuses_is_no_answer_and_its_password_is_not_told(
+async def test_a_proxy_that_refuses_is_no_answer_and_its_password_is_not_told(
     server: Server, environment: Callable[..., None], answer: bytes
 ) -> None:
     async def refusing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -152,7 +152,7 @@ async def test_d19_a_proxy_that_refuses_is_no_answer_and_its_password_is_not_tol
 
 
 @pytest.mark.parametrize("name", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
-def test_d19_authorities_that_the_environment_names_and_that_are_not_there_are_one_line(
+def test_authorities_that_the_environment_names_and_that_are_not_there_are_one_line(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
 ) -> None:
     (tmp_path / "junk").write_text("junk")

@@ -1,4 +1,4 @@
-"""Wrong clocks, D5 to D9 and D26 of the breakage report: nothing is lost by one, and it is told.
+"""Wrong clocks: nothing is lost by one, and it is told.
 
 Real parts of workers over one store and one Dynamics; each worker's machine has clocks of its own,
 which can be turned.
@@ -12,10 +12,9 @@ from collections import Counter
 from collections.abc import Callable, Coroutine
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from functools import partial
 from itertools import permutations
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 import pytest
@@ -28,7 +27,10 @@ from pipelines.decode.arrival import AHEAD
 from pipelines.loader import load
 from pipelines.pipeline import Pipeline
 from pipelines.plan import Plan, Terms, plan
+from twins.calls import Call
 from twins.dynamics import ScriptedDynamics
+from twins.loop import BEGINNING, clock, iso, wall
+from twins.site import Stream
 from worker import operations
 from worker.amazon_connect.memory import MemoryConnect, MemoryScreenPop
 from worker.clock import Clock
@@ -52,26 +54,11 @@ from worker.stores.memory import MemoryStore
 from worker.stores.protocol import Entry
 
 
-if TYPE_CHECKING:
-    from tests.unit.regressions.conftest import Call, Stream
-
-    MakeCalls = Callable[[int], list[Call]]
-    MakeStream = Callable[..., Stream]
+MakeCalls = Callable[[int], list[Call]]
 
 Virtually = Callable[[Coroutine[Any, Any, Any]], Any]
 
-#: True time (s since 1970) at virtual time 0: 2026-01-02T03:00:00Z, when the calls begin.
-BEGINNING = 1_767_322_800.0
 MINUTE, HOUR, DAY, YEAR = 60.0, 3600.0, 86_400.0, 365 * 86_400.0
-
-
-def true() -> float:
-    """What time it is really."""
-    return BEGINNING + asyncio.get_running_loop().time()
-
-
-def iso(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @dataclass
@@ -81,11 +68,11 @@ class Machine:
     ahead_s: float = 0.0
 
     def wall(self) -> float:
-        return true() + self.ahead_s
+        return wall() + self.ahead_s
 
     @property
     def clock(self) -> Clock:
-        return Clock(self.wall, asyncio.get_running_loop().time, chance=lambda: 0.5)
+        return replace(clock(), wall=self.wall)
 
 
 @dataclass
@@ -162,7 +149,7 @@ class Worker:
 
     async def tell(self, *bodies: bytes, arrived: float | None = None) -> None:
         """Take messages in that have just arrived, or had then."""
-        at = true() if arrived is None else arrived
+        at = wall() if arrived is None else arrived
         await self.ingest.handle(
             [Message(body, f"memory:{n}", arrived=at) for n, body in enumerate(bodies)]
         )
@@ -207,7 +194,7 @@ class Telling:
         await handle(())
         await asyncio.sleep(self.after_s)
         while not stop.is_set():
-            self.outside.told("kinesis", true())
+            self.outside.told("kinesis", wall())
             await asyncio.sleep(MINUTE)
 
 
@@ -221,18 +208,18 @@ def dated(call: Call, at: str, **fields: Any) -> bytes:
     return call.record(LastUpdateTimestamp=at, **fields)
 
 
-# --- D5: age ------------------------------------------------------------------------------------
+# --- age ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("ahead_s", [40 * DAY, 3 * YEAR, -40 * DAY])
-def test_d5_calls_that_end_while_the_clock_is_wrong_by_weeks_get_their_records(
+def test_calls_that_end_while_the_clock_is_wrong_by_weeks_get_their_records(
     virtually: Virtually, calls: MakeCalls, ahead_s: float
 ) -> None:
     async def story() -> None:
         site, machine = Site(), Machine(ahead_s)
         worker = Worker(site, machine)
         await asyncio.sleep(5 * MINUTE)
-        arrived = true()
+        arrived = wall()
         for call in calls(10):
             await worker.tell(*whole(call))
         await worker.run(30)
@@ -248,7 +235,7 @@ def test_d5_calls_that_end_while_the_clock_is_wrong_by_weeks_get_their_records(
 
 @pytest.mark.parametrize("pushing", [True, False])
 @pytest.mark.parametrize("kind", ["INITIATED", "DISCONNECTED", "CONTACT_DATA_UPDATED"])
-def test_d5_one_event_dated_1971_does_no_harm_in_any_order(
+def test_one_event_dated_1971_does_no_harm_in_any_order(
     virtually: Virtually, call: Call, kind: str, pushing: bool
 ) -> None:
     long_ago = "1971-01-01T00:00:00.000Z"
@@ -295,7 +282,7 @@ body = '{"subject": "{{objectUri}}"}'
 """
 
 
-def test_d5_what_a_person_deleted_is_not_back_because_its_contact_is_old(
+def test_what_a_person_deleted_is_not_back_because_its_contact_is_old(
     virtually: Virtually, call: Call
 ) -> None:
     """I6, with a step that is reached only after the state of the contact had expired."""
@@ -309,11 +296,11 @@ def test_d5_what_a_person_deleted_is_not_back_because_its_contact_is_old(
         await worker.run(30)
         assert site.records == ["phonecalls", "tasks"]
         await asyncio.sleep(40 * DAY)
-        assert await site.store.expire(true(), 10) == 1
+        assert await site.store.expire(wall(), 10) == 1
         for entity_set, key in site.dynamics.records:
             if entity_set == "tasks":
                 site.dynamics.delete(entity_set, key)
-        await worker.tell(dated(call, iso(true()), Queue={"Name": "Support"}))
+        await worker.tell(dated(call, iso(wall()), Queue={"Name": "Support"}))
         await worker.run(30)
         await worker.tell(recorded)
         await worker.run(30)
@@ -325,10 +312,10 @@ def test_d5_what_a_person_deleted_is_not_back_because_its_contact_is_old(
     virtually(story())
 
 
-# --- D6: expiry ---------------------------------------------------------------------------------
+# --- expiry ---------------------------------------------------------------------------------------
 
 
-def test_d6_nothing_expires_by_a_clock_that_is_ahead_of_everybody_elses(
+def test_nothing_expires_by_a_clock_that_is_ahead_of_everybody_elses(
     virtually: Virtually, calls: MakeCalls
 ) -> None:
     async def story() -> None:
@@ -350,7 +337,7 @@ def test_d6_nothing_expires_by_a_clock_that_is_ahead_of_everybody_elses(
     virtually(story())
 
 
-def test_d6_by_a_clock_that_is_behind_nothing_is_kept_too_shortly(
+def test_by_a_clock_that_is_behind_nothing_is_kept_too_shortly(
     virtually: Virtually, call: Call
 ) -> None:
     async def story() -> None:
@@ -360,21 +347,21 @@ def test_d6_by_a_clock_that_is_behind_nothing_is_kept_too_shortly(
         await behind.tell(call.begun(), call.record())
         (entry,) = await site.entries()
         assert entry.expires_at is not None
-        assert entry.expires_at > true() + KEPT_S
+        assert entry.expires_at > wall() + KEPT_S
         await behind.run(MINUTE)
         (entry,) = await site.entries()
         assert entry.expires_at is not None
-        assert entry.expires_at > true() + KEPT_S - 2 * HOUR
+        assert entry.expires_at > wall() + KEPT_S - 2 * HOUR
 
     virtually(story())
 
 
-# --- D7: what the state remembers ---------------------------------------------------------------
+# --- what the state remembers ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("ahead_s", [DAY, YEAR])
 @pytest.mark.parametrize("after_s", [1.0, 5 * MINUTE])
-def test_d7_after_a_first_start_with_a_clock_that_is_ahead_calls_from_now_on_count(
+def test_after_a_first_start_with_a_clock_that_is_ahead_calls_from_now_on_count(
     virtually: Virtually, calls: MakeCalls, ahead_s: float, after_s: float
 ) -> None:
     """Whether the time is heard before the state remembers one, or only afterwards."""
@@ -387,7 +374,7 @@ def test_d7_after_a_first_start_with_a_clock_that_is_ahead_calls_from_now_on_cou
                 worker.serve(15 * MINUTE, Telling(worker.outside, after_s))
             )
             await asyncio.sleep(10 * MINUTE)
-            began = iso(true())
+            began = iso(wall())
             for call in calls(5):
                 await worker.tell(call.record(InitiationTimestamp=began))
             await serving
@@ -402,7 +389,7 @@ def test_d7_after_a_first_start_with_a_clock_that_is_ahead_calls_from_now_on_cou
     virtually(story())
 
 
-def test_d7_what_another_worker_remembered_by_a_clock_that_was_ahead_is_set_right(
+def test_what_another_worker_remembered_by_a_clock_that_was_ahead_is_set_right(
     virtually: Virtually, call: Call
 ) -> None:
     async def story() -> None:
@@ -411,15 +398,15 @@ def test_d7_what_another_worker_remembered_by_a_clock_that_was_ahead_is_set_righ
         worker = Worker(site, Machine())
         serving = asyncio.ensure_future(worker.serve(15 * MINUTE, Telling(worker.outside, 1)))
         await asyncio.sleep(10 * MINUTE)
-        await worker.tell(call.record(InitiationTimestamp=iso(true())))
+        await worker.tell(call.record(InitiationTimestamp=iso(wall())))
         await serving
         assert site.records == ["phonecalls"]
-        assert worker.planner.terms.since["phonecall"] < iso(true())
+        assert worker.planner.terms.since["phonecall"] < iso(wall())
 
     virtually(story())
 
 
-def test_d7_a_true_moment_stays_whatever_our_own_clock_says(virtually: Virtually) -> None:
+def test_a_true_moment_stays_whatever_our_own_clock_says(virtually: Virtually) -> None:
     async def story() -> None:
         site = Site()
         kept = await site.store.remember("pipeline/phonecall", iso(BEGINNING))
@@ -432,11 +419,11 @@ def test_d7_a_true_moment_stays_whatever_our_own_clock_says(virtually: Virtually
 
 
 @pytest.mark.parametrize("remembered", [False, True])
-def test_d7_a_stream_begins_now_and_not_when_a_clock_that_is_ahead_says(
-    virtually: Virtually, make_stream: MakeStream, call: Call, remembered: bool
+def test_a_stream_begins_now_and_not_when_a_clock_that_is_ahead_says(
+    virtually: Virtually, call: Call, remembered: bool
 ) -> None:
     async def story() -> None:
-        site, stream, machine = Site(), make_stream(1), Machine(DAY)
+        site, stream, machine = Site(), Stream(1), Machine(DAY)
         worker = Worker(site, machine)
         asked: list[float] = []
         if remembered:
@@ -447,7 +434,7 @@ def test_d7_a_stream_begins_now_and_not_when_a_clock_that_is_ahead_says(
 
             def __getattr__(self, name: str) -> Any:
                 async def answered(**request: Any) -> Any:
-                    worker.outside.told("kinesis", true())
+                    worker.outside.told("kinesis", wall())
                     if name == "get_shard_iterator":
                         asked.append(request["Timestamp"].timestamp())
                     return await getattr(stream, name)(**request)
@@ -472,10 +459,10 @@ def test_d7_a_stream_begins_now_and_not_when_a_clock_that_is_ahead_says(
     virtually(story())
 
 
-# --- D8: waits far ahead ------------------------------------------------------------------------
+# --- waits far ahead ------------------------------------------------------------------------------
 
 
-def test_d8_work_that_waits_goes_on_when_the_clock_is_set_back_by_a_day(
+def test_work_that_waits_goes_on_when_the_clock_is_set_back_by_a_day(
     virtually: Virtually, calls: MakeCalls
 ) -> None:
     async def story() -> None:
@@ -486,7 +473,7 @@ def test_d8_work_that_waits_goes_on_when_the_clock_is_set_back_by_a_day(
             await before.tell(call.record())
         machine.ahead_s = 0.0
         after = Worker(site, machine)
-        assert not await site.store.due(true(), 10)
+        assert not await site.store.due(wall(), 10)
         await after.run(MINUTE, after.far_ahead.run())
         assert site.records == ["phonecalls"] * 5
         assert after.far_ahead.found == {"due": 5}
@@ -494,7 +481,7 @@ def test_d8_work_that_waits_goes_on_when_the_clock_is_set_back_by_a_day(
     virtually(story())
 
 
-def test_d8_the_claims_of_a_worker_that_died_with_its_clock_ahead_lapse_after_their_length(
+def test_the_claims_of_a_worker_that_died_with_its_clock_ahead_lapse_after_their_length(
     virtually: Virtually, calls: MakeCalls
 ) -> None:
     async def story() -> None:
@@ -521,7 +508,7 @@ def test_d8_the_claims_of_a_worker_that_died_with_its_clock_ahead_lapse_after_th
     virtually(story())
 
 
-def test_d8_a_claim_that_lives_is_left_alone_by_a_worker_whose_clock_is_behind(
+def test_a_claim_that_lives_is_left_alone_by_a_worker_whose_clock_is_behind(
     virtually: Virtually, call: Call
 ) -> None:
     """To it all claims lie far ahead; the same contact is claimed anew and anew."""
@@ -531,8 +518,8 @@ def test_d8_a_claim_that_lives_is_left_alone_by_a_worker_whose_clock_is_behind(
         behind = Worker(site, Machine(-DAY))
         for round_ in range(40):
             (entry,) = await site.store.load([call.id])
-            entry.due_at, entry.claim = true(), f"round {round_}"
-            entry.claimed_until = true() + CLAIM_S
+            entry.due_at, entry.claim = wall(), f"round {round_}"
+            entry.claimed_until = wall() + CLAIM_S
             await site.store.save([entry])
             await behind.far_ahead.look()
             await asyncio.sleep(CLAIM_S / 3)
@@ -576,7 +563,7 @@ body = '{{"statecode": 1, "statuscode": 2}}'
     ]
 
 
-def test_d8_waits_that_a_pipeline_asks_for_are_left_alone_and_hide_no_wrong_one(
+def test_waits_that_a_pipeline_asks_for_are_left_alone_and_hide_no_wrong_one(
     virtually: Virtually, calls: MakeCalls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(far_ahead_module, "AT_A_TIME", 5)
@@ -599,7 +586,7 @@ def test_d8_waits_that_a_pipeline_asks_for_are_left_alone_and_hide_no_wrong_one(
     virtually(story())
 
 
-def test_d8_a_call_that_says_it_ended_in_9999_is_looked_at_again_within_a_day(
+def test_a_call_that_says_it_ended_in_9999_is_looked_at_again_within_a_day(
     virtually: Virtually, call: Call
 ) -> None:
     """Where nobody says when it arrived."""
@@ -615,12 +602,12 @@ def test_d8_a_call_that_says_it_ended_in_9999_is_looked_at_again_within_a_day(
         await worker.run(MINUTE)
         (entry,) = await site.entries()
         assert entry.due_at is not None
-        assert true() < entry.due_at <= true() + DAY
+        assert wall() < entry.due_at <= wall() + DAY
 
     virtually(story())
 
 
-# --- D9: messages dated far ahead ---------------------------------------------------------------
+# --- messages dated far ahead ---------------------------------------------------------------------
 
 
 def far_ahead(call: Call) -> dict[str, bytes]:
@@ -643,7 +630,7 @@ def far_ahead(call: Call) -> dict[str, bytes]:
 @pytest.mark.parametrize("kind", ["contact record", "contact event", "stored object"])
 @pytest.mark.parametrize("rank", [0, 1])
 @pytest.mark.parametrize("ahead_s", [0.0, 100 * YEAR, -YEAR])
-def test_d9_what_is_dated_far_ahead_of_its_arrival_is_set_aside_and_the_true_ones_count(
+def test_what_is_dated_far_ahead_of_its_arrival_is_set_aside_and_the_true_ones_count(
     virtually: Virtually, call: Call, kind: str, rank: int, ahead_s: float
 ) -> None:
     """Live and replayed, whatever our own clock says."""
@@ -652,7 +639,7 @@ def test_d9_what_is_dated_far_ahead_of_its_arrival_is_set_aside_and_the_true_one
         site = Site()
         await asyncio.sleep(5 * MINUTE)
         worker = Worker(site, Machine(ahead_s))
-        worker.outside.told("kinesis", true())
+        worker.outside.told("kinesis", wall())
         worker.ingest.rank = rank
         wrong = far_ahead(call)[kind]
         await worker.tell(wrong)
@@ -672,7 +659,7 @@ def test_d9_what_is_dated_far_ahead_of_its_arrival_is_set_aside_and_the_true_one
     virtually(story())
 
 
-def test_d9_where_nobody_says_when_a_message_arrived_our_clock_judges_nothing(
+def test_where_nobody_says_when_a_message_arrived_our_clock_judges_nothing(
     virtually: Virtually, call: Call
 ) -> None:
     async def story() -> None:
@@ -685,11 +672,11 @@ def test_d9_where_nobody_says_when_a_message_arrived_our_clock_judges_nothing(
     virtually(story())
 
 
-# --- D26: workers whose clocks differ -----------------------------------------------------------
+# --- workers whose clocks differ ------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("ahead_s", [400.0, 4000.0, 100_000.0, -100_000.0])
-def test_d26_workers_whose_clocks_differ_by_more_than_a_claim_go_by_the_clocks_of_others(
+def test_workers_whose_clocks_differ_by_more_than_a_claim_go_by_the_clocks_of_others(
     virtually: Virtually, calls: MakeCalls, ahead_s: float
 ) -> None:
     async def story() -> None:
@@ -697,13 +684,13 @@ def test_d26_workers_whose_clocks_differ_by_more_than_a_claim_go_by_the_clocks_o
         await asyncio.sleep(5 * MINUTE)
         right, wrong = Worker(site, Machine()), Worker(site, Machine(ahead_s))
         for worker in (right, wrong):
-            worker.outside.told("dynamics", true())
+            worker.outside.told("dynamics", wall())
         told = calls(6)
         with capture_logs() as lines:
             for number, call in enumerate(told):
                 await (right, wrong)[number % 2].tell(call.record())
             await asyncio.gather(right.run(10 * MINUTE), wrong.run(10 * MINUTE))
-            wrong.outside.told("dynamics", true())
+            wrong.outside.told("dynamics", wall())
         assert site.most_going == 1
         assert site.records == ["phonecalls"] * 6
         assert site.created == 6
@@ -713,7 +700,7 @@ def test_d26_workers_whose_clocks_differ_by_more_than_a_claim_go_by_the_clocks_o
     virtually(story())
 
 
-def test_d26_claims_bear_clocks_that_differ_by_two_minutes_while_nobody_tells_the_time(
+def test_claims_bear_clocks_that_differ_by_two_minutes_while_nobody_tells_the_time(
     virtually: Virtually, call: Call
 ) -> None:
     async def story() -> None:

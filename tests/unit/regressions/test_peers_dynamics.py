@@ -1,27 +1,22 @@
 """What broke in other integrations with a CRM: directions, matches, closed records.
 
-More of them are told where the parts are tested; tests/README.md has the whole list.
+tests/README.md names the products, and tests of the same kind in other folders.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
 
 import pytest
 
 from pipelines.pipeline import Pipeline
+from twins.calls import Call
 from twins.dynamics import Failure, ScriptedDynamics
+from twins.site import Site
 from worker.dynamics.errors import Closed
 
 
-if TYPE_CHECKING:
-    from tests.unit.regressions.conftest import Call, Site
-
-    MakeSite = Callable[..., Site]
-    MakePipeline = Callable[[str], list[Pipeline]]
-
-Virtually = Callable[[Coroutine[Any, Any, Any]], Any]
+MakePipeline = Callable[[str], list[Pipeline]]
 
 #: participationtypemask of a party (Dataverse, activityparty).
 FROM, TO = 1, 2
@@ -49,29 +44,23 @@ body = '''{"directioncode": "{{Outbound}}", "phonecall_activity_parties": [
 
 
 @pytest.mark.parametrize(("method", "customer"), [("INBOUND", FROM), ("OUTBOUND", TO)])
-def test_the_customer_is_from_of_an_incoming_call_and_to_of_an_outgoing_one(
-    virtually: Virtually,
-    make_site: MakeSite,
+async def test_the_customer_is_from_of_an_incoming_call_and_to_of_an_outgoing_one(
     pipeline: MakePipeline,
     call: Call,
     *,
     method: str,
     customer: int,
 ) -> None:
-    """Dynamics365-Apps-Samples PR #43 had From, To and direction the wrong way round."""
-
-    async def story() -> None:
-        site = make_site(pipelines=pipeline(PARTIES))
-        us = {"Address": "+15550100999", "Type": "TELEPHONE_NUMBER"}
-        site.stream.put(call.record(InitiationMethod=method, SystemEndpoint=us))
-        await site.run(5)
-        (made,) = site.calls
-        parties = made["phonecall_activity_parties"]
-        roles = {party["addressused"]: party["participationtypemask"] for party in parties}
-        assert roles == {"+15550100200": customer, "+15550100999": FROM + TO - customer}
-        assert made["directioncode"] is (customer == TO)
-
-    virtually(story())
+    """From, To and the direction follow from how the call began."""
+    site = Site(pipelines=pipeline(PARTIES))
+    us = {"Address": "+15550100999", "Type": "TELEPHONE_NUMBER"}
+    site.stream.put(call.record(InitiationMethod=method, SystemEndpoint=us))
+    await site.run(5)
+    (made,) = site.calls
+    parties = made["phonecall_activity_parties"]
+    roles = {party["addressused"]: party["participationtypemask"] for party in parties}
+    assert roles == {"+15550100200": customer, "+15550100999": FROM + TO - customer}
+    assert made["directioncode"] is (customer == TO)
 
 
 MATCH = """
@@ -95,59 +84,46 @@ body = '''{"phonenumber": "{{CustomerEndpoint}}", "category": "{{WHO-Response.Lo
 @pytest.mark.parametrize(
     ("people", "status"), [(0, "NoMatch"), (1, "SingleMatch"), (3, "MultiMatch")]
 )
-def test_a_number_that_several_people_have_is_nobodys_and_the_activity_says_so(
-    virtually: Virtually,
-    make_site: MakeSite,
+async def test_a_number_that_several_people_have_is_nobodys_and_the_activity_says_so(
     pipeline: MakePipeline,
     call: Call,
     *,
     people: int,
     status: str,
 ) -> None:
-    """RingCentral (hubspot #230, rc-unified #1) and activepieces #15122 took one, or made several.
-
-    One activity, no guess, and the ambiguity is on the record.
-    """
-
-    async def story() -> None:
-        site = make_site(pipelines=pipeline(MATCH))
-        for n in range(people):
-            key = f"00000000-0000-4000-8000-00000000000{n}"
-            person = {"contactid": key, "telephone1": "+15550100200"}
-            site.dynamics.records["contacts", key] = person
-        site.stream.put(call.record())
-        await site.run(5)
-        (made,) = site.calls
-        assert made["category"] == status
-        assert (made.get("_regardingobjectid_value") is not None) is (people == 1)
-
-    virtually(story())
+    """One activity, no guess, and the ambiguity is on the record."""
+    site = Site(pipelines=pipeline(MATCH))
+    for n in range(people):
+        key = f"00000000-0000-4000-8000-00000000000{n}"
+        person = {"contactid": key, "telephone1": "+15550100200"}
+        site.dynamics.records["contacts", key] = person
+    site.stream.put(call.record())
+    await site.run(5)
+    (made,) = site.calls
+    assert made["category"] == status
+    assert (made.get("_regardingobjectid_value") is not None) is (people == 1)
 
 
 @pytest.mark.parametrize("reopens", [True, False])
-def test_a_recording_after_the_close_of_a_call_is_on_it_or_in_a_note(
-    virtually: Virtually, make_site: MakeSite, call: Call, *, reopens: bool
+async def test_a_recording_after_the_close_of_a_call_is_on_it_or_in_a_note(
+    call: Call, *, reopens: bool
 ) -> None:
     """A completed phone call may refuse updates; if it does not reopen, an annotation tells it."""
-
-    async def story() -> None:
-        site = make_site(dynamics=ScriptedDynamics(refuse_closed=True))
-        site.stream.put(call.record())
-        await site.run_on_and_off(20 * 60)
-        (made,) = site.calls
-        assert made["statecode"] == 1
-        final = Failure(Closed("answered 400", status=400))
-        site.dynamics.script = lambda request: (
-            final if not reopens and (request.body or {}).get("statecode") == 0 else None
-        )
-        site.stream.put(call.recorded())
-        await site.run(5)
-        notes = [
-            r["notetext"] for (name, _), r in site.dynamics.records.items() if name != "phonecalls"
-        ]
-        (made,) = site.calls
-        assert made["statecode"] == 1
-        assert (made.get("description") or notes[0]).endswith("_UTC.wav")
-        assert len(notes) == (not reopens)
-
-    virtually(story())
+    site = Site(dynamics=ScriptedDynamics(refuse_closed=True))
+    site.stream.put(call.record())
+    await site.run_on_and_off(20 * 60)
+    (made,) = site.calls
+    assert made["statecode"] == 1
+    final = Failure(Closed("answered 400", status=400))
+    site.dynamics.script = lambda request: (
+        final if not reopens and (request.body or {}).get("statecode") == 0 else None
+    )
+    site.stream.put(call.recorded())
+    await site.run(5)
+    notes = [
+        r["notetext"] for (name, _), r in site.dynamics.records.items() if name != "phonecalls"
+    ]
+    (made,) = site.calls
+    assert made["statecode"] == 1
+    assert (made.get("description") or notes[0]).endswith("_UTC.wav")
+    assert len(notes) == (not reopens)

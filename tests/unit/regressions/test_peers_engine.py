@@ -1,71 +1,58 @@
 """What broke in other consumers of Kinesis: engine, leases, checkpoints.
 
-More of them are told where the parts are tested; tests/README.md has the whole list.
+tests/README.md names the products, and tests of the same kind in other folders.
 """
 
 from __future__ import annotations
 
 import asyncio
 
-from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
 
 from pipelines.pipeline import Pipeline
+from twins.calls import Call
 from twins.dynamics import Failure
+from twins.site import Site, Stream
 from worker.dynamics.errors import Unavailable
 from worker.leases.stream import FAILOVER_S
 
 
-if TYPE_CHECKING:
-    from tests.unit.regressions.conftest import Call, Site, Stream
-
-    MakeCalls = Callable[[int], list[Call]]
-    MakePipeline = Callable[[str], list[Pipeline]]
-    MakeSite = Callable[..., Site]
-    MakeStream = Callable[..., Stream]
-
-Virtually = Callable[[Coroutine[Any, Any, Any]], Any]
+MakeCalls = Callable[[int], list[Call]]
+MakePipeline = Callable[[str], list[Pipeline]]
 
 POISON = b'{"cut off": '
 
 
-def test_poison_is_quarantined_once_and_holds_up_neither_its_shard_nor_another(
-    virtually: Virtually, make_site: MakeSite, calls: MakeCalls
+async def test_poison_is_quarantined_once_and_holds_up_neither_its_shard_nor_another(
+    calls: MakeCalls,
 ) -> None:
-    """async-kinesis 3.0.1 redelivered what came before it for ever, and the rest never."""
-
-    async def story() -> None:
-        site = make_site()
-        *others, elsewhere = calls(10)
-        bodies = [call.begun() for call in others]
-        site.stream.put(*bodies[:5], POISON, *bodies[5:])
-        site.stream.put(elsewhere.begun(), shard=1)
-        await site.run(3)
-        assert len(site.calls) == 10
-        await site.run(60)
-        (kept,) = await site.quarantined()
-        assert kept.body == POISON
-        assert site.tally.messages == 11
-
-    virtually(story())
+    """What came before is not delivered again, and what comes after is."""
+    site = Site()
+    *others, elsewhere = calls(10)
+    bodies = [call.begun() for call in others]
+    site.stream.put(*bodies[:5], POISON, *bodies[5:])
+    site.stream.put(elsewhere.begun(), shard=1)
+    await site.run(3)
+    assert len(site.calls) == 10
+    await site.run(60)
+    (kept,) = await site.quarantined()
+    assert kept.body == POISON
+    assert site.tally.messages == 11
 
 
-def test_a_batch_that_fails_whole_is_kept_record_by_record_with_sequence_numbers(
-    virtually: Virtually, make_site: MakeSite, call: Call
+async def test_a_batch_that_fails_whole_is_kept_record_by_record_with_sequence_numbers(
+    call: Call,
 ) -> None:
-    """AWS Lambda Powertools #3716, #4691, #2850: nothing reported, raised, numbers lost."""
-
-    async def story() -> None:
-        site = make_site()
-        site.stream.put(*[POISON] * 5)
-        await site.run(3)
-        origins = sorted(item.origin for item in await site.quarantined())
-        assert origins == [f"kinesis:contact-events/shardId-000000000000/{n}" for n in range(5)]
-        site.stream.put(call.begun())
-        await site.run(3)
-        assert len(site.calls) == 1
-
-    virtually(story())
+    """Each record has an entry of its own, by which it can be read again."""
+    site = Site()
+    site.stream.put(*[POISON] * 5)
+    await site.run(3)
+    origins = sorted(item.origin for item in await site.quarantined())
+    records = site.stream.shards["shardId-000"].records
+    assert origins == sorted(f"kinesis:contact-events/shardId-000/{r.sequence}" for r in records)
+    site.stream.put(call.begun())
+    await site.run(3)
+    assert len(site.calls) == 1
 
 
 STEPS = """
@@ -78,88 +65,70 @@ body = '{"subject": "{{ContactId}}", "phonenumber": "{{CustomerEndpoint}}"}'
 """
 
 
-def test_what_follows_a_failed_write_waits_and_other_contacts_go_on(
-    virtually: Virtually, make_site: MakeSite, pipeline: MakePipeline, calls: MakeCalls
+async def test_what_follows_a_failed_write_waits_and_other_contacts_go_on(
+    pipeline: MakePipeline, calls: MakeCalls
 ) -> None:
-    """Powertools for Java #1820 went on behind a failed record, and broke its contact's order."""
-
-    async def story() -> None:
-        loop = asyncio.get_running_loop()
-        site = make_site(pipelines=pipeline(STEPS))
-        failing, other = calls(2)
-        down = Failure(Unavailable("answered 500", status=500))
-        site.dynamics.script = lambda request: (
-            down if failing.id in str(request) and loop.time() < 30 else None
-        )
-        site.stream.put(failing.begun(), other.begun())
-        loop.call_at(10, lambda: site.stream.put(failing.record(), other.record()))
-        await site.run(120)
-        ours = [r.method for _, r in site.sent_at if failing.id in str(r)]
-        assert ours == ["POST"] * len(ours)
-        assert [when < 12 for when, r in site.sent_at if failing.id not in str(r)] == [True] * 2
-        assert {call["phonenumber"] for call in site.calls} == {"+15550100200"}
-
-    virtually(story())
+    """Order is kept within a contact, not across contacts."""
+    loop = asyncio.get_running_loop()
+    site = Site(pipelines=pipeline(STEPS))
+    failing, other = calls(2)
+    down = Failure(Unavailable("answered 500", status=500))
+    site.dynamics.script = lambda request: (
+        down if failing.id in str(request) and loop.time() < 30 else None
+    )
+    site.stream.put(failing.begun(), other.begun())
+    loop.call_at(10, lambda: site.stream.put(failing.record(), other.record()))
+    await site.run(120)
+    ours = [r.method for _, r in site.sent_at if failing.id in str(r)]
+    assert ours == ["POST"] * len(ours)
+    assert [when < 12 for when, r in site.sent_at if failing.id not in str(r)] == [True] * 2
+    assert {call["phonenumber"] for call in site.calls} == {"+15550100200"}
 
 
-def test_a_second_application_on_the_stream_costs_neither_any_record(
-    virtually: Virtually, make_site: MakeSite, make_stream: MakeStream, calls: MakeCalls
+async def test_a_second_application_on_the_stream_costs_neither_any_record(
+    calls: MakeCalls,
 ) -> None:
-    """amazon-connect-salesforce-scv #165: two consumers competed for the reads of one stream."""
-
-    async def story() -> None:
-        stream = make_stream(1)
-        sites = [make_site(stream=stream, limit=1) for _ in range(2)]
-        stream.put(*[call.begun() for call in calls(40)])
-        await asyncio.gather(*[site.run(60) for site in sites])
-        assert [len(site.calls) for site in sites] == [40, 40]
-        assert stream.throttled > 10
-        assert {code for site in sites for code in site.troubles} == {
-            "ProvisionedThroughputExceededException"
-        }
-
-    virtually(story())
+    """Both share the reads that Kinesis serves of a shard, and are throttled."""
+    stream = Stream(1)
+    sites = [Site(stream=stream, limit=1) for _ in range(2)]
+    stream.put(*[call.begun() for call in calls(40)])
+    await asyncio.gather(*[site.run(60) for site in sites])
+    assert [len(site.calls) for site in sites] == [40, 40]
+    assert stream.throttled > 10
+    assert {code for site in sites for code in site.troubles} == {
+        "ProvisionedThroughputExceededException"
+    }
 
 
-def test_workers_killed_one_after_the_other_as_they_take_over_lose_and_double_nothing(
-    virtually: Virtually, make_site: MakeSite, calls: MakeCalls
+async def test_workers_killed_one_after_the_other_as_they_take_over_lose_and_double_nothing(
+    calls: MakeCalls,
 ) -> None:
-    """faust #651, #658, #502, #216: crashes, double processing and loss while rebalancing."""
-
-    async def story() -> None:
-        site = make_site(limit=3)
-        waiting = calls(60)
-        for number in range(10):
-            site.stream.put(*[waiting.pop().begun() for _ in range(3)], shard=0)
-            site.stream.put(*[waiting.pop().begun() for _ in range(3)], shard=1)
-            taken = asyncio.Event()
-            worker = asyncio.create_task(site.run(3600, f"w{number}", taken.set))
-            await taken.wait()
-            await asyncio.sleep(0.03 * number)  # while it reads, saves or sends
-            worker.cancel()
-            await asyncio.wait((worker,))
-        await site.run(600, "last")
-        assert len(site.calls) == 60
-        assert not await site.quarantined()
-        assert not await site.store.parked("", 10)
-
-    virtually(story())
+    """Each dies with records in hand; the next one takes its shards over."""
+    site = Site(limit=3)
+    waiting = calls(60)
+    for number in range(10):
+        site.stream.put(*[waiting.pop().begun() for _ in range(3)], shard=0)
+        site.stream.put(*[waiting.pop().begun() for _ in range(3)], shard=1)
+        taken = asyncio.Event()
+        worker = asyncio.create_task(site.run(3600, f"w{number}", taken.set))
+        await taken.wait()
+        await asyncio.sleep(0.03 * number)  # while it reads, saves or sends
+        worker.cancel()
+        await asyncio.wait((worker,))
+    await site.run(600, "last")
+    assert len(site.calls) == 60
+    assert not await site.quarantined()
+    assert not await site.store.parked("", 10)
 
 
-def test_a_checkpoint_does_not_grow_old(
-    virtually: Virtually, make_site: MakeSite, calls: MakeCalls
-) -> None:
-    """async-kinesis 3.0.1 let checkpoints expire after 24 hours, and then began anew."""
-
-    async def story() -> None:
-        site = make_site()
-        first, second = calls(2)
-        site.stream.put(first.begun())
-        await site.run(10)
-        await asyncio.sleep(7 * 86_400)
-        site.stream.put(second.begun())
-        await site.run(FAILOVER_S, "b")
-        assert len(site.calls) == 2
-        assert site.tally.messages == 2, "nothing is read again"
-
-    virtually(story())
+async def test_a_checkpoint_does_not_grow_old(calls: MakeCalls) -> None:
+    """A worker that was away for days goes on where it stopped."""
+    site = Site()
+    first, second = calls(2)
+    site.stream.put(first.begun())
+    await site.run(10)
+    await asyncio.sleep(7 * 86_400)
+    site.stream.put(second.begun())
+    await site.run(FAILOVER_S, "b")
+    assert len(site.calls) == 2
+    assert site.tally.messages == 2, "nothing is read again"

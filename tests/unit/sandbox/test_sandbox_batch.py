@@ -100,7 +100,7 @@ async def test_a_change_set_is_written_completely_or_not_at_all(
 
 
 @pytest.mark.parametrize(("mode", "rows"), [("committed", 1), ("rolled back", 0)])
-async def test_what_a_failing_batch_leaves_behind(
+async def test_a_failing_batch_leaves_behind_what_the_switch_says(
     http: httpx.AsyncClient, dataverse: Dataverse, mode: Any, rows: int
 ) -> None:
     dataverse.switches.batch_failure = mode

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from twins.clock import Turned
 from worker.sandbox.dataverse import faults
 from worker.sandbox.dataverse.app import Dataverse, create_dataverse
 from worker.sandbox.dataverse.limits import Limits
@@ -20,22 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 
-class Clock:
-    """Time that passes when somebody sleeps."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    async def sleep(self, seconds: float) -> None:
-        self.now += seconds
-
-
 @asynccontextmanager
 async def limited(
-    clock: Clock, limits: Limits
+    clock: Turned, limits: Limits
 ) -> AsyncIterator[tuple[Dataverse, httpx.AsyncClient]]:
     dataverse = create_dataverse(
         auth=False, limits=limits, clock=clock, sleep=clock.sleep, random=Random(1)
@@ -53,7 +41,7 @@ def refused(answer: httpx.Response) -> tuple[int, str, int]:
 
 
 async def test_requests_beyond_the_number_are_refused_until_the_window_has_moved() -> None:
-    clock = Clock()
+    clock = Turned(1000.0)
     async with limited(clock, Limits(requests=2)) as (_, http):
         for _ in range(2):
             assert (await http.get("WhoAmI")).status_code == 200
@@ -68,7 +56,7 @@ async def test_requests_beyond_the_number_are_refused_until_the_window_has_moved
 
 
 async def test_asking_again_too_early_lengthens_the_wait() -> None:
-    clock = Clock()
+    clock = Turned(1000.0)
     async with limited(clock, Limits(requests=1)) as (_, http):
         await http.get("WhoAmI")
         clock.now += 100
@@ -78,7 +66,7 @@ async def test_asking_again_too_early_lengthens_the_wait() -> None:
 
 
 async def test_execution_time_beyond_the_sum_is_refused() -> None:
-    clock = Clock()
+    clock = Turned(1000.0)
     async with limited(clock, Limits(execution_ms=5000)) as (dataverse, http):
         dataverse.faults.next(faults.latency(6))
         assert (await http.get("WhoAmI")).status_code == 200
@@ -113,7 +101,7 @@ async def test_too_many_at_once_are_refused_without_waiting_for_the_window() -> 
 
 
 async def test_what_is_left_is_told_for_debugging() -> None:
-    clock = Clock()
+    clock = Turned(1000.0)
     async with limited(clock, Limits()) as (dataverse, http):
         dataverse.faults.next(faults.latency(0.5))
         answer = await http.get("WhoAmI")
@@ -125,7 +113,7 @@ async def test_what_is_left_is_told_for_debugging() -> None:
 async def test_every_server_counts_for_itself_and_cookies_stick_to_one(
     cookies: bool, served: int
 ) -> None:
-    async with limited(Clock(), Limits(requests=1, servers=2)) as (_, http):
+    async with limited(Turned(1000.0), Limits(requests=1, servers=2)) as (_, http):
         statuses = []
         for _ in range(3):
             if not cookies:
@@ -135,7 +123,7 @@ async def test_every_server_counts_for_itself_and_cookies_stick_to_one(
 
 
 async def test_a_throttled_batch_answers_plain_json() -> None:
-    async with limited(Clock(), Limits(requests=0)) as (_, http):
+    async with limited(Turned(1000.0), Limits(requests=0)) as (_, http):
         answer = await http.post("$batch", content=b"")
         assert answer.status_code == 429
         assert answer.headers["content-type"].startswith("application/json")

@@ -60,7 +60,9 @@ async def test_each_table_has_navigation_properties_of_its_own(
     assert (await http.post(entity_set, json=body)).status_code == 204
 
 
-async def test_null_unbinds(http: httpx.AsyncClient, dataverse: Dataverse) -> None:
+async def test_a_bind_to_null_empties_the_lookup(
+    http: httpx.AsyncClient, dataverse: Dataverse
+) -> None:
     call = dataverse.put("phonecalls", {f"{LONG}@odata.bind": f"/contacts({PERSON})"})
     await http.patch(f"phonecalls({call})", json={f"{LONG}@odata.bind": None})
     assert "_regardingobjectid_value" not in dataverse.dump()["phonecalls"][0]

@@ -1,6 +1,7 @@
 """What Dataverse's documentation leaves open is a switch, and each does what it says.
 
-Switches of states are in test_sandbox_states, of batches in test_sandbox_batch.
+Switches of states are in test_sandbox_states, of batches in test_sandbox_batch, of limits in
+test_sandbox_limits; lost answers and SQL's troubles are in test_sandbox_faults.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def code(answer: httpx.Response) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize(("mode", "status"), [("refuse", 400), ("replace", 204), ("ignore", 204)])
-async def test_parties_nested_in_an_update(
+async def test_parties_nested_in_an_update_are_treated_as_switched(
     http: httpx.AsyncClient, dataverse: Dataverse, mode: Any, status: int
 ) -> None:
     dataverse.switches.patch_parties = mode
@@ -42,7 +43,7 @@ async def test_parties_nested_in_an_update(
 
 
 @pytest.mark.parametrize("status", [404, 400])
-async def test_a_bind_to_a_row_that_is_not_there(
+async def test_a_bind_to_a_row_that_is_not_there_answers_as_switched(
     http: httpx.AsyncClient, dataverse: Dataverse, status: Any
 ) -> None:
     dataverse.switches.bad_bind_status = status
@@ -51,7 +52,7 @@ async def test_a_bind_to_a_row_that_is_not_there(
 
 
 @pytest.mark.parametrize("expected", ["0x80040237", "0x80060892"])
-async def test_a_primary_key_that_is_taken(
+async def test_a_create_under_a_taken_key_answers_as_switched(
     http: httpx.AsyncClient, dataverse: Dataverse, expected: Any
 ) -> None:
     dataverse.switches.key_taken_code = expected
@@ -60,7 +61,7 @@ async def test_a_primary_key_that_is_taken(
 
 
 @pytest.mark.parametrize("status", [412, 500])
-async def test_duplicate_detection(
+async def test_duplicate_detection_answers_as_switched(
     http: httpx.AsyncClient, dataverse: Dataverse, status: Any
 ) -> None:
     dataverse.switches.duplicate_status = status
@@ -72,7 +73,7 @@ async def test_duplicate_detection(
 
 
 @pytest.mark.parametrize(("style", "expected"), [("hex", "0x80040217"), ("", ""), ("0x0", "0x0")])
-async def test_error_codes_have_a_style(
+async def test_error_codes_have_the_style_that_is_switched(
     http: httpx.AsyncClient, dataverse: Dataverse, style: Any, expected: str
 ) -> None:
     dataverse.switches.code_style = style
@@ -80,7 +81,9 @@ async def test_error_codes_have_a_style(
 
 
 @pytest.mark.parametrize("expected", ["0x80060882", ""])
-async def test_a_stale_etag(http: httpx.AsyncClient, dataverse: Dataverse, expected: Any) -> None:
+async def test_a_stale_etag_answers_as_switched(
+    http: httpx.AsyncClient, dataverse: Dataverse, expected: Any
+) -> None:
     dataverse.switches.stale_code = expected
     call = dataverse.put("phonecalls", {})
     answer = await http.patch(f"phonecalls({call})", json={}, headers={"If-Match": 'W/"1"'})
@@ -88,7 +91,7 @@ async def test_a_stale_etag(http: httpx.AsyncClient, dataverse: Dataverse, expec
 
 
 @pytest.mark.parametrize("expected", ["0x80060888", "0x8006088a"])
-async def test_an_unknown_segment(
+async def test_an_unknown_segment_answers_as_switched(
     http: httpx.AsyncClient, dataverse: Dataverse, expected: Any
 ) -> None:
     dataverse.switches.segment_code = expected
@@ -96,7 +99,7 @@ async def test_an_unknown_segment(
 
 
 @pytest.mark.parametrize(("mode", "status"), [("allow", 204), ("refuse", 400), ("pending", 400)])
-async def test_an_alternate_key_on_phone_calls(
+async def test_alternate_keys_of_phone_calls_work_as_switched(
     http: httpx.AsyncClient, dataverse: Dataverse, mode: Any, status: int
 ) -> None:
     dataverse.switches.phonecall_keys = mode
@@ -105,7 +108,7 @@ async def test_an_alternate_key_on_phone_calls(
 
 @pytest.mark.parametrize(("mode", "status"), [("refuse", 400), ("accept", 200)])
 @pytest.mark.parametrize("logical", ["phonecall", "annotation"])
-async def test_a_bulk_message_where_none_is_documented(
+async def test_an_undocumented_bulk_message_answers_as_switched(
     http: httpx.AsyncClient, dataverse: Dataverse, mode: Any, status: int, logical: str
 ) -> None:
     dataverse.switches.bulk_everywhere = mode
@@ -115,7 +118,7 @@ async def test_a_bulk_message_where_none_is_documented(
 
 
 @pytest.mark.parametrize(("mode", "expected"), [("conflict", [204, 412]), ("accept", [204, 204])])
-async def test_simultaneous_upserts_of_a_new_row(
+async def test_simultaneous_upserts_of_a_row_answer_as_switched(
     http: httpx.AsyncClient, dataverse: Dataverse, mode: Any, expected: list[int]
 ) -> None:
     dataverse.switches.upsert_race = mode
@@ -129,7 +132,7 @@ async def test_simultaneous_upserts_of_a_new_row(
     ("status", "challenge", "challenged"),
     [(403, True, False), (401, True, True), (401, False, False)],
 )
-async def test_a_disabled_application_user(
+async def test_a_disabled_application_user_is_refused_as_switched(
     http: httpx.AsyncClient,
     dataverse: Dataverse,
     status: Any,
@@ -146,7 +149,7 @@ async def test_a_disabled_application_user(
 
 
 @pytest.mark.parametrize(("mode", "status"), [("accept", 204), ("refuse", 400)])
-async def test_a_bind_by_alternate_key(
+async def test_a_bind_by_alternate_key_answers_as_switched(
     http: httpx.AsyncClient, dataverse: Dataverse, mode: Any, status: int
 ) -> None:
     dataverse.switches.bind_by_key = mode
@@ -156,7 +159,7 @@ async def test_a_bind_by_alternate_key(
 
 
 @pytest.mark.parametrize(("mode", "status"), [("accept", 204), ("refuse", 400)])
-async def test_the_short_name_of_a_phone_calls_regarding(
+async def test_the_short_name_of_a_phone_calls_regarding_is_taken_as_switched(
     http: httpx.AsyncClient, dataverse: Dataverse, mode: Any, status: int
 ) -> None:
     dataverse.switches.short_regarding = mode
@@ -165,6 +168,8 @@ async def test_the_short_name_of_a_phone_calls_regarding(
     assert answer.status_code == status
 
 
-async def test_a_bind_by_an_alternate_key_that_names_no_row(http: httpx.AsyncClient) -> None:
+async def test_a_bind_by_an_alternate_key_that_names_no_row_is_not_found(
+    http: httpx.AsyncClient,
+) -> None:
     body = {SHORT: "/contacts(emailaddress1='nobody@x.example')"}
     assert code(await http.post("phonecalls", json=body)) == (404, "0x80060891")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from twins.clock import Turned
 from worker.sandbox.dataverse.app import CLIENT_SECRET, Dataverse, create_dataverse
 from worker.sandbox.dataverse.users import CLIENT_ID
 from worker.sandbox.entra import OUTCOMES
@@ -27,22 +28,13 @@ FORM = {
 }
 
 
-class Clock:
-    """Time as the test says."""
-
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
+@pytest.fixture
+def clock() -> Turned:
+    return Turned(1000.0)
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-async def guarded(clock: Clock) -> AsyncIterator[Dataverse]:
+async def guarded(clock: Turned) -> AsyncIterator[Dataverse]:
     dataverse = create_dataverse(tenants=["tenant"], expires_in_s=60, clock=clock)
     yield dataverse
     dataverse.close()
@@ -61,7 +53,7 @@ async def who_am_i(client: httpx.AsyncClient, token: str) -> httpx.Response:
 
 
 async def test_a_token_opens_the_web_api_until_it_expires(
-    client: httpx.AsyncClient, clock: Clock
+    client: httpx.AsyncClient, clock: Turned
 ) -> None:
     body = (await client.post(TOKEN, data=FORM)).json()
     assert (body["token_type"], body["expires_in"], body["ext_expires_in"]) == ("Bearer", 60, 60)

@@ -355,7 +355,7 @@ async def test_an_s3_bucket_that_cannot_be_read_is_told_by_its_number() -> None:
     ],
     ids=lambda error: type(error).__name__,
 )
-async def test_d3_a_file_that_s3_cuts_short_ends_in_one_sentence_that_names_nothing(
+async def test_a_file_that_s3_cuts_short_ends_in_one_sentence_that_names_nothing(
     monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     async def cut(_body: FakeBody, _size: int) -> bytes:
@@ -409,7 +409,7 @@ def named_anyhow(tmp_path: Path) -> Path:
     return folder
 
 
-async def test_d27_a_file_may_have_a_name_of_any_bytes(named_anyhow: Path) -> None:
+async def test_a_file_may_have_a_name_of_any_bytes(named_anyhow: Path) -> None:
     found = await messages(named_anyhow)
     assert [message.origin for message in found] == [
         "archive:\x1b]0;x\x07.json:1",

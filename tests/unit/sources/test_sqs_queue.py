@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,8 +20,6 @@ from worker.faults import Faults
 from worker.sources.protocol import Message
 from worker.sources.sqs import SqsQueue
 
-
-Virtually = Callable[[Coroutine[Any, Any, Any]], Any]
 
 URL = "https://sqs.invalid/123456789012/recordings"
 TWELVE_HOURS_S = 12 * 3600
@@ -143,192 +141,135 @@ class Working:
         return self
 
 
-def test_every_message_is_handled_then_deleted(virtually: Virtually) -> None:
+async def test_every_message_is_handled_then_deleted() -> None:
     queue = FakeSqs()
     queue.put(*(str(n) for n in range(25)))
-
-    async def story() -> None:
-        working = await Working(queue).during(30)
-        assert sorted(working.got, key=int) == [str(n) for n in range(25)]
-        assert working.origins[0] == "sqs:recordings/id-0"
-        assert queue.waiting == {}
-
-    virtually(story())
+    working = await Working(queue).during(30)
+    assert sorted(working.got, key=int) == [str(n) for n in range(25)]
+    assert working.origins[0] == "sqs:recordings/id-0"
+    assert queue.waiting == {}
 
 
-def test_it_polls_long_and_asks_how_often_a_message_was_received(virtually: Virtually) -> None:
+async def test_the_queue_is_polled_long_and_asked_how_often_a_message_was_received() -> None:
     queue = FakeSqs()
-
-    async def story() -> None:
-        await Working(queue, visibility_s=60).during(90)
-        assert len(queue.requests) == 5
-        assert queue.requests[0] == {
-            "QueueUrl": URL,
-            "MaxNumberOfMessages": 10,
-            "WaitTimeSeconds": 20,
-            "VisibilityTimeout": 60,
-            "MessageSystemAttributeNames": ["ApproximateReceiveCount", "SentTimestamp"],
-        }
-
-    virtually(story())
+    await Working(queue, visibility_s=60).during(90)
+    assert len(queue.requests) == 5
+    assert queue.requests[0] == {
+        "QueueUrl": URL,
+        "MaxNumberOfMessages": 10,
+        "WaitTimeSeconds": 20,
+        "VisibilityTimeout": 60,
+        "MessageSystemAttributeNames": ["ApproximateReceiveCount", "SentTimestamp"],
+    }
 
 
-def test_stop_interrupts_a_long_poll(virtually: Virtually) -> None:
-    async def story() -> None:
-        await Working(FakeSqs()).during(5)
-        assert asyncio.get_running_loop().time() == pytest.approx(5)
-
-    virtually(story())
+async def test_stop_interrupts_a_long_poll() -> None:
+    await Working(FakeSqs()).during(5)
+    assert asyncio.get_running_loop().time() == pytest.approx(5)
 
 
-def test_after_stop_the_batch_in_hand_is_finished_and_deleted(virtually: Virtually) -> None:
+async def test_after_stop_the_batch_in_hand_is_finished_and_deleted() -> None:
     queue = FakeSqs()
     queue.put("slow")
-
-    async def story() -> None:
-        working = Working(queue)
-        working.slow = {"slow": 60.0}
-        asyncio.get_running_loop().call_at(10, queue.put, "late")
-        await working.during(20)
-        assert working.got == ["slow"]
-        assert list(queue.waiting) == ["id-late"]
-        assert queue.waiting["id-late"].count == 0
-
-    virtually(story())
+    working = Working(queue)
+    working.slow = {"slow": 60.0}
+    asyncio.get_running_loop().call_at(10, queue.put, "late")
+    await working.during(20)
+    assert working.got == ["slow"]
+    assert list(queue.waiting) == ["id-late"]
+    assert queue.waiting["id-late"].count == 0
 
 
-def test_a_slow_batch_stays_hidden_by_extensions_every_third(virtually: Virtually) -> None:
+async def test_a_slow_batch_stays_hidden_by_extensions_every_third() -> None:
     queue = FakeSqs()
     queue.put("slow")
-
-    async def story() -> None:
-        working = Working(queue, visibility_s=30, receivers=2)
-        working.slow = {"slow": 95.0}
-        await working.during(150)
-        assert working.got == ["slow"]
-        assert [when for when, _, _ in queue.hidden] == pytest.approx(
-            [10, 20, 30, 40, 50, 60, 70, 80, 90]
-        )
-        assert queue.waiting == {}
-
-    virtually(story())
+    working = Working(queue, visibility_s=30, receivers=2)
+    working.slow = {"slow": 95.0}
+    await working.during(150)
+    assert working.got == ["slow"]
+    assert [when for when, _, _ in queue.hidden] == pytest.approx(
+        [10, 20, 30, 40, 50, 60, 70, 80, 90]
+    )
+    assert queue.waiting == {}
 
 
-def test_no_extension_reaches_beyond_twelve_hours(virtually: Virtually) -> None:
+async def test_no_extension_reaches_beyond_twelve_hours() -> None:
     queue = FakeSqs()
     queue.put("stuck")
-
-    async def story() -> None:
-        working = Working(queue, visibility_s=3600)
-        working.slow = {"stuck": TWELVE_HOURS_S + 3000}
-        await working.during(TWELVE_HOURS_S + 4000)
-        assert max(when + seconds for when, _, seconds in queue.hidden) == TWELVE_HOURS_S
-        assert set(working.troubles) == {"HeldTooLong"}
-
-    virtually(story())
+    working = Working(queue, visibility_s=3600)
+    working.slow = {"stuck": TWELVE_HOURS_S + 3000}
+    await working.during(TWELVE_HOURS_S + 4000)
+    assert max(when + seconds for when, _, seconds in queue.hidden) == TWELVE_HOURS_S
+    assert set(working.troubles) == {"HeldTooLong"}
 
 
-def test_a_message_delivered_again_while_in_hand_is_not_handed_out_twice(
-    virtually: Virtually,
-) -> None:
+async def test_a_message_delivered_again_while_in_hand_is_not_handed_out_twice() -> None:
     queue = FakeSqs()
     queue.put("twice")
-
-    async def story() -> None:
-        working = Working(queue, receivers=2)
-        working.slow = {"twice": 20.0}
-        reappear = queue.waiting["id-twice"]
-        asyncio.get_running_loop().call_at(5, setattr, reappear, "visible_at", 0.0)
-        await working.during(60)
-        assert working.got == ["twice"]
-        assert queue.deleted == [("id-twice", "id-twice#2")]
-
-    virtually(story())
+    working = Working(queue, receivers=2)
+    working.slow = {"twice": 20.0}
+    reappear = queue.waiting["id-twice"]
+    asyncio.get_running_loop().call_at(5, setattr, reappear, "visible_at", 0.0)
+    await working.during(60)
+    assert working.got == ["twice"]
+    assert queue.deleted == [("id-twice", "id-twice#2")]
 
 
-def test_only_the_deletes_that_failed_are_repeated(virtually: Virtually) -> None:
+async def test_only_the_deletes_that_failed_are_repeated() -> None:
     queue = FakeSqs(failing_deletes=["InternalError", "RequestThrottled"])
     queue.put("1", "2", "3")
-
-    async def story() -> None:
-        working = await Working(queue).during(30)
-        assert working.got == ["1", "2", "3"]
-        assert [name for name, _ in queue.deleted] == ["id-3", "id-1", "id-2"]
-        assert working.troubles == ["InternalError", "RequestThrottled"]
-
-    virtually(story())
+    working = await Working(queue).during(30)
+    assert working.got == ["1", "2", "3"]
+    assert [name for name, _ in queue.deleted] == ["id-3", "id-1", "id-2"]
+    assert working.troubles == ["InternalError", "RequestThrottled"]
 
 
-def test_a_delete_with_a_receipt_that_no_longer_counts_is_not_repeated(
-    virtually: Virtually,
-) -> None:
+async def test_a_delete_with_a_receipt_that_no_longer_counts_is_not_repeated() -> None:
     queue = FakeSqs(failing_deletes=["ReceiptHandleIsInvalid"])
     queue.put("1")
-
-    async def story() -> None:
-        working = await Working(queue).during(30)
-        assert working.troubles == ["ReceiptHandleIsInvalid"]
-        assert queue.deleted == []
-
-    virtually(story())
+    working = await Working(queue).during(30)
+    assert working.troubles == ["ReceiptHandleIsInvalid"]
+    assert queue.deleted == []
 
 
-def test_what_cannot_be_deleted_comes_again(virtually: Virtually) -> None:
+async def test_what_cannot_be_deleted_comes_again() -> None:
     queue = FakeSqs(failing_deletes=["InternalError"] * 5)
     queue.put("1")
-
-    async def story() -> None:
-        working = await Working(queue, visibility_s=30).during(120)
-        assert working.got == ["1", "1"]
-        assert queue.waiting == {}
-
-    virtually(story())
+    working = await Working(queue, visibility_s=30).during(120)
+    assert working.got == ["1", "1"]
+    assert queue.waiting == {}
 
 
 @pytest.mark.parametrize("code", ["RequestThrottled", "QueueDoesNotExist", "KmsDisabled"])
-def test_a_receive_that_fails_is_repeated_and_reported(virtually: Virtually, code: str) -> None:
+async def test_a_receive_that_fails_is_repeated_and_reported(code: str) -> None:
     queue = FakeSqs(faults=[refusal(code), refusal(code)])
     queue.put("1")
-
-    async def story() -> None:
-        working = await Working(queue).during(30)
-        assert working.got == ["1"]
-        assert working.troubles == [code, code]
-
-    virtually(story())
+    working = await Working(queue).during(30)
+    assert working.got == ["1"]
+    assert working.troubles == [code, code]
 
 
-def test_a_bug_with_one_message_costs_that_message_alone(virtually: Virtually) -> None:
+async def test_a_bug_with_one_message_costs_that_message_alone() -> None:
     queue = FakeSqs()
     queue.put("1", "poison", "2")
-
-    async def story() -> None:
-        working = Working(queue, faults=(faults := Faults()))
-        working.poison = {"poison"}
-        await working.during(400)
-        assert sorted(name for name, _ in queue.deleted) == ["id-1", "id-2"]
-        assert "id-poison" in queue.waiting, "it is never acknowledged"
-        released = [seconds for _, name, seconds in queue.hidden if name == "id-poison"]
-        assert released[:6] == [5, 10, 20, 40, 80, 160], "so that the dead letters get it"
-        assert {boundary for boundary, _ in faults.counts} == {"source"}
-
-    virtually(story())
+    working = Working(queue, faults=(faults := Faults()))
+    working.poison = {"poison"}
+    await working.during(400)
+    assert sorted(name for name, _ in queue.deleted) == ["id-1", "id-2"]
+    assert "id-poison" in queue.waiting, "it is never acknowledged"
+    released = [seconds for _, name, seconds in queue.hidden if name == "id-poison"]
+    assert released[:6] == [5, 10, 20, 40, 80, 160], "so that the dead letters get it"
+    assert {boundary for boundary, _ in faults.counts} == {"source"}
 
 
-def test_after_a_bug_that_happens_once_every_message_is_handled_at_once(
-    virtually: Virtually,
-) -> None:
+async def test_after_a_bug_that_happens_once_every_message_is_handled_at_once() -> None:
     queue = FakeSqs()
     queue.put("1", "2")
-
-    async def story() -> None:
-        working = Working(queue)
-        working.failures = [ValueError("bug")]
-        await working.during(3)
-        assert sorted(name for name, _ in queue.deleted) == ["id-1", "id-2"]
-        assert queue.hidden == []
-
-    virtually(story())
+    working = Working(queue)
+    working.failures = [ValueError("bug")]
+    await working.during(3)
+    assert sorted(name for name, _ in queue.deleted) == ["id-1", "id-2"]
+    assert queue.hidden == []
 
 
 @pytest.mark.parametrize("times", [1, 1000])
@@ -337,8 +278,8 @@ def test_after_a_bug_that_happens_once_every_message_is_handled_at_once(
     ["receive_message", "delete_message_batch", "change_message_visibility_batch"],
 )
 @pytest.mark.parametrize("odd", [TypeError("bug"), {"Messages": 7, "Failed": 7}])
-def test_whatever_a_call_to_the_queue_ends_in_the_receiver_goes_on(
-    virtually: Virtually, call: str, times: int, odd: Any
+async def test_whatever_a_call_to_the_queue_ends_in_the_receiver_goes_on(
+    call: str, times: int, odd: Any
 ) -> None:
     queue = FakeSqs()
     queue.put("slow", "2")
@@ -355,69 +296,49 @@ def test_whatever_a_call_to_the_queue_ends_in_the_receiver_goes_on(
         return odd
 
     setattr(queue, call, badly)
-
-    async def story() -> None:
-        working = Working(queue, visibility_s=30)
-        working.slow = {"slow": 25.0}
-        await working.during(300)
-        assert calls > 0
-        assert working.troubles
-        if times == 1 or call.startswith("change"):
-            assert sorted(working.got) == ["2", "slow"]
-            assert len(queue.deleted) == 2
-        else:
-            assert queue.deleted == []
-            assert calls < 60, "after growing pauses"
-
-    virtually(story())
+    working = Working(queue, visibility_s=30)
+    working.slow = {"slow": 25.0}
+    await working.during(300)
+    assert calls > 0
+    assert working.troubles
+    if times == 1 or call.startswith("change"):
+        assert sorted(working.got) == ["2", "slow"]
+        assert len(queue.deleted) == 2
+    else:
+        assert queue.deleted == []
+        assert calls < 60, "after growing pauses"
 
 
-def test_while_the_store_is_unavailable_messages_are_released_for_longer_and_longer(
-    virtually: Virtually,
-) -> None:
+async def test_while_the_store_is_unavailable_messages_are_released_for_longer_and_longer() -> None:
     queue = FakeSqs()
     queue.put("1")
-
-    async def story() -> None:
-        working = Working(queue)
-        working.failures = [StoreUnavailable("locked") for _ in range(4)]
-        await working.during(200)
-        assert [seconds for _, _, seconds in queue.hidden] == [5, 10, 20, 40]
-        assert working.got == ["1"]
-        assert working.troubles == ["StoreUnavailable"] * 4
-
-    virtually(story())
+    working = Working(queue)
+    working.failures = [StoreUnavailable("locked") for _ in range(4)]
+    await working.during(200)
+    assert [seconds for _, _, seconds in queue.hidden] == [5, 10, 20, 40]
+    assert working.got == ["1"]
+    assert working.troubles == ["StoreUnavailable"] * 4
 
 
-def test_an_outage_of_the_store_does_not_drive_a_full_queue_into_the_dead_letters(
-    virtually: Virtually,
-) -> None:
+async def test_an_outage_of_the_store_does_not_drive_a_full_queue_into_the_dead_letters() -> None:
     queue = FakeSqs()
     queue.put(*(str(n) for n in range(5000)))
-
-    async def story() -> None:
-        working = Working(queue)
-        working.failures = [StoreUnavailable("locked") for _ in range(10_000)]
-        await working.during(600)
-        assert sum(message.count for message in queue.waiting.values()) < 400
-
-    virtually(story())
+    working = Working(queue)
+    working.failures = [StoreUnavailable("locked") for _ in range(10_000)]
+    await working.during(600)
+    assert sum(message.count for message in queue.waiting.values()) < 400
 
 
-def test_no_log_line_holds_what_a_message_says(virtually: Virtually) -> None:
+async def test_no_log_line_holds_what_a_message_says() -> None:
     queue = FakeSqs(faults=[refusal("AccessDenied")], failing_deletes=["InternalError"])
     queue.put("+4915550000001")
-
-    async def story() -> None:
-        with structlog.testing.capture_logs() as logs:
-            await Working(queue).during(30)
-        assert [entry["event"] for entry in logs] == ["sqs.trouble", "sqs.trouble"]
-        assert "4915550000001" not in str(logs)
-
-    virtually(story())
+    with structlog.testing.capture_logs() as logs:
+        await Working(queue).during(30)
+    assert [entry["event"] for entry in logs] == ["sqs.trouble", "sqs.trouble"]
+    assert "4915550000001" not in str(logs)
 
 
-def test_an_extension_that_fails_is_reported_and_tried_again(virtually: Virtually) -> None:
+async def test_an_extension_that_fails_is_reported_and_tried_again() -> None:
     class Stubborn(FakeSqs):
         async def change_message_visibility_batch(self, **request: Any) -> dict[str, Any]:
             if self.now < 15:
@@ -426,39 +347,31 @@ def test_an_extension_that_fails_is_reported_and_tried_again(virtually: Virtuall
 
     queue = Stubborn()
     queue.put("slow")
-
-    async def story() -> None:
-        working = Working(queue, visibility_s=30)
-        working.slow = {"slow": 25.0}
-        await working.during(60)
-        assert working.troubles == ["RequestThrottled"]
-        assert [when for when, _, _ in queue.hidden] == pytest.approx([20])
-
-    virtually(story())
+    working = Working(queue, visibility_s=30)
+    working.slow = {"slow": 25.0}
+    await working.during(60)
+    assert working.troubles == ["RequestThrottled"]
+    assert [when for when, _, _ in queue.hidden] == pytest.approx([20])
 
 
-def test_a_receiver_with_a_bug_begins_again_after_growing_pauses(virtually: Virtually) -> None:
+async def test_a_receiver_with_a_bug_begins_again_after_growing_pauses() -> None:
     queue = FakeSqs()
     queue.put("1")
+    working = Working(queue, faults=(faults := Faults()))
+    hold, bugs = working.source._hold, [TypeError("bug")] * 3
 
-    async def story() -> None:
-        working = Working(queue, faults=(faults := Faults()))
-        hold, bugs = working.source._hold, [TypeError("bug")] * 3
+    def broken(received: Any) -> Any:
+        if bugs:
+            raise bugs.pop()
+        return hold(received)
 
-        def broken(received: Any) -> Any:
-            if bugs:
-                raise bugs.pop()
-            return hold(received)
-
-        working.source._hold = broken  # type: ignore[method-assign]
-        await working.during(600)
-        assert working.got == ["1"]
-        assert list(faults.counts.values()) == [3]
-
-    virtually(story())
+    working.source._hold = broken  # type: ignore[method-assign]
+    await working.during(600)
+    assert working.got == ["1"]
+    assert list(faults.counts.values()) == [3]
 
 
-def test_what_arrives_together_with_stop_is_given_back_at_once(virtually: Virtually) -> None:
+async def test_what_arrives_together_with_stop_is_given_back_at_once() -> None:
     class Stopping(FakeSqs):
         stop: asyncio.Event
 
@@ -469,12 +382,8 @@ def test_what_arrives_together_with_stop_is_given_back_at_once(virtually: Virtua
 
     queue = Stopping()
     queue.put("1")
-
-    async def story() -> None:
-        working = Working(queue)
-        queue.stop = working.stop
-        await working.during(60)
-        assert working.got == []
-        assert queue.hidden == [(0.0, "id-1", 0)]
-
-    virtually(story())
+    working = Working(queue)
+    queue.stop = working.stop
+    await working.during(60)
+    assert working.got == []
+    assert queue.hidden == [(0.0, "id-1", 0)]

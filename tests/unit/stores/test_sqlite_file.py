@@ -96,7 +96,7 @@ def log_is_there(path: Path) -> bool:
 
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("harm", [deleted, replaced, without_its_log, without_its_folder])
-async def test_d18_with_the_state_file_gone_nothing_is_acknowledged_or_read(
+async def test_with_the_state_file_gone_nothing_is_acknowledged_or_read(
     store: SqliteStore, path: Path, call: str, harm: Callable[[Path], None]
 ) -> None:
     harm(path)
@@ -147,7 +147,7 @@ async def test_another_store_that_opens_and_closes_the_file_leaves_its_locks(
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o660, 0o777])
-async def test_d27_a_state_file_that_others_could_read_is_narrowed_and_told_once(
+async def test_a_state_file_that_others_could_read_is_narrowed_and_told_once(
     path: Path, mode: int
 ) -> None:
     store = SqliteStore(path)

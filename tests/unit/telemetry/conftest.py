@@ -8,6 +8,7 @@ import pytest
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from twins.clock import Turned
 from worker.clock import Clock
 from worker.telemetry.metrics import PREFIX, Metrics
 
@@ -15,19 +16,9 @@ from worker.telemetry.metrics import PREFIX, Metrics
 Samples = dict[tuple[str, ...], float]
 
 
-class Turned:
-    """A clock that only tests turn."""
-
-    def __init__(self) -> None:
-        self.now = 1_767_402_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Turned:
-    return Turned()
+    return Turned(1_767_402_000.0)
 
 
 @pytest.fixture

@@ -91,7 +91,7 @@ async def until(holds: Callable[[], bool]) -> None:
 
 
 @pytest.mark.parametrize("source", [Hung(), MemorySource([])], ids=["hung", "ended"])
-async def test_a_source_that_stops_without_a_word_fails_the_health_check_voicemail_54(
+async def test_a_source_that_stops_without_a_word_fails_the_health_check(
     clock: Any, source: Any
 ) -> None:
     health, stop = Health(Clock(monotonic=clock)), asyncio.Event()

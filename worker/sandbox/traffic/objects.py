@@ -1,7 +1,7 @@
 """What S3 holds of a contact, and the notifications about it.
 
-Keys: Administrator Guide "example-contact-lens-output-locations" and the published records that
-the project's reference lists. Notifications: S3 User Guide "notification-content-structure",
+Keys: Administrator Guide "example-contact-lens-output-locations" and published records
+(``tests/samples/published``). Notifications: S3 User Guide "notification-content-structure",
 "EventBridge integration".
 """
 

@@ -1,7 +1,7 @@
 """The real Kinesis Client Library as a process: KCL 3.1.3's MultiLangDaemon, in Java.
 
 The jars come from PyPI's ``kclpy-ext``. It runs in 2.x-compatible mode, which is the protocol that
-we speak too (reference/kcl-lease-protocol.md section 10, profile A).
+we speak too: every worker takes leases on its own, and nobody assigns them.
 """
 
 from __future__ import annotations

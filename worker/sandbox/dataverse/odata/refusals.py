@@ -1,4 +1,7 @@
-"""The errors Dataverse answers with [DOC webapi/compose-http-requests-handle-errors]."""
+"""The errors Dataverse answers with [DOC webapi/compose-http-requests-handle-errors].
+
+Codes: [DOC reference/web-service-error-codes].
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """The tables the sandbox has: columns, types, lengths, states.
 
-phonecall is Microsoft's table reference (``reference/entities/phonecall``); the other lengths are
-those of a real organisation's generated classes (delegateas/XrmMockup,
+phonecall is Microsoft's table reference
+(https://learn.microsoft.com/power-apps/developer/data-platform/reference/entities/phonecall); the
+other lengths are those of a real organisation's generated classes (delegateas/XrmMockup,
 ``tests/TestPluginAssembly365/Context/tables``); columns a worker never touches are left out.
 """
 

@@ -8,22 +8,21 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from botocore.exceptions import ClientError
 
+from twins.calls import Call
+from twins.loop import now
+from twins.rig import Rig
 from worker.amazon_connect.client import ConnectClient
 from worker.amazon_connect.errors import Busy
 from worker.amazon_connect.quota import QUOTAS, Quota
 from worker.clock import Clock
 from worker.dynamics.protocol import Request
 from worker.sandbox.amazon.quotas import Quotas
-
-
-if TYPE_CHECKING:
-    from tests.unit.engine.conftest import Call, Rig
 
 
 WORKERS = 10
@@ -39,10 +38,6 @@ SLACK_S = 1.5
 
 INSTANCE = "arn:aws:connect:x:1:instance/abc"
 NUMBER = "+15550100299"
-
-
-def now() -> float:
-    return asyncio.get_running_loop().time()
 
 
 @dataclass

@@ -74,7 +74,7 @@ def test_what_someone_or_time_may_mend_is_worth_waiting_for(failure: Exception) 
     [refusal("InvalidArgumentException"), ParamValidationError(report=""), ValueError()],
     ids=aws.code,
 )
-def test_a_wrong_request_or_program_is_not(failure: Exception) -> None:
+def test_a_wrong_request_or_program_is_not_worth_waiting_for(failure: Exception) -> None:
     assert not aws.may_pass(failure)
 
 
@@ -87,7 +87,9 @@ async def test_the_region_that_ecs_sets_serves_if_there_is_no_other(
         assert client.meta.region_name == "eu-west-3"
 
 
-async def test_without_a_region_it_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_missing_region_is_answered_with_what_to_set(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(ConfigError, match="set AWS_REGION"):
@@ -118,3 +120,12 @@ async def test_the_date_of_each_answer_is_told_also_of_a_refusal(status: int) ->
         with suppress(ClientError):
             await client.list_shards(StreamName="s")
     assert told == ["Fri, 02 Jan 2026 03:00:00 GMT"]
+
+
+async def test_clients_read_the_models_of_their_services_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    async with aws.client("sqs") as one, aws.client("sqs") as another:
+        models = [client.meta.service_model._service_description for client in (one, another)]
+    assert models[0] is models[1]

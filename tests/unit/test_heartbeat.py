@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import asyncio
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 
+from twins.clock import Turned
 from worker import heartbeat
 from worker.clock import Clock
 from worker.heartbeat import STORE_SILENCE_S, Health
 
 
 @pytest.fixture
-def health(clock: Callable[[], float]) -> Health:
+def clock() -> Turned:
+    return Turned()
+
+
+@pytest.fixture
+def health(clock: Turned) -> Health:
     return Health(Clock(monotonic=clock))
 
 
-async def test_a_loop_that_beats_in_time_is_not_silent(health: Health, clock: Any) -> None:
+async def test_a_loop_that_beats_in_time_is_not_silent(health: Health, clock: Turned) -> None:
     heart = health.heart("push", 10)
 
     async def loop() -> None:
@@ -31,9 +34,7 @@ async def test_a_loop_that_beats_in_time_is_not_silent(health: Health, clock: An
     assert health.silent() == []
 
 
-async def test_a_loop_that_ended_without_a_word_is_named_voicemail_54(
-    health: Health, clock: Any
-) -> None:
+async def test_a_loop_that_ended_without_a_word_is_named(health: Health, clock: Turned) -> None:
     going, ended = health.heart("push", 10), health.heart("recordings", 10)
     await asyncio.create_task(asyncio.sleep(0), context=ended.context())
     clock.now += 11
@@ -41,7 +42,7 @@ async def test_a_loop_that_ended_without_a_word_is_named_voicemail_54(
     assert health.silent() == ["recordings"]
 
 
-def test_each_loop_has_its_own_longest_silence(health: Health, clock: Any) -> None:
+def test_each_loop_has_its_own_longest_silence(health: Health, clock: Turned) -> None:
     health.heart("short", 10)
     health.heart("long", 100)
     clock.now += 50
@@ -50,7 +51,7 @@ def test_each_loop_has_its_own_longest_silence(health: Health, clock: Any) -> No
     assert health.silent() == ["short", "long"]
 
 
-async def test_tasks_that_a_loop_starts_beat_for_it(health: Health, clock: Any) -> None:
+async def test_tasks_that_a_loop_starts_beat_for_it(health: Health, clock: Turned) -> None:
     heart = health.heart("push", 10)
 
     async def work() -> None:
@@ -65,7 +66,7 @@ async def test_tasks_that_a_loop_starts_beat_for_it(health: Health, clock: Any) 
 
 
 async def test_a_part_is_watched_for_itself_and_only_while_it_lasts(
-    health: Health, clock: Any
+    health: Health, clock: Turned
 ) -> None:
     heart = health.heart("contact_events", 10)
 
@@ -89,7 +90,7 @@ async def test_a_part_is_watched_for_itself_and_only_while_it_lasts(
 
 
 async def test_a_loop_that_rests_may_be_silent_until_it_beats_again(
-    health: Health, clock: Any
+    health: Health, clock: Turned
 ) -> None:
     heart = health.heart("contact_events", 10)
 
@@ -131,7 +132,7 @@ async def test_a_worker_is_ready_once_the_store_answers_and_every_source_was_rea
 
 
 def test_a_store_that_fails_or_does_not_answer_any_more_makes_unready(
-    health: Health, clock: Any
+    health: Health, clock: Turned
 ) -> None:
     health.store_answered()
     assert health.awaited() == []

@@ -6,11 +6,13 @@ import asyncio
 import base64
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
+from twins.calls import Call
 from twins.dynamics import Failure
+from twins.rig import Rig
 from worker.commands.erasure import erase, mentions, traces
 from worker.definitions import find
 from worker.dynamics.errors import Refused
@@ -19,10 +21,6 @@ from worker.engine.ingest import FORGOTTEN
 from worker.errors import StoreUnavailable
 from worker.sources.protocol import Message
 from worker.stores.protocol import Quarantined
-
-
-if TYPE_CHECKING:
-    from tests.unit.engine.conftest import Call, Rig
 
 
 PIPELINES = [find("phonecall"), find("chat")]

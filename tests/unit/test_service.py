@@ -10,14 +10,16 @@ import time
 from datetime import date
 from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from structlog.testing import capture_logs
 
 from pipelines.plan import Terms
+from twins.calls import Call
 from twins.dynamics import Failure
+from twins.rig import Rig
 from worker import wiring
 from worker.dynamics.errors import Unauthorized
 from worker.dynamics.gate_sync import JOIN_S, GateSync
@@ -30,10 +32,6 @@ from worker.sources.memory import MemorySource
 from worker.sources.protocol import Handle, Message, Source
 from worker.stores.protocol import Quarantined
 from worker.wiring import SECRET_WARNING_DAYS, serve, warn_of_secret
-
-
-if TYPE_CHECKING:
-    from tests.unit.engine.conftest import Call, Rig
 
 
 DRAIN_S = 25.0
@@ -60,7 +58,7 @@ async def test_what_sources_hand_out_reaches_dynamics(rig: Rig, call: Call) -> N
     assert rig.calls[0]["phonenumber"] == "+15550100200"
 
 
-async def test_it_goes_on_after_its_sources_are_exhausted(rig: Rig, call: Call) -> None:
+async def test_the_service_goes_on_after_its_sources_are_exhausted(rig: Rig, call: Call) -> None:
     """The call is closed a quarter of an hour after its end, long after the last message."""
     agent = {"Username": "a", "ConnectedToAgentTimestamp": "2026-01-02T03:00:10Z"}
     source = MemorySource([[Message(call.record(Agent=agent), "memory:1")]])
@@ -211,7 +209,7 @@ async def test_what_has_expired_is_removed_every_hour_also_after_the_store_was_a
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_signals_stop_it_while_the_block_runs(number: signal.Signals) -> None:
+async def test_signals_stop_the_service_while_the_block_runs(number: signal.Signals) -> None:
     stop = asyncio.Event()
     before = signal.getsignal(number)
     with stopping_on_signals(stop.set):
