@@ -28,7 +28,7 @@ async def turns(quota: Quota, call: str, number: int) -> list[float]:
     """When each of so many calls at once gets its turn."""
 
     async def one() -> float:
-        await quota.turn(call, 1_000)
+        await quota.acquire(call, 1_000)
         return round(now(), 3)
 
     return list(await asyncio.gather(*(one() for _ in range(number))))
@@ -59,9 +59,9 @@ def test_a_turn_that_would_come_too_late_is_refused_at_once_and_not_taken(
         at = now()
         for _ in range(100):
             with pytest.raises(Busy):
-                await quota.turn("DescribeUser", 0.4)
+                await quota.acquire("DescribeUser", 0.4)
         assert now() == at
-        await quota.turn("DescribeUser", 0.5)
+        await quota.acquire("DescribeUser", 0.5)
 
     virtually(story())
 
@@ -104,4 +104,4 @@ def test_after_a_throttled_call_nothing_goes_for_a_while_until_one_is_answered(
 
 def test_without_a_share_no_call_is_made(virtually: Virtually) -> None:
     with pytest.raises(Busy, match="no share"):
-        virtually(Quota(0.0, clock=CLOCK).turn("DescribeContact", 1_000))
+        virtually(Quota(0.0, clock=CLOCK).acquire("DescribeContact", 1_000))
