@@ -30,7 +30,7 @@ def _health(health: Health) -> StatusPage:
 
 
 def _readiness(health: Health, breaker: Breaker) -> StatusPage:
-    """Whether store and sources are available. Dynamics need not be: its work waits in the store."""
+    """Whether store and sources are available; work for Dynamics may wait in the store."""
     if awaited := health.awaited():
         return _trouble("waiting for", awaited)
     if breaker.state is GateState.CLOSED:
