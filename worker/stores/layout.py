@@ -37,7 +37,7 @@ RANKS: Final = (0, 1)
 DUE_BUCKETS: Final = 4
 
 #: Lists by id are spread over shelves by the first character of the id, so that reading shelf after
-#: shelf gives them in order. Ids are hexadecimal, so shelves fill evenly. Must not change, as above.
+#: shelf gives them in order. Ids are hexadecimal, so shelves fill evenly. Must never change.
 SHELVES: Final = "048c"
 
 
