@@ -191,4 +191,4 @@ def scrub(path: Path) -> None:
         connection.execute("VACUUM")
         [busy, *_] = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     if busy:
-        raise sqlite3.OperationalError("somebody reads the file all the time: scrub it again")
+        raise sqlite3.OperationalError("the file is being read all the time: scrub it again")
