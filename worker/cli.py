@@ -43,7 +43,7 @@ from worker.terminal import shown, shown_lines
 
 if TYPE_CHECKING:
     from worker.commands.preview import Preview
-    from worker.commands.replay import Report, Watch
+    from worker.commands.replay import OnProgress, Report
 
 
 #: Exit status of a command that failed.
@@ -172,7 +172,7 @@ def _time(text: str, option: str) -> str:
 
 
 @contextmanager
-def _progress() -> Iterator[Watch | None]:
+def _progress() -> Iterator[OnProgress | None]:
     """A progress bar while messages are read, where somebody sees it."""
     if not err.is_terminal:
         yield None

@@ -150,8 +150,8 @@ async def test_i8_a_desktop_that_fails_is_logged_without_the_page(
     open_world: OpenWorld, said: list[Any]
 ) -> None:
     class Broken:
-        async def open(self, opening: Page) -> None:
-            raise ScreenPopError(f"{type(opening).__name__} was not taken")
+        async def open(self, page: Page) -> None:
+            raise ScreenPopError(f"{type(page).__name__} was not taken")
 
     async with open_world("memory post allow", live=True) as world:
         world.desktop = Broken()  # type: ignore[assignment] # another twin of the same protocol

@@ -50,12 +50,12 @@ def checkpoint_before_save(patch: Patch) -> None:
     async def deliver(
         self: ShardReader, page: RecordPage, handle: Handle, stop: asyncio.Event
     ) -> None:
-        for batch in slices(self._new(page), SLICE_COUNT, self._feed.slice_bytes):
+        for batch in slices(self._new(page), SLICE_COUNT, self._context.slice_bytes):
             self._done = batch[-1].sequence
             await self._keep(partial(self._bookmark.move, self._done), stop)
             await handle([self._message(record) for record in batch])
-        self._iterator = page.following
-        if page.following is None:
+        self._iterator = page.next_iterator
+        if page.next_iterator is None:
             self.over = await self._keep(partial(self._bookmark.end, page.children), stop)
 
     patch.setattr(ShardReader, "_deliver", deliver)

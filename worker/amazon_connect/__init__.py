@@ -1,1 +1,1 @@
-"""Amazon Connect while a contact is on: what it is asked, and what goes back to it."""
+"""Amazon Connect while a contact is active: what we ask it, and what we write back."""

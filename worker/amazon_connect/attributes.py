@@ -1,7 +1,7 @@
-"""Tells the agent's desktop by contact attributes, which desktops and flows can read.
+"""A screen pop through contact attributes, which desktops and flows can read.
 
-UpdateContactAttributes merges, takes ongoing contacts, and keeps the attributes with the first
-contact of a chain (Amazon Connect API reference).
+UpdateContactAttributes merges, works on ongoing contacts, and stores the attributes with the
+first contact of a chain (Amazon Connect API reference).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ class AttributeScreenPop:
     """Writes the page to open into two contact attributes.
 
     Args:
-        connect: Who takes them.
+        connect: Receives them.
         url_attribute: Attribute that receives the URL.
         tab_attribute: Attribute that receives ``true`` (new tab) or ``false`` (embedded).
     """
@@ -23,9 +23,7 @@ class AttributeScreenPop:
         self._url = url_attribute
         self._tab = tab_attribute
 
-    async def open(self, opening: Page) -> None:
-        """Write the attributes; see ``worker.amazon_connect.protocol.Desktop``."""
-        attributes = {self._url: opening.url, self._tab: str(opening.tab).lower()}
-        await self._connect.update_attributes(
-            opening.instance_id, opening.initial_contact_id, attributes
-        )
+    async def open(self, page: Page) -> None:
+        """Write the attributes; see ``worker.amazon_connect.protocol.ScreenPop``."""
+        attributes = {self._url: page.url, self._tab: str(page.tab).lower()}
+        await self._connect.update_attributes(page.instance_id, page.initial_contact_id, attributes)

@@ -1,4 +1,4 @@
-"""Amazon Connect itself, within our share of its quotas."""
+"""Calls to Amazon Connect, within our share of its quotas."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class ConnectClient:
     Args:
         connect: An aiobotocore client for Amazon Connect.
         quota: Our share.
-        patience_s: How long a call may wait for its turn (s).
-        called: Told the name of each call that was made and ``OK`` or its error code.
+        patience_s: How long a call may wait for the quota (s).
+        called: Called with the name of each call made, and ``OK`` or its error code.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class ConnectClient:
     async def _call(
         self, call: str, read: Callable[[Mapping[str, Any]], T], about: Mapping[str, Any]
     ) -> T:
-        await self._quota.turn(call, self._patience_s)
+        await self._quota.acquire(call, self._patience_s)
         method = getattr(self._connect, _METHODS[call])
         try:
             answer = await aws.asked(partial(method, **about), read)
@@ -92,9 +92,9 @@ class ConnectClient:
     def _failed(self, call: str, error: BaseException) -> Busy | ConnectRefused:
         code = aws.code(error)
         self._called(call, code)
-        # What we may not even send (an id that is none) no other try can mend.
-        wrong = isinstance(error, ParamValidationError)
-        status = aws.status(error) or (BAD_REQUEST if wrong else SERVER_ERROR)
+        # A request that botocore refuses to send (a malformed id) fails on every try.
+        malformed = isinstance(error, ParamValidationError)
+        status = aws.status(error) or (BAD_REQUEST if malformed else SERVER_ERROR)
         if code in THROTTLED or status == TOO_MANY_REQUESTS or status >= SERVER_ERROR:
             self._quota.throttled(call)
             return Busy(f"{call} answered {code}")
@@ -102,10 +102,10 @@ class ConnectClient:
 
 
 def _structure(name: str, answer: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A member that Connect's model says is a structure.
+    """A member that is a structure in Connect's service model.
 
     Raises:
-        TypeError: It is none.
+        TypeError: It is not one.
     """
     found = answer[name]
     if not isinstance(found, dict):

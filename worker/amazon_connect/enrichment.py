@@ -1,4 +1,4 @@
-"""Enrichment: asks Connect what a contact's events do not say, with bounded patience."""
+"""Enrichment: asks Connect, within a time limit, for what a contact's events do not say."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from worker.faults import Faults
 
 _log = structlog.get_logger(__name__)
 
-#: How long agents' and queues' names are good (s), and how many are kept.
+#: How long the names of agents and queues are cached (s), and how many.
 NAMES_S: Final = 3600.0
 MOST_NAMES: Final = 10_000
 
-#: What was said of a contact is kept until its facts are saved, which may take a second try.
+#: What Connect said of a contact is cached until its facts are saved, which may take two tries.
 CONTACTS_S: Final = 30.0
 MOST_CONTACTS: Final = 1_000
 
@@ -39,14 +39,14 @@ DESCRIBED: Final = ("CustomerEndpoint", "SystemEndpoint")
 
 @dataclass(slots=True)
 class Enrichment:
-    """Completes contacts.
+    """Adds what is missing to contacts.
 
     Attributes:
-        connect: Who is asked.
-        pipelines: What the contacts are for.
+        connect: Answers the questions.
+        pipelines: Decide what is needed of a contact.
         patience_s: How long a contact may wait for answers (s).
-        clock: Its wall clock says when an answer was given.
-        faults: Contains what one question may end in.
+        clock: Its wall clock dates the answers.
+        faults: Contains bugs in answering one question.
     """
 
     connect: Connect
@@ -62,11 +62,11 @@ class Enrichment:
         self._contacts = TtlCache(CONTACTS_S, MOST_CONTACTS, self.clock)
 
     def questions(self, contact: Contact, seen: Snapshot | None = None) -> list[Question]:
-        """What its pipelines miss of a contact; ``seen`` is its snapshot, if there is one."""
+        """What the pipelines need and the contact lacks; ``seen`` is its snapshot, if known."""
         return wanted(contact, self.pipelines, seen)
 
     async def complete(self, contact: Contact, questions: Iterable[Question]) -> None:
-        """Give the contact the answers as facts, as far as they can be had in time."""
+        """Add the answers that come in time to the contact, as facts."""
         try:
             async with asyncio.timeout(self.patience_s), asyncio.TaskGroup() as group:
                 for question in questions:
@@ -79,9 +79,9 @@ class Enrichment:
             await self._complete_with(contact, question)
 
     async def _complete_with(self, contact: Contact, question: Question) -> None:
-        kept = self._names if question.topic in ("agent", "queue") else self._contacts
+        cache = self._names if question.topic in ("agent", "queue") else self._contacts
         try:
-            answer = await kept.get(question, partial(self._answer, question))
+            answer = await cache.get(question, partial(self._answer, question))
         except ConnectRefused as error:
             _log.info("connect.refused", contact_id=contact.id, reason=str(error))
             answer = {}  # a fact too: it is not asked again
@@ -98,8 +98,8 @@ class Enrichment:
         place = (question.instance_id, question.about)
         match question.topic:
             case "contact":
-                said = await self.connect.contact(*place)
-                return {name: said[name] for name in DESCRIBED if said.get(name)}
+                described = await self.connect.contact(*place)
+                return {name: described[name] for name in DESCRIBED if described.get(name)}
             case "attributes":
                 return {"Attributes": await self.connect.attributes(*place)}
             case "agent":

@@ -1,11 +1,11 @@
-"""What asking or telling Connect can end in, by what the caller can do about it.
+"""How a call to Connect can fail, by what the caller can do about it.
 
 ConnectError
-├── Busy           throttled, unavailable, no answer, or no turn soon enough: later it may work
-├── Refused        definitive for this call: no such contact, no permission, not taken
-└── DesktopError   see ``worker.amazon_connect.protocol``
+├── Busy             throttled, unavailable, no answer, or no quota in time: may work later
+├── ConnectRefused   final for this call: no such contact, no permission, invalid
+└── ScreenPopError   see ``worker.amazon_connect.protocol``
 
-Nothing that Dynamics should get depends on it: the contact record tells the same later.
+No record in Dynamics depends on it: the contact record brings the same data later.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from worker.errors import WorkerError
 
 
 class ConnectError(WorkerError):
-    """Base of what a call to Connect can end in, beside success."""
+    """Base of the failures of a call to Connect."""
 
 
 class Busy(ConnectError):
-    """Not now; nothing is known of the outcome."""
+    """It failed for now; whether Connect carried it out is unknown."""
 
 
 class ConnectRefused(ConnectError):
-    """Another try of the same call is useless."""
+    """Repeating the same call is useless."""

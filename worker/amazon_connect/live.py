@@ -1,4 +1,4 @@
-"""Live: what goes to Connect and the agent's desktop while a contact is on."""
+"""Live actions: what goes to Connect and the agent's desktop while a contact is active."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ LIVE_S: Final = 10.0
 async def perform(
     action: LiveAction, connect: Connect, desktop: ScreenPop, faults: Faults
 ) -> Outcome:
-    """Carry out what is live. Whatever comes of it, nothing in Dynamics depends on it.
+    """Carry out a live action. Nothing in Dynamics depends on its outcome.
 
     Args:
         action: What to do.
-        connect: Takes attributes.
+        connect: Stores attributes.
         desktop: Opens pages.
-        faults: Counts the bugs that either of them ends in.
+        faults: Counts the bugs of either.
     """
     try:
         async with asyncio.timeout(LIVE_S):
@@ -42,7 +42,7 @@ async def perform(
         return Undeliverable(str(error))
     except ConnectError as error:
         return Delayed(str(error))
-    except Exception as error:  # noqa: BLE001 - the boundary: Dynamics gets what it should
+    except Exception as error:  # noqa: BLE001 - the boundary: Dynamics must not suffer
         return Delayed(str(faults.note("desktop", error, contact_id=action.contact_id)))
     return Done()
 

@@ -1,4 +1,4 @@
-"""Opens nothing: says in the log that a record is ready for the agent."""
+"""A screen pop that opens nothing: it logs that a record is ready for the agent."""
 
 from __future__ import annotations
 
@@ -13,6 +13,6 @@ _log = structlog.get_logger(__name__)
 class LoggedScreenPop:
     """For installations whose desktop finds the record in another way."""
 
-    async def open(self, opening: Page) -> None:
+    async def open(self, page: Page) -> None:
         """Log that there is something to open; the page itself may hold personal data."""
-        _log.info("desktop.open", contact_id=opening.contact_id, tab=opening.tab)
+        _log.info("desktop.open", contact_id=page.contact_id, tab=page.tab)

@@ -15,15 +15,15 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class MemoryConnect:
-    """A Connect that knows what it is given; instances are one.
+    """A Connect that knows only what it is given; all instances share it.
 
     Attributes:
-        contacts: Contact id -> what DescribeContact says of it.
+        contacts: Contact id -> what DescribeContact answers.
         shared: First contact id -> the chain's attributes.
         agents: Agent id -> user name.
         queues: Queue id -> name.
         script: Called with the name of each call before it is carried out; may raise.
-        calls: (call, what about) in their order.
+        calls: (call, id it is about), in order.
     """
 
     contacts: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -77,11 +77,11 @@ def _known(things: Mapping[str, T], thing: str) -> T:
 
 
 class MemoryScreenPop:
-    """Keeps every opening, latest per contact."""
+    """Keeps the page last opened for each contact."""
 
     def __init__(self) -> None:
         self.opened: dict[str, Page] = {}
 
-    async def open(self, opening: Page) -> None:
+    async def open(self, page: Page) -> None:
         """Remember it."""
-        self.opened[opening.contact_id] = opening
+        self.opened[page.contact_id] = page

@@ -10,13 +10,13 @@ from worker.amazon_connect.errors import ConnectError
 
 
 class Connect(Protocol):
-    """Answers questions about contacts while their records have not come, and takes attributes.
+    """Answers questions about contacts before their records arrive, and stores attributes.
 
-    Ids are the last parts of ARNs. Every method raises a ``ConnectError``: ``Busy`` or ``Refused``.
+    Ids are the last parts of ARNs. Every method may raise ``Busy`` or ``ConnectRefused``.
     """
 
     async def contact(self, instance_id: str, contact_id: str) -> Mapping[str, Any]:
-        """What DescribeContact says of a contact: its ``Contact`` member, or part of it."""
+        """DescribeContact's answer: its ``Contact`` member, or part of it."""
         ...
 
     async def attributes(self, instance_id: str, initial_contact_id: str) -> Mapping[str, str]:
@@ -34,7 +34,7 @@ class Connect(Protocol):
     async def update_attributes(
         self, instance_id: str, initial_contact_id: str, attributes: Mapping[str, str]
     ) -> None:
-        """Merge attributes into those of a chain. Doing it twice is doing it once."""
+        """Merge attributes into those of a chain. Idempotent."""
         ...
 
 
@@ -44,10 +44,10 @@ class Page:
 
     Attributes:
         contact_id: The contact.
-        initial_contact_id: The first contact of its chain: attributes are kept there.
+        initial_contact_id: The first contact of its chain, which holds the attributes.
         instance_id: The Connect instance's id.
         url: The page.
-        tab: In a new tab, else embedded.
+        tab: Open it in a new tab, else embedded.
     """
 
     contact_id: str
@@ -58,16 +58,16 @@ class Page:
 
 
 class ScreenPopError(ConnectError):
-    """The agent's desktop could not be told; it is tried again while the contact is on."""
+    """The agent's desktop could not be reached; retried while the contact is active."""
 
 
 class ScreenPop(Protocol):
-    """Tells the agent's desktop things while the contact is on."""
+    """Opens pages on the agent's desktop while the contact is active."""
 
-    async def open(self, opening: Page) -> None:
-        """Have the page opened. Doing it twice is doing it once.
+    async def open(self, page: Page) -> None:
+        """Have the page opened. Idempotent.
 
         Raises:
-            ConnectError: It could not be told.
+            ConnectError: The desktop could not be reached.
         """
         ...

@@ -1,1 +1,1 @@
-"""What a person types: each command's work, apart from its words on the command line."""
+"""The work of each command that a person types; the command line itself is in ``worker.cli``."""

@@ -1,4 +1,4 @@
-"""Check: whether settings and pipelines will work, offline and against Dynamics itself.
+"""Check: whether settings and pipelines will work, offline and against Dynamics.
 
 Every finding says what to do about it.
 """
@@ -36,10 +36,10 @@ from worker.settings import DYNAMICS, PREFIX, Settings, nothing_to_read
 from worker.stores import open_store
 
 
-#: How long one question to Dynamics may take (s).
+#: Timeout of one request to Dynamics (s).
 ASK_S = 30.0
 
-#: Dataverse's attribute types, and which JSON values of a pipeline fit them.
+#: Dataverse's attribute types, and the Python types of the values that fit them.
 FITTING: Mapping[str, tuple[type, ...]] = {
     "String": (str,),
     "Memo": (str,),
@@ -57,7 +57,7 @@ FITTING: Mapping[str, tuple[type, ...]] = {
 }
 
 
-#: How a JSON value of a pipeline is called in a finding.
+#: How findings name the type of a value in a pipeline.
 WORDS: Mapping[type, str] = {
     str: "a text in quotes",
     bool: "true or false",
@@ -68,7 +68,7 @@ WORDS: Mapping[type, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing found. ``wrong`` is False for a warning or for what is in order."""
+    """One finding: an error if ``wrong``, in order if ``fine``, else a warning."""
 
     text: str
     wrong: bool = True
@@ -81,7 +81,7 @@ def good(text: str) -> Finding:
 
 
 async def check_offline(settings: Settings) -> list[Finding]:
-    """What can be said without Dynamics: settings, secret, state and pipelines."""
+    """Check without Dynamics: settings, secret, state and pipelines."""
     found = [Finding(_unset(name)) for name in DYNAMICS if not getattr(settings, name)]
     if unread := nothing_to_read(settings):
         found.append(Finding(unread))
@@ -93,7 +93,7 @@ async def check_offline(settings: Settings) -> list[Finding]:
 
 
 def _usable(settings: Settings) -> list[Pipeline]:
-    """The pipelines without those that cannot be used, of which ``_pipeline`` says so."""
+    """The pipelines that can be used; ``_pipeline`` reports the others."""
     pipelines = []
     for name in settings.pipelines:
         with suppress(ConfigError):
@@ -118,12 +118,12 @@ async def _secret(settings: Settings) -> list[Finding]:
 async def _state(settings: Settings) -> list[Finding]:
     path = file_of(settings.state)
     if path is not None and not path.exists():
-        return [await asyncio.to_thread(_makeable, path)]
+        return [await asyncio.to_thread(_can_be_created, path)]
     try:
         store = await asyncio.to_thread(open_store, settings.state)
     except WorkerError as error:
-        mended = "; name a file of its own" if path and isinstance(error, ConfigError) else ""
-        return [Finding(f"{PREFIX}STATE: {error}{mended}")]
+        advice = "; name a file of its own" if path and isinstance(error, ConfigError) else ""
+        return [Finding(f"{PREFIX}STATE: {error}{advice}")]
     pipelines = _usable(settings)
     try:
         versions = await recall_steps(store, pipelines)
@@ -139,11 +139,13 @@ async def _state(settings: Settings) -> list[Finding]:
     return [good(f"state {settings.state} can be used"), *changes]
 
 
-def _makeable(path: Path) -> Finding:
-    """Whether a state file can be made. It is not made here: it is to be the service user's."""
+def _can_be_created(path: Path) -> Finding:
+    """Whether a state file can be created. Not by creating it: the service's user is to own it."""
     if path.parent.is_dir() and os.access(path.parent, os.W_OK | os.X_OK):
         return good(f"state {path} can be made")
-    return Finding(f"{PREFIX}STATE: {path.parent} is no folder to write to; name another")
+    return Finding(
+        f"{PREFIX}STATE: {path.parent} is not a folder that can be written; name another"
+    )
 
 
 def _pipeline(name: str) -> list[Finding]:
@@ -156,7 +158,7 @@ def _pipeline(name: str) -> list[Finding]:
 
 
 async def check_online(settings: Settings) -> list[Finding]:
-    """Ask Dynamics: token, environment, and every table and column the pipelines name."""
+    """Check with Dynamics: token, environment, and every table and column that pipelines name."""
     try:
         async with open_dynamics(settings, aws.secrets) as client:
             return await ask(client, settings, _usable(settings))
@@ -167,7 +169,7 @@ async def check_online(settings: Settings) -> list[Finding]:
 async def ask(
     dynamics: Dynamics, settings: Settings, pipelines: Iterable[Pipeline]
 ) -> list[Finding]:
-    """What Dynamics says to the pipelines."""
+    """Check settings and pipelines against what Dynamics answers."""
     try:
         user = await dynamics.user_id()
     except DynamicsError as error:
@@ -183,19 +185,19 @@ async def ask(
                 found.append(table if isinstance(table, Finding) else _key(step.table, table))
             definition = tables[step.table.set]
             if not isinstance(definition, Finding):
-                found += _misfits(f"{pipeline.source}: step {step.name}", step, definition)
+                found += _mismatches(f"{pipeline.source}: step {step.name}", step, definition)
     return found
 
 
-def _misfits(where: str, step: TableStep, definition: Mapping[str, Any]) -> list[Finding]:
-    """Columns that a step names and that the table does not have, or has otherwise."""
+def _mismatches(where: str, step: TableStep, definition: Mapping[str, Any]) -> list[Finding]:
+    """Columns that a step names and the table lacks, or has with another type."""
     if isinstance(step, LookupStep):
         return _lookup(where, step, definition)
     return _columns(where, step, definition)
 
 
 async def _definition(dynamics: Dynamics, table: Entity) -> dict[str, Any] | Finding:
-    """The table's metadata with its columns by logical name, or why there is none."""
+    """The table's metadata with its columns by logical name, or why it cannot be read."""
     path = (
         "EntityDefinitions?$select=LogicalName,EntitySetName,PrimaryIdAttribute"
         f"&$filter=EntitySetName eq '{quote(table.set)}'&$expand=Attributes"
@@ -232,9 +234,9 @@ def _columns(where: str, step: RecordStep, definition: Mapping[str, Any]) -> lis
         known = definition["columns"].get(column)
         if known is None:
             text = f"{where}: {table.set} has no column {column!r}"
-            found.append(Finding(f"{text}; {_instead(column, definition['columns'])}"))
+            found.append(Finding(f"{text}; {_suggestion(column, definition['columns'])}"))
             continue
-        found += [Finding(f"{where}: {column}: {text}") for text in _unfit(known, value)]
+        found += [Finding(f"{where}: {column}: {text}") for text in _type_mismatch(known, value)]
         if not known.get("IsValidForCreate" if creating else "IsValidForUpdate", True):
             verb = "created" if creating else "updated"
             text = f"{where}: {column} cannot be set when a record is {verb}; leave it out"
@@ -247,23 +249,23 @@ def _columns(where: str, step: RecordStep, definition: Mapping[str, Any]) -> lis
 
 
 def _lookup(where: str, step: LookupStep, definition: Mapping[str, Any]) -> list[Finding]:
-    """Columns that a lookup looks in, and that later steps want of what it finds."""
+    """Columns in which a lookup searches, and those that later steps read of its match."""
     sought = {column for way in step.ways for column in way.columns}
     wanted = {*step.reads} - {name.lower() for name in STATUS_NAMES} if step.ways else set()
     known = definition["columns"]
     return [
-        Finding(f"{where}: {step.table.set} has no column {column!r}; {_instead(column, known)}")
+        Finding(f"{where}: {step.table.set} has no column {column!r}; {_suggestion(column, known)}")
         for column in sorted(sought | wanted)
         if re.sub(r"^_(\w+)_value$", r"\1", column) not in known
     ]
 
 
-def _instead(column: str, known: Iterable[str]) -> str:
+def _suggestion(column: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(column, list(known), 1)
     return f"did you mean {near[0]}?" if near else "mind the publisher's prefix"
 
 
-def _unfit(known: Mapping[str, Any], value: Any) -> list[str]:
+def _type_mismatch(known: Mapping[str, Any], value: Any) -> list[str]:
     if value is None:
         return []
     kind = str(known.get("AttributeType"))

@@ -1,4 +1,4 @@
-"""Erasing a contact: what is kept of it, what it left in Dynamics, and forgetting it for good."""
+"""Erasing a contact: what is stored of it, what it left in Dynamics, and removing it for good."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from worker.operations import quarantined
 from worker.stores.protocol import ContactStore, Quarantined
 
 
-#: What Dynamics has of a record, by the ledger's state; one that is gone it has not.
+#: Whether Dynamics has a record, by the ledger's state; other states mean that it has not.
 REMAINS = {
     "there": "there",
     "doubted": "may be there",
@@ -25,16 +25,16 @@ REMAINS = {
     "found": "may be there",
 }
 
-#: Names whose values are the ids of other contacts: most often other legs of the same call.
+#: Names whose values are ids of other contacts, usually other legs of the same call.
 RELATED = ("InitialContactId", "PreviousContactId", "NextContactId", "RelatedContactId")
 
 
 @dataclass(frozen=True, slots=True)
 class Traces:
-    """What is left of a contact, and where.
+    """What is stored of a contact, and where.
 
     Attributes:
-        facts: How many facts the store keeps of it.
+        facts: How many of its facts the store keeps.
         parked: How many of its writes are parked.
         quarantined: How many messages in quarantine mention it.
         records: What it left in Dynamics: ``phonecalls(<guid>)`` -> whether it is there.
@@ -49,7 +49,7 @@ class Traces:
 
 
 async def traces(store: ContactStore, contact_id: str, pipelines: Iterable[Pipeline]) -> Traces:
-    """Everything that is left of a contact, to be told before it is forgotten."""
+    """Everything that is stored of a contact, to be shown before it is erased."""
     [entry] = await store.load([contact_id])
     contact = entry.contact
     named = view(contact)
@@ -64,7 +64,7 @@ async def traces(store: ContactStore, contact_id: str, pipelines: Iterable[Pipel
 
 
 def _records(contact: Contact, pipelines: Iterable[Pipeline], *, known: bool) -> dict[str, str]:
-    """The ledger's records, and those whose ids the contact's tells although no ledger does."""
+    """The ledger's records, and those that may exist by ids derived from the contact's id."""
     found = {}
     if not known or long_over(contact, milestones(contact).get("ended", "")):
         for pipeline in pipelines:
@@ -81,9 +81,9 @@ def _records(contact: Contact, pipelines: Iterable[Pipeline], *, known: bool) ->
 
 
 async def erase(store: ContactStore, contact_id: str) -> None:
-    """Forget a contact, known or not, and drop the messages in quarantine that mention it.
+    """Erase a contact, known or not, and drop the messages in quarantine that mention it.
 
-    First it is forgotten: what a worker has of it in hand is not saved any more.
+    The contact is removed first, so that a worker that has it in hand can no longer save it.
     """
     await store.forget([contact_id])
     async for item in quarantined(store):
@@ -93,9 +93,9 @@ async def erase(store: ContactStore, contact_id: str) -> None:
 
 
 def mentions(item: Quarantined, contact_id: str) -> bool:
-    """Whether a message holds the contact's id, as it is or within base64.
+    """Whether a message contains the contact's id, as text or within base64.
 
-    The latter is how Lambda, and so some archives, have the records of Kinesis.
+    Lambda encodes the records of Kinesis in base64, and so do some archives.
     """
     if contact_id in item.origin.lower() or contact_id.encode() in item.body.lower():
         return True
@@ -103,7 +103,7 @@ def mentions(item: Quarantined, contact_id: str) -> bool:
 
 
 def _in_base64(contact_id: str) -> Iterator[bytes]:
-    """What base64 makes of the id at each of three places, less what it shares with neighbours."""
+    """The id in base64 at each of the three offsets, without characters shared with neighbours."""
     for written in (contact_id.encode(), contact_id.upper().encode()):
         for before in range(3):
             encoded = b64encode(bytes(before) + written)

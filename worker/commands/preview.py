@@ -1,4 +1,4 @@
-"""Preview: what one step of a pipeline would send for real messages."""
+"""Preview: the requests that one step of a pipeline would send for real messages."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from worker.sources.archive import Archive
 from worker.stores.memory import MemoryStore
 
 
-#: How long one request of ``--send`` may take (s).
+#: Timeout of one request of ``--send`` (s).
 SEND_S = 60.0
 
 
@@ -40,7 +40,7 @@ SEND_S = 60.0
 class Preview:
     """One request as it would be sent; for a page to open only ``uri`` and ``method`` OPEN.
 
-    ``lookup`` is what it asks for, if it asks; ``then`` are the URIs it may ask afterwards.
+    ``lookup`` is the lookup it belongs to, if any; ``then`` are the URIs it may request afterwards.
     """
 
     method: str
@@ -53,7 +53,7 @@ class Preview:
 
 
 async def read_contacts(paths: Sequence[str], settings: Settings) -> list[Contact]:
-    """The contacts that messages in files tell of.
+    """The contacts that messages in files are about.
 
     Raises:
         ConfigError: A file cannot be read, or holds nothing about a contact.
@@ -71,9 +71,9 @@ async def read_contacts(paths: Sequence[str], settings: Settings) -> list[Contac
 def previews(
     contact: Contact, pipeline: Pipeline, name: str, settings: Settings
 ) -> tuple[list[Preview], str]:
-    """The requests a step would send for a contact, or none and why.
+    """The requests that a step would send for a contact; if there are none, why.
 
-    The steps before it in the file count as done, so what is shown is what this step adds.
+    The steps before it in the file count as done, so only what this step adds is shown.
 
     Raises:
         ConfigError: The pipeline has no such step.
@@ -95,10 +95,10 @@ def previews(
 
 
 def _planned(contact: Contact, pipeline: Pipeline, step: Step, terms: Terms) -> Plan:
-    """What is planned with this step when the ones before it are done."""
+    """The plan with this step once the ones before it are done."""
     position = pipeline.steps.index(step)
-    earlier = replace(pipeline, steps=_alone(pipeline.steps[:position]))
-    until = replace(pipeline, steps=_alone(pipeline.steps[: position + 1]))
+    earlier = replace(pipeline, steps=_without_waits(pipeline.steps[:position]))
+    until = replace(pipeline, steps=_without_waits(pipeline.steps[: position + 1]))
     seen = snapshot(contact, terms.constants)
     before = Agenda(contact, lambda: plan(contact, [earlier], inf, terms, seen).actions)
     while before.actions:
@@ -106,8 +106,8 @@ def _planned(contact: Contact, pipeline: Pipeline, step: Step, terms: Terms) -> 
     return plan(contact, [until], inf, terms, seen)
 
 
-def _alone(steps: tuple[Step, ...]) -> tuple[Step, ...]:
-    """Steps that wait for none but one another: a preview does not wait."""
+def _without_waits(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    """The steps without their ``after``: a preview does not wait."""
     return tuple(replace(step, after=()) for step in steps)
 
 
@@ -135,7 +135,7 @@ def _root(settings: Settings) -> str:
 
 
 async def send(preview: Preview, dynamics: Dynamics) -> dict[str, Any]:
-    """Send a previewed request for real; the response object, with the match of a lookup.
+    """Send a previewed request; the body of the answer, with the match of a lookup.
 
     Raises:
         DynamicsError: Dynamics refused it, or did not answer.

@@ -1,8 +1,8 @@
 """Replay: brings archived messages into Dynamics, once.
 
-Everything is ingested first, then pushed, and time is the archive's: waits are over when the
-archive is, nothing sleeps. With the state of an earlier run nothing that is unchanged is sent; on
-a fresh machine existing records are recognised and compared.
+Everything is ingested first, then pushed. Nothing sleeps: all waits count as over at the end of the
+archive. With the state of an earlier run nothing unchanged is sent; without it existing records are
+recognised and compared.
 """
 
 from __future__ import annotations
@@ -51,19 +51,19 @@ from worker.stores.protocol import ContactStore
 from worker.stores.restoration import SUFFIX, Keeper, mark_of
 
 
-#: Name of the sandbox as a ``--dynamics`` target; ``sandbox:PATH`` keeps its records in a file.
+#: The sandbox as a ``--dynamics`` target; ``sandbox:PATH`` keeps its records in a file.
 SANDBOX = "sandbox"
 
-#: The records of a sandbox that belongs to ``--state sqlite:PATH`` are kept beside it.
+#: With ``--state sqlite:PATH`` the records of the sandbox are kept in PATH with this suffix.
 SANDBOX_SUFFIX = ".sandbox"
 
-#: Told (messages so far, bytes read, bytes in all) while ingesting.
-Watch = Callable[[int, int, int], None]
+#: Called with (messages so far, bytes read, bytes in total) while ingesting.
+OnProgress = Callable[[int, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What ``connect-dynamics replay`` was asked to do; see its ``--help``."""
+    """The options of ``connect-dynamics replay``; see its ``--help``."""
 
     sources: tuple[str, ...]
     pipelines: tuple[Pipeline, ...]
@@ -78,7 +78,7 @@ class Options:
 
     @property
     def enqueues(self) -> bool:
-        """The state is shared with live workers: they push, at low priority."""
+        """Whether the state is shared with live workers, which push, at low priority."""
         return self.state.startswith("dynamodb:")
 
 
@@ -104,7 +104,7 @@ class Report:
 
     @property
     def clean(self) -> bool:
-        """Nothing was parked or quarantined."""
+        """Whether nothing was parked or quarantined."""
         return not self.parked and not self.quarantined
 
 
@@ -117,8 +117,10 @@ class _Target:
     dump: Callable[[], dict[str, list[dict[str, object]]]] | None = None
 
 
-async def replay(options: Options, settings: Settings, watch: Watch | None = None) -> Report:
-    """Ingest everything, then push; what was done.
+async def replay(
+    options: Options, settings: Settings, on_progress: OnProgress | None = None
+) -> Report:
+    """Ingest everything, then push; a report of what was done.
 
     Raises:
         ConfigError: A source, a setting or a target cannot be used.
@@ -136,7 +138,7 @@ async def replay(options: Options, settings: Settings, watch: Watch | None = Non
         if not options.enqueues:
             await keeper.look()
         with stopping_on_signals(stop.set):
-            tally = await _ingest(options, settings, store, watch, stop)
+            tally = await _ingest(options, settings, store, on_progress, stop)
             sent, paced = await _push(options, settings, keeper, target, stop)
         if stop.is_set():
             raise Interrupted(_interrupted(options))
@@ -161,8 +163,8 @@ async def replay(options: Options, settings: Settings, watch: Watch | None = Non
 
 def _interrupted(options: Options) -> str:
     if options.state:
-        return "interrupted; what was done is kept, the same command goes on from there"
-    return "interrupted; name a --state next time, and the same command goes on from there"
+        return "interrupted; what was done is kept, the same command continues from there"
+    return "interrupted; name a --state next time, and the same command continues from there"
 
 
 def _write(path: Path, rows: dict[str, list[dict[str, object]]]) -> None:
@@ -176,7 +178,7 @@ async def _ingest(
     options: Options,
     settings: Settings,
     store: ContactStore,
-    watch: Watch | None,
+    on_progress: OnProgress | None,
     stop: asyncio.Event,
 ) -> Tally:
     archive = Archive(options.sources, partial(aws.client, "s3"))
@@ -190,8 +192,8 @@ async def _ingest(
 
     async def handle(messages: Sequence[Message]) -> None:
         await ingest.handle(messages, stop)
-        if watch is not None:
-            watch(ingest.tally.messages, archive.progress.read, archive.progress.total)
+        if on_progress is not None:
+            on_progress(ingest.tally.messages, archive.progress.read, archive.progress.total)
 
     await archive.run(handle, stop)
     return ingest.tally
@@ -200,7 +202,7 @@ async def _ingest(
 async def _push(
     options: Options, settings: Settings, keeper: Keeper, target: _Target, stop: asyncio.Event
 ) -> tuple[Sent, Paced]:
-    """Bring Dynamics up to date; what went out, and the way that requests took."""
+    """Bring Dynamics up to date; what was sent, and the rate-limited client that sent it."""
     store, pipelines = keeper.store, options.pipelines
     paced = Paced(target.dynamics, options.rate)
     if options.enqueues:
@@ -223,7 +225,7 @@ async def _push(
 
 @asynccontextmanager
 async def _store(options: Options) -> AsyncIterator[Keeper]:
-    """The state to use: the one named, a copy of it for a dry run, or one for this run alone."""
+    """The state to use: the named one, a copy of it for a dry run, or a temporary one."""
     kind, _, path = options.state.partition(":")
     with ExitStack() as folders:
         spec = options.state
@@ -240,23 +242,23 @@ async def _store(options: Options) -> AsyncIterator[Keeper]:
 
 
 def _folder(folders: ExitStack) -> Path:
-    """A folder for this run alone.
+    """A temporary folder.
 
     Raises:
-        ConfigError: There is no place for one, as in a container whose root is read-only.
+        ConfigError: It cannot be created, as in a container whose root is read-only.
     """
     try:
-        made = tempfile.TemporaryDirectory(prefix="connect-dynamics-", ignore_cleanup_errors=True)
+        folder = tempfile.TemporaryDirectory(prefix="connect-dynamics-", ignore_cleanup_errors=True)
     except OSError:
         raise ConfigError(
-            "there is no folder for temporary files that can be written: set TMPDIR to one,"
+            "there is no writable folder for temporary files: set TMPDIR to one,"
             " or name a --state (memory keeps it in memory)"
         ) from None
-    return Path(folders.enter_context(made))
+    return Path(folders.enter_context(folder))
 
 
 def _copied(path: Path, folder: Path) -> Path:
-    """A copy of a SQLite file with what its write-ahead log holds, and its mark."""
+    """A copy of an SQLite file with its write-ahead log and its mark."""
     try:
         for suffix in ("", "-wal", SUFFIX):
             if (part := path.with_name(path.name + suffix)).exists():
@@ -272,14 +274,14 @@ def _is_sandbox(target: str) -> bool:
 
 def _target(options: Options, settings: Settings) -> AbstractAsyncContextManager[_Target]:
     if options.dry_run or options.enqueues:
-        return _nowhere()
+        return _no_target()
     if _is_sandbox(options.dynamics):
         return _sandbox(_sandbox_path(options))
     return _environment(options.dynamics, settings)
 
 
 def _sandbox_path(options: Options) -> Path | None:
-    """Where the sandbox keeps its records: named, beside the state, or nowhere."""
+    """The file of the sandbox's records: named, or beside the state; None: in memory."""
     named = options.dynamics.partition(":")[2]
     if named:
         return Path(named)
@@ -288,9 +290,9 @@ def _sandbox_path(options: Options) -> Path | None:
 
 
 @asynccontextmanager
-async def _nowhere() -> AsyncIterator[_Target]:
+async def _no_target() -> AsyncIterator[_Target]:
     async def probe() -> None:
-        """Nowhere is always there."""
+        """There is nothing to probe."""
 
     yield _Target(DryRun(), make_gate(), probe, MemoryFiles())
 

@@ -33,12 +33,12 @@ from worker.telemetry.logs import configure
 from worker.terminal import shown, shown_lines
 
 
-#: Exit status when something was parked, quarantined or left there.
+#: Exit status when something was or stays parked or quarantined.
 LEFT_ASIDE = 3
 
 contact_app = typer.Typer(help="Show one contact, or erase it.", no_args_is_help=True)
 parked_app = typer.Typer(
-    help="Writes that were set aside: refused for good, or stopped by a bug.", no_args_is_help=True
+    help="Writes that were set aside: rejected for good, or stopped by a bug.", no_args_is_help=True
 )
 quarantine_app = typer.Typer(help="Messages that could not be used.", no_args_is_help=True)
 state_app = typer.Typer(help="The worker's own state.", no_args_is_help=True)
@@ -54,7 +54,7 @@ All = Annotated[bool, typer.Option("--all", help="All of them.")]
 
 
 def pretty(value: Any) -> str:
-    """A JSON value on several lines, harmless to a terminal."""
+    """A JSON value on several lines, with control characters escaped."""
     return shown_lines(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
 
 
@@ -88,30 +88,30 @@ def contact_forget(
 ) -> None:
     """Erase a contact from the state for good, and list its records in Dynamics.
 
-    Messages that come again, or are replayed into this state, do not bring it back.
+    Messages that are delivered again, or replayed into this state, do not bring it back.
     """
     loaded = load_settings(settings)
-    known_as = _uuid(contact_id)
+    uuid = _uuid(contact_id)
     pipelines = find_all(loaded.pipelines)
 
     async def look() -> erasure.Traces:
         async with operations.opened(state or loaded.state) as store:
-            return await erasure.traces(store, known_as, pipelines)
+            return await erasure.traces(store, uuid, pipelines)
 
     async def work() -> None:
         async with operations.opened(state or loaded.state) as store:
-            await erasure.erase(store, known_as)
+            await erasure.erase(store, uuid)
 
     show = partial(out.print, markup=False, highlight=False, soft_wrap=True)
     show(_traces(asyncio.run(look())))
     if not yes:
-        typer.confirm(f"Forget {known_as}? Nothing brings it back", abort=True)
+        typer.confirm(f"Forget {uuid}? Nothing brings it back", abort=True)
     asyncio.run(work())
-    show(f"{known_as} is forgotten")
+    show(f"{uuid} is forgotten")
 
 
 def _uuid(contact_id: str) -> str:
-    """A contact's id in the form it is kept in; half of one would be found in many messages."""
+    """A contact's id in its stored form; part of an id would be found in many messages."""
     try:
         return str(UUID(contact_id.strip()))
     except ValueError:
@@ -134,7 +134,7 @@ def parked_list(state: State = "", settings: SettingsFile = None) -> None:
     """List parked writes: first counted by step and reason, then one by one."""
     loaded = load_settings(settings)
     table = _table("contact", "steps", "parked", "status", "code", "answer")
-    piles: defaultdict[tuple[str, ...], operations.Group] = defaultdict(operations.Group)
+    groups: defaultdict[tuple[str, ...], operations.Group] = defaultdict(operations.Group)
 
     async def work() -> None:
         async with operations.opened(state or loaded.state) as store:
@@ -142,11 +142,11 @@ def parked_list(state: State = "", settings: SettingsFile = None) -> None:
                 p = w.parked
                 status = "" if p.status is None else str(p.status)
                 why = (", ".join(p.steps), status, p.code)
-                piles[why].add(p.at, p.answer)
+                groups[why].add(p.at, p.answer)
                 _row(table, w.contact_id, why[0], _age(p.at), *why[1:], p.answer)
 
     asyncio.run(work())
-    out.print(_summary(piles, "steps", "status", "code", first="first answer"), table)
+    out.print(_summary(groups, "steps", "status", "code", first="first answer"), table)
 
 
 @parked_app.command("retry")
@@ -211,17 +211,17 @@ def quarantine_list(state: State = "", settings: SettingsFile = None) -> None:
     """List quarantined messages: first counted by reason, then one by one."""
     loaded = load_settings(settings)
     table = _table("id", "origin", "since", "bytes", "reason")
-    piles: defaultdict[tuple[str, ...], operations.Group] = defaultdict(operations.Group)
+    groups: defaultdict[tuple[str, ...], operations.Group] = defaultdict(operations.Group)
 
     async def work() -> None:
         async with operations.opened(state or loaded.state) as store:
             async for item in operations.quarantined(store):
-                piles[item.reason,].add(item.at, item.origin)
+                groups[item.reason,].add(item.at, item.origin)
                 size = f"{len(item.body):,}"
                 _row(table, item.id, item.origin, _age(item.at), size, item.reason)
 
     asyncio.run(work())
-    out.print(_summary(piles, "reason", first="first origin"), table)
+    out.print(_summary(groups, "reason", first="first origin"), table)
 
 
 @quarantine_app.command("show")
@@ -291,10 +291,10 @@ def quarantine_drop(
 def state_restored(state: State = "", yes: Yes = False, settings: SettingsFile = None) -> None:
     """Declare that the state was restored from a copy, or was lost.
 
-    The worker notices that by itself, unless the copy was less than a minute old, or was of
-    the whole disk with the mark beside the state, or the table was created again. Declaring it
-    once too often costs only reads: from then on the records of all contacts that began before
-    are read before they are written, and what people changed there stays.
+    The worker notices a restoration by itself, unless the copy was less than a minute old, or
+    of the whole disk including the mark beside the state, or the table was created again.
+    Declaring one needlessly costs only reads: from then on the records of all contacts that
+    began before are read before they are written, and what people changed there stays.
     """
     loaded = load_settings(settings)
     if not yes:
@@ -313,7 +313,7 @@ def state_restored(state: State = "", yes: Yes = False, settings: SettingsFile =
 
 
 async def _chosen(store: ContactStore, item_ids: list[str] | None) -> AsyncIterator[Quarantined]:
-    """The named messages, or all; one after the other, as together they may be large."""
+    """The named messages, or all; one at a time, as together they may be large."""
     missing = set(item_ids or ())
     async for item in operations.quarantined(store):
         if item_ids is None or item.id in missing:
@@ -324,7 +324,7 @@ async def _chosen(store: ContactStore, item_ids: list[str] | None) -> AsyncItera
 
 
 def _table(first: str, *others: str) -> Table:
-    """A table whose first cells stay in one piece, to be copied into the next command."""
+    """A table whose first column is never wrapped, so that ids can be copied from it."""
     return Table(Column(first, no_wrap=True), *(Column(name, overflow="fold") for name in others))
 
 
@@ -332,11 +332,11 @@ def _row(table: Table, *cells: str) -> None:
     table.add_row(*(escape(shown(cell)) for cell in cells))
 
 
-def _summary(piles: Mapping[tuple[str, ...], operations.Group], *why: str, first: str) -> Table:
-    """A line for each pile, the largest first."""
+def _summary(groups: Mapping[tuple[str, ...], operations.Group], *why: str, first: str) -> Table:
+    """A row for each group, the largest first."""
     table = _table("count", "oldest", *why, first)
-    for key, pile in sorted(piles.items(), key=lambda kept: -kept[1].count):
-        _row(table, f"{pile.count:,}", _age(pile.at), *key, pile.first)
+    for key, group in sorted(groups.items(), key=lambda item: -item[1].count):
+        _row(table, f"{group.count:,}", _age(group.at), *key, group.first)
     return table
 
 

@@ -1,8 +1,8 @@
-"""Leases in DynamoDB: the Kinesis Client Library's own table, so that its workers can share it.
+"""Leases in DynamoDB, in the Kinesis Client Library's own format: its workers can share the table.
 
-The conditions are those of ``leases/dynamodb/DynamoDBLeaseRefresher.java``
-(https://github.com/awslabs/amazon-kinesis-client), some of them stricter. Existing leases are only
-ever updated, attribute by attribute: what a later KCL adds to them stays.
+The conditions are KCL's (``leases/dynamodb/DynamoDBLeaseRefresher.java`` in
+awslabs/amazon-kinesis-client), some of them stricter. Existing leases are only updated, attribute
+by attribute, so that what a later KCL adds to them stays.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from worker.leases.protocol import LeaseConflict, LeasesUnavailable, LeaseTable
 
 T = TypeVar("T")
 
-#: Longest wait for a new table; AWS takes some ten seconds.
+#: Longest wait for a new table (s); AWS takes about ten.
 CREATION_S: Final = 120
 
 CONDITION_FAILED: Final = "ConditionalCheckFailedException"
-#: A request that takes longer has met a dead connection; a lease would lapse meanwhile.
+#: Timeout of a request (s): a slower one is on a dead connection, and the lease would lapse.
 ANSWER_S: Final = 5.0
 
 EXISTS: Final = "ResourceInUseException"
@@ -69,9 +69,9 @@ async def open_leases(
 
 
 async def create_lease_table(client: Any, table: str) -> None:
-    """Create a lease table as KCL does, unless there is one, and wait until it can be used.
+    """Create a lease table as KCL does, if there is none, and wait until it can be used.
 
-    KCL 3 adds the index that it needs beyond this by itself.
+    KCL 3 adds by itself the index that it needs in addition.
     """
     try:
         await client.create_table(
@@ -103,8 +103,8 @@ class DynamoLeases:
     async def scan(self) -> list[Lease]:
         """See ``LeaseTable``.
 
-        One lease that cannot be read fails the scan: without it, a child of its shard might
-        be read too early (I3).
+        One unreadable lease fails the whole scan: without it, a child of its shard might be
+        read too early (I3).
         """
         leases: list[Lease] = []
         request: dict[str, Any] = {"TableName": self._table, "ConsistentRead": True}
@@ -138,7 +138,7 @@ class DynamoLeases:
     async def renew(self, lease: Lease) -> Lease | LeaseConflict:
         """See ``LeaseTable``."""
         if lease.checkpoint_owner:
-            # As KCL: once the hand-off is known, it is no reason any more to stop renewing.
+            # As in KCL: a hand-off that we know of does not stop us from renewing.
             return await self._update(lease, _RENEW, _SAME)
         return await self._update(lease, _RENEW, _SAME + _NOT_HANDED_OFF)
 
@@ -210,11 +210,11 @@ class DynamoLeases:
 
 
 async def _usable(call: Callable[[], Awaitable[Any]], read: Callable[[Any], T]) -> T:
-    """A call's answer, read.
+    """A call's answer, parsed.
 
     Raises:
         LeasesUnavailable: The same call may succeed later.
-        ClientError: The condition was not met.
+        ClientError: The condition failed.
         Exception: Another of ``aws.FAILURES``: the request is wrong.
     """
     try:
@@ -229,7 +229,7 @@ async def _usable(call: Callable[[], Awaitable[Any]], read: Callable[[Any], T]) 
 
 
 async def _allowed(call: Callable[[], Awaitable[Any]]) -> bool:
-    """Whether a call's condition was met."""
+    """Whether a call's condition held."""
     try:
         await _usable(call, dict)
     except ClientError as failure:
@@ -243,7 +243,7 @@ def _page(answer: Mapping[str, Any]) -> tuple[list[Lease], Item | None]:
     """The leases of one page, and where the next one begins.
 
     Raises:
-        ValueError: It counts other items than it has: leases must not seem to be gone.
+        ValueError: Its count is not that of its items: leases must not appear to be missing.
     """
     if answer["Count"] != len(answer["Items"]):
         raise ValueError("Count")
@@ -257,7 +257,7 @@ def _found(answer: Mapping[str, Any]) -> Lease | None:
 
 
 async def _conditionally(update_item: Callable[[], Awaitable[Any]]) -> Mapping[str, Any]:
-    """What an update answers, or what it tells of the condition that was not met."""
+    """The answer to an update, or the error response of a failed condition, as ``refused``."""
     try:
         return dict(await update_item())
     except ClientError as failure:

@@ -12,14 +12,14 @@ from worker.leases.lease import Lease
 from worker.leases.position import Position
 
 
-#: DynamoDB's way of writing values: {"S": text}, {"N": number as text}, {"SS": set of texts}.
+#: DynamoDB's notation of values: {"S": text}, {"N": number as text}, {"SS": set of texts}.
 Item = dict[str, dict[str, Any]]
 
 LEASE: Final = "LEASE"
 
 
 def is_lease(item: Mapping[str, Any]) -> bool:
-    """Whether it is a lease: KCL keeps other things in the table too; old leases do not say."""
+    """Whether it is a lease: KCL keeps other items there too; old leases have no entity type."""
     return "entityType" not in item or item["entityType"] == text(LEASE)
 
 
@@ -47,7 +47,7 @@ def item_of(lease: Lease) -> Item:
 
 
 def lease_from(item: Mapping[str, Any]) -> Lease:
-    """The lease that an item is; what we do not use of it is left out."""
+    """The lease in an item, with the attributes that we use."""
     begin, end = item.get("startingHashKey"), item.get("endingHashKey")
     return Lease(
         key=item["leaseKey"]["S"],
@@ -65,15 +65,15 @@ def lease_from(item: Mapping[str, Any]) -> Lease:
 
 
 def text(value: str) -> dict[str, str]:
-    """A text as DynamoDB writes it."""
+    """A string in DynamoDB's notation."""
     return {"S": value}
 
 
 def number(value: int) -> dict[str, str]:
-    """A number as DynamoDB writes it."""
+    """A number in DynamoDB's notation."""
     return {"N": str(value)}
 
 
 def texts(values: Iterable[str]) -> dict[str, list[str]]:
-    """A set of texts as DynamoDB writes it."""
+    """A set of strings in DynamoDB's notation."""
     return {"SS": sorted(values)}

@@ -1,9 +1,9 @@
-"""A lease: who reads a shard, how far it is done, and a counter that every write raises.
+"""A lease: who reads a shard, its checkpoint, and a counter that every write increments.
 
-The counter is the lock: a write succeeds only on the counter its writer saw last. No time is kept
-in a lease; each observer judges by its own clock how long the counter has stood still, so clocks
-that differ do no harm. The attributes are those of ``leases/dynamodb/DynamoDBLeaseSerializer.java``
-(https://github.com/awslabs/amazon-kinesis-client).
+The counter is the lock: a write succeeds only if the counter is still the one its writer last saw.
+A lease holds no time; each observer measures by its own clock how long the counter has not changed,
+so clocks that differ do no harm. The attributes are those of KCL's
+``leases/dynamodb/DynamoDBLeaseSerializer.java`` in awslabs/amazon-kinesis-client.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ class Lease:
 
     Attributes:
         key: The shard's id.
-        checkpoint: How far it is done.
-        owner: The id of the worker that reads it; during a hand-off the next one.
-        counter: Raised by every write that matters.
-        switches: How often the owner changed since the last checkpoint: a shard nobody gets on
-            with shows.
-        parents: The shards this one was made of.
-        children: The shards made of it, once its end is reached.
-        hashes: The first and the last hash key the shard takes in, if known.
-        checkpoint_owner: During a hand-off, the owner that is to finish and let go.
+        checkpoint: How far the shard has been processed.
+        owner: The id of the worker that reads it; during a hand-off, of the next one.
+        counter: Incremented by every write except ``set_children``.
+        switches: How often the owner changed since the last checkpoint: high for a shard that no
+            worker makes progress on.
+        parents: The shards that were split or merged into this one.
+        children: The shards it was split or merged into, once its end is reached.
+        hashes: The first and the last hash key of the shard, if known.
+        checkpoint_owner: During a hand-off, the worker that is to finish and release the lease.
     """
 
     key: str
@@ -48,20 +48,20 @@ class Lease:
 
     @property
     def over(self) -> bool:
-        """Whether the shard is done for good."""
+        """Whether the shard has been processed to its end."""
         return self.checkpoint == END
 
     @property
     def shard(self) -> Shard:
-        """The shard, as far as the lease tells of it."""
+        """The shard, as far as the lease describes it."""
         return Shard(self.key, tuple(sorted(self.parents)), self.hashes)
 
     def renewed(self) -> Lease:
-        """Held on to."""
+        """As it is after a renewal."""
         return replace(self, counter=self.counter + 1)
 
     def taken(self, worker: str) -> Lease:
-        """Taken, whoever had it."""
+        """As it is after ``worker`` took it, whoever owned it."""
         switched = self.owner not in {None, worker} or self.checkpoint_owner == worker
         return replace(
             self,
@@ -72,15 +72,15 @@ class Lease:
         )
 
     def released(self) -> Lease:
-        """Let go: nobody's, or the next owner's if it is being handed off."""
+        """As it is after a release: without owner, or the next owner's in a hand-off."""
         owner = self.owner if self.checkpoint_owner else None
         return replace(self, owner=owner, checkpoint_owner=None, counter=self.counter + 1)
 
     def moved(self, checkpoint: Position) -> Lease:
-        """Done up to here."""
+        """As it is with this checkpoint."""
         return replace(self, checkpoint=checkpoint, switches=0, counter=self.counter + 1)
 
 
 def lease_of(shard: Shard, checkpoint: Position) -> Lease:
-    """A new lease that nobody owns."""
+    """A new lease without owner."""
     return Lease(shard.id, checkpoint, parents=frozenset(shard.parents), hashes=shard.hashes)

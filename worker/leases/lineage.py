@@ -1,8 +1,8 @@
-"""From a stream's shards to its leases: which ones are missing, and which have had their day.
+"""From a stream's shards to its leases: which are missing, and which are obsolete.
 
-After ``leases/HierarchicalShardSyncer.java`` and ``lifecycle/ShutdownTask.java`` of
-https://github.com/awslabs/amazon-kinesis-client. Nobody leads: every worker does this,
-conditionally.
+After KCL's ``leases/HierarchicalShardSyncer.java`` and ``lifecycle/ShutdownTask.java``
+in awslabs/amazon-kinesis-client. There is no leader: every worker does this, with conditional
+writes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ LAST_HASH_KEY: Final = 2**128 - 1
 
 
 def complete(shards: Iterable[Shard]) -> bool:
-    """Whether the shards take in every hash key; a listing in mid-reshard may lack some."""
+    """Whether the shards cover every hash key; a listing during a reshard may lack some."""
     reached = 0
     for begin, end in sorted(shard.hashes for shard in shards if shard.hashes):
         if begin > reached:
@@ -39,8 +39,8 @@ def missing_leases(
 ) -> list[Lease]:
     """The leases without which an open shard would never be read, parents before children.
 
-    Usually none: children get their leases at their parents' ends. But rows get lost, and all
-    workers may have been away for longer than the stream keeps its shards.
+    Usually none: children get their leases when their parents end. But rows get lost, and all
+    workers may have been down for longer than the stream's retention.
     """
     known = {shard.id: shard for shard in shards}
     leased = {lease.key: lease for lease in leases}
@@ -54,23 +54,23 @@ def missing_leases(
 def _oldest_missing(
     shard: Shard, known: Mapping[str, Shard], leased: Mapping[str, Lease]
 ) -> list[Shard]:
-    """Of a shard without a lease and its ancestors, those to begin with."""
+    """Of a shard without a lease and its ancestors, those to begin reading at."""
     parents = [parent for parent in shard.parents if parent in known or parent in leased]
     if all(parent in leased and leased[parent].over for parent in parents):
         return [shard]
     return [
         found
         for parent in parents
-        if parent not in leased  # one that is read now gives its children leases at its end
+        if parent not in leased  # one that has a lease gives its children theirs at its end
         for found in _oldest_missing(known[parent], known, leased)
     ]
 
 
-def outlived_leases(shards: Sequence[Shard], leases: Sequence[Lease]) -> list[Lease]:
-    """The leases that nothing depends on any more: finished and followed, or of expired shards.
+def obsolete_leases(shards: Sequence[Shard], leases: Sequence[Lease]) -> list[Lease]:
+    """The leases that nothing depends on any more: their children have begun, or they have expired.
 
-    Never one whose parents' leases are still there. Hence a child whose lease is new, and which is
-    perhaps not listed yet, keeps it; and of a family the eldest go first.
+    Never one whose parents still have leases. So a child with a new lease keeps it although it may
+    not be listed yet, and ancestors are removed before their descendants.
     """
     leased = {lease.key: lease for lease in leases}
     listed = {shard.id for shard in shards}

@@ -1,4 +1,4 @@
-"""Leases in memory: for tests and simulation."""
+"""A lease table in memory, for tests and simulation."""
 
 from __future__ import annotations
 

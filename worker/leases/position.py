@@ -13,19 +13,19 @@ TRIM_HORIZON: Final = "TRIM_HORIZON"
 LATEST: Final = "LATEST"
 AT_TIMESTAMP: Final = "AT_TIMESTAMP"
 
-# KCL's order (retrieval/kpl/ExtendedSequenceNumber.java): these, all sequence numbers, the end.
+# KCL's order (retrieval/kpl/ExtendedSequenceNumber.java): these, sequence numbers, SHARD_END.
 _BEFORE_NUMBERS: Final = {AT_TIMESTAMP: -3, TRIM_HORIZON: -2, LATEST: -1}
 
 
 @total_ordering
 @dataclass(frozen=True, slots=True)
 class Position:
-    """How far a shard is done. Ordered as integers: as text, 10 would come before 9.
+    """How far a shard has been processed. Ordered as integers: as text, 10 would come before 9.
 
     Attributes:
-        at: A sequence number, up to which all is done; ``SHARD_END``; or, if nothing is done yet,
+        at: A sequence number up to which all is processed; ``SHARD_END``; or, if nothing is yet,
             where to begin: ``TRIM_HORIZON``, ``LATEST`` or ``AT_TIMESTAMP``.
-        sub: Of a record that the Kinesis Producer Library aggregated, the last part that is done.
+        sub: Of a record aggregated by the Kinesis Producer Library, the last part processed.
     """
 
     at: str
@@ -38,7 +38,7 @@ class Position:
 
     @property
     def untouched(self) -> bool:
-        """Whether nothing of the shard is done yet."""
+        """Whether nothing of the shard has been processed yet."""
         return self.at in _BEFORE_NUMBERS
 
     def __lt__(self, other: Position) -> bool:

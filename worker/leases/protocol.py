@@ -1,4 +1,4 @@
-"""What a lease table is. DynamoDB and memory pass the same contract suite."""
+"""The protocol of a lease table. DynamoDB and memory pass the same contract suite."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ class LeaseLost(WorkerError):  # noqa: N818 - says what is the matter
 
 
 class LeasesUnavailable(StoreUnavailable):
-    """The lease table cannot be used just now; a write may have been carried out all the same."""
+    """The lease table cannot be used for now; a write may have been carried out nevertheless."""
 
 
 @dataclass(frozen=True, slots=True)
 class LeaseConflict:
-    """A write was not made: the lease is not as its writer last saw it.
+    """A write was refused: the lease is not as its writer last saw it.
 
     Attributes:
         current: What the lease is now; None if it is gone.
         repeated: Whether the request was sent more than once. Then the first one may have been
-            carried out, its answer lost, and the second refused because of that.
+            carried out and its answer lost, and the second refused for that reason.
     """
 
     current: Lease | None
@@ -36,15 +36,15 @@ class LeaseConflict:
 class LeaseTable(Protocol):
     """The leases of one stream.
 
-    Writes are conditional on the lease being as handed in; each says how. They return the lease
-    as it is afterwards, and are durable by then. Attributes unknown to us are left alone.
+    Writes are conditional on the lease being as passed in; each says in what respect. They return
+    the lease as it is afterwards, and are durable by then. Attributes unknown to us stay.
 
     Raises:
         LeasesUnavailable: Any method.
     """
 
     async def scan(self) -> list[Lease]:
-        """All leases; what else KCL keeps in the table is left out."""
+        """All leases, without what else KCL keeps in the table."""
         ...
 
     async def get(self, key: str) -> Lease | None:
@@ -52,27 +52,27 @@ class LeaseTable(Protocol):
         ...
 
     async def create(self, lease: Lease) -> bool:
-        """Add a lease unless there is one of that key; whether it was added."""
+        """Add a lease if there is none of that key; whether it was added."""
         ...
 
     async def renew(self, lease: Lease) -> Lease | LeaseConflict:
-        """Raise the counter if it is the same, and no hand-off has begun that we do not know of."""
+        """Increment the counter if it is the same and no unknown hand-off has begun."""
         ...
 
     async def take(self, lease: Lease, worker: str) -> Lease | LeaseConflict:
-        """Make it the worker's if the counter is the same."""
+        """Make ``worker`` its owner if the counter is the same."""
         ...
 
     async def release(self, lease: Lease) -> Lease | LeaseConflict:
-        """Let go of it if counter, owner and hand-off are the same."""
+        """Give it up if counter, owner and hand-off are the same."""
         ...
 
     async def move(self, lease: Lease, checkpoint: Position) -> Lease | LeaseConflict:
-        """Write the checkpoint if the counter is the same and its holder still is."""
+        """Write the checkpoint if counter and holder are the same."""
         ...
 
     async def set_children(self, key: str, children: Iterable[str]) -> None:
-        """Note what the shard was split or merged into, if there is such a lease."""
+        """Record what the shard was split or merged into, if there is such a lease."""
         ...
 
     async def delete(self, lease: Lease) -> bool:

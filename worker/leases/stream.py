@@ -1,12 +1,12 @@
-"""A Kinesis stream whose shards several workers share, by leases (KCL's protocol and table).
+"""A Kinesis stream whose shards several workers share by leases (KCL's protocol and table).
 
 Each worker reads the shards whose leases it holds, keeps their checkpoints in the leases, and
-stops a shard at once when its lease is gone. A child is read after all its parents (I3); a worker
-without its lease cannot move the checkpoint (I7).
+stops reading a shard as soon as it loses the lease. A child is read after all its parents (I3); a
+worker that lost the lease cannot move the checkpoint (I7).
 
 Where a shard begins: at its lease's checkpoint. The first leases of a stream are AT_TIMESTAMP, its
 ``start`` as remembered in the store, or TRIM_HORIZON; children always begin at TRIM_HORIZON. A
-Kinesis Client Library that is to go on from leases AT_TIMESTAMP needs that time in its settings.
+Kinesis Client Library that takes over leases AT_TIMESTAMP needs that time in its settings.
 """
 
 from __future__ import annotations
@@ -44,17 +44,17 @@ from worker.sources.stream_context import Kinesis, Reading, StreamContext
 
 log = structlog.get_logger(__name__)
 
-#: From when on a lease that is not renewed may be taken. KCL's own: with less we would take leases
-#: from KCL workers that still think they hold them.
+#: Seconds after which a lease that is not renewed may be taken. KCL's own value: with less we would
+#: take leases from KCL workers that still hold them.
 FAILOVER_S: Final = 10.0
-#: Seconds between looks at the leases. KCL's 20 s, shortened: it costs reads, and nobody minds.
+#: Seconds between scans of the leases. Shorter than KCL's 20 s, which costs only more reads.
 TAKE_S: Final = 5.0
 #: Seconds between comparisons of leases and shards.
 SYNC_S: Final = 30.0
 
 
 class LeasedBookmark:
-    """The place in a shard, kept in its lease for as long as that is held (see ``Bookmark``)."""
+    """The position in a shard, kept in its lease while that is held (see ``Bookmark``)."""
 
     def __init__(self, table: LeaseTable, tenure: Tenure) -> None:
         self._table = table
@@ -64,7 +64,7 @@ class LeasedBookmark:
         """See ``Bookmark``.
 
         Raises:
-            LeaseLost: The lease is held no more.
+            LeaseLost: The lease is no longer held.
         """
         await self._tenure.move(Position(str(sequence)))
 
@@ -72,7 +72,7 @@ class LeasedBookmark:
         """See ``Bookmark``; the children get their leases.
 
         Raises:
-            LeaseLost: The lease is held no more.
+            LeaseLost: The lease is no longer held.
         """
         await end_shard(self._table, self._tenure, children)
 
@@ -84,14 +84,14 @@ class LeasedStream:
         connect: Makes a Kinesis client, e.g. ``partial(aws.client, "kinesis")``.
         stream: The stream's name or ARN.
         leases: Opens the stream's lease table, e.g. ``partial(open_leases, connect, "table")``.
-        worker: This worker's id. No two may have the same at a time; one that keeps its own after
-            a restart goes on with its leases at once.
+        worker: This worker's id, unique among running workers; one that keeps its id resumes its
+            leases at once after a restart.
         memory: Where the stream's start is remembered for all workers: a ``ContactStore``.
         start: Where to begin when the stream is seen for the first time, see ``KinesisStream``.
         failover_s: Seconds after which a lease that is not renewed is taken. Must be the same for
             all workers, KCL's ``failoverTimeMillis`` among them.
-        take_s: Seconds between looks at the leases.
-        on_lease: Told (stream, shard, change) of every lease that was "taken", and then "over" at
+        take_s: Seconds between scans of the leases.
+        on_lease: Called with (stream, shard, change) when a lease is "taken", and then "over" at
             the shard's end, "released", "left" (could not be released, so it will lapse),
             "lapsed" (could not be renewed) or "lost" to another.
         reading: How to read the shards, see ``StreamContext``.
@@ -123,30 +123,30 @@ class LeasedStream:
         self._reading = reading
 
     async def run(self, handle: Handle, stop: asyncio.Event) -> None:
-        """Read until ``stop`` is set; batches in hand are then finished and the leases released.
+        """Read until ``stop`` is set; then finish the batches in hand and release the leases.
 
         Raises:
-            ConfigError: ``start`` cannot be understood, or AWS cannot be used as it is set up.
+            ConfigError: ``start`` is invalid, or AWS cannot be used as configured.
         """
         async with self._connect() as client, self._leases() as table:
-            feed = StreamContext(client, self._stream, **self._reading)
+            context = StreamContext(client, self._stream, **self._reading)
             kept: list[str | None] = []
 
             async def remember() -> None:
-                kept.append(await run_until(stop, feed.start(self._memory, self._start)))
+                kept.append(await run_until(stop, context.start(self._memory, self._start)))
 
-            await feed.again("source", partial(feed.retry, remember, stop), stop)
+            await context.again("source", partial(context.retry, remember, stop), stop)
             if kept and kept[0] is not None:
                 taker = Taker(
                     table,
                     self._worker,
                     failover_s=self._failover_s,
                     period_s=self._take_s,
-                    clock=feed.clock,
-                    report=feed.report,
-                    faults=feed.faults,
+                    clock=context.clock,
+                    report=context.report,
+                    faults=context.faults,
                 )
-                await _Share(feed, table, taker, kept[0], self._on_lease).run(handle, stop)
+                await _Share(context, table, taker, kept[0], self._on_lease).run(handle, stop)
 
 
 class _Share:
@@ -154,76 +154,77 @@ class _Share:
 
     def __init__(
         self,
-        feed: StreamContext,
+        context: StreamContext,
         table: LeaseTable,
         taker: Taker,
         start: str,
         on_lease: Callable[[str, str, str], None],
     ) -> None:
-        self._feed = feed
-        self._clock = feed.clock
+        self._context = context
+        self._clock = context.clock
         self._table = table
         self._taker = taker
         self._start = start
         self._on_lease = on_lease
         self._readers: dict[str, ShardReader] = {}
-        self._news = asyncio.Event()  # the leases are worth a look
+        self._changed = asyncio.Event()  # leases changed: scan them
 
     async def run(self, handle: Handle, stop: asyncio.Event) -> None:
         """See ``LeasedStream.run``."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._feed.again("source", lambda: self._sync(stop), stop))
-            await self._feed.again("source", lambda: self._take(tasks, handle, stop), stop)
+            tasks.create_task(self._context.again("source", lambda: self._sync(stop), stop))
+            await self._context.again("source", lambda: self._take(tasks, handle, stop), stop)
             for tenure in self._taker.held.values():
                 tenure.leave.set()
 
     async def _take(self, tasks: asyncio.TaskGroup, handle: Handle, stop: asyncio.Event) -> None:
-        """Take leases and have their shards read, until ``stop`` is set."""
+        """Take leases and start reading their shards, until ``stop`` is set."""
         while not stop.is_set():
-            self._news.clear()
-            # Not cut short by ``stop``: what was taken must be known, to be released.
-            for tenure in await self._feed.retry(self._taker.round, stop) or ():
+            self._changed.clear()
+            # Not interrupted by ``stop``: leases that were taken must be known, to be released.
+            for tenure in await self._context.retry(self._taker.round, stop) or ():
                 tasks.create_task(self._hold(tenure, handle))
             for reader in self._readers.values():
                 reader.report_stall()
-            await run_until(stop, self._rest())
+            await run_until(stop, self._wait_for_next_scan())
 
-    async def _rest(self) -> None:
-        """Until there is news of the leases, or it is time to look at them."""
-        await run_until(self._news, self._clock.sleep(self._taker.wait_s))
+    async def _wait_for_next_scan(self) -> None:
+        """Wait until leases changed, or the next scan is due."""
+        await run_until(self._changed, self._clock.sleep(self._taker.wait_s))
 
     async def _sync(self, stop: asyncio.Event) -> None:
         begin = Position(TRIM_HORIZON if self._start == EARLIEST else AT_TIMESTAMP)
 
         async def sync() -> bool | None:
-            return await run_until(stop, sync_leases(self._table, self._feed.shards, begin))
+            return await run_until(stop, sync_leases(self._table, self._context.shards, begin))
 
         while not stop.is_set():
-            if await self._feed.retry(sync, stop):
-                self._news.set()
+            if await self._context.retry(sync, stop):
+                self._changed.set()
             await run_until(stop, self._clock.sleep(SYNC_S * (1 + self._clock.chance()) / 2))
 
     async def _hold(self, tenure: Tenure, handle: Handle) -> None:
-        """Read a shard and renew its lease side by side, until either is over.
+        """Read a shard and renew its lease concurrently, until either ends.
 
-        The boundary of one shard: a bug costs its lease at the worst, which is then taken anew.
+        The fault boundary of one shard: at worst a bug loses the lease, which is then taken again.
         """
         shard = tenure.lease.key
         try:
-            with self._feed.faults.contained("shard", stream=self._feed.name, shard=shard):
-                self._tell(shard, "taken")
+            with self._context.faults.contained("shard", stream=self._context.name, shard=shard):
+                self._report_change(shard, "taken")
                 async with asyncio.TaskGroup() as tasks:
                     keeping = tasks.create_task(self._keep(tenure))
                     await run_until(tenure.lost, self._read(tenure, handle))
                     keeping.cancel()
-                self._tell(shard, "over" if tenure.lease.over else tenure.how or "left")
-                self._feed.on_lag(self._feed.stream, shard, 0)  # the lag is another worker's now
+                self._report_change(shard, "over" if tenure.lease.over else tenure.ending or "left")
+                # From now on the lag is another worker's.
+                self._context.on_lag(self._context.stream, shard, 0)
         finally:
             del self._taker.held[shard]
-            self._news.set()
+            self._changed.set()
 
     async def _keep(self, tenure: Tenure) -> None:
-        await self._feed.again("shard", tenure.keep, tenure.lost, tenure.lease.key)
+        await self._context.again("shard", tenure.keep, tenure.lost, tenure.lease.key)
 
     async def _read(self, tenure: Tenure, handle: Handle) -> None:
         async def fenced(batch: Sequence[Message]) -> None:
@@ -231,31 +232,31 @@ class _Share:
             await handle(batch)
 
         shard = tenure.lease.key
-        place = place_of(tenure.lease.checkpoint, self._start, self._feed.time.now())
-        reader = ShardReader(self._feed, shard, place, LeasedBookmark(self._table, tenure))
+        place = place_of(tenure.lease.checkpoint, self._start, self._context.time.now())
+        reader = ShardReader(self._context, shard, place, LeasedBookmark(self._table, tenure))
         self._readers[shard] = reader
         try:
             await reader.run(fenced, tenure.leave)
             if not reader.over:
-                await self._feed.retry(tenure.release, tenure.leave)
+                await self._context.retry(tenure.release, tenure.leave)
         except LeaseLost:
             return
         finally:
             del self._readers[shard]
 
-    def _tell(self, shard: str, change: str) -> None:
-        log.info("lease.changed", stream=self._feed.stream, shard=shard, change=change)
-        self._on_lease(self._feed.stream, shard, change)
+    def _report_change(self, shard: str, change: str) -> None:
+        log.info("lease.changed", stream=self._context.stream, shard=shard, change=change)
+        self._on_lease(self._context.stream, shard, change)
 
 
 def place_of(checkpoint: Position, start: str, now: float) -> Place:
-    """Where to go on from a lease's checkpoint.
+    """Where to resume from a lease's checkpoint.
 
     Args:
         checkpoint: The lease's.
         start: The stream's fixed start, for AT_TIMESTAMP.
-        now: Wall-clock time (s), for LATEST: an iterator of that type would skip what comes until
-            the next one is needed.
+        now: Wall-clock time (s), for LATEST: an iterator of that type would skip the records that
+            arrive before the next iterator is needed.
     """
     begins: dict[str, Begin] = {
         AT_TIMESTAMP: begin_at_start(start),

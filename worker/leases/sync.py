@@ -1,4 +1,4 @@
-"""Keeps the lease table true to the stream's shards, and ends shards in it."""
+"""Keeps the lease table in step with the stream's shards, and ends shards in it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import structlog
 
 from worker.errors import StoreUnavailable
 from worker.leases.lease import Lease, lease_of
-from worker.leases.lineage import complete, first_leases, missing_leases, outlived_leases
+from worker.leases.lineage import complete, first_leases, missing_leases, obsolete_leases
 from worker.leases.position import END, TRIM_HORIZON, Position
 from worker.leases.protocol import LeaseTable
 from worker.leases.tenure import Tenure
@@ -19,35 +19,35 @@ log = structlog.get_logger(__name__)
 
 
 class ListingIncomplete(StoreUnavailable):
-    """The shards that are listed lack some hash keys; a later listing will have them."""
+    """The listed shards do not cover all hash keys; a later listing will."""
 
 
 class ParentMissing(StoreUnavailable):
-    """The other parent of a merged shard has no lease yet; it will get one."""
+    """The other parent of a merged shard has no lease yet, but will get one."""
 
 
 async def sync_leases(
     table: LeaseTable, list_shards: Callable[[], Awaitable[list[Shard]]], begin: Position
 ) -> bool:
-    """Add the leases that are missing, remove those that were outlived.
+    """Add the missing leases, remove the obsolete ones.
 
     Args:
         table: Where the leases are.
         list_shards: Lists all of the stream's shards.
-        begin: Where a shard begins that no worker began yet.
+        begin: Where to begin a shard that no worker has begun yet.
 
     Returns:
-        Whether there is a new lease.
+        Whether a lease was added.
 
     Raises:
         ListingIncomplete: There are no leases yet, and not all shards are listed.
-        LeasesUnavailable: The table cannot be used just now.
+        LeasesUnavailable: The table cannot be used for now.
     """
-    leases = await table.scan()  # before the shards: whatever is leased must be listed
+    leases = await table.scan()  # before the shards, so that every leased shard is listed
     shards = await list_shards()
     if not leases and not complete(shards):
         raise ListingIncomplete("not all shards are listed yet")
-    for lease in outlived_leases(shards, leases):
+    for lease in obsolete_leases(shards, leases):
         if await table.delete(lease):
             log.info("lease.deleted", shard=lease.key, over=lease.over)
     missing = missing_leases(shards, leases, begin) if leases else first_leases(shards, begin)
@@ -60,11 +60,11 @@ async def end_shard(table: LeaseTable, tenure: Tenure, children: Sequence[Shard]
     In this order nothing is lost if the worker dies in between.
 
     Raises:
-        LeaseLost: The lease is held no more.
+        LeaseLost: The lease is no longer held.
         ParentMissing: Children of two parents have to wait until both have a lease.
-        LeasesUnavailable: The table cannot be used just now.
+        LeasesUnavailable: The table cannot be used for now.
     """
-    await tenure.renew()  # a worker that was paused for long must not bring leases back
+    await tenure.renew()  # a worker that was paused for long must not create leases again
     for child in children:
         await _expect_parents(table, child)
     if await _create(table, [lease_of(child, Position(TRIM_HORIZON)) for child in children]):
@@ -75,13 +75,13 @@ async def end_shard(table: LeaseTable, tenure: Tenure, children: Sequence[Shard]
 
 
 async def _expect_parents(table: LeaseTable, child: Shard) -> None:
-    """See that no parent could be overtaken: without a lease it would hold nobody up."""
+    """Check that no child can overtake a parent: one without a lease would not hold it back."""
     parents = [await table.get(parent) for parent in child.parents]
     if None in parents and await table.get(child.id) is None:
         raise ParentMissing(f"a parent of {child.id} has no lease")
 
 
 async def _create(table: LeaseTable, leases: Sequence[Lease]) -> bool:
-    """Add leases in their order, parents first; whether any was new."""
+    """Add leases in order, parents first; whether any was new."""
     created = [await table.create(lease) for lease in leases]
     return any(created)

@@ -1,4 +1,4 @@
-"""Takes leases for one worker: looks at the table, chooses, takes, and says when to look again."""
+"""Takes leases for one worker: scans the table, chooses, takes, and sets the next scan."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from worker.leases.tenure import Tenure
 from worker.leases.watch import Watch
 
 
-#: Added to the wait for a lease to lapse, so that it has when we look.
+#: Added to the wait for a lease to lapse, so that it has lapsed at the next scan.
 AFTER_LAPSE_S = 0.05
-#: A round comes up to this part of its period early, so that workers do not march in step.
+#: A round begins up to this part of its period early, so that workers do not act in step.
 JITTER = 0.2
 
 
@@ -26,15 +26,15 @@ class Taker:
 
     Args:
         table: Where the leases are.
-        worker: This worker's id; no two may have the same at a time.
-        failover_s: From when on a lease that is not renewed may be taken.
+        worker: This worker's id, unique among running workers.
+        failover_s: Seconds after which a lease that is not renewed may be taken.
         period_s: Seconds between rounds.
         clock: Time and chance.
-        report: Told the code of every failed try.
-        faults: Contains what taking one lease may end in.
+        report: Called with the code of every failed try.
+        faults: Contains bugs in taking one lease.
 
     Attributes:
-        held: What this worker holds, by key. Who ends a tenure removes it.
+        held: The tenures of this worker, by key. Whoever ends one removes it.
         wait_s: Seconds until the next round is due.
     """
 
@@ -61,15 +61,16 @@ class Taker:
         self._watch = Watch()
 
     async def round(self) -> list[Tenure]:
-        """Look at the table and take what is to be taken; the tenures that began.
+        """Scan the table and take the leases due to this worker; the tenures that began.
 
         Raises:
-            LeasesUnavailable: The table cannot be read just now.
+            LeasesUnavailable: The table cannot be read for now.
         """
-        now = self._situation(await self._table.scan())
-        choice = choose(now)
+        situation = self._situation(await self._table.scan())
+        choice = choose(situation)
         self.wait_s = min(
-            self._period_s * (1 - JITTER * self._clock.chance()), next_lapse(now) + AFTER_LAPSE_S
+            self._period_s * (1 - JITTER * self._clock.chance()),
+            next_lapse(situation) + AFTER_LAPSE_S,
         )
         wanted = [*choice.free, *await self._still_to_steal(choice)]
         async with asyncio.TaskGroup() as tasks:
@@ -83,7 +84,7 @@ class Taker:
         )
 
     async def _still_to_steal(self, choice: Choice) -> list[Lease]:
-        """The lease to steal as it is now: its owner may have renewed it since the scan."""
+        """The lease to steal, read again: its owner may have renewed it since the scan."""
         if choice.steal is None:
             return []
         current = await self._table.get(choice.steal.key)
@@ -95,7 +96,7 @@ class Taker:
         return [current]
 
     async def _try_to_take(self, lease: Lease) -> Tenure | None:
-        """Take one lease: a bug costs it alone, and what was taken besides is known."""
+        """Take one lease; a bug costs only this one, and the others taken stay known."""
         with self._faults.contained("shard", shard=lease.key):
             return await self._take(lease)
         return None
@@ -108,7 +109,7 @@ class Taker:
             self._report(type(failure).__name__)
             return None
         if isinstance(answer, LeaseConflict):
-            return None  # somebody was faster
+            return None  # another worker was faster
         tenure = Tenure(
             self._table,
             answer,

@@ -1,9 +1,9 @@
-"""One worker's hold on one lease, from taking it to losing it or letting go.
+"""One worker's hold on one lease, from taking it to losing or releasing it.
 
-A tenure that could not be renewed for ``failover_s`` is over, whether or not anybody took the
-lease. The time counts from before the renewal was sent, while others count from after they saw it,
-and on monotonic clocks: so a worker has stopped before another that uses the same ``failover_s``
-may take over. Whatever a worker does that was paused meanwhile is caught by the counter.
+A tenure that could not be renewed for ``failover_s`` ends, whether or not another worker took the
+lease. We count from before we sent the renewal, others from after they saw it, all on monotonic
+clocks: so a worker has stopped before another with the same ``failover_s`` may take over. The
+counter catches the writes of a worker that was paused meanwhile.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from worker.leases.position import Position
 from worker.leases.protocol import LeaseConflict, LeaseLost, LeasesUnavailable, LeaseTable
 
 
-#: Renewals per ``failover_s``, and so the tries there are before a lease lapses. As KCL has it.
+#: Renewals per ``failover_s``, and so the number of tries before a lease lapses. As in KCL.
 RENEWALS: Final = 3
-#: A renewal comes up to this part of its period early, so that workers do not march in step.
+#: A renewal comes up to this part of its period early, so that workers do not act in step.
 JITTER: Final = 0.2
 
 
@@ -33,16 +33,16 @@ class Tenure:
         lease: The lease as it was when this worker took it.
         worker: This worker's id.
         since: Monotonic time (s) just before the request that took it.
-        failover_s: For how long the lease is held without being renewed.
+        failover_s: How long (s) the lease is held without being renewed.
         clock: Time and chance.
-        report: Told the code of every failed renewal.
+        report: Called with the code of every failed renewal.
 
     Attributes:
         lease: The lease as it was last known to be held.
-        lost: Set once the lease is not held any more.
-        how: By then why: "lapsed", "lost" to another, or "released".
-        leave: Set when the shard is to be left in order: its worker is stopping, or the lease is
-            being handed off to another.
+        lost: Set once the lease is no longer held.
+        ending: By then, how it ended: "lapsed", "lost" to another worker, or "released".
+        leave: Set when reading is to stop in an orderly way: the worker is stopping, or the lease
+            is being handed off to another.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Tenure:
     ) -> None:
         self.lease = lease
         self.lost = asyncio.Event()
-        self.how = ""
+        self.ending = ""
         self.leave = asyncio.Event()
         self._table = table
         self._worker = worker
@@ -66,11 +66,11 @@ class Tenure:
         self._ends = since + failover_s
         self._clock = clock
         self._report = report
-        self._unsure = False  # the last write's answer is missing: it may have been carried out
-        self._turn = asyncio.Lock()
+        self._unsure = False  # the last write got no answer: it may have been carried out
+        self._writing = asyncio.Lock()
 
     def check(self) -> None:
-        """See that the lease is still held.
+        """Check that the lease is still held.
 
         Raises:
             LeaseLost: It is not.
@@ -81,10 +81,10 @@ class Tenure:
             raise LeaseLost(self.lease.key)
 
     async def keep(self) -> None:
-        """Renew the lease until it is lost; a failed try is repeated, with back-off."""
+        """Renew the lease until it is lost, retrying failures with back-off."""
         backoff = Backoff(self._clock.chance)
         period_s = self._failover_s / RENEWALS
-        wait_s = self._early(period_s)
+        wait_s = self._jittered(period_s)
         while not self.lost.is_set():
             left_s = self._ends - self._clock.monotonic()
             await self._clock.sleep(max(min(wait_s, left_s), 0))
@@ -97,23 +97,23 @@ class Tenure:
                 wait_s = min(backoff.failed(), period_s)
             else:
                 backoff.succeeded()
-                wait_s = self._early(period_s)
+                wait_s = self._jittered(period_s)
 
     async def renew(self) -> None:
-        """Hold on to the lease.
+        """Renew the lease.
 
         Raises:
-            LeaseLost: It is held no more.
-            LeasesUnavailable: The table cannot be used just now.
+            LeaseLost: It is no longer held.
+            LeasesUnavailable: The table cannot be used for now.
         """
         await self._write(self._table.renew)
 
     async def move(self, checkpoint: Position) -> None:
-        """Write the checkpoint; if it is there or beyond already, just hold on to the lease.
+        """Write the checkpoint; if it is already there or beyond, only renew the lease.
 
         Raises:
-            LeaseLost: The lease is held no more; the checkpoint is where it was.
-            LeasesUnavailable: The table cannot be used just now.
+            LeaseLost: The lease is no longer held; the checkpoint is where it was.
+            LeasesUnavailable: The table cannot be used for now.
         """
 
         async def move(lease: Lease) -> Lease | LeaseConflict:
@@ -124,17 +124,17 @@ class Tenure:
         await self._write(move)
 
     async def release(self) -> None:
-        """Let go of the lease, so that another can take it at once; it then counts as lost.
+        """Release the lease, so that another worker can take it at once; it then counts as lost.
 
         Raises:
-            LeaseLost: It is held no more; nothing was written.
-            LeasesUnavailable: The table cannot be used just now; the lease lapses by itself.
+            LeaseLost: It is no longer held; nothing was written.
+            LeasesUnavailable: The table cannot be used for now; the lease lapses by itself.
         """
         await self._write(self._table.release)
         self._lose("released")
 
     async def _write(self, write: Callable[[Lease], Awaitable[Lease | LeaseConflict]]) -> None:
-        async with self._turn:
+        async with self._writing:
             while True:
                 self.check()
                 begun = self._clock.monotonic()
@@ -149,7 +149,7 @@ class Tenure:
                 self._adopt(current)
 
     async def _answered(self, writing: Awaitable[Lease | LeaseConflict]) -> Lease | LeaseConflict:
-        """Wait for an answer, but not so long that a lost one costs the lease, nor beyond it."""
+        """Wait for an answer, with a timeout that leaves time to retry before the lease lapses."""
         unsure, self._unsure = self._unsure, True
         left_s = self._ends - self._clock.monotonic()
         try:
@@ -166,10 +166,10 @@ class Tenure:
             self._adopt(lease)
 
     def _ours(self, current: Lease, *, repeated: bool) -> bool:
-        """Whether the lease differs only by what we did ourselves, or by a hand-off's beginning.
+        """Whether the lease differs only by our own write, or by the start of a hand-off.
 
-        KCL takes any lease of its own that is one ahead for its own write. We do so only if there
-        was a write without an answer: else it is another worker with our id, or our successor.
+        KCL takes any lease of its own that is one ahead for its own write. We do so only if a write
+        got no answer: else it was another worker with our id, or our successor.
         """
         ahead = current.counter - self.lease.counter
         return current.holder == self._worker and (
@@ -182,9 +182,9 @@ class Tenure:
         if current.checkpoint_owner == self._worker:
             self.leave.set()
 
-    def _lose(self, how: str) -> None:
-        self.how = how
+    def _lose(self, ending: str) -> None:
+        self.ending = ending
         self.lost.set()
 
-    def _early(self, period_s: float) -> float:
+    def _jittered(self, period_s: float) -> float:
         return period_s * (1 - JITTER * self._clock.chance())

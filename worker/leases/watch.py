@@ -1,4 +1,4 @@
-"""For how long a lease's counter has stood still, as this worker sees it by its own clock."""
+"""How long a lease's counter has been unchanged, measured by this worker's own clock."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from worker.leases.lease import Lease
 class Watch:
     """Remembers when each lease was last seen to change.
 
-    A worker that has just started knows nothing: to it every lease has changed just now.
+    To a worker that has just started, every lease counts as just changed.
     """
 
     def __init__(self) -> None:
         self._seen: dict[str, tuple[int, float]] = {}
 
     def observe(self, leases: Iterable[Lease], now: float) -> dict[str, float]:
-        """Take in a scan that was complete at monotonic time ``now`` (s).
+        """Process a scan that was complete at monotonic time ``now`` (s).
 
         Returns:
-            For every lease the seconds since its counter was first seen as it is.
+            For every lease, the seconds since its counter was first seen at its present value.
         """
         before = self._seen
         self._seen = {}

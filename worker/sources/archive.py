@@ -1,7 +1,7 @@
-"""Archives: files, folders and S3 prefixes of messages kept earlier, for replay.
+"""Archives: files, folders and S3 prefixes of stored messages, for replay.
 
-Known by content, not by name: JSON values one per line, side by side (Firehose), in an array or
-printed over several lines, plain or gzipped. Read as a stream: memory stays flat.
+The format is recognised by content, not by name: JSON values one per line, back to back (Firehose),
+in an array or pretty-printed, plain or gzipped. Read as a stream, in constant memory.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ from worker.sources.unpack import DamagedStream, Unpacker
 
 S3_SCHEME = "s3://"
 
-#: Most messages and bytes of one batch; a single longer message is a batch of its own.
+#: Most messages and bytes in one batch; a single longer message is a batch by itself.
 BATCH_MESSAGES = 1000
 BATCH_BYTES = 4 * 1024 * 1024
 
 #: Bytes read at a time.
 CHUNK_BYTES = 256 * 1024
 
-# A zero byte this early means: recording, picture, UTF-16, but no JSON.
+# A zero byte this early means audio, an image or UTF-16, not JSON.
 _SNIFFED_BYTES = 4096
 NOT_TEXT = "not a file of JSON"
 
@@ -58,7 +58,7 @@ ClientFactory = Callable[[], AbstractAsyncContextManager[Any]]
 
 @dataclass(slots=True)
 class Progress:
-    """How far a replay is, in bytes as stored (packed); ``total`` is 0 before the start."""
+    """How far a replay is, in bytes as stored (compressed); ``total`` is 0 before the start."""
 
     read: int = 0
     total: int = 0
@@ -69,12 +69,12 @@ class _File:
     """One file or S3 object.
 
     Attributes:
-        name: Its path below its source, in S3 its key; as the disk has it, maybe no text.
+        name: Its path below its source, in S3 its key; on disk perhaps not valid text.
         size: Bytes.
-        path: Where it is, on disk.
-        bucket: Where it is, in S3.
-        source: What its source is called in messages.
-        place: Which file of its source it is, for messages: names may be people's.
+        path: Its full path, if on disk.
+        bucket: Its bucket, if in S3.
+        source: How error messages name its source.
+        place: How error messages name it within its source; file names may contain people's names.
     """
 
     name: str
@@ -86,7 +86,7 @@ class _File:
 
     @property
     def origin(self) -> str:
-        """Its name as text; bytes that are none are written out."""
+        """Its name as text, with invalid bytes escaped."""
         return self.name.encode(errors="backslashreplace").decode()
 
 
@@ -96,10 +96,10 @@ class Archive:
     Args:
         paths: Files, folders or ``s3://bucket/prefix``.
         s3: Opens the S3 client; needed for S3 paths only.
-        faults: Contains what one file may end in.
+        faults: Contains bugs in reading one file.
 
     Attributes:
-        progress: Bytes read and to be read.
+        progress: Bytes read, and in total.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class Archive:
         self._faults = faults or Faults()
 
     async def run(self, handle: Handle, stop: asyncio.Event) -> None:
-        """Hand out everything once, in batches (see ``Source``).
+        """Deliver everything once, in batches (see ``Source``).
 
         Raises:
             ConfigError: a path is missing or cannot be read.
@@ -124,7 +124,7 @@ class Archive:
             ]
             self.progress = Progress(total=sum(file.size for file in files))
             async with aclosing(self._messages(files, client)) as messages:
-                await _hand_out(messages, handle, stop)
+                await _deliver(messages, handle, stop)
 
     def _client(self) -> AbstractAsyncContextManager[Any]:
         """The S3 client, if a path needs one."""
@@ -138,27 +138,27 @@ class Archive:
         done = 0
         for file in files:
             ordinal = 0
-            async with aclosing(self._whatever(file, client)) as pieces:
+            async with aclosing(self._contained_pieces(file, client)) as pieces:
                 async for body, damage in pieces:
                     ordinal += 1
                     yield Message(body, f"archive:{file.origin}:{ordinal}", damage)
             done += file.size
-            self.progress.read = done  # also what was not read because of damage
+            self.progress.read = done  # counts what was not read because of damage too
 
-    async def _whatever(self, file: _File, client: Any) -> AsyncGenerator[Piece, None]:
-        """The values in one file. The boundary of one file: a bug is damage at its end."""
+    async def _contained_pieces(self, file: _File, client: Any) -> AsyncGenerator[Piece, None]:
+        """The values in one file. Its fault boundary: a bug counts as damage at the end."""
         try:
             async with aclosing(self._pieces(file, client)) as pieces:
                 async for piece in pieces:
                     yield piece
         except WorkerError:
             raise
-        except Exception as error:  # noqa: BLE001 - that is what a boundary is for
+        except Exception as error:  # noqa: BLE001 - the boundary contains every bug
             fault = self._faults.note("archive", error, file=file.place.strip(" ,"))
             yield Piece(b"", str(fault))
 
     async def _pieces(self, file: _File, client: Any) -> AsyncGenerator[Piece, None]:
-        """The values in one file. What cannot be unpacked or is no text ends with damage."""
+        """The values in one file. What cannot be decompressed or is not text ends as damage."""
         unpacker, splitter = Unpacker(), Splitter()
         sniffed = False
         try:
@@ -180,7 +180,7 @@ class Archive:
             yield piece
 
     async def _chunks(self, file: _File, client: Any) -> AsyncGenerator[bytes, None]:
-        """The bytes of one file as stored; the first chunk has two at least, if the file has."""
+        """The bytes of one file as stored; the first chunk has at least two, if the file does."""
         with _readable(f"{file.source}{file.place}"):
             async with _opened(file, client) as read:
                 chunk = await read()
@@ -192,8 +192,8 @@ class Archive:
                     chunk = await read()
 
 
-async def _hand_out(messages: AsyncIterator[Message], handle: Handle, stop: asyncio.Event) -> None:
-    """Gather messages to batches and hand them out until ``stop`` is set."""
+async def _deliver(messages: AsyncIterator[Message], handle: Handle, stop: asyncio.Event) -> None:
+    """Collect messages into batches and deliver them until ``stop`` is set."""
     batch: list[Message] = []
     size = 0
     async for message in messages:
@@ -210,23 +210,23 @@ async def _hand_out(messages: AsyncIterator[Message], handle: Handle, stop: asyn
 
 
 @contextmanager
-def _readable(named: str) -> Iterator[None]:
-    """Turn failures to read into one sentence about a source or file."""
+def _readable(name: str) -> Iterator[None]:
+    """Report a failure to read as one sentence about the source or file."""
     try:
         yield
     except aws.FAILURES as error:
         raise ConfigError(
-            f"{named} cannot be read ({aws.code(error)}): check that it exists and may be read,"
+            f"{name} cannot be read ({aws.code(error)}): check that it exists and may be read,"
             " then start the replay again; nothing is done twice"
         ) from error
 
 
 @asynccontextmanager
 async def _opened(file: _File, client: Any) -> AsyncIterator[Callable[[], Awaitable[bytes]]]:
-    """A function that reads the next chunk, b"" at the end."""
+    """A function that reads the next chunk; b"" at the end."""
     if file.bucket:
-        asked = partial(client.get_object, Bucket=file.bucket, Key=file.name)
-        async with await aws.asked(asked, itemgetter("Body")) as body:
+        get_object = partial(client.get_object, Bucket=file.bucket, Key=file.name)
+        async with await aws.asked(get_object, itemgetter("Body")) as body:
             yield partial(body.read, CHUNK_BYTES)
         return
     stream = await asyncio.to_thread(Path(file.path).open, "rb")
@@ -237,7 +237,7 @@ async def _opened(file: _File, client: Any) -> AsyncIterator[Callable[[], Awaita
 
 
 async def _listed(path: str, number: int, client: Any) -> list[_File]:
-    """The files of one source. In S3 it is called by its number: logs must not name buckets."""
+    """The files of one source. One in S3 goes by its number, as logs must not name buckets."""
     in_s3 = path.startswith(S3_SCHEME)
     source = f"source {number}" if in_s3 else _text(path)
     with _readable(source):

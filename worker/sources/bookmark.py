@@ -1,4 +1,4 @@
-"""Where the place reached in one shard is written down."""
+"""Where the position reached in one shard is saved."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from worker.sources.shards import Shard
 
 
 class Bookmark(Protocol):
-    """Keeps the place of one shard's reader.
+    """Keeps the position of one shard's reader.
 
-    Both methods have made the place durable when they return. What may pass raises
-    ``StoreUnavailable`` and is repeated.
+    Both methods have made it durable when they return. A temporary failure raises
+    ``StoreUnavailable``, and the caller retries.
     """
 
     async def move(self, sequence: int) -> None:
-        """Everything up to this record is done."""
+        """Everything up to and including this record has been processed."""
         ...
 
     async def end(self, children: Sequence[Shard]) -> None:
-        """The whole shard is done; these are the shards it was split or merged into."""
+        """The whole shard has been processed; ``children`` are what it was split or merged into."""
         ...
 
 
 class StoredBookmark:
-    """A place kept in a ``ContactStore``: for a process that has the stream to itself."""
+    """A position kept in a ``ContactStore``, for a process that has the stream to itself."""
 
     def __init__(self, checkpoints: Checkpoints, stream: str, shard: str) -> None:
         self._checkpoints = checkpoints

@@ -1,4 +1,4 @@
-"""A bound for the bytes in hand over all shards, whatever the backlog (invariant I9)."""
+"""A limit on the bytes in memory over all shards, whatever the backlog (invariant I9)."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from contextlib import asynccontextmanager
 
 
 class ReadBudget:
-    """A semaphore with weights, first come first served.
+    """A weighted semaphore, first come first served.
 
-    Something heavier than the whole budget is let in once nothing else is.
+    A request larger than the whole budget is granted once nothing else is held.
 
     Attributes:
-        total: How many bytes may be in hand.
-        taken: How many are.
+        total: How many bytes may be held.
+        taken: How many are held.
     """
 
     def __init__(self, total: int) -> None:
         self.total = total
         self.taken = 0
-        self._turn = asyncio.Lock()  # a queue: small ones cannot starve a big one
+        self._queue = asyncio.Lock()  # small requests cannot starve a large one
         self._freed = asyncio.Event()
 
     @asynccontextmanager
@@ -29,24 +29,24 @@ class ReadBudget:
         """Wait for ``estimate`` bytes and hold them during the block.
 
         Yields:
-            Sets what is really held, once that is known. It never waits (the bytes are there
-            already), so an estimate that was too low shows as ``taken`` above ``total``.
+            A function that sets the actual size once it is known. It never waits (the bytes are
+            already in memory), so after too low an estimate ``taken`` may exceed ``total``.
         """
         await self._take(estimate)
         held = estimate
 
-        def hold_really(size: int) -> None:
+        def set_actual(size: int) -> None:
             nonlocal held
             self._give(held - size)
             held = size
 
         try:
-            yield hold_really
+            yield set_actual
         finally:
             self._give(held)
 
     async def _take(self, size: int) -> None:
-        async with self._turn:
+        async with self._queue:
             while self.taken and self.taken + size > self.total:
                 self._freed.clear()
                 await self._freed.wait()

@@ -1,9 +1,9 @@
-"""A Kinesis stream as a source: all its shards, parents before children, each on its own.
+"""A Kinesis stream as a source: all its shards concurrently, children after their parents.
 
 Where a shard begins: at its checkpoint; without one, at the stream's ``start``, which is a fixed
-moment, the same for every shard and remembered in the store. A child shard that came later than
-that moment is therefore read from its first record, as from TRIM_HORIZON, while one whose whole
-past lies before it does not bring that past back.
+moment, the same for every shard and remembered in the store. So a child shard created after that
+moment is read from its first record, as from TRIM_HORIZON, while of an earlier shard the records
+before that moment are not read.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ from worker.sources.stream_context import Kinesis, Reading, StreamContext
 
 log = structlog.get_logger(__name__)
 
-#: Shards are looked for at the end of one and this often besides: a new child may be listed late.
+#: Seconds between listings of the shards. They are also listed at each shard's end, but a new child
+#: may appear late.
 SYNC_S: Final = 30.0
 
 
@@ -46,7 +47,7 @@ class KinesisStream:
         stream: The stream's name or ARN. Checkpoints are kept under it as it is written here.
         checkpoints: Where positions are kept: a ``ContactStore``.
         start: Where to begin when the stream is seen for the first time: "now", "earliest" or an
-            ISO time. What it was that first time stays; changing it later changes nothing.
+            ISO time. It is fixed that first time; changing it later has no effect.
         reading: How to read it, see ``StreamContext``.
     """
 
@@ -69,85 +70,85 @@ class KinesisStream:
         self._ended = asyncio.Event()
 
     async def run(self, handle: Handle, stop: asyncio.Event) -> None:
-        """Read until ``stop`` is set; the batches in hand are then finished and acknowledged.
+        """Read until ``stop`` is set; then finish and acknowledge the batches in hand.
 
         Raises:
-            ConfigError: ``start`` cannot be understood, or AWS cannot be used as it is set up.
+            ConfigError: ``start`` is invalid, or AWS cannot be used as configured.
         """
         async with self._connect() as client:
-            feed = StreamContext(client, self._stream, **self._reading)
+            context = StreamContext(client, self._stream, **self._reading)
             async with asyncio.TaskGroup() as tasks:
 
-                async def look() -> None:
-                    await self._look(feed, tasks, handle, stop)
+                async def discover() -> None:
+                    await self._discover(context, tasks, handle, stop)
 
-                await feed.again("source", look, stop)
+                await context.again("source", discover, stop)
 
-    async def _look(
+    async def _discover(
         self,
-        feed: StreamContext,
+        context: StreamContext,
         tasks: asyncio.TaskGroup,
         handle: Handle,
         stop: asyncio.Event,
     ) -> None:
-        """Find shards and have each read, until ``stop`` is set."""
-        kept = await feed.retry(
-            lambda: run_until(stop, feed.start(self._checkpoints, self._start)), stop
+        """Find shards and start reading each, until ``stop`` is set."""
+        kept = await context.retry(
+            lambda: run_until(stop, context.start(self._checkpoints, self._start)), stop
         )
         if kept is None:
             return
         begin = begin_at_start(kept)
         while not stop.is_set():
             self._ended.clear()
-            for reader in await self._new_readers(feed, begin, stop):
+            for reader in await self._new_readers(context, begin, stop):
                 self._readers[reader.shard] = reader
-                tasks.create_task(self._read(feed, reader, handle, stop))
-            await run_until(stop, self._rest(feed))
+                tasks.create_task(self._read(context, reader, handle, stop))
+            await run_until(stop, self._wait_for_next_listing(context))
 
-    async def _rest(self, feed: StreamContext) -> None:
-        """Until a shard has ended, or it is time to look for new ones."""
-        await run_until(self._ended, feed.clock.sleep(SYNC_S))
+    async def _wait_for_next_listing(self, context: StreamContext) -> None:
+        """Wait until a shard has ended, or the next listing is due."""
+        await run_until(self._ended, context.clock.sleep(SYNC_S))
 
     async def _new_readers(
-        self, feed: StreamContext, begin: Begin, stop: asyncio.Event
+        self, context: StreamContext, begin: Begin, stop: asyncio.Event
     ) -> list[ShardReader]:
-        """Readers for the shards that may be read now and are not yet."""
-        shards = await feed.retry(lambda: run_until(stop, feed.shards()), stop)
-        positions = await feed.retry(lambda: self._checkpoints.positions(self._stream), stop)
+        """Readers for the shards that may be read now and have none yet."""
+        shards = await context.retry(lambda: run_until(stop, context.shards()), stop)
+        positions = await context.retry(lambda: self._checkpoints.positions(self._stream), stop)
         if shards is None or positions is None:
             return []
-        self._look_after_readers(shards)
-        # Our own knowledge stays, or a store that answers late would have a shard read again.
+        self._update_readers(shards)
+        # What we finished stays finished, or a stale answer of the store would have it read again.
         self._finished |= {shard for shard, at in positions.items() if at == SHARD_END}
         return [
-            self._reader(feed, begin, shard.id, positions.get(shard.id))
+            self._reader(context, begin, shard.id, positions.get(shard.id))
             for shard in readable(shards, self._finished)
             if shard.id not in self._readers
         ]
 
     def _reader(
-        self, feed: StreamContext, begin: Begin, shard: str, position: str | None
+        self, context: StreamContext, begin: Begin, shard: str, position: str | None
     ) -> ShardReader:
         place = Place(begin, sequence_of(position) if position else None)
         bookmark = StoredBookmark(self._checkpoints, self._stream, shard)
-        return ShardReader(feed, shard, place, bookmark)
+        return ShardReader(context, shard, place, bookmark)
 
-    def _look_after_readers(self, shards: list[Shard]) -> None:
+    def _update_readers(self, shards: list[Shard]) -> None:
         listed = {shard.id for shard in shards}
         for reader in self._readers.values():
             reader.listed = reader.shard in listed
             reader.report_stall()
 
     async def _read(
-        self, feed: StreamContext, reader: ShardReader, handle: Handle, stop: asyncio.Event
+        self, context: StreamContext, reader: ShardReader, handle: Handle, stop: asyncio.Event
     ) -> None:
-        """Run a reader, and look for new shards when it is over."""
+        """Run a reader; when it ends, have new shards looked for."""
         log.info("kinesis.shard_begun", stream=self._stream, shard=reader.shard)
         try:
-            with feed.faults.contained("shard", stream=feed.name, shard=reader.shard):
+            with context.faults.contained("shard", stream=context.name, shard=reader.shard):
                 await reader.run(handle, stop)
                 if not stop.is_set():
-                    feed.on_lag(self._stream, reader.shard, 0)  # there is nothing to lag behind
+                    context.on_lag(self._stream, reader.shard, 0)  # there is nothing to lag behind
         finally:
             del self._readers[reader.shard]
             if reader.over:

@@ -1,4 +1,4 @@
-"""A source that hands out what it was given: for tests, the demo and simulation."""
+"""A source in memory, for tests, the demo and simulation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from worker.sources.protocol import Handle, Message
 
 
 class MemorySource:
-    """Hands out batches of messages one after the other.
+    """Delivers the given batches of messages one after the other.
 
     Attributes:
         acknowledged: The batches that were handled, in order.
@@ -22,10 +22,10 @@ class MemorySource:
         self._batches = iter(batches)
 
     async def run(self, handle: Handle, stop: asyncio.Event) -> None:
-        """Hand out the batches that are left, until there are none or ``stop`` is set.
+        """Deliver the remaining batches, until there are none or ``stop`` is set.
 
         Raises:
-            StoreUnavailable: ``handle`` did, before the stop.
+            StoreUnavailable: Raised by ``handle`` before the stop.
         """
         while not stop.is_set():
             batch = next(self._batches, None)

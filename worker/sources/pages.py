@@ -1,4 +1,4 @@
-"""What GetRecords answers, and cutting it into batches."""
+"""The answers of GetRecords, and how they are split into batches."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _EPOCH = datetime.fromtimestamp(0, UTC)
 
 @dataclass(frozen=True, slots=True)
 class KinesisRecord:
-    """A record, its sequence number as the integer that orders it inside its shard.
+    """A record, with its sequence number as an integer, which orders it within its shard.
 
-    ``arrived`` is when (s since 1970) Kinesis took it in, if it says so.
+    ``arrived`` is when (s since 1970) Kinesis received it, if known.
     """
 
     sequence: int
@@ -31,13 +31,13 @@ class RecordPage:
 
     Attributes:
         records: In order; may be empty although there are more.
-        following: The next iterator; None at the shard's end.
+        next_iterator: The next iterator; None at the shard's end.
         behind_ms: Milliseconds behind the newest record.
-        children: At the shard's end, what it was split or merged into.
+        children: At the shard's end, the shards it was split or merged into.
     """
 
     records: list[KinesisRecord]
-    following: str | None
+    next_iterator: str | None
     behind_ms: int
     children: list[Shard]
 
@@ -48,12 +48,12 @@ class RecordPage:
 
 
 def page_of(answer: Mapping[str, Any]) -> RecordPage:
-    """An answer of GetRecords; a null or absent NextShardIterator is the shard's end.
+    """Parse an answer of GetRecords; a null or absent NextShardIterator is the shard's end.
 
-    As an end cannot be taken back, an answer must say how far behind it is, as all of AWS's do.
+    As an end is final, an answer must also have MillisBehindLatest, as all of AWS's do.
 
     Raises:
-        Exception: It is none; see ``worker.aws.asked``.
+        Exception: It is not such an answer; see ``worker.aws.asked``.
     """
     return RecordPage(
         [
@@ -76,7 +76,7 @@ def _arrived(record: Mapping[str, Any]) -> float | None:
 def slices(
     records: Sequence[KinesisRecord], count: int, size: int
 ) -> Iterator[list[KinesisRecord]]:
-    """Cut records into runs of at most ``count`` records and ``size`` bytes, never empty."""
+    """Split records into non-empty runs of at most ``count`` records and ``size`` bytes."""
     run: list[KinesisRecord] = []
     run_size = 0
     for record in records:

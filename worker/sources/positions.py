@@ -1,7 +1,7 @@
 """Positions in a shard, and where they are kept.
 
-A checkpoint is a sequence number (everything up to it is done) or ``SHARD_END``, the text that
-the Kinesis Client Library writes too, so its lease table can take this store's place.
+A checkpoint is a sequence number (everything up to it has been processed) or ``SHARD_END``, as the
+Kinesis Client Library writes it too, so its lease table can take the place of this store.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ SHARD_END: Final = "SHARD_END"
 NOW: Final = "now"
 EARLIEST: Final = "earliest"
 
-#: Arguments of GetShardIterator that say where to begin.
+#: Arguments of GetShardIterator: where to begin.
 Begin = dict[str, Any]
 
 
 class Checkpoints(Moments, Protocol):
-    """What a stream needs of a ``ContactStore`` that keeps its positions."""
+    """The part of a ``ContactStore`` that keeps a stream's positions."""
 
     async def positions(self, stream: str) -> dict[str, str]:
         """The checkpoint of every shard of a stream that has one."""
@@ -35,9 +35,9 @@ class Checkpoints(Moments, Protocol):
 
 
 def fixed_start(start: str, now: float) -> str:
-    """``start`` as something that means the same tomorrow: "earliest" or an ISO time.
+    """``start`` in a form that does not depend on the time: "earliest" or an ISO time.
 
-    LATEST would not: a restart before the first checkpoint would skip what came in between.
+    LATEST does: a restart before the first checkpoint would skip the records in between.
 
     Raises:
         ConfigError: It is neither "now", "earliest" nor an ISO time.
@@ -49,13 +49,13 @@ def fixed_start(start: str, now: float) -> str:
 
 
 async def remembered_start(memory: Moments, stream: str, start: str, outside: OutsideTime) -> str:
-    """What ``start`` was when the stream was first seen; changing it later changes nothing.
+    """The ``start`` from when the stream was first seen; changing it later has no effect.
 
-    A "now" that is still to come was read off a wrong clock: it is set right.
+    A remembered "now" that lies in the future came from a wrong clock, and is corrected.
 
     Raises:
         ConfigError: See ``fixed_start``.
-        StoreUnavailable: The store cannot be used just now.
+        StoreUnavailable: The store cannot be used for now.
     """
     name = f"start/{stream}"
     value = fixed_start(start, outside.now())
@@ -65,7 +65,7 @@ async def remembered_start(memory: Moments, stream: str, start: str, outside: Ou
 
 
 def begin_at_start(start: str) -> Begin:
-    """Begin where a shard without checkpoint begins. A time without offset is UTC.
+    """Where a shard without checkpoint begins. A time without offset is UTC.
 
     Raises:
         ConfigError: It is neither "earliest" nor an ISO time.
@@ -76,7 +76,7 @@ def begin_at_start(start: str) -> Begin:
         time = datetime.fromisoformat(start)
     except ValueError:
         raise ConfigError('start is neither "now", "earliest" nor an ISO time') from None
-    # In UTC, since botocore's serializer looks at the clock face only; it sends whole seconds.
+    # In UTC, since botocore's serializer ignores the offset; it sends whole seconds.
     time = time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
     return {"ShardIteratorType": "AT_TIMESTAMP", "Timestamp": time}
 
@@ -87,15 +87,15 @@ def begin_at_horizon() -> Begin:
 
 
 def begin_at(sequence: int) -> Begin:
-    """Begin at a record; to be there still, it must not have been trimmed."""
+    """Begin at a record, which must not have been trimmed."""
     return {"ShardIteratorType": "AT_SEQUENCE_NUMBER", "StartingSequenceNumber": str(sequence)}
 
 
 def sequence_of(checkpoint: str) -> int:
-    """The sequence number that a checkpoint is.
+    """A checkpoint as a sequence number.
 
     Raises:
-        ConfigError: It is none.
+        ConfigError: It is not one.
     """
     try:
         return int(checkpoint)

@@ -1,4 +1,4 @@
-"""What a source of messages is: Kinesis, SQS, an archive, or memory."""
+"""The protocol of a source of messages: Kinesis, SQS, an archive, or memory."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message as it came.
+    """One message as received.
 
     Attributes:
         body: The bytes.
@@ -20,7 +20,7 @@ class Message:
             or ``archive:2026-01-02.json.gz:17``. Never holds personal data.
         damage: Why the bytes could not be read whole (``line longer than 8 MiB``), if so: the
             message goes to quarantine without being decoded.
-        arrived: When (s since 1970) the stream or queue took it in, by its clock; None: not told.
+        arrived: When (s since 1970) the stream or queue received it, by its clock; None: unknown.
     """
 
     body: bytes
@@ -31,17 +31,17 @@ class Message:
 
 #: Takes a batch and returns once all of it is saved, quarantined or ignored on purpose.
 #: The source acknowledges the batch only after it has returned (invariant I2); if it raises
-#: ``StoreUnavailable``, the batch is not safe and comes again.
+#: ``StoreUnavailable``, the batch is not safe and is delivered again.
 Handle = Callable[[Sequence[Message]], Awaitable[None]]
 
 
 class Source(Protocol):
-    """Something that hands out messages."""
+    """Something that delivers messages."""
 
     async def run(self, handle: Handle, stop: asyncio.Event) -> None:
-        """Hand out batches until exhausted or ``stop`` is set.
+        """Deliver batches until exhausted or ``stop`` is set.
 
-        Batches of one shard come one after the other; different shards run side by side. After
-        ``stop`` no new batch is handed out, the one in hand is finished and acknowledged.
+        Batches of one shard come one after the other; different shards run concurrently. After
+        ``stop`` no further batch is delivered; the one in hand is finished and acknowledged.
         """
         ...

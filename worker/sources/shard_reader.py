@@ -1,4 +1,4 @@
-"""Reading one shard of a Kinesis stream: fetch, hand on, checkpoint, again."""
+"""Reading one shard of a Kinesis stream: fetch, deliver, checkpoint, repeat."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ log = structlog.get_logger(__name__)
 #: GetRecords allows 5 calls/s per shard, shared by all applications that poll it
 #: (Kinesis Developer Guide, "service-sizes-and-limits").
 READ_SPACING_S: Final = 0.2
-#: The most that one GetRecords answers, in bytes (same page).
+#: Largest answer of GetRecords (bytes; same page).
 LARGEST_ANSWER: Final = 10 * 1024 * 1024
-#: What a shard can take in while a reader that has caught up is away for a second (same page).
+#: What a shard can receive in a second, while a reader that has caught up waits (bytes; same page).
 STEADY_ANSWER: Final = 1024 * 1024
-#: Messages in one batch at most.
+#: Most messages in one batch.
 SLICE_COUNT: Final = 1000
-#: A shard that was not read for so long has its growing lag reported in its stead.
+#: Seconds without a read after which the lag is reported as growing.
 STALL_S: Final = 10.0
 
-#: Reported beside AWS's own codes: the checkpoint is older than what the stream still keeps.
+#: Reported like AWS's own codes: the checkpoint is older than the stream's retention.
 TRIMMED: Final = "RecordsTrimmed"
 EXPIRED: Final = "ExpiredIteratorException"
 INVALID: Final = "InvalidArgumentException"
@@ -42,12 +42,12 @@ INVALID: Final = "InvalidArgumentException"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A place in a shard to go on from.
+    """A place in a shard to resume from.
 
     Attributes:
-        begin: Where to begin if no record of the shard was begun yet.
-        done: Sequence number of the last record that was; it and all before it are done.
-        partly: Whether that record itself is only partly done, so that it is handed on again.
+        begin: Where to begin if no record of the shard has been processed yet.
+        done: Sequence number of the last record processed, along with all before it.
+        partly: Whether that record was only partly processed, so that it is delivered again.
     """
 
     begin: Begin
@@ -59,30 +59,32 @@ class ShardReader:
     """Reads one shard from a place to its end.
 
     Args:
-        feed: The stream.
+        context: What the readers of the stream share.
         shard: The shard's id.
-        place: Where to go on.
-        bookmark: Keeps the place reached.
+        place: Where to resume.
+        bookmark: Keeps the position reached.
 
     Attributes:
         shard: The shard's id.
-        over: Whether its end is reached and checkpointed.
+        over: Whether its end has been reached and checkpointed.
         listed: Set to False once the shard is past the stream's retention; it then stops.
     """
 
-    def __init__(self, feed: StreamContext, shard: str, place: Place, bookmark: Bookmark) -> None:
+    def __init__(
+        self, context: StreamContext, shard: str, place: Place, bookmark: Bookmark
+    ) -> None:
         self.shard = shard
         self.over = False
         self.listed = True
-        self._feed = feed
-        self._clock = feed.clock
-        self._backoff = Backoff(feed.clock.chance)
+        self._context = context
+        self._clock = context.clock
+        self._backoff = Backoff(context.clock.chance)
         self._begin = place.begin
         self._bookmark = bookmark
         self._done = place.done
         self._partly = place.partly
         self._iterator: str | None = None
-        self._resuming = False  # the first record must be the one that was done last
+        self._resuming = False  # the first record must be the last one processed
         self._trimmed = False  # AWS refuses the checkpoint: begin at the oldest record
         self._lag_ms = 0
         self._caught_up = False
@@ -91,21 +93,21 @@ class ShardReader:
     async def run(self, handle: Handle, stop: asyncio.Event) -> None:
         """Read until the end, or until ``stop`` is set and the batch in hand is acknowledged.
 
-        The boundary of one shard: a bug, and a refusal by AWS that waiting cannot mend, begin it
-        again after the last record done, after growing pauses.
+        The fault boundary of one shard: after a bug, or a permanent refusal by AWS, reading starts
+        again from the last record processed, after growing pauses.
 
         Raises:
-            WorkerError: ``handle`` or the bookmark raised one that does not pass.
+            WorkerError: ``handle`` or the bookmark raised one that is not temporary.
         """
         with heartbeat.apart(self.shard):
-            await self._feed.again("shard", lambda: self._run(handle, stop), stop, self.shard)
+            await self._context.again("shard", lambda: self._run(handle, stop), stop, self.shard)
 
     async def _run(self, handle: Handle, stop: asyncio.Event) -> None:
         self._iterator = None
         while self.listed and not self.over and not stop.is_set():
             begun = self._clock.monotonic()
-            heartbeat.rest()  # whoever holds the room we may have to wait for is watched too
-            async with self._feed.budget.hold(self._estimate()) as hold:
+            heartbeat.rest()  # whoever holds the budget that we may wait for is watched too
+            async with self._context.budget.hold(self._estimate()) as hold:
                 heartbeat.beat()
                 try:
                     page = await run_until(stop, self._read())
@@ -116,30 +118,30 @@ class ShardReader:
                         return
                     hold(page.size)
                     await self._deliver(page, handle, stop)
-                    wait_s = self._feed.poll_s if self._caught_up else READ_SPACING_S
+                    wait_s = self._context.poll_s if self._caught_up else READ_SPACING_S
             if not self.over:
                 left_s = begun + wait_s - self._clock.monotonic()
                 await run_until(stop, self._clock.sleep(max(left_s, 0)))
 
     def report_stall(self) -> None:
-        """Let the lag grow while nothing is read, so that a stuck shard shows."""
+        """Report a growing lag while nothing is read, so that a stuck shard is visible."""
         silent_s = self._clock.monotonic() - self._read_at
         lag_ms = self._lag_ms + int(silent_s * 1000)
-        with self._feed.faults.contained("shard", stream=self._feed.name, shard=self.shard):
+        with self._context.faults.contained("shard", stream=self._context.name, shard=self.shard):
             if silent_s > STALL_S:
-                self._feed.on_lag(self._feed.stream, self.shard, lag_ms)
+                self._context.on_lag(self._context.stream, self.shard, lag_ms)
 
     def _estimate(self) -> int:
-        """Bytes to set aside for the next answer: small if caught up, else the largest there is."""
+        """Bytes to reserve for the next answer: small if caught up, else the largest possible."""
         return STEADY_ANSWER if self._caught_up else LARGEST_ANSWER
 
     async def _read(self) -> RecordPage:
         if self._iterator is None:
             self._iterator = await self._obtain_iterator()
-        client, iterator = self._feed.client, self._iterator
+        client, iterator = self._context.client, self._iterator
         page = await aws.asked(
             lambda: client.get_records(
-                ShardIterator=iterator, Limit=self._feed.limit, **self._feed.arn
+                ShardIterator=iterator, Limit=self._context.limit, **self._context.arn
             ),
             page_of,
         )
@@ -148,13 +150,13 @@ class ShardReader:
         return page
 
     async def _obtain_iterator(self) -> str:
-        """Begin at the last record done, read again and dropped: seeing it proves no gap."""
+        """Begin at the last record processed, which is read again and dropped: it proves no gap."""
         self._resuming = self._done is not None and not self._trimmed
         if self._done is None:
             begin = self._begin
         else:
             begin = begin_at_horizon() if self._trimmed else begin_at(self._done)
-        client, target = self._feed.client, self._feed.target
+        client, target = self._context.client, self._context.target
         return await aws.asked(
             lambda: client.get_shard_iterator(**target, ShardId=self.shard, **begin),
             lambda answer: str(answer["ShardIterator"]),
@@ -164,10 +166,10 @@ class ShardReader:
         self._read_at = self._clock.monotonic()
         self._lag_ms = page.behind_ms
         self._caught_up = page.behind_ms == 0
-        self._feed.on_lag(self._feed.stream, self.shard, page.behind_ms)
+        self._context.on_lag(self._context.stream, self.shard, page.behind_ms)
 
     def _failed(self, failure: Exception) -> float:
-        """Decide on a failed call: how long (s) to wait, or raise it if waiting is useless."""
+        """Handle a failed call: how long (s) to wait, or raise it if waiting is useless."""
         code = aws.code(failure)
         if code == EXPIRED:
             self._iterator = None
@@ -181,7 +183,7 @@ class ShardReader:
         return self._backoff.failed()
 
     def _refused(self, failure: Exception) -> float:
-        """AWS refuses the place to begin at."""
+        """Handle a refusal of the place to begin at."""
         if self._done is not None and not self._trimmed:
             self._trimmed = True
             self._report_trimmed()
@@ -189,14 +191,14 @@ class ShardReader:
         self._report(INVALID)
         if self._done is None and "Timestamp" in self._begin:
             # "The timestampInMillis parameter cannot be greater than the currentTimestampInMillis":
-            # our clock is ahead of AWS's, which passes.
+            # our clock is ahead of AWS's, so waiting helps.
             return self._backoff.failed()
         raise failure
 
     async def _deliver(self, page: RecordPage, handle: Handle, stop: asyncio.Event) -> None:
-        """Hand the records on in batches, each acknowledged before the next (I2)."""
+        """Deliver the records in batches, each acknowledged before the next (I2)."""
         self._look_for_gap(page)
-        for batch in slices(self._new(page), SLICE_COUNT, self._feed.slice_bytes):
+        for batch in slices(self._new(page), SLICE_COUNT, self._context.slice_bytes):
             if stop.is_set():
                 return
             if not await self._keep(partial(handle, [self._message(r) for r in batch]), stop):
@@ -205,8 +207,8 @@ class ShardReader:
             if not await self._keep(partial(self._bookmark.move, last), stop):
                 return
             self._done, self._partly = last, False
-        self._iterator = page.following
-        if page.following is None:
+        self._iterator = page.next_iterator
+        if page.next_iterator is None:
             self.over = await self._keep(partial(self._bookmark.end, page.children), stop)
 
     def _new(self, page: RecordPage) -> list[KinesisRecord]:
@@ -223,21 +225,21 @@ class ShardReader:
         self._resuming = self._trimmed = False
 
     def _message(self, record: KinesisRecord) -> Message:
-        origin = f"kinesis:{self._feed.name}/{self.shard}/{record.sequence}"
+        origin = f"kinesis:{self._context.name}/{self.shard}/{record.sequence}"
         return Message(record.data, origin, arrived=record.arrived)
 
     async def _keep(self, write: Callable[[], Awaitable[None]], stop: asyncio.Event) -> bool:
-        """Have a batch or the place kept; False if that failed until ``stop``."""
+        """Save a batch or the position, with retries; False if that failed until ``stop``."""
 
         async def done() -> bool:
             await write()
             return True
 
-        return await self._feed.retry(done, stop, self.shard) is not None
+        return await self._context.retry(done, stop, self.shard) is not None
 
     def _report(self, code: str) -> None:
-        self._feed.report(code, self.shard)
+        self._context.report(code, self.shard)
 
     def _report_trimmed(self) -> None:
-        log.error("kinesis.records_trimmed", stream=self._feed.stream, shard=self.shard)
-        self._feed.on_trouble(self._feed.stream, self.shard, TRIMMED)
+        log.error("kinesis.records_trimmed", stream=self._context.stream, shard=self.shard)
+        self._context.on_trouble(self._context.stream, self.shard, TRIMMED)

@@ -1,7 +1,7 @@
 """Shards and their lineage: which ones may be read now.
 
-A record's partition key may move to another shard at every split and merge. Its order is kept by
-reading a shard only after all its parents, to their ends (invariant I3).
+A partition key may move to another shard at every split and merge. The order of its records is kept
+by reading a shard only after all its parents have been read to their ends (invariant I3).
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ class Shard:
 
     Attributes:
         id: ``shardId-…``.
-        parents: The ids of the one or two shards it was made of; none for an original one.
-        hashes: The first and the last hash key it takes in, if known.
+        parents: The ids of the one or two shards that became this one; none for an original one.
+        hashes: Its first and last hash key, if known.
         begins: Its first sequence number; parents have lower ones than their children.
-        open: Whether it still takes records in.
+        open: Whether it still receives records.
     """
 
     id: str
@@ -32,7 +32,7 @@ class Shard:
 
 
 def from_listing(listed: Mapping[str, Any]) -> Shard:
-    """A shard as ListShards describes it; a merged one has an adjacent parent too."""
+    """A shard from ListShards; a merged one has an adjacent parent too."""
     parents = (listed.get("ParentShardId"), listed.get("AdjacentParentShardId"))
     sequences = listed.get("SequenceNumberRange", {})
     return Shard(
@@ -45,14 +45,14 @@ def from_listing(listed: Mapping[str, Any]) -> Shard:
 
 
 def from_parent(child: Mapping[str, Any]) -> Shard:
-    """A child as GetRecords describes it at the end of its parent."""
+    """A child shard from GetRecords, at the end of its parent."""
     return Shard(child["ShardId"], tuple(child["ParentShards"]), _hashes(child))
 
 
 def readable(shards: Iterable[Shard], finished: Container[str]) -> list[Shard]:
     """The unfinished shards whose ancestors are all finished, by id.
 
-    A parent that is not listed any more is past the stream's retention and counts as finished.
+    A parent that is no longer listed is past the stream's retention and counts as finished.
     Ancestors, not just parents: a grandchild must not overtake its grandparent.
     """
     known = {shard.id: shard for shard in shards}

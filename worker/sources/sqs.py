@@ -1,14 +1,15 @@
 """An SQS standard queue as a source.
 
 SQS delivers at least once and may deliver a message again while it is being worked on. A message
-is therefore known by its id, held once, and deleted with the newest receipt handle seen for it.
+is therefore identified by its id, processed once at a time, and deleted with its newest receipt
+handle.
 
-What ``handle`` raises: it is not expected to, quarantining what cannot be used. If it does, the
-messages are made visible again after a back-off that grows with their receive count, so that the
-queue's dead-letter policy can count. ``StoreUnavailable`` is reported and the receiver goes on,
-since the next try may succeed. Anything else is a bug: it is counted, and the messages are handed
-on one by one, so that it costs only those that meet it. On cancellation nothing is released: the
-messages come back when their visibility runs out.
+``handle`` is not expected to raise, as it quarantines what cannot be used. If it does, the messages
+become visible again after a back-off that grows with their receive count, so that the queue's
+dead-letter policy can count. ``StoreUnavailable`` is reported and the receiver continues, since the
+next try may succeed. Anything else is a bug: it is counted, and the messages are delivered one by
+one, so that it costs only those that trigger it. On cancellation nothing is released: the messages
+come back when their visibility timeout ends.
 """
 
 from __future__ import annotations
@@ -36,18 +37,18 @@ T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
-#: The most that SQS takes for one receive and for one batch (SQS API reference, ReceiveMessage).
+#: Most messages in one receive and in one batch request (SQS API reference, ReceiveMessage).
 BATCH: Final = 10
 LONG_POLL_S: Final = 20
 #: No message stays invisible longer than this after a receive, however often it is extended
 #: (SQS Developer Guide, "visibility timeout").
 LONGEST_HOLD_S: Final = 12 * 3600
-#: The wait after a first failed handling; doubles with each receive.
+#: Seconds to wait after the first failed handling; doubles with each receive.
 RELEASE_FIRST_S: Final = 5
 RELEASE_LONGEST_S: Final = 900
-#: How often a refused delete is repeated before the message is left to come again.
+#: Tries to delete a message before it is left to be delivered again.
 DELETE_TRIES: Final = 5
-#: SQS says so of a receipt handle that no longer counts; repeating is useless.
+#: Codes for a receipt handle that is no longer valid; repeating is useless.
 STALE: Final = frozenset({"ReceiptHandleIsInvalid", "MessageNotInflight"})
 
 
@@ -59,11 +60,11 @@ class Sqs(Protocol):
         ...
 
     async def delete_message_batch(self, **request: Any) -> dict[str, Any]:
-        """Delete up to ten; answers which failed."""
+        """Delete up to ten; the answer lists which failed."""
         ...
 
     async def change_message_visibility_batch(self, **request: Any) -> dict[str, Any]:
-        """Hide up to ten for some time from now; answers which failed."""
+        """Hide up to ten for some time from now; the answer lists which failed."""
         ...
 
 
@@ -74,10 +75,10 @@ class Held:
     Attributes:
         id: The message's id, the same at every receive.
         receipt: The newest receipt handle seen.
-        received_at: Monotonic time (s) of that receive; the twelve hours count from it.
-        count: How often it was received.
+        received_at: Monotonic time (s) of that receive; ``LONGEST_HOLD_S`` counts from it.
+        count: How often it has been received.
         body: The bytes.
-        sent_at: When (s since 1970) SQS took it in, if it says so.
+        sent_at: When (s since 1970) SQS received it, if known.
     """
 
     id: str
@@ -89,17 +90,17 @@ class Held:
 
 
 class SqsQueue:
-    """Hands out the messages of a queue, at most ten at a time and receiver.
+    """Delivers the messages of a queue, at most ten at a time per receiver.
 
     Args:
         connect: Makes an SQS client, e.g. ``partial(aws.client, "sqs")``.
         queue_url: The queue's URL.
-        receivers: How many batches may be in hand side by side.
+        receivers: How many batches may be processed concurrently.
         visibility_s: How long (whole seconds, at least 3) SQS hides a message after a receive or
             an extension; extended every third of it while ``handle`` works.
         clock: Time and chance.
-        on_trouble: Told (queue's name, code) of every failed try.
-        faults: Contains what one message or receiver may end in.
+        on_trouble: Called with (queue's name, code) of every failed try.
+        faults: Contains bugs in one message or receiver.
     """
 
     def __init__(
@@ -124,10 +125,10 @@ class SqsQueue:
         self._in_hand: dict[str, Held] = {}
 
     async def run(self, handle: Handle, stop: asyncio.Event) -> None:
-        """Receive until ``stop`` is set; the batches in hand are then finished and deleted.
+        """Receive until ``stop`` is set; then finish and delete the batches in hand.
 
         Raises:
-            ConfigError: AWS cannot be used as it is set up.
+            ConfigError: AWS cannot be used as configured.
         """
         async with self._connect() as client, asyncio.TaskGroup() as tasks:
             receive = partial(self._receive_on, client, handle, stop)
@@ -172,12 +173,12 @@ class SqsQueue:
             receipt=str(message["ReceiptHandle"]),
             received_at=self._clock.monotonic(),
             count=int(attributes.get("ApproximateReceiveCount", 1)),
-            body=message["Body"].encode(errors="surrogatepass"),  # for the decoder to refuse
+            body=message["Body"].encode(errors="surrogatepass"),  # the decoder refuses it
             sent_at=seconds(attributes.get("SentTimestamp")),
         )
 
     def _hold(self, received: Iterable[Held]) -> list[Held]:
-        """Take what is new in hand; of what is there already, keep the newer receipt handle."""
+        """Record the new messages; of those in hand already, keep the newer receipt handle."""
         new = []
         for held in received:
             known = self._in_hand.get(held.id)
@@ -210,10 +211,10 @@ class SqsQueue:
         return bool(done)
 
     async def _handled(self, batch: list[Held], handle: Handle) -> list[Held]:
-        """Those that could be handled: all, or if a bug is met, what it leaves one by one.
+        """Those that could be handled: all or, after a bug, those that succeed one by one.
 
         Raises:
-            StoreUnavailable: ``handle`` did; nothing of the batch counts as handled.
+            StoreUnavailable: Raised by ``handle``; nothing of the batch counts as handled.
         """
         where = batch[0].id if len(batch) == 1 else ""
         with self._faults.contained("source", queue=self.name, message=where):
@@ -227,7 +228,7 @@ class SqsQueue:
         return Message(held.body, f"sqs:{self.name}/{held.id}", arrived=held.sent_at)
 
     async def _keep_hidden(self, client: Sqs, batch: Sequence[Held]) -> None:
-        """Extend the visibility every third of it, as far as SQS allows, until cancelled."""
+        """Extend the visibility every third of its timeout, while SQS allows, until cancelled."""
         while True:
             await self._clock.sleep(self._visibility_s / 3)
             extensible = [held for held in batch if self._extension_s(held) > 0]
@@ -242,7 +243,7 @@ class SqsQueue:
     async def _hide(
         self, client: Sqs, batch: Sequence[Held], seconds: Callable[[Held], int]
     ) -> None:
-        """Hide the messages for so long from now. Once: what fails becomes visible on its own."""
+        """Hide the messages for ``seconds`` from now. Not retried: they become visible anyway."""
         if not batch:
             return
         entries = [
@@ -256,7 +257,7 @@ class SqsQueue:
             self._report(aws.code(failure))
 
     async def _delete(self, client: Sqs, batch: list[Held], stop: asyncio.Event) -> None:
-        """Delete the messages; those that SQS could not, again with their newest receipts."""
+        """Delete the messages; retry those that failed, with their newest receipt handles."""
         backoff = Backoff(self._clock.chance)
         for _ in range(DELETE_TRIES):
             batch = await self._retry(partial(self._delete_once, client, batch), stop) or []
@@ -265,13 +266,13 @@ class SqsQueue:
             await run_until(stop, self._clock.sleep(backoff.failed()))
 
     async def _delete_once(self, client: Sqs, batch: list[Held]) -> list[Held]:
-        """Delete the messages; those worth another try."""
+        """Delete the messages; those to retry."""
         entries = [{"Id": str(n), "ReceiptHandle": held.receipt} for n, held in enumerate(batch)]
         delete = partial(client.delete_message_batch, QueueUrl=self._url, Entries=entries)
         return await aws.asked(delete, lambda answer: [batch[n] for n in self._failed(answer)])
 
     def _failed(self, answer: dict[str, Any]) -> list[int]:
-        """Report the failed entries of a batch answer; the numbers of those worth another try."""
+        """Report the failed entries of a batch answer; the numbers of those to retry."""
         failed = [(int(entry["Id"]), str(entry["Code"])) for entry in answer.get("Failed") or ()]
         for _, code in failed:
             self._report(code)
@@ -292,5 +293,5 @@ class SqsQueue:
 
 
 def release_after_s(held: Held) -> int:
-    """How long (s) a message stays hidden after its handling failed."""
+    """Seconds for which a message stays hidden after its handling failed."""
     return min(RELEASE_FIRST_S << min(held.count - 1, 10), RELEASE_LONGEST_S)

@@ -30,23 +30,23 @@ BUDGET_BYTES: Final = 64 * 1024 * 1024
 
 
 class Kinesis(Protocol):
-    """The calls of an aiobotocore Kinesis client that we make."""
+    """The calls of an aiobotocore Kinesis client that we use."""
 
     async def list_shards(self, **request: Any) -> dict[str, Any]:
         """One page of a stream's shards."""
         ...
 
     async def get_shard_iterator(self, **request: Any) -> dict[str, Any]:
-        """A place to read from."""
+        """An iterator: a place to read from."""
         ...
 
     async def get_records(self, **request: Any) -> dict[str, Any]:
-        """The records there, and the next place."""
+        """The records there, and the next iterator."""
         ...
 
 
 class Reading(TypedDict, total=False):
-    """How a stream is read, all of it optional; what each means stands at ``StreamContext``."""
+    """Options for reading a stream, described at ``StreamContext``."""
 
     poll_s: float
     limit: int
@@ -67,14 +67,14 @@ class StreamContext:
         client: Calls AWS.
         stream: The stream's name or ARN.
         poll_s: Seconds between reads of a shard that has caught up.
-        limit: Records asked for at once, at most 10 000.
-        slice_bytes: Bytes in one batch at most, unless a single record is larger.
-        budget: Bounds the bytes in hand; several streams may share one.
+        limit: Records requested at a time, at most 10 000.
+        slice_bytes: Most bytes in one batch, unless a single record is larger.
+        budget: Limits the bytes in memory; several streams may share one.
         clock: Time and chance.
-        outside: The time by others' clocks; None: nobody tells it.
-        on_lag: Told (stream, shard, ms behind the newest record) at each read.
-        on_trouble: Told (stream, shard or "", code) of every failed try.
-        faults: Contains what one reader may end in.
+        outside: The time by the clocks of others; None: by ``clock`` alone.
+        on_lag: Called with (stream, shard, ms behind the newest record) at each read.
+        on_trouble: Called with (stream, shard or "", code) of every failed try.
+        faults: Contains bugs in one reader.
     """
 
     client: Kinesis
@@ -91,12 +91,12 @@ class StreamContext:
 
     @property
     def time(self) -> OutsideTime:
-        """What time it is."""
+        """The current time."""
         return self.outside or OutsideTime(self.clock)
 
     @property
     def name(self) -> str:
-        """The stream's name without what an ARN puts before it."""
+        """The stream's name, without the rest of an ARN."""
         return self.stream.rpartition("/")[2]
 
     @property
@@ -106,11 +106,11 @@ class StreamContext:
 
     @property
     def arn(self) -> Mapping[str, str]:
-        """The argument for calls that need no name, but take an ARN to find the account."""
+        """The argument for calls that need no stream name, but use an ARN to find the account."""
         return {"StreamARN": self.stream} if self.stream.startswith("arn:") else {}
 
     async def shards(self, **chosen: Any) -> list[Shard]:
-        """The shards within the stream's retention: open and closed ones, or as ``chosen``."""
+        """The shards within the stream's retention, open and closed, or those ``chosen``."""
         shards: list[Shard] = []
         request = {**self.target, **chosen}
         while True:
@@ -125,7 +125,7 @@ class StreamContext:
     async def start(self, memory: Moments, start: str) -> str:
         """Where the stream begins, see ``remembered_start``.
 
-        AWS is asked something first: its answer tells its time, should our clock be wrong.
+        AWS is called first, as its answer corrects our clock should it be wrong.
         """
         if start == NOW:
             await self.shards()
@@ -134,7 +134,7 @@ class StreamContext:
     async def retry(
         self, call: Callable[[], Awaitable[T]], stop: asyncio.Event, shard: str = ""
     ) -> T | None:
-        """Try a call to AWS or the store until it succeeds; None if it failed until ``stop``."""
+        """Retry a call to AWS or the store until it succeeds; None if it failed until ``stop``."""
         failed = aws.reporting(partial(self.report, shard=shard))
         return await retry_until(
             call, clock=self.clock, errors=aws.OUTSIDE, failed=failed, stop=stop
@@ -147,13 +147,13 @@ class StreamContext:
         stop: asyncio.Event,
         shard: str = "",
     ) -> None:
-        """Begin a loop anew after each bug it ends in, until it returns; it must heed ``stop``."""
+        """Restart a loop after each bug, until it returns; the loop must observe ``stop``."""
         await self.faults.again(
             boundary, loop, self.clock, stop=stop, stream=self.name, shard=shard
         )
 
     def report(self, code: str, shard: str = "") -> None:
-        """Say that a try failed."""
+        """Report that a try failed."""
         log.warning("kinesis.trouble", stream=self.stream, shard=shard, code=code)
         self.on_trouble(self.stream, shard, code)
 

@@ -1,4 +1,4 @@
-"""Taking gzip off a stream, chunk by chunk, with flat memory whatever it unpacks to."""
+"""Decompresses a gzip stream chunk by chunk, in constant memory whatever its size."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import zlib
 from collections.abc import Iterator
 
 
-#: What a gzip file begins with (RFC 1952).
+#: The first bytes of a gzip file (RFC 1952).
 GZIP_MAGIC = b"\x1f\x8b"
 
-#: Most bytes unpacked at a time; a small chunk can unpack to a thousand times its size.
+#: Most bytes decompressed at a time; a small chunk can grow to a thousand times its size.
 STEP_BYTES = 1024 * 1024
 
 # Window of 32 KiB, with gzip's header and checksum (zlib manual, ``inflateInit2``).
@@ -18,11 +18,11 @@ _GZIP_WINDOW = 16 + zlib.MAX_WBITS
 
 
 class DamagedStream(Exception):  # noqa: N818 - says what is the matter
-    """The stream cannot be unpacked any further; the text says why."""
+    """The stream cannot be decompressed any further; the text says why."""
 
 
 class Unpacker:
-    """Hands on a stream, unpacked if it begins like gzip (of one or several members)."""
+    """Passes a stream on, decompressed if it begins like gzip (of one or several members)."""
 
     def __init__(self) -> None:
         self._packed: bool | None = None  # None: nothing seen yet
@@ -32,7 +32,7 @@ class Unpacker:
         """The bytes in this chunk, in steps.
 
         Args:
-            chunk: The next bytes of the stream; the first ones at least two, if there are.
+            chunk: The next bytes of the stream; the first chunk has at least two, if there are.
 
         Raises:
             DamagedStream: what follows is not gzip.
@@ -42,7 +42,7 @@ class Unpacker:
         return self._unpack(chunk) if self._packed else iter((chunk,))
 
     def finish(self) -> None:
-        """Say that the stream has ended.
+        """Check that the stream may end here.
 
         Raises:
             DamagedStream: it should not have ended yet.

@@ -1,4 +1,4 @@
-"""Where contacts are kept."""
+"""Contact stores: SQLite, DynamoDB and memory."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def open_store(spec: str) -> ContactStore:
     """The store that the setting names: ``memory``, ``sqlite:PATH`` or ``dynamodb:TABLE``.
 
     Raises:
-        ConfigError: There is no such kind of store, or the file is not one of ours. A table is
-            looked for only when it is used.
-        StoreUnavailable: The file is locked, or the disk full.
+        ConfigError: There is no such kind of store, or the file is not ours. A table is looked up
+            only when it is used.
+        StoreUnavailable: The file is locked, or the disk is full.
     """
     match spec.partition(":"):
         case ("memory", "", ""):

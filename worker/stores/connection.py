@@ -1,12 +1,12 @@
-"""One DynamoDB table over the network: few requests at a time, failures by what they mean.
+"""One DynamoDB table over the network: a limited number of requests, failures by their meaning.
 
-botocore repeats throttled and failed requests a few times by itself (``worker.aws``). What still
-fails then:
+botocore retries throttled and failed requests a few times by itself (``worker.aws``). What still
+fails raises:
 
 StoreUnavailable   throttled, 5xx, no answer or not DynamoDB's, no permission yet: the same call may
                    succeed later
-Refused            DynamoDB cannot take this request, now or ever
-ConfigError        there is no such table, or no Region to look for it
+TableRefused       DynamoDB can never accept this request
+ConfigError        there is no such table, or no Region is configured
 """
 
 from __future__ import annotations
@@ -28,42 +28,42 @@ from worker.stores.layout import Item
 
 T = TypeVar("T")
 
-#: Requests under way at a time; less than ``worker.aws_client.MAX_CONNECTIONS``.
+#: Most requests at a time; less than ``worker.aws_client.MAX_CONNECTIONS``.
 AT_ONCE: Final = 32
 
-#: BatchGetItem takes no more keys:
+#: Most keys of BatchGetItem:
 #: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
 MAX_KEYS: Final = 100
 
-#: Answers without any of the keys asked for, in a row, before a read counts as failed.
+#: Answers in a row without any of the requested items before a read counts as failed.
 EMPTY_ANSWERS: Final = 5
 
 CONDITION_FAILED: Final = "ConditionalCheckFailedException"
 
-#: Why a transaction was cancelled: a condition, or somebody else has the same item in hand.
+#: Why a transaction was cancelled: a condition, or another request is writing the same item.
 #: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CancellationReason.html
 IN_THE_WAY: Final = frozenset({"ConditionalCheckFailed", "TransactionConflict"})
 TOO_LARGE: Final = "ValidationError"
 
-#: What an answer must hold.
+#: Members that an answer must have.
 ANSWERED: Final = {
     "batch_get_item": ("Responses", "UnprocessedKeys"),
     "query": ("Count",),
     "describe_table": ("Table",),
 }
 
-#: Operations whose requests hold what we were told to write.
+#: Operations whose requests hold the data to write.
 WRITES: Final = frozenset({"put_item", "transact_write_items", "update_item"})
 
 NO_TABLE: Final = "ResourceNotFoundException"
 
 
 class TableRefused(ConfigError):  # noqa: N818 - says what is the matter
-    """DynamoDB cannot take the request: an item it cannot hold, or the table is of another form."""
+    """DynamoDB rejects the request: it cannot hold the item, or the table has other keys."""
 
 
 async def together(calls: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """Carry the calls out side by side; a failure is raised once all of them are over."""
+    """Run the calls concurrently; a failure is raised once all of them have ended."""
     outcomes = await asyncio.gather(*calls, return_exceptions=True)
     for outcome in outcomes:
         if isinstance(outcome, BaseException):
@@ -72,7 +72,7 @@ async def together(calls: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
 
 
 def where(condition: str, **values: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of a query for the keys that meet the condition."""
+    """The arguments of a query for the keys that satisfy the condition."""
     return {
         "KeyConditionExpression": condition,
         "ExpressionAttributeValues": {f":{name}": value for name, value in values.items()},
@@ -80,13 +80,13 @@ def where(condition: str, **values: dict[str, Any]) -> dict[str, Any]:
 
 
 def only(*attributes: str) -> dict[str, Any]:
-    """The arguments of a query that reads these attributes alone."""
+    """The arguments of a query that reads only these attributes."""
     names = {f"#a{n}": name for n, name in enumerate(attributes)}
     return {"ProjectionExpression": ", ".join(names), "ExpressionAttributeNames": names}
 
 
 def _cancelled_by(failure: Exception) -> set[str]:
-    """Why a transaction was cancelled, item by item; nothing if that is not what happened."""
+    """Why a transaction was cancelled, by item; empty if the failure is another."""
     answer = failure.response if isinstance(failure, ClientError) else {}
     return {reason.get("Code", "None") for reason in answer.get("CancellationReasons", ())}
 
@@ -99,10 +99,10 @@ def _failed_condition(failure: Exception) -> bool:
     return aws.code(failure) == CONDITION_FAILED or bool(_cancelled_by(failure) & IN_THE_WAY)
 
 
-def _genuine(answer: Any, operation: str) -> bool:
-    """Whether DynamoDB gave this answer: a proxy's page with status 200 means nothing was done.
+def _is_dynamodb_answer(answer: Any, operation: str) -> bool:
+    """Whether this answer is DynamoDB's: a proxy's page with status 200 means nothing was done.
 
-    botocore takes what is not JSON for an answer without contents. DynamoDB's have an id each:
+    botocore takes what is not JSON for an empty answer. DynamoDB's answers have a request id:
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.LowLevelAPI.html
     """
     about = answer.get("ResponseMetadata", {})
@@ -110,17 +110,17 @@ def _genuine(answer: Any, operation: str) -> bool:
     return bool(marked) and all(name in answer for name in ANSWERED.get(operation, ()))
 
 
-def _strange(what: str) -> StoreUnavailable:
+def _foreign_answer(what: str) -> StoreUnavailable:
     return StoreUnavailable(f"DynamoDB: an answer that is not DynamoDB's ({what})")
 
 
 class TableConnection:
-    """A table and the client that reaches it, made when first needed.
+    """A table and its client, which is created when first needed.
 
     Args:
         table: The table's name.
         connect: Makes a client, see ``worker.aws.client``.
-        clock: Time and chance, for pauses.
+        clock: Time and chance, for back-off.
     """
 
     def __init__(
@@ -129,7 +129,7 @@ class TableConnection:
         self._table = table
         self._connect = connect
         self._clock = clock
-        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._slots = asyncio.Semaphore(AT_ONCE)
         self._opening = asyncio.Lock()
         self._client: Any = None
         self._stack = AsyncExitStack()
@@ -144,13 +144,13 @@ class TableConnection:
         """Write an item if the condition holds.
 
         Args:
-            item: All of it.
-            condition: On the item in its place.
-            names: Attributes' names, by what the condition calls them.
-            **values: Values, by what the condition calls them without the colon.
+            item: The whole item.
+            condition: On the item that it replaces.
+            names: Attribute names, by the condition's placeholders.
+            **values: Values, by the condition's placeholders without the colon.
 
         Returns:
-            None if it is written, else the item in the way (empty if there is none).
+            None if it was written, else the item in the way (empty if there is none).
         """
         request: dict[str, Any] = {"Item": item}
         if condition is not None:
@@ -162,32 +162,32 @@ class TableConnection:
             request["ExpressionAttributeValues"] = {f":{k}": v for k, v in values.items()}
         try:
             await self._call("put_item", TableName=self._table, **request)
-        except ClientError as failure:  # the condition failed: no other comes through
+        except ClientError as failure:  # a failed condition: the only one raised
             obstacle: Item = failure.response.get("Item", {})
             return obstacle
         return None
 
-    async def create(self, item: Item, unless: Item) -> Item | None:
-        """Write an item if it is not there yet, and no other either.
+    async def create(self, item: Item, barred_by: Item) -> Item | None:
+        """Write an item if neither it nor another item exists.
 
         Args:
-            item: All of it.
-            unless: The other item's key.
+            item: The whole item.
+            barred_by: The other item's key.
 
         Returns:
-            None if it is written, else the item in the way (empty if it is not there yet).
+            None if it was written, else the item in the way (empty if it is being written).
         """
         absent = {
             "TableName": self._table,
             "ConditionExpression": "attribute_not_exists(pk)",
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
-        check = {"ConditionCheck": {**absent, "Key": unless}}
+        check = {"ConditionCheck": {**absent, "Key": barred_by}}
         try:
             await self._call(
                 "transact_write_items", TransactItems=[check, {"Put": {**absent, "Item": item}}]
             )
-        except ClientError as failure:  # something was in the way: no other comes through
+        except ClientError as failure:  # something was in the way: the only one raised
             reasons: list[Item] = failure.response.get("CancellationReasons", [])
             return next((reason["Item"] for reason in reasons if reason.get("Item")), {})
         return None
@@ -196,23 +196,23 @@ class TableConnection:
         self,
         key: Item,
         changes: Item,
-        gone: Iterable[str],
+        removed: Iterable[str],
         condition: str,
         **values: dict[str, Any],
     ) -> Item | None:
         """Change some attributes of an item if the condition holds; the others stay.
 
         Args:
-            key: The item's.
+            key: The item's key.
             changes: Attributes with their new values.
-            gone: Names of attributes that are taken away.
+            removed: Names of attributes to remove.
             condition: On the item as it is.
-            **values: Values, by what the condition calls them without the colon.
+            **values: Values, by the condition's placeholders without the colon.
 
         Returns:
-            None if it is done, else the item as it is (empty if there is none).
+            None if it was changed, else the item as it is (empty if there is none).
         """
-        names = {f"#n{n}": name for n, name in enumerate([*changes, *gone])}
+        names = {f"#n{n}": name for n, name in enumerate([*changes, *removed])}
         new = {f":n{n}": value for n, value in enumerate(changes.values())}
         sets = ", ".join(f"#n{n} = :n{n}" for n in range(len(changes)))
         removes = ", ".join(list(names)[len(changes) :])
@@ -226,13 +226,13 @@ class TableConnection:
             request["ExpressionAttributeValues"] = given
         try:
             await self._call("update_item", TableName=self._table, Key=key, **request)
-        except ClientError as failure:  # the condition failed: no other comes through
+        except ClientError as failure:  # a failed condition: the only one raised
             obstacle: Item = failure.response.get("Item", {})
             return obstacle
         return None
 
     async def delete(self, key: Item) -> Item | None:
-        """Remove an item; what it was, None if there was none."""
+        """Remove an item; the item as it was, or None."""
         answer = await self._call(
             "delete_item", TableName=self._table, Key=key, ReturnValues="ALL_OLD"
         )
@@ -240,13 +240,13 @@ class TableConnection:
         return old
 
     async def get(self, keys: Sequence[Item]) -> list[Item]:
-        """Those of these items that are there, as last written, in any order."""
+        """Those of these items that exist, read consistently, in any order."""
         batches = (keys[at : at + MAX_KEYS] for at in range(0, len(keys), MAX_KEYS))
         answers = await together(self._get(batch) for batch in batches)
         return [item for answer in answers for item in answer]
 
     async def _get(self, keys: Sequence[Item]) -> list[Item]:
-        """What did not fit into an answer is asked for at once, what was throttled later."""
+        """Keys that did not fit into an answer are requested at once, throttled ones later."""
         found: list[Item] = []
         backoff, empty = Backoff(self._clock.chance), 0
         while True:
@@ -264,7 +264,7 @@ class TableConnection:
                 await self._clock.sleep(backoff.failed())
 
     async def pages(self, *, limit: int | None = None, **query: Any) -> AsyncIterator[Any]:
-        """The answers to a query, until there are ``limit`` items or no more."""
+        """The answers to a query, until ``limit`` items or the end."""
         seen = 0
         while limit is None or seen < limit:
             if limit is not None:
@@ -275,7 +275,7 @@ class TableConnection:
             if not (last := answer.get("LastEvaluatedKey")):
                 return
             if last == query.get("ExclusiveStartKey"):
-                raise _strange("query")  # it would go on for ever
+                raise _foreign_answer("query")  # an endless loop otherwise
             query["ExclusiveStartKey"] = last
 
     async def query(self, *, limit: int | None = None, **query: Any) -> list[Item]:
@@ -289,7 +289,7 @@ class TableConnection:
         return sum([page["Count"] async for page in pages])
 
     async def index_size(self, index: str) -> int:
-        """How many items were in an index some time in the last six hours.
+        """How many items an index had at some time in the last six hours.
 
         Source: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_GlobalSecondaryIndexDescription.html
         """
@@ -298,29 +298,29 @@ class TableConnection:
         return sum(int(i.get("ItemCount", 0)) for i in indexes if i["IndexName"] == index)
 
     async def close(self) -> None:
-        """Let go of the client."""
+        """Close the client."""
         async with self._opening:
             self._client = None
             await self._stack.aclose()
 
     async def _call(self, operation: str, **request: Any) -> Any:
-        """One request; a failed condition alone is left to the caller as botocore's error."""
+        """One request; only a failed condition raises botocore's error, for the caller."""
         client = await self._open()
-        async with self._turns:
+        async with self._slots:
             try:
                 answer = await getattr(client, operation)(**request)
             except aws.FAILURES as failure:
                 if _conditional(request) and _failed_condition(failure):
                     raise
-                raise self._meaning(failure) from failure
-            except ParamValidationError:  # of what we were told to write, or of an odd answer
-                raise self._impossible(operation) from None
+                raise self._error_for(failure) from failure
+            except ParamValidationError:  # about the data to write, or from an invalid answer
+                raise self._invalid_request(operation) from None
             except WorkerError:
                 raise
-            except Exception as failure:  # noqa: BLE001 - what botocore's parsers fall over
-                raise _strange(type(failure).__name__) from None
-        if not _genuine(answer, operation):
-            raise _strange(operation)
+            except Exception as failure:  # noqa: BLE001 - whatever botocore's parsers raise
+                raise _foreign_answer(type(failure).__name__) from None
+        if not _is_dynamodb_answer(answer, operation):
+            raise _foreign_answer(operation)
         return answer
 
     async def _open(self) -> Any:
@@ -329,12 +329,12 @@ class TableConnection:
                 self._client = await self._stack.enter_async_context(self._connect())
             return self._client
 
-    def _impossible(self, operation: str) -> WorkerError:
+    def _invalid_request(self, operation: str) -> WorkerError:
         if operation in WRITES:
             return TableRefused(f"DynamoDB cannot hold what was to be written to {self._table}")
-        return _strange(operation)
+        return _foreign_answer(operation)
 
-    def _meaning(self, failure: Exception) -> WorkerError:
+    def _error_for(self, failure: Exception) -> WorkerError:
         code = aws.code(failure)
         if code == NO_TABLE:
             return ConfigError(

@@ -1,18 +1,18 @@
-"""What an item holds: in the item itself or, if it is too large for that, in chunks beside it.
+"""The contents of an item: in the item itself or, if too large, in chunks beside it.
 
-An item and its chunks are written so that nobody ever reads parts of two saves. Each save has a
-name of its own, which is in the keys of its chunks:
+An item and its chunks are written so that no reader ever sees parts of two saves. Each save has a
+unique name, which is in the keys of its chunks:
 
-1. the chunks are written, to vanish after a while should nothing come of the save;
-2. if the item is to stay, they are made to stay;
+1. the chunks are written with a time-to-live, in case the save fails;
+2. if the item is to stay, their time-to-live is removed;
 3. the item is written on condition of the version it replaces: from here on its chunks are read;
 4. the chunks of saves that it replaced, or that can no longer succeed, are removed.
 
-Whatever is done between two steps, or not done any more, the item names a complete set of chunks.
-What changes an item without its contents (``alter``) gives it a new version and a new name, so it
-notes which chunks are still its own.
-A crash between 2 and 4 leaves chunks that nobody reads; the item's next save that writes or
-replaces chunks removes them.
+Whatever happens between two steps, the item always names a complete set of chunks.
+A change of an item without its contents (``alter``) gives it a new version and a new name, so it
+records which chunks are still its own.
+A crash between 2 and 4 leaves unused chunks; the item's next save that writes or replaces chunks
+removes them.
 """
 
 from __future__ import annotations
@@ -32,22 +32,22 @@ from worker.stores.layout import Item, number, packed, text, unpacked
 
 
 class Barred(Exception):  # noqa: N818 - says what is the matter
-    """An item may not be begun, because of another one that is there."""
+    """An item may not be created, because another one exists that bars it."""
 
 
 _log = structlog.get_logger(__name__)
 
-#: The largest part of the contents in one item (bytes). An item, names and all, may have 400 KB:
+#: The largest part of the contents in one item (bytes). An item with its names may have 400 KB:
 #: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 PART_BYTES: Final = 350 * 1024
 
-#: How much longer than their item chunks stay (s). The table removes what has expired "within a
-#: few days", and in any order. No save takes as long.
+#: How much longer than their item chunks stay (s). The table removes expired items "within a few
+#: days", in any order. No save takes this long.
 OUTLIVE_S: Final = 7 * 86_400
 
 CHUNK: Final = "chunk#"
 
-#: What an item says of its contents: by these alone its chunks are found.
+#: The attributes from which an item's chunks are found.
 KEPT: Final = ("pk", "sk", "version", "save", "chunks", "chunks_of")
 
 
@@ -58,19 +58,19 @@ def chunk_keys(item: Item) -> list[Item]:
 
 
 def _first(item: Item) -> str:
-    """What the sort keys of the chunks that an item names begin with."""
+    """The prefix of the sort keys of an item's chunks."""
     if "chunks_of" in item:
         return str(item["chunks_of"]["S"])
     return _version(item) + str(item["save"]["S"])
 
 
 def _version(item: Item) -> str:
-    """What the sort keys of chunks of an item's version begin with; later versions are greater."""
+    """The prefix of the sort keys of chunks of an item's version; later versions are greater."""
     return f"{CHUNK}{int(item['version']['N']):012}#"
 
 
 class Contents:
-    """Writes and reads items with what they hold.
+    """Writes and reads items with their contents.
 
     Args:
         connection: The table.
@@ -82,40 +82,40 @@ class Contents:
         self._clock = clock
 
     async def put(
-        self, item: Item, data: bytes, replaced: int = 0, unless: Item | None = None
+        self, item: Item, data: bytes, replaced: int = 0, barred_by: Item | None = None
     ) -> bool:
         """Write an item and its contents.
 
         Args:
-            item: The item with its ``version``. Without ``ttl`` it stays for good.
-            data: What it holds.
+            item: The item with its ``version``. Without ``ttl`` it never expires.
+            data: Its contents.
             replaced: The version that it replaces; 0: none.
-            unless: The key of an item that bars a new one: one that replaces none.
+            barred_by: The key of an item that bars a new one, i.e. one that replaces none.
 
         Returns:
             False, and nothing is changed, if the item there is of another version.
 
         Raises:
-            Barred: By ``unless``; nothing is changed.
-            Refused: The table can never hold it.
+            Barred: By ``barred_by``; nothing is changed.
+            TableRefused: The table can never hold it.
         """
         body = packed(data)
         item = {**item, "save": text(uuid4().hex)}
         if len(body) <= PART_BYTES:
-            return await self._put_whole({**item, "data": {"B": body}}, replaced, unless)
+            return await self._put_whole({**item, "data": {"B": body}}, replaced, barred_by)
         parts = [body[at : at + PART_BYTES] for at in range(0, len(body), PART_BYTES)]
         item["chunks"] = number(len(parts))
-        return await self._put_in_chunks(item, parts, replaced, unless)
+        return await self._put_in_chunks(item, parts, replaced, barred_by)
 
-    async def alter(self, item: Item, changes: Item, gone: set[str]) -> bool:
-        """Change an item beside its contents, which stay what and where they are.
+    async def alter(self, item: Item, changes: Item, removed: set[str]) -> bool:
+        """Change an item but not its contents, which stay where they are.
 
-        Chunks come to stay before their item does, and vanish after it.
+        Chunks lose their time-to-live before their item does, and get one after it.
 
         Args:
             item: As it was read, with its ``KEPT`` and ``ttl``.
             changes: Attributes with their new values; a new ``version`` among them.
-            gone: Names of attributes that are taken away.
+            removed: Names of attributes to remove.
 
         Returns:
             False, and nothing is changed, if the item there is of another version.
@@ -129,21 +129,21 @@ class Contents:
         obstacle = await self._connection.update(
             {name: item[name] for name in ("pk", "sk")},
             changes,
-            gone,
+            removed,
             "version = :replaced",
             replaced=item["version"],
         )
         if obstacle is not None:
             return obstacle.get("save") == changes["save"]
         if "ttl" in changes:
-            await self._make_vanish(keys, float(changes["ttl"]["N"]))
+            await self._make_expire(keys, float(changes["ttl"]["N"]))
         return True
 
     async def get(self, item: Item) -> bytes | None:
-        """What an item holds; None if it has been saved again meanwhile, or removed.
+        """An item's contents; None if it has been saved again meanwhile, or removed.
 
         Raises:
-            Damaged: It is not what was put there.
+            Damaged: They are not what was written.
         """
         if "data" in item:
             return unpacked(item["data"]["B"])
@@ -154,33 +154,35 @@ class Contents:
         return unpacked(b"".join(found[key["sk"]["S"]]["data"]["B"] for key in keys))
 
     async def drop(self, keys: Iterable[Item]) -> None:
-        """Remove chunks that nobody reads. If the table cannot just now, that is no failure."""
+        """Remove unused chunks. Not a failure if the table is unavailable."""
         try:
             await together(self._connection.delete(key) for key in keys)
         except StoreUnavailable as error:
             _log.warning("store.chunks_left", reason=str(error))
 
     async def erase(self, key: Item) -> None:
-        """Remove an item and all its chunks, those of saves that came to nothing too."""
+        """Remove an item and all its chunks, including those of failed saves."""
         await self._connection.delete(key)
-        left = await self._connection.query(
+        chunks = await self._connection.query(
             **where("pk = :pk", pk=key["pk"]), ProjectionExpression="pk, sk", ConsistentRead=True
         )
-        await together(self._connection.delete(chunk) for chunk in left)
+        await together(self._connection.delete(chunk) for chunk in chunks)
 
-    async def _put_whole(self, item: Item, replaced: int, unless: Item | None) -> bool:
-        obstacle = await self._commit(item, replaced, unless, " AND attribute_not_exists(chunks)")
+    async def _put_whole(self, item: Item, replaced: int, barred_by: Item | None) -> bool:
+        obstacle = await self._commit(
+            item, replaced, barred_by, " AND attribute_not_exists(chunks)"
+        )
         if obstacle is None:
             return True
         if "chunks" not in obstacle or obstacle.get("version") != number(replaced):
             return False
-        if await self._commit(item, replaced, unless) is not None:
+        if await self._commit(item, replaced, barred_by) is not None:
             return False
         await self._sweep(item)
         return True
 
     async def _put_in_chunks(
-        self, item: Item, parts: list[bytes], replaced: int, unless: Item | None
+        self, item: Item, parts: list[bytes], replaced: int, barred_by: Item | None
     ) -> bool:
         ttl = self._chunks_ttl(float(item["ttl"]["N"]) if "ttl" in item else 0.0)
         keys = chunk_keys(item)
@@ -190,7 +192,7 @@ class Contents:
         )
         whole = "ttl" in item or await self._make_lasting(keys)
         try:
-            if whole and await self._commit(item, replaced, unless) is None:
+            if whole and await self._commit(item, replaced, barred_by) is None:
                 await self._sweep(item)
                 return True
         except Barred:
@@ -200,11 +202,11 @@ class Contents:
         return False
 
     def _chunks_ttl(self, ttl: float) -> Item:
-        """The time-to-live of chunks whose item has this one (s)."""
+        """The time-to-live (s since 1970) of chunks whose item has this one."""
         return {"ttl": number(math.ceil(max(self._clock.wall(), ttl)) + OUTLIVE_S)}
 
-    async def _make_vanish(self, keys: Iterable[Item], ttl: float) -> None:
-        """Let chunks vanish after their item. If the table cannot just now, that is no failure."""
+    async def _make_expire(self, keys: Iterable[Item], ttl: float) -> None:
+        """Have chunks expire after their item. Not a failure if the table is unavailable."""
         try:
             await together(
                 self._connection.update(key, self._chunks_ttl(ttl), (), "attribute_exists(pk)")
@@ -214,35 +216,35 @@ class Contents:
             _log.warning("store.chunks_left", reason=str(error))
 
     async def _make_lasting(self, keys: Iterable[Item]) -> bool:
-        """False if some are gone: somebody was faster, or this save has slept for days."""
+        """Keep chunks from expiring; False if some are gone: superseded, or expired already."""
         obstacles = await together(
             self._connection.update(key, {}, {"ttl"}, "attribute_exists(pk)") for key in keys
         )
         return not any(obstacle is not None for obstacle in obstacles)
 
     async def _commit(
-        self, item: Item, replaced: int, unless: Item | None, more: str = ""
+        self, item: Item, replaced: int, barred_by: Item | None, more: str = ""
     ) -> Item | None:
-        """Write the item itself; what is in the way, if so.
+        """Write the item itself; the item in the way, if any.
 
-        Our own save in the way is an earlier try of this request, whose answer was lost.
+        If that is our own save, an earlier try of this request succeeded and its answer was lost.
         """
         if replaced:
             condition = f"version = :replaced{more}"
             obstacle = await self._connection.put(item, condition, replaced=number(replaced))
-        elif unless is None:
+        elif barred_by is None:
             obstacle = await self._connection.put(item, "attribute_not_exists(pk)")
         else:
-            obstacle = await self._connection.create(item, unless)
-        if obstacle and unless and obstacle.get("pk") == unless["pk"]:
+            obstacle = await self._connection.create(item, barred_by)
+        if obstacle and barred_by and obstacle.get("pk") == barred_by["pk"]:
             raise Barred
         return None if obstacle and obstacle.get("save") == item["save"] else obstacle
 
     async def _sweep(self, item: Item) -> None:
-        """Remove the chunks of saves that this one outdid.
+        """Remove the chunks of saves that this one superseded.
 
-        A save that would become this version, or an earlier one, cannot succeed any more; one
-        that would become a later version has begun after this one and may.
+        A save that would become this version or an earlier one can no longer succeed; one that
+        would become a later version began after this one and may.
         """
         try:
             chunks = await self._connection.query(

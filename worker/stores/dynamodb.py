@@ -1,12 +1,11 @@
 """A contact store in one DynamoDB table, for any number of workers.
 
-Loads and checkpoints are read consistently and saves are conditional, so what one worker wrote
-every other one finds. Lists (``due``, ``parked``, ``ids``, ``quarantined``, ``counts``) come from
-indexes, which follow within a second or so: whoever goes by a list loads the contact and looks
-again, as push does. Contacts that are due are few among those that are kept, and are found
-without reading the others.
+Loads and checkpoints are consistent reads and saves are conditional, so every worker sees what
+others wrote. Lists (``due``, ``parked``, ``ids``, ``quarantined``, ``counts``) come from
+indexes, which lag by a second or so: whoever acts on a list loads the contact and checks again, as
+push does. Only a few of the stored contacts are due, and they are found without reading the others.
 
-What the table is made of is in ``worker.stores.tables``.
+The table is defined in ``worker.stores.tables``.
 """
 
 from __future__ import annotations
@@ -49,14 +48,14 @@ from worker.stores.tables import DUE, LISTED, PARKED
 
 _log = structlog.get_logger(__name__)
 
-#: How often a contact is read again that is saved each time between its item and its chunks.
+#: Tries to read a contact that is saved each time between reading its item and its chunks.
 READS: Final = 5
 
-#: Contacts are counted one by one up to so many a shelf (some 17 MB of index, 2 100 read units);
-#: where there are more, DynamoDB's own count is used, up to six hours old.
+#: Contacts are counted one by one up to this many per shelf (about 17 MB of index, 2 100 read
+#: units); beyond that DynamoDB's own count is used, up to six hours old.
 COUNTED: Final = 100_000
 
-#: What an index calls the shelf.
+#: The attribute of an index that holds the shelf.
 SHELF_OF: Final = {LISTED: "shelf", PARKED: "parked_shelf"}
 
 
@@ -117,38 +116,38 @@ class DynamoStore:
             if data is not None:
                 return layout.entry_of(contact_id, item, data)
             again = await self._connection.get([head(CONTACT, contact_id)])
-            if again == [item]:  # nobody removed its chunks by saving it
+            if again == [item]:  # so no save removed its chunks
                 return layout.damaged(contact_id, item, Damaged("chunks of it are missing"))
             item = again[0] if again else None
         raise StoreUnavailable(f"DynamoDB: contact {contact_id} is saved again all the time")
 
     async def save(self, entries: Sequence[Entry]) -> list[Saved]:
-        """See ``ContactStore``. Contacts are saved side by side, each by a request of its own."""
+        """See ``ContactStore``. Contacts are saved concurrently, each by its own request."""
         rows = [None if entry.unreadable else _Row.of(entry) for entry in entries]
         outcomes = [Saved.REFUSED] * len(entries)
-        turns: defaultdict[str, list[int]] = defaultdict(list)  # a contact's entries in order
+        by_contact: defaultdict[str, list[int]] = defaultdict(list)  # entries' numbers, in order
         for n, entry in enumerate(entries):
-            turns[entry.contact.id].append(n)
+            by_contact[entry.contact.id].append(n)
 
-        async def save_in_turn(numbers: list[int]) -> None:
+        async def save_in_order(numbers: list[int]) -> None:
             for n in numbers:
                 row = rows[n]
                 outcomes[n] = await self._save(row) if row else Saved.UNREADABLE
                 if row and outcomes[n] is Saved.SAVED:
                     entries[n].version = row.replaced + 1
 
-        await together(save_in_turn(numbers) for numbers in turns.values())
+        await together(save_in_order(numbers) for numbers in by_contact.values())
         return outcomes
 
     async def _save(self, row: _Row) -> Saved:
         contact_id = layout.named(row.item, CONTACT)
-        grave = tombstone(contact_id)
+        stone = tombstone(contact_id)
         if len(row.data) > self._limit_bytes:
-            begun = row.replaced or await self.recall(grave) is None
+            begun = row.replaced or await self.recall(stone) is None
             return Saved.REFUSED if begun else Saved.FORGOTTEN
         try:
             written = await self._contents.put(
-                row.item, row.data, row.replaced, head(MEMORY, grave)
+                row.item, row.data, row.replaced, head(MEMORY, stone)
             )
         except Barred:
             return Saved.FORGOTTEN
@@ -160,7 +159,7 @@ class DynamoStore:
     async def put_back(
         self, contact_id: str, version: int, due_at: float | None, fault: FaultNote | None
     ) -> bool:
-        """See ``ContactStore``. What depends on the rest of the head is read first."""
+        """See ``ContactStore``. Reads first what the change depends on."""
         found = await self._connection.query(
             **where(
                 "pk = :pk AND sk = :sk",
@@ -171,15 +170,15 @@ class DynamoStore:
         )
         if not found or layout.version_of(found[0]) != version:
             return False
-        changes, gone = layout.put_back(contact_id, found[0], due_at, fault)
-        return await self._contents.alter(found[0], changes, gone)
+        changes, removed = layout.put_back(contact_id, found[0], due_at, fault)
+        return await self._contents.alter(found[0], changes, removed)
 
     # --- what is due ---
 
     async def due(self, now: float, limit: int) -> list[str]:
-        """See ``ContactStore``. Of a rank, first come those that have been ready the longest.
+        """See ``ContactStore``. Within a rank, those ready the longest come first.
 
-        One whose claim lapsed was ready when it lapsed, not when it came due.
+        One whose claim lapsed became ready when it lapsed, not when it came due.
         """
         due: list[Item] = []
         for rank in RANKS:
@@ -203,7 +202,7 @@ class DynamoStore:
     async def _from_buckets(
         self, ranks: Sequence[int], limit: int, condition: str = "", **values: dict[str, Any]
     ) -> list[Item]:
-        """Of all the buckets' items, those that are ready first."""
+        """Of all the buckets' items, those that are ready earliest."""
         found = await together(
             self._connection.query(
                 limit=limit,
@@ -239,11 +238,11 @@ class DynamoStore:
         return [layout.named(item, kind) for item in found]
 
     async def counts(self, now: float) -> Counts:
-        """See ``ContactStore``. Reads whole lists: for a look a minute, not a second.
+        """See ``ContactStore``. Reads whole lists: for once a minute, not once a second.
 
-        ``contacts`` may be six hours old where there are more than ``COUNTED`` on a shelf.
+        ``contacts`` may be six hours old if there are more than ``COUNTED`` on a shelf.
         """
-        due = await together(self._owed(bucket, now) for bucket in _buckets(RANKS))
+        due = await together(self._due_in(bucket, now) for bucket in _buckets(RANKS))
         quarantined = sum(await self._count(LISTED, QUARANTINE))
         return Counts(
             contacts=await self._contacts(quarantined),
@@ -253,8 +252,8 @@ class DynamoStore:
             oldest_due_at=min((oldest for count, oldest in due if count), default=None),
         )
 
-    async def _owed(self, bucket: str, now: float) -> tuple[int, float]:
-        """How many of a bucket are due, claimed or not, and since when (s) the first."""
+    async def _due_in(self, bucket: str, now: float) -> tuple[int, float]:
+        """How many contacts of a bucket are due, claimed or not, and since when (s) the oldest."""
         count, oldest = 0, now
         async for page in self._connection.pages(
             IndexName=DUE,
@@ -273,7 +272,7 @@ class DynamoStore:
         return max(sum(counted), await self._connection.index_size(LISTED) - quarantined)
 
     async def _count(self, index: str, kind: str, limit: int | None = None) -> list[int]:
-        """How many of a kind are in an index, shelf by shelf."""
+        """How many items of a kind are in an index, by shelf."""
         return await together(
             self._connection.count(
                 limit=limit,
@@ -284,13 +283,13 @@ class DynamoStore:
         )
 
     async def expire(self, now: float, limit: int) -> int:  # noqa: ARG002 - the protocol's
-        """Nothing: the table removes what has expired by itself, some days later."""
+        """Does nothing: the table itself removes expired contacts, some days later."""
         return 0
 
     async def forget(self, contact_ids: Sequence[str]) -> None:
         """See ``ContactStore``.
 
-        A worker that dies while it saves one of them in chunks may leave some; to forget it again
+        A worker that dies while it saves one of them in chunks may leave some; forgetting it again
         removes those too.
         """
         for contact_id in dict.fromkeys(contact_ids):
@@ -298,7 +297,7 @@ class DynamoStore:
             await self._contents.erase(head(CONTACT, contact_id))
 
     async def scrub(self) -> None:
-        """See ``ContactStore``. What was removed is gone, but for the table's backups."""
+        """See ``ContactStore``. What was removed is gone, except from the table's backups."""
 
     # --- quarantine ---
 
@@ -327,13 +326,13 @@ class DynamoStore:
         return None if body is None else layout.quarantined_of(item, body)
 
     async def release(self, quarantine_ids: Sequence[str]) -> int:
-        """See ``ContactStore``. A crash halfway may leave chunks, which nobody reads."""
+        """See ``ContactStore``. A crash halfway may leave unused chunks."""
         keys = [head(QUARANTINE, key) for key in dict.fromkeys(quarantine_ids)]
-        gone = [item for item in await together(map(self._connection.delete, keys)) if item]
-        await self._contents.drop(key for item in gone for key in chunk_keys(item))
-        return len(gone)
+        released = [item for item in await together(map(self._connection.delete, keys)) if item]
+        await self._contents.drop(key for item in released for key in chunk_keys(item))
+        return len(released)
 
-    # --- positions and memories ---
+    # --- positions and remembered values ---
 
     async def positions(self, stream: str) -> dict[str, str]:
         """See ``ContactStore``."""

@@ -1,6 +1,6 @@
-"""How things lie in the DynamoDB table: keys, entries in the indexes, numbers as text.
+"""How data is laid out in the DynamoDB table: keys, index attributes, numbers as text.
 
-Pure: nothing here speaks to DynamoDB. ``worker.stores.tables`` lists the keys and the indexes.
+Pure: nothing here calls DynamoDB. ``worker.stores.tables`` lists the keys and the indexes.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from worker.stores.stored import read_entry, read_fault, unreadable, write_fault
 #: An item, or a part of one, as DynamoDB's API writes it: name -> {type: value}.
 Item = dict[str, dict[str, Any]]
 
-#: Beginnings of partition keys.
+#: Prefixes of partition keys.
 CONTACT: Final = "contact#"
 QUARANTINE: Final = "quarantine#"
 POSITION: Final = "position#"
 MEMORY: Final = "memory#"
 
-#: Sort key of what has one item.
+#: Sort key of the main item of a partition.
 HEAD: Final = "head"
 
-#: Live contacts and replayed ones; live ones go first.
+#: Ranks of live contacts and of replayed ones; live ones go first.
 RANKS: Final = (0, 1)
 
-#: Buckets that due contacts of a rank are spread over. An index partition takes 1000 writes a
+#: Buckets over which the due contacts of a rank are spread. An index partition takes 1000 writes a
 #: second and a change of ``ready_at`` is two: enough for 2000 changes a second. May be raised,
-#: never lowered: what lies in a bucket that is no longer read is forgotten.
+#: never lowered: contacts in a bucket that is no longer read would be forgotten.
 DUE_BUCKETS: Final = 4
 
-#: Lists by id are spread over shelves, by the first character of the id: read one after the other
-#: they are in order. Ids are hexadecimal, so these fill evenly. May not be changed: see above.
+#: Lists by id are spread over shelves by the first character of the id, so that reading shelf after
+#: shelf gives them in order. Ids are hexadecimal, so shelves fill evenly. Must never change.
 SHELVES: Final = "048c"
 
 
@@ -52,15 +52,15 @@ def number(value: float) -> dict[str, Any]:
 
 
 def packed(data: bytes) -> bytes:
-    """Bytes as they are stored: measured, contacts shrink to a quarter, and so do write units."""
+    """Bytes as stored: compression reduces contacts, and write units, to a measured quarter."""
     return zlib.compress(data, level=1)
 
 
 def unpacked(data: bytes) -> bytes:
-    """What ``packed`` packed.
+    """The bytes given to ``packed``.
 
     Raises:
-        Damaged: It is something else.
+        Damaged: These were not made by ``packed``.
     """
     try:
         return zlib.decompress(data)
@@ -85,12 +85,12 @@ def due_bucket(rank: int, bucket: int) -> str:
 
 
 def shelves_from(name: str) -> str:
-    """The shelves that hold names greater than this one, in order."""
+    """The shelves that may hold names greater than this one, in order."""
     return SHELVES[_shelf_number(name) :]
 
 
 def shelf(kind: str, name: str) -> str:
-    """Where a contact or a quarantined message is listed."""
+    """The shelf on which a contact or a quarantined message is listed."""
     return kind + SHELVES[_shelf_number(name)]
 
 
@@ -99,7 +99,7 @@ def _shelf_number(name: str) -> int:
 
 
 def contact_item(entry: Entry) -> Item:
-    """A contact's head, but for its contents and the name of the save, at its next version."""
+    """A contact's head at its next version, without its contents and the name of the save."""
     contact_id = entry.contact.id
     return {
         **head(CONTACT, contact_id),
@@ -109,7 +109,7 @@ def contact_item(entry: Entry) -> Item:
     }
 
 
-#: What ``_standing`` may write, and what reading it takes.
+#: The attributes that ``_standing`` may write.
 STANDING: Final = (
     "rank",
     "claim",
@@ -126,10 +126,10 @@ STANDING: Final = (
 
 
 def _standing(entry: Entry, *, parked: bool) -> Item:
-    """What a contact's head says of its place in the indexes, whatever is in the contact.
+    """The attributes of a contact's head beside its contents: queue, indexes and expiry.
 
-    Time-to-live is set only when nothing is due or parked: the table does not look before it
-    removes an item.
+    Time-to-live is set only when nothing is due or parked, as the table does not check that before
+    it removes an item.
     """
     contact_id = entry.contact.id
     item = {
@@ -158,17 +158,17 @@ def _standing(entry: Entry, *, parked: bool) -> Item:
 def put_back(
     contact_id: str, item: Item, due_at: float | None, fault: FaultNote | None
 ) -> tuple[Item, set[str]]:
-    """What changes in a head when the contact is put back, and the names of what is taken away."""
+    """The attributes that change when a contact is put back, and the names of those to remove."""
     entry = damaged(contact_id, item, Damaged())
     entry.due_at, entry.fault, entry.claim, entry.claimed_until = due_at, fault, "", 0.0
-    # Heads of the first releases do not say why they are in the list: it was for parked steps.
+    # Heads written by the first releases do not say why they are listed: it was for parked steps.
     parked = "steps_parked" in item or ("parked_shelf" in item and "fault" not in item)
     standing = _standing(entry, parked=parked)
     return {"version": number(entry.version + 1), **standing}, set(STANDING) - standing.keys()
 
 
 def entry_of(contact_id: str, item: Item, data: bytes) -> Entry:
-    """The entry that ``contact_item`` wrote down, with its contents."""
+    """The entry that ``contact_item`` wrote, with its contents."""
     try:
         return read_entry(contact_id, data, **_beside(item))
     except Damaged as error:
@@ -176,7 +176,7 @@ def entry_of(contact_id: str, item: Item, data: bytes) -> Entry:
 
 
 def damaged(contact_id: str, item: Item, error: Damaged) -> Entry:
-    """What stands for a contact that is not what was written, as far as its head can be read."""
+    """The entry of a damaged contact, with as much of its head as can be read."""
     try:
         return unreadable(contact_id, error, **_beside(item))
     except Damaged:
@@ -184,16 +184,16 @@ def damaged(contact_id: str, item: Item, error: Damaged) -> Entry:
 
 
 def version_of(item: Item) -> int:
-    """The version of an item; 0, which none has, if that cannot be told."""
+    """The version of an item; 0, which none has, if it cannot be read."""
     version = str(item.get("version", {}).get("N"))
     return int(version) if version.isdecimal() else 0
 
 
 def _beside(item: Item) -> dict[str, Any]:
-    """What a head says beside the contents: arguments of ``Entry``.
+    """What a head holds beside the contents: arguments of ``Entry``.
 
     Raises:
-        Damaged: It does not say it.
+        Damaged: An attribute is missing or invalid.
     """
     try:
         return {
@@ -210,7 +210,7 @@ def _beside(item: Item) -> dict[str, Any]:
 
 
 def quarantine_item(message: Quarantined) -> Item:
-    """A quarantined message's head, but for its body and the name of the save. It never expires."""
+    """A quarantined message's head without its body and the name of the save. It never expires."""
     return {
         **head(QUARANTINE, message.id),
         "shelf": text(shelf(QUARANTINE, message.id)),
@@ -222,7 +222,7 @@ def quarantine_item(message: Quarantined) -> Item:
 
 
 def quarantined_of(item: Item, body: bytes, remark: str = "") -> Quarantined:
-    """The message that ``quarantine_item`` wrote down, with its body and a remark on the reason."""
+    """The message that ``quarantine_item`` wrote, with its body and a remark on the reason."""
     return Quarantined(
         named(item, QUARANTINE),
         float(item["at"]["N"]),

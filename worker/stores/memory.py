@@ -1,7 +1,7 @@
 """A contact store in memory: for tests, simulation and ``replay --dry-run``.
 
-It keeps contacts as bytes, as the others do: nothing a caller does to a contact afterwards reaches
-the store, and what cannot be encoded fails here too.
+It keeps contacts as bytes, as the others do: later changes to a contact do not reach the store, and
+what cannot be encoded fails here too.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def _page(ids: Iterable[str], after: str, limit: int) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """An entry as it lies in the store."""
+    """An entry as stored."""
 
     version: int
     due_at: float | None
@@ -40,7 +40,7 @@ class _Row:
 
     @classmethod
     def of(cls, entry: Entry) -> _Row:
-        """What saving this entry leaves in the store."""
+        """The row that saving this entry stores."""
         return cls(
             entry.version + 1,
             entry.due_at,
@@ -54,7 +54,7 @@ class _Row:
         )
 
     def entry(self, contact_id: str) -> Entry:
-        """A new entry, sharing nothing with the one it was made of."""
+        """A new entry, which shares nothing with the one that was saved."""
         return read_entry(
             contact_id,
             self.data,
@@ -69,12 +69,12 @@ class _Row:
 
     @property
     def parked(self) -> bool:
-        """Whether an operator finds it in the list."""
+        """Whether it is in the operator's list."""
         return self.steps_parked or self.fault is not None
 
 
 class MemoryStore:
-    """``ContactStore`` that is gone with the process.
+    """A ``ContactStore`` that ends with the process.
 
     Args:
         limit_bytes: Encoded contacts larger than this are refused.
@@ -83,7 +83,7 @@ class MemoryStore:
     def __init__(self, *, limit_bytes: int = MAX_ENTRY_BYTES) -> None:
         self._limit_bytes = limit_bytes
         self._rows: dict[str, _Row] = {}
-        self._owed: dict[str, tuple[float, _Row]] = {}  # those with a due_at, and that
+        self._owed: dict[str, tuple[float, _Row]] = {}  # those with a due_at, with it
         self._quarantine: dict[str, Quarantined] = {}
         self._positions: defaultdict[str, dict[str, str]] = defaultdict(dict)
         self._remembered: dict[str, str] = {}
@@ -117,7 +117,7 @@ class MemoryStore:
         return Saved.SAVED
 
     def _put(self, key: str, row: _Row | None) -> None:
-        """Keep a row, or none; and what is owed, in step with it."""
+        """Store or remove a row, and keep ``_owed`` in step."""
         self._rows.pop(key, None)
         self._owed.pop(key, None)
         if row is not None:
@@ -155,7 +155,7 @@ class MemoryStore:
         return [key for _, key in heapq.nsmallest(limit, late)]
 
     def _ready(self) -> Iterable[tuple[float, str]]:
-        """What is owed, with the time at which it will be due and unclaimed."""
+        """When each contact with a due time will be due and unclaimed."""
         return ((max(due_at, row.claimed_until), key) for key, (due_at, row) in self._owed.items())
 
     async def ids(self, after: str, limit: int) -> list[str]:

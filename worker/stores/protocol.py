@@ -1,4 +1,4 @@
-"""What a contact store is. SQLite, DynamoDB and memory pass the same contract suite."""
+"""The protocol of a contact store. SQLite, DynamoDB and memory pass the same contract suite."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from pipelines.contact import Contact
 
 @dataclass(frozen=True, slots=True)
 class FaultNote:
-    """A bug of ours that the last rounds of a contact ended in; kept beside it, not in it.
+    """A bug in which the last rounds of a contact ended; stored beside the contact, not in it.
 
     Attributes:
-        what: ``our bug: TypeError at module:line`` or what is the matter with the stored form;
-            never a value.
-        tries: How many rounds in a row.
+        what: ``our bug: TypeError at module:line``, or what is wrong with the stored form; never a
+            value.
+        tries: How many rounds in a row ended so.
         since: Wall-clock time (s) of the first of them.
-        tried: The builds (release and pipelines) that met it, oldest first.
-        parked: No build of ``tried`` tries it again by itself.
+        tried: The builds (release and pipelines) that hit it, oldest first.
+        parked: Whether no build in ``tried`` retries it by itself.
     """
 
     what: str
@@ -33,21 +33,21 @@ class FaultNote:
 
 @dataclass(slots=True)
 class Entry:
-    """A contact with what the store knows beside it.
+    """A contact with what the store keeps beside it.
 
     Attributes:
         contact: The contact (facts, ledger, parked steps). Its ``parked`` is indexed on saving.
         version: The stored version this entry was loaded at; 0 if it was not stored yet.
-        due_at: Wall-clock time (s since 1970) from which it wants pushing; None: nothing is owed.
+        due_at: Wall-clock time (s since 1970) from which it is to be pushed; None: nothing to push.
         rank: 0 for live contacts, 1 for replayed ones; lower goes first.
         claim: Token of the worker pushing it, or "".
         claimed_until: Wall-clock time (s) at which the claim lapses; 0.0 without a claim.
         expires_at: Wall-clock time (s) after which it may be removed, unless due or parked.
-        fault: The bug that its last rounds ended in; None: they did not. With one it is listed
-            by ``parked``, waits out its pauses whatever comes in, and never expires.
-        unreadable: Why its stored form cannot be read by this release, "" if it can. Then
-            ``contact`` is an empty one that stands for it, and ``save`` leaves it alone.
-        newer: It cannot be read because a newer release wrote it: it is not damaged.
+        fault: The bug in which its last rounds ended; None: they did not. With one it is listed by
+            ``parked``, waits out its pauses whatever arrives, and never expires.
+        unreadable: Why its stored form cannot be read by this release, "" if it can. If not,
+            ``contact`` is an empty placeholder, and ``save`` does not touch the stored one.
+        newer: Whether it is unreadable because a newer release wrote it, i.e. not damaged.
     """
 
     contact: Contact
@@ -63,22 +63,22 @@ class Entry:
 
 
 class Saved(enum.Enum):
-    """What became of one entry handed to ``save``."""
+    """The outcome of saving one entry."""
 
     SAVED = "saved"
     CONFLICT = "conflict"  # someone saved another version since it was loaded: load and fold again
     REFUSED = "refused"  # this store can never hold it (too large): quarantine its facts
-    FORGOTTEN = "forgotten"  # it was forgotten for good: leave it at that
+    FORGOTTEN = "forgotten"  # it was erased for good: do not save it again
     UNREADABLE = "unreadable"  # what is stored cannot be read by this release: nothing was changed
 
 
 @dataclass(frozen=True, slots=True)
 class Quarantined:
-    """A message that could not be used, kept as it came.
+    """A message that could not be used, kept as received.
 
     Attributes:
-        id: Hash of origin, body and reason: putting the same one twice keeps one.
-        at: Wall-clock time (s) of the first time.
+        id: Hash of origin, body and reason, so that the same message is kept once.
+        at: Wall-clock time (s) at which it was first quarantined.
         origin: The message's origin (see ``worker.sources.protocol.Message``).
         reason: Why, without personal data.
         body: The bytes.
@@ -93,7 +93,7 @@ class Quarantined:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How much of what a store holds, for reports and gauges."""
+    """How much a store holds, for reports and gauges."""
 
     contacts: int
     due: int
@@ -105,55 +105,55 @@ class Counts:
 class ContactStore(Protocol):
     """Keeps contacts, quarantine, checkpoints and a few remembered values.
 
-    Every method that writes has made its writes durable when it returns. A fault that may pass
-    (disk full, locked, throttled) raises ``StoreUnavailable``; nothing of that call was written
-    or all of it may have been: callers repeat, conditions make that safe.
+    Every method that writes has made its writes durable when it returns. A temporary failure (disk
+    full, locked, throttled) raises ``StoreUnavailable``; the call may or may not have been carried
+    out: callers retry, and conditions make that safe.
     """
 
     async def load(self, contact_ids: Sequence[str]) -> list[Entry]:
         """The entries of these contacts, one per distinct id, new ones empty with version 0.
 
-        One that cannot be read does not hold up the others: see ``Entry.unreadable``.
+        One that cannot be read does not block the others: see ``Entry.unreadable``.
         """
         ...
 
     async def save(self, entries: Sequence[Entry]) -> list[Saved]:
-        """Save each entry if its version is still the stored one; the others are not held up.
+        """Save each entry whose version is still the stored one; others do not block it.
 
-        A saved entry's ``version`` is raised in place.
+        A saved entry's ``version`` is incremented in place.
         """
         ...
 
     async def put_back(
         self, contact_id: str, version: int, due_at: float | None, fault: FaultNote | None
     ) -> bool:
-        """End a contact's claim and set when it is due and its fault, its contents untouched.
+        """End a contact's claim and set its due time and fault, without touching its contents.
 
         One small write that neither reads nor encodes the contact, so that it works for one that
-        cannot be read or encoded.
+        cannot be read or encoded. It increments the version.
 
         Returns:
-            False, and nothing is changed, unless the stored version is this one; it is raised.
+            False, and nothing is changed, if the stored version is not this one.
         """
         ...
 
     async def due(self, now: float, limit: int) -> list[str]:
-        """Ids with ``due_at <= now`` and no claim still running, by (rank, due_at)."""
+        """Ids with ``due_at <= now`` and without an active claim, by (rank, due_at)."""
         ...
 
     async def next_due(self) -> float | None:
-        """The earliest time (s) at which something will be due and unclaimed; None if nothing."""
+        """The earliest time (s) at which a contact will be due and unclaimed; None if none will."""
         ...
 
     async def ahead(self, beyond: float, limit: int) -> list[str]:
-        """Ids of contacts that something is owed to, but not before ``beyond``: earliest first.
+        """Ids of contacts to push, but not before ``beyond``: earliest first.
 
-        Either their due time or their claim lies there. Slow, and asked seldom.
+        Either their due time or the end of their claim lies there. Slow, and called rarely.
         """
         ...
 
     async def ids(self, after: str, limit: int) -> list[str]:
-        """Contact ids greater than ``after``, ascending: pages through the whole store."""
+        """Contact ids greater than ``after``, ascending, to page through the whole store."""
         ...
 
     async def parked(self, after: str, limit: int) -> list[str]:
@@ -171,17 +171,17 @@ class ContactStore(Protocol):
     async def forget(self, contact_ids: Sequence[str]) -> None:
         """Remove these contacts, known or not, and remember their ``tombstone`` for good.
 
-        From then on ``save`` answers FORGOTTEN to whoever would begin one of them anew. Whoever
-        had loaded one before finds a CONFLICT first: no save brings it back.
+        From then on ``save`` answers FORGOTTEN to whoever would create one of them again. Whoever
+        had loaded one before gets a CONFLICT first: no save brings it back.
         """
         ...
 
     async def scrub(self) -> None:
-        """Leave no byte of what was removed so far where the store keeps its data."""
+        """Make sure that no byte of what was removed remains in the store's data."""
         ...
 
     async def quarantine(self, items: Sequence[Quarantined]) -> None:
-        """Keep these; one with a known id changes nothing."""
+        """Keep these; one whose id is there already changes nothing."""
         ...
 
     async def quarantined(self, after: str, limit: int) -> list[Quarantined]:
@@ -189,7 +189,7 @@ class ContactStore(Protocol):
         ...
 
     async def release(self, quarantine_ids: Sequence[str]) -> int:
-        """Remove these from quarantine; how many there were."""
+        """Remove these from quarantine; how many of them there were."""
         ...
 
     async def positions(self, stream: str) -> dict[str, str]:
@@ -201,20 +201,20 @@ class ContactStore(Protocol):
         ...
 
     async def remember(self, name: str, value: str) -> str:
-        """Keep ``value`` under ``name`` unless there is one; what is kept now."""
+        """Store ``value`` under ``name`` if there is none; the value stored now."""
         ...
 
     async def recall(self, name: str) -> str | None:
-        """What is kept under ``name``, as last written; None if nothing is."""
+        """The value stored under ``name``, as last written; None if there is none."""
         ...
 
     async def replace(self, name: str, old: str | None, new: str) -> bool:
-        """Keep ``new`` under ``name`` if ``old`` is what is kept there; whether it was.
+        """Store ``new`` under ``name`` if ``old`` is stored there; whether it was.
 
-        Of several that know the same ``old``, one succeeds: how workers agree on something.
+        Of several calls with the same ``old`` one succeeds: so workers can agree on something.
         """
         ...
 
     async def close(self) -> None:
-        """Finish what was begun and let go of files."""
+        """Finish pending writes and close files and connections."""
         ...

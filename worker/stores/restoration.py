@@ -1,7 +1,7 @@
-"""Restoration: whether the state is still the one that Dynamics was kept true by.
+"""Restoration: detects that the state is not the one with which Dynamics was last updated.
 
-A state that was restored from a copy, or lost, believes what is no longer so. It is recognised by a
-*mark* that is kept outside it:
+A state that was restored from a copy, or lost, no longer knows what is in Dynamics. It is detected
+by a *mark* that is kept outside it:
 
 ========  ===============================================  =====================================
 store     mark                                             restored, if
@@ -13,12 +13,12 @@ DynamoDB  the table's ``TableId``, which no other table    the state remembers a
           has: a backup is always restored to a new one
 ========  ===============================================  =====================================
 
-or it is declared (``connect-dynamics state restored``). The state then counts one restoration more,
+or it is declared (``connect-dynamics state restored``). The state then counts one more restoration,
 and contacts are doubted (``pipelines.ledger.doubt``).
 
 Sources: ``TableId`` is the table's unique identifier
 (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TableDescription.html); a backup
-or a point in time is restored to a new table, never into one that is there
+or a point in time is restored to a new table, never into an existing one
 (API_RestoreTableFromBackup.html and API_RestoreTableToPointInTime.html, beside that page).
 """
 
@@ -49,17 +49,17 @@ from worker.stores.protocol import ContactStore
 
 _log = structlog.get_logger(__name__)
 
-#: What it is remembered under.
+#: The name under which the state remembers it.
 NAME: Final = "restoration"
 
-#: What a SQLite state's mark is called, after its name.
+#: Suffix of the file with an SQLite state's mark.
 SUFFIX: Final = ".mark"
 
-#: How often the mark is looked at, and raised if something was saved (s): a copy that is younger
-#: than that when it is restored is not told from the state itself.
+#: How often the mark is checked, and raised if something was saved (s): restoring a copy younger
+#: than this is not noticed.
 LOOK_EVERY_S: Final = 60.0
 
-#: What is to be done then, by whom.
+#: What happens after a restoration, and what the operator is to do.
 WHAT_NEXT: Final = (
     "records are read before they are written, people's edits stay; now replay the archive from "
     "before the copy on (connect-dynamics replay SOURCES --state STATE), and run contact forget "
@@ -72,8 +72,8 @@ class Restoration:
     """What the state remembers of its restorations.
 
     Attributes:
-        mark: What was outside when it was last looked at; "": never.
-        number: How many restorations there were.
+        mark: The mark outside when it was last checked; "": never.
+        number: How many restorations there have been.
         at: UTC time (``YYYY-MM-DDTHH:MM:SS.mmmZ``) of the last one; "": none.
     """
 
@@ -82,17 +82,17 @@ class Restoration:
     at: str = ""
 
     def another(self, now: float) -> Restoration:
-        """One more, at this time (s since 1970)."""
+        """With one more restoration, at this time (s since 1970)."""
         at = datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds")
         return replace(self, number=self.number + 1, at=at.replace("+00:00", "Z"))
 
     def to_text(self) -> str:
-        """As it is remembered."""
+        """The text in which it is remembered."""
         return orjson.dumps(asdict(self)).decode()
 
     @classmethod
     def of(cls, text: str | None) -> Restoration | None:
-        """What ``to_text`` wrote, here or in a newer release; None if nothing is remembered."""
+        """The restoration in what ``to_text`` wrote, in any release; None if ``text`` is None."""
         if text is None:
             return None
         kept = orjson.loads(text)
@@ -100,28 +100,28 @@ class Restoration:
 
 
 class Mark(Protocol):
-    """What is outside the state and tells whether it is an older one."""
+    """The mark outside a state, which shows whether the state is an older copy."""
 
     async def read(self) -> str | None:
-        """What it says; None if it is not there, or cannot be asked just now."""
+        """Its value; None if it is missing, or cannot be read for now."""
         ...
 
-    def against(self, kept: str | None, outside: str | None) -> str:
-        """What speaks against a state that remembers ``kept`` (None: nothing); "" if nothing."""
+    def mismatch(self, kept: str | None, outside: str | None) -> str:
+        """Why a state that remembers ``kept`` (None: nothing) is an older copy; "" if it is not."""
         ...
 
-    def following(self, kept: str, outside: str | None) -> str:
-        """What the state is to remember from now on."""
+    def next_mark(self, kept: str, outside: str | None) -> str:
+        """The mark that the state is to remember from now on."""
         ...
 
     async def write(self, mark: str) -> None:
-        """Put down outside what the state remembers, after it does."""
+        """Write outside the mark that the state remembers, after it does."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class FileMark:
-    """An epoch in a file beside a SQLite state.
+    """An epoch in a file beside an SQLite state.
 
     Attributes:
         path: The file.
@@ -130,10 +130,10 @@ class FileMark:
     path: Path
 
     async def read(self) -> str | None:
-        """See ``Mark``; what is no number counts as not there.
+        """See ``Mark``; a file without a number counts as missing.
 
         Raises:
-            ConfigError: It is there and cannot be read.
+            ConfigError: It exists and cannot be read.
         """
         try:
             text = await asyncio.to_thread(self.path.read_bytes)
@@ -143,8 +143,8 @@ class FileMark:
             raise ConfigError(f"cannot read {self.path}: {error.strerror}") from None
         return text.decode() if text.isdigit() else None
 
-    def against(self, kept: str | None, outside: str | None) -> str:
-        """See ``Mark``. The first start alone may end between the state's epoch and the mark."""
+    def mismatch(self, kept: str | None, outside: str | None) -> str:
+        """See ``Mark``. Only a first start may end after the state's epoch and before the mark."""
         epoch, marked = int(kept or 0), int(outside or 0)
         if kept is None:
             return "its mark is there and it has no epoch" if outside else ""
@@ -152,12 +152,12 @@ class FileMark:
             return f"it is of epoch {epoch}, its mark of {marked}"
         return "its mark is missing" if epoch > 1 and outside is None else ""
 
-    def following(self, kept: str, outside: str | None) -> str:
+    def next_mark(self, kept: str, outside: str | None) -> str:
         """See ``Mark``."""
         return str(max(int(kept or 0), int(outside or 0)) + 1)
 
     async def write(self, mark: str) -> None:
-        """See ``Mark``. A mark that lags behind raises no alarm, so a failure is told only."""
+        """See ``Mark``. A mark that lags raises no alarm, so a failure is only logged."""
         try:
             await asyncio.to_thread(_put, self.path, mark.encode())
         except OSError as error:
@@ -185,13 +185,13 @@ class TableMark:
             _log.warning("state.mark_not_read", reason=aws.code(failure))
             return None
         table = answer["Table"]
-        return str(table.get("TableId") or table["CreationDateTime"])  # stand-ins have no id
+        return str(table.get("TableId") or table["CreationDateTime"])  # emulators have no id
 
-    def against(self, kept: str | None, outside: str | None) -> str:
+    def mismatch(self, kept: str | None, outside: str | None) -> str:
         """See ``Mark``."""
         return "its table is another one" if kept and outside and kept != outside else ""
 
-    def following(self, kept: str, outside: str | None) -> str:
+    def next_mark(self, kept: str, outside: str | None) -> str:
         """See ``Mark``."""
         return outside or kept
 
@@ -200,7 +200,7 @@ class TableMark:
 
 
 def mark_of(spec: str) -> Mark | None:
-    """The mark of a state, as the setting names it; None for one in memory."""
+    """The mark of a state, by its setting; None for one in memory."""
     match spec.partition(":"):
         case ("sqlite", ":", path):
             return FileMark(Path(path + SUFFIX))
@@ -211,13 +211,13 @@ def mark_of(spec: str) -> Mark | None:
 
 @dataclass(slots=True)
 class Keeper:
-    """Knows what there is to doubt, and keeps state and mark at one epoch.
+    """Detects restorations, and keeps state and mark at the same epoch.
 
     Attributes:
         store: The state.
-        mark: What is outside it; None: a state in memory, which nobody restores.
-        clock: Its wall clock says when the state was found restored.
-        known: What was found last; None before the first look.
+        mark: Its mark; None: a state in memory, which is never restored.
+        clock: Its wall clock dates a restoration.
+        known: What the last check found; None before the first.
     """
 
     store: ContactStore
@@ -226,18 +226,18 @@ class Keeper:
     known: Restoration | None = field(default=None, init=False)
 
     def doubt(self, contact: Contact) -> None:
-        """Doubt a contact that was loaded, if the state was restored."""
+        """Doubt a contact that was loaded, if the state has been restored."""
         if self.known is not None:
             ledger.doubt(contact, self.known.number, self.known.at)
 
     async def look(self, *, grow: bool = True) -> Restoration:
-        """Compare state and mark, and say so at once if the state was restored or lost.
+        """Compare state and mark, and log it at once if the state was restored or lost.
 
         Args:
-            grow: Raise the epoch, of a state that has one.
+            grow: Raise the epoch of a state that has one.
 
         Raises:
-            StoreUnavailable: The state cannot be asked.
+            StoreUnavailable: The state cannot be read.
             ConfigError: The mark cannot be read.
         """
         while True:
@@ -245,41 +245,39 @@ class Keeper:
             outside = await self.mark.read() if self.mark else None
             text = await self.store.recall(NAME)
             kept = Restoration.of(text)
-            why = self._against(kept, outside)
-            found = self._following(kept or Restoration(), outside, why, grow=grow or kept is None)
+            why = self._mismatch(kept, outside)
+            found = self._next(kept or Restoration(), outside, why, grow=grow or kept is None)
             if found == kept or await self.store.replace(NAME, text, found.to_text()):
                 break
         if self.mark and found != kept:
             await self.mark.write(found.mark)
         if why:
-            await self._tell(why, found)
+            await self._log_restoration(why, found)
         elif self.mark and kept is None:
             _log.info("state.marked")
         self.known = found
         return found
 
-    def _against(self, kept: Restoration | None, outside: str | None) -> str:
+    def _mismatch(self, kept: Restoration | None, outside: str | None) -> str:
         if self.mark is None or (outside is None and self.known is not None):
-            return ""  # a mark that goes missing while we look on is put back
-        return self.mark.against(kept.mark if kept else None, outside)
+            return ""  # a mark that disappears while we run is written again
+        return self.mark.mismatch(kept.mark if kept else None, outside)
 
-    def _following(
-        self, kept: Restoration, outside: str | None, why: str, *, grow: bool
-    ) -> Restoration:
+    def _next(self, kept: Restoration, outside: str | None, why: str, *, grow: bool) -> Restoration:
         if self.mark and (grow or why):
-            kept = replace(kept, mark=self.mark.following(kept.mark, outside))
+            kept = replace(kept, mark=self.mark.next_mark(kept.mark, outside))
         return kept.another(self.clock.wall()) if why else kept
 
-    async def _tell(self, why: str, found: Restoration) -> None:
+    async def _log_restoration(self, why: str, found: Restoration) -> None:
         counts = await self.store.counts(self.clock.wall())
         event = "state.restored" if counts.contacts else "state.lost"
         _log.error(event, why=why, restorations=found.number, then=WHAT_NEXT)
 
     async def run(self, saved: Callable[[], object]) -> None:
-        """Look again and again, until cancelled.
+        """Check periodically, until cancelled.
 
         Args:
-            saved: What has been saved so far: if that is the same, nothing was.
+            saved: Returns how much has been saved so far; the same value means nothing was.
         """
         before = saved()
         while True:
@@ -294,7 +292,7 @@ class Keeper:
 
 
 async def declare(store: ContactStore, now: float) -> Restoration:
-    """Count one restoration more, at this time (s since 1970), because a person says so."""
+    """Count one more restoration, at this time (s since 1970), declared by a person."""
     while True:
         text = await store.recall(NAME)
         found = (Restoration.of(text) or Restoration()).another(now)
@@ -303,7 +301,7 @@ async def declare(store: ContactStore, now: float) -> Restoration:
 
 
 def _put(path: Path, data: bytes) -> None:
-    """Write a small file, its user's alone, so that after a crash it is the old or the new one."""
+    """Write a small private file, so that after a crash it is the old or the new one."""
     file, new = mkstemp(prefix=f"{path.name}.", dir=path.parent)  # with mode 0600
     try:
         try:

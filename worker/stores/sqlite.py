@@ -1,7 +1,7 @@
 """A contact store in one SQLite file, for a single machine.
 
 One thread writes; calls that wait for it at the same time share one transaction, and so one flush
-of the disk (group commit). Another thread reads, undisturbed by the writer, from what is committed
+of the disk (group commit). Another thread reads what is committed, independently of the writer
 (write-ahead log: https://www.sqlite.org/wal.html). A write returns once it is on disk
 (``synchronous=FULL``). Several processes may open the same file.
 """
@@ -21,17 +21,17 @@ import orjson
 from pipelines.contact import Contact
 from pipelines.identity import tombstone
 from worker.stores.protocol import Counts, Entry, FaultNote, Quarantined, Saved
-from worker.stores.sqlite_file import connect, open_writer, scrub, watch
+from worker.stores.sqlite_file import connect, open_writer, replacement_check, scrub
 from worker.stores.sqlite_writer import SqliteWriter, unavailable
 from worker.stores.stored import read_entry, read_fault, write_fault
 
 
 T = TypeVar("T")
 
-#: The largest contact, encoded, that is saved (bytes). Real ones are some 10 kB.
+#: The largest encoded contact that is saved (bytes). Real ones are about 10 kB.
 MAX_ENTRY_BYTES = 16 * 1024 * 1024
 
-#: Bits of the column ``parked``: the contact has parked steps; it has a fault.
+#: Bits of the column ``parked``: the contact has parked steps, or a fault.
 STEPS = 1
 FAULT = 2
 
@@ -46,7 +46,7 @@ INSERT = """
         (:id, 1, :due_at, :rank, :claim, :claimed_until, :expires_at, :parked, :data, :fault)
     ON CONFLICT DO NOTHING
 """
-#: Not an upsert: one that was removed since it was loaded is a conflict too.
+#: Not an upsert: a contact that was removed since it was loaded is a conflict too.
 UPDATE = """
     UPDATE contact SET
         version = :version + 1, due_at = :due_at, rank = :rank, claim = :claim,
@@ -60,7 +60,7 @@ PUT_BACK = """
         parked = parked & :steps | :bit
     WHERE id = :id AND version = :version
 """
-#: Both ranks are spelled out so that the index yields the order without sorting.
+#: Both ranks are listed so that the index yields the order without sorting.
 DUE = """
     SELECT id FROM contact WHERE rank IN (0, 1) AND due_at <= :now AND claimed_until <= :now
     ORDER BY rank, due_at LIMIT :limit
@@ -123,7 +123,7 @@ def _row(entry: Entry) -> dict[str, Any]:
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:
-    """What ``LOAD`` found."""
+    """The entry in a row of ``LOAD``."""
     contact_id, version, due_at, rank, claim, claimed_until, expires_at, fault, data = row
     return read_entry(
         contact_id,
@@ -142,21 +142,21 @@ class SqliteStore:
     """``ContactStore`` in one file; see the module's docstring.
 
     Args:
-        path: The file, created with mode 0600 if it is not there.
+        path: The file, created with mode 0600 if it does not exist.
         limit_bytes: Encoded contacts larger than this are refused.
 
     Raises:
         ConfigError: The file cannot be opened, is not ours, or is of a newer release.
-        StoreUnavailable: The file is locked, or the disk full; later also: it is damaged, or was
-            deleted or replaced.
+        StoreUnavailable: The file is locked, or the disk is full; later also if it is damaged, or
+            was deleted or replaced.
     """
 
     def __init__(self, path: Path, *, limit_bytes: int = MAX_ENTRY_BYTES) -> None:
-        path = path.absolute()  # as SQLite takes ":memory:" for no file at all
+        path = path.absolute()  # or SQLite would take ":memory:" for no file
         self._path = path
         self._limit_bytes = limit_bytes
         connection = open_writer(path)
-        self._check = watch(path)
+        self._check = replacement_check(path)
         self._writer = SqliteWriter(connection, self._check)
         self._reader = connect(path)
         self._reading = ThreadPoolExecutor(1, thread_name_prefix="sqlite-reader")
@@ -178,8 +178,8 @@ class SqliteStore:
         def save_one(connection: sqlite3.Connection, row: dict[str, Any] | None) -> Saved:
             if row is None:
                 return Saved.UNREADABLE
-            grave = None if row["version"] else {"name": tombstone(row["id"])}
-            if grave and connection.execute(REMEMBERED, grave).fetchone():
+            stone = None if row["version"] else {"name": tombstone(row["id"])}
+            if stone and connection.execute(REMEMBERED, stone).fetchone():
                 return Saved.FORGOTTEN
             if len(row["data"]) > self._limit_bytes:
                 return Saved.REFUSED
@@ -233,16 +233,16 @@ class SqliteStore:
 
     async def forget(self, contact_ids: Sequence[str]) -> None:
         """See ``ContactStore``."""
-        graves = [{"name": tombstone(contact_id), "value": ""} for contact_id in contact_ids]
+        stones = [{"name": tombstone(contact_id), "value": ""} for contact_id in contact_ids]
 
         def work(connection: sqlite3.Connection) -> None:
-            connection.executemany(REMEMBER, graves)
+            connection.executemany(REMEMBER, stones)
             connection.execute(FORGET, {"ids": _json(contact_ids)})
 
         await self._writer.do(work)
 
     async def scrub(self) -> None:
-        """See ``ContactStore``. Takes as long as to copy the file; workers wait meanwhile."""
+        """See ``ContactStore``. Takes as long as copying the file; workers wait meanwhile."""
         self._check()
         with unavailable():
             await asyncio.to_thread(scrub, self._path)
@@ -292,7 +292,7 @@ class SqliteStore:
 
     async def close(self) -> None:
         """See ``ContactStore``."""
-        # First the reader: the last connection to close empties the log into the file.
+        # The reader first: the last connection to close moves the log into the file.
         await asyncio.to_thread(self._reading.shutdown)
         self._reader.close()
         await asyncio.to_thread(self._writer.close)
@@ -318,5 +318,5 @@ class SqliteStore:
         return [row[0] for row in await self._rows(query, **parameters)]
 
     async def _change(self, statement: str, **parameters: Any) -> int:
-        """How many rows a writing statement touched."""
+        """How many rows a writing statement changed."""
         return await self._writer.do(lambda c: c.execute(statement, parameters).rowcount)

@@ -1,4 +1,4 @@
-"""The file of an SQLite store: whether it is ours, of which form, and still where it was."""
+"""The file of an SQLite store: its owner, its schema version, and whether it is still in place."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _log = structlog.get_logger(__name__)
 #: How long to wait for another process that is writing (s).
 BUSY_TIMEOUT_S = 5.0
 
-#: The same where an operator waits, not a worker.
+#: The same, if an operator is waiting rather than a worker.
 SCRUB_TIMEOUT_S = 60.0
 
-#: The user alone may read and write the file; SQLite gives its -wal and -shm the same mode.
+#: Only the user may read and write the file; SQLite gives its -wal and -shm the same mode.
 MODE: Final = 0o600
 
-#: A usual contact fits into one page: measured, a third faster than SQLite's 4 KiB (bytes).
+#: A typical contact fits into one page: measured to be a third faster than SQLite's 4 KiB (bytes).
 PAGE_BYTES: Final = 16 * 1024
 
 #: Marks a file as ours (https://www.sqlite.org/pragma.html#pragma_application_id).
@@ -39,7 +39,7 @@ APPLICATION_ID: Final = 0x4344796E
 #: ``user_version`` n is the file after the first n of these.
 MIGRATIONS = ("sqlite_1.sql", "sqlite_2.sql")
 
-#: What is lost with the file or its log is lost for good.
+#: The error when the file or its log was removed or replaced: further writes would be lost.
 GONE: Final = (
     "SQLite: the state file was deleted or replaced while it was open, and nothing more is"
     " acknowledged: move the same file back, or stop, put the state back and start again"
@@ -47,7 +47,7 @@ GONE: Final = (
 
 
 def connect(path: Path, busy_timeout_s: float | None = None) -> sqlite3.Connection:
-    """A connection that leaves transactions to us; text that is damaged is shown as it may be."""
+    """A connection without implicit transactions; damaged text is decoded with replacements."""
     timeout_s = BUSY_TIMEOUT_S if busy_timeout_s is None else busy_timeout_s
     connection = sqlite3.connect(
         path, timeout=timeout_s, isolation_level=None, check_same_thread=False
@@ -57,19 +57,19 @@ def connect(path: Path, busy_timeout_s: float | None = None) -> sqlite3.Connecti
 
 
 def _text(data: bytes) -> str:
-    """Not ``str``, whose complaint about one text would quote it, and fail a whole query."""
+    """Not ``str``, whose error about one text would quote it, and fail the whole query."""
     return data.decode(errors="replace")
 
 
 def open_writer(path: Path) -> sqlite3.Connection:
-    """A connection to a file that exists, is ours and is of today's form.
+    """A connection to a file that exists, is ours and has the current schema.
 
     Raises:
         ConfigError: It cannot be opened, is not ours, or is of a newer release.
-        StoreUnavailable: It is locked, or the disk full.
+        StoreUnavailable: It is locked, or the disk is full.
     """
-    _make(path)
-    _narrow(path)
+    _create(path)
+    _restrict(path)
     connection = connect(path)
     try:
         with unavailable():
@@ -80,10 +80,10 @@ def open_writer(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _make(path: Path) -> None:
-    """See that there is a file that may be used.
+def _create(path: Path) -> None:
+    """Create the file if there is none, and check that it may be used.
 
-    One that is there is not opened: to close it again would take SQLite's locks from it, if this
+    An existing file is not opened: closing it again would drop SQLite's locks on it, if this
     process has it open already (https://www.sqlite.org/howtocorrupt.html, section 2.2).
     """
     try:
@@ -97,8 +97,8 @@ def _make(path: Path) -> None:
         raise ConfigError(f"cannot open the store {path}: {error.strerror}") from error
 
 
-def _narrow(path: Path) -> None:
-    """Let the user alone read a file, and its log, that others could: people's data is in it."""
+def _restrict(path: Path) -> None:
+    """Make a file and its log readable by the user only, as they hold personal data."""
     wide = [file for file in _parts(path, "", "-wal", "-shm") if _mode(file) & ~MODE]
     if not wide:
         return
@@ -117,14 +117,14 @@ def _mode(path: Path) -> int:
 
 
 def _parts(path: Path, *suffixes: str) -> list[Path]:
-    """The file and what lies beside it, as far as it is there."""
+    """The file and those beside it with these suffixes, if they exist."""
     named = (Path(f"{path}{suffix}") for suffix in suffixes)
     return [file for file in named if file.exists()]
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    """Bring an empty or older file to today's form; leave anything else alone."""
-    connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")  # of a file that is still empty
+    """Bring an empty or older file to the current schema; refuse any other."""
+    connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")  # only takes effect in an empty file
     try:
         connection.execute("BEGIN IMMEDIATE")
     except sqlite3.DatabaseError as error:
@@ -142,10 +142,10 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def _version(connection: sqlite3.Connection, path: Path) -> int:
-    """How many migrations the file has seen.
+    """How many migrations the file has had.
 
     Raises:
-        ConfigError: It is another program's, or a newer release wrote it.
+        ConfigError: It belongs to another program, or a newer release wrote it.
     """
     owner, version, tables = connection.execute(
         "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema)"
@@ -158,11 +158,11 @@ def _version(connection: sqlite3.Connection, path: Path) -> int:
     return int(version)
 
 
-def watch(path: Path) -> Callable[[], None]:
-    """A check that a file that is open, and its log, are still what their names name.
+def replacement_check(path: Path) -> Callable[[], None]:
+    """A check that an open file and its log have not been removed or replaced.
 
     Returns:
-        To be called before anything is told to be safe: it raises ``StoreUnavailable`` if not.
+        A function to call before a write is acknowledged: it raises ``StoreUnavailable`` if so.
     """
     watched = (path, Path(f"{path}-wal"))
 
@@ -182,13 +182,13 @@ def watch(path: Path) -> Callable[[], None]:
 
 
 def scrub(path: Path) -> None:
-    """Write the file anew without what was deleted, and empty the log.
+    """Rewrite the file without what was deleted, and empty the log.
 
     "Running VACUUM will clean the database of all traces of deleted content"
-    (https://www.sqlite.org/lang_vacuum.html); into the file itself it comes with a checkpoint.
+    (https://www.sqlite.org/lang_vacuum.html); a checkpoint brings that into the file itself.
     """
     with closing(connect(path, SCRUB_TIMEOUT_S)) as connection:
         connection.execute("VACUUM")
         [busy, *_] = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     if busy:
-        raise sqlite3.OperationalError("somebody reads the file all the time: scrub it again")
+        raise sqlite3.OperationalError("the file is being read all the time: scrub it again")

@@ -1,4 +1,4 @@
-"""The thread that writes an SQLite file, and how it groups what waits for it."""
+"""The thread that writes an SQLite file, and how it groups waiting writes."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ T = TypeVar("T")
 
 @contextmanager
 def unavailable() -> Iterator[None]:
-    """Locked, full, I/O: what SQLite calls operational may pass; a damaged file may be restored."""
+    """Raise ``StoreUnavailable`` for SQLite's errors: what is temporary, and a damaged file."""
     try:
         yield
     except sqlite3.OperationalError as error:
         raise StoreUnavailable(f"SQLite: {error}") from error
     except sqlite3.DatabaseError as error:
-        if type(error) is not sqlite3.DatabaseError:  # a request that was wrong
+        if type(error) is not sqlite3.DatabaseError:  # the statement was wrong
             raise
         raise StoreUnavailable(
             f"SQLite: {error}: the state file is damaged: stop, restore it and start again"
@@ -35,7 +35,7 @@ def unavailable() -> Iterator[None]:
 
 @dataclass(slots=True)
 class _Call:
-    """A write that waits for its turn."""
+    """A write that waits for the thread."""
 
     work: Callable[[sqlite3.Connection], Any]
     outcome: Future[Any] = field(default_factory=Future)
@@ -44,14 +44,14 @@ class _Call:
 class SqliteWriter:
     """The thread that writes. Calls waiting together are committed together.
 
-    A group in which one call fails is rolled back, and each call is then carried out alone: so
-    each gets its own outcome, even if SQLite itself dropped the transaction, as it does on a full
+    A group in which one call fails is rolled back, and each call is then carried out alone. So each
+    gets its own outcome, even if SQLite itself rolled the transaction back, as it does on a full
     disk (https://www.sqlite.org/lang_transaction.html, "Response To Errors Within A Transaction").
 
     Args:
         connection: To the file.
-        check: Raises ``StoreUnavailable`` if what is written to it would be lost: asked before
-            anything is written, and again before it is acknowledged.
+        check: Raises ``StoreUnavailable`` if what is written would be lost; called before each
+            write, and again before it is acknowledged.
     """
 
     def __init__(self, connection: sqlite3.Connection, check: Callable[[], None]) -> None:
@@ -61,10 +61,10 @@ class SqliteWriter:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-writer")
 
     async def do(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Carry ``work`` out in a transaction; committed when this returns.
+        """Run ``work`` in a transaction, which is committed when this returns.
 
-        ``work`` may run twice, the first time rolled back. If the caller is cancelled it runs not
-        at all or whole.
+        ``work`` may run twice, the first time rolled back. If the caller is cancelled, it runs
+        either completely or not at all.
         """
         call = _Call(work)
         self._waiting.append(call)
@@ -74,12 +74,12 @@ class SqliteWriter:
         return result
 
     def close(self) -> None:
-        """Carry out what waits, then let go of the file."""
+        """Carry out the waiting writes, then close the file."""
         self._thread.shutdown()
         self.connection.close()
 
     def _commit_waiting(self) -> None:
-        """Everything that came while the last group was committed is the next group."""
+        """Commit as one group everything that arrived while the last one was committed."""
         calls = [self._waiting.popleft() for _ in range(len(self._waiting))]
         group = [call for call in calls if call.outcome.set_running_or_notify_cancel()]
         if group:
@@ -89,7 +89,7 @@ class SqliteWriter:
         try:
             self._check()
             self.connection.execute("BEGIN IMMEDIATE")
-        except (StoreUnavailable, sqlite3.Error) as error:  # of nobody's making: nobody's turn
+        except (StoreUnavailable, sqlite3.Error) as error:  # not caused by a call: fail all
             for call in group:
                 call.outcome.set_exception(error)
             return
@@ -97,7 +97,7 @@ class SqliteWriter:
             with self.connection:
                 results = [call.work(self.connection) for call in group]
             self._check()
-        except Exception as error:  # noqa: BLE001 - goes to the caller it concerns
+        except Exception as error:  # noqa: BLE001 - passed to the caller concerned
             if len(group) == 1:
                 group[0].outcome.set_exception(error)
                 return

@@ -1,20 +1,20 @@
 """The DynamoDB table of the contact store, as data.
 
-One table holds everything; keys tell what an item is:
+One table holds everything; keys show what an item is:
 
 ==================  =============================  =============================================
 ``pk``              ``sk``                         what
 ==================  =============================  =============================================
 ``contact#ID``      ``head``                       a contact
 ``quarantine#ID``   ``head``                       a message in quarantine
-either              ``chunk#VERSION#SAVE#NUMBER``  part of what is too large for its head
+either              ``chunk#VERSION#SAVE#NUMBER``  part of contents too large for the head
 ``position#NAME``   SHARD                          the checkpoint of a stream's shard
 ``memory#NAME``     ``head``                       a remembered value
 ==================  =============================  =============================================
 
 An item is in an index only while it has the index's attributes:
 
-``due``     contacts that are owed a push, by the time they are ready for it, in a few buckets
+``due``     contacts to push, by the time from which they are ready, in a few buckets
 ``parked``  contacts with parked steps or a fault, by id
 ``listed``  contacts and quarantined messages, by id
 """
@@ -34,7 +34,7 @@ DUE: Final = "due"
 PARKED: Final = "parked"
 LISTED: Final = "listed"
 
-#: How often and how long a new table is waited for (s, tries).
+#: Pause (s) and number of tries while waiting for a new table.
 WAIT: Final = {"Delay": 1, "MaxAttempts": 120}
 
 #: Arguments of CreateTable, and properties of CloudFormation's AWS::DynamoDB::Table.
@@ -80,17 +80,17 @@ DEFINITION: Final[dict[str, Any]] = {
     ],
 }
 
-#: The table removes an item some days after this time (s since 1970):
+#: The table removes an item within some days after this time (s since 1970):
 #: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/TTL.html
 TIME_TO_LIVE: Final = {"AttributeName": "ttl", "Enabled": True}
 
-#: The table as it was at any second of the last 35 days can be brought back:
+#: The table can be restored to any second of the last 35 days:
 #: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Point-in-time-recovery.html
 RECOVERY: Final = {"PointInTimeRecoveryEnabled": True}
 
 
 async def create_tables(client: Any, name: str) -> None:
-    """Create the table, or finish what an earlier call began; one that is complete is left alone.
+    """Create the table, or finish what an earlier call began; a complete one is not changed.
 
     Args:
         client: A DynamoDB client, see ``worker.aws.client``.
@@ -98,7 +98,7 @@ async def create_tables(client: Any, name: str) -> None:
 
     Raises:
         ConfigError: There is a table of that name with other keys or indexes.
-        ClientError: AWS refuses; ``worker.aws.code`` says why.
+        ClientError: AWS refuses the request; ``worker.aws.code`` says why.
     """
     try:
         await client.create_table(TableName=name, **DEFINITION)
@@ -118,6 +118,6 @@ async def create_tables(client: Any, name: str) -> None:
 
 
 def _form(table: dict[str, Any]) -> dict[str, Any]:
-    """What must be the same of two tables: the keys of the table and of its indexes."""
+    """What must be the same in two tables: the keys of the table and of its indexes."""
     indexes = table.get("GlobalSecondaryIndexes", [])
     return {"": table["KeySchema"]} | {i["IndexName"]: i["KeySchema"] for i in indexes}

@@ -1,1 +1,1 @@
-"""What operators see: logs."""
+"""What operators see of a running worker: logs, metrics and health."""

@@ -1,4 +1,4 @@
-"""A web server for a few pages of our own: GET only, small requests, one per connection."""
+"""A minimal web server for status pages: GET only, small requests, one per connection."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ from worker.faults import Faults
 
 _log = structlog.get_logger(__name__)
 
-#: Longest request with its headers (bytes), longest time to send it, and to take the answer (s).
+#: Largest request with its headers (bytes), longest time to receive it and to send the answer (s).
 REQUEST_BYTES: Final = 8192
 REQUEST_S: Final = 2.0
 ANSWER_S: Final = 5.0
 
-#: Connections answered side by side, those from this machine apart: its supervisor is among them.
-#: For one more the oldest is dropped, since whoever means it asks at once. More than asyncio
-#: accepts in one go (its backlog is 100), so that the newest gets to ask.
+#: Most connections open at once, counted separately for local ones: a supervisor uses those. One
+#: more drops the oldest, since a real client sends its request at once. More than asyncio accepts
+#: in one go (its backlog is 100), so that the newest can still send its request.
 CONNECTIONS: Final = 128
 
 
 class StatusPage(NamedTuple):
-    """An answer."""
+    """An HTTP answer."""
 
     body: bytes
     status: HTTPStatus = HTTPStatus.OK
     content_type: str = "text/plain; charset=utf-8"
 
 
-#: Path -> what makes the page.
+#: Path -> function that makes the page.
 Pages = Mapping[str, Callable[[], StatusPage]]
 
 
 @asynccontextmanager
 async def serving(address: str, pages: Pages, faults: Faults | None = None) -> AsyncIterator[int]:
-    """Serve pages at ``host:port`` while the block runs; gives the port (0 asks for a free one).
+    """Serve pages at ``host:port`` while the block runs; yields the port (0 asks for a free one).
 
-    A page that cannot be made because of a bug is counted by ``faults`` and answered with 500.
+    A bug in making a page is counted by ``faults`` and answered with 500.
 
     Raises:
         ConfigError: The address cannot be used.
@@ -54,14 +54,14 @@ async def serving(address: str, pages: Pages, faults: Faults | None = None) -> A
     answering: dict[bool, dict[asyncio.Task[None], asyncio.StreamWriter]] = {True: {}, False: {}}
 
     def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        ours = answering[_from_here(writer)]
-        if len(ours) >= CONNECTIONS:
-            oldest = next(iter(ours))
-            ours.pop(oldest).transport.abort()
+        group = answering[_is_local(writer)]
+        if len(group) >= CONNECTIONS:
+            oldest = next(iter(group))
+            group.pop(oldest).transport.abort()
             oldest.cancel()
-        task = asyncio.create_task(_converse(pages, faults, reader, writer))
-        ours[task] = writer
-        task.add_done_callback(lambda done: ours.pop(done, None))
+        task = asyncio.create_task(_serve_connection(pages, faults, reader, writer))
+        group[task] = writer
+        task.add_done_callback(lambda done: group.pop(done, None))
 
     host, _, port = address.rpartition(":")
     try:
@@ -76,14 +76,14 @@ async def serving(address: str, pages: Pages, faults: Faults | None = None) -> A
         yield bound
     finally:
         server.close()
-        left = [task for ours in answering.values() for task in ours]
-        for task in left:
+        unfinished = [task for group in answering.values() for task in group]
+        for task in unfinished:
             task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
+        await asyncio.gather(*unfinished, return_exceptions=True)
         await server.wait_closed()
 
 
-def _from_here(writer: asyncio.StreamWriter) -> bool:
+def _is_local(writer: asyncio.StreamWriter) -> bool:
     """Whether a connection comes from this machine."""
     peer = writer.get_extra_info("peername")
     try:
@@ -92,24 +92,24 @@ def _from_here(writer: asyncio.StreamWriter) -> bool:
         return False
 
 
-async def _converse(
+async def _serve_connection(
     pages: Pages, faults: Faults, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> None:
     try:
-        # Who is too slow, says too much or has gone away gets no answer.
+        # A client that is too slow, sends too much or has gone away gets no answer.
         with suppress(TimeoutError, EOFError, ConnectionError, asyncio.LimitOverrunError):
             async with asyncio.timeout(REQUEST_S):
                 request = await reader.readuntil(b"\r\n\r\n")
             async with asyncio.timeout(ANSWER_S):
-                writer.write(_answer(_made(pages, request, faults)))
+                writer.write(_encode(_answer(pages, request, faults)))
                 writer.close()
                 await writer.wait_closed()
     finally:
         writer.transport.abort()
 
 
-def _made(pages: Pages, request: bytes, faults: Faults) -> StatusPage:
-    """The page asked for. The boundary of one answer."""
+def _answer(pages: Pages, request: bytes, faults: Faults) -> StatusPage:
+    """The requested page. The fault boundary of one answer."""
     with faults.contained("telemetry"):
         return _page(pages, request)
     return StatusPage(b"our bug\n", HTTPStatus.INTERNAL_SERVER_ERROR)
@@ -126,7 +126,7 @@ def _page(pages: Pages, request: bytes) -> StatusPage:
             return StatusPage(b"not HTTP/1.1\n", HTTPStatus.BAD_REQUEST)
 
 
-def _answer(page: StatusPage) -> bytes:
+def _encode(page: StatusPage) -> bytes:
     lines = (
         f"HTTP/1.1 {page.status.value} {page.status.phrase}",
         f"Content-Type: {page.content_type}",

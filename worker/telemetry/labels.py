@@ -1,4 +1,4 @@
-"""Label values that stay few, short and free of personal data, wherever they came from."""
+"""Keeps label values few, short and free of personal data, whatever their source."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ import re
 from typing import Final
 
 
-#: How many different values one label may take; each of them is a series, kept for ever.
-FEW: Final = 64
+#: Most different values of one label; each is a time series, which is never removed.
+MAX_VALUES: Final = 64
 
-#: What stands for a value that is one too many, or not of a code's form.
+#: Replaces a value beyond that number, or one that does not look like a code.
 OTHER: Final = "other"
 
 _CODE = re.compile(r"[A-Za-z][\w.]{0,79}").fullmatch
 
 
 def short(stream: str) -> str:
-    """A stream's name, also if it is given as an ARN, which tells of accounts."""
+    """A stream's name, without the account that an ARN would show."""
     return stream.rpartition("/")[2]
 
 
 def kind_of(reason: str) -> str:
-    """The fixed part of a reason; after a colon it may quote a message."""
+    """The fixed part of a reason; what follows a colon may quote a message."""
     return reason.partition(":")[0]
 
 
@@ -32,7 +32,7 @@ def status_class(status: int | None) -> str:
 
 
 class Codes:
-    """The error codes seen so far: those AWS answers are not ours to list beforehand."""
+    """The error codes seen so far; AWS's codes cannot be listed beforehand."""
 
     def __init__(self) -> None:
         self._seen: set[str] = set()
@@ -40,7 +40,7 @@ class Codes:
     def label(self, code: str) -> str:
         """The code, or ``other``."""
         if code not in self._seen:
-            if len(self._seen) >= FEW or not _CODE(code):
+            if len(self._seen) >= MAX_VALUES or not _CODE(code):
                 return OTHER
             self._seen.add(code)
         return code

@@ -1,7 +1,7 @@
-"""Metrics for Prometheus. Their names are promises to dashboards and alarms: none ever changes.
+"""Metrics for Prometheus. Dashboards and alarms depend on their names, so none ever changes.
 
-What a room counts anyway is read when scraped (``worker.telemetry.state_collector``); the rest
-comes through the methods here, which rooms take as plain callables: none knows Prometheus.
+What a package counts anyway is read when scraped (``worker.telemetry.state_collector``); the rest
+comes through the methods here, passed to it as plain callables: none depends on Prometheus.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ from worker.telemetry.labels import Codes, short, status_class
 
 PREFIX: Final = "connect_dynamics_"
 
-#: Upper bounds of the latency histogram (s): from the aim of a second to a long outage.
+#: Upper bounds of the latency histogram (s): from well below the target of 1 s to a long outage.
 LATENCY_S: Final = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14_400)
 
-#: What can be acknowledged; adopting is only a look at what is there.
+#: Kinds of writes; adopting only reads what is there.
 WRITTEN: Final = tuple(kind for kind in KINDS if kind != Verb.ADOPT.value)
 
-#: Dataverse's service protection answers this.
+#: The status with which Dataverse's service protection throttles.
 TOO_MANY_REQUESTS: Final = 429
 
 
@@ -48,10 +48,10 @@ class Metrics:
     """The metrics of one worker, with a registry of their own.
 
     Args:
-        clock: Its wall clock says when a token expires.
+        clock: Its wall clock dates the expiry of a token.
 
     Attributes:
-        registry: Where they are, for further collectors.
+        registry: Holds them; further collectors may be added.
     """
 
     def __init__(self, clock: Clock | None = None) -> None:
@@ -59,11 +59,11 @@ class Metrics:
         self._clock = clock or Clock()
         self._codes = Codes()
 
-        def counter(name: str, told: str, *labels: str) -> Counter:
-            return Counter(PREFIX + name, told, labels, registry=registry)
+        def counter(name: str, summary: str, *labels: str) -> Counter:
+            return Counter(PREFIX + name, summary, labels, registry=registry)
 
-        def gauge(name: str, told: str, *labels: str) -> Gauge:
-            return Gauge(PREFIX + name, told, labels, registry=registry)
+        def gauge(name: str, summary: str, *labels: str) -> Gauge:
+            return Gauge(PREFIX + name, summary, labels, registry=registry)
 
         self._lag = gauge(
             "lag_seconds", "How far reading is behind the newest record.", "stream", "shard"
@@ -99,18 +99,18 @@ class Metrics:
         self._token = gauge("token_expires_timestamp_seconds", "When the access token expires.")
         for kind in WRITTEN:  # a series that begins at 1 hides its first increase from Prometheus
             self._writes.labels(kind)
-        told = {"version": version("connect-dynamics"), "python": platform.python_version()}
-        Info(f"{PREFIX}build", "The program.", registry=registry).info(told)
+        build = {"version": version("connect-dynamics"), "python": platform.python_version()}
+        Info(f"{PREFIX}build", "The program.", registry=registry).info(build)
         ProcessCollector(registry=registry)
 
     def lag(self, stream: str, shard: str, ms: int) -> None:
-        """Reading a shard is so far (ms) behind its newest record."""
+        """Reading a shard is this far (ms) behind its newest record."""
         self._lag.labels(short(stream), shard).set(ms / 1000)
         self._gaps.labels(short(stream))
 
     def shard_trouble(self, stream: str, shard: str, code: str) -> None:
         """A call to a stream failed, or its retention was too short (``RecordsTrimmed``)."""
-        del shard  # the log has it; as a label it would multiply with the codes
+        del shard  # it is in the log; as a label it would multiply the series by the codes
         if code == TRIMMED:
             self._gaps.labels(short(stream)).inc()
         else:
@@ -126,7 +126,7 @@ class Metrics:
         self._leases.labels(short(stream), self._codes.label(change)).inc()
 
     def latency(self, seconds: float) -> None:
-        """Dynamics matches a contact that was due for so long (s)."""
+        """Dynamics matches a contact, this long (s) after it came due."""
         self._latency.observe(seconds)
 
     def wrote(self, kind: str) -> None:
@@ -144,18 +144,18 @@ class Metrics:
         self._connect.labels(call, self._codes.label(code)).inc()
 
     def skew(self, seconds: float) -> None:
-        """This machine's clock is so far (s) ahead of what others say; negative: behind."""
+        """This machine's clock is this far (s) ahead of the others'; negative: behind."""
         self._skew.set(seconds)
 
     def token(self, life_s: float) -> None:
-        """There is a new access token, good for so long (s)."""
+        """A new access token was obtained, valid for ``life_s`` seconds."""
         self._token.set(self._clock.wall() + life_s)
 
     def secret(self, expires: date) -> None:
         """The client secret expires on that day, at its beginning (UTC) to be safe."""
-        name, told = "secret_expires_timestamp_seconds", "When the client secret expires."
+        name, summary = "secret_expires_timestamp_seconds", "When the client secret expires."
         moment = datetime.combine(expires, time_of_day(), UTC)
-        Gauge(PREFIX + name, told, registry=self.registry).set(moment.timestamp())
+        Gauge(PREFIX + name, summary, registry=self.registry).set(moment.timestamp())
 
     def exposition(self) -> bytes:
         """All metrics in Prometheus's text format."""
@@ -163,7 +163,7 @@ class Metrics:
 
 
 class _Plain(Collector):
-    """Leaves out when each counter was made: as many series again, and nobody reads them."""
+    """Leaves out the ``_created`` series: they double the number of series, unread."""
 
     def __init__(self, inner: Collector) -> None:
         self._inner = inner

@@ -14,7 +14,7 @@ from worker.telemetry.metrics import Metrics
 
 
 def pages(metrics: Metrics, health: Health, breaker: Breaker) -> Pages:
-    """What ``serving`` serves."""
+    """The pages by path, for ``serving``."""
     return {
         "/metrics": lambda: StatusPage(metrics.exposition(), content_type=CONTENT_TYPE_PLAIN_0_0_4),
         "/healthz": lambda: _health(health),
@@ -23,14 +23,14 @@ def pages(metrics: Metrics, health: Health, breaker: Breaker) -> Pages:
 
 
 def _health(health: Health) -> StatusPage:
-    """Whether all loops go on; if not, a restart is the cure."""
+    """Whether all loops are running; if not, a restart helps."""
     if silent := health.silent():
         return _trouble("silent", silent)
     return StatusPage(b"ok\n")
 
 
 def _readiness(health: Health, breaker: Breaker) -> StatusPage:
-    """Whether store and sources are there. Dynamics need not be: its work waits in the store."""
+    """Whether store and sources are available; work for Dynamics may wait in the store."""
     if awaited := health.awaited():
         return _trouble("waiting for", awaited)
     if breaker.state is GateState.CLOSED:

@@ -1,4 +1,4 @@
-"""The state of ingest, gate and store as metrics, read when somebody scrapes."""
+"""The state of ingest, gate and store as metrics, read at each scrape."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ class StateCollector(Collector):
     """A collector for ``Metrics.registry``.
 
     Attributes:
-        tally: Of ingest.
-        gate: To Dynamics.
-        census: Of the store.
-        faults: Bugs of ours that were contained.
-        clock: Its wall clock says how long the oldest has been due.
+        tally: What ingest counted.
+        gate: The gate to Dynamics.
+        store_counts: The last counts of the store.
+        faults: The bugs that were contained.
+        clock: Its wall clock gives the age of the oldest due contact.
     """
 
     tally: Tally
     gate: Gate
-    census: StoreCounts
+    store_counts: StoreCounts
     faults: Faults = field(default_factory=Faults)
     clock: Clock = field(default_factory=Clock)
 
     def collect(self) -> Iterator[Metric]:
-        """All of them, as they are now."""
+        """All these metrics as they are now."""
         yield from self._ingested()
         yield from self._passed()
         yield from self._contained()
@@ -74,7 +74,9 @@ class StateCollector(Collector):
     def _contained(self) -> Iterator[Metric]:
         summary = "Bugs of this program that were contained, by what they could take with them."
         found = CounterMetricFamily(f"{PREFIX}faults", summary, labels=["boundary", "place"])
-        counts = Counter(dict.fromkeys((("contact", ""),), 0))  # a first increase must show
+        counts = Counter(
+            dict.fromkeys((("contact", ""),), 0)
+        )  # so that a first increase is visible
         for (boundary, fault), count in self.faults.counts.items():
             counts[boundary, f"{fault.kind} at {fault.place}"] += count
         for (boundary, place), count in counts.items():
@@ -82,11 +84,11 @@ class StateCollector(Collector):
         yield found
 
     def _kept(self) -> Iterator[Metric]:
-        up = self.census.health.store_answers
+        up = self.store_counts.health.store_answers
         yield _gauge("store_up", "1 while the contact store answers, else 0.", up)
-        counts = self.census.counts
+        counts = self.store_counts.counts
         if counts is None:
-            return  # not known is not zero
+            return  # unknown is not zero
         oldest = counts.oldest_due_at
         age_s = 0.0 if oldest is None else max(0.0, self.clock.wall() - oldest)
         yield _gauge("contacts", "Contacts in the store.", counts.contacts)

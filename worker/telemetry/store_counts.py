@@ -1,4 +1,4 @@
-"""How much the store holds, asked now and then: never at a scrape, of which there may be many."""
+"""How much the store holds, counted periodically rather than at each scrape."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from worker.stores.protocol import ContactStore, Counts
 
 _log = structlog.get_logger(__name__)
 
-#: Seconds between looks. DynamoDB reads lists through for it, so not more often.
+#: Seconds between counts. DynamoDB reads whole lists for one, so not more often.
 LOOK_EVERY_S: Final = 30.0
 
 
 @dataclass(slots=True)
 class StoreCounts:
-    """The store's counts at the last look.
+    """The store's last counts.
 
     Attributes:
-        store: What is counted.
-        health: Told whether it answers.
-        clock: Its wall clock says what is due.
-        counts: What was found; None while that is not known.
+        store: The store to count.
+        health: Notified whether the store answers.
+        clock: Its wall clock decides what is due.
+        counts: The last counts; None while they are unknown.
     """
 
     store: ContactStore
@@ -37,13 +37,13 @@ class StoreCounts:
     counts: Counts | None = None
 
     async def run(self) -> None:
-        """Look again and again, until cancelled."""
+        """Count periodically, until cancelled."""
         while True:
             heartbeat.beat()
-            await self._look()
+            await self._count()
             await self.clock.sleep(LOOK_EVERY_S)
 
-    async def _look(self) -> None:
+    async def _count(self) -> None:
         try:
             self.counts = await self.store.counts(self.clock.wall())
         except StoreUnavailable as error:

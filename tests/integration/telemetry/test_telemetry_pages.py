@@ -173,7 +173,7 @@ async def test_connections_from_elsewhere_take_no_place_of_this_machines_own(
     monkeypatch.setattr(http, "CONNECTIONS", 1)
     from_here, writer = await asyncio.open_connection(HOST, worker.port)
     await asyncio.sleep(0.05)
-    monkeypatch.setattr(http, "_from_here", lambda _writer: False)
+    monkeypatch.setattr(http, "_is_local", lambda _writer: False)
     idle = [await asyncio.open_connection(HOST, worker.port) for _ in range(5)]
     writer.write(GET)
     assert (await _rest(from_here)).startswith(b"HTTP/1.1 200 ")

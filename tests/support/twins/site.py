@@ -65,8 +65,8 @@ class Desktop:
         self.opened: list[Any] = []
         self.then: Callable[[], None] = lambda: None
 
-    async def open(self, opening: Any) -> None:
-        self.opened.append(opening)
+    async def open(self, page: Any) -> None:
+        self.opened.append(page)
         self.then()
 
 

@@ -15,7 +15,7 @@ async def turns(quota: Quota, call: str, number: int) -> list[float]:
     """When each of so many calls at once gets its turn."""
 
     async def one() -> float:
-        await quota.turn(call, 1_000)
+        await quota.acquire(call, 1_000)
         return round(now(), 3)
 
     return list(await asyncio.gather(*(one() for _ in range(number))))
@@ -41,9 +41,9 @@ async def test_a_turn_that_would_come_too_late_is_refused_at_once_and_not_taken(
     at = now()
     for _ in range(100):
         with pytest.raises(Busy):
-            await quota.turn("DescribeUser", 0.4)
+            await quota.acquire("DescribeUser", 0.4)
     assert now() == at
-    await quota.turn("DescribeUser", 0.5)
+    await quota.acquire("DescribeUser", 0.5)
 
 
 async def test_calls_do_not_share_their_quotas() -> None:
@@ -82,4 +82,4 @@ async def test_after_a_throttled_call_nothing_goes_for_a_while_until_one_is_answ
 
 async def test_without_a_share_no_call_is_made() -> None:
     with pytest.raises(Busy, match="no share"):
-        await Quota(0.0, clock=clock()).turn("DescribeContact", 1_000)
+        await Quota(0.0, clock=clock()).acquire("DescribeContact", 1_000)

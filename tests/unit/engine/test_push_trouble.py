@@ -410,9 +410,9 @@ class BrokenDesktop:
     def __init__(self) -> None:
         self.asked = 0
 
-    async def open(self, opening: Page) -> None:
+    async def open(self, page: Page) -> None:
         self.asked += 1
-        raise ScreenPopError(f"{opening.contact_id} cannot be told")
+        raise ScreenPopError(f"{page.contact_id} cannot be told")
 
 
 async def test_a_desktop_that_fails_never_blocks_a_write_and_is_told_again_while_it_matters(

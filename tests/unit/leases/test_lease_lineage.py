@@ -14,7 +14,7 @@ from worker.leases.lineage import (
     complete,
     first_leases,
     missing_leases,
-    outlived_leases,
+    obsolete_leases,
 )
 from worker.leases.position import AT_TIMESTAMP, END, LATEST, TRIM_HORIZON, Position
 from worker.leases.stream import place_of
@@ -113,26 +113,26 @@ def test_the_other_parent_of_a_merged_shard_is_missing_if_it_has_no_lease() -> N
 
 
 def test_a_finished_shards_lease_stays_until_all_its_children_were_begun() -> None:
-    assert outlived_leases(FAMILY, leases(A=END, B=DONE, C=HORIZON)) == []
-    assert outlived_leases(FAMILY, leases(A=END, B=DONE)) == []
-    assert keys(outlived_leases(FAMILY, leases(A=END, B=DONE, C=END))) == ["A"]
+    assert obsolete_leases(FAMILY, leases(A=END, B=DONE, C=HORIZON)) == []
+    assert obsolete_leases(FAMILY, leases(A=END, B=DONE)) == []
+    assert keys(obsolete_leases(FAMILY, leases(A=END, B=DONE, C=END))) == ["A"]
 
 
 def test_of_a_family_the_eldest_go_first() -> None:
-    assert keys(outlived_leases(FAMILY, leases(A=END, B=END, C=END, D=DONE))) == ["A"]
-    assert keys(outlived_leases(FAMILY, leases(B=END, C=END, D=DONE))) == ["B", "C"]
+    assert keys(obsolete_leases(FAMILY, leases(A=END, B=END, C=END, D=DONE))) == ["A"]
+    assert keys(obsolete_leases(FAMILY, leases(B=END, C=END, D=DONE))) == ["B", "C"]
 
 
 def test_the_lease_of_a_shard_past_its_retention_has_had_its_day() -> None:
-    assert keys(outlived_leases([E], leases(A=DONE, E=DONE))) == ["A"]
+    assert keys(obsolete_leases([E], leases(A=DONE, E=DONE))) == ["A"]
 
 
 def test_a_new_child_that_is_not_listed_yet_keeps_its_lease() -> None:
-    assert outlived_leases([A], leases(A=END, B=HORIZON)) == []
+    assert obsolete_leases([A], leases(A=END, B=HORIZON)) == []
 
 
 def test_an_empty_listing_condemns_nothing() -> None:
-    assert outlived_leases([], leases(A=DONE)) == []
+    assert obsolete_leases([], leases(A=DONE)) == []
 
 
 def test_where_a_reader_goes_on_follows_from_the_checkpoint() -> None:

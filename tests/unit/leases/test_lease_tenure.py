@@ -97,7 +97,7 @@ async def test_a_lease_that_cannot_be_renewed_is_lost_exactly_after_the_failover
     tenure = tenure_of(table, reports)
     await tenure.keep()
     assert asyncio.get_running_loop().time() == pytest.approx(FAILOVER_S)
-    assert (tenure.lost.is_set(), tenure.how) == (True, "lapsed")
+    assert (tenure.lost.is_set(), tenure.ending) == (True, "lapsed")
     assert set(reports) == {"LeasesUnavailable"}
     assert len(reports) >= 3
 
@@ -108,7 +108,7 @@ async def test_a_table_that_does_not_answer_costs_no_more_time_than_the_lease_ha
     tenure = tenure_of(table)
     await tenure.keep()
     assert asyncio.get_running_loop().time() == pytest.approx(FAILOVER_S)
-    assert tenure.how == "lapsed"
+    assert tenure.ending == "lapsed"
 
 
 async def test_one_request_without_an_answer_does_not_cost_the_lease() -> None:
@@ -149,7 +149,7 @@ async def test_a_lease_that_another_took_is_lost_and_left_as_it_is(
     theirs = table.lease
     with pytest.raises(LeaseLost):
         await act(tenure)
-    assert (tenure.lost.is_set(), tenure.how) == (True, "lost")
+    assert (tenure.lost.is_set(), tenure.ending) == (True, "lost")
     assert table.lease == theirs
 
 
@@ -258,7 +258,7 @@ async def test_a_hand_off_is_learnt_at_any_write_and_does_not_stop_the_draining(
         await tenure.renew()
         await tenure.move(Position("7"))
         await tenure.release()
-        assert tenure.how == "released"
+        assert tenure.ending == "released"
         assert (table.lease.holder, table.lease.checkpoint_owner) == ("b", None)
         assert (table.lease.checkpoint, table.lease.switches) == (Position("7"), 0)
 

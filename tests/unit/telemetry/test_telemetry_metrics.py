@@ -18,7 +18,7 @@ from worker.engine.ingest import Tally
 from worker.heartbeat import Health
 from worker.stores.memory import MemoryStore
 from worker.stores.protocol import Counts
-from worker.telemetry.labels import FEW
+from worker.telemetry.labels import MAX_VALUES
 from worker.telemetry.metrics import Metrics
 from worker.telemetry.state_collector import StateCollector
 from worker.telemetry.store_counts import StoreCounts
@@ -178,9 +178,9 @@ def test_codes_that_are_none_or_too_many_are_other(metrics: Metrics, scraped: Sc
     metrics.queue_trouble("recordings", "+49 30 901820")
     metrics.queue_trouble("recordings", "said by a proxy: " + "x" * 500)
     assert scraped()["source_trouble_total", "other", "recordings"] == 2
-    for number in range(10 * FEW):
+    for number in range(10 * MAX_VALUES):
         metrics.queue_trouble("recordings", f"Code{number}")
-    assert sum(name == "source_trouble_total" for name, *_ in scraped()) == FEW + 1
+    assert sum(name == "source_trouble_total" for name, *_ in scraped()) == MAX_VALUES + 1
 
 
 def test_ingest_is_told_by_outcome_and_by_the_fixed_part_of_the_reason(
@@ -206,15 +206,15 @@ def test_the_store_s_numbers_are_those_of_the_last_look_and_age_grows_since(
         shown[name,]
         for name in ("contacts", "contacts_due", "contacts_parked", "messages_quarantined")
     ] == [9, 4, 2, 3]
-    readings.census.counts = Counts(0, 0, 0, 0, None)
+    readings.store_counts.counts = Counts(0, 0, 0, 0, None)
     assert scraped()["oldest_due_age_seconds",] == 0
 
 
 def test_what_is_not_known_of_the_store_is_not_told_as_zero(
     readings: StateCollector, scraped: Scrape
 ) -> None:
-    readings.census.counts = None
-    readings.census.health.store_failed()
+    readings.store_counts.counts = None
+    readings.store_counts.health.store_failed()
     assert scraped()["store_up",] == 0
     assert ("contacts_due",) not in scraped()
 
