@@ -129,7 +129,7 @@ async def drop_parked(store: ContactStore, write: ParkedWrite) -> None:
     if write.place == FAULT:
         await _put_back(store, write.contact_id, None)
         return
-    await _change(store, write.contact_id, lambda c: ledger.let_go(c, write.place), Clock())
+    await _change(store, write.contact_id, lambda c: ledger.drop(c, write.place), Clock())
 
 
 async def _put_back(store: ContactStore, contact_id: str, due_at: float | None) -> None:

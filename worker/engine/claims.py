@@ -103,7 +103,7 @@ class Claims:
             if fresh.claimed_until > self.clock.wall():
                 await self.clock.sleep(AGAIN_S)
                 continue
-            if not ledger.contradict(fresh.contact, late, before):
+            if not ledger.mark_late_writes(fresh.contact, late, before):
                 return
             fresh.due_at = self.clock.wall()
             if await self._save(fresh) is not Saved.CONFLICT:

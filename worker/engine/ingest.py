@@ -19,7 +19,7 @@ import structlog
 
 from pipelines.decode import decode
 from pipelines.fact import Decoded, Fact, Ignored, Undecodable
-from pipelines.legs import told_to_others
+from pipelines.legs import facts_of_earlier_legs
 from worker.clock import Clock
 from worker.errors import StoreUnavailable, WorkerError
 from worker.faults import Faults
@@ -159,7 +159,7 @@ class Ingest:
             for found in await self._outcomes(message):
                 match found:
                     case Fact() if self._in_time(found):
-                        facts += (found, *(told_to_others(found) if self.legs else ()))
+                        facts += (found, *(facts_of_earlier_legs(found) if self.legs else ()))
                         self.tally.last_at = max(self.tally.last_at, found.at)
                     case Fact():
                         self._ignore("outside --since and --until")

@@ -14,7 +14,7 @@ from typing import Final, Protocol
 import orjson
 import structlog
 
-from pipelines.changes import Version, creating, told
+from pipelines.changes import Version, creating, departures
 from pipelines.pipeline import Pipeline
 
 
@@ -83,7 +83,7 @@ async def _remember(memory: StepMemory, pipeline: Pipeline, now: str) -> tuple[V
         if await memory.replace(_name(pipeline), kept, _written(versions)):
             tell = _log.warning
             break
-    for step, what in told(pipeline, versions):
+    for step, what in departures(pipeline, versions):
         tell("pipeline.changed", pipeline=pipeline.name, step=step, what=what)
     return versions
 
