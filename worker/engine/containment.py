@@ -134,7 +134,7 @@ class Containment:
     # --- before a round ---
 
     def held_back(self) -> set[str]:
-        """Contacts that are due but not worked on for a while, though the store does not know it."""
+        """Contacts that are due in the store but are not worked on for a while."""
         now = self.clock.monotonic()
         for contact_id in [c for c, until in self._held_back.items() if until <= now]:
             del self._held_back[contact_id]
@@ -298,7 +298,7 @@ class Containment:
         return pause_s * (1 + self.clock.chance()) / 2
 
     def hold_back(self, contact_id: str) -> None:
-        """Do not work on it for a while though it is due in the store; its claim lapses by itself."""
+        """Do not work on it for a while, though it is due; its claim lapses by itself."""
         tries = _once_more(self._unsaved, contact_id)
         pause_s = _doubled(tries)
         if not self.patient and tries >= REPLAY_TRIES:

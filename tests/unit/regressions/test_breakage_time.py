@@ -207,7 +207,7 @@ class Telling:
         await handle(())
         await asyncio.sleep(self.after_s)
         while not stop.is_set():
-            self.outside.told("kinesis", true())
+            self.outside.observe("kinesis", true())
             await asyncio.sleep(MINUTE)
 
 
@@ -447,7 +447,7 @@ def test_d7_a_stream_begins_now_and_not_when_a_clock_that_is_ahead_says(
 
             def __getattr__(self, name: str) -> Any:
                 async def answered(**request: Any) -> Any:
-                    worker.outside.told("kinesis", true())
+                    worker.outside.observe("kinesis", true())
                     if name == "get_shard_iterator":
                         asked.append(request["Timestamp"].timestamp())
                     return await getattr(stream, name)(**request)
@@ -652,7 +652,7 @@ def test_d9_what_is_dated_far_ahead_of_its_arrival_is_set_aside_and_the_true_one
         site = Site()
         await asyncio.sleep(5 * MINUTE)
         worker = Worker(site, Machine(ahead_s))
-        worker.outside.told("kinesis", true())
+        worker.outside.observe("kinesis", true())
         worker.ingest.rank = rank
         wrong = far_ahead(call)[kind]
         await worker.tell(wrong)
@@ -697,13 +697,13 @@ def test_d26_workers_whose_clocks_differ_by_more_than_a_claim_go_by_the_clocks_o
         await asyncio.sleep(5 * MINUTE)
         right, wrong = Worker(site, Machine()), Worker(site, Machine(ahead_s))
         for worker in (right, wrong):
-            worker.outside.told("dynamics", true())
+            worker.outside.observe("dynamics", true())
         told = calls(6)
         with capture_logs() as lines:
             for number, call in enumerate(told):
                 await (right, wrong)[number % 2].tell(call.record())
             await asyncio.gather(right.run(10 * MINUTE), wrong.run(10 * MINUTE))
-            wrong.outside.told("dynamics", true())
+            wrong.outside.observe("dynamics", true())
         assert site.most_going == 1
         assert site.records == ["phonecalls"] * 6
         assert site.created == 6
