@@ -50,7 +50,7 @@ class Lookup(StepAction):
     Attributes:
         url: What is appended to the service root; "" if nothing need be asked.
         returning: Answer fields to keep.
-        search: Of a lookup by ``[step.lookup]`` all of it; ``url`` is then its first query.
+        search: The whole search of a ``[step.lookup]``; ``url`` is then its first query.
     """
 
     url: str

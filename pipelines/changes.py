@@ -86,24 +86,24 @@ def keys(contact: Contact, pipeline: Pipeline, versions: tuple[Version, ...], be
     )
     if not held and not past.departed:
         return Keys({name: key for (name, _), key in own.items()}, {})
-    open_ = [step for step in steps if _record(step, own[step]) not in makers]
+    without = [step for step in steps if _record(step, own[step]) not in makers]
     found = Keys({name: key for (name, _), key in own.items()}, {})
-    for step in open_:
-        _settle(step, open_, held, past, found)
+    for step in without:
+        _assign(step, without, held, past, found)
         if step[0] not in found.barred and found.of[step[0]] == own[step]:
             before = past.before(step, began)
             found.of[step[0]] = record_id(contact.id, pipeline.name, before[0])
     return found
 
 
-def _settle(
+def _assign(
     step: Creating,
     without: Iterable[Creating],
     held: Mapping[str, Creating],
     past: _Past,
     found: Keys,
 ) -> None:
-    """Say of one of the steps without a record which one it goes on with, or why it makes none."""
+    """Decide which record a step without one goes on with, or why it makes none."""
     name, table = step
     records = [record for record, maker in held.items() if past.follows(step, maker)]
     rivals = [s for s in without if s != step and any(past.follows(s, held[r]) for r in records)]
@@ -159,7 +159,7 @@ class _Past:
         steps: The creating steps now.
         departed: Those of its versions that are not among them, oldest first.
         since: Step -> when it was first loaded, in the order in which they came.
-        together: Pairs that stood in one version, names in lower case.
+        together: Pairs that were in one version, names in lower case.
     """
 
     steps: tuple[Creating, ...]
@@ -207,27 +207,27 @@ def _folded(step: Creating) -> Creating:
     return step[0].lower(), step[1]
 
 
-def told(pipeline: Pipeline, versions: tuple[Version, ...]) -> list[tuple[str, str]]:
+def departures(pipeline: Pipeline, versions: tuple[Version, ...]) -> list[tuple[str, str]]:
     """What became of every step that is not in the pipeline any more: (step, what is done)."""
     steps = creating(pipeline)
     past = _past(steps, versions)
-    return [(name, _told((name, table), past)) for name, table in past.departed]
+    return [(name, _became_of((name, table), past)) for name, table in past.departed]
 
 
-def _told(gone: Creating, past: _Past) -> str:
+def _became_of(gone: Creating, past: _Past) -> str:
     name, table = gone
-    heirs = [step for step in past.steps if past.follows(step, gone)]
-    if heirs and heirs[0][0].lower() == name.lower():
-        return f"is spelt {heirs[0][0]} now, which goes on with the records that {name} made"
+    successors = [step for step in past.steps if past.follows(step, gone)]
+    if successors and successors[0][0].lower() == name.lower():
+        return f"is spelt {successors[0][0]} now, which goes on with the records that {name} made"
     if moved := [step for step in past.steps if step[0].lower() == name.lower()]:
         return (
             f"makes records of {moved[0][1]} now; contacts that have one of {table} get no other, "
             "and it is left as it is"
         )
-    if not heirs:
+    if not successors:
         return f"is gone; its records of {table} are left as they are"
-    names = ", ".join(step[0] for step in heirs)
-    if len(heirs) == 1:
+    names = ", ".join(step[0] for step in successors)
+    if len(successors) == 1:
         return f"left as {names} came, which goes on with the records of {table} that {name} made"
     return (
         f"left as {names} came: which of them is meant cannot be known, so contacts that have its "

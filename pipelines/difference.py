@@ -21,7 +21,7 @@ class Desired:
         key: Its key.
         creating: The step that creates it; None for a record that is not ours.
         columns: Column -> value; None for a placeholder without a value.
-        held: Columns whose text still waits for a name.
+        held: Columns whose text still waits for a value.
         steps: The steps that have laid their columns over it.
         named: Columns beside them that steps of the pipeline name, though not for it as it is now.
     """
@@ -98,7 +98,7 @@ def _updates(desired: Desired, record: RecordLedger) -> list[Change]:
         return []
     state = record.columns.get("statecode", OPEN)
     closed = state != OPEN
-    # Not if we closed it and it is too early by this worker's clock: then it is closed again.
+    # Not if we closed it and this worker's clock is too early to plan that: it is closed again.
     by_others = state == UNKNOWN and not desired.state
     if closed and (record.refusals > 1 or (record.refusals and by_others)):
         return [desired.change(Verb.NOTE, pending)]

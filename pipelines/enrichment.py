@@ -2,7 +2,7 @@
 
 Contact events carry no customer number, no attributes, and of agents and queues only their ARNs
 (Administrator Guide "contact-events"). A pipeline that reads these before the contact record comes
-has them asked for; the answers are facts, which count until then (see ``pipelines.view``).
+causes Connect to be asked; the answers are facts, which count until then (see ``pipelines.view``).
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ _OWN_QUEUE = "/queue/agent/"
 #: A path of names, in lower case.
 Path = tuple[str, ...]
 
-#: Structures of which events say the ARN alone -> the member that is asked for.
+#: Structures of which events have the ARN alone -> the member that is asked for.
 _NAMES = {"Agent": "Username", "Queue": "Name"}
 
-#: Paths that mean it without saying so: ``{{Agent}}``, ``{{Username}}``.
+#: Short forms -> the paths they stand for: ``{{Agent}}``, ``{{Username}}``.
 _SHORT: dict[Path, Path] = {
     ("agent",): ("agent", "username"),
     ("username",): ("agent", "username"),
@@ -55,23 +55,23 @@ class Question:
         topic: What about.
         instance_id: The Connect instance's id.
         about: Id of the contact, of its chain's first contact (attributes), of the agent or queue.
-        told: What is known already and is added to the answer: its milestone, or the ARN.
+        known: What is known already and is added to the answer: its milestone, or the ARN.
     """
 
     topic: Topic
     instance_id: str
     about: str
-    told: tuple[tuple[str, str], ...] = ()
+    known: tuple[tuple[str, str], ...] = ()
 
     def answered(self, contact: Contact, answer: Mapping[str, Any], at: str) -> Fact | None:
-        """The answer as a fact; None if it is none (too deep).
+        """The answer as a fact; None if it cannot be one (nested too deeply).
 
         Args:
             contact: The contact it was asked for.
             answer: The answer's members in the contact record's spelling, {} if there is none.
             at: UTC time of asking (``YYYY-MM-DDTHH:MM:SS.mmmZ``).
         """
-        data: dict[str, Any] = {**answer, **dict(self.told)}
+        data: dict[str, Any] = {**answer, **dict(self.known)}
         if self.topic in ("agent", "queue"):
             data = {self.topic.capitalize(): data}
         fact = seal(contact.id, ENRICHMENT + self.topic, at, data, at)
@@ -100,7 +100,7 @@ def wanted(
 
 
 class _Inquiry:
-    """Finds out what is read that is not known."""
+    """Finds the names that are read and not known yet."""
 
     def __init__(self, contact: Contact, pipelines: Iterable[Pipeline], seen: Snapshot) -> None:
         self.contact = contact
@@ -117,7 +117,7 @@ class _Inquiry:
 
     def paths(self, pipeline: Pipeline) -> Iterator[tuple[str, Path]]:
         """What the pipeline reads of this contact now, with the milestone it reads it at."""
-        if not may_admit(pipeline.when, self.values) or self.aside(pipeline):
+        if not may_admit(pipeline.when, self.values) or self.is_side_leg(pipeline):
             return
         yield from ((MOMENTS[0], path_of(name)) for name in pipeline.when)
         for step in pipeline.steps:
@@ -128,17 +128,17 @@ class _Inquiry:
             reached = [on for on in MOMENTS if on in self.reached]
             yield from ((on, path) for on in reached for path in pipeline.writeback.names())
 
-    def aside(self, pipeline: Pipeline) -> bool:
-        """It is a side leg, for which the pipeline makes no record."""
+    def is_side_leg(self, pipeline: Pipeline) -> bool:
+        """Whether it is a side leg for which the pipeline makes no record."""
         conditions = (pipeline.when, *(step.when for step in pipeline.steps))
         named = {name.lower() for when in conditions for name in when}
         side = self.values.get("InitiationMethod") in SIDE_LEGS
         return side and "initiationmethod" not in named
 
-    def question(self, topic: Topic, about: str, **told: str) -> Question | None:
+    def question(self, topic: Topic, about: str, **known: str) -> Question | None:
         if not self.instance_id or not about:
             return None
-        return Question(topic, self.instance_id, about, tuple(told.items()))
+        return Question(topic, self.instance_id, about, tuple(known.items()))
 
     def endpoint(self) -> Question | None:
         unread = not any(path[0] == "customerendpoint" for path in self.read)

@@ -40,7 +40,7 @@ _FIRST = (Verb.CREATE, Verb.ADOPT)
 
 
 def digest(value: Any) -> str:
-    """A short hash of a JSON value; an empty list says what null says."""
+    """A short hash of a JSON value; an empty list counts as null."""
     data = orjson.dumps(None if value == [] else value, option=orjson.OPT_SORT_KEYS)
     return blake2b(data, digest_size=8).hexdigest()
 
@@ -103,7 +103,7 @@ def intend(contact: Contact, actions: Iterable[Action]) -> bool:
 
 
 def mark_unknown(contact: Contact) -> None:
-    """Somebody's intent was not followed by an outcome: its columns may or may not be there."""
+    """An intent was saved and no outcome followed: its columns may or may not be written."""
     for name, columns in contact.intent.items():
         created = "" in columns
         record = contact.ledger.setdefault(name, named(name, "unsent" if created else "there"))
@@ -118,20 +118,20 @@ def mark_unknown(contact: Contact) -> None:
 def doubt(contact: Contact, number: int, before: str) -> None:
     """The state was restored: what the ledger says may be older than what Dynamics has.
 
-    Each record is read before it is written from now on, and so it goes for as long as the contact
-    knows of anything from before the restoration: messages that come again are no news to Dynamics,
-    and what people did there after the first time must not be undone.
+    Each record is read before it is written from now on, for as long as the contact knows of
+    anything from before the restoration: messages that are read again may have reached Dynamics
+    before, and what people changed there since must not be undone.
 
     Args:
         contact: As loaded; its intent is settled.
-        number: How many restorations the state has seen; 0: the ledger is true.
+        number: How many restorations the state has seen; 0: none.
         before: UTC time (``YYYY-MM-DDTHH:MM:SS.mmmZ``) of the last one.
     """
-    told_before = any("" != fact.at < before for fact in contact.facts.values())
-    if not number or (contact.restored == number and not told_before):
+    known_before = any("" != fact.at < before for fact in contact.facts.values())
+    if not number or (contact.restored == number and not known_before):
         return
     if contact.restored != number:
-        # Reading tells what came of a change; of a create, whose it is stays known.
+        # Reading shows what came of a change; of a create, the step that made it is kept.
         creates = {n: {"": about[""]} for n, about in contact.intent.items() if "" in about}
         contact.intent = creates
     mark_unknown(contact)
@@ -149,18 +149,18 @@ def columns_of(contact: Contact) -> Columns:
     return {name: dict(record.columns) for name, record in contact.ledger.items()}
 
 
-def contradict(contact: Contact, late: Contact, before: Columns) -> bool:
-    """What somebody wrote who held the contact no more, and others wrote too, is unknown.
+def mark_late_writes(contact: Contact, late: Contact, before: Columns) -> bool:
+    """Mark as unknown what a late writer, whose claim had lapsed, and others have both written.
 
     Args:
         contact: As the others left it.
-        late: As it is to the latecomer.
-        before: What the latecomer began with.
+        late: As the late writer has it.
+        before: What the late writer began with.
 
     Returns:
         Whether there is any such column.
     """
-    contradicted = False
+    marked = False
     for name, theirs in contact.ledger.items():
         if name not in late.ledger or late.ledger[name].state in ("sent", "found"):
             continue  # a create changes nothing about a record that is there
@@ -169,11 +169,11 @@ def contradict(contact: Contact, late: Contact, before: Columns) -> bool:
             sent = written == UNKNOWN or written != known.get(column)
             if sent and written != theirs.columns.get(column):
                 theirs.columns[column] = UNKNOWN
-                contradicted = True
-    return contradicted
+                marked = True
+    return marked
 
 
-# --- what the outcome of an action says: which of them, says ``pipelines.settle`` ---
+# --- what an outcome changes; ``pipelines.settle`` says which of these applies ---
 
 
 def remember(contact: Contact, asked: Reading, found: Done) -> None:
@@ -200,7 +200,7 @@ def acknowledge_create(contact: Contact, create: Change, made: Done) -> None:
 
 
 def create_conflicted(contact: Contact, create: Change, _: Exists) -> None:
-    """A create met an existing record (412), which our own one, unanswered, may have made."""
+    """A create found an existing record (412), which an unanswered one of ours may have made."""
     record = record_of(contact, create)
     record.ours = record.state == "sent"
 
@@ -210,17 +210,17 @@ def forget_columns(contact: Contact, change: Change, _: Missing) -> None:
     record_of(contact, change).columns.clear()
 
 
-def meet_closed(contact: Contact, change: Change, _: Refusal) -> None:
+def refused_as_closed(contact: Contact, change: Change, _: Refusal) -> None:
     """Dynamics refused the change because the record is closed; see ``RecordLedger.refusals``."""
     record = record_of(contact, change)
     tried = change.verb is Verb.REOPEN or record.refusals > 0
     record.refusals = 2 if tried else 1
-    if record.columns.get("statecode", OPEN) == OPEN:  # it is not, whatever we thought
+    if record.columns.get("statecode", OPEN) == OPEN:  # it is closed, whatever we thought
         record.columns["statecode"] = UNKNOWN
 
 
 def park(contact: Contact, action: Change | Lookup, refused: Refusal) -> None:
-    """It is for an operator."""
+    """Park the action for an operator."""
     contact.parked[action.place] = refused.parked
 
 
@@ -230,13 +230,13 @@ def acknowledge_attributes(contact: Contact, written: WriteBack, _: Done) -> Non
     record.columns.update(digests(written.attributes))
 
 
-def end_open(contact: Contact, page: OpenPage, _: Done) -> None:
+def acknowledge_open(contact: Contact, page: OpenPage, _: Done) -> None:
     """The page was opened, and is not opened again."""
     contact.effects[page.step] = "done"
 
 
 def give_up(contact: Contact, action: LiveAction, _: Undeliverable) -> None:
-    """What the agent or Connect will not take is not tried again."""
+    """What the agent's desktop or Connect will not accept is not tried again."""
     contact.effects[action.step] = "refused"
 
 
@@ -247,7 +247,7 @@ def learn_nothing(_contact: Contact, _action: Action, _outcome: Outcome) -> None
 def adopt(contact: Contact, look: Change, found: Found) -> None:
     """Settle what to do with an existing record, having read it.
 
-    A record that we made and nobody changed since is brought up to date fully. Of anybody else's
+    A record that we made and nobody changed since is brought up to date fully. In anybody else's
     only columns that are null or at their default are filled, and it is closed if it is open.
     One that is doubted is judged column by column, see ``_stays``.
 
@@ -267,7 +267,7 @@ def adopt(contact: Contact, look: Change, found: Found) -> None:
     else:
         ours = found.overwrite or (record.ours and record.state == "found") or makers == {user_id}
         record.ours = makers == {user_id}
-    # We closed it, and do not know why yet: what we know is older, and the rest comes again.
+    # We closed it for facts that the restored state does not have yet: they will come again.
     behind = contact.restored and ours and row.get("statecode") and not {*STATE} & {*look.columns}
     for column, value in look.columns.items():
         actual = current(row, column)
@@ -287,8 +287,8 @@ def _stays(known: str, column: str, value: Any, actual: Any, *, free: bool, ours
     """Whether a column of a record that was read is left as it is.
 
     What the ledger has acknowledged is not written again whatever is there now: its facts are
-    unchanged. Otherwise it is written over what the ledger vouches for, over nothing, and over
-    what we wrote last of all; anything else is what a person did after that ledger was saved.
+    unchanged. Otherwise it replaces the value that the ledger acknowledged, no value, and whatever
+    we were the last to write; anything else is what a person did after that ledger was saved.
     """
     if known == digest(value) or same(column, value, actual):
         return True
@@ -298,7 +298,7 @@ def _stays(known: str, column: str, value: Any, actual: Any, *, free: bool, ours
 
 
 def _as_sent(value: Any, actual: Any) -> list[Any]:
-    """The forms in which a value that is read may have been sent, if it was sent like another."""
+    """The forms in which a value that was read may have been sent, judging by the desired one."""
     forms = [actual]
     if isinstance(actual, str):
         if at := normalise(actual):
@@ -309,11 +309,11 @@ def _as_sent(value: Any, actual: Any) -> list[Any]:
 
 
 def expire(contact: Contact, step: str) -> None:
-    """The time is over for what a step does live: it is not done any more."""
+    """It is too late for what a step does live: it is not done any more."""
     contact.effects[step] = "expired"
 
 
-def let_go(contact: Contact, name: str) -> None:
+def drop(contact: Contact, name: str) -> None:
     """An operator dropped a parked write: no more writes to that record, no more such lookups."""
     contact.parked.pop(name, None)
     if name in contact.ledger:
@@ -328,7 +328,7 @@ def unpark(contact: Contact, fresh: Contact, name: str) -> None:
     """Follow an operator who retried or dropped a parked write while the contact was claimed."""
     record = fresh.ledger.get(name)
     if name in fresh.effects or (record is not None and record.state == "gone"):
-        let_go(contact, name)
+        drop(contact, name)
     else:
         contact.parked.pop(name, None)
 
@@ -346,7 +346,7 @@ def current(row: Mapping[str, Any], column: str) -> Any:
 
 
 def same(column: str, desired: Any, actual: Any) -> bool:
-    """Whether Dynamics' value says what we would write."""
+    """Whether Dynamics' value means what we would write."""
     if isinstance(desired, list) and isinstance(actual, list):
         return sorted(map(_party, desired)) == sorted(map(_party, actual))
     if desired == actual:

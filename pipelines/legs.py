@@ -1,8 +1,8 @@
 """Legs: what the earlier contacts of a chain must know of the later ones.
 
 A transferred contact goes on as another contact, which names its previous and its first one.
-Whoever shares something along the chain, as legs share their attributes, must know whether a later
-leg is on. So a leg's beginning and end are facts about the legs before it, too.
+Legs share their attributes along the chain, so each must know whether a later one is in progress:
+a leg's beginning and end are facts of the legs before it, too.
 """
 
 from __future__ import annotations
@@ -24,40 +24,42 @@ from pipelines.names import said
 SIDE_LEGS = frozenset(("DISCONNECT", "MONITOR"))
 
 #: Registers that say when a leg began or ended.
-_TELLING = frozenset((f"{EVENT}INITIATED", f"{EVENT}DISCONNECTED", f"{EVENT}COMPLETED", RECORD))
+_LEG_REGISTERS = frozenset(
+    (f"{EVENT}INITIATED", f"{EVENT}DISCONNECTED", f"{EVENT}COMPLETED", RECORD)
+)
 
-#: The names that they say it under.
-_TOLD = ("InitiationTimestamp", "DisconnectTimestamp")
+#: The names of those times.
+_LEG_TIMES = ("InitiationTimestamp", "DisconnectTimestamp")
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
-    """Whose turn it is in a contact's chain, as far as the contact knows.
+class Chain:
+    """The later legs of a contact's chain, as far as the contact knows.
 
     Attributes:
         newest: Id of the newest leg there is or was.
-        on: A later leg than the contact is on.
-        since: UTC second at which the last later leg ended; "" if none did.
+        later_on: A later leg than the contact is in progress.
+        ended: UTC second at which the last later leg ended; "" if none did.
     """
 
     newest: str
-    on: bool
-    since: str
+    later_on: bool
+    ended: str
 
 
-def told_to_others(fact: Fact) -> list[Fact]:
-    """The facts about the legs before it that follow from a fact about a leg."""
-    if fact.register not in _TELLING:
+def facts_of_earlier_legs(fact: Fact) -> list[Fact]:
+    """The facts of the legs before it that follow from a fact about a leg."""
+    if fact.register not in _LEG_REGISTERS:
         return []
     message = said(fact.body)
     if message.get("InitiationMethod") in SIDE_LEGS:
         return []
-    told = {name: message[name] for name in _TOLD if name in message}
+    times = {name: message[name] for name in _LEG_TIMES if name in message}
     before = {
         str(message.get(f"{which}ContactId", "")).lower() for which in ("Initial", "Previous")
     }
     sealed = (
-        seal(contact_id, LEG + fact.contact_id, fact.version, told, fact.at)
+        seal(contact_id, LEG + fact.contact_id, fact.version, times, fact.at)
         for contact_id in sorted(before - {"", fact.contact_id})
     )
     return [replace(one, arrived=fact.arrived) for one in sealed if isinstance(one, Fact)]
@@ -69,15 +71,15 @@ def first_of_chain(names: Mapping[str, Any], contact_id: str) -> str:
     return first if isinstance(first, str) and first else contact_id
 
 
-def turn(contact: Contact, began: str) -> Turn:
-    """Whose turn it is in the chain of a contact that began at this UTC second."""
+def chain_of(contact: Contact, began: str) -> Chain:
+    """The later legs in the chain of a contact that began at this UTC second."""
     legs: dict[str, dict[str, Any]] = {
         leg: orjson.loads(fact.body) for leg, fact in contact.later_legs.items()
     }
     later = {leg: _begin(said_of) for leg, said_of in legs.items() if _begin(said_of) >= began}
     newest = max(later, key=lambda leg: (later[leg], leg), default=contact.id)
     ended = [legs[leg].get("DisconnectTimestamp", "") for leg in later]
-    return Turn(newest, not all(ended), max(ended, default=""))
+    return Chain(newest, not all(ended), max(ended, default=""))
 
 
 def _begin(leg: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Live: what is planned for the agent and for Connect while a contact is on."""
+"""Live: what is planned for the agent and for Connect while a contact is in progress."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from pipelines.action import OpenPage, WriteBack
-from pipelines.legs import SIDE_LEGS, first_of_chain, turn
+from pipelines.legs import SIDE_LEGS, chain_of, first_of_chain
 from pipelines.scope import Scope
 from pipelines.snapshot import epoch
 from pipelines.step import RESPONSE, OpenStep
@@ -18,7 +18,7 @@ from pipelines.view import instance_id
 from pipelines.writeback import attributes_for
 
 
-#: What is done for the agent makes sense only so long after its milestone.
+#: How long after its milestone (s) something is still done for the agent.
 LIVE_WITHIN_S = 60.0
 
 
@@ -41,12 +41,12 @@ class LivePlanner:
     Attributes:
         scope: What its steps see.
         now: The time (s since 1970).
-        hanging: Which of the records named in paths is not to be had, in words, or "".
+        unavailable: Why a record that such names refer to cannot be used yet, or "".
     """
 
     scope: Scope
     now: float
-    hanging: Callable[[Iterable[tuple[str, ...]]], str]
+    unavailable: Callable[[Iterable[tuple[str, ...]]], str]
 
     def open(self, step: OpenStep) -> OpenPage | Waits | Expired:
         """The page that a step opens for the agent."""
@@ -55,7 +55,7 @@ class LivePlanner:
             return Waits()
         if "ended" in reached or self._late(reached[step.on]):
             return Expired()
-        if reason := self.hanging(step.names()):
+        if reason := self.unavailable(step.names()):
             return Waits(reason)
         return page(step, self.scope) or Waits("for a value of its page")
 
@@ -65,29 +65,29 @@ class LivePlanner:
         table, side = self.scope.pipeline.writeback, seen.values.get("InitiationMethod")
         if table is None or side in SIDE_LEGS or table.path in contact.effects:
             return Waits()
-        now = turn(contact, str(seen.values.get("InitiationTimestamp", "")))
+        chain = chain_of(contact, str(seen.values.get("InitiationTimestamp", "")))
         names = self.scope.names_without_files()
-        written = attributes_for(table, contact, names, now.newest, self._tellable)
+        written = attributes_for(table, contact, names, chain.newest, self._records_are_there)
         if written is None:
             return Waits()
         if "ended" in seen.reached:
             return Waits() if written.record in contact.ledger else Expired()
-        if now.on:
+        if chain.later_on:
             return Waits("no: a later leg of its chain is on")
-        if self._late(now.since, *(seen.reached.get(on, "") for on in ("created", "answered"))):
+        if self._late(chain.ended, *(seen.reached.get(on, "") for on in ("created", "answered"))):
             return Waits("for an agent to answer")
         return written
 
     def _late(self, *moments: str) -> bool:
-        """The last of these moments is longer ago than an agent cares."""
+        """Whether the last of these moments is too long ago to be of use to an agent."""
         at = epoch(max(moments))
         return at is not None and self.now - at > LIVE_WITHIN_S
 
-    def _tellable(self, value: str) -> bool:
-        """Every record of ours whose key is in the value is there, or will be before it is told."""
+    def _records_are_there(self, value: str) -> bool:
+        """Whether every record of ours whose key is in the value exists, or will by then."""
         own = self.scope.own.items()
         named = (step for name, step in own if name.partition("(")[2].removesuffix(")") in value)
-        return not self.hanging((step.name + RESPONSE,) for step in named)
+        return not self.unavailable((step.name + RESPONSE,) for step in named)
 
 
 def page(step: OpenStep, scope: Scope) -> OpenPage | None:

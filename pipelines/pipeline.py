@@ -19,7 +19,7 @@ from pipelines.writeback import AttributeTable
 class Pipeline:
     """Steps in file order, for the contacts that ``when`` admits, and what goes back to Connect.
 
-    ``digest`` is of the file's text: two of one digest send the same.
+    ``digest`` is of the file's text: two with one digest send the same.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Pipeline:
         return next((step for step in self.steps if step.name == name), None)
 
     def warnings(self) -> list[str]:
-        """What ``check`` should tell: things that work but may surprise."""
+        """What ``check`` should report: things that work but may surprise."""
         found = []
         for step in self.steps:
             found += [

@@ -40,7 +40,7 @@ from pipelines.template import render_data
 from pipelines.value import ABSENT, HELD
 
 
-#: A wait is looked at again at least this often (s): what it waits for may be dated wrongly.
+#: A wait is looked at again at least this often (s): the date of what it waits for may be wrong.
 LOOK_AGAIN_S = 86_400.0
 
 
@@ -101,7 +101,7 @@ def plan(
     """
     result = Plan()
     if contact.record is None and not contact.events:
-        return result  # a stored file alone: no contact to hang it on yet
+        return result  # a stored file alone: no contact to attach it to yet
     seen = seen or snapshot(contact, terms.constants)
     closes: list[Action] = []
     for pipeline in pipelines:
@@ -131,15 +131,15 @@ class _Planner:
         self.now = now
         self.terms = terms
         self.result = result
-        # Nobody has asked for this contact by a replay.
+        # A contact that came by a replay gets nothing live.
         self.live = terms.live and not self.contact.replayed
-        # Its records may be there although the ledger knows of none: it creates none unasked.
+        # Its records may exist although the ledger knows of none: each is read before it is made.
         self.adopting = self.live and scope.seen.long_over
         self.records: dict[str, Desired] = {}
         self.blocked_records: set[str] = set()
 
     def run(self) -> list[Action]:
-        """Add actions to the result; the closing ones are returned, for they go last of all."""
+        """Add actions to the result; the closing ones are returned, as they go last of all."""
         opening = []
         for step in self.pipeline.steps:
             if not self.applies(step):
@@ -161,7 +161,7 @@ class _Planner:
 
     def plan_live(self, opening: Iterable[OpenStep]) -> None:
         """Add what is done for the agent and for Connect."""
-        live = LivePlanner(self.scope, self.now, self.hanging)
+        live = LivePlanner(self.scope, self.now, self.unavailable)
         found: list[tuple[str, LiveAction | Waits | Expired]] = []
         if self.live and self.pipeline.writeback is not None:
             found.append((self.pipeline.writeback.path, live.write_back()))
@@ -184,19 +184,20 @@ class _Planner:
             return self.wait(step, f"for {AWAITED[step.on]}")
         if not admits(step.when, self.scope.names(step.on)):
             return self.wait(step, "its 'when' does not admit this contact")
-        unmet = [name for name in step.after if not self.met(name)]
-        if unmet and not self.patience_over(step, forever=step.within_s is None):
+        unmet = [name for name in step.after if not self.is_met(name)]
+        if unmet and not self.wait_is_over(step, forever=step.within_s is None):
             return self.wait(step, f"for {', '.join(unmet)}")
         return not isinstance(step, CreateStep) or self.may_create(step)
 
-    def met(self, name: str) -> bool:
+    def is_met(self, name: str) -> bool:
         step = next(s for s in self.pipeline.steps if s.name.lower() == name.lower())
         if step.on in FILES and "ended" in self.reached and "answered" not in self.reached:
             return True
-        return step.on in self.reached  # or its 'when' keeps it away: not worth a wait either
+        # Reached is enough: should its 'when' not admit the contact, waiting would not help.
+        return step.on in self.reached
 
-    def patience_over(self, step: Step, *, forever: bool = False) -> bool:
-        """The contact ended ``within`` ago; if not yet, the plan looks again then."""
+    def wait_is_over(self, step: Step, *, forever: bool = False) -> bool:
+        """Whether the contact ended ``within`` ago; if not yet, the plan looks again then."""
         ended = self.scope.seen.ended
         if forever or ended is None:
             return False
@@ -274,10 +275,10 @@ class _Planner:
         names = self.scope.names(step.on)
         for column, compiled in step.body.items():
             value = render_data(compiled, names, lenient=lenient)
-            if value is HELD and self.patience_over(step):
+            if value is HELD and self.wait_is_over(step):
                 value = render_data(compiled, names, lenient=True)
             if value == [] and is_party_list(column):
-                value = ABSENT  # nobody is known: leave whom Dynamics puts there by itself
+                value = ABSENT  # nobody is known: keep whom Dynamics fills in itself
             if value is HELD:
                 if desired.columns.get(column) is None:
                     desired.columns.pop(column, None)
@@ -299,13 +300,13 @@ class _Planner:
                 self.wait(step, reason)
             return []
         if record is not None:
-            self.name_the_rest(desired, record)
+            self.note_named(desired, record)
         changes, closes = difference(desired, record, adopting=self.adopting)
         self.result.actions += changes
         return [*closes]
 
-    def name_the_rest(self, desired: Desired, record: RecordLedger) -> None:
-        """Note which columns that were sent steps name that do not lay them over it now."""
+    def note_named(self, desired: Desired, record: RecordLedger) -> None:
+        """Note the columns that were sent, and that steps still name but do not set now."""
         rest = record.columns.keys() - desired.columns.keys() - desired.held - {*STATE}
         for step in self.pipeline.steps if rest else ():
             if isinstance(step, RecordStep) and rest & step.body.keys():
@@ -320,23 +321,23 @@ class _Planner:
             return "parked"
         if record is not None and record.state == "gone":
             return "no: the record was deleted or let go of"
-        if self.given_up(record):
+        if self.is_lost(record):
             return "no: it was long over when first heard of, and the record is not there"
-        return self.hanging((p for s in desired.steps for p in s.names()), desired.name)
+        return self.unavailable((p for s in desired.steps for p in s.names()), desired.name)
 
-    def given_up(self, record: RecordLedger | None) -> bool:
-        """Nothing will come of the record any more, as far as is known."""
+    def is_lost(self, record: RecordLedger | None) -> bool:
+        """Whether the record is gone, or will not be made, as far as is known."""
         lost = ("gone", "absent") if self.adopting else ("gone",)
         return record is not None and record.state in lost
 
-    def hanging(self, names: Iterable[tuple[str, ...]], own: str = "") -> str:
-        """Which record that is named is not to be had, or ""."""
+    def unavailable(self, names: Iterable[tuple[str, ...]], own: str = "") -> str:
+        """Why a record that these names refer to cannot be used yet, or ""."""
         answers = {path[0].lower() for path in names}
         for name, step in self.scope.own.items():
             if name == own or (step.name + RESPONSE).lower() not in answers:
                 continue
             other = self.contact.ledger.get(name)
-            if name in self.contact.parked or self.given_up(other):
+            if name in self.contact.parked or self.is_lost(other):
                 return f"for {step.name}, which is parked or gone"
             if name in self.blocked_records:
                 return f"for {step.name}, which waits itself"

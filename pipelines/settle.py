@@ -1,4 +1,4 @@
-"""Settling: what the ledger learns from what came of an action.
+"""Settling: what the ledger learns from the outcome of an action.
 
 This is the life of a record in Dynamics, as one table: what a 412 says about a create, a 404 about
 an update, a refusal about a closed record. ``connect-dynamics states`` draws it.
@@ -60,7 +60,7 @@ _PARK = Line(ledger.park)
 _ACKNOWLEDGE = Line(ledger.acknowledge, holds=True)
 _NOT_NOW = Line(ledger.learn_nothing, holds=True)
 _GIVEN_UP = Line(ledger.give_up, holds=True)
-_CLOSED = Line(ledger.meet_closed, means="reopened first, noted if that does not help")
+_CLOSED = Line(ledger.refused_as_closed, means="reopened first, noted if that does not help")
 
 #: What a 404 says about a record that was there. The first line that fits counts, as everywhere.
 _GONE = (
@@ -71,7 +71,7 @@ _GONE = (
 
 #: The life of a Dynamics record, and of what else is done for a contact.
 SETTLE: Mapping[Case, tuple[Line, ...]] = {
-    # Whatever is refused is an operator's, unless a line below says what else it means.
+    # Whatever is refused is parked for an operator, unless a line below says otherwise.
     **{(what, refusal): (_PARK,) for what in (*Verb, Lookup) for refusal in REFUSALS},
     (Verb.CREATE, Done): (Line(ledger.acknowledge_create, after="there", holds=True),),
     (Verb.CREATE, Exists): (Line(ledger.create_conflicted, after="found"),),
@@ -93,17 +93,17 @@ SETTLE: Mapping[Case, tuple[Line, ...]] = {
     (Verb.PARTIES, Missing): _GONE,
     (Verb.PARTIES, Closed): (_CLOSED,),
     (Verb.NOTE, Done): (_ACKNOWLEDGE,),
-    # A note's id says its content, so it is this very note.
+    # A note's id is derived from its content, so it is this very note.
     (Verb.NOTE, Exists): (_ACKNOWLEDGE,),
     (Verb.CLOSE, Done): (_ACKNOWLEDGE,),
     (Verb.CLOSE, Missing): _GONE,
     (Verb.CLOSE, Closed): (Line(ledger.acknowledge, holds=True, means="somebody else closed it"),),
-    # What is no record's.
+    # Actions that are about no record.
     (Lookup, Done): (Line(ledger.remember, holds=True),),
     (Lookup, Missing): (Line(ledger.remember_no_match, holds=True),),
     (ReadFile, Done): (Line(ledger.remember, holds=True),),
     (WriteBack, Done): (Line(ledger.acknowledge_attributes, holds=True),),
-    (OpenPage, Done): (Line(ledger.end_open, holds=True),),
+    (OpenPage, Done): (Line(ledger.acknowledge_open, holds=True),),
     (WriteBack, Delayed): (_NOT_NOW,),
     (OpenPage, Delayed): (_NOT_NOW,),
     (WriteBack, Undeliverable): (_GIVEN_UP,),
@@ -112,7 +112,7 @@ SETTLE: Mapping[Case, tuple[Line, ...]] = {
 
 
 def settle(contact: Contact, action: Action, outcome: Outcome) -> bool:
-    """Write what came of an action into the ledger, as the table says.
+    """Write the outcome of an action into the ledger, as the table says.
 
     Returns:
         Whether what was planned after it still holds; otherwise the plan is to be made anew.
@@ -135,14 +135,14 @@ def line_for(contact: Contact, action: Action, outcome: Outcome) -> Line:
 
 # --- the diagram ---
 
-#: Verb -> the states of a record in which the plan has it.
+#: Verb -> the states of a record in which a plan may contain it.
 SENT_IN: Mapping[Verb, tuple[State, ...]] = {
     **dict.fromkeys(Verb, ("there",)),
     Verb.CREATE: ("unsent", "sent", "absent"),
     Verb.ADOPT: ("unsent", "sent", "found", "doubted"),
 }
 
-#: How a record comes into another state without an outcome: from, to, why.
+#: How a record enters another state without an outcome: from, to, why.
 BESIDES = (
     ("[*]", "unsent", "a step of ours creates it"),
     ("[*]", "there", "no step of ours creates it"),
@@ -158,7 +158,7 @@ BESIDES = (
 def mermaid() -> str:
     """The table's part about records as a Mermaid state diagram.
 
-    ``parked`` is an operator's: a retry leads back to where the record was.
+    An operator takes a record out of ``parked``: a retry leads back to where it was.
     """
     arrows: dict[tuple[str, str, str], list[str]] = {}
     for verb, outcome, state, line in _ways():
@@ -173,7 +173,7 @@ def mermaid() -> str:
 
 
 def _ways() -> Iterator[tuple[Verb, type[Outcome], State, Line]]:
-    """Every line of the table that is about records, with each state it may be met in."""
+    """Every line of the table that is about records, with each state it may apply in."""
     for (verb, outcome), lines in SETTLE.items():
         if isinstance(verb, Verb):
             for state in SENT_IN[verb]:
@@ -181,7 +181,7 @@ def _ways() -> Iterator[tuple[Verb, type[Outcome], State, Line]]:
 
 
 def _fitting(lines: Iterable[Line], state: State) -> Iterator[Line]:
-    """The lines that can be met in a state, whatever the pipeline says of a 404."""
+    """The lines that can apply in a state, whatever the pipeline says of a 404."""
     for line in lines:
         if not line.before or state in line.before:
             yield line

@@ -1,7 +1,7 @@
-"""A snapshot: what a contact's facts come to, worked out once for all pipelines and plans.
+"""A snapshot: what follows from a contact's facts, computed once for all pipelines and plans.
 
-Facts do not change while a contact is pushed, but for what Connect is asked before the first plan;
-the ledger does, with every action. So what is said by facts alone is kept apart from it.
+Facts do not change while a contact is pushed, except for Connect's answers, which come before the
+first plan; the ledger does, with every action. So what follows from facts alone is kept apart.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from pipelines.lookup import Way
 from pipelines.template import Query, Template, templates
 
 
-#: A contact that ended is not waited for longer than this, unless the step says ``within``.
+#: How long (s) after its end to wait for what a contact lacks, unless the step says ``within``.
 WITHIN_S = 15 * 60
 
 #: Step answers end in this: ``{{STEP2-Response.activityid}}``.
@@ -59,7 +59,7 @@ class BaseStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateStep(BaseStep):
-    """A POST: makes a record once, and keeps its columns true.
+    """A POST: makes a record once, and keeps its columns up to date.
 
     Attributes:
         table: The record's table.
@@ -106,7 +106,7 @@ class LookupStep(BaseStep):
     """A GET: asks Dynamics, by ways to look or by a query of its own.
 
     Attributes:
-        table: Where is looked.
+        table: Where to look.
         ways: The ways to look; the first one whose value the contact has is taken.
         query: Without ways: what is appended to the entity set's URI, if anything.
         reads: Answer fields later steps name.

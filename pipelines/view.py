@@ -63,7 +63,7 @@ class Names(Mapping[str, Any]):
     def __init__(
         self, values: Mapping[str, Any], scalar: str | None = None, *, lenient: bool = False
     ) -> None:
-        # Names wrapped anew: their members must not keep the leniency of before.
+        # Names that are wrapped again: their members must not keep the earlier leniency.
         inner = values._values if isinstance(values, Names) else values  # noqa: SLF001 - our own
         self._values: Mapping[str, Any] = inner
         self._folded: dict[str, str] | None = None
@@ -160,7 +160,7 @@ def _stream(contact: Contact) -> dict[str, Any]:
 def _enriched(names: dict[str, Any], contact: Contact) -> dict[str, Any]:
     """The events' names, filled where they have no value from what Connect answered.
 
-    A name that was asked of one agent or queue is not that of the next.
+    A name that was asked for one agent or queue is not the next one's.
     """
     for fact in contact.enrichment.values():
         for name, value in said(fact.body).items():

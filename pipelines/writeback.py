@@ -1,8 +1,8 @@
-"""Write-back: what a pipeline tells Connect about a contact while it is on, as attributes of it.
+"""Write-back: what a pipeline writes to Connect about a contact in progress, as its attributes.
 
 Agents' desktops and flows read contact attributes. Each is a template; what is written is compared
 with our own ledger alone, so the contact record that Connect sends again after every change
-(API reference, UpdateContactAttributes) asks for nothing.
+(API reference, UpdateContactAttributes) causes no further request.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def attributes_for(
     contact: Contact,
     names: Names,
     newest: str,
-    tellable: Callable[[str], bool],
+    ready: Callable[[str], bool],
 ) -> WriteBack | None:
     """The attributes that are not as the ledger has them; None if all are.
 
@@ -57,7 +57,7 @@ def attributes_for(
         names: What templates read.
         newest: The newest leg of its chain: another leg's attributes have replaced ours, so each
             new leg begins a ledger of its own.
-        tellable: Whether a value may be told: the records whose ids it holds are there.
+        ready: Whether a value may be written: the records whose ids it holds exist.
     """
     record = f"{ATTRIBUTES}({newest}/{table.path.partition('/')[0]})"
     known = contact.ledger.get(record)
@@ -68,7 +68,7 @@ def attributes_for(
         if value is HELD:
             continue
         text = "" if value is ABSENT else as_text(value)
-        if tellable(text) and (text or attribute in acknowledged):
+        if ready(text) and (text or attribute in acknowledged):
             values[attribute] = text
     fitting = _fitting(values, resolve(names, ("Attributes",)))
     differing = {a: text for a, text in fitting.items() if acknowledged.get(a) != digest(text)}
@@ -81,7 +81,7 @@ def attributes_for(
 def _fitting(values: dict[str, str], others: Any) -> dict[str, str]:
     """As many of the values, in their order, as there is room for beside the flow's own.
 
-    Attributes of contacts are texts (API reference, the same page): anything else is none.
+    Attributes of contacts are texts (API reference, the same page): anything else does not count.
     """
     theirs = others.items() if isinstance(others, dict) else ()
     texts = ((name, text) for name, text in theirs if isinstance(text, str))

@@ -1,4 +1,4 @@
-"""AWS clients, made in one way, and what their calls can end in."""
+"""AWS clients, made in one way, and how their calls can fail."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from worker.errors import ConfigError, StoreUnavailable, WorkerError
 
 T = TypeVar("T")
 
-#: Inside botocore, with its own back-off; whoever must not give up repeats the call above this.
+#: Inside botocore, with its own back-off; a caller that must not give up repeats the call itself.
 MAX_ATTEMPTS: Final = 3
 
-#: Codes that repeating the same request cannot mend: it, or the program, is wrong.
+#: Codes where repeating the same request cannot help: it, or the program, is wrong.
 WRONG_REQUEST: Final = frozenset(
     {
         "InvalidAction",
@@ -35,10 +35,10 @@ WRONG_REQUEST: Final = frozenset(
 
 
 class OddAnswer(WorkerError):  # noqa: N818 - says what is the matter
-    """What came back is not AWS's answer, or not of the form that AWS gives it: it may pass.
+    """The answer is not AWS's, or does not have AWS's form: the next one may.
 
     Attributes:
-        kind: The type of what reading it ended in.
+        kind: The type of the exception that reading it raised.
     """
 
     def __init__(self, kind: str) -> None:
@@ -46,7 +46,7 @@ class OddAnswer(WorkerError):  # noqa: N818 - says what is the matter
         self.kind = kind
 
 
-#: What a call to AWS, or reading the body of its answer, can end in; ``code`` tells them apart.
+#: How a call to AWS, or reading the body of its answer, can fail; see ``code``.
 #: aiobotocore turns the transport's errors into botocore's until an answer's body is read.
 FAILURES: Final = (
     exceptions.ClientError,
@@ -81,7 +81,7 @@ async def client(
         endpoint_url: Where it is.
         region: AWS Region.
         attempts: How often botocore tries a call; 1 where each try counts against a quota.
-        dated: Told the ``Date`` of each answer, also of a refusal; "" if it has none.
+        dated: Called with the ``Date`` of each answer, also of a refusal; "" if it has none.
 
     Raises:
         ConfigError: There is no Region, or the environment or AWS's files make no client.
@@ -100,12 +100,12 @@ async def client(
             message = "AWS_PROFILE names a profile that AWS's configuration files do not have"
             raise ConfigError(message) from None
         except Exception as error:
-            # botocore checks what people set as it uses it, and leaks whatever that ends in.
+            # botocore checks settings only as it uses them, and raises whatever that leads to.
             raise ConfigError(
                 f"no AWS client can be made ({type(error).__name__}): check AWS_ENDPOINT_URL,"
                 " the other AWS_ variables and AWS's configuration files"
             ) from error
-        opened.meta.events.register("after-call", partial(_tell_date, dated))
+        opened.meta.events.register("after-call", partial(_report_date, dated))
         yield opened
 
 
@@ -113,23 +113,23 @@ async def client(
 secrets: Final = partial(client, "secretsmanager")
 
 
-def _tell_date(dated: Callable[[str], None], parsed: dict[str, Any], **_more: Any) -> None:
+def _report_date(dated: Callable[[str], None], parsed: dict[str, Any], **_more: Any) -> None:
     dated(str(parsed.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", "")))
 
 
 async def asked(call: Callable[[], Awaitable[Any]], read: Callable[[Any], T]) -> T:
-    """What a call to AWS answers, read; the one way in which answers are taken.
+    """The answer of a call to AWS, read; every answer is taken this way.
 
     Args:
         call: Makes the call.
-        read: Takes from the answer what is wanted; whatever it raises means: not of AWS's form.
+        read: Takes from the answer what is wanted; if it raises, the answer is not of AWS's form.
 
     Raises:
         Exception: One of ``FAILURES``; a ``WorkerError`` that the call raised.
     """
     try:
         answer = await call()
-        _see_whose(answer)
+        _check_origin(answer)
         return read(answer)
     except (WorkerError, *FAILURES):
         raise
@@ -137,11 +137,11 @@ async def asked(call: Callable[[], Awaitable[Any]], read: Callable[[Any], T]) ->
         raise OddAnswer(type(error).__name__) from error
 
 
-def _see_whose(answer: Any) -> None:
-    """See that AWS answered and no proxy: it numbers its answers, and speaks JSON or XML.
+def _check_origin(answer: Any) -> None:
+    """Check that AWS answered and not a proxy: it numbers its answers, and sends JSON or XML.
 
-    Of a 200 with another body botocore makes an answer without members, which for many calls is
-    a good one. Twins in memory say nothing of the kind.
+    From a 200 with another body botocore makes an answer without members, which many calls take
+    for success. In-memory twins have no metadata.
 
     Raises:
         OddAnswer: It did not.
@@ -173,16 +173,16 @@ def status(failure: BaseException) -> int | None:
 
 
 def may_pass(failure: BaseException) -> bool:
-    """Whether the same call may succeed later: throttled, unavailable, or once someone mends it.
+    """Whether the same call may succeed later: throttled, unavailable, or once someone corrects it.
 
-    A refused permission, a missing stream and a disabled key count as passing: an operator mends
+    A refused permission, a missing stream and a disabled key count as passing: an operator corrects
     them while we wait, and nothing is skipped meanwhile.
     """
     return isinstance(failure, FAILURES) and code(failure) not in WRONG_REQUEST
 
 
 def reporting(report: Callable[[str], None]) -> Callable[[Exception, float], None]:
-    """Has the code of each failure ``OUTSIDE`` reported; what AWS refuses for good is raised."""
+    """Reports the code of each failure ``OUTSIDE``; what AWS refuses for good is raised."""
 
     def failed(failure: Exception, _pause_s: float) -> None:
         report(code(failure))

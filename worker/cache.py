@@ -1,4 +1,4 @@
-"""A cache of answers that end by time and by count, and whose questions are asked once for many."""
+"""A cache of answers, limited by age and number, that asks once for all who wait."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class TtlCache(Generic[K, V]):
             self._questions[key] = question
         question.askers += 1
         try:
-            # ``wait`` leaves the task alone when this asker is cancelled.
+            # ``wait`` does not cancel the task when this asker is cancelled.
             await asyncio.wait((question.asking,))
             return question.asking.result()
         finally:

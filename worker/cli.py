@@ -69,23 +69,23 @@ err = Console(stderr=True)
 
 
 def main() -> None:
-    """Run a command; an error that its user can mend is one line, never a traceback."""
+    """Run a command; an error that its user can correct is one line, never a traceback."""
     try:
         app()
     except (WorkerError, BaseExceptionGroup) as error:
-        if (reason := _mendable(error)) is None:
+        if (reason := _user_error(error)) is None:
             raise
         err.print(f"connect-dynamics: {escape(shown(reason))}", highlight=False, soft_wrap=True)
         sys.exit(FAILED)
 
 
-def _mendable(error: BaseException) -> WorkerError | None:
+def _user_error(error: BaseException) -> WorkerError | None:
     """The one error meant for the user; None if there is any of another kind."""
     if isinstance(error, WorkerError):
         return error
     if not isinstance(error, BaseExceptionGroup):
         return None
-    reasons = [_mendable(inner) for inner in error.exceptions]
+    reasons = [_user_error(inner) for inner in error.exceptions]
     return None if None in reasons else reasons[0]
 
 

@@ -1,4 +1,4 @@
-"""Waiting: on a clock that tests can turn, with back-off, and never past a stop."""
+"""Waiting: on a clock that tests can control, with back-off, and never past a stop."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Clock:
 
 
 class Backoff:
-    """How long to wait after one more failure in a row: doubling, up to 30 s, half of it chance."""
+    """How long to wait after one more failure in a row: doubling, up to 30 s, half of it random."""
 
     def __init__(self, chance: Callable[[], float]) -> None:
         self._chance = chance

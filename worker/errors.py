@@ -1,7 +1,7 @@
 """What can go wrong, by what the caller can do about it.
 
 WorkerError
-├── ConfigError        mend the settings or the pipeline file; the message says where
+├── ConfigError        correct the settings or the pipeline file; the message says where
 ├── StoreUnavailable   the same call may succeed later
 ├── Interrupted        somebody asked to stop; the same command goes on from there
 └── DynamicsError      see ``worker.dynamics.errors``
@@ -17,7 +17,7 @@ class WorkerError(Exception):
 
 
 class ConfigError(WorkerError):
-    """The settings or a pipeline file must be mended first."""
+    """The settings or a pipeline file must be corrected first."""
 
 
 class StoreUnavailable(WorkerError):

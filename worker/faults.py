@@ -1,9 +1,9 @@
-"""Faults: what nobody imagined, told as type and place, and what it may take down with it.
+"""Faults: bugs of ours, reported as type and place, and what each may take down with it.
 
 Every loop has a *boundary*, which says what one failure inside may take with it: one contact, one
 message, one shard; never the process. What the seams declare (``worker.errors``) passes through or
 is handled before; what comes here is a bug of ours, or something that no declared error describes
-yet. Its text may quote what was being worked on, so only its type and place are ever told.
+yet. Its text may quote what was being worked on, so only its type and place are ever reported.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ BOUNDARIES: Final = {
     "telemetry": "one answer to whoever scrapes",
 }
 
-#: Packages whose frames are told as a place; anybody else's name nothing we could mend.
+#: Packages whose frames are reported as a place; other frames name nothing we could fix.
 _OURS: Final = ("pipelines", "worker")
 
 
@@ -130,7 +130,7 @@ class Faults:
             where: Names what it is about.
 
         Raises:
-            WorkerError: The loop did: a declared error is not this boundary's to judge.
+            WorkerError: The loop did: this boundary does not judge declared errors.
         """
 
         def failed(failure: Exception, _pause_s: float) -> None:

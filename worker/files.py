@@ -37,7 +37,7 @@ class Files(Protocol):
     """Where stored files are."""
 
     async def read(self, bucket: str, key: str) -> bytes:
-        """The file's bytes; b"" if it cannot be had. A note about it then has the link alone."""
+        """The file's bytes; b"" if they cannot be read. A note about it then has the link alone."""
         ...
 
 
@@ -47,7 +47,7 @@ class S3Files:
 
     Attributes:
         client: Opens an S3 client.
-        faults: Contains what reading one may end in.
+        faults: Contains bugs in reading one.
     """
 
     client: Callable[[], AbstractAsyncContextManager[Any]]
@@ -61,7 +61,7 @@ class S3Files:
                 async with asyncio.timeout(READ_S), self.client() as s3:
                     data = await _contents(s3, bucket, key)
             except (ConfigError, TooLargeError, *aws.FAILURES) as error:
-                # Neither the bucket's name nor the key is told: both may name people.
+                # Neither the bucket's name nor the key is logged: both may name people.
                 _log.warning("files.not_read", reason=aws.code(error))
         return data
 
@@ -74,13 +74,13 @@ async def _contents(s3: Any, bucket: str, key: str) -> bytes:
         Exception: One of ``aws.FAILURES``.
     """
     asked = partial(s3.get_object, Bucket=bucket, Key=key)
-    content, told = await aws.asked(asked, lambda a: (a["Body"], int(a.get("ContentLength") or 0)))
+    content, size = await aws.asked(asked, lambda a: (a["Body"], int(a.get("ContentLength") or 0)))
     data = bytearray()
     async with content as body:
-        while told <= MOST_BYTES and (chunk := await body.read(CHUNK_BYTES)):
+        while size <= MOST_BYTES and (chunk := await body.read(CHUNK_BYTES)):
             data += chunk
-            told = max(told, len(data))
-    if told > MOST_BYTES:
+            size = max(size, len(data))
+    if size > MOST_BYTES:
         raise TooLargeError
     return bytes(data)
 

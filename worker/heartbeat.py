@@ -1,11 +1,11 @@
-"""Signs of life: every loop beats a heart of its own, and the one that falls silent is named.
+"""Heartbeats: every loop has one of its own, and a loop that falls silent is named.
 
-A loop that fails ends the process. What that leaves is a loop that hangs, or ends without a word
-and lets the rest look healthy (as in https://github.com/amazon-connect/voicemail-for-amazon-connect/issues/54).
+A loop that fails ends the process. What that leaves is a loop that hangs, or ends silently while
+the rest looks healthy (https://github.com/amazon-connect/voicemail-for-amazon-connect/issues/54).
 
-Which heart a ``beat()`` is for stands in the context of the task that calls it, as with
+Which loop a ``beat()`` is for is known from the context of the task that calls it, as with
 structlog's context, so loops need not be wired for it; where nobody watches it does nothing. A
-beat means that a loop goes on, not that it succeeds: a restart would not mend what is away.
+beat means that a loop goes on, not that it succeeds: a restart would not bring back a service.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Final
 from worker.clock import Clock
 
 
-#: A store counts as away if it did not answer for so long (s), even if it did not fail either.
+#: A store that did not answer for so long (s) counts as unavailable, even if it did not fail.
 STORE_SILENCE_S: Final = 90.0
 
 _heart: ContextVar[Heartbeat | None] = ContextVar("heart", default=None)
@@ -64,13 +64,13 @@ def apart(part: str) -> Iterator[None]:
 
 @dataclass(eq=False, slots=True)
 class Heartbeat:
-    """One loop's sign of life.
+    """One loop's heartbeat.
 
     Attributes:
         health: Who watches.
         name: The loop's name, for operators.
         silence_s: The longest time (s) between two beats of a loop that goes on.
-        connects: Whether it reads from somewhere that it must have reached once.
+        connects: Whether it reads from a source that must be reached before the worker is ready.
         reached: Set once it has.
     """
 
@@ -98,7 +98,7 @@ class Heartbeat:
 
 
 class Health:
-    """Knows all hearts, and whether the store answers.
+    """Knows all heartbeats, and whether the store answers.
 
     Attributes:
         clock: Its monotonic clock says how long a loop has been silent.
@@ -110,20 +110,20 @@ class Health:
         self._store_answers_until = -inf
 
     def heart(self, name: str, silence_s: float, *, connects: bool = False) -> Heartbeat:
-        """A new heart, which has just beaten; for its attributes see ``Heartbeat``.
+        """A new heartbeat, which begins now; for its attributes see ``Heartbeat``.
 
         It stays when its loop ends, and so falls silent: only a stop may end a loop.
         """
         return self.add(Heartbeat(self, name, silence_s, connects))
 
     def add(self, heart: Heartbeat) -> Heartbeat:
-        """Watch a heart from now on."""
+        """Watch a loop from now on."""
         heart.beat()
         self._hearts.append(heart)
         return heart
 
     def remove(self, heart: Heartbeat) -> None:
-        """Watch it no more."""
+        """Stop watching it."""
         self._hearts.remove(heart)
 
     def store_answered(self) -> None:

@@ -1,7 +1,7 @@
 """Moments that the state remembers: since when a pipeline applies, where a stream begins.
 
-Whoever comes first chooses one, for good. Should its clock have been ahead, everything until then
-would be left out, so a moment that is still to come is set right.
+The first worker chooses one, for good. Should its clock have been ahead, everything until then
+would be left out, so a moment that is still to come is corrected.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ async def set_right(kept_by: Moments, name: str, kept: str, outside: OutsideTime
     Args:
         kept_by: The store.
         name: Under which it is kept.
-        kept: What was kept when it was last read; what is no time stays.
+        kept: What was kept when it was last read; what is not a time stays.
         outside: Knows what time it is. As long as it does not, everything stays.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The operator's desk: what is parked or quarantined, retried or dropped, and one contact shown."""
+"""What an operator does: list, retry or drop what is parked or quarantined, show a contact."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PAGE = 200
 MESSAGES_PAGE = 20
 
 
-#: In place of a record: what is set aside is the whole contact, for a bug of ours.
+#: In place of a record: the whole contact is set aside, because of a bug of ours.
 FAULT = "fault"
 
 
@@ -44,7 +44,7 @@ class Group:
     first: str = ""
 
     def add(self, at: float, says: str) -> None:
-        """Put one more on it."""
+        """Count one more."""
         self.count += 1
         if at < self.at:
             self.at, self.first = at, says
@@ -108,8 +108,8 @@ def matches(write: ParkedWrite, contact_ids: Iterable[str], step: str) -> bool:
 def _as_parked(note: FaultNote) -> Parked:
     """A fault as it stands in lists."""
     then = "parked; another release tries it" if note.parked else "tried again by itself"
-    told = f"{note.what}; tries: {note.tries}; {then}; seen by {', '.join(note.tried)}"
-    return Parked(steps=[], at=note.since, status=None, code="", request={}, answer=told)
+    text = f"{note.what}; tries: {note.tries}; {then}; seen by {', '.join(note.tried)}"
+    return Parked(steps=[], at=note.since, status=None, code="", request={}, answer=text)
 
 
 async def retry_parked(store: ContactStore, write: ParkedWrite, clock: Clock | None = None) -> None:
@@ -122,14 +122,14 @@ async def retry_parked(store: ContactStore, write: ParkedWrite, clock: Clock | N
 
 
 async def drop_parked(store: ContactStore, write: ParkedWrite) -> None:
-    """Let go of a parked write: its record gets no more writes.
+    """Drop a parked write: its record gets no more writes.
 
-    Of a fault: the contact rests until it has news.
+    After a fault: the contact waits for its next message.
     """
     if write.place == FAULT:
         await _put_back(store, write.contact_id, None)
         return
-    await _change(store, write.contact_id, lambda c: ledger.let_go(c, write.place), Clock())
+    await _change(store, write.contact_id, lambda c: ledger.drop(c, write.place), Clock())
 
 
 async def _put_back(store: ContactStore, contact_id: str, due_at: float | None) -> None:
@@ -168,7 +168,7 @@ async def quarantined(store: ContactStore) -> AsyncIterator[Quarantined]:
 async def retry_quarantined(store: ContactStore, ingest: Ingest, item: Quarantined) -> bool:
     """Take a quarantined message in again; whether it could be used this time.
 
-    What was dated too long after its arrival is so for ever, and its arrival is known no more.
+    One that was dated too long after its arrival is not tried: its arrival is not kept.
     """
     if item.reason == AHEAD.reason:
         return False
@@ -200,7 +200,7 @@ async def contact_entry(store: ContactStore, contact_id: str) -> Entry:
 
 
 def shown(entry: Entry, pipelines: Iterable[Pipeline], terms: Terms, now: float) -> dict[str, Any]:
-    """One contact: what came in, what is desired, sent, acknowledged, owed and why.
+    """One contact: what came in, what is acknowledged, what is still to be sent, and why.
 
     Holds personal data: it is for an operator's screen.
     """
@@ -210,7 +210,7 @@ def shown(entry: Entry, pipelines: Iterable[Pipeline], terms: Terms, now: float)
         return {"contact": contact.id, "unreadable": entry.unreadable} | fault
     try:
         planned = plan(contact, pipelines, now, terms)
-    except Exception as error:  # noqa: BLE001 - the bug that is looked for is shown, not met again
+    except Exception as error:  # noqa: BLE001 - the bug is shown, not raised
         planned = Plan(waiting={"every step": str(fault_of(error))})
     return fault | {
         "contact": contact.id,

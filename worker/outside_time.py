@@ -1,8 +1,8 @@
 """Outside time: what time it is by the clocks of others, for our own may be wrong.
 
 AWS and Dynamics date their answers; Kinesis and SQS say when they took a message in. The first
-tell the time, the second that it is so late at least. Between two answers the monotonic clock
-counts on. What cannot be taken back is not decided by our wall clock alone.
+give the time, the second an earliest time. Between two answers the monotonic clock counts on.
+What cannot be taken back is not decided by our wall clock alone.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ SLACK_S: Final = 10.0
 WRONG_S: Final = 60.0
 RIGHT_S: Final = 30.0
 
-#: For how long (s), at least, an answer counts beside later ones that say less.
+#: For how long (s), at least, an answer counts beside later ones that give an earlier time.
 WINDOW_S: Final = 600.0
 
 
 @dataclass(slots=True)
-class _Teller:
-    """What one service says, as seconds since 1970 at monotonic time 0.
+class _ServiceClock:
+    """One service's clock, as seconds since 1970 at monotonic time 0.
 
-    An answer that took long, or lay here unread while the process was stopped, tells an earlier
+    An answer that took long, or lay here unread while the process was stopped, gives an earlier
     time than it is, never a later one. So of several the latest counts.
     """
 
@@ -47,7 +47,7 @@ class _Teller:
     best: float
     before: float = -inf
 
-    def tell(self, offset: float, now: float) -> None:
+    def observe(self, offset: float, now: float) -> None:
         if now - self.since > WINDOW_S:
             self.since, self.before, self.best = now, self.best, offset
         self.best = max(self.best, offset)
@@ -62,7 +62,7 @@ class OutsideTime:
 
     Args:
         clock: Our own clocks.
-        on_skew: Told by how much (s) our wall clock is ahead, each time somebody tells the time.
+        on_skew: Called with how far (s) our wall clock is ahead, whenever a service gives the time.
     """
 
     def __init__(
@@ -70,36 +70,36 @@ class OutsideTime:
     ) -> None:
         self._clock = clock or Clock()
         self._on_skew = on_skew
-        self._tellers: dict[str, _Teller] = {}
+        self._services: dict[str, _ServiceClock] = {}
         self._least = -inf
         self._wrong = False
-        self._told = asyncio.Event()
+        self._known = asyncio.Event()
 
-    def told(self, teller: str, at: float) -> None:
+    def observe(self, service: str, at: float) -> None:
         """A service says that it is this time now (s since 1970)."""
         now = self._clock.monotonic()
-        self._tellers.setdefault(teller, _Teller(now, -inf)).tell(at - now, now)
-        self._told.set()
+        self._services.setdefault(service, _ServiceClock(now, -inf)).observe(at - now, now)
+        self._known.set()
         self._judge()
 
-    def dated(self, teller: str, date: str) -> None:
+    def dated(self, service: str, date: str) -> None:
         """A service answered with this ``Date`` header; one that cannot be read says nothing."""
         try:
             at = parsedate_to_datetime(date).timestamp()
         except (ValueError, OverflowError):
             return
-        self.told(teller, at)
+        self.observe(service, at)
 
     def arrived(self, at: float) -> None:
         """A service took something in at this time (s since 1970), and it is later now."""
         self._least = max(self._least, at - self._clock.monotonic())
         self._judge()
 
-    async def heard(self, patience_s: float) -> None:
-        """Return once somebody has told the time, or after so long (s)."""
+    async def wait_until_known(self, patience_s: float) -> None:
+        """Return once a service has given the time, or after so long (s)."""
         with suppress(TimeoutError):
             async with asyncio.timeout(patience_s):
-                await self._told.wait()
+                await self._known.wait()
 
     @property
     def clock(self) -> Clock:
@@ -108,19 +108,19 @@ class OutsideTime:
 
     @property
     def known(self) -> bool:
-        """Whether somebody has told the time."""
-        return bool(self._tellers)
+        """Whether a service has given the time."""
+        return bool(self._services)
 
     @property
     def skew_s(self) -> float | None:
-        """By how much (s) our wall clock is ahead; negative: behind; None: nobody says.
+        """By how much (s) our wall clock is ahead; negative: behind; None: not known.
 
         If two services differ, the one that is nearer to ours is believed: a clock is called wrong
         only if all others say so.
         """
         ours = self._clock.wall() - self._clock.monotonic()
         if self.known:
-            return min((ours - teller.offset for teller in self._tellers.values()), key=abs)
+            return min((ours - service.offset for service in self._services.values()), key=abs)
         return ours - self._least if ours < self._least else None
 
     def now(self) -> float:
@@ -129,17 +129,17 @@ class OutsideTime:
         return wall if abs(skew_s) <= SLACK_S else wall - skew_s
 
     def at_least(self) -> float | None:
-        """It is so late for certain (s since 1970), whatever our clock says; None: not known."""
+        """It is at least this late (s since 1970), whatever our clock says; None: not known."""
         if self.known:
             return self.now()
         return None if self._least == -inf else self._least + self._clock.monotonic()
 
     def in_future(self, moment: float) -> bool:
-        """Whether a moment (s since 1970) is still to come for certain."""
+        """Whether a moment (s since 1970) is certainly still to come."""
         return self.known and moment > self.now() + SLACK_S
 
     def _judge(self) -> None:
-        """Say so when our clock turns out to be wrong, and when it is right again."""
+        """Report when our clock turns out to be wrong, and when it is right again."""
         skew_s = self.skew_s
         if skew_s is None:
             return

@@ -13,7 +13,7 @@ from worker.clock import Backoff, Clock, run_until
 
 T = TypeVar("T")
 
-#: Told each failure and the pause (s) that follows; raises one that no other try can mend.
+#: Called with each failure and the pause (s) after it; raises one that no other try can help.
 Failed = Callable[[Exception, float], None]
 
 #: After a try that went on for so long (s) the pauses begin anew.
@@ -53,7 +53,7 @@ async def retry_until(
     stop: asyncio.Event | None = None,
     deadline: float | None = None,
 ) -> T | None:
-    """Try a call until it succeeds, with pauses that grow and are partly chance (``Backoff``).
+    """Try a call until it succeeds, with pauses that grow and are partly random (``Backoff``).
 
     A try that has begun is finished even after ``stop``, so that what is in hand gets
     acknowledged; only the waiting is cut short.
@@ -61,8 +61,8 @@ async def retry_until(
     Args:
         call: Makes one try.
         clock: Time and chance.
-        errors: What another try may mend.
-        failed: Told each of them.
+        errors: What another try may help.
+        failed: Called with each of them.
         stop: Ends the tries once it is set.
         deadline: Monotonic time (s) from which on no further try begins; None: there is none.
 

@@ -1,7 +1,7 @@
-"""Connections are used again only as long as nothing lies on them that nobody asked for.
+"""Connections are reused only while they hold no bytes that nobody asked for.
 
 An answer that comes on an idle connection would be taken for the next request's, that one's for
-the following, and so on: each request of the connection would be told another one's outcome.
+the following, and so on: each request of the connection would get another one's outcome.
 aiohttp looks for such bytes when a connection is given back, not when it is taken again (3.14.5).
 """
 

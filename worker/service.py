@@ -41,13 +41,13 @@ _log = structlog.get_logger(__name__)
 EXPIRE_EVERY_S = 3600.0
 EXPIRE_AT_ONCE = 1000
 
-#: How often (s) messages are taken in that an older release set aside.
+#: How often (s) messages that an older release set aside are taken in.
 TAKE_IN_EVERY_S = 240.0
 
-#: The same while nobody has told the time.
+#: The same while no other clock's time is known.
 ASK_AGAIN_S = 30.0
 
-#: How long a worker waits for somebody to tell the time before it trusts its own clock (s).
+#: How long a worker waits for another clock's time before it trusts its own (s).
 PATIENCE_S = 5.0
 
 #: How long a loop may be silent (s). A call to AWS takes up to 145 in all its tries; push waits
@@ -72,13 +72,13 @@ class Service:
         gate_sync: Keeps the gate in sync with the other workers', if there may be any.
         metrics: What is measured.
         health: Watches the loops.
-        faults: Counts and tells bugs of ours.
+        faults: Counts and reports bugs of ours.
         begin: What push waits for before it begins; it returns once ``stop`` is set.
         clock: Time and chance.
         outside: What time it is by others' clocks.
         keeper: Knows whether the state was restored.
         census: Counts what the store holds.
-        far_ahead: Finds what a clock that was wrong left to be done in the future.
+        far_ahead: Finds work that a wrong clock put off into the future.
     """
 
     store: ContactStore
@@ -183,7 +183,7 @@ class Service:
     async def _repeat(
         self, work: Callable[[], Awaitable[None]], pause_s: Callable[[], float]
     ) -> None:
-        """Do the work again and again, until cancelled; what the store's absence ends waits."""
+        """Do the work repeatedly, until cancelled; without the store it waits for the next time."""
         while True:
             heartbeat.beat()
             try:
@@ -193,14 +193,14 @@ class Service:
             await self.clock.sleep(pause_s())
 
     async def _keep_house(self) -> None:
-        await set_pipelines_right(self.push.transactions.planner, self.store, self.outside)
+        await correct_pipelines(self.push.transactions.planner, self.store, self.outside)
         await self._expire()
 
     def _house_pause_s(self) -> float:
         return EXPIRE_EVERY_S if self.outside.known else ASK_AGAIN_S
 
     async def _expire(self) -> None:
-        """Remove what has expired for certain: our own clock alone does not say so."""
+        """Remove what has certainly expired, not by our own clock alone."""
         removed = EXPIRE_AT_ONCE
         while removed == EXPIRE_AT_ONCE and (now := self.outside.at_least()) is not None:
             heartbeat.beat()
@@ -221,12 +221,12 @@ async def begin_pipelines(
     """Find in the store since when each pipeline applies to live contacts, however long it takes.
 
     If ``stop`` is set first, nothing is known and nothing must be pushed. A pipeline that is new
-    applies from now on, and other workers' claims are looked at by the clock: so somebody else is
-    heard first as to what time it is.
+    applies from now on, and other workers' claims are judged by the clock: so other clocks are
+    waited for first, for a while.
     """
     outside = outside or OutsideTime(planner.clock)
     names = {pipeline.name: f"pipeline/{pipeline.name}" for pipeline in planner.pipelines}
-    await run_until(stop, outside.heard(PATIENCE_S))
+    await run_until(stop, outside.wait_until_known(PATIENCE_S))
     now = text_of(planner.clock.wall())
     since = {}
     for pipeline in planner.pipelines:
@@ -242,8 +242,8 @@ async def begin_pipelines(
     planner.terms = replace(planner.terms, since=since, versions=versions)
 
 
-async def set_pipelines_right(planner: Planner, store: ContactStore, outside: OutsideTime) -> None:
-    """Set right since when the pipelines apply, should a clock that was ahead have said so.
+async def correct_pipelines(planner: Planner, store: ContactStore, outside: OutsideTime) -> None:
+    """Correct since when the pipelines apply, if a clock that was ahead had set it.
 
     Raises:
         StoreUnavailable: The store cannot be used just now.

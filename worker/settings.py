@@ -1,4 +1,4 @@
-"""Every knob, once, with its unit and default.
+"""Every setting, once, with its unit and default.
 
 A setting is read from the environment as ``CONNECT_DYNAMICS_<NAME>`` or from a TOML file named by
 ``--settings`` or ``CONNECT_DYNAMICS_SETTINGS``; the environment wins. Lists are comma-separated.
@@ -192,7 +192,7 @@ SOURCES = (*STREAMS, "recordings")
 
 
 def nothing_to_read(settings: Settings) -> str:
-    """What is to be mended if no source is set; "" if one is."""
+    """What to set if no source is set; "" if one is."""
     names = settings.missing(*SOURCES)
     if len(names) < len(SOURCES):
         return ""
@@ -203,7 +203,7 @@ def load_settings(path: Path | None = None) -> Settings:
     """The settings of the environment and, if named, a TOML file.
 
     Raises:
-        ConfigError: One line per setting that must be mended.
+        ConfigError: One line per setting that must be corrected.
     """
     path = path or (Path(named) if (named := os.environ.get(f"{PREFIX}SETTINGS")) else None)
     try:

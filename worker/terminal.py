@@ -1,4 +1,4 @@
-"""Text of others on our users' terminals: shown, never obeyed."""
+"""Foreign text on a terminal: shown, never interpreted."""
 
 from __future__ import annotations
 

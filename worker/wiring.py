@@ -66,7 +66,7 @@ SECRET_WARNING_DAYS = 30
 
 @dataclass(frozen=True, slots=True)
 class _Common:
-    """What several parts are made of."""
+    """What several parts share."""
 
     settings: Settings
     store: ContactStore
@@ -80,7 +80,7 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
     """The service that the settings describe.
 
     Raises:
-        ConfigError: A setting or a pipeline must be mended.
+        ConfigError: A setting or a pipeline must be corrected.
     """
     pipelines = find_all(settings.pipelines)
     warn_of_secret(settings, datetime.now(UTC).date().toordinal())
@@ -99,7 +99,7 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
                 gate,
                 answered=metrics.answered,
                 renewed=metrics.token,
-                dated=partial(outside.told, "dynamics"),
+                dated=partial(outside.observe, "dynamics"),
             ) as client,
             _amazon_connect(settings, metrics, gate.slots) as amazon,
         ):
@@ -244,7 +244,7 @@ def _desktop(settings: Settings, amazon: Connect) -> ScreenPop:
 
 
 def warn_of_secret(settings: Settings, today: int) -> None:
-    """Say so if the client secret expires soon; ``today`` is a day's ordinal."""
+    """Warn if the client secret expires soon; ``today`` is a day's ordinal."""
     if settings.secret_expires is None:
         return
     days = settings.secret_expires.toordinal() - today
@@ -256,7 +256,7 @@ async def serve(settings: Settings) -> None:
     """Build the service and run it until SIGTERM or SIGINT.
 
     Raises:
-        ConfigError: A setting or a pipeline must be mended.
+        ConfigError: A setting or a pipeline must be corrected.
     """
     stop = asyncio.Event()
     with stopping_on_signals(stop.set):

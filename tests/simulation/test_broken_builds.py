@@ -141,7 +141,7 @@ def containment_taken_out(patch: Patch) -> None:
 
 def claim_kept_after_a_fault(patch: Patch) -> None:
     async def keep(self: Containment, contact_id: str, *_: Any) -> None:
-        self.rest(contact_id)
+        self.hold_back(contact_id)
 
     patch.setattr(Containment, "failed", keep)
 

@@ -52,7 +52,7 @@ def test_while_nobody_tells_the_time_ours_is_all_there_is(machine: Machine) -> N
 def test_a_clock_that_others_contradict_is_not_believed(machine: Machine, ahead_s: float) -> None:
     outside = machine.outside()
     machine.ahead_s = ahead_s
-    outside.told("dynamics", machine.true)
+    outside.observe("dynamics", machine.true)
     machine.passed = 3600
     assert outside.now() == outside.at_least() == machine.true
     assert outside.skew_s == machine.skews[-1] == ahead_s
@@ -62,21 +62,21 @@ def test_a_clock_that_others_contradict_is_not_believed(machine: Machine, ahead_
 def test_within_the_slack_ours_is_as_good_as_theirs(machine: Machine, ahead_s: float) -> None:
     outside = machine.outside()
     machine.ahead_s = ahead_s
-    outside.told("dynamics", machine.true)
+    outside.observe("dynamics", machine.true)
     assert outside.now() == machine.wall
 
 
 def test_a_clock_that_jumps_between_two_answers_is_found_out(machine: Machine) -> None:
     outside = machine.outside()
-    outside.told("dynamics", machine.true)
+    outside.observe("dynamics", machine.true)
     machine.passed, machine.ahead_s = 50, 86_400
     assert outside.now() == machine.true
 
 
 def test_if_others_differ_the_one_nearer_to_ours_is_believed(machine: Machine) -> None:
     outside = machine.outside()
-    outside.told("dynamics", machine.true + 5000)
-    outside.told("kinesis", machine.true)
+    outside.observe("dynamics", machine.true + 5000)
+    outside.observe("kinesis", machine.true)
     assert (outside.now(), outside.skew_s) == (machine.true, 0)
 
 
@@ -84,20 +84,20 @@ def test_an_answer_that_lay_unread_while_the_process_stood_still_tells_no_wrong_
     machine: Machine,
 ) -> None:
     outside = machine.outside()
-    outside.told("dynamics", machine.true)
+    outside.observe("dynamics", machine.true)
     sent = machine.true
     machine.passed = 400
-    outside.told("dynamics", sent)
+    outside.observe("dynamics", sent)
     assert outside.skew_s == 0
 
 
 def test_others_whose_clock_is_set_back_are_believed_after_a_while(machine: Machine) -> None:
     outside = machine.outside()
-    outside.told("dynamics", machine.true + 3600)
+    outside.observe("dynamics", machine.true + 3600)
     machine.passed = WINDOW_S + 1
-    outside.told("dynamics", machine.true)
+    outside.observe("dynamics", machine.true)
     machine.passed += WINDOW_S + 1
-    outside.told("dynamics", machine.true)
+    outside.observe("dynamics", machine.true)
     assert outside.skew_s == 0
 
 
@@ -116,7 +116,7 @@ def test_what_has_arrived_says_how_late_it_is_at_least(machine: Machine) -> None
 def test_only_what_is_ahead_of_all_others_lies_in_the_future(machine: Machine) -> None:
     outside = machine.outside()
     machine.ahead_s = 86_400
-    outside.told("dynamics", machine.true)
+    outside.observe("dynamics", machine.true)
     assert outside.in_future(machine.true + SLACK_S + 1)
     assert not outside.in_future(machine.true + SLACK_S)
 
@@ -139,9 +139,9 @@ async def test_who_waits_to_hear_the_time_waits_no_longer_than_his_patience(
     machine: Machine,
 ) -> None:
     outside = machine.outside()
-    await outside.heard(0.0)
-    outside.told("dynamics", machine.true)
-    await outside.heard(1e9)
+    await outside.wait_until_known(0.0)
+    outside.observe("dynamics", machine.true)
+    await outside.wait_until_known(1e9)
 
 
 def test_a_wrong_clock_is_told_once_and_once_more_when_it_is_right(machine: Machine) -> None:
@@ -149,7 +149,7 @@ def test_a_wrong_clock_is_told_once_and_once_more_when_it_is_right(machine: Mach
     with capture_logs() as lines:
         for ahead_s in (WRONG_S, WRONG_S + 1, 9000, RIGHT_S, RIGHT_S - 1, 0, -WRONG_S - 1):
             machine.ahead_s = ahead_s
-            outside.told("dynamics", machine.true)
+            outside.observe("dynamics", machine.true)
     told = [(line["event"], line["log_level"], line["skew_s"]) for line in lines]
     assert told == [
         ("clock.wrong", "error", 61),

@@ -203,7 +203,7 @@ async def test_what_has_expired_is_removed_every_hour_also_after_the_store_was_a
 
     monkeypatch.setattr(rig.store, "expire", expire)
     service = serving(rig)
-    service.outside.told("dynamics", time.time())
+    service.outside.observe("dynamics", time.time())
     await run(service, EXPIRE_EVERY_S + 1)
     assert asked == [0, EXPIRE_EVERY_S, EXPIRE_EVERY_S]
 
@@ -275,7 +275,7 @@ async def test_a_bug_in_a_background_task_ends_neither_it_nor_the_others_nor_the
     await rig.store.quarantine([Quarantined("1", 0.0, "memory:0", "not JSON", b"{")])
     source = MemorySource([[Message(call.begun(), "memory:1")]])
     service = serving(rig, source)
-    service.outside.told("dynamics", time.time())
+    service.outside.observe("dynamics", time.time())
     with capture_logs() as logs:
         took = await run(service, 2 * EXPIRE_EVERY_S)
     assert took < DRAIN_S

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from pipelines.changes import told
+from pipelines.changes import departures
 from pipelines.entity import Entity, is_party_list
 from pipelines.lookup import STATUS_NAMES
 from pipelines.pipeline import Pipeline
@@ -134,7 +134,7 @@ async def _state(settings: Settings) -> list[Finding]:
     changes = [
         Finding(f"{pipeline.source}: step {step} {what}", wrong=False)
         for pipeline in pipelines
-        for step, what in told(pipeline, versions[pipeline.name])
+        for step, what in departures(pipeline, versions[pipeline.name])
     ]
     return [good(f"state {settings.state} can be used"), *changes]
 

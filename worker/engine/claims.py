@@ -1,4 +1,4 @@
-"""Claims: a contact that is being pushed is one worker's for a while.
+"""Claims: a contact that is being pushed belongs to one worker for a while.
 
 Claiming notes until when it is ours and what is about to be sent, so two workers never write for
 one contact at once, and a crash leaves a note of what may have been sent.
@@ -38,18 +38,18 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """Takes contacts and lets go of them.
+    """Takes and releases claims on contacts.
 
     Attributes:
         store: Where contacts are kept.
-        clock: Time and chance; claims and due times are of its wall clock.
+        clock: Time and chance; claims and due times are by its wall clock.
     """
 
     store: ContactStore
     clock: Clock
 
     async def take(self, entry: Entry, actions: Iterable[Action]) -> bool:
-        """Make the contact ours for ``CLAIM_S`` and note what we are to send; whether it is."""
+        """Claim the contact for ``CLAIM_S`` and note what we are to send; whether it is ours."""
         ledger.intend(entry.contact, actions)
         entry.claim = uuid4().hex
         entry.claimed_until = self.clock.wall() + CLAIM_S
@@ -63,28 +63,28 @@ class Claims:
         return saved is Saved.SAVED
 
     async def release(self, entry: Entry, parked: set[str], before: ledger.Columns) -> None:
-        """Save what came of it and let go of the claim.
+        """Save the outcome and release the claim.
 
         Facts that came meanwhile are kept. Should the claim not be ours any more, it has lapsed:
-        our intent told whoever took it what we may have sent by then.
+        our intent shows whoever took it what we may have sent by then.
 
         Args:
             entry: The contact as we have it.
-            parked: What was parked when we took it; an operator may have done something since.
-            before: What the ledger said when we took it.
+            parked: What was parked when we took it; an operator may have retried it since.
+            before: What the ledger held when we took it.
         """
         token = entry.claim
-        # A copy: should this fail, the entry still says whose the contact is.
+        # A copy: should this fail, the entry still says who holds the contact.
         entry = replace(entry, claim="", claimed_until=0.0)
         while (saved := await self._save(entry)) is Saved.CONFLICT:
             fresh = await self._load(entry.contact.id)
             if not token or fresh.claim != token:
                 _log.info("push.superseded", contact_id=entry.contact.id)
                 if token:
-                    await self._own_up(entry.contact, before)
+                    await self._flag_late_writes(entry.contact, before)
                 return
             for place in parked - fresh.contact.parked.keys():
-                ledger.unpark(entry.contact, fresh.contact, place)  # an operator did meanwhile
+                ledger.unpark(entry.contact, fresh.contact, place)  # an operator acted meanwhile
             entry.contact.learn(fresh.contact)
             entry = replace(
                 fresh, contact=entry.contact, due_at=self.clock.wall(), claim="", claimed_until=0.0
@@ -93,17 +93,17 @@ class Claims:
             # The intent saved with the claim says what was sent; it is settled when that lapses.
             _log.error("push.contact_refused", contact_id=entry.contact.id)
 
-    async def _own_up(self, late: Contact, before: ledger.Columns) -> None:
-        """What we sent when our claim had lapsed may have come after others' writes: send again.
+    async def _flag_late_writes(self, late: Contact, before: ledger.Columns) -> None:
+        """Mark what we sent after our claim had lapsed, so that the newest facts are sent again.
 
-        It waits until nobody holds the contact, who would save over what we add.
+        It waits until nobody holds the contact, for a holder would save over what we add.
         """
         while True:
             fresh = await self._load(late.id)
             if fresh.claimed_until > self.clock.wall():
                 await self.clock.sleep(AGAIN_S)
                 continue
-            if not ledger.contradict(fresh.contact, late, before):
+            if not ledger.mark_late_writes(fresh.contact, late, before):
                 return
             fresh.due_at = self.clock.wall()
             if await self._save(fresh) is not Saved.CONFLICT:
@@ -119,7 +119,7 @@ class Claims:
         return saved
 
     async def _until_answered(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Call until the store answers: what has been sent should not be forgotten.
+        """Call until the store answers, so that what has been sent is saved.
 
         Raises:
             StoreUnavailable: It did not for as long as a claim lasts.
@@ -128,10 +128,10 @@ class Claims:
             call,
             clock=self.clock,
             errors=(StoreUnavailable,),
-            failed=_away,
+            failed=_log_unavailable,
             deadline=self.clock.monotonic() + CLAIM_S,
         )
 
 
-def _away(error: Exception, _pause_s: float) -> None:
+def _log_unavailable(error: Exception, _pause_s: float) -> None:
     _log.warning("push.store_unavailable", reason=str(error))

@@ -1,12 +1,12 @@
-"""Containment: what becomes of contacts whose rounds end in a bug of ours.
+"""Containment: what happens to contacts whose rounds end in a bug of ours.
 
-One contact that cannot be worked on must cost nobody else anything: it is given back without its
-contents being touched, and waits with growing pauses that news do not shorten. After an hour of
-tries it is parked, under the *build* (release and pipelines) that met the bug; a build that has not
+One contact that cannot be worked on must not affect any other: its claim is released without its
+contents being touched, and it waits with growing pauses that news do not shorten. After an hour of
+tries it is parked, with the *build* (release and pipelines) that has the bug; a build that has not
 tried it does so by itself, a few contacts first.
 
-The same place failing on several contacts, none of which came right since, is one fault and no
-fault of theirs: they wait together, one of them is tried after each of the growing pauses, and none
+The same place failing on several contacts, none of which has succeeded since, is one fault and not
+theirs: they wait together, one of them is tried after each of the growing pauses, and none
 is parked.
 """
 
@@ -45,21 +45,21 @@ PARK_AFTER_S: Final = 3600.0
 #: So many rounds in a row may leave writes before a contact waits for the next one.
 USUAL_ROUNDS: Final = 5
 
-#: How many contacts are counted in memory, of those that did not come right.
+#: How many contacts are counted in memory, of those that have not succeeded since.
 MOST_COUNTED: Final = 10_000
 
-#: From so many tries on a contact is listed whose requests get no answer, and how.
+#: From so many tries on, a contact whose requests get no answer is listed, and with these words.
 LISTED_TRIES: Final = 20
 UNANSWERED: Final = "Dynamics gives no answer to its requests, while it does to others"
 
 #: A replay has to end: it parks after so many rounds.
 REPLAY_TRIES: Final = 3
 
-#: From how many contacts on a place's failures are one fault, and how many are told apart.
+#: From how many contacts on a place's failures are one fault, and how many are counted for it.
 SEVERAL: Final = 2
-MOST_TOLD_APART: Final = 1000
+MOST_PER_PLACE: Final = 1000
 
-#: A place where nothing failed for so long (s) is begun anew.
+#: After so long (s) without a failure a place is counted anew.
 PLACE_S: Final = 7200.0
 
 #: How many contacts a build tries first of those that another one parked, and how long (s) it
@@ -77,7 +77,7 @@ def _doubled(tries: int) -> float:
 
 
 def _once_more(counts: dict[str, int], contact_id: str) -> int:
-    """Count one more for a contact; whoever was counted longest ago is forgotten at last."""
+    """Count one more for a contact; beyond the limit, the one counted longest ago is forgotten."""
     counts[contact_id] = count = counts.pop(contact_id, 0) + 1
     while len(counts) > MOST_COUNTED:
         del counts[next(iter(counts))]
@@ -94,7 +94,7 @@ def build_of(pipelines: Iterable[Pipeline]) -> str:
 
 @dataclass(slots=True)
 class _Place:
-    """Where contacts fail, of whom none came right since; times are monotonic (s)."""
+    """Where contacts fail, none of which has succeeded since; times are monotonic (s)."""
 
     since: float
     last: float
@@ -115,7 +115,7 @@ class Containment:
         store: Where contacts are kept.
         clock: Time and chance.
         build: See ``build_of``.
-        faults: Counts and tells them.
+        faults: Counts and reports them.
         patient: False in a replay, which has to end: contacts are parked after a few rounds.
     """
 
@@ -125,29 +125,29 @@ class Containment:
     faults: Faults
     patient: bool = True
     _places: dict[str, _Place] = field(default_factory=dict)
-    _resting: dict[str, float] = field(default_factory=dict)
+    _held_back: dict[str, float] = field(default_factory=dict)
     _unsaved: dict[str, int] = field(default_factory=dict)
-    _restless: dict[str, int] = field(default_factory=dict)
+    _unfinished: dict[str, int] = field(default_factory=dict)
     _unanswered: dict[str, int] = field(default_factory=dict)
     _too_old: bool = False
 
     # --- before a round ---
 
-    def resting(self) -> set[str]:
-        """Contacts that are due but left alone for a while, as the store could not be told so."""
+    def held_back(self) -> set[str]:
+        """Contacts that are due in the store but are not worked on for a while."""
         now = self.clock.monotonic()
-        for contact_id in [c for c, until in self._resting.items() if until <= now]:
-            del self._resting[contact_id]
-        return set(self._resting)
+        for contact_id in [c for c, until in self._held_back.items() if until <= now]:
+            del self._held_back[contact_id]
+        return set(self._held_back)
 
-    def given_up(self) -> set[str]:
-        """Those of them that are left alone for good: only in a replay."""
-        return {contact_id for contact_id, until in self._resting.items() if until == inf}
+    def held_back_for_good(self) -> set[str]:
+        """Those of them that are never worked on again: only in a replay."""
+        return {contact_id for contact_id, until in self._held_back.items() if until == inf}
 
     async def admits(self, entry: Entry) -> bool:
-        """Whether the contact is to be worked on now; else it has been seen to."""
+        """Whether the contact is to be worked on now; if not, it has been dealt with."""
         if entry.newer:
-            self._leave(entry)
+            self._leave_to_newer(entry)
         elif entry.unreadable:
             await self._set_aside(entry)
         elif pause_s := self._waits_s(entry):
@@ -157,9 +157,9 @@ class Containment:
             return True
         return False
 
-    def _leave(self, entry: Entry) -> None:
-        """A newer release's contact is not ours to touch; it is said once, not for each."""
-        self._resting[entry.contact.id] = (
+    def _leave_to_newer(self, entry: Entry) -> None:
+        """Leave a contact to the newer release that wrote it; logged once, not for each."""
+        self._held_back[entry.contact.id] = (
             self.clock.monotonic() + LONGEST_PAUSE_S if self.patient else inf
         )
         if not self._too_old:
@@ -173,7 +173,7 @@ class Containment:
         if await self.store.put_back(contact_id, entry.version, None, note):
             _log.error("push.contact_unreadable", contact_id=contact_id, why=entry.unreadable)
         else:  # saved meanwhile, or so damaged that it has no version to put back
-            self.rest(contact_id)
+            self.hold_back(contact_id)
 
     def _waits_s(self, entry: Entry) -> float:
         """How long (s) it waits for the trial of another that failed at the same place."""
@@ -189,13 +189,13 @@ class Containment:
 
     # --- after a round ---
 
-    def restless_s(self, contact_id: str) -> float:
+    def unfinished_s(self, contact_id: str) -> float:
         """How long (s) a contact waits whose round left writes: longer each time, if it goes on.
 
         That is usual once or twice. A plan that is another one each time would cost a request and
-        two saves at every turn, without end.
+        two saves each time, without end.
         """
-        rounds = _once_more(self._restless, contact_id)
+        rounds = _once_more(self._unfinished, contact_id)
         if rounds <= USUAL_ROUNDS:
             return 0.0
         return _doubled(rounds - USUAL_ROUNDS)
@@ -203,7 +203,7 @@ class Containment:
     def unanswered_s(self, contact_id: str) -> float:
         """How long (s) a contact waits whose request got no answer: longer each time.
 
-        An outage is the gate's matter; what is left for this is a contact that alone gets none.
+        The gate handles an outage; this is for a contact that alone gets none.
         """
         return _doubled(_once_more(self._unanswered, contact_id)) * (1 + self.clock.chance())
 
@@ -215,9 +215,9 @@ class Containment:
         since = note.since if note else self.clock.wall()
         return FaultNote(UNANSWERED, tries, since, (self.build,))
 
-    def came_right(self, contact_id: str, note: FaultNote | None) -> None:
-        """A round of the contact ended well: what it failed at before is over."""
-        for counts in (self._unsaved, self._restless, self._unanswered):
+    def succeeded(self, contact_id: str, note: FaultNote | None) -> None:
+        """A round of the contact ended well: its earlier failures are over."""
+        for counts in (self._unsaved, self._unfinished, self._unanswered):
             counts.pop(contact_id, None)
         if note is not None:
             self._places.pop(note.what, None)
@@ -226,32 +226,32 @@ class Containment:
     async def failed(
         self, contact_id: str, entry: Entry | None, error: Exception
     ) -> FaultNote | None:
-        """Give the contact back after a fault; what is noted of it, None if nothing could be.
+        """Release the contact after a fault; the note saved with it, None if none could be.
 
         Args:
-            contact_id: Which.
-            entry: It as the round had it; None: it was not even loaded.
+            contact_id: Which contact.
+            entry: The contact as the round had it; None: it was not even loaded.
             error: What the round ended in.
         """
         what = str(self.faults.note("contact", error, contact_id=contact_id))
-        place = self._met(what, contact_id)
+        place = self._count_at_place(what, contact_id)
         try:
             return await self._put_back(contact_id, entry, what, place)
         except StoreUnavailable as trouble:
             _log.warning("push.store_unavailable", contact_id=contact_id, reason=str(trouble))
-        except Exception as trouble:  # noqa: BLE001 - the store's own bug is the same contact's
+        except Exception as trouble:  # noqa: BLE001 - a bug of the store's is contained as well
             self.faults.note("contact", trouble, contact_id=contact_id)
-        self.rest(contact_id)
+        self.hold_back(contact_id)
         return None
 
-    def _met(self, what: str, contact_id: str) -> _Place:
+    def _count_at_place(self, what: str, contact_id: str) -> _Place:
         now = self.clock.monotonic()
         place = self._places.get(what)
         if place is None or now - place.last > PLACE_S:
             place = self._places[what] = _Place(now, now)
         place.last = now
         known = len(place.contacts)
-        if known < MOST_TOLD_APART:
+        if known < MOST_PER_PLACE:
             place.contacts.add(contact_id)
         if known < SEVERAL <= len(place.contacts):
             place.retry_at = now + place.pause_s
@@ -273,8 +273,8 @@ class Containment:
                         _log.error("push.parked", contact_id=contact_id, what=what)
                     return note
             (entry,) = await self.store.load([contact_id])
-            if entry.claim not in ("", held):  # somebody else's by now, and not ours to end
-                self.rest(contact_id)
+            if entry.claim not in ("", held):  # another worker has claimed it by now
+                self.hold_back(contact_id)
                 return None
             if not entry.version:
                 return None  # it was forgotten
@@ -297,18 +297,18 @@ class Containment:
             pause_s = max(pause_s, place.retry_at - self.clock.monotonic())
         return pause_s * (1 + self.clock.chance()) / 2
 
-    def rest(self, contact_id: str) -> None:
-        """Leave it alone though the store says it is due; its claim lapses by itself."""
+    def hold_back(self, contact_id: str) -> None:
+        """Do not work on it for a while, though it is due; its claim lapses by itself."""
         tries = _once_more(self._unsaved, contact_id)
         pause_s = _doubled(tries)
         if not self.patient and tries >= REPLAY_TRIES:
             pause_s = inf
-        self._resting[contact_id] = self.clock.monotonic() + pause_s
+        self._held_back[contact_id] = self.clock.monotonic() + pause_s
 
     # --- what other builds parked ---
 
     async def revive(self, came_due: asyncio.Event | None = None) -> None:
-        """Try what other builds parked as bugs: a few of each, more while those come right.
+        """Try what other builds parked as bugs: a few of each, more while those succeed.
 
         Args:
             came_due: Set each time that some came due.

@@ -1,7 +1,7 @@
-"""Waits that lie too far ahead: what a clock that was wrong left in the store.
+"""Waits that lie too far ahead: what a wrong clock left in the store.
 
 Due times and claims are wall-clock times. Once a clock that was ahead is set right, what it wrote
-lies in the future, and nobody comes for it. So it is looked for, seldom.
+lies in the future, and no worker picks it up. So it is looked for, seldom.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ LONGEST_PAUSE_S: Final = TOO_LARGE_S
 class FarAhead:
     """Finds waits that lie too far ahead, and has their contacts looked at now.
 
-    A claim is left alone until its token was seen unchanged for as long as a claim lasts, by this
+    A claim is respected until its token was seen unchanged for as long as a claim lasts, by this
     worker's own monotonic clock: whoever holds it has stopped by then, as with leases.
 
     Attributes:
         store: Where contacts are kept.
         plan: What is still to be done for a contact now.
         clock: Clocks; the wall clock is the one that due times are compared with.
-        faults: Contains what a contact's plan may end in.
+        faults: Contains bugs in a contact's plan.
         found: "claim" or "due" -> how many were found so far.
     """
 
@@ -62,7 +62,7 @@ class FarAhead:
     _now: dict[str, tuple[str, float]] = field(default_factory=dict)
 
     async def run(self) -> None:
-        """Look again and again, until cancelled."""
+        """Look repeatedly, until cancelled."""
         while True:
             heartbeat.beat()
             try:
@@ -84,25 +84,25 @@ class FarAhead:
             heartbeat.beat()
             await self.clock.sleep(0)  # a page of plans is not to hold up the loop
             with self.faults.contained("housekeeping", contact_id=entry.contact.id):
-                await self._see_to(entry)
+                await self._check(entry)
         if len(ids) == AT_A_TIME:
             furthest = max(max(e.due_at or 0.0, e.claimed_until) for e in entries)
             self._beyond = max(furthest, nextafter(self._beyond, inf))
-        else:  # that was the last page: claims that were not among all of them are no more
+        else:  # that was the last page: claims that were on no page have ended
             self._beyond = 0.0
             self._before, self._now = self._now, {}
 
-    async def _see_to(self, entry: Entry) -> None:
+    async def _check(self, entry: Entry) -> None:
         if entry.due_at is None:
             return
         wall = self.clock.wall()
         if entry.claimed_until > wall:
-            if entry.claimed_until > wall + CLAIM_S + MARGIN_S and self._left(entry):
-                await self._bring_back(entry, "claim")
+            if entry.claimed_until > wall + CLAIM_S + MARGIN_S and self._holder_has_stopped(entry):
+                await self._make_due(entry, "claim")
         elif entry.due_at > self._latest(entry) + MARGIN_S:
-            await self._bring_back(entry, "due")
+            await self._make_due(entry, "due")
 
-    def _left(self, entry: Entry) -> bool:
+    def _holder_has_stopped(self, entry: Entry) -> bool:
         """Whether a claim's holder must have stopped by now."""
         key, now = entry.contact.id, self.clock.monotonic()
         token, since = self._now.get(key) or self._before.get(key) or ("", now)
@@ -121,8 +121,8 @@ class FarAhead:
             return wall + LONGEST_PAUSE_S
         return wall if planned.next_at is None else planned.next_at
 
-    async def _bring_back(self, entry: Entry, kind: str) -> None:
-        """Make a contact due now; if somebody has saved it meanwhile, that was its mending."""
+    async def _make_due(self, entry: Entry, kind: str) -> None:
+        """Make a contact due now; if it was saved meanwhile, that corrected it."""
         wall, contact_id = self.clock.wall(), entry.contact.id
         due_at = min(entry.due_at or wall, wall)
         if await self.store.put_back(contact_id, entry.version, due_at, entry.fault):

@@ -19,7 +19,7 @@ import structlog
 
 from pipelines.decode import decode
 from pipelines.fact import Decoded, Fact, Ignored, Undecodable
-from pipelines.legs import told_to_others
+from pipelines.legs import facts_of_earlier_legs
 from worker.clock import Clock
 from worker.errors import StoreUnavailable, WorkerError
 from worker.faults import Faults
@@ -35,8 +35,8 @@ _log = structlog.get_logger(__name__)
 #: An unfinished contact is kept this long after its last fact (s).
 UNFINISHED_S = 120 * 86_400.0
 
-#: So many bytes (of one message, or of several) are decoded before the other loops get their
-#: turn; a larger message is decoded in a thread. The worst of this size take 60 ms.
+#: So many bytes (of one message, or of several) are decoded before the other loops
+#: run; a larger message is decoded in a thread. The worst of this size take 60 ms.
 AT_ONCE_BYTES = 64 * 1024
 
 #: Why a fact is ignored that would bring a forgotten contact back.
@@ -70,13 +70,13 @@ class Ingest:
         rank: Rank of contacts that come due: 0 live, 1 replayed (and marked so).
         since: Facts older than this UTC time (``YYYY-MM-DDTHH:MM:SS…``) are left out; "" for none.
         until: The same for facts from this time on.
-        legs: Facts about a leg are told to the earlier legs of its chain, see ``pipelines.legs``.
+        legs: Facts about a leg are facts of the earlier legs of its chain, see ``pipelines.legs``.
         news: Called after contacts came due.
-        arrived: Told when (s) the newest message of each batch had arrived at its stream or queue.
-        clock: Time and chance; what comes due does so by its wall clock.
+        arrived: Called with the time (s) at which each batch's newest message reached its stream.
+        clock: Time and chance; due times are by its wall clock.
         in_thread: Calls a function in a thread.
         tally: Counts.
-        faults: Contains what one message may end in.
+        faults: Contains bugs that one message may reveal.
     """
 
     store: ContactStore
@@ -96,8 +96,8 @@ class Ingest:
     async def handle(self, messages: Sequence[Message], stop: asyncio.Event | None = None) -> None:
         """Make every message safe: saved, quarantined, or ignored on purpose.
 
-        One that a bug of ours trips over is found by taking them one by one, and quarantined.
-        While the store is away the batch waits; nothing is skipped.
+        One that runs into a bug of ours is found by taking them one by one, and quarantined.
+        While the store is unavailable the batch waits; nothing is skipped.
 
         Raises:
             StoreUnavailable: ``stop`` was set before the store took all of the batch, which must
@@ -126,7 +126,7 @@ class Ingest:
         if times := [message.arrived for message in messages if message.arrived is not None]:
             self.arrived(max(times))
         for message in messages:
-            await self._sort(message, facts, rejected)
+            await self._decode_into(message, facts, rejected)
         rejected += await self._safe(partial(self._fold, facts), stop)
         if rejected:
             await self._safe(partial(self._set_aside, rejected), stop)
@@ -136,13 +136,13 @@ class Ingest:
         if facts:
             self.news()
 
-    async def _sort(
+    async def _decode_into(
         self,
         message: Message,
         facts: dict[str, list[tuple[Fact, Message]]],
         rejected: list[Quarantined],
     ) -> None:
-        """Put what a message says where it belongs. The boundary of one message."""
+        """Add a message's facts, or why it is quarantined. The boundary of one message."""
         if message.damage is not None:
             rejected.append(self._quarantined(message, message.damage))
             return
@@ -154,12 +154,12 @@ class Ingest:
     async def _decode(self, message: Message) -> tuple[list[Fact], list[str]]:
         """The facts in a message, and why it must be quarantined, if so."""
         facts: list[Fact] = []
-        reasons: dict[str, None] = {}  # a message of a million bad parts is one all the same
+        reasons: dict[str, None] = {}  # a message of a million bad parts is one entry
         try:
             for found in await self._outcomes(message):
                 match found:
                     case Fact() if self._in_time(found):
-                        facts += (found, *(told_to_others(found) if self.legs else ()))
+                        facts += (found, *(facts_of_earlier_legs(found) if self.legs else ()))
                         self.tally.last_at = max(self.tally.last_at, found.at)
                     case Fact():
                         self._ignore("outside --since and --until")
@@ -178,7 +178,7 @@ class Ingest:
         self._decoded += len(body)
         if self._decoded > AT_ONCE_BYTES:
             self._decoded = 0
-            await asyncio.sleep(0)  # the other loops' turn
+            await asyncio.sleep(0)  # lets the other loops run
         return decode(body, self.buckets, message.arrived)
 
     def _in_time(self, fact: Fact) -> bool:
@@ -190,7 +190,7 @@ class Ingest:
         self.tally.ignored[reason] = self.tally.ignored.get(reason, 0) + count
 
     async def _fold(self, facts: dict[str, list[tuple[Fact, Message]]]) -> list[Quarantined]:
-        """Fold facts into their contacts until all are saved; what no save can hold is returned.
+        """Fold facts into their contacts until all are saved; return what no save can hold.
 
         Those of contacts that were forgotten are taken out of ``facts``, and ignored.
         """
@@ -216,7 +216,7 @@ class Ingest:
         return rejected
 
     def _observe(self, entry: Entry, facts: list[tuple[Fact, Message]]) -> bool:
-        """Fold facts into an entry; whether that told anything new."""
+        """Fold facts into an entry; whether any was new."""
         news = sum([entry.contact.observe(fact) for fact, _ in facts])
         if not news:
             return False
@@ -263,12 +263,12 @@ class Ingest:
             StoreUnavailable: It had not when ``stop`` was set.
         """
         done = await retry_until(
-            call, clock=self.clock, errors=(StoreUnavailable,), failed=_away, stop=stop
+            call, clock=self.clock, errors=(StoreUnavailable,), failed=_log_unavailable, stop=stop
         )
         if done is None:
             raise StoreUnavailable("the worker stops and the store has not taken a batch")
         return done
 
 
-def _away(error: Exception, pause_s: float) -> None:
+def _log_unavailable(error: Exception, pause_s: float) -> None:
     _log.warning("ingest.store_unavailable", reason=str(error), pause_s=round(pause_s, 3))

@@ -1,4 +1,4 @@
-"""Plans contacts, with the pipelines that are loaded and under the terms that hold just now."""
+"""Plans contacts, with the pipelines that are loaded and under the terms that apply now."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Planner:
         terms: Under which terms. What the store remembers of the pipelines is read once it can be
             reached and may be corrected later, so they change while others use the planner.
         clock: Time.
-        waits_over: Plan as if every wait were over: a replay's time is the archive's.
+        waits_over: Plan as if every wait were over: in a replay the archive's time counts.
     """
 
     pipelines: Iterable[Pipeline]
@@ -31,7 +31,7 @@ class Planner:
     waits_over: bool = False
 
     def snapshot(self, contact: Contact) -> Snapshot:
-        """What the contact's facts come to."""
+        """What follows from the contact's facts."""
         return snapshot(contact, self.terms.constants)
 
     def plan(self, contact: Contact, seen: Snapshot | None = None) -> Plan:

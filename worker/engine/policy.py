@@ -1,7 +1,7 @@
 """Policy: what the failure of one action means for it and for its contact.
 
-Nothing is carried out here. Whatever is decided, other contacts go on; what concerns all of them,
-such as an outage or a lost role, is the gate's to find out (``worker.dynamics.gate``).
+Nothing is carried out here. Whatever is decided, other contacts go on; the gate finds out what
+concerns all of them, such as an outage or a lost role (``worker.dynamics.gate``).
 """
 
 from __future__ import annotations
@@ -33,21 +33,21 @@ class TryAgain:
 #: What is left is tried at once, under a new claim.
 AT_ONCE: Final = TryAgain(0.0)
 
-#: Connect or the desktop did not take something now.
+#: Connect or the desktop did not accept something now.
 NOT_TAKEN: Final = TryAgain(RETRY_S)
 
 
 @dataclass(frozen=True, slots=True)
 class SetAside:
-    """The action is an operator's from now on, and the contact goes on without it."""
+    """The action is parked for an operator, and the contact goes on without it."""
 
 
-#: What it means that nothing definitive came of an action.
+#: What an action without a definitive outcome means.
 Verdict = TryAgain | SetAside
 
 
 def is_unanswered(error: DynamicsError) -> bool:
-    """Whether the request may have been carried out all the same."""
+    """Whether the request may have been carried out although no answer says so."""
     return isinstance(error, Unavailable) and not isinstance(error, NotSent | Throttled)
 
 
@@ -56,8 +56,8 @@ class Policy:
     """Decides what failures mean.
 
     Attributes:
-        gate: Says whether a 403 is one contact's or everybody's.
-        containment: Counts what contacts failed at before.
+        gate: Knows whether a 403 concerns one contact or all.
+        containment: Counts earlier failures of each contact.
         clock: Chance.
     """
 
@@ -66,7 +66,7 @@ class Policy:
     clock: Clock
 
     def of_dynamics(self, contact: Contact, error: DynamicsError) -> Verdict:
-        """What it means that nothing definitive came of a request; 403 answers are counted."""
+        """What a request without a definitive outcome means; 403 answers are counted."""
         if is_unanswered(error):
             return TryAgain(self.containment.unanswered_s(contact.id))
         if isinstance(error, Forbidden):
@@ -74,8 +74,8 @@ class Policy:
         return TryAgain(RETRY_S * (1 + self.clock.chance()))
 
     def unfinished(self, contact_id: str) -> TryAgain:
-        """What it means that nothing failed and something is still to be sent."""
-        return TryAgain(self.containment.restless_s(contact_id))
+        """What it means that nothing failed and something still has to be sent."""
+        return TryAgain(self.containment.unfinished_s(contact_id))
 
     def _forbidden(self, contact: Contact, error: Forbidden) -> Verdict:
         if self.gate.breaker.forbidden(contact.id, error.code):

@@ -24,14 +24,14 @@ from worker.errors import StoreUnavailable
 
 _log = structlog.get_logger(__name__)
 
-#: How many contacts are worked on at a time; requests in flight are the gate's to limit.
+#: How many contacts are worked on at a time; the gate limits requests in flight.
 CONTACTS_AT_A_TIME = 64
 
 #: Longest and shortest wait before the store is asked again for due contacts (s).
 LOOK_AGAIN_S = 1.0
 SHORTEST_PAUSE_S = 0.05
 
-#: A wait that is worth telling (s).
+#: A wait that is worth a log line (s).
 LONG_PAUSE_S = 15.0
 
 
@@ -39,11 +39,11 @@ class Push:
     """Pushes due contacts.
 
     Args:
-        transactions: Carries out what is due; its store, gate and clock are gone by.
+        transactions: Carries out what is due; its store, gate and clock are used here too.
         probe: One request past the gate, to find out whether it can open again.
 
     Attributes:
-        transactions: The same.
+        transactions: As given.
     """
 
     def __init__(self, transactions: Transactions, probe: Callable[[], Awaitable[object]]) -> None:
@@ -58,7 +58,7 @@ class Push:
         self._in_hand: set[str] = set()
 
     def news(self) -> None:
-        """Something came due: look now."""
+        """Look for due contacts now: something came due."""
         self._news.set()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -110,9 +110,9 @@ class Push:
         """Start work on due contacts, as many as there is room for; False: none is in hand."""
         self._news.clear()
         room = max(0, int(min(CONTACTS_AT_A_TIME, self._gate.slots.room)) - len(self._in_hand))
-        left_alone = self._containment.resting() | self._in_hand
-        due = await self._due(CONTACTS_AT_A_TIME + len(left_alone)) if room else []
-        fresh = [contact_id for contact_id in due if contact_id not in left_alone][:room]
+        excluded = self._containment.held_back() | self._in_hand
+        due = await self._due(CONTACTS_AT_A_TIME + len(excluded)) if room else []
+        fresh = [contact_id for contact_id in due if contact_id not in excluded][:room]
         for contact_id in fresh:
             self._in_hand.add(contact_id)
             group.create_task(self._guarded(contact_id))
@@ -133,17 +133,17 @@ class Push:
             return []
 
     async def _only_given_up(self) -> bool:
-        given_up = self._containment.given_up()
+        given_up = self._containment.held_back_for_good()
         return bool(given_up) and given_up >= set(await self._due(len(given_up) + 1))
 
     async def _rest(self) -> None:
-        """Wait for news, for the next thing to come due, or for the time to look again."""
+        """Wait until something comes due, or until it is time to look again."""
         try:
             following = await self._store.next_due()
         except StoreUnavailable:
             following = None  # asked again after the pause; _due reports it
         pause_s = LOOK_AGAIN_S
-        if following is not None and not self._containment.resting():
+        if following is not None and not self._containment.held_back():
             pause_s = min(pause_s, max(SHORTEST_PAUSE_S, following - self._clock.wall()))
         await run_until(self._news, self._clock.sleep(pause_s))
 
@@ -154,8 +154,8 @@ class Push:
             # Its claim lapses by itself; the intent saved with it says what may have been sent.
             _log.warning("push.store_unavailable", contact_id=contact_id, reason=str(error))
             await self._clock.sleep(RETRY_S)
-        except Exception as error:  # noqa: BLE001 - even what contains faults may have one
-            self._containment.rest(contact_id)
+        except Exception as error:  # noqa: BLE001 - containment itself may have a bug
+            self._containment.hold_back(contact_id)
             self._faults.note("contact", error, contact_id=contact_id)
         finally:
             self._in_hand.discard(contact_id)

@@ -14,7 +14,7 @@ from typing import Final, Protocol
 import orjson
 import structlog
 
-from pipelines.changes import Version, creating, told
+from pipelines.changes import Version, creating, departures
 from pipelines.pipeline import Pipeline
 
 
@@ -55,7 +55,7 @@ async def remember_steps(
 ) -> dict[str, tuple[Version, ...]]:
     """The versions that each pipeline had, the one that is loaded among them from now on.
 
-    What a step that left means is told as ``pipeline.changed``, with a warning the first time.
+    What became of a step that left is logged as ``pipeline.changed``, as a warning the first time.
 
     Args:
         memory: The state.
@@ -70,21 +70,21 @@ async def remember_steps(
 
 async def _remember(memory: StepMemory, pipeline: Pipeline, now: str) -> tuple[Version, ...]:
     loaded = Version(now, creating(pipeline))
-    tell = _log.info
+    log = _log.info
     while True:
         kept = await memory.recall(_name(pipeline))
         versions = _read(kept)
-        if versions is None:  # a newer release's, or damaged: not ours to write over
+        if versions is None:  # a newer release wrote it, or it is damaged: do not overwrite it
             _log.error("pipeline.steps_unreadable", pipeline=pipeline.name)
             return (loaded,)
         if loaded.steps in [version.steps for version in versions]:
             break
         versions = (*versions, loaded)
         if await memory.replace(_name(pipeline), kept, _written(versions)):
-            tell = _log.warning
+            log = _log.warning
             break
-    for step, what in told(pipeline, versions):
-        tell("pipeline.changed", pipeline=pipeline.name, step=step, what=what)
+    for step, what in departures(pipeline, versions):
+        log("pipeline.changed", pipeline=pipeline.name, step=step, what=what)
     return versions
 
 

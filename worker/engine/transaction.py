@@ -1,9 +1,9 @@
 """One contact's transaction: claim it, plan, carry out what is planned, release it.
 
-Connect is asked what the contact's pipelines miss, the contact is claimed
+Connect is asked for what the contact's pipelines lack, the contact is claimed
 (``worker.engine.claims``), and no request leaves later than the claim safely allows. Only
-definitive answers count; what anything else means is ``worker.engine.policy``'s to say. A bug on
-one contact is that contact's alone (``worker.engine.containment``).
+definitive answers count; ``worker.engine.policy`` decides what anything else means. A bug on one
+contact affects that contact alone (``worker.engine.containment``).
 """
 
 from __future__ import annotations
@@ -69,17 +69,17 @@ class Transactions:
         gate: Judges 403 answers.
         desktop: Opens records for agents.
         connect: Takes the attributes that are written back.
-        planner: Says what is to be done.
+        planner: Plans what is to be done.
         build: Names this release with these pipelines, see ``worker.engine.containment``.
         clock: Time and chance.
-        enrichment: Asks Connect what contacts' events do not say; None: it is not asked.
+        enrichment: Asks Connect what contacts' events leave out; None: it is not asked.
         doubt: Called with each contact that was loaded: doubts its ledger if the state was
             restored (``worker.stores.restoration``).
         latency: Called with how long (s) each contact was due when Dynamics came to match it.
         wrote: Called with the kind of each action that was acknowledged.
-        faults: Counts and tells bugs of ours.
+        faults: Counts and reports bugs of ours.
         sent: Counts.
-        containment: Decides on contacts that met one.
+        containment: Decides on contacts whose rounds ended in one.
         policy: Decides what failures mean.
     """
 
@@ -120,12 +120,12 @@ class Transactions:
             (entry,) = await self.store.load([contact_id])
             now = self.clock.wall()
             if entry.due_at is None or entry.due_at > now or entry.claimed_until > now:
-                return  # somebody was faster
+                return  # another worker was faster
             if await self.containment.admits(entry):
                 await self._round(entry, entry.due_at)
         except StoreUnavailable:
             raise
-        except Exception as error:  # noqa: BLE001 - what nobody imagined stays with this contact
+        except Exception as error:  # noqa: BLE001 - a bug of ours stays with this contact
             note = await self.containment.failed(contact_id, entry, error)
             self.sent.parked += note is not None and note.parked
 
@@ -139,7 +139,7 @@ class Transactions:
         seen = self.planner.snapshot(contact)
         questions = self.enrichment.questions(contact, seen) if self.enrichment else []
         if self.enrichment and questions:
-            # Ours first: other workers that see it due would ask the same.
+            # Claim first: other workers that see it due would ask the same.
             if not await self._claims.take(entry, ()):
                 return
             with self.faults.contained("enrichment", contact_id=contact.id):
@@ -156,8 +156,8 @@ class Transactions:
         fault = self.containment.noted(contact.id, note) if again else None
         await self._claims.release(replace(entry, fault=fault), parked, before)
         if again is None:
-            self.containment.came_right(contact.id, note)
-            self._tell_done(contact.id, self.clock.wall() - due_at)
+            self.containment.succeeded(contact.id, note)
+            self._report_done(contact.id, self.clock.wall() - due_at)
 
     def _look_ahead(self, entry: Entry, seen: Snapshot, again: TryAgain | None) -> TryAgain | None:
         """Note when the contact is due next and how long it is kept; None: it is done for now."""
@@ -172,13 +172,13 @@ class Transactions:
         return again
 
     def _expire(self, contact: Contact, planned: Plan) -> None:
-        """Record live-only steps whose time is over."""
+        """Record live-only steps for which it is too late."""
         for step in planned.expired:
             ledger.expire(contact, step)
             self.sent.expired += 1
             _log.info("push.expired", contact_id=contact.id, step=step)
 
-    def _tell_done(self, contact_id: str, latency_s: float) -> None:
+    def _report_done(self, contact_id: str, latency_s: float) -> None:
         with self.faults.contained("telemetry", contact_id=contact_id):
             self.latency(latency_s)
         _log.info("push.done", contact_id=contact_id, latency_s=round(latency_s, 3))
@@ -186,7 +186,7 @@ class Transactions:
     # --- act ---
 
     async def _work(self, entry: Entry, agenda: Agenda, last_start: float) -> TryAgain | None:
-        """Carry actions out until none is left; None: of what could be done, nothing is left."""
+        """Carry actions out until none is left; None: nothing is left that could be done."""
         contact = entry.contact
         again = None
         while agenda.actions:
@@ -205,13 +205,13 @@ class Transactions:
         return again
 
     async def _intend(self, entry: Entry, actions: list[Action]) -> bool:
-        """Note what is about to be sent; False: facts came meanwhile, plan again from all."""
+        """Note what is about to be sent; False: facts came meanwhile, plan again."""
         if not ledger.intend(entry.contact, actions):
             return True
         return await self.store.save([entry]) == [Saved.SAVED]
 
     async def _perform(self, contact: Contact, action: Action) -> Outcome | TryAgain:
-        """Carry out one action: what came of it, or when to try again if nothing definitive did."""
+        """Carry out one action; its outcome, or when to try again if there is no definitive one."""
         if isinstance(action, LiveAction):
             return await live.perform(action, self.connect, self.desktop, self.faults)
         try:
@@ -220,7 +220,7 @@ class Transactions:
             return self._failed(contact, action, error)
 
     def _settle(self, contact: Contact, agenda: Agenda, outcome: Outcome) -> None:
-        """Settle what came of the next action, and count it."""
+        """Settle the outcome of the next action, and count it."""
         action, parked = agenda.actions[0], len(contact.parked)
         if isinstance(outcome, Delayed | Undeliverable):
             event = "push.open_failed" if isinstance(action, OpenPage) else "push.write_back_failed"
@@ -231,9 +231,9 @@ class Transactions:
             contact.tries = 0
         if agenda.settle(outcome):
             self._count(action)
-            self._tell_written(contact, action)
+            self._report_written(contact, action)
         if len(contact.parked) > parked:
-            self._tell_parked(contact, action)
+            self._report_parked(contact, action)
 
     def _count(self, action: Action) -> None:
         self.sent.lookups += isinstance(action, Reading)
@@ -242,7 +242,7 @@ class Transactions:
         self.sent.written_back += isinstance(action, WriteBack)
 
     def _failed(self, contact: Contact, action: Reading | Change, error: DynamicsError) -> TryAgain:
-        """Nothing definitive came of it."""
+        """Handle an action without a definitive outcome."""
         contact.intent.clear()
         if is_unanswered(error):
             ledger.intend(contact, [action])
@@ -251,15 +251,15 @@ class Transactions:
         verdict = self.policy.of_dynamics(contact, error)
         if isinstance(verdict, SetAside):
             settle(contact, action, self.performer.refusal(action, error))
-            self._tell_parked(contact, action)
+            self._report_parked(contact, action)
             return AT_ONCE
         return verdict
 
-    def _tell_written(self, contact: Contact, action: Action) -> None:
+    def _report_written(self, contact: Contact, action: Action) -> None:
         with self.faults.contained("telemetry", contact_id=contact.id):
             self.wrote(action.kind)
 
-    def _tell_parked(self, contact: Contact, action: Action) -> None:
+    def _report_parked(self, contact: Contact, action: Action) -> None:
         self.sent.parked += 1
         entry = contact.parked[action.place]
         _log.error(

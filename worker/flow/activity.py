@@ -1,8 +1,8 @@
-"""The activity that a flow's contact is on the customer's timeline.
+"""The activity for a flow's contact on the customer's timeline.
 
-It is the very record that the worker makes: planned by the same pipeline, under the same key.
-Whoever comes first makes it. The worker brings a record made here up to date, for its creator is
-the same application user; here, where less is known, one that is there only gets what is empty.
+It is the same record that the worker makes: planned by the same pipeline, under the same key.
+Whichever comes first makes it. The worker brings a record made here up to date, for its creator is
+the same application user; here, where less is known, only a record's empty columns are filled.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from worker.flow.session import FlowSession
 #: No systemuserid: records that are there are treated as somebody else's.
 NOBODY = "-"
 
-#: A record comes to rest after fewer actions: look up, create, adopt, fill.
+#: A record is finished after fewer actions: look up, create, adopt, fill.
 MOST_ACTIONS = 32
 
 ACTIVITY_KEY = "activityid"
@@ -50,7 +50,7 @@ async def add(asked: Asked, session: FlowSession) -> dict[str, Any]:
         DynamicsError: Dynamics refuses it, or does not answer.
     """
     step = _creating(session.pipeline, asked)
-    if not asked.timeline:
+    if not asked.wants_activity:
         return {"outcome": "Skipped"}
     customer = await _customer(asked, session) if asked.customer_id else None
     pipeline = _regarding(session.pipeline, step, customer) if customer else session.pipeline
@@ -99,16 +99,16 @@ def _regarding(pipeline: Pipeline, step: CreateStep, customer: _Customer) -> Pip
 
 @dataclass(frozen=True, slots=True)
 class _Performer:
-    """Carries out for a flow what its contact's activity needs; the rest is the worker's."""
+    """Carries out for a flow what its contact's activity needs; the worker does the rest."""
 
     session: FlowSession
     customer: _Customer | None
 
     async def perform(self, action: Action) -> Outcome:
-        """What came of it.
+        """Carry the action out.
 
         Raises:
-            DynamicsError: Anything but an answer, or that the record is there, or is closed.
+            DynamicsError: Any failure but that the record exists or is closed.
         """
         match action:
             case Change():
@@ -134,7 +134,7 @@ class _Performer:
 
 
 async def _bring(contact: Contact, pipeline: Pipeline, record: str, performer: _Performer) -> str:
-    """Bring the record to where the plan has nothing more for it; what became of it."""
+    """Carry out the plan for the record until nothing is left; whether it was made or found."""
     seen = snapshot(contact, {})
 
     def planned() -> list[Action]:

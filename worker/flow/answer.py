@@ -18,7 +18,7 @@ from worker.flow.errors import Declined
 from worker.flow.session import FlowSession
 
 
-#: An answer has all of them: a flow that reads a name that is not there goes astray.
+#: An answer has all of them: a flow may not cope with a name that is missing.
 NAMES = (
     "LookupStatus",
     "outcome",
@@ -50,7 +50,7 @@ OPERATIONS: Mapping[str, Callable[[Asked, FlowSession], Awaitable[dict[str, Any]
 async def answer(event: Any, session: FlowSession, within_s: float) -> dict[str, str]:
     """What a flow gets: strings by name, no others (``ResponseType`` STRING_MAP).
 
-    A flow goes on whatever happens here: what cannot be had is ``NoMatch``, with a ``reason``
+    A flow goes on whatever happens here: what is not available is ``NoMatch``, with a ``reason``
     for whoever reads the flow's log.
 
     Args:
@@ -88,7 +88,7 @@ async def _carry_out(asked: Asked, session: FlowSession) -> dict[str, Any]:
 
 
 def degraded(reason: str) -> dict[str, Any]:
-    """The answer where there is none."""
+    """The answer when there is nothing to answer."""
     return {**status("NoMatch"), "reason": reason}
 
 

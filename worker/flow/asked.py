@@ -26,7 +26,7 @@ class Asked:
         entity: Logical name of the table it is about, "" for the usual one (``entity``).
         customer_id: Primary key of the customer, "" if not known (``ms_contact_id``).
         customer_entity: Logical name of the customer's table (``ms_customer_entity_name``).
-        timeline: Whether an activity is wanted (``CreateTimeline``; only "false" says no).
+        wants_activity: Whether to make an activity (``CreateTimeline``; only "false" says no).
         subject: An annotation's subject (``subject``).
         text: An annotation's text (``notetext``).
     """
@@ -36,7 +36,7 @@ class Asked:
     entity: str = ""
     customer_id: str = ""
     customer_entity: str = "contact"
-    timeline: bool = True
+    wants_activity: bool = True
     subject: str = ""
     text: str = ""
 
@@ -45,7 +45,7 @@ def read(event: Any) -> Asked:
     """The question in a flow's event.
 
     Raises:
-        Declined: It is no flow's event.
+        Declined: It is not a flow's event.
     """
     details = _table(_table(event).get("Details"))
     parameters = {
@@ -59,7 +59,7 @@ def read(event: Any) -> Asked:
         entity=parameters.get("entity", "").lower(),
         customer_id=parameters.get("ms_contact_id", "").lower(),
         customer_entity=parameters.get("ms_customer_entity_name", "").lower() or "contact",
-        timeline=parameters.get("CreateTimeline", "").lower() != "false",
+        wants_activity=parameters.get("CreateTimeline", "").lower() != "false",
         subject=parameters.get("subject", ""),
         text=parameters.get("notetext", ""),
     )
@@ -70,7 +70,7 @@ def _table(value: Any) -> Mapping[str, Any]:
 
 
 def _contact(data: Mapping[str, Any]) -> Contact:
-    """A contact that has begun. The flow does not know when, so no column says so."""
+    """A contact that has begun. The flow does not know when, so no column gets a start."""
     fact = seal(data.get("ContactId"), f"{EVENT}INITIATED", "", dict(data), "")
     if not isinstance(fact, Fact):
         raise Declined("the event is not a contact flow's")

@@ -1,4 +1,4 @@
-"""Customers: the tables they stand in, and the lookup of the one who is calling."""
+"""Customers: the tables that hold them, and the lookup of the one who is calling."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def customers(logical: str) -> Customers:
     """The table of this logical name.
 
     Raises:
-        Declined: Customers do not stand there.
+        Declined: It is not a table of customers.
     """
     try:
         return CUSTOMERS[logical]
@@ -96,7 +96,7 @@ def by_id(table: Entity, key: str, returning: Iterable[str]) -> Search:
 async def look_up(asked: Asked, session: FlowSession) -> dict[str, Any]:
     """Who the flow's contact is: by the id the flow has, else as the pipeline looks.
 
-    ``contactid`` is the customer's primary key, whatever table it stands in.
+    ``contactid`` is the customer's primary key, whatever its table.
 
     Raises:
         Declined: There is nothing to look for.
@@ -123,7 +123,7 @@ async def look_up(asked: Asked, session: FlowSession) -> dict[str, Any]:
 
 
 def _ways(pipeline: Pipeline, where: Customers) -> tuple[Way, ...]:
-    """The pipeline's ways to look in this table, or those it has for another, made to fit."""
+    """The pipeline's ways to look in this table, or those it has for another, adapted to it."""
     if (step := step_of(pipeline, where.table)) is not None:
         return step.ways
     other = step_of(pipeline)

@@ -27,7 +27,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Context(Protocol):
-    """Of what AWS tells about an invocation, what is read."""
+    """The part of AWS's invocation context that is read."""
 
     def get_remaining_time_in_millis(self) -> int:
         """How long until AWS ends it (ms)."""
@@ -43,11 +43,11 @@ class Environment:
         self._session: FlowSession | None = None
 
     def answer(self, event: Any, within_s: float) -> dict[str, str]:
-        """See ``worker.flow.answer``. Wrong settings are told, and read again next time."""
+        """See ``worker.flow.answer``. Wrong settings are logged, and read again next time."""
         return self._runner.run(self._answer(event, within_s))
 
     def close(self) -> None:
-        """Let go of connections and loop."""
+        """Close the connections and the loop."""
         self._runner.run(self._open.aclose())
         self._runner.close()
 

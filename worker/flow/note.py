@@ -23,10 +23,10 @@ SUBJECT = "Amazon Connect"
 
 
 async def add(asked: Asked, session: FlowSession) -> dict[str, Any]:
-    """Hang the note on the customer; said twice, it is one note.
+    """Attach the note to the customer; sent twice, it is one note.
 
     Raises:
-        Declined: There is nothing to say, or nobody to hang it on.
+        Declined: There is no text, or no customer to attach it to.
         DynamicsError: Dynamics refuses it, or does not answer.
     """
     table = customers(asked.customer_entity).table
@@ -35,12 +35,12 @@ async def add(asked: Asked, session: FlowSession) -> dict[str, Any]:
     if not asked.text:
         raise Declined("a note needs notetext")
     customer = f"{table.set}({asked.customer_id})"
-    said = {
+    texts = {
         "subject": (asked.subject or SUBJECT)[: ANNOTATION.lengths["subject"]],
         "notetext": asked.text[: ANNOTATION.lengths["notetext"]],
     }
-    key = note_id(customer, digest([asked.contact.id, said]))
-    body = {ANNOTATION.key: key, **said, f"objectid_{table.logical}@odata.bind": f"/{customer}"}
+    key = note_id(customer, digest([asked.contact.id, texts]))
+    body = {ANNOTATION.key: key, **texts, f"objectid_{table.logical}@odata.bind": f"/{customer}"}
     outcome = "Created"
     try:
         await session.send(Request("POST", ANNOTATION.set, body=body))

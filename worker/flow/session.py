@@ -1,4 +1,4 @@
-"""The session at which flows ask: the way to Dynamics, kept open between invocations."""
+"""The session that answers flows: the connection to Dynamics, kept between invocations."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ ANSWER_S = 6.0
 
 @dataclass(slots=True)
 class FlowSession:
-    """What is at hand to answer flows.
+    """What is needed to answer flows.
 
     Attributes:
-        client: The way to Dynamics.
+        client: Sends requests to Dynamics.
         gate: The gate its requests pass.
         pipeline: Says how customers are looked up and what an activity looks like.
         create_by: How records are made, see ``worker.dynamics.requests``.
@@ -48,7 +48,7 @@ class FlowSession:
         """Let requests pass again if they may: nothing probes a closed gate between invocations.
 
         Raises:
-            GateClosed: Dynamics has asked to be left alone for longer than a flow waits.
+            GateClosed: Dynamics has asked for a pause that is longer than a flow waits.
         """
         breaker = self.gate.breaker
         if breaker.state is GateState.CLOSED:

@@ -244,7 +244,7 @@ def _parts(
         cast("httpx.AsyncClient", Wire(dataverse, network, process)),
         Tokens(dataverse, network, services.weather("entra")),
         gate,
-        dated=lambda at: None if host.deaf else outside.told("dynamics", at),
+        dated=lambda at: None if host.deaf else outside.observe("dynamics", at),
     )
 
     async def sleep(seconds: float) -> None:
@@ -315,7 +315,7 @@ def _source(services: Services, name: str, host: Host, outside: OutsideTime) -> 
         network,
         services.weather("kinesis"),
         safekeeping.read,
-        lambda at: None if host.deaf else outside.told("kinesis", at),
+        lambda at: None if host.deaf else outside.observe("kinesis", at),
     )
     leases = RemoteLeases(services.leases, network, services.weather("leases"), safekeeping, name)
     return LeasedStream(

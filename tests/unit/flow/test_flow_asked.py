@@ -37,12 +37,12 @@ def test_parameters_bear_the_names_of_the_d365_module(event: Event) -> None:
     )
     assert (asked.operation, asked.entity) == ("addnote", "annotation")
     assert (asked.customer_id, asked.customer_entity) == ("ab", "account")
-    assert (asked.timeline, asked.subject, asked.text) == (False, "s", "t")
+    assert (asked.wants_activity, asked.subject, asked.text) == (False, "s", "t")
 
 
 def test_what_a_flow_leaves_out_or_empty_is_the_usual(event: Event) -> None:
     for asked in (read(event()), read(event(entity="", ms_customer_entity_name="  "))):
-        assert (asked.entity, asked.customer_entity, asked.timeline) == ("", "contact", True)
+        assert (asked.entity, asked.customer_entity, asked.wants_activity) == ("", "contact", True)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines import ledger
-from pipelines.changes import Keys, Version, creating, keys, told
+from pipelines.changes import Keys, Version, creating, departures, keys
 from pipelines.contact import Contact
 from pipelines.fact import Fact
 from pipelines.identity import record_id
@@ -266,10 +266,10 @@ def test_of_two_steps_that_came_as_one_left_neither_has_the_id_of_then() -> None
     ],
 )
 def test_what_became_of_a_step_is_told(now: Pipeline, what: list[str]) -> None:
-    found = told(now, versions(A, now))
+    found = departures(now, versions(A, now))
     assert [step for step, _ in found] == ["A" for _ in what]
     assert all(said.startswith(begins) for (_, said), begins in zip(found, what, strict=True))
-    assert told(now, versions(A)) == found  # before the worker has started with it
+    assert departures(now, versions(A)) == found  # before the worker has started with it
 
 
 # --- two versions side by side --------------------------------------------------------------------

@@ -12,7 +12,7 @@ import pytest
 from pipelines.decode import decode
 from pipelines.decode.arrival import AHEAD, AHEAD_S
 from pipelines.fact import Fact
-from pipelines.legs import told_to_others
+from pipelines.legs import facts_of_earlier_legs
 
 
 AT = 1_767_323_045.678  # 2026-01-02T03:04:05.678Z
@@ -140,4 +140,4 @@ def test_a_message_may_be_dated_a_day_after_its_arrival_and_no_more() -> None:
 def test_what_a_leg_tells_the_legs_before_it_arrived_with_it() -> None:
     (fact,) = decode(orjson.dumps({**RECORD, "InitiationTimestamp": ISO}), arrived=AT)
     assert isinstance(fact, Fact)
-    assert [told.arrived for told in told_to_others(fact)] == [AT]
+    assert [told.arrived for told in facts_of_earlier_legs(fact)] == [AT]

@@ -10,12 +10,12 @@ from pipelines.action import Action, Change, Lookup, OpenPage, ReadFile, Verb, W
 from pipelines.contact import UNKNOWN, Contact, Parked, RecordLedger, State
 from pipelines.ledger import (
     NULL,
-    contradict,
     current,
     digest,
     digests,
+    drop,
     intend,
-    let_go,
+    mark_late_writes,
     mark_unknown,
     record_of,
     same,
@@ -329,7 +329,7 @@ def test_what_a_latecomer_and_others_wrote_differently_is_unknown(
     record = known(contact, columns={"subject": theirs})
     latecomer = Contact(contact.id)
     known(latecomer, columns={"subject": late})
-    found = contradict(contact, latecomer, {record.name: {"subject": before}})
+    found = mark_late_writes(contact, latecomer, {record.name: {"subject": before}})
     assert record.columns == {"subject": after}
     assert found is (theirs != after)
 
@@ -341,7 +341,7 @@ def test_a_latecomer_whose_create_met_the_record_of_others_wrote_nothing(
     record = known(contact, columns={"subject": "1"})
     latecomer = Contact(contact.id)
     known(latecomer, columns={"subject": UNKNOWN}).state = state
-    assert not contradict(contact, latecomer, {})
+    assert not mark_late_writes(contact, latecomer, {})
     assert record.columns == {"subject": "1"}
 
 
@@ -351,18 +351,18 @@ def test_a_latecomer_whose_create_met_the_record_of_others_wrote_nothing(
 def test_a_record_let_go_of_is_gone(contact: Contact) -> None:
     known(contact)
     contact.parked[NAME] = Parked(["p/CALL"], 0.0, 400, "", {}, "")
-    let_go(contact, NAME)
+    drop(contact, NAME)
     assert (contact.parked, contact.ledger[NAME].state) == ({}, "gone")
 
 
-def test_a_record_let_go_of_before_it_was_made_is_gone(contact: Contact) -> None:
-    let_go(contact, NAME)
+def test_a_record_dropped_before_it_was_made_is_gone(contact: Contact) -> None:
+    drop(contact, NAME)
     assert contact.ledger == {NAME: RecordLedger("phonecalls", KEY, "gone")}
 
 
 def test_a_lookup_let_go_of_is_dropped(contact: Contact) -> None:
     contact.parked["p/WHO"] = Parked(["p/WHO"], 0.0, 400, "", {}, "")
-    let_go(contact, "p/WHO")
+    drop(contact, "p/WHO")
     assert (contact.parked, contact.effects) == ({}, {"p/WHO": "dropped"})
 
 

@@ -136,7 +136,7 @@ def test_a_parked_lookup_is_left_alone(record: Makes, told: Told) -> None:
     assert kinds(planned(contact, who)) == ["lookup"]
     contact.parked["p/WHO"] = Parked(["p/WHO"], 0.0, 400, "", {}, "")
     assert planned(contact, who).waiting == {"p/WHO": "parked"}
-    ledger.let_go(contact, "p/WHO")
+    ledger.drop(contact, "p/WHO")
     assert planned(contact, who) == Plan()
 
 

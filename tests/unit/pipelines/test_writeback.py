@@ -13,7 +13,7 @@ from pipelines.action import Action, WriteBack
 from pipelines.contact import Contact
 from pipelines.fact import Fact
 from pipelines.identity import record_id
-from pipelines.legs import told_to_others
+from pipelines.legs import facts_of_earlier_legs
 from pipelines.live import LIVE_WITHIN_S
 from pipelines.loader import PipelineError, load
 from pipelines.plan import Terms, plan
@@ -57,7 +57,7 @@ def later_leg(event: Makes, kind: str, contact: Contact, **detail: Any) -> list[
     leg = "00000000-0000-4000-8000-000000000001"
     linked = {"contactId": leg, "initialContactId": contact.id, "previousContactId": contact.id}
     began = {"initiationTimestamp": "2026-01-02T03:00:10.000Z"}
-    return told_to_others(event(kind, **linked, **began, **detail))
+    return facts_of_earlier_legs(event(kind, **linked, **began, **detail))
 
 
 def test_attributes_go_after_the_records_they_name(event: Makes, told: Told) -> None:
@@ -192,11 +192,11 @@ def test_earlier_legs_and_side_legs_do_not_count(event: Makes, told: Told) -> No
 
 def test_a_leg_tells_its_previous_and_its_first_contact(event: Makes) -> None:
     leg = event("INITIATED", contactId="c", initialContactId="A", previousContactId="b")
-    facts = told_to_others(leg)
+    facts = facts_of_earlier_legs(leg)
     assert [(fact.contact_id, fact.register) for fact in facts] == [("a", "leg/c"), ("b", "leg/c")]
-    assert told_to_others(event("INITIATED", initialContactId=leg.contact_id)) != []
-    assert told_to_others(event("QUEUED", initialContactId="a")) == []
-    assert told_to_others(event("INITIATED")) == []
+    assert facts_of_earlier_legs(event("INITIATED", initialContactId=leg.contact_id)) != []
+    assert facts_of_earlier_legs(event("QUEUED", initialContactId="a")) == []
+    assert facts_of_earlier_legs(event("INITIATED")) == []
 
 
 # --- size ---

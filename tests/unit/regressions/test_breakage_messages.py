@@ -18,7 +18,7 @@ from pipelines.decode.envelope import MOST_PARTS, TOO_MANY
 from pipelines.decode.seal import TOO_DEEP
 from pipelines.enrichment import wanted
 from pipelines.fact import Fact
-from pipelines.legs import told_to_others, turn
+from pipelines.legs import chain_of, facts_of_earlier_legs
 from pipelines.lifecycle import milestones
 from pipelines.objects import objects
 from pipelines.view import view
@@ -102,10 +102,10 @@ def read(fact: Fact, *others: Fact) -> None:
     contact = Contact(fact.contact_id)
     for one in (fact, *others):
         contact.observe(one)
-        for told in told_to_others(one):
+        for told in facts_of_earlier_legs(one):
             leg = Contact(told.contact_id)
             leg.observe(told)
-            turn(leg, "2026-01-02T03:00:00Z")
+            chain_of(leg, "2026-01-02T03:00:00Z")
     view(contact)
     milestones(contact)
     objects(contact)

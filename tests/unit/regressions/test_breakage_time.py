@@ -194,7 +194,7 @@ class Telling:
         await handle(())
         await asyncio.sleep(self.after_s)
         while not stop.is_set():
-            self.outside.told("kinesis", wall())
+            self.outside.observe("kinesis", wall())
             await asyncio.sleep(MINUTE)
 
 
@@ -434,7 +434,7 @@ def test_a_stream_begins_now_and_not_when_a_clock_that_is_ahead_says(
 
             def __getattr__(self, name: str) -> Any:
                 async def answered(**request: Any) -> Any:
-                    worker.outside.told("kinesis", wall())
+                    worker.outside.observe("kinesis", wall())
                     if name == "get_shard_iterator":
                         asked.append(request["Timestamp"].timestamp())
                     return await getattr(stream, name)(**request)
@@ -639,7 +639,7 @@ def test_what_is_dated_far_ahead_of_its_arrival_is_set_aside_and_the_true_ones_c
         site = Site()
         await asyncio.sleep(5 * MINUTE)
         worker = Worker(site, Machine(ahead_s))
-        worker.outside.told("kinesis", wall())
+        worker.outside.observe("kinesis", wall())
         worker.ingest.rank = rank
         wrong = far_ahead(call)[kind]
         await worker.tell(wrong)
@@ -684,13 +684,13 @@ def test_workers_whose_clocks_differ_by_more_than_a_claim_go_by_the_clocks_of_ot
         await asyncio.sleep(5 * MINUTE)
         right, wrong = Worker(site, Machine()), Worker(site, Machine(ahead_s))
         for worker in (right, wrong):
-            worker.outside.told("dynamics", wall())
+            worker.outside.observe("dynamics", wall())
         told = calls(6)
         with capture_logs() as lines:
             for number, call in enumerate(told):
                 await (right, wrong)[number % 2].tell(call.record())
             await asyncio.gather(right.run(10 * MINUTE), wrong.run(10 * MINUTE))
-            wrong.outside.told("dynamics", wall())
+            wrong.outside.observe("dynamics", wall())
         assert site.most_going == 1
         assert site.records == ["phonecalls"] * 6
         assert site.created == 6
