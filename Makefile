@@ -31,7 +31,7 @@ up: .venv/run.stamp ## The same, staying up with a new contact every second unti
 
 test: check ## Run all checks and tests, with coverage; pytest's summary comes last
 	@log=$$(mktemp); trap 'rm -f "$$log"' EXIT; \
-	$(BIN)/pytest -n 2 --dist loadfile --cov --cov-report= | tee "$$log"; \
+	$(BIN)/pytest -n 3 --dist loadfile --cov --cov-report= | tee "$$log"; \
 	$(BIN)/coverage report --skip-covered --fail-under=90; \
 	$(BIN)/coverage report --include='pipelines/*' --skip-covered --fail-under=95; \
 	tail -n 1 "$$log"

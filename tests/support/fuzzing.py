@@ -72,7 +72,7 @@ def messages() -> list[bytes]:
     """Every kind of message there are samples of, a few of each shape."""
     found: dict[tuple[str, ...], bytes] = {}
     for path in sorted(SAMPLES.rglob("*")):
-        if path.suffix in {".json", ".ndjson", ".gz"} and path.parent.name != "state":
+        if path.suffix in {".json", ".ndjson", ".gz"} and "state" not in path.parts:
             for body in split(_unpacked(path)):
                 found.setdefault(tuple(sorted(re.findall(r'"(\w+)":', body.decode()))), body)
     return list(found.values())

@@ -122,7 +122,11 @@ def test_online_names_an_entity_set_that_is_not_there(
         ("CONNECT_DYNAMICS_CA_FILE", "/nowhere.pem", "/nowhere.pem: no certificates"),
         ("CONNECT_DYNAMICS_CA_FILE", "", "Check address, network"),
         ("CONNECT_DYNAMICS_STATE", "sqlite:/", "name a file of its own"),
-        ("CONNECT_DYNAMICS_STATE", "sqlite:/nowhere/a.db", "no folder to write to; name another"),
+        (
+            "CONNECT_DYNAMICS_STATE",
+            "sqlite:/nowhere/a.db",
+            "not a folder that can be written; name another",
+        ),
         ("CONNECT_DYNAMICS_STATE", "redis:x", "no such store"),
         ("CONNECT_DYNAMICS_PIPELINES", "phonecal", "one of: "),
     ],
