@@ -29,6 +29,7 @@ UNMEASURED = (
     "tests/unit/pipelines/test_decode_split.py",
     "tests/unit/regressions/test_breakage_messages.py::test_decoding_takes_time",
     "tests/unit/regressions/test_breakage_messages.py::test_an_archive_is_split_in_time",
+    "tests/unit/regressions/test_breakage_messages.py::test_ends_are_looked_for_ahead",
 )
 
 

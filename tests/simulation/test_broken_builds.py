@@ -198,7 +198,7 @@ def expiry_by_our_own_clock(patch: Patch) -> None:
 
 
 def far_ahead_claims_taken_at_once(patch: Patch) -> None:
-    patch.setattr(FarAhead, "_left", lambda *_: True)
+    patch.setattr(FarAhead, "_holder_has_stopped", lambda *_: True)
     patch.setattr(far_ahead, "LOOK_EVERY_S", 1.0)  # most claims are short
 
 

@@ -71,7 +71,7 @@ WATCHED_S: Final = 60.0
 PAGE: Final = 200
 
 
-def _doubled(tries: int) -> float:
+def growing_pause_s(tries: int) -> float:
     """The pause (s) after so many tries."""
     return min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(tries - 1, 16))
 
@@ -198,14 +198,14 @@ class Containment:
         rounds = _once_more(self._unfinished, contact_id)
         if rounds <= USUAL_ROUNDS:
             return 0.0
-        return _doubled(rounds - USUAL_ROUNDS)
+        return growing_pause_s(rounds - USUAL_ROUNDS)
 
     def unanswered_s(self, contact_id: str) -> float:
         """How long (s) a contact waits whose request got no answer: longer each time.
 
         The gate handles an outage; this is for a contact that alone gets none.
         """
-        return _doubled(_once_more(self._unanswered, contact_id)) * (1 + self.clock.chance())
+        return growing_pause_s(_once_more(self._unanswered, contact_id)) * (1 + self.clock.chance())
 
     def noted(self, contact_id: str, note: FaultNote | None) -> FaultNote | None:
         """The note to save with a contact: one whose requests never get an answer is listed too."""
@@ -292,7 +292,7 @@ class Containment:
         return FaultNote(what, tries, old.since if old else now, tried, parked)
 
     def _pause_s(self, note: FaultNote, place: _Place) -> float:
-        pause_s = _doubled(note.tries)
+        pause_s = growing_pause_s(note.tries)
         if place.one_fault:
             pause_s = max(pause_s, place.retry_at - self.clock.monotonic())
         return pause_s * (1 + self.clock.chance()) / 2
@@ -300,7 +300,7 @@ class Containment:
     def hold_back(self, contact_id: str) -> None:
         """Do not work on it for a while, though it is due; its claim lapses by itself."""
         tries = _once_more(self._unsaved, contact_id)
-        pause_s = _doubled(tries)
+        pause_s = growing_pause_s(tries)
         if not self.patient and tries >= REPLAY_TRIES:
             pause_s = inf
         self._held_back[contact_id] = self.clock.monotonic() + pause_s
