@@ -9,30 +9,19 @@ included. Names that only events have stay the events'.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from typing import Any
 
 from liquid.exceptions import UndefinedError
 
+from pipelines import course, direction
 from pipelines.contact import Contact
 from pipelines.lifecycle import milestones_of, phase_of, signals
 from pipelines.names import EVENT_ONLY, SCALARS, STREAM, said
 from pipelines.objects import KINDS, StoredObject, objects
 
 
-#: Names made here from the others.
-DERIVED = frozenset(
-    [
-        "Phase",
-        "Answered",
-        "Abandoned",
-        "Outbound",
-        "Direction",
-        "DurationSeconds",
-        "DurationMinutes",
-        "Username",
-    ]
-)
+#: Names made from the others.
+DERIVED = direction.NAMES | course.NAMES | {"Username"}
 
 #: Names of the stored object a step is about.
 OBJECT_NAMES = frozenset(["objectUrl", "objectUri", "bucket", "key", "objects"])
@@ -42,11 +31,6 @@ CONSTANTS = frozenset(["AppId", "EnvironmentUri"])
 
 #: Every name a template may begin with, beside ``<STEP>-Response``.
 NAMES = STREAM | DERIVED | OBJECT_NAMES | CONSTANTS
-
-#: Methods by which the contact centre calls the customer (Connect "contact-events").
-OUTBOUND = frozenset(
-    ["OUTBOUND", "EXTERNAL_OUTBOUND", "CALLBACK", "CAMPAIGN_PREVIEW", "API", "AGENT_REPLY"]
-)
 
 
 class Names(Mapping[str, Any]):
@@ -174,27 +158,10 @@ def _enriched(names: dict[str, Any], contact: Contact) -> dict[str, Any]:
 
 
 def _derived(values: Mapping[str, Any], phase: str, reached: Mapping[str, str]) -> dict[str, Any]:
-    outbound = values.get("InitiationMethod") in OUTBOUND and _dialled(values)
-    derived: dict[str, Any] = {
-        "Phase": phase,
-        "Answered": "answered" in reached,
-        "Abandoned": "ended" in reached and "answered" not in reached and "Queue" in values,
-        "Outbound": outbound,
-        "Direction": "outbound" if outbound else "inbound",
-    }
+    derived = direction.direction_names(values) | course.course_names(values, phase, reached)
     if username := values.get("Agent", {}).get("Username"):
         derived["Username"] = username
-    start, end = values.get("InitiationTimestamp"), values.get("DisconnectTimestamp")
-    if start and end:
-        seconds = max(0, int((_time(end) - _time(start)).total_seconds()))
-        derived["DurationSeconds"] = seconds
-        derived["DurationMinutes"] = -(-seconds // 60)  # a begun minute counts, as on a bill
     return derived
-
-
-def _dialled(values: Mapping[str, Any]) -> bool:
-    # A chat or task that an API started came from the customer's side; a call was dialled.
-    return values.get("InitiationMethod") != "API" or values.get("Channel") == "VOICE"
 
 
 def object_names(things: list[StoredObject], on: str) -> dict[str, Any]:
@@ -216,7 +183,3 @@ def object_names(things: list[StoredObject], on: str) -> dict[str, Any]:
             for t in about
         ],
     }
-
-
-def _time(second: str) -> datetime:
-    return datetime.fromisoformat(second)

@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from liquid.exceptions import UndefinedError
 
 from pipelines.contact import Contact
+from pipelines.direction import OUTBOUND
 from pipelines.fact import Fact
 from pipelines.lifecycle import milestones
 from pipelines.names import EVENT_ONLY, STREAM
 from pipelines.objects import objects
-from pipelines.view import NAMES, OUTBOUND, Names, object_names, view
+from pipelines.view import NAMES, Names, object_names, view
 
 
 Told = Callable[..., Contact]
