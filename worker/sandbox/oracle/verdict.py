@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Any, Final
 
 from pipelines.identity import record_id
-from pipelines.legs import SIDE_LEGS
 from worker.sandbox.oracle.expected_timeline import timeline
 from worker.sandbox.traffic import Leg, Truth
 from worker.sandbox.traffic.people import MAILBOX, object_url
@@ -50,8 +49,8 @@ class Expected:
 
 
 def expected(legs: Sequence[Leg], pipelines: Collection[str] = PIPELINES) -> list[Expected]:
-    """The records that these pipelines should make, in the contacts' order; side legs have none."""
-    found = (one for leg in legs if leg.method not in SIDE_LEGS for one in _all_of(leg))
+    """The records that these pipelines should make, in the contacts' order."""
+    found = (one for leg in legs if leg.fate != "none" for one in _all_of(leg))
     return [one for one in found if one.pipeline in pipelines]
 
 

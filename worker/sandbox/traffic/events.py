@@ -107,8 +107,11 @@ def _constant(leg: Leg) -> dict[str, Any]:
     if leg.campaign_id:
         detail["campaign"] = {"campaignId": leg.campaign_id}
     if leg.channel == "TASK":
-        detail["contactDetails"] = {"name": "Call the customer back"}
-        detail["scheduledTimestamp"] = moment.UNSET
+        detail["contactDetails"] = {"name": leg.name or "Call the customer back"}
+        scheduled = leg.scheduled_ms
+        detail["scheduledTimestamp"] = (
+            moment.UNSET if scheduled is None else moment.in_ms(scheduled)
+        )
     return detail
 
 

@@ -164,7 +164,7 @@ def _messages(legs: list[Leg], rng: Random) -> Iterator[SentMessage]:
 def _told(leg: Leg, rng: Random) -> Iterator[tuple[int, str, bytes]]:
     """Events as they happen, a record a minute after the end, objects when S3 has them."""
     record_ms = max(leg.disconnected_ms + 55_000, leg.ended_ms + 5_000) + rng.getrandbits(14)
-    if rng.random() < _SURVEYED:
+    if rng.random() < _SURVEYED and not leg.resent:
         answer_ms = record_ms + 20_000 + rng.getrandbits(18)
         leg.survey = (answer_ms, {"surveyScore": rng.choice("12345")})
     for at_ms, body in events(leg, rng):
@@ -173,5 +173,9 @@ def _told(leg: Leg, rng: Random) -> Iterator[tuple[int, str, bytes]]:
     if leg.survey is not None:
         at_ms, changes = leg.survey
         yield at_ms + 30_000, RECORDS, record(leg, at_ms, changes)
+    for again in leg.resent:
+        sent_ms = max(again.at_ms, record_ms + 1_000)
+        updated_ms = max(again.updated_ms, record_ms - 2_000)
+        yield sent_ms, RECORDS, record(leg, updated_ms, again.attributes, again.changes)
     for stored in leg.stored:
         yield stored.at_ms + _NOTICE_DELAY_MS, RECORDINGS, objects.notification(stored, rng)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from worker.sandbox.traffic import objects, people, scenes
+from worker.sandbox.traffic import objects, people, scenes, situations
 from worker.sandbox.traffic.leg import Leg, new_id
 from worker.sandbox.traffic.transfers import transfer
 
@@ -78,10 +78,12 @@ def voice_callback(rng: Random, at_ms: int) -> list[Leg]:
     """The customer asks to be called back, hangs up and is called."""
     first = scenes.call(rng, "voice_callback", at_ms)
     first.disconnect("CONTACT_FLOW_DISCONNECT", scenes.seconds(rng, 30, 90))
-    second = scenes.next_leg(rng, first, "CALLBACK", first.now_ms - 500)
-    second.wait_in(rng.choice(people.QUEUES), 200)
-    second.reach_system(scenes.seconds(rng, 60, 1_200))
-    scenes.talk(rng, second, rng.choice(people.AGENTS), wait=(1, 8))
+    second = situations.called_back(rng, first)
+    agent = rng.choice(people.AGENTS)
+    second.answer(agent, scenes.seconds(rng, 60, 10_800))
+    second.began_ms = second.answered_ms
+    second.reach_system(scenes.seconds(rng, 4, 25))
+    scenes.part(rng, second)
     return [first, second]
 
 
@@ -102,6 +104,7 @@ def voice_disconnect_flow(rng: Random, at_ms: int) -> list[Leg]:
     flow = scenes.next_leg(rng, call, "DISCONNECT", call.disconnected_ms + 200)
     flow.reach_system()
     flow.disconnect("CONTACT_FLOW_DISCONNECT", scenes.seconds(rng, 5, 40))
+    flow.fate = "none"
     return [call, flow]
 
 
@@ -170,6 +173,7 @@ def task(rng: Random, at_ms: int) -> list[Leg]:
     leg.reach_system(150)
     scenes.queued(rng, leg, after=(1, 2))
     leg.answer(rng.choice(people.AGENTS), scenes.seconds(rng, 5, 120))
+    leg.began_ms = leg.answered_ms
     for _ in range(1 + rng.getrandbits(1)):
         leg.pause(scenes.seconds(rng, 30, 120), scenes.seconds(rng, 60, 600))
     leg.disconnect("AGENT_COMPLETED", scenes.seconds(rng, 20, 300))
@@ -211,4 +215,5 @@ KINDS: Final[dict[str, Kind]] = {
     "task": Kind(task, 30),
     "email_inbound": Kind(email_inbound, 30),
     "email_reply": Kind(email_reply, 15),
+    **{name: Kind(tell, 4) for name, tell in situations.SITUATIONS.items()},
 }

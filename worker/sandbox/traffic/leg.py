@@ -7,7 +7,7 @@ cannot disagree. All times are milliseconds since 1970 (UTC), ``_ms`` durations 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 
 if TYPE_CHECKING:
@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 
 
 #: Ways of beginning in which the contact centre turns to the customer; calls dialled by an API too.
-_OUTGOING = frozenset({"OUTBOUND", "CALLBACK", "EXTERNAL_OUTBOUND", "AGENT_REPLY"})
+_OUTGOING = frozenset(
+    {"OUTBOUND", "CALLBACK", "EXTERNAL_OUTBOUND", "AGENT_REPLY", "FLOW", "CAMPAIGN_PREVIEW"}
+)
+
+#: What becomes of a contact on the customer's timeline: a record that is completed, one that is
+#: cancelled, or none.
+Fate = Literal["completed", "cancelled", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +36,23 @@ class Stored:
     kind: str
     key: str
     at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Resent:
+    """A contact record that Connect sends again.
+
+    Attributes:
+        at_ms: When it is sent.
+        updated_ms: Its ``LastUpdateTimestamp``, which may be that of the one before.
+        attributes: The attributes that are new or changed.
+        changes: The record's members that are new or changed.
+    """
+
+    at_ms: int
+    updated_ms: int
+    attributes: dict[str, str] = field(default_factory=dict)
+    changes: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -69,6 +92,17 @@ class Leg:
     survey: tuple[int, dict[str, str]] | None = None
     stored: list[Stored] = field(default_factory=list)
     completes: bool = True
+    name: str | None = None
+    subject: str | None = None
+    copies: tuple[str, ...] = ()
+    segments: dict[str, str] = field(default_factory=dict)
+    scheduled_ms: int | None = None
+    began_ms: int | None = None
+    dialled: bool | None = None
+    fate: Fate = "completed"
+    resent: list[Resent] = field(default_factory=list)
+    deleted: bool = False
+    redacted: bool = False
     record_names_recording: bool = True
     initiated_ms: int = field(init=False)
 
@@ -83,6 +117,8 @@ class Leg:
     @property
     def outgoing(self) -> bool:
         """Whether the contact centre turned to the customer."""
+        if self.dialled is not None:
+            return self.dialled
         return self.method in _OUTGOING or (self.method == "API" and self.channel == "VOICE")
 
     @property

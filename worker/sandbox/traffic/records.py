@@ -6,6 +6,8 @@ whole seconds. Its names are the ones a pipeline prefers, so checkers compare wi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -92,6 +94,7 @@ _SUBTYPES: Final = {
     "TASK": {"connect:Subtype": {"ValueString": "connect:Task"}},
     "EMAIL": {"connect:Subtype": {"ValueString": "connect:Email"}},
 }
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 _MEDIA: Final = {"VOICE": [{"Type": "AUDIO"}], "CHAT": [{"Type": "CHAT"}]}
 _DEVICE: Final = {
     "PlatformName": "Windows",
@@ -100,8 +103,13 @@ _DEVICE: Final = {
 }
 
 
-def record(leg: Leg, updated_ms: int, changes: dict[str, str] | None = None) -> bytes:
-    """The record of a finished leg as of ``updated_ms``, its attributes changed by ``changes``."""
+def record(
+    leg: Leg,
+    updated_ms: int,
+    attributes: Mapping[str, str] = _NOTHING,
+    changes: Mapping[str, Any] = _NOTHING,
+) -> bytes:
+    """The record of a finished leg as of ``updated_ms``, some attributes and members changed."""
     return orjson.dumps(
         {
             **_BLANK,
@@ -113,7 +121,7 @@ def record(leg: Leg, updated_ms: int, changes: dict[str, str] | None = None) -> 
             "Agent": _agent(leg),
             "AgentConnectionAttempts": leg.attempts,
             "AnsweringMachineDetectionStatus": leg.amd,
-            "Attributes": {**leg.attributes, **(changes or {})},
+            "Attributes": {**leg.attributes, **attributes},
             "Campaign": {"CampaignId": leg.campaign_id} if leg.campaign_id else None,
             "Channel": leg.channel,
             "DisconnectDetails": {"PotentialDisconnectIssue": None},
@@ -122,10 +130,17 @@ def record(leg: Leg, updated_ms: int, changes: dict[str, str] | None = None) -> 
             "LastUpdateTimestamp": moment.in_s(updated_ms),
             "MediaStreams": _MEDIA.get(leg.channel, []),
             "Queue": _queue(leg),
-            "SegmentAttributes": _SUBTYPES[leg.channel],
+            "SegmentAttributes": _segments(leg),
             "TransferredToEndpoint": leg.transferred_to,
+            **changes,
         }
     )
+
+
+def _segments(leg: Leg) -> dict[str, Any]:
+    own = {name: {"ValueString": value} for name, value in leg.segments.items()}
+    subject = {"connect:EmailSubject": {"ValueString": leg.subject}} if leg.subject else {}
+    return {**_SUBTYPES[leg.channel], **subject, **own}
 
 
 def _optional(at_ms: int | None) -> str | None:
@@ -153,6 +168,7 @@ def _times(leg: Leg) -> dict[str, Any]:
         "InitiationTimestamp": moment.in_s(leg.initiated_ms),
         "ConnectedToSystemTimestamp": _optional(leg.system_ms),
         "DisconnectTimestamp": moment.in_s(leg.disconnected_ms),
+        "ScheduledTimestamp": _optional(leg.scheduled_ms),
         "TransferCompletedTimestamp": _optional(leg.transferred_ms),
     }
 
@@ -163,7 +179,10 @@ def _customer(leg: Leg) -> dict[str, Any]:
     if leg.line is None:
         return {"Tags": tags}
     address = leg.customer.email if leg.channel == "EMAIL" else leg.customer.number
+    if leg.copies:  # as the customer's mail program wrote it
+        address = f"{leg.customer.name} <{address}>"
     return {
+        "AdditionalEmailRecipients": {"CcAddresses": [*leg.copies]} if leg.copies else None,
         "Tags": {**tags, "aws:connect:systemEndpoint": leg.line},
         "CustomerEndpoint": _endpoint(leg.channel, address),
         "SystemEndpoint": _endpoint(leg.channel, leg.line),

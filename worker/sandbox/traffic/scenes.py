@@ -74,7 +74,13 @@ def helped(rng: Random, leg: Leg) -> Leg:
 
 def talk(rng: Random, leg: Leg, agent: people.Agent, wait: tuple[int, int]) -> None:
     """A conversation that is recorded in most cases, and sometimes analysed."""
-    converse(rng, leg, agent, wait)
+    leg.answer(agent, seconds(rng, *wait))
+    part(rng, leg)
+
+
+def part(rng: Random, leg: Leg) -> None:
+    """The rest of a conversation, from when both are connected, and its files."""
+    _finish(rng, leg)
     if chance(rng, 0.9):
         objects.store(leg, "recording", seconds(rng, 60, 180))
         leg.record_names_recording = chance(rng, 0.95)
@@ -85,6 +91,10 @@ def talk(rng: Random, leg: Leg, agent: people.Agent, wait: tuple[int, int]) -> N
 def converse(rng: Random, leg: Leg, agent: people.Agent, wait: tuple[int, int]) -> None:
     """From the agent's answer to the end of the after-contact work."""
     leg.answer(agent, seconds(rng, *wait))
+    _finish(rng, leg)
+
+
+def _finish(rng: Random, leg: Leg) -> None:
     if chance(rng, 0.3):
         leg.hold_ms = seconds(rng, 5, 20)
     by = "CUSTOMER_DISCONNECT" if chance(rng, 0.7) else "AGENT_DISCONNECT"

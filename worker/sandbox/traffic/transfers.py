@@ -49,7 +49,7 @@ def _outside(rng: Random, at_ms: int) -> list[Leg]:
     first.now_ms += scenes.seconds(rng, 30, 120)
     outside = people.customer(rng)
     second = scenes.next_leg(rng, first, "EXTERNAL_OUTBOUND", first.now_ms - 5_000)
-    second.customer = outside
+    second.customer, second.fate = outside, "none"
     first.transferred_ms = first.now_ms
     first.transferred_to = {"Address": outside.number, "Type": "TELEPHONE_NUMBER"}
     first.after_work_ms = (first.now_ms, first.now_ms + scenes.seconds(rng, 5, 30))

@@ -91,6 +91,11 @@ def test_legs_are_linked_both_ways_in_both_streams(many_histories: list[History]
         "voice_callback",
         "voice_disconnect_flow",
         "chat_transfer",
+        "chat_requeued",
+        "outbound_transferred",
+        "callback_unanswered",
+        "callback_expired",
+        "monitored",
     }
 
 
@@ -188,6 +193,44 @@ def test_a_midnight_call_is_filed_under_the_later_day(every_kind: dict[str, Hist
     assert record["Agent"]["ConnectedToAgentTimestamp"].startswith("2026-01-03T00:0")
     assert {"recording", "analysis"} <= {o.kind for o in history.contacts[0].stored}
     assert all("/2026/01/03/" in o.key for o in history.contacts[0].stored)
+
+
+SITUATIONS: list[tuple[str, tuple[str, ...], tuple[bool, ...]]] = [
+    ("chat_requeued", ("completed", "completed", "none"), (False, False, False)),
+    ("sms", ("completed",), (False,)),
+    ("outbound_transferred", ("completed", "completed"), (True, True)),
+    ("callback_unanswered", ("completed", "cancelled"), (False, True)),
+    ("callback_expired", ("completed", "cancelled"), (False, True)),
+    ("mail_draft", ("completed", "none"), (False, True)),
+    ("mail_by_flow", ("completed", "completed"), (False, True)),
+    ("mail_with_copies", ("completed",), (False,)),
+    ("preview_discarded", ("none",), (True,)),
+    ("task_scheduled", ("completed",), (False,)),
+    ("monitored", ("completed", "none"), (False, False)),
+    ("simulated", ("none",), (False,)),
+    ("same_second", ("completed",), (False,)),
+    ("recording_deleted", ("completed",), (False,)),
+    ("redacted", ("completed",), (False,)),
+]
+
+
+@pytest.mark.parametrize(("kind", "fates", "outgoing"), SITUATIONS, ids=str)
+def test_a_situation_says_what_becomes_of_each_of_its_legs(
+    many_histories: list[History], kind: str, fates: tuple[str, ...], outgoing: tuple[bool, ...]
+) -> None:
+    for legs in legs_of(many_histories, kind):
+        assert tuple(leg.fate for leg in legs) == fates
+        assert tuple(leg.outgoing for leg in legs) == outgoing
+
+
+def test_a_scheduled_task_and_a_callback_begin_later_than_they_were_asked_for(
+    many_histories: list[History],
+) -> None:
+    for kind in ("task_scheduled", "callback_unanswered", "voice_callback"):
+        for legs in legs_of(many_histories, kind):
+            began = legs[-1].began_ms
+            assert began is not None
+            assert began > legs[-1].initiated_ms + 30_000
 
 
 # Determinism and time
@@ -300,9 +343,10 @@ def test_the_truth_is_what_the_last_record_says(many_histories: list[History]) -
         assert list(truth) == [leg.id for leg in history.contacts]
         for contact_id, true in truth.items():
             record = records(history, contact_id)[-1]
-            assert true.start == record["InitiationTimestamp"]
+            assert true.start >= record["InitiationTimestamp"]
             assert true.end == record["DisconnectTimestamp"]
-            assert true.number == (record["CustomerEndpoint"] or {}).get("Address")
+            assert (true.number or "") in (record["CustomerEndpoint"] or {}).get("Address", "")
+            assert (true.number is None) == (record["CustomerEndpoint"] is None)
             assert true.agent == (record["Agent"] or {}).get("Username")
             assert true.queue == (record["Queue"] or {}).get("Name")
             assert true.answered == bool((record["Agent"] or {}).get("ConnectedToAgentTimestamp"))
