@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from worker.sandbox.traffic import moment, people
+from worker.sandbox.traffic import mails, moment, people
 from worker.sandbox.traffic.events import endpoint
 
 
@@ -122,7 +122,8 @@ def record(leg: Leg, updated_ms: int, changes: dict[str, str] | None = None) -> 
             "LastUpdateTimestamp": moment.in_s(updated_ms),
             "MediaStreams": _MEDIA.get(leg.channel, []),
             "Queue": _queue(leg),
-            "SegmentAttributes": _SUBTYPES[leg.channel],
+            "SegmentAttributes": segment(leg),
+            "AdditionalEmailRecipients": further_recipients(leg),
             "TransferredToEndpoint": leg.transferred_to,
         }
     )
@@ -162,7 +163,7 @@ def _customer(leg: Leg) -> dict[str, Any]:
     tags = {"aws:connect:instanceId": people.INSTANCE_ID, "crm-account": leg.customer.account}
     if leg.line is None:
         return {"Tags": tags}
-    address = leg.customer.email if leg.channel == "EMAIL" else leg.customer.number
+    address = mails.address(leg) if leg.channel == "EMAIL" else leg.customer.number
     return {
         "Tags": {**tags, "aws:connect:systemEndpoint": leg.line},
         "CustomerEndpoint": _endpoint(leg.channel, address),
@@ -171,6 +172,22 @@ def _customer(leg: Leg) -> dict[str, Any]:
         if leg.answered and leg.channel == "VOICE"
         else None,
     }
+
+
+def segment(leg: Leg) -> dict[str, Any]:
+    """The segment attributes: what kind of contact it is and, of a mail, the subject."""
+    about = mails.subject(leg) if leg.channel == "EMAIL" else None
+    return _SUBTYPES[leg.channel] | (
+        {"connect:EmailSubject": {"ValueString": about}} if about else {}
+    )
+
+
+def further_recipients(leg: Leg) -> dict[str, Any] | None:
+    """Who else gets a mail."""
+    if leg.channel != "EMAIL" or not mails.copied(leg):
+        return None
+    name, address = mails.COLLEAGUE
+    return {"ToList": [], "CcList": [{"Address": address, "DisplayName": name}]}
 
 
 def _endpoint(channel: str, address: str) -> dict[str, str]:
