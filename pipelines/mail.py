@@ -70,6 +70,12 @@ def mailboxes(text: str) -> tuple[Mailbox, ...]:
     return tuple(found.values())
 
 
+def bare(text: str) -> str:
+    """The first address in a text; the text itself if it is nothing else, or has none."""
+    found = mailboxes(text)
+    return found[0].address if found and found[0].address != text.lower() else text
+
+
 # Newer releases of Python refuse by default what is not written by the book.
 _parsed = (
     partial(email.utils.getaddresses, strict=False)

@@ -7,6 +7,7 @@ import json
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, Self
 
 import orjson
@@ -330,6 +331,39 @@ def test_one_bad_character_does_not_lose_the_rest(body: bytes, text: str) -> Non
 )
 def test_anything_else_says_nothing(body: bytes) -> None:
     assert said_in(body) == {}
+
+
+PUBLISHED = Path(__file__).parents[2] / "samples" / "published"
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        (
+            "awsdocs__voice_3d55bca_1.json",
+            {
+                "sentiment": "CUSTOMER 3.1, AGENT 0",
+                "customer_sentiment": 3.1,
+                "agent_sentiment": 0,
+                "talk_s": 29,
+                "non_talk_s": 0,
+            },
+        ),
+        (
+            "awsdocs__chat_9342a9b_0.json",
+            {
+                "sentiment": "CUSTOMER 0, AGENT 1.2",
+                "customer_sentiment": 0,
+                "agent_sentiment": 1.2,
+                "categories": "agent-intro",
+            },
+        ),
+    ],
+)
+def test_what_aws_publishes_is_told(name: str, said: dict[str, Any]) -> None:
+    found = said_in((PUBLISHED / name).read_bytes())
+    assert "{" not in found.pop("transcript")
+    assert found == said
 
 
 class Body(io.BytesIO):

@@ -12,12 +12,14 @@ from hypothesis import strategies as st
 
 from pipelines.contact import Contact
 from pipelines.enrichment import wanted
+from pipelines.entity import entity
 from pipelines.fact import Fact
 from pipelines.loader import load
-from pipelines.lookup import search
+from pipelines.lookup import Way, search
 from pipelines.mail import mailboxes
 from pipelines.plan import Terms, plan
 from pipelines.step import LookupStep
+from pipelines.template import Template
 from pipelines.view import Names, view
 from worker.definitions import find
 
@@ -254,6 +256,17 @@ def test_a_customer_is_looked_up_by_the_bare_address(record: Makes, told: Told) 
     sought = search(step.table, step.ways, Names(view(told(record(**MAIL)))))
     assert sought is not None
     assert (sought.way.by, sought.value) == ("email", "ada@customer.example")
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [("Ada <Ada@x.example>", "ada@x.example"), ("Ada@x.example", "Ada@x.example"), ("Ada", "Ada")],
+)
+def test_a_lookup_by_an_attribute_s_address_leaves_the_name_out(written: str, value: str) -> None:
+    ways = [Way("email", Template("{{Attributes.mail}}"), ("emailaddress1",))]
+    sought = search(entity("contacts"), ways, Names({"Attributes": {"mail": written}}))
+    assert sought is not None
+    assert sought.value == value
 
 
 @pytest.mark.parametrize("name", ["CustomerEndpoint", "From", "To", "Subject", "Parties"])
