@@ -326,6 +326,24 @@ def test_a_mail_without_a_subject_says_who_it_is_between(
     assert columns["subject"] == subject
 
 
+def test_the_addresses_are_there_before_the_contact_record_if_connect_says_them(
+    event: Makes, told: Told
+) -> None:
+    contact = told(event("INITIATED", channel="EMAIL", instanceArn="arn:aws:connect:::instance/1"))
+    (question,) = (q for q in wanted(contact, [find("email")]) if q.topic == "contact")
+    said = {"CustomerEndpoint": CUSTOMER, "SystemEndpoint": SERVICE}
+    answer = question.answered(contact, said, "2026-01-02T03:00:30.000Z")
+    assert answer is not None
+    contact.observe(answer)
+    (create,) = plan(contact, [find("email")], 0.0, Terms()).actions
+    columns = create.columns  # type: ignore[union-attr]  # a change
+    assert (columns["sender"], columns["torecipients"]) == (
+        "ada@customer.example",
+        "service@acme.example",
+    )
+    assert columns["email_activity_parties"] == PARTIES[:2]
+
+
 def test_the_subject_is_there_before_the_contact_record_if_connect_says_it(
     event: Makes, told: Told
 ) -> None:
