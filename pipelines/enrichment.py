@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from pipelines import mail
 from pipelines.condition import may_admit, path_of
 from pipelines.contact import Contact
 from pipelines.decode.seal import seal
@@ -35,6 +36,9 @@ _OWN_QUEUE = "/queue/agent/"
 
 #: A path of names, in lower case.
 Path = tuple[str, ...]
+
+#: Names of which DescribeContact knows something that events do not say, in lower case.
+_DESCRIBED = {"customerendpoint", *map(str.lower, mail.NAMES)}
 
 #: Structures of which events have the ARN alone -> the member that is asked for.
 _NAMES = {"Agent": "Username", "Queue": "Name"}
@@ -141,7 +145,7 @@ class _Inquiry:
         return Question(topic, self.instance_id, about, tuple(known.items()))
 
     def endpoint(self) -> Question | None:
-        unread = not any(path[0] == "customerendpoint" for path in self.read)
+        unread = not any(path[0] in _DESCRIBED for path in self.read)
         if unread or "CustomerEndpoint" in self.values or "contact" in self.asked:
             return None
         return self.question("contact", self.contact.id)

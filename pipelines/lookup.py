@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from pipelines.entity import Entity
+from pipelines.mail import bare
 from pipelines.odata import GUID, encoded, literal, unwild
 from pipelines.phone import Number, patterns
 from pipelines.template import Template
@@ -127,6 +128,7 @@ def search(
         value = way.value.render(names)
         if isinstance(value, Nothing | dict | list) or not (text := as_text(value).strip()):
             continue
+        text = bare(text) if way.by == "email" else text
         found = Search(table, way, text, tuple(sorted(columns - {table.key})))
         if found.queries():
             return found

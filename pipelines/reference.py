@@ -37,7 +37,7 @@ def wrong(path: tuple[str, ...], earlier: Mapping[str, Step]) -> str:
 def _wrong_answer(path: tuple[str, ...], step: Step | None) -> str:
     if isinstance(step, ReadFileStep):
         known = len(path) == 2 and path[1].lower() in FIELDS  # noqa: PLR2004 - step and field
-        return "" if known else f"{path[0]} has {' and '.join(FIELDS)}"
+        return "" if known else f"{path[0]} has {', '.join(FIELDS)}"
     if step is None or isinstance(step, OpenStep):
         return f"there is no step before this one whose answer is {path[0]}"
     if len(path) != 2:  # noqa: PLR2004 - step and field

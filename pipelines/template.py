@@ -330,7 +330,7 @@ def render_data(compiled: Any, names: Names, *, lenient: bool = False) -> Any:
 
     A link is never made of names that have no value. A member of a list none of whose templates
     has a value, such as a party nobody is known for, is left out. HELD anywhere holds back the
-    whole.
+    whole. A member that is one placeholder whose value is a list stands for that list's members.
     """
     if isinstance(compiled, Template):
         return compiled.render(names, lenient=lenient)
@@ -340,10 +340,7 @@ def render_data(compiled: Any, names: Names, *, lenient: bool = False) -> Any:
     if isinstance(compiled, dict):
         return _render_object(compiled, names, lenient=lenient)
     if isinstance(compiled, list):
-        values = [_render_member(value, names, lenient=lenient) for value in compiled]
-        if any(value is HELD for value in values):
-            return HELD
-        return [value for value in values if value is not ABSENT]
+        return _render_list(compiled, names, lenient=lenient)
     return compiled
 
 
@@ -352,6 +349,19 @@ def _render_object(compiled: Body, names: Names, *, lenient: bool) -> Any:
     if any(value is HELD for value in values.values()):
         return HELD
     return {k: v for k, v in values.items() if v is not ABSENT}
+
+
+def _render_list(compiled: list[Any], names: Names, *, lenient: bool) -> Any:
+    values: list[Any] = []
+    for member in compiled:
+        value = _render_member(member, names, lenient=lenient)
+        if value is HELD:
+            return HELD
+        if isinstance(member, Template) and isinstance(value, list):
+            values += value
+        elif value is not ABSENT:
+            values.append(value)
+    return values
 
 
 def _render_member(compiled: Any, names: Names, *, lenient: bool) -> Any:

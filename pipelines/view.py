@@ -13,7 +13,7 @@ from typing import Any
 
 from liquid.exceptions import UndefinedError
 
-from pipelines import course, direction
+from pipelines import course, direction, mail
 from pipelines.contact import Contact
 from pipelines.lifecycle import milestones_of, phase_of, signals
 from pipelines.names import EVENT_ONLY, SCALARS, STREAM, said
@@ -21,7 +21,7 @@ from pipelines.objects import KINDS, StoredObject, objects
 
 
 #: Names made from the others.
-DERIVED = direction.NAMES | course.NAMES | {"Username"}
+DERIVED = direction.NAMES | course.NAMES | mail.NAMES | {"Username"}
 
 #: Names of the stored object a step is about.
 OBJECT_NAMES = frozenset(["objectUrl", "objectUri", "bucket", "key", "objects"])
@@ -161,7 +161,7 @@ def _derived(values: Mapping[str, Any], phase: str, reached: Mapping[str, str]) 
     derived = direction.direction_names(values) | course.course_names(values, phase, reached)
     if username := values.get("Agent", {}).get("Username"):
         derived["Username"] = username
-    return derived
+    return derived | mail.mail_names({**values, **derived})
 
 
 def object_names(things: list[StoredObject], on: str) -> dict[str, Any]:

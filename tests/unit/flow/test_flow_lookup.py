@@ -39,9 +39,10 @@ async def test_nobody_is_nobody(flow: Flow) -> None:
     assert (found["LookupStatus"], found["reason"]) == ("NoMatch", "")
 
 
-async def test_mails_are_looked_up_by_their_address(flow: Flow) -> None:
+@pytest.mark.parametrize("written", ["Ada@example.com", '"Lovelace, Ada" <Ada@Example.com>'])
+async def test_mails_are_looked_up_by_their_address(flow: Flow, written: str) -> None:
     key = flow.know(lastname="Lovelace", emailaddress1="ada@example.com")
-    address = {"Address": "Ada@example.com", "Type": "EMAIL_ADDRESS"}
+    address = {"Address": written, "Type": "EMAIL_ADDRESS"}
     flow.contact = {"Channel": "EMAIL", "CustomerEndpoint": address}
     assert (await flow.ask(ms_operation="lookup"))["contactid"] == key
 

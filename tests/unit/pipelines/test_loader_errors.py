@@ -155,7 +155,7 @@ read = true
         (READ + 'method = "GET"', "a step with 'read' has no 'method'"),
         (
             READ + changed(POST, "{}", '{"subject": "{{R-Response.mood}}"}'),
-            "R-Response has summary and transcript",
+            "R-Response has summary, transcript, sentiment",
         ),
     ],
 )

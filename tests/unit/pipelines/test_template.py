@@ -369,6 +369,26 @@ def test_a_party_nobody_is_known_for_is_left_out(*, lenient: bool) -> None:
     }
 
 
+@pytest.mark.parametrize("lenient", [False, True])
+@pytest.mark.parametrize(
+    ("member", "members"),
+    [
+        ("{{ parties }}", ["a", "b"]),
+        ("{{ parties | reverse }}", ["b", "a"]),
+        ("{{ nobody }}", []),
+        ("{{ none }}", []),
+        ("{{ CustomerEndpoint }}", ["+4930901820"]),
+    ],
+)
+def test_a_placeholder_in_a_list_stands_for_the_members_of_its_list(
+    member: str, members: list[str], *, lenient: bool
+) -> None:
+    endpoint = {"Address": "+4930901820"}
+    names = Names({"parties": ["a", "b"], "none": [], "CustomerEndpoint": endpoint})
+    compiled = compile_data(["first", member, ["inner"]])
+    assert render_data(compiled, names, lenient=lenient) == ["first", *members, ["inner"]]
+
+
 def test_a_held_party_holds_back_the_list() -> None:
     assert body([{"unresolvedpartyname": "Mr {{Queue}}"}]) is HELD
 

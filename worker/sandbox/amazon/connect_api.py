@@ -21,9 +21,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from worker.sandbox.amazon.quotas import Quotas
-from worker.sandbox.traffic import EVENTS, RECORDS, SentMessage
+from worker.sandbox.traffic import EVENTS, RECORDS, SentMessage, mails
 from worker.sandbox.traffic.events import endpoint, updated
 from worker.sandbox.traffic.people import AGENTS, INSTANCE_ARN, INSTANCE_ID, QUEUES
+from worker.sandbox.traffic.records import further_recipients, segment
 
 
 if TYPE_CHECKING:
@@ -186,7 +187,7 @@ def _described(leg: Leg, now: float) -> dict[str, Any]:
     def at(ms: int | None) -> float | None:
         return ms / 1000 if ms and ms / 1000 <= now else None
 
-    address = leg.customer.email if leg.channel == "EMAIL" else leg.customer.number
+    address = mails.address(leg) if leg.channel == "EMAIL" else leg.customer.number
     contact: dict[str, Any] = {
         "Arn": f"{INSTANCE_ARN}/contact/{leg.id}",
         "Id": leg.id,
@@ -199,6 +200,8 @@ def _described(leg: Leg, now: float) -> dict[str, Any]:
         "DisconnectTimestamp": at(leg.disconnected_ms),
         "CustomerEndpoint": _endpoint(leg, address) if leg.line else None,
         "SystemEndpoint": _endpoint(leg, leg.line) if leg.line else None,
+        "SegmentAttributes": segment(leg),
+        "AdditionalEmailRecipients": further_recipients(leg),
     }
     if leg.queue is not None and (queued := at(leg.queued_ms)):
         contact["QueueInfo"] = {"Id": _id(leg.queue.arn), "EnqueueTimestamp": queued}

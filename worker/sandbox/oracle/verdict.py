@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+import orjson
+
 from pipelines.identity import record_id
 from worker.sandbox.oracle.expected_timeline import timeline
-from worker.sandbox.traffic import Leg, Truth
+from worker.sandbox.traffic import Leg, Truth, mails
 from worker.sandbox.traffic.people import MAILBOX, object_url
 from worker.sandbox.traffic.truths import of_leg
 
@@ -36,6 +38,9 @@ PIPELINES: Final = (*OF_CHANNELS, "timeline")
 ACTIVITIES: Final = ("phonecalls", "tasks", "emails", "appointments", "annotations")
 
 _COMPLETED: Final = 1
+
+#: A party's role, participationtypemask; From is 1 and To is 2.
+_CC: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +100,7 @@ def _chat(leg: Leg, truth: Truth) -> dict[str, Any]:
     key = leg.key_of("transcript")
     url = object_url(key) if key else None
     return {
-        "subject": f"Chat with {truth.agent or 'no agent'}",
+        "subject": f"Chat between {truth.agent or 'no agent'} and {leg.customer.name}",
         "description": f"Your Transcript URI is {url}" if url else None,
         "statuscode": 5,
     }
@@ -105,15 +110,32 @@ def _task(_: Leg, truth: Truth) -> dict[str, Any]:
     return {"subject": f"Task for {truth.agent or 'no agent'}", "statuscode": 5}
 
 
-def _mail(_: Leg, truth: Truth) -> dict[str, Any]:
+def _mail(leg: Leg, truth: Truth) -> dict[str, Any]:
     ends = (MAILBOX, truth.number) if truth.outgoing else (truth.number, MAILBOX)
+    nameless = f"E-mail between {truth.agent or 'no agent'} and {truth.number}"
     return {
-        "subject": f"E-mail between {truth.agent or 'no agent'} and {truth.number}",
+        "subject": mails.subject(leg) or nameless,
+        "email_activity_parties": _parties(leg, ends),
         "directioncode": truth.outgoing,
         "sender": ends[0],
         "torecipients": ends[1],
         "statuscode": 3 if truth.outgoing else 4,
     }
+
+
+def _parties(leg: Leg, ends: Sequence[str | None]) -> list[dict[str, Any]]:
+    """From, To and CC, as ``Dataverse.dump`` shows them."""
+    names = {leg.customer.email: leg.customer.name} if mails.named(leg) else {}
+    people = [(address, mask, names.get(address or "")) for mask, address in enumerate(ends, 1)]
+    if mails.copied(leg):
+        name, address = mails.COLLEAGUE
+        people.append((address, _CC, name))
+    parties = [
+        {"addressused": address, "participationtypemask": mask}
+        | ({"unresolvedpartyname": name} if name else {})
+        for address, mask, name in people
+    ]
+    return sorted(parties, key=orjson.dumps)
 
 
 _OWN: Final = {"VOICE": _call, "CHAT": _chat, "TASK": _task, "EMAIL": _mail}

@@ -93,8 +93,6 @@ class Leg:
     stored: list[Stored] = field(default_factory=list)
     completes: bool = True
     name: str | None = None
-    subject: str | None = None
-    copies: tuple[str, ...] = ()
     segments: dict[str, str] = field(default_factory=dict)
     scheduled_ms: int | None = None
     began_ms: int | None = None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from worker.sandbox.traffic import moment, people
+from worker.sandbox.traffic import mails, moment, people
 from worker.sandbox.traffic.events import endpoint
 
 
@@ -130,17 +130,12 @@ def record(
             "LastUpdateTimestamp": moment.in_s(updated_ms),
             "MediaStreams": _MEDIA.get(leg.channel, []),
             "Queue": _queue(leg),
-            "SegmentAttributes": _segments(leg),
+            "SegmentAttributes": segment(leg),
+            "AdditionalEmailRecipients": further_recipients(leg),
             "TransferredToEndpoint": leg.transferred_to,
             **changes,
         }
     )
-
-
-def _segments(leg: Leg) -> dict[str, Any]:
-    own = {name: {"ValueString": value} for name, value in leg.segments.items()}
-    subject = {"connect:EmailSubject": {"ValueString": leg.subject}} if leg.subject else {}
-    return {**_SUBTYPES[leg.channel], **subject, **own}
 
 
 def _optional(at_ms: int | None) -> str | None:
@@ -178,11 +173,8 @@ def _customer(leg: Leg) -> dict[str, Any]:
     tags = {"aws:connect:instanceId": people.INSTANCE_ID, "crm-account": leg.customer.account}
     if leg.line is None:
         return {"Tags": tags}
-    address = leg.customer.email if leg.channel == "EMAIL" else leg.customer.number
-    if leg.copies:  # as the customer's mail program wrote it
-        address = f"{leg.customer.name} <{address}>"
+    address = mails.address(leg) if leg.channel == "EMAIL" else leg.customer.number
     return {
-        "AdditionalEmailRecipients": {"CcAddresses": [*leg.copies]} if leg.copies else None,
         "Tags": {**tags, "aws:connect:systemEndpoint": leg.line},
         "CustomerEndpoint": _endpoint(leg.channel, address),
         "SystemEndpoint": _endpoint(leg.channel, leg.line),
@@ -190,6 +182,22 @@ def _customer(leg: Leg) -> dict[str, Any]:
         if leg.answered and leg.channel == "VOICE"
         else None,
     }
+
+
+def segment(leg: Leg) -> dict[str, Any]:
+    """The segment attributes: what kind of contact it is and, of a mail, the subject."""
+    about = mails.subject(leg) if leg.channel == "EMAIL" else None
+    subject = {"connect:EmailSubject": about} if about else {}
+    named = {name: {"ValueString": value} for name, value in (subject | leg.segments).items()}
+    return _SUBTYPES[leg.channel] | named
+
+
+def further_recipients(leg: Leg) -> dict[str, Any] | None:
+    """Who else gets a mail."""
+    if leg.channel != "EMAIL" or not mails.copied(leg):
+        return None
+    name, address = mails.COLLEAGUE
+    return {"ToList": [], "CcList": [{"Address": address, "DisplayName": name}]}
 
 
 def _endpoint(channel: str, address: str) -> dict[str, str]:

@@ -106,19 +106,11 @@ def mail_by_flow(rng: Random, at_ms: int) -> list[Leg]:
     """The flow confirms a mail by one of its own."""
     mail = scenes.mailed(rng, "mail_by_flow", at_ms)
     answer = scenes.follow(rng, mail, "FLOW", mail.initiated_ms + 1_000)
-    answer.related_id, answer.subject = mail.id, "We have received your mail"
+    answer.related_id = mail.id
     answer.segments = {"connect:Direction": "OUTBOUND"}
     answer.reach_system(100)
     answer.disconnect(None, scenes.seconds(rng, 1, 5))
     return [mail, answer]
-
-
-def mail_with_copies(rng: Random, at_ms: int) -> list[Leg]:
-    """A mail with a subject, written to several, its sender named."""
-    leg = scenes.mailed(rng, "mail_with_copies", at_ms)
-    leg.subject = f"Invoice {rng.randrange(1000, 9999)} is wrong"
-    leg.copies = ("bookkeeping@customer.example", "Sam Sample <sam@customer.example>")
-    return [leg]
 
 
 def preview_discarded(rng: Random, at_ms: int) -> list[Leg]:
@@ -220,7 +212,6 @@ SITUATIONS: Final[dict[str, Callable[[Random, int], list[Leg]]]] = {
         callback_expired,
         mail_draft,
         mail_by_flow,
-        mail_with_copies,
         preview_discarded,
         task_scheduled,
         monitored,
