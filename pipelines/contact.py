@@ -190,7 +190,7 @@ class Contact:
         heads = {register: (fact.version, fact.at) for register, fact in self.facts.items()}
         document = {"form": FORM, "facts": heads, **self.extra}
         for name in _FIELDS:
-            if value := getattr(self, name):
+            if (value := getattr(self, name)) != getattr(_BLANK, name):
                 document[name] = value
         head = orjson.dumps(document, _written, orjson.OPT_PASSTHROUGH_DATACLASS)
         return SEPARATOR.join([head, *(f.body for f in self.facts.values())])
@@ -210,6 +210,10 @@ class Contact:
         known["ledger"] = _entries(RecordLedger, known.get("ledger", {}), _RECORD)
         known["parked"] = _entries(Parked, known.get("parked", {}), _PARKED)
         return cls(contact_id, facts, **known, extra=extra)
+
+
+#: A contact of which nothing is known; what does not differ from it is not written.
+_BLANK: Final = Contact("")
 
 
 class Unreadable(ValueError):  # noqa: N818 - says what is the matter
