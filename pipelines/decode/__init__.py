@@ -84,4 +84,21 @@ def _read_envelope(data: dict[str, Any], buckets: frozenset[str] | None) -> Deco
         return contact_event.read(data.get("detail"), data)
     if source == stored_object.SOURCE:
         return stored_object.from_envelope(data, buckets)
-    return foreign.other_event(data)
+    return _read_detail(data) or foreign.other_event(data)
+
+
+def _read_detail(envelope: dict[str, Any]) -> Decoded | None:
+    """The outcome of a contact's record or event sent on under somebody's own name, if it is."""
+    detail = envelope.get("detail")
+    if not isinstance(detail, dict) or not isinstance(envelope["source"], str):
+        return None
+    names = frozenset(map(str.lower, detail))
+    if contact_record.is_record(names) or contact_record.FORMAT in detail:
+        return contact_record.read(detail)
+    if envelope["source"] == contact_event.SOURCE:  # its other events have ids and types, too
+        return None
+    if ignored := foreign.reason(detail, names):
+        return ignored
+    if envelope["detail-type"] in contact_event.DETAIL_TYPES or contact_event.is_sent_on(names):
+        return contact_event.read(detail, envelope)
+    return None

@@ -43,6 +43,11 @@ def is_detail(names: frozenset[str]) -> bool:
     return "contactid" in names and "eventtype" in names
 
 
+def is_sent_on(names: frozenset[str]) -> bool:
+    """Whether a detail with these names (lower case), of another's event, is a contact event."""
+    return is_detail(names) and not names.isdisjoint({"instancearn", "initiationmethod"})
+
+
 def read(detail: Any, envelope: dict[str, Any]) -> Fact | Undecodable:
     """The fact in a detail object; ``envelope`` is {} if it came without one."""
     if not isinstance(detail, dict):

@@ -1,16 +1,18 @@
-"""Unwrapping: what a message holds once SQS, SNS, Lambda and Firehose are taken off."""
+"""Unwrapping: what a message holds once SQS, SNS, Lambda, Firehose and CloudWatch are taken off."""
 
 from __future__ import annotations
 
 import base64
 import binascii
+import re
+import zlib
 
 from typing import Any
 
 import orjson
 
 from pipelines.decode.arrival import seconds
-from pipelines.decode.split import split
+from pipelines.decode.split import MAX_BYTES, split
 from pipelines.fact import Ignored, Undecodable
 
 
@@ -40,22 +42,48 @@ NOT_BASE64 = Undecodable("record data is not base64")
 WRAPPED = Undecodable("wrapped too deeply")
 TOO_MANY = Undecodable("more than 10,000 parts")
 NOTHING = Ignored("batch of no records")
+DAMAGED_GZIP = Undecodable("gzip data is damaged, or longer than 8 MiB")
+
+# Files that are not JSON, by their first bytes, and what to do about them.
+_FOREIGN = (
+    (b"PAR1", "Parquet file: switch off record format conversion, or convert it to JSON lines"),
+    (b"ORC", "ORC file: switch off record format conversion, or convert it to JSON lines"),
+    (b"Obj\x01", "Avro file: convert it to JSON lines"),
+    (b"PK\x03\x04", "zip file: unpack it first"),
+)
+
+# What stands before each message in an export of CloudWatch Logs.
+_LOGGED_AT = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z)[ \t]+(?=[{\[])")
+
+# With gzip's header and checksum (zlib manual, ``inflateInit2``).
+_GZIP_MAGIC, _GZIP_WINDOW = b"\x1f\x8b", 16 + zlib.MAX_WBITS
+
+
+def foreign_format(head: bytes) -> str | None:
+    """What a file is that begins like this and is not JSON, and what to do; None: not known."""
+    return next((text for magic, text in _FOREIGN if head.startswith(magic)), None)
 
 
 def mended(body: bytes, arrived: float | None, depth: int = 0) -> list[Part]:
     """The payloads in what is not one JSON value: several in a row (Firehose), or damage."""
     if body.startswith(KPL_MAGIC):
         return [(AGGREGATED, arrived)]
+    if body.startswith(_GZIP_MAGIC):
+        return _unzipped(body, arrived, depth)
+    if known := foreign_format(body):
+        return [(Undecodable(known), arrived)]
     found: list[Part] = []
     for piece in split(body, MOST_PARTS + 1):
         if len(found) >= MOST_PARTS:
             return [*found, (TOO_MANY, arrived)]
+        logged = _LOGGED_AT.match(piece)
+        at = _earlier(logged[1].decode(), arrived) if logged else arrived
         try:
-            value = orjson.loads(piece)
+            value = orjson.loads(piece[logged.end() :] if logged else piece)
         except orjson.JSONDecodeError:
             found.append((NOT_JSON, arrived))
         else:
-            found += unwrapped(value, arrived, depth)
+            found += unwrapped(value, at, depth)
     return found or [(EMPTY, arrived)]
 
 
@@ -67,15 +95,37 @@ def unwrapped(value: Any, arrived: float | None, depth: int = 0) -> list[Part]:
         arrived: When it arrived, as far as is known; what a wrapping inside says is earlier.
         depth: How many wrappings were taken off.
     """
-    if type(value) is dict:
-        if "Records" in value:
-            return _batch(value["Records"], arrived, depth)
-        if "deliveryStreamArn" in value:  # what Firehose hands to a function that changes records
-            return _batch(value.get("records"), arrived, depth)
-        if value.get("Type") == "Notification":  # SNS without raw delivery
+    if type(value) is not dict:
+        return _batch(value, arrived, depth)
+    match value:
+        case (
+            {"Records": entries}  # S3, Lambda, ``aws kinesis get-records``
+            | {"deliveryStreamArn": _, "records": entries}  # Firehose to a function of its own
+            | {"records": [{"recordId": _}, *_] as entries}  # and what that answers
+            | {"Messages": [{"Body": _}, *_] as entries}  # ``aws sqs receive-message``
+            | {"messageType": "DATA_MESSAGE", "logEvents": entries}  # CloudWatch Logs
+            | {"events": [{"message": _, "timestamp": _}, *_] as entries}  # ``aws logs`` prints
+        ):
+            return _batch(entries, arrived, depth)
+        case {"requestPayload": entry, "requestContext": _}:  # a destination of Lambda
+            return _batch([entry], arrived, depth)
+        case {"Type": "Notification"}:  # SNS without raw delivery
             return _text(value.get("Message"), _earlier(value.get("Timestamp"), arrived), depth)
-        return [(value, arrived)]
-    return _batch(value, arrived, depth)
+    if _is_carried(value):
+        return _batch([value], arrived, depth)
+    return [(value, arrived)]
+
+
+def _is_carried(value: dict[str, Any]) -> bool:
+    """Whether this is one record of a batch by itself, as archives have them line by line."""
+    return (
+        ("Data" in value and "SequenceNumber" in value)
+        or ("recordId" in value and "data" in value)
+        or value.get("eventSource") in ("aws:kinesis", "aws:sqs")
+        or ("MessageId" in value and "Body" in value)
+        or ("kinesis" in value and "eventID" in value)
+        or "awslogs" in value
+    )
 
 
 def _batch(entries: Any, arrived: float | None, depth: int) -> list[Part]:
@@ -100,6 +150,16 @@ def _entry(entry: Any, arrived: float | None, depth: int) -> list[Part]:
             body, at = given.get("data"), given.get("approximateArrivalTimestamp")
         case {"SequenceNumber": _, "Data": body}:  # what ``aws kinesis get-records`` prints
             at = entry.get("ApproximateArrivalTimestamp")
+        case {"eventSource": "aws:kinesis", "data": body}:  # EventBridge Pipes
+            at = entry.get("approximateArrivalTimestamp")
+        case {"MessageId": _, "Body": body}:  # ``aws sqs receive-message``
+            read = _text
+            given = entry.get("Attributes")
+            at = given.get("SentTimestamp") if isinstance(given, dict) else None
+        case {"awslogs": {"data": body}}:  # what CloudWatch Logs hands to Lambda
+            at = None
+        case {"message": body, "timestamp": at} if isinstance(body, str):  # CloudWatch Logs
+            read = _text
         case {"recordId": _, "data": body}:  # Firehose
             at = entry.get("approximateArrivalTimestamp")
         case {"eventSource": "aws:sqs"}:
@@ -146,3 +206,20 @@ def _parsed(body: bytes, arrived: float | None, depth: int) -> list[Part]:
     except orjson.JSONDecodeError:
         return mended(body, arrived, depth)
     return unwrapped(value, arrived, depth)
+
+
+def _unzipped(body: bytes, arrived: float | None, depth: int) -> list[Part]:
+    """The payloads in gzipped bytes, of which no more than one message may be is unpacked."""
+    if depth >= DEPTH:
+        return [(WRAPPED, arrived)]
+    plain = bytearray()
+    try:
+        while body.startswith(_GZIP_MAGIC):
+            member = zlib.decompressobj(_GZIP_WINDOW)
+            plain += member.decompress(body, MAX_BYTES + 1 - len(plain))
+            if not member.eof or len(plain) > MAX_BYTES:
+                return [(DAMAGED_GZIP, arrived)]
+            body = member.unused_data
+    except zlib.error:
+        return [(DAMAGED_GZIP, arrived)]
+    return _parsed(bytes(plain), arrived, depth + 1)

@@ -31,12 +31,17 @@ _BY_NAMES = (
     # Answers of GetCurrentMetricData and GetMetricData put on a stream.
     ({"metricresults"}, Ignored("metric snapshot")),
     ({"datasnapshottime"}, Ignored("metric snapshot")),
+    # Rows of those, one a line, and of historical metrics reports.
+    ({"collections", "dimensions"}, Ignored("metric row")),
+    ({"metric", "value"}, Ignored("metric row")),
+    ({"startinterval", "endinterval"}, Ignored("metric row")),
 )
 
 # A field whose value alone identifies a payload.
 _BY_VALUE = (
     ("Event", "s3:TestEvent", Ignored("S3 test event")),
     ("Name", "ContactFlowEvent", Ignored("contact flow payload")),
+    ("messageType", "CONTROL_MESSAGE", Ignored("CloudWatch Logs control message")),
     ("Type", "SubscriptionConfirmation", Ignored("SNS subscription message")),
     ("Type", "UnsubscribeConfirmation", Ignored("SNS subscription message")),
 )

@@ -104,8 +104,13 @@ class Report:
 
     @property
     def clean(self) -> bool:
-        """Whether nothing was parked or quarantined."""
-        return not self.parked and not self.quarantined
+        """Whether something could be used, and nothing was parked or quarantined."""
+        return self.used > 0 and not self.parked and not self.quarantined
+
+    @property
+    def used(self) -> int:
+        """How many of the events say something about a contact."""
+        return self.events - self.ignored - self.quarantined
 
 
 @dataclass(frozen=True, slots=True)

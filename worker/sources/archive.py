@@ -31,6 +31,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+from pipelines.decode.envelope import foreign_format
 from pipelines.decode.split import HEAD_BYTES, Piece, Splitter
 from worker import aws
 from worker.errors import ConfigError, WorkerError
@@ -165,8 +166,8 @@ class Archive:
             async with aclosing(self._chunks(file, client)) as chunks:
                 async for chunk in chunks:
                     for data in unpacker.feed(chunk):
-                        if not sniffed and b"\0" in data[:_SNIFFED_BYTES]:
-                            yield Piece(data[:HEAD_BYTES], NOT_TEXT)
+                        if not sniffed and (reason := _unreadable(data)):
+                            yield Piece(data[:HEAD_BYTES], reason)
                             return
                         sniffed = True
                         for piece in splitter.feed(data):
@@ -190,6 +191,11 @@ class Archive:
                     self.progress.read += len(chunk)
                     yield chunk
                     chunk = await read()
+
+
+def _unreadable(head: bytes) -> str | None:
+    """Why a file that begins like this holds no JSON; None: it may."""
+    return foreign_format(head) or (NOT_TEXT if b"\0" in head[:_SNIFFED_BYTES] else None)
 
 
 async def _deliver(messages: AsyncIterator[Message], handle: Handle, stop: asyncio.Event) -> None:
