@@ -15,6 +15,7 @@ from dataclasses import replace
 from hashlib import blake2b
 from typing import Any, cast, get_args
 
+from pipelines.condition import Condition, paths
 from pipelines.entity import Entity, entity
 from pipelines.lifecycle import MILESTONES
 from pipelines.lookup import VALUES, By, Way
@@ -32,6 +33,7 @@ from pipelines.step import (
 )
 from pipelines.template import Query, Template, TemplateError, compile_data, templates
 from pipelines.value import plain
+from pipelines.when import ConditionError, parse
 from pipelines.writeback import AttributeTable
 
 
@@ -92,8 +94,8 @@ class _Loader:
         if not rows or not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise self.fail("needs at least one [[step]]")
         when = self.conditions(document)
-        for condition in when:
-            if message := wrong(tuple(condition.split(".")), {}):
+        for path in paths(when):
+            if message := wrong(path, {}):
                 raise self.fail(f"when: {message}")
         steps = [self.step(row, name) for row in rows]
         self.check_names(steps)
@@ -260,17 +262,14 @@ class _Loader:
                     '"{{Name}}"', source, error.pos,
                 ) from error  # fmt: skip
 
-    def conditions(self, row: dict[str, Any]) -> dict[str, frozenset[str]]:
+    def conditions(self, row: dict[str, Any]) -> Condition:
         when = row.get("when", {})
         if not isinstance(when, dict):
             raise self.fail('when is a table: when = { Channel = ["VOICE"] }')
-        found = {}
-        for name, values in _flat(when).items():
-            allowed = values if isinstance(values, list) else [values]
-            if not allowed or not all(isinstance(v, str | int | bool) for v in allowed):
-                raise self.fail(f"when: {name}: one value, or a list of values")
-            found[name] = frozenset(str(value).lower() for value in allowed)
-        return found
+        try:
+            return parse(when)
+        except ConditionError as error:
+            raise self.fail(f"when: {error}") from error
 
     def after(self, row: dict[str, Any]) -> tuple[str, ...]:
         names = row.get("after", [])
@@ -326,8 +325,8 @@ class _Loader:
                     # A text that was mended on reading is not in the file, but the name is.
                     there = template in self.text
                     raise self.fail(message, template if there else path[0], index if there else 0)
-            for name in step.when:
-                if message := wrong(tuple(name.split(".")), earlier):
+            for path in paths(step.when):
+                if message := wrong(path, earlier):
                     raise self.fail(f"when: {message}")
 
     def check_order(self, steps: list[Step]) -> None:
@@ -366,15 +365,6 @@ class _Loader:
             given = f"{key} = {value!r}" if key in row else f"{key} is missing"
             raise self.fail(f"{given}: one of {', '.join(allowed)}")
         return str(value)
-
-
-def _flat(table: dict[str, Any], above: str = "") -> dict[str, Any]:
-    """``Queue.Name = …`` is a table in a table to TOML, one name to us."""
-    found: dict[str, Any] = {}
-    for name, value in table.items():
-        path = f"{above}{name}"
-        found.update(_flat(value, f"{path}.") if isinstance(value, dict) else {path: value})
-    return found
 
 
 def _used(step: Step) -> Iterator[tuple[str, tuple[str, ...], int]]:

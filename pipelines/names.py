@@ -118,6 +118,12 @@ SCALARS = {
     "Campaign": "CampaignId",
 }
 
+#: Members of a segment attribute, one of which holds its value (API reference
+#: "SegmentAttributeValue"), in lower case: ``SegmentAttributes.connect:Subtype`` is its text.
+TYPED = frozenset(
+    ["valuestring", "valueinteger", "valueboolean", "valuearn", "valuelist", "valuemap"]
+)
+
 #: Other spellings of a structure (events) and of its members, in lower case.
 RENAMED = {"agentinfo": "Agent", "queueinfo": "Queue"}
 RENAMED_MEMBERS = {

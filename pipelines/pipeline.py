@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import re
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
+from pipelines.condition import ALWAYS, Condition
 from pipelines.names import EVENT_ONLY
 from pipelines.step import RecordStep, Step, TableStep
 from pipelines.template import Query, Template, templates
@@ -24,7 +25,7 @@ class Pipeline:
 
     name: str
     steps: tuple[Step, ...]
-    when: dict[str, frozenset[str]] = field(default_factory=dict)
+    when: Condition = ALWAYS
     source: str = ""
     writeback: AttributeTable | None = None
     digest: str = ""

@@ -36,7 +36,8 @@ class TemplateError(ValueError):
         self.index = index
 
 
-_PLAIN = re.compile(r"\{\{\s*([A-Za-z_][\w-]*(?:\.[A-Za-z_][\w-]*)*)\s*\}\}")
+#: Colons, which Liquid does not have in names, are in those of segment attributes.
+_PLAIN = re.compile(r"\{\{\s*([A-Za-z_][\w-]*(?:\.[A-Za-z_][\w:-]*)*)\s*\}\}")
 
 _PLACEHOLDER = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 

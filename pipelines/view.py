@@ -16,7 +16,7 @@ from liquid.exceptions import UndefinedError
 from pipelines import course, direction
 from pipelines.contact import Contact
 from pipelines.lifecycle import milestones_of, phase_of, signals
-from pipelines.names import EVENT_ONLY, SCALARS, STREAM, said
+from pipelines.names import EVENT_ONLY, SCALARS, STREAM, TYPED, said
 from pipelines.objects import KINDS, StoredObject, objects
 
 
@@ -58,7 +58,7 @@ class Names(Mapping[str, Any]):
         key = name if name in self._values else self._found(name)
         value = self._values[key]
         if isinstance(value, dict):
-            return Names(value, SCALARS.get(key), lenient=self.lenient)
+            return Names(value, SCALARS.get(key) or _typed(value), lenient=self.lenient)
         return value
 
     def _found(self, name: str) -> str:
@@ -95,6 +95,12 @@ class Names(Mapping[str, Any]):
     def plain(self) -> Any:
         """The structure as JSON data, or its scalar where it has one."""
         return self.value() if self.scalar else dict(self._values)
+
+
+def _typed(value: Mapping[str, Any]) -> str | None:
+    """The only member of a typed value, which the value stands for; else None."""
+    member = next(iter(value), "")
+    return member if len(value) == 1 and str(member).lower() in TYPED else None
 
 
 def view(contact: Contact, constants: Mapping[str, Any] | None = None) -> dict[str, Any]:

@@ -33,8 +33,8 @@ MOST_NAMES: Final = 10_000
 CONTACTS_S: Final = 30.0
 MOST_CONTACTS: Final = 1_000
 
-#: Members of DescribeContact's answer that contact events do not have.
-DESCRIBED: Final = ("CustomerEndpoint", "SystemEndpoint")
+#: Members of DescribeContact's answer that contact events do not have, or not always.
+DESCRIBED: Final = ("CustomerEndpoint", "SystemEndpoint", "SegmentAttributes")
 
 
 @dataclass(slots=True)

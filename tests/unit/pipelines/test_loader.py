@@ -17,6 +17,7 @@ from pipelines.loader import load
 from pipelines.plan import Terms, plan
 from pipelines.step import CreateStep, LookupStep, OpenStep, UpdateStep
 from pipelines.template import Template
+from pipelines.when import parse
 
 
 Told = Callable[..., Contact]
@@ -84,11 +85,11 @@ def test_a_step_has_what_its_table_says() -> None:
     assert isinstance(create, CreateStep)
     assert isinstance(close, UpdateStep)
     assert (pipeline.name, pipeline.source) == ("p", "my.toml")
-    assert pipeline.when == {"Channel": {"voice", "chat"}, "Outbound": {"false"}}
+    assert pipeline.when == parse({"Channel": ["voice", "chat"], "Outbound": "false"})
     assert (who.path, who.on) == ("p/WHO", "created")
     assert who.reads == {"fullname"}
     assert (create.table.key, create.on_missing) == ("activityid", "recreate")
-    assert create.when == {"Queue": {"support"}, "TotalPauseCount": {"0"}}
+    assert create.when == parse({"Queue": "support", "TotalPauseCount": "0"})
     assert create.reads == frozenset()
     assert isinstance(create.body["subject"], Template)
     assert (close.after, close.within_s, close.on_missing) == (("STEP2",), 5400.0, "park")
@@ -140,7 +141,7 @@ def test_the_key_is_ours_in_any_case() -> None:
 def test_a_step_may_hang_on_what_a_lookup_found() -> None:
     who = CREATE.replace("STEP2", "WHO").replace("POST", "GET").replace("body = '''{}'''", "")
     text = who + CREATE.format("{}") + 'when = { "WHO-Response.LookupStatus" = "SingleMatch" }'
-    assert one(text).steps[1].when == {"WHO-Response.LookupStatus": {"singlematch"}}
+    assert one(text).steps[1].when == parse({"WHO-Response.LookupStatus": "singlematch"})
 
 
 # --- what check tells ---------------------------------------------------------------------------
