@@ -49,8 +49,11 @@ def _digits(value: Any) -> str:
 def fitted(value: Any, kind: Kind | None) -> Any:
     """A template's value as a column of this kind takes it; as it is where that is not clear.
 
-    Dynamics refuses what does not fit, out loud; dropping it here would not be.
+    Dynamics refuses what does not fit, out loud; dropping it here would not be. An empty text is no
+    value of any other kind.
     """
+    if isinstance(value, str) and not value.strip() and kind not in (None, "text"):
+        return ABSENT
     match kind, value:
         case "boolean", str():
             found = boolean(value)
@@ -63,3 +66,8 @@ def fitted(value: Any, kind: Kind | None) -> Any:
         case _:
             found = value
     return value if found is ABSENT else found
+
+
+def is_no(text: str, kind: Kind) -> bool:
+    """Whether a text clearly means no value of a kind: it stays the text that it is."""
+    return kind != "text" and fitted(text, kind) is text

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipelines.condition import ALWAYS, Condition
+from pipelines.conversion import Kind, is_no
 from pipelines.names import EVENT_ONLY
 from pipelines.step import RecordStep, Step, TableStep
 from pipelines.template import Query, Template, templates
@@ -59,12 +60,54 @@ def _in_body(step: RecordStep) -> list[str]:
         f"{word!r} stands in text without braces and is sent as it is; did you mean {{{{{word}}}}}?"
         for word in _bare_words(step.body)
     ]
+    found += [
+        f"{column}: {text}"
+        for column, value in sorted(step.body.items())
+        if (text := type_doubt(value, step.table.kind(column), converted=True))
+    ]
     return found + [
         f"{column} is shown as HTML, and what people said may hold some; "
         "add | escape to each of its placeholders"
         for column in sorted(step.table.rich)
         if any(_unescaped(template.source) for template in templates(step.body.get(column)))
     ]
+
+
+#: Filters that give something else than text.
+_TYPED = re.compile(
+    r"\|\s*(boolean|integer|decimal|choice|seconds_to|minutes|size|times|plus|minus|divided_by"
+    r"|modulo|round|ceil|floor|abs|at_least|at_most|sum|has|find_index|default)\b"
+)
+
+#: Names whose members are always texts (API reference "UpdateContactAttributes", "TagResource").
+_TEXTS = ("attributes", "tags")
+
+
+def type_doubt(value: Any, kind: Kind | None, *, converted: bool) -> str:
+    """Why a column of this kind may refuse what a template gives, and what to write; or "".
+
+    Args:
+        value: A column's value in a step's body.
+        kind: What the column holds.
+        converted: Texts that are clearly of the kind are converted before they are sent.
+    """
+    if kind in (None, "text") or not isinstance(value, Template):
+        return ""
+    if value.conditional:
+        texts = [one for one in value.literals if not converted or is_no(one, kind)]
+        return f"the branch {texts[0]!r} is text, no {kind}; {_PLACE}" if texts else ""
+    filters = f"| {kind}" + (" or | choice" if kind == "integer" else "")
+    if not value.whole:
+        return f"is text, but the column holds {kind} values; use one placeholder alone, {filters}"
+    said = any(path[0].lower() in _TEXTS for path, _ in value.names)
+    if not said or _TYPED.search(value.source):
+        return ""
+    clear = "what is not clearly one is refused by Dynamics" if converted else "Dynamics refuses it"
+    return f"is text, but the column holds {kind} values, and {clear}; add {filters}"
+
+
+#: What to write in a branch.
+_PLACE = "write a placeholder there, as in {{ 2 }}"
 
 
 def _unescaped(source: str) -> bool:
