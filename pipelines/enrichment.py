@@ -16,7 +16,7 @@ from pipelines.contact import Contact
 from pipelines.decode.seal import seal
 from pipelines.fact import ENRICHMENT, Fact
 from pipelines.legs import SIDE_LEGS, first_of_chain
-from pipelines.names import said
+from pipelines.names import DESCRIBED_ONLY, said
 from pipelines.pipeline import Pipeline
 from pipelines.snapshot import Snapshot, snapshot
 
@@ -37,7 +37,7 @@ _OWN_QUEUE = "/queue/agent/"
 Path = tuple[str, ...]
 
 #: Names of which DescribeContact knows something that events do not say, in lower case.
-_DESCRIBED = {"customerendpoint", "segmentattributes"}
+_DESCRIBED = {"customerendpoint", "segmentattributes", *map(str.lower, DESCRIBED_ONLY)}
 
 #: Structures of which events have the ARN alone -> the member that is asked for.
 _NAMES = {"Agent": "Username", "Queue": "Name"}

@@ -101,11 +101,26 @@ EVENT_ONLY = frozenset(
     ["RingStartTimestamp", "GreetingStartTimestamp", "GreetingEndTimestamp", "UpdatedProperties"]
 )
 
+#: Names that contact events have and contact records are not known to repeat.
+EVENTS_ALONE = frozenset(["Queue.Type", "Agent.ActiveRegion", "ContactDetails"])
+
+#: Names that only DescribeContact has (API reference "Contact"): Connect is asked for them.
+DESCRIBED_ONLY = frozenset(
+    [
+        "Cases",
+        "Description",
+        "Name",
+        "NextContacts",
+        "QueuePriority",
+        "QueueTimeAdjustmentSeconds",
+    ]
+)
+
 #: Names whose values are never structures; what comes as one is ignored.
 SINGLE = PLAIN | frozenset(["ARN", "Username", "Name", "Address", "Location", "CampaignId"])
 
 #: Every name of both streams.
-STREAM = PLAIN | FREE | EVENT_ONLY | frozenset(MEMBERS)
+STREAM = PLAIN | FREE | EVENT_ONLY | DESCRIBED_ONLY | frozenset(MEMBERS)
 
 #: What a bare structure stands for: ``{{CustomerEndpoint}}`` is its address.
 SCALARS = {

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines.condition import ALWAYS, Condition
+from pipelines.condition import ALWAYS, Condition, paths
 from pipelines.conversion import Kind, is_no
-from pipelines.names import EVENT_ONLY
+from pipelines.names import DESCRIBED_ONLY, EVENT_ONLY, EVENTS_ALONE, MEMBERS
+from pipelines.reference import is_new
 from pipelines.step import RecordStep, Step, TableStep
 from pipelines.template import Query, Template, templates
 from pipelines.view import NAMES
@@ -37,13 +39,13 @@ class Pipeline:
 
     def warnings(self) -> list[str]:
         """What ``check`` should report: things that work but may surprise."""
-        found = []
+        found = [f"{self.source}: when: {text}" for text in _in_names(paths(self.when))]
+        if self.writeback is not None:
+            texts = _in_names(self.writeback.names())
+            found += [f"{self.source}: writeback: {text}" for text in texts]
         for step in self.steps:
-            found += [
-                f"{self.source}: step {step.name}: {name} comes with contact events only; "
-                "it stays empty for contacts whose events were lost"
-                for name in sorted({p[0] for p in step.names()} & EVENT_ONLY)
-            ]
+            read = {*step.names(), *paths(step.when)}
+            found += [f"{self.source}: step {step.name}: {text}" for text in _in_names(read)]
             if isinstance(step, TableStep) and not step.table.known:
                 found.append(
                     f"{self.source}: step {step.name}: entity set {step.table.set!r} is not one "
@@ -53,6 +55,41 @@ class Pipeline:
             if isinstance(step, RecordStep):
                 found += [f"{self.source}: step {step.name}: {text}" for text in _in_body(step)]
         return found
+
+
+def _in_names(read: Iterable[tuple[str, ...]]) -> list[str]:
+    """What to know of the names that are read, each once."""
+    found = set()
+    for path in read:
+        name = path[0]
+        two = ".".join(path[:2]).lower()
+        if is_new(path):
+            name = ".".join(path[:2]) if path[0].lower() in _STRUCTURES else name
+            found.add(
+                f"{name} is not a name this release knows; it has a value only if Connect sends it"
+            )
+        elif name.lower() in _EVENT_ONLY:
+            found.add(
+                f"{name} comes with contact events only; "
+                "it stays empty for contacts whose events were lost"
+            )
+        elif alone := {name.lower(), two} & _EVENTS_ALONE.keys():
+            found.add(
+                f"{_EVENTS_ALONE[alone.pop()]} comes with contact events only; it may be empty "
+                "once the contact record has come, and for contacts whose events were lost"
+            )
+        elif name.lower() in _DESCRIBED_ONLY:
+            found.add(
+                f"{name} is neither in events nor in the contact record; it has a value only until "
+                "that comes, if Connect was asked for it"
+            )
+    return sorted(found)
+
+
+_STRUCTURES = {name.lower() for name in MEMBERS}
+_EVENT_ONLY = {name.lower() for name in EVENT_ONLY}
+_EVENTS_ALONE = {name.lower(): name for name in EVENTS_ALONE}
+_DESCRIBED_ONLY = {name.lower() for name in DESCRIBED_ONLY}
 
 
 def _in_body(step: RecordStep) -> list[str]:

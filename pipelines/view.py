@@ -16,7 +16,7 @@ from liquid.exceptions import UndefinedError
 from pipelines import course, direction
 from pipelines.contact import Contact
 from pipelines.lifecycle import milestones_of, phase_of, signals
-from pipelines.names import EVENT_ONLY, SCALARS, STREAM, TYPED, said
+from pipelines.names import DESCRIBED_ONLY, EVENT_ONLY, SCALARS, STREAM, TYPED, said
 from pipelines.objects import KINDS, StoredObject, objects
 
 
@@ -31,6 +31,8 @@ CONSTANTS = frozenset(["AppId", "EnvironmentUri"])
 
 #: Every name a template may begin with, beside ``<STEP>-Response``.
 NAMES = STREAM | DERIVED | OBJECT_NAMES | CONSTANTS
+
+_MADE = {name.lower() for name in DERIVED | OBJECT_NAMES | CONSTANTS}
 
 
 class Names(Mapping[str, Any]):
@@ -121,8 +123,9 @@ def values_of(
     reached: Mapping[str, str],
 ) -> dict[str, Any]:
     """The same of a contact whose signals and milestones are known already."""
-    values = dict(constants)
-    values.update(_stream(contact))
+    # Messages may have names that this release does not know, but not those of its own making.
+    values = {name: v for name, v in _stream(contact).items() if name.lower() not in _MADE}
+    values.update(constants)
     values["ContactId"] = contact.id
     values.update(_derived(values, phase_of(proven), reached))
     return values
@@ -142,7 +145,7 @@ def _stream(contact: Contact) -> dict[str, Any]:
             else:
                 events[name] = value
     if contact.record is None:
-        return _enriched({name: v for name, v in events.items() if name in STREAM}, contact)
+        return _enriched(events, contact)
     record = said(contact.record.body)
     return {name: events[name] for name in EVENT_ONLY if name in events} | dict(record)
 
@@ -160,6 +163,8 @@ def _enriched(names: dict[str, Any], contact: Contact) -> dict[str, Any]:
             fits = isinstance(value, dict) and known.get("ARN") in (None, value.get("ARN"))
             if name in STREAM and fits:
                 names[name] = {**value, **known}
+            elif name in DESCRIBED_ONLY:
+                names.setdefault(name, value)
     return names
 
 

@@ -14,6 +14,7 @@ import structlog
 
 from pipelines.contact import Contact
 from pipelines.enrichment import Question, wanted
+from pipelines.names import DESCRIBED_ONLY
 from pipelines.pipeline import Pipeline
 from pipelines.snapshot import Snapshot
 from worker.amazon_connect.errors import ConnectError, ConnectRefused
@@ -34,7 +35,12 @@ CONTACTS_S: Final = 30.0
 MOST_CONTACTS: Final = 1_000
 
 #: Members of DescribeContact's answer that contact events do not have, or not always.
-DESCRIBED: Final = ("CustomerEndpoint", "SystemEndpoint", "SegmentAttributes")
+DESCRIBED: Final = (
+    "CustomerEndpoint",
+    "SystemEndpoint",
+    "SegmentAttributes",
+    *sorted(DESCRIBED_ONLY),
+)
 
 
 @dataclass(slots=True)

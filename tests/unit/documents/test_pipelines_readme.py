@@ -25,7 +25,7 @@ from pipelines.lens import FIELDS
 from pipelines.lifecycle import MILESTONES
 from pipelines.loader import METHODS, ON_MISSING, PipelineError, load
 from pipelines.lookup import STATUS_NAMES, VALUES, Status
-from pipelines.names import EVENT_ONLY, FREE, MEMBERS, PLAIN, SCALARS, said
+from pipelines.names import DESCRIBED_ONLY, EVENT_ONLY, FREE, MEMBERS, PLAIN, SCALARS, said
 from pipelines.objects import KINDS, objects
 from pipelines.template import _STRICT, Template, resolve
 from pipelines.view import CONSTANTS, DERIVED, OBJECT_NAMES, Names, object_names, view
@@ -344,6 +344,10 @@ def test_every_other_name_is_described_with_what_it_renders(
 
 def test_what_connect_is_asked_for_is_named() -> None:
     assert {*ASKED, *DESCRIBED} <= {*codes(section("Where names come from"))}
+
+
+def test_every_name_that_is_only_asked_is_described() -> None:
+    assert described("only asked", "what it is") == DESCRIBED_ONLY
 
 
 # --- filters ------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from pipelines.action import Change
 from pipelines.contact import Contact
 from pipelines.fact import Fact
 from pipelines.identity import record_id
@@ -318,3 +319,50 @@ def test_text_that_is_not_escaped_for_a_column_shown_as_html_is_warned_of(
 ) -> None:
     found = one(CREATE.format(body).replace("phonecalls", table)).warnings()
     assert ["add | escape" in text for text in found] == [True] * warned
+
+
+# --- names of the future, and names that are not always there -----------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("{{ContactPriority}}", "ContactPriority is not a name this release knows; it has a value"),
+        ("{{ contactPriority | upcase }}", "contactPriority is not a name this release knows"),
+        ("{{HoldStartTimestamp}}{{HoldStartTimestamp}}", "HoldStartTimestamp is not a name"),
+        ("{{Agent.VoiceEnhancementMode}}", "Agent.VoiceEnhancementMode is not a name this"),
+        ("{{Queue.Type}}", "Queue.Type comes with contact events only; it may be empty once"),
+        ("{{agent.activeregion}}", "Agent.ActiveRegion comes with contact events only"),
+        ("{{ContactDetails.Name}}", "ContactDetails comes with contact events only"),
+        ("{{ringStartTimestamp}}", "ringStartTimestamp comes with contact events only"),
+        ("{{QueuePriority}}", "QueuePriority is neither in events nor in the contact record"),
+        ("{{Name}} {{Name}}", "Name is neither in events nor in the contact record"),
+    ],
+)
+def test_a_name_that_may_never_have_a_value_is_one_warning(body: str, words: str) -> None:
+    (warning,) = one(CREATE.format(f'{{"description": "{body}"}}')).warnings()
+    assert warning.startswith(f"pipeline: step STEP2: {words}")
+
+
+def test_conditions_and_attributes_are_warned_about_as_bodies_are() -> None:
+    text = CREATE.format("{}") + 'when = { NewThing = "x" }\n[writeback]\nms_x = "{{Newer}}"'
+    found = load(f'name = "p"\nwhen = {{ any = [{{ Newest = 1 }}] }}\n{text}', "p.toml").warnings()
+    assert [warning.partition(" is not a name")[0] for warning in found] == [
+        "p.toml: when: Newest",
+        "p.toml: writeback: Newer",
+        "p.toml: step STEP2: NewThing",
+    ]
+
+
+@pytest.mark.parametrize("name", ["ContactPriority", "contactpriority"])
+@pytest.mark.parametrize("stream", ["event", "record"])
+def test_a_name_of_the_future_has_the_value_that_connect_sends(
+    name: str, stream: str, event: Makes, record: Makes, told: Told
+) -> None:
+    said = {"ContactPriority": "URGENT"}
+    fact = record(**said) if stream == "record" else event("INITIATED", contactPriority="URGENT")
+    (action,) = plan(
+        told(fact), [one(CREATE.format(f'{{"subject": "{{{{{name}}}}}"}}'))], 0.0, Terms()
+    ).actions
+    assert isinstance(action, Change)
+    assert action.columns["subject"] == "URGENT"
