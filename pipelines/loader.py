@@ -16,7 +16,6 @@ from hashlib import blake2b
 from typing import Any, cast, get_args
 
 from pipelines.condition import Condition, paths
-from pipelines.conversion import fitted, is_no
 from pipelines.entity import Entity, entity
 from pipelines.lifecycle import MILESTONES
 from pipelines.lookup import VALUES, By, Way
@@ -269,12 +268,9 @@ class _Loader:
                 (table.lengths.get(column), table.kind(column)) if table else (None, None)
             )
             try:
-                one = compile_data(value, length, column, kind, self.choices)
+                compiled[column] = compile_data(value, length, column, kind, self.choices)
             except TemplateError as error:
                 raise self.fail(f"{column}: {error}", error.source, error.index) from error
-            compiled[column] = fitted(one, kind) if isinstance(one, str) else one
-            if isinstance(one, str) and kind is not None and is_no(one, kind):
-                raise self.fail(f"{column}: {value!r} is no {kind}", source, source.find(value))
         return compiled
 
     def parse(self, source: str, key: str) -> Any:

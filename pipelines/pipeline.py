@@ -128,7 +128,11 @@ def type_doubt(value: Any, kind: Kind | None, *, converted: bool) -> str:
         kind: What the column holds.
         converted: Texts that are clearly of the kind are converted before they are sent.
     """
-    if kind in (None, "text") or not isinstance(value, Template):
+    if kind in (None, "text"):
+        return ""
+    if isinstance(value, str):
+        return f"{value!r} is text, but the column holds {kind} values; write it without quotes"
+    if not isinstance(value, Template):
         return ""
     if value.conditional:
         texts = [one for one in value.literals if not converted or is_no(one, kind)]
@@ -137,10 +141,9 @@ def type_doubt(value: Any, kind: Kind | None, *, converted: bool) -> str:
     if not value.whole:
         return f"is text, but the column holds {kind} values; use one placeholder alone, {filters}"
     said = any(path[0].lower() in _TEXTS for path, _ in value.names)
-    if not said or _TYPED.search(value.source):
-        return ""
     clear = "what is not clearly one is refused by Dynamics" if converted else "Dynamics refuses it"
-    return f"is text, but the column holds {kind} values, and {clear}; add {filters}"
+    text = f"is text, but the column holds {kind} values, and {clear}; add {filters}"
+    return "" if not said or _TYPED.search(value.source) else text
 
 
 #: What to write in a branch.

@@ -245,7 +245,7 @@ def _columns(where: str, step: RecordStep, definition: Mapping[str, Any]) -> lis
             text = f"{where}: {table.set} has no column {column!r}"
             found.append(Finding(f"{text}; {_suggestion(column, definition['columns'])}"))
             continue
-        converted = table.kind(column) is not None  # the pipeline's own notes say what is in doubt
+        converted = table.kind(column) is not None
         doubts = _type_mismatch(known, value, converted=converted)
         found += [Finding(f"{where}: {column}: {text}") for text in doubts]
         if not known.get("IsValidForCreate" if creating else "IsValidForUpdate", True):
@@ -283,8 +283,8 @@ def _type_mismatch(known: Mapping[str, Any], value: Any, *, converted: bool) -> 
     kind = str(known.get("AttributeType"))
     fitting = FITTING.get(kind)
     if isinstance(value, Template):
-        doubt = "" if converted else type_doubt(value, KINDS.get(kind), converted=False)
-        return [doubt] if doubt else []
+        doubt = type_doubt(value, KINDS.get(kind), converted=converted)
+        return [doubt] if doubt and not (converted and value.whole) else []
     if fitting is None or (isinstance(value, fitting) and not _bool_for_int(value, fitting)):
         length = known.get("MaxLength")
         if isinstance(value, str) and isinstance(length, int) and len(value) > length:
