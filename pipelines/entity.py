@@ -16,6 +16,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipelines.conversion import Kind
+
 
 @dataclass(frozen=True, slots=True)
 class Entity:
@@ -26,6 +28,7 @@ class Entity:
         logical: Logical name: ``phonecall``.
         key: Primary key column: ``activityid``.
         lengths: Column -> most characters.
+        kinds: Column -> what it holds, as far as known; those with a length hold text.
         defaults: Column -> the value Dataverse gives it by itself.
         open_status: ``statuscode`` of an open record.
         active: Filter that leaves out deactivated records: one of two merged customers is one.
@@ -44,6 +47,11 @@ class Entity:
     rich: frozenset[str] = frozenset()
     links: frozenset[str] = frozenset()
     known: bool = True
+    kinds: Mapping[str, Kind] = field(default_factory=dict)
+
+    def kind(self, column: str) -> Kind | None:
+        """What a column holds, if that is known."""
+        return "text" if column in self.lengths else self.kinds.get(column)
 
     def read_as(self, column: str) -> str:
         """The column's name in a query and its answer."""
@@ -52,6 +60,17 @@ class Entity:
 
 _ACTIVITY = {"subject": 200, "category": 250, "subcategory": 250, "description": 2000}
 _ACTIVITY_DEFAULTS = {"prioritycode": 1, "isbilled": False, "isworkflowcreated": False}
+_STATES: dict[str, Kind] = {"statecode": "integer", "statuscode": "integer"}
+_ACTIVITY_KINDS: dict[str, Kind] = {
+    **_STATES,
+    "prioritycode": "integer",
+    "actualdurationminutes": "integer",
+    "scheduleddurationminutes": "integer",
+    "community": "integer",
+    "isbilled": "boolean",
+    "isworkflowcreated": "boolean",
+    "ismapiprivate": "boolean",
+}
 _PHONES = dict.fromkeys(
     [
         "telephone1",
@@ -79,6 +98,7 @@ ENTITIES = {
             "activityid",
             {**_ACTIVITY, "phonenumber": 200, "activityadditionalparams": 8192},
             {**_ACTIVITY_DEFAULTS, "directioncode": True, "leftvoicemail": False},
+            kinds={**_ACTIVITY_KINDS, "directioncode": "boolean", "leftvoicemail": "boolean"},
         ),
         Entity(
             "tasks",
@@ -87,6 +107,7 @@ ENTITIES = {
             {**_ACTIVITY, "activityadditionalparams": 8192},
             _ACTIVITY_DEFAULTS,
             open_status=2,
+            kinds={**_ACTIVITY_KINDS, "percentcomplete": "integer"},
         ),
         Entity(
             "emails",
@@ -102,6 +123,13 @@ ENTITIES = {
             },
             {**_ACTIVITY_DEFAULTS, "directioncode": True},
             rich=frozenset(("description",)),
+            kinds={
+                **_ACTIVITY_KINDS,
+                "directioncode": "boolean",
+                "deliveryreceiptrequested": "boolean",
+                "readreceiptrequested": "boolean",
+                "deliveryprioritycode": "integer",
+            },
         ),
         Entity(
             "appointments",
@@ -110,6 +138,7 @@ ENTITIES = {
             {**_ACTIVITY, "location": 200, "description": 1048576, "globalobjectid": 300},
             _ACTIVITY_DEFAULTS,
             rich=frozenset(("description",)),  # where an administrator has it so
+            kinds={**_ACTIVITY_KINDS, "isalldayevent": "boolean"},
         ),
         Entity(
             "contacts",
@@ -118,6 +147,7 @@ ENTITIES = {
             {**_PHONES, **_EMAILS, "firstname": 50, "lastname": 50, "description": 2000},
             active=_ACTIVE,
             links=frozenset(("accountid", "parentcustomerid")),
+            kinds=_STATES,
         ),
         Entity(
             "accounts",
@@ -126,9 +156,29 @@ ENTITIES = {
             {"name": 160, "description": 2000},
             active=_ACTIVE,
             links=frozenset(("primarycontactid", "parentaccountid")),
+            kinds=_STATES,
         ),
-        Entity("leads", "lead", "leadid", {"subject": 300, "description": 2000}, active=_ACTIVE),
-        Entity("incidents", "incident", "incidentid", {"title": 200, "description": 2000}),
+        Entity(
+            "leads",
+            "lead",
+            "leadid",
+            {"subject": 300, "description": 2000},
+            active=_ACTIVE,
+            kinds={**_STATES, "leadqualitycode": "integer", "leadsourcecode": "integer"},
+        ),
+        Entity(
+            "incidents",
+            "incident",
+            "incidentid",
+            {"title": 200, "description": 2000},
+            kinds={
+                **_STATES,
+                "prioritycode": "integer",
+                "severitycode": "integer",
+                "caseorigincode": "integer",
+                "casetypecode": "integer",
+            },
+        ),
         Entity(
             "annotations",
             "annotation",

@@ -10,11 +10,12 @@ import json
 import re
 import tomllib
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from hashlib import blake2b
 from typing import Any, cast, get_args
 
+from pipelines.condition import Condition, paths
 from pipelines.entity import Entity, entity
 from pipelines.lifecycle import MILESTONES
 from pipelines.lookup import VALUES, By, Way
@@ -32,11 +33,15 @@ from pipelines.step import (
 )
 from pipelines.template import Query, Template, TemplateError, compile_data, templates
 from pipelines.value import plain
+from pipelines.when import ConditionError, parse
 from pipelines.writeback import AttributeTable
 
 
 METHODS = ("GET", "POST", "PATCH")
 ON_MISSING = ("park", "recreate", "skip")
+
+#: The filter ``choice`` with the table that it names.
+_CHOICE = re.compile(r"""\|\s*choice\b\s*(:\s*(?:'([^']*)'|"([^"]*)"))?""")
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -69,6 +74,7 @@ class _Loader:
         self.text = text
         self.source = source
         self.where = ""
+        self.choices: dict[str, dict[str, bool | int | str]] = {}
 
     def fail(self, message: str, template: str = "", index: int = 0) -> PipelineError:
         """The error to raise, with the position of ``template`` + ``index`` in the file."""
@@ -86,23 +92,42 @@ class _Loader:
         return PipelineError(f"{self.source}:{step} {message}{position}")
 
     def pipeline(self, document: dict[str, Any]) -> Pipeline:
-        self.only(document, ("name", "description", "when", "step", "writeback"))
+        self.only(document, ("name", "description", "when", "step", "writeback", "choices"))
         name = self.text_of(document, "name", needed=True)
+        self.choices = self.choices_of(document)
         rows = document.get("step")
         if not rows or not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise self.fail("needs at least one [[step]]")
         when = self.conditions(document)
-        for condition in when:
-            if message := wrong(tuple(condition.split(".")), {}):
+        for path in paths(when):
+            if message := wrong(path, {}):
                 raise self.fail(f"when: {message}")
         steps = [self.step(row, name) for row in rows]
         self.check_names(steps)
         self.check_order(steps)
         writeback = self.writeback(document, name, steps)
+        for step in steps:
+            self.check_choices(step.name, step.templates())
+        if writeback is not None:
+            self.check_choices("writeback", templates(writeback.attributes))
         readers: list[Step | AttributeTable] = [*steps, *([writeback] if writeback else [])]
         read = tuple(_with_reads(step, readers) for step in steps)
         digest = blake2b(self.text.encode(), digest_size=8).hexdigest()
         return Pipeline(name, read, when, self.source, writeback, digest)
+
+    def choices_of(self, document: dict[str, Any]) -> dict[str, dict[str, bool | int | str]]:
+        """The tables of labels and option values, ``[choices.priority]``."""
+        tables = document.get("choices", {})
+        if not isinstance(tables, dict) or not all(isinstance(t, dict) for t in tables.values()):
+            raise self.fail("choices are tables: [choices.priority], and in it high = 2")
+        found: dict[str, dict[str, bool | int | str]] = {}
+        for name, table in tables.items():
+            if not table or not all(isinstance(one, bool | int | str) for one in table.values()):
+                raise self.fail(f"choices.{name}: lines like high = 2")
+            found[name] = {label.strip().lower(): option for label, option in table.items()}
+            if len(found[name]) < len(table):
+                raise self.fail(f"choices.{name}: a label is there twice; case does not matter")
+        return found
 
     def step(self, row: dict[str, Any], pipeline: str) -> Step:
         self.where = str(row.get("name", "?"))
@@ -188,7 +213,7 @@ class _Loader:
         if method == "GET" and not text.startswith(("?", "(")):
             raise self.fail("the query of a GET begins with ? or with a key in parentheses", source)
         try:
-            return Query(text)
+            return Query(text, self.choices)
         except TemplateError as error:
             raise self.fail(str(error), source, error.index) from error
 
@@ -221,7 +246,7 @@ class _Loader:
     def value(self, row: dict[str, Any], by: str) -> Template:
         source = self.text_of(row, "value", needed=by not in VALUES) or VALUES[by]
         try:
-            template = Template(source)
+            template = Template(source, choices=self.choices)
         except TemplateError as error:
             raise self.fail(str(error), source, error.index) from error
         if template.constant:
@@ -239,9 +264,11 @@ class _Loader:
                 raise self.fail("a column's name cannot be a template", source, source.find(column))
             if value is not None and plain(value) != value:
                 raise self.fail(f"{column}: a number, text or structure that JSON cannot hold")
-            length = table.lengths.get(column) if table else None
+            length, kind = (
+                (table.lengths.get(column), table.kind(column)) if table else (None, None)
+            )
             try:
-                compiled[column] = compile_data(value, length, column)
+                compiled[column] = compile_data(value, length, column, kind, self.choices)
             except TemplateError as error:
                 raise self.fail(f"{column}: {error}", error.source, error.index) from error
         return compiled
@@ -260,17 +287,14 @@ class _Loader:
                     '"{{Name}}"', source, error.pos,
                 ) from error  # fmt: skip
 
-    def conditions(self, row: dict[str, Any]) -> dict[str, frozenset[str]]:
+    def conditions(self, row: dict[str, Any]) -> Condition:
         when = row.get("when", {})
         if not isinstance(when, dict):
             raise self.fail('when is a table: when = { Channel = ["VOICE"] }')
-        found = {}
-        for name, values in _flat(when).items():
-            allowed = values if isinstance(values, list) else [values]
-            if not allowed or not all(isinstance(v, str | int | bool) for v in allowed):
-                raise self.fail(f"when: {name}: one value, or a list of values")
-            found[name] = frozenset(str(value).lower() for value in allowed)
-        return found
+        try:
+            return parse(when)
+        except ConditionError as error:
+            raise self.fail(f"when: {error}") from error
 
     def after(self, row: dict[str, Any]) -> tuple[str, ...]:
         names = row.get("after", [])
@@ -305,7 +329,7 @@ class _Loader:
                 )
             source = self.text_of(table, attribute)
             try:
-                attributes[attribute] = compile_data(source)
+                attributes[attribute] = compile_data(source, choices=self.choices)
             except TemplateError as error:
                 raise self.fail(f"{attribute}: {error}", source, error.index) from error
             for template in templates(attributes[attribute]):
@@ -326,9 +350,22 @@ class _Loader:
                     # A text that was mended on reading is not in the file, but the name is.
                     there = template in self.text
                     raise self.fail(message, template if there else path[0], index if there else 0)
-            for name in step.when:
-                if message := wrong(tuple(name.split(".")), earlier):
+            for path in paths(step.when):
+                if message := wrong(path, earlier):
                     raise self.fail(f"when: {message}")
+
+    def check_choices(self, step: str, used: Iterable[Template | Query]) -> None:
+        """The filter ``choice`` names tables there are, in quotes."""
+        self.where = step
+        for template in used:
+            for match in _CHOICE.finditer(template.source):
+                name = match[2] or match[3]
+                if name not in self.choices:
+                    known = ", ".join(self.choices) or "none"
+                    raise self.fail(
+                        f"choice: there is no table [choices.{name or '…'}]; there are {known}",
+                        template.source, match.start(),
+                    )  # fmt: skip
 
     def check_order(self, steps: list[Step]) -> None:
         """Steps wait for steps there are, and not for one another in a circle."""
@@ -366,15 +403,6 @@ class _Loader:
             given = f"{key} = {value!r}" if key in row else f"{key} is missing"
             raise self.fail(f"{given}: one of {', '.join(allowed)}")
         return str(value)
-
-
-def _flat(table: dict[str, Any], above: str = "") -> dict[str, Any]:
-    """``Queue.Name = …`` is a table in a table to TOML, one name to us."""
-    found: dict[str, Any] = {}
-    for name, value in table.items():
-        path = f"{above}{name}"
-        found.update(_flat(value, f"{path}.") if isinstance(value, dict) else {path: value})
-    return found
 
 
 def _used(step: Step) -> Iterator[tuple[str, tuple[str, ...], int]]:

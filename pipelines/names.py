@@ -101,11 +101,26 @@ EVENT_ONLY = frozenset(
     ["RingStartTimestamp", "GreetingStartTimestamp", "GreetingEndTimestamp", "UpdatedProperties"]
 )
 
+#: Names that contact events have and contact records are not known to repeat.
+EVENTS_ALONE = frozenset(["Queue.Type", "Agent.ActiveRegion", "ContactDetails"])
+
+#: Names that only DescribeContact has (API reference "Contact"): Connect is asked for them.
+DESCRIBED_ONLY = frozenset(
+    [
+        "Cases",
+        "Description",
+        "Name",
+        "NextContacts",
+        "QueuePriority",
+        "QueueTimeAdjustmentSeconds",
+    ]
+)
+
 #: Names whose values are never structures; what comes as one is ignored.
 SINGLE = PLAIN | frozenset(["ARN", "Username", "Name", "Address", "Location", "CampaignId"])
 
 #: Every name of both streams.
-STREAM = PLAIN | FREE | EVENT_ONLY | frozenset(MEMBERS)
+STREAM = PLAIN | FREE | EVENT_ONLY | DESCRIBED_ONLY | frozenset(MEMBERS)
 
 #: What a bare structure stands for: ``{{CustomerEndpoint}}`` is its address.
 SCALARS = {
@@ -117,6 +132,12 @@ SCALARS = {
     "Recording": "Location",
     "Campaign": "CampaignId",
 }
+
+#: Members of a segment attribute, one of which holds its value (API reference
+#: "SegmentAttributeValue"), in lower case: ``SegmentAttributes.connect:Subtype`` is its text.
+TYPED = frozenset(
+    ["valuestring", "valueinteger", "valueboolean", "valuearn", "valuelist", "valuemap"]
+)
 
 #: Other spellings of a structure (events) and of its members, in lower case.
 RENAMED = {"agentinfo": "Agent", "queueinfo": "Queue"}

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import re
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
-from pipelines.names import EVENT_ONLY
+from pipelines.condition import ALWAYS, Condition, paths
+from pipelines.conversion import Kind, is_no
+from pipelines.names import DESCRIBED_ONLY, EVENT_ONLY, EVENTS_ALONE, MEMBERS
+from pipelines.reference import is_new
 from pipelines.step import RecordStep, Step, TableStep
 from pipelines.template import Query, Template, templates
 from pipelines.view import NAMES
@@ -24,7 +28,7 @@ class Pipeline:
 
     name: str
     steps: tuple[Step, ...]
-    when: dict[str, frozenset[str]] = field(default_factory=dict)
+    when: Condition = ALWAYS
     source: str = ""
     writeback: AttributeTable | None = None
     digest: str = ""
@@ -35,13 +39,13 @@ class Pipeline:
 
     def warnings(self) -> list[str]:
         """What ``check`` should report: things that work but may surprise."""
-        found = []
+        found = [f"{self.source}: when: {text}" for text in _in_names(paths(self.when))]
+        if self.writeback is not None:
+            texts = _in_names(self.writeback.names())
+            found += [f"{self.source}: writeback: {text}" for text in texts]
         for step in self.steps:
-            found += [
-                f"{self.source}: step {step.name}: {name} comes with contact events only; "
-                "it stays empty for contacts whose events were lost"
-                for name in sorted({p[0] for p in step.names()} & EVENT_ONLY)
-            ]
+            read = {*step.names(), *paths(step.when)}
+            found += [f"{self.source}: step {step.name}: {text}" for text in _in_names(read)]
             if isinstance(step, TableStep) and not step.table.known:
                 found.append(
                     f"{self.source}: step {step.name}: entity set {step.table.set!r} is not one "
@@ -53,10 +57,50 @@ class Pipeline:
         return found
 
 
+def _in_names(read: Iterable[tuple[str, ...]]) -> list[str]:
+    """What to know of the names that are read, each once."""
+    found = set()
+    for path in read:
+        name = path[0]
+        two = ".".join(path[:2]).lower()
+        if is_new(path):
+            name = ".".join(path[:2]) if path[0].lower() in _STRUCTURES else name
+            found.add(
+                f"{name} is not a name this release knows; it has a value only if Connect sends it"
+            )
+        elif name.lower() in _EVENT_ONLY:
+            found.add(
+                f"{name} comes with contact events only; "
+                "it stays empty for contacts whose events were lost"
+            )
+        elif alone := {name.lower(), two} & _EVENTS_ALONE.keys():
+            found.add(
+                f"{_EVENTS_ALONE[alone.pop()]} comes with contact events only; it may be empty "
+                "once the contact record has come, and for contacts whose events were lost"
+            )
+        elif name.lower() in _DESCRIBED_ONLY:
+            found.add(
+                f"{name} is neither in events nor in the contact record; it has a value only until "
+                "that comes, if Connect was asked for it"
+            )
+    return sorted(found)
+
+
+_STRUCTURES = {name.lower() for name in MEMBERS}
+_EVENT_ONLY = {name.lower() for name in EVENT_ONLY}
+_EVENTS_ALONE = {name.lower(): name for name in EVENTS_ALONE}
+_DESCRIBED_ONLY = {name.lower() for name in DESCRIBED_ONLY}
+
+
 def _in_body(step: RecordStep) -> list[str]:
     found = [
         f"{word!r} stands in text without braces and is sent as it is; did you mean {{{{{word}}}}}?"
         for word in _bare_words(step.body)
+    ]
+    found += [
+        f"{column}: {text}"
+        for column, value in sorted(step.body.items())
+        if (text := type_doubt(value, step.table.kind(column), converted=True))
     ]
     return found + [
         f"{column} is shown as HTML, and what people said may hold some; "
@@ -64,6 +108,46 @@ def _in_body(step: RecordStep) -> list[str]:
         for column in sorted(step.table.rich)
         if any(_unescaped(template.source) for template in templates(step.body.get(column)))
     ]
+
+
+#: Filters that give something else than text.
+_TYPED = re.compile(
+    r"\|\s*(boolean|integer|decimal|choice|seconds_to|minutes|size|times|plus|minus|divided_by"
+    r"|modulo|round|ceil|floor|abs|at_least|at_most|sum|has|find_index|default)\b"
+)
+
+#: Names whose members are always texts (API reference "UpdateContactAttributes", "TagResource").
+_TEXTS = ("attributes", "tags")
+
+
+def type_doubt(value: Any, kind: Kind | None, *, converted: bool) -> str:
+    """Why a column of this kind may refuse what a template gives, and what to write; or "".
+
+    Args:
+        value: A column's value in a step's body.
+        kind: What the column holds.
+        converted: Texts that are clearly of the kind are converted before they are sent.
+    """
+    if kind in (None, "text"):
+        return ""
+    if isinstance(value, str):
+        return f"{value!r} is text, but the column holds {kind} values; write it without quotes"
+    if not isinstance(value, Template):
+        return ""
+    if value.conditional:
+        texts = [one for one in value.literals if not converted or is_no(one, kind)]
+        return f"the branch {texts[0]!r} is text, no {kind}; {_PLACE}" if texts else ""
+    filters = f"| {kind}" + (" or | choice" if kind == "integer" else "")
+    if not value.whole:
+        return f"is text, but the column holds {kind} values; use one placeholder alone, {filters}"
+    said = any(path[0].lower() in _TEXTS for path, _ in value.names)
+    clear = "what is not clearly one is refused by Dynamics" if converted else "Dynamics refuses it"
+    text = f"is text, but the column holds {kind} values, and {clear}; add {filters}"
+    return "" if not said or _TYPED.search(value.source) else text
+
+
+#: What to write in a branch.
+_PLACE = "write a placeholder there, as in {{ 2 }}"
 
 
 def _unescaped(source: str) -> bool:

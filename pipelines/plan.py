@@ -13,7 +13,7 @@ from typing import Any
 
 from pipelines.action import Action, LiveAction, Lookup, OpenPage, ReadFile, Reading
 from pipelines.changes import Versions
-from pipelines.condition import admits
+from pipelines.condition import Condition, names_in, truth
 from pipelines.contact import Contact, RecordLedger
 from pipelines.difference import Desired, difference
 from pipelines.entity import STATE, is_party_list
@@ -39,6 +39,9 @@ from pipelines.step import (
 from pipelines.template import render_data
 from pipelines.value import ABSENT, HELD
 
+
+#: Why a step waits whose condition is about names without a value.
+UNDECIDED = "for a name that its 'when' needs"
 
 #: A wait is looked at again at least this often (s): the date of what it waits for may be wrong.
 LOOK_AGAIN_S = 86_400.0
@@ -103,11 +106,15 @@ def plan(
     if contact.record is None and not contact.events:
         return result  # a stored file alone: no contact to attach it to yet
     seen = seen or snapshot(contact, terms.constants)
+    patience = _Patience(contact.record is not None, seen.ended, now, result)
     closes: list[Action] = []
     for pipeline in pipelines:
-        if admits(pipeline.when, seen.values):
+        fits = patience.fits(pipeline.when, seen.values, None)
+        if fits is None:
+            result.waiting |= dict.fromkeys((step.path for step in pipeline.steps), UNDECIDED)
+        if fits:
             scope = Scope(contact, pipeline, seen, terms.versions.get(pipeline.name, ()))
-            closes += _Planner(scope, now, terms, result).run()
+            closes += _Planner(scope, patience, terms, result).run()
     readings: list[Action] = [one for one in result.actions if isinstance(one, Reading)]
     # Later steps may use what they find: ask first, then plan again.
     result.actions = readings or result.actions + closes
@@ -120,15 +127,48 @@ def opening(contact: Contact, pipeline: Pipeline, step: OpenStep, terms: Terms) 
     return page(step, Scope(contact, pipeline, seen, terms.versions.get(pipeline.name, ())))
 
 
+@dataclass(frozen=True, slots=True)
+class _Patience:
+    """How long is waited for what a contact lacks."""
+
+    has_record: bool
+    ended: float | None
+    now: float
+    result: Plan
+
+    def is_over(self, within_s: float | None) -> bool:
+        """Whether the contact ended ``within`` ago; if not yet, the plan looks again then."""
+        if self.ended is None:
+            return False
+        until = self.ended + (WITHIN_S if within_s is None else within_s)
+        if self.now < until:
+            self.result.later(min(until, self.now + LOOK_AGAIN_S))
+            return False
+        return True
+
+    def fits(
+        self, when: Condition, values: Mapping[str, Any], within_s: float | None
+    ) -> bool | None:
+        """Whether the contact fits a condition; None: that is not known yet.
+
+        A name without a value may get one until the contact record has come. A record that was
+        made cannot be taken back, so a condition that needs the name waits: ``within`` at most.
+        """
+        found = truth(when, values, settled=self.has_record)
+        if found is None and self.is_over(within_s):
+            return truth(when, values, settled=True)
+        return found
+
+
 class _Planner:
     """Plans one pipeline for one contact."""
 
-    def __init__(self, scope: Scope, now: float, terms: Terms, result: Plan) -> None:
+    def __init__(self, scope: Scope, patience: _Patience, terms: Terms, result: Plan) -> None:
         self.scope = scope
         self.contact = scope.contact
         self.pipeline = scope.pipeline
         self.reached = scope.seen.reached
-        self.now = now
+        self.patience = patience
         self.terms = terms
         self.result = result
         # A contact that came by a replay gets nothing live.
@@ -161,7 +201,7 @@ class _Planner:
 
     def plan_live(self, opening: Iterable[OpenStep]) -> None:
         """Add what is done for the agent and for Connect."""
-        live = LivePlanner(self.scope, self.now, self.unavailable)
+        live = LivePlanner(self.scope, self.patience.now, self.unavailable)
         found: list[tuple[str, LiveAction | Waits | Expired]] = []
         if self.live and self.pipeline.writeback is not None:
             found.append((self.pipeline.writeback.path, live.write_back()))
@@ -182,8 +222,10 @@ class _Planner:
     def applies(self, step: Step) -> bool:
         if step.on not in self.reached:
             return self.wait(step, f"for {AWAITED[step.on]}")
-        if not admits(step.when, self.scope.names(step.on)):
-            return self.wait(step, "its 'when' does not admit this contact")
+        fits = self.patience.fits(step.when, self.scope.names(step.on), step.within_s)
+        if fits is not True:
+            what = UNDECIDED if fits is None else "its 'when' does not admit this contact"
+            return self.wait(step, what)
         unmet = [name for name in step.after if not self.is_met(name)]
         if unmet and not self.wait_is_over(step, forever=step.within_s is None):
             return self.wait(step, f"for {', '.join(unmet)}")
@@ -197,15 +239,8 @@ class _Planner:
         return step.on in self.reached
 
     def wait_is_over(self, step: Step, *, forever: bool = False) -> bool:
-        """Whether the contact ended ``within`` ago; if not yet, the plan looks again then."""
-        ended = self.scope.seen.ended
-        if forever or ended is None:
-            return False
-        until = ended + (WITHIN_S if step.within_s is None else step.within_s)
-        if self.now < until:
-            self.result.later(min(until, self.now + LOOK_AGAIN_S))
-            return False
-        return True
+        """Whether the contact ended the step's ``within`` ago."""
+        return not forever and self.patience.is_over(step.within_s)
 
     def may_create(self, step: CreateStep) -> bool:
         known = self.contact.ledger.get(self.scope.created(step))
@@ -213,7 +248,7 @@ class _Planner:
             return True
         if reason := self.scope.keys.barred.get(step.name):
             return self.wait(step, reason)
-        named = {name.lower() for name in (*self.pipeline.when, *step.when)}
+        named = names_in(self.pipeline.when) | names_in(step.when)
         method = self.scope.seen.values.get("InitiationMethod")
         if method in SIDE_LEGS and "initiationmethod" not in named:
             return self.wait(step, f"no: {method} legs get no record unless 'when' names them")

@@ -6,9 +6,10 @@ The vocabulary is ConnectPath's (docs.dextr.cloud, "Microsoft Dynamics Integrati
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
+from pipelines.condition import ALWAYS, Condition
 from pipelines.entity import Entity
 from pipelines.lookup import Way
 from pipelines.template import Query, Template, templates
@@ -29,7 +30,7 @@ class BaseStep:
         name: Its name; its answer is ``{{<name>-Response.<field>}}`` in other steps.
         path: ``<pipeline>/<name>``.
         on: The milestone it waits for.
-        when: Conditions: name -> allowed values, lower case.
+        when: Which contacts it is for.
         after: Steps to wait for.
         within_s: How long after the contact's end to wait for ``after`` and for missing names.
     """
@@ -37,7 +38,7 @@ class BaseStep:
     name: str
     path: str
     on: str
-    when: dict[str, frozenset[str]] = field(default_factory=dict)
+    when: Condition = ALWAYS
     after: tuple[str, ...] = ()
     within_s: float | None = None
 

@@ -16,7 +16,7 @@ from liquid.exceptions import UndefinedError
 from pipelines import course, direction, mail
 from pipelines.contact import Contact
 from pipelines.lifecycle import milestones_of, phase_of, signals
-from pipelines.names import EVENT_ONLY, SCALARS, STREAM, said
+from pipelines.names import DESCRIBED_ONLY, EVENT_ONLY, SCALARS, STREAM, TYPED, said
 from pipelines.objects import KINDS, StoredObject, objects
 
 
@@ -31,6 +31,8 @@ CONSTANTS = frozenset(["AppId", "EnvironmentUri"])
 
 #: Every name a template may begin with, beside ``<STEP>-Response``.
 NAMES = STREAM | DERIVED | OBJECT_NAMES | CONSTANTS
+
+_MADE = {name.lower() for name in DERIVED | OBJECT_NAMES | CONSTANTS}
 
 
 class Names(Mapping[str, Any]):
@@ -58,7 +60,7 @@ class Names(Mapping[str, Any]):
         key = name if name in self._values else self._found(name)
         value = self._values[key]
         if isinstance(value, dict):
-            return Names(value, SCALARS.get(key), lenient=self.lenient)
+            return Names(value, SCALARS.get(key) or _typed(value), lenient=self.lenient)
         return value
 
     def _found(self, name: str) -> str:
@@ -97,6 +99,12 @@ class Names(Mapping[str, Any]):
         return self.value() if self.scalar else dict(self._values)
 
 
+def _typed(value: Mapping[str, Any]) -> str | None:
+    """The only member of a typed value, which the value stands for; else None."""
+    member = next(iter(value), "")
+    return member if len(value) == 1 and str(member).lower() in TYPED else None
+
+
 def view(contact: Contact, constants: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The contact's names and values, nulls left out; see ``object_names`` for its files.
 
@@ -115,8 +123,9 @@ def values_of(
     reached: Mapping[str, str],
 ) -> dict[str, Any]:
     """The same of a contact whose signals and milestones are known already."""
-    values = dict(constants)
-    values.update(_stream(contact))
+    # Messages may have names that this release does not know, but not those of its own making.
+    values = {name: v for name, v in _stream(contact).items() if name.lower() not in _MADE}
+    values.update(constants)
     values["ContactId"] = contact.id
     values.update(_derived(values, phase_of(proven), reached))
     return values
@@ -136,7 +145,7 @@ def _stream(contact: Contact) -> dict[str, Any]:
             else:
                 events[name] = value
     if contact.record is None:
-        return _enriched({name: v for name, v in events.items() if name in STREAM}, contact)
+        return _enriched(events, contact)
     record = said(contact.record.body)
     return {name: events[name] for name in EVENT_ONLY if name in events} | dict(record)
 
@@ -154,6 +163,8 @@ def _enriched(names: dict[str, Any], contact: Contact) -> dict[str, Any]:
             fits = isinstance(value, dict) and known.get("ARN") in (None, value.get("ARN"))
             if name in STREAM and fits:
                 names[name] = {**value, **known}
+            elif name in DESCRIBED_ONLY:
+                names.setdefault(name, value)
     return names
 
 

@@ -18,9 +18,10 @@ from typing import Any
 from urllib.parse import quote
 
 from pipelines.changes import departures
+from pipelines.conversion import Kind
 from pipelines.entity import Entity, is_party_list
 from pipelines.lookup import STATUS_NAMES
-from pipelines.pipeline import Pipeline
+from pipelines.pipeline import Pipeline, type_doubt
 from pipelines.step import CreateStep, LookupStep, RecordStep, TableStep
 from pipelines.template import Template
 from worker import aws
@@ -54,6 +55,14 @@ FITTING: Mapping[str, tuple[type, ...]] = {
     "Money": (int, float),
     "DateTime": (str,),
     "Uniqueidentifier": (str,),
+}
+
+
+#: Dataverse's attribute types that are no text, as kinds of columns.
+KINDS: Mapping[str, Kind] = {
+    "Boolean": "boolean",
+    **dict.fromkeys(("Integer", "BigInt", "Picklist", "State", "Status"), "integer"),
+    **dict.fromkeys(("Decimal", "Double", "Money"), "decimal"),
 }
 
 
@@ -236,7 +245,9 @@ def _columns(where: str, step: RecordStep, definition: Mapping[str, Any]) -> lis
             text = f"{where}: {table.set} has no column {column!r}"
             found.append(Finding(f"{text}; {_suggestion(column, definition['columns'])}"))
             continue
-        found += [Finding(f"{where}: {column}: {text}") for text in _type_mismatch(known, value)]
+        converted = table.kind(column) is not None
+        doubts = _type_mismatch(known, value, converted=converted)
+        found += [Finding(f"{where}: {column}: {text}") for text in doubts]
         if not known.get("IsValidForCreate" if creating else "IsValidForUpdate", True):
             verb = "created" if creating else "updated"
             text = f"{where}: {column} cannot be set when a record is {verb}; leave it out"
@@ -265,14 +276,15 @@ def _suggestion(column: str, known: Iterable[str]) -> str:
     return f"did you mean {near[0]}?" if near else "mind the publisher's prefix"
 
 
-def _type_mismatch(known: Mapping[str, Any], value: Any) -> list[str]:
+def _type_mismatch(known: Mapping[str, Any], value: Any, *, converted: bool) -> list[str]:
+    """Why Dynamics will refuse a value; ``converted``: its text is made to fit, see ``Entity``."""
     if value is None:
         return []
     kind = str(known.get("AttributeType"))
     fitting = FITTING.get(kind)
     if isinstance(value, Template):
-        is_text = not value.whole and fitting is not None and str not in fitting
-        return [f"is text, but the column is {kind}; use one placeholder alone"] if is_text else []
+        doubt = type_doubt(value, KINDS.get(kind), converted=converted)
+        return [doubt] if doubt and not (converted and value.whole) else []
     if fitting is None or (isinstance(value, fitting) and not _bool_for_int(value, fitting)):
         length = known.get("MaxLength")
         if isinstance(value, str) and isinstance(length, int) and len(value) > length:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from pipelines.contact import Contact
+from pipelines.fact import Fact
+from pipelines.plan import Terms, plan
 from worker.definitions import find, find_all, shipped
 from worker.errors import ConfigError
+
+
+Makes = Callable[..., Fact]
+Told = Callable[..., Contact]
 
 
 @pytest.mark.parametrize("name", shipped())
@@ -15,6 +24,28 @@ def test_every_shipped_pipeline_loads_without_a_warning(name: str) -> None:
     pipeline = find(name)
     assert pipeline.name == name
     assert pipeline.warnings() == []
+
+
+CHANNELS = {"phonecall": "VOICE", "timeline": "VOICE", "chat": "CHAT", "task": "TASK"}
+SIMULATED = {"connect:ValidationTestType": {"ValueString": "EXPERIENCE_VALIDATION"}}
+
+
+@pytest.mark.parametrize("name", shipped())
+@pytest.mark.parametrize("source", ["event", "record"])
+def test_every_shipped_pipeline_leaves_out_simulated_contacts(
+    name: str, source: str, event: Makes, record: Makes, told: Told
+) -> None:
+    channel = CHANNELS.get(name, "EMAIL")
+
+    def found(attributes: Mapping[str, Any]) -> list[Any]:
+        if source == "record":
+            fact = record(Channel=channel, SegmentAttributes=attributes)
+        else:
+            fact = event("INITIATED", channel=channel, segmentAttributes=attributes)
+        return [*plan(told(fact), [find(name)], 0.0, Terms()).actions]
+
+    assert found(SIMULATED) == []
+    assert found({"connect:Subtype": {"ValueString": "connect:Telephony"}}) != []
 
 
 def test_a_path_is_told_from_a_name_by_its_ending_or_its_folder(tmp_path: Path) -> None:

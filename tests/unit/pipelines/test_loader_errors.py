@@ -262,7 +262,10 @@ def test_steps_may_wait_for_one_another_without_a_circle() -> None:
     ("placeholder", "wrong", "message"),
     [
         ("{{Agnt}}", "Agnt", "there is no name 'Agnt'; did you mean Agent?"),
-        ("{{ Zzzzzz | upcase }}", "Zzzzzz", "there is no name 'Zzzzzz'"),
+        ("{{ Chanel | upcase }}", "Chanel", "there is no name 'Chanel'; did you mean Channel?"),
+        ("{{AgentInfo}}", "AgentInfo", "there is no name 'AgentInfo'; did you mean Agent?"),
+        ("{{CustomerEndpiont}}", "CustomerEndpiont", "there is no name 'CustomerEndpiont'; did"),
+        ("{{Agent.Usrname}}", "Agent.Usrname", "Agent has no 'Usrname'; it has ARN, "),
         ("{{Agent.Name}}", "Agent.Name", "Agent has no 'Name'; it has ARN, "),
         ("{{ Queue | default: Agent.Name }}", "Agent.Name", "Agent has no 'Name'; it has ARN, "),
         ("{{X-Response.id}}", "X-R", "there is no step before this one whose answer is X-Response"),

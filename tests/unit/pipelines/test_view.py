@@ -18,7 +18,7 @@ from pipelines.fact import Fact
 from pipelines.lifecycle import milestones
 from pipelines.names import EVENT_ONLY, STREAM
 from pipelines.objects import objects
-from pipelines.view import NAMES, Names, object_names, view
+from pipelines.view import Names, object_names, view
 
 
 Told = Callable[..., Contact]
@@ -82,8 +82,16 @@ def test_a_newer_record_speaks_alone(record: Makes, told: Told) -> None:
     assert "CustomerEndpoint" not in view(told(record(), newer))
 
 
-def test_an_events_unknown_names_are_not_seen(event: Makes, told: Told) -> None:
-    assert set(view(told(event("INITIATED", phase="x", appId="y", brandNew=1)))) <= NAMES
+@pytest.mark.parametrize("recorded", [False, True])
+def test_names_of_the_future_are_seen_and_no_message_gives_one_of_our_own_making(
+    event: Makes, record: Makes, told: Told, *, recorded: bool
+) -> None:
+    said = {"brandNew": 1, "phase": "x", "appId": "y", "objectUrl": "z", "username": "u"}
+    seen = view(told(record(**said) if recorded else event("INITIATED", **said)))
+    assert seen["BrandNew"] == 1
+    assert seen["Phase"] != "x"
+    assert not {"AppId", "ObjectUrl", "objectUrl"} & seen.keys()
+    assert seen.get("Username") != "u"
 
 
 def test_the_contact_id_is_in_lower_case(record: Makes, told: Told) -> None:

@@ -104,6 +104,9 @@ def _constant(leg: Leg) -> dict[str, Any]:
         tags["aws:connect:systemEndpoint"] = leg.line
         if leg.method not in _WITHOUT_ENDPOINT:
             detail["endpoints"] = {"systemEndpoint": endpoint(leg.channel, leg.line)}
+    if leg.segments:
+        segments = {name: {"valueString": value} for name, value in leg.segments.items()}
+        detail["segmentAttributes"] = segments
     if leg.campaign_id:
         detail["campaign"] = {"campaignId": leg.campaign_id}
     if leg.channel == "TASK":
