@@ -31,6 +31,8 @@ class Entity:
         active: Filter that leaves out deactivated records: one of two merged customers is one.
         rich: Columns that are shown as HTML: text of people must be escaped for them.
         links: Columns that point to a record; a read has their values under other names.
+        parent: That of them which points to the customer that a customer belongs to.
+        title: Column of its rows' names; "" if that is not known.
         known: False if derived from the set's name by rule.
     """
 
@@ -43,6 +45,8 @@ class Entity:
     active: str = ""
     rich: frozenset[str] = frozenset()
     links: frozenset[str] = frozenset()
+    parent: str = ""
+    title: str = ""
     known: bool = True
 
     def read_as(self, column: str) -> str:
@@ -118,6 +122,8 @@ ENTITIES = {
             {**_PHONES, **_EMAILS, "firstname": 50, "lastname": 50, "description": 2000},
             active=_ACTIVE,
             links=frozenset(("accountid", "parentcustomerid")),
+            parent="parentcustomerid",
+            title="fullname",
         ),
         Entity(
             "accounts",
@@ -126,8 +132,17 @@ ENTITIES = {
             {"name": 160, "description": 2000},
             active=_ACTIVE,
             links=frozenset(("primarycontactid", "parentaccountid")),
+            parent="parentaccountid",
+            title="name",
         ),
-        Entity("leads", "lead", "leadid", {"subject": 300, "description": 2000}, active=_ACTIVE),
+        Entity(
+            "leads",
+            "lead",
+            "leadid",
+            {"subject": 300, "description": 2000},
+            active=_ACTIVE,
+            title="fullname",
+        ),
         Entity("incidents", "incident", "incidentid", {"title": 200, "description": 2000}),
         Entity(
             "annotations",
@@ -136,7 +151,13 @@ ENTITIES = {
             {"subject": 500, "notetext": 100000, "filename": 255, "mimetype": 256},
             rich=frozenset(("notetext",)),
         ),
-        Entity("systemusers", "systemuser", "systemuserid", active="isdisabled eq false"),
+        Entity(
+            "systemusers",
+            "systemuser",
+            "systemuserid",
+            active="isdisabled eq false",
+            title="fullname",
+        ),
     )
 }
 

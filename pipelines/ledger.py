@@ -178,7 +178,7 @@ def mark_late_writes(contact: Contact, late: Contact, before: Columns) -> bool:
 
 def remember(contact: Contact, asked: Reading, found: Done) -> None:
     """What was looked up or read is known to later steps."""
-    contact.lookups[asked.step] = {"asked": digest(asked.url), "answer": dict(found.answer)}
+    contact.lookups[asked.step] = {"asked": digest(asked.question), "answer": dict(found.answer)}
 
 
 def remember_no_match(contact: Contact, asked: Lookup, _: Missing) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipelines.names import EVENT_ONLY
-from pipelines.step import RecordStep, Step, TableStep
+from pipelines.step import RecordStep, Step, TableStep, tables_of
 from pipelines.template import Query, Template, templates
 from pipelines.view import NAMES
 from pipelines.writeback import AttributeTable
@@ -42,12 +42,13 @@ class Pipeline:
                 "it stays empty for contacts whose events were lost"
                 for name in sorted({p[0] for p in step.names()} & EVENT_ONLY)
             ]
-            if isinstance(step, TableStep) and not step.table.known:
-                found.append(
-                    f"{self.source}: step {step.name}: entity set {step.table.set!r} is not one "
-                    f"this program knows; its key is taken to be {step.table.key!r} "
-                    "(check --online asks Dynamics)"
-                )
+            found += [
+                f"{self.source}: step {step.name}: entity set {table.set!r} is not one "
+                f"this program knows; its key is taken to be {table.key!r} "
+                "(check --online asks Dynamics)"
+                for table in (tables_of(step) if isinstance(step, TableStep) else ())
+                if not table.known
+            ]
             if isinstance(step, RecordStep):
                 found += [f"{self.source}: step {step.name}: {text}" for text in _in_body(step)]
         return found

@@ -21,7 +21,7 @@ from pipelines.ledger import digest
 from pipelines.legs import SIDE_LEGS
 from pipelines.lifecycle import AWAITED, FILES
 from pipelines.live import Expired, LivePlanner, Waits, page
-from pipelines.lookup import search
+from pipelines.lookup import search_in
 from pipelines.pipeline import Pipeline
 from pipelines.scope import Scope
 from pipelines.snapshot import Snapshot, snapshot
@@ -230,12 +230,15 @@ class _Planner:
 
     def look_up(self, step: LookupStep) -> None:
         names = self.scope.names(step.on)
-        sought = search(step.table, step.ways, names, step.reads)
+        sought = search_in(step.places, names, step.reads) if step.ways else None
         appended = step.query.render(names) if step.query else ""
-        if appended is HELD or (step.ways and sought is None):
+        gone = step.ways and sought is None and step.path in self.contact.lookups
+        if not gone and (appended is HELD or (step.ways and sought is None)):
             self.wait(step, "for a value its query needs")
             return
-        url = next(iter(sought.queries()), "") if sought else step.table.set + appended
+        url = "" if step.ways else step.table.set + appended  # "": a value that was there is gone
+        if sought:
+            url = next((query for one in sought.chain for query in one.queries()), "")
         self.ask(step, Lookup(step.path, url, tuple(sorted(step.reads)), sought))
 
     def read_file(self, step: ReadFileStep) -> None:
@@ -246,7 +249,7 @@ class _Planner:
     def ask(self, step: LookupStep | ReadFileStep, action: Reading) -> None:
         """Add the action if this has not been asked yet."""
         asked = self.contact.lookups.get(step.path, {}).get("asked")
-        if asked == digest(action.url) or step.path in self.contact.effects:
+        if asked == digest(action.question) or step.path in self.contact.effects:
             return
         if step.path in self.contact.parked:
             self.wait(step, "parked")

@@ -88,7 +88,7 @@ def previews(
         return [_page(page)] if page else [], "a value of its page is missing"
     planned = _planned(contact, pipeline, step, terms)
     mine = [one for one in planned.actions if step.path in one.steps]
-    if any(isinstance(one, Lookup) and one.search and not one.search.queries() for one in mine):
+    if any(isinstance(one, Lookup) and not one.question.strip() for one in mine):
         return [], "no customer can have the value it looks for, so there is no match"
     shown = [_shown(one, settings) for one in mine if isinstance(one, Reading | Change)]
     return shown, planned.waiting.get(step.path, "it adds nothing to what the steps before it send")
@@ -125,7 +125,8 @@ def _shown(action: Reading | Change, settings: Settings) -> Preview:
     service = f"{_root(settings)}/api/data/{settings.api_version}/"
     lookup = action if isinstance(action, Lookup) else None
     search = lookup.search if lookup else None
-    then = tuple(service + query for query in search.queries()[1:]) if search else ()
+    queries = [query for one in search.chain for query in one.queries()] if search else []
+    then = tuple(service + query for query in queries[1:])
     uri = service + request.path
     return Preview(request.method, uri, headers, request.body, request, lookup, then)
 

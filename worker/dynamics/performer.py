@@ -57,6 +57,8 @@ class Performer:
 
 
 async def _look_up(performer: Performer, lookup: Lookup, timeout_s: float) -> Outcome:
+    if not lookup.question.strip():
+        return Done(status("NoMatch"))  # there is nothing to look for
     try:
         if lookup.search is not None:
             found = await look_up(
