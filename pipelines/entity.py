@@ -161,6 +161,9 @@ ENTITIES = {
     )
 }
 
+#: A record's owner: there always is one, so it cannot be emptied.
+OWNER = "ownerid@odata.bind"
+
 #: Columns that change a record's state; they go last, in a request of their own.
 STATE = ("statecode", "statuscode")
 
@@ -171,6 +174,16 @@ def entity(name: str) -> Entity:
         return ENTITIES[name]
     logical = re.sub(r"(?<=[sxz])es$|(?<=[cs]h)es$|s$", "", re.sub(r"ies$", "y", name))
     return Entity(name, logical, f"{logical}id", known=False)
+
+
+#: Lookups that lead to one of several tables, by a link of its own to each.
+_TO_ONE_OF = ("regardingobjectid", "objectid", "customerid", "parentcustomerid")
+
+
+def link_group(column: str) -> str:
+    """The lookup that a link sets, if other links set it too: they replace one another; else ""."""
+    name = column.partition("_")[0]
+    return name if name in _TO_ONE_OF and column.endswith("@odata.bind") else ""
 
 
 def is_party_list(column: str) -> bool:

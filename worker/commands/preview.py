@@ -11,10 +11,10 @@ from functools import partial
 from math import inf
 from typing import Any
 
-from pipelines.action import Change, Lookup, OpenPage, ReadFile, Reading
+from pipelines.action import Change, Lookup, OpenPage, ReadFile, Reading, Verb
 from pipelines.agenda import Agenda
 from pipelines.contact import Contact
-from pipelines.outcome import Done
+from pipelines.outcome import Done, Found
 from pipelines.pipeline import Pipeline
 from pipelines.plan import Plan, Terms, opening, plan
 from pipelines.snapshot import snapshot
@@ -102,7 +102,9 @@ def _planned(contact: Contact, pipeline: Pipeline, step: Step, terms: Terms) -> 
     seen = snapshot(contact, terms.constants)
     before = Agenda(contact, lambda: plan(contact, [earlier], inf, terms, seen).actions)
     while before.actions:
-        before.settle(Done())
+        # What is looked at before it is changed counts as there, empty and ours.
+        read = isinstance(one := before.actions[0], Change) and one.verb is Verb.ADOPT
+        before.settle(Found({}, "") if read else Done())
     return plan(contact, [until], inf, terms, seen)
 
 

@@ -49,9 +49,9 @@ async def add(asked: Asked, session: FlowSession) -> dict[str, Any]:
         Declined: The pipeline makes no such activity of this contact.
         DynamicsError: Dynamics refuses it, or does not answer.
     """
-    step = _creating(session.pipeline, asked)
     if not asked.wants_activity:
         return {"outcome": "Skipped"}
+    step = _creating(session.pipeline, asked)
     customer = await _customer(asked, session) if asked.customer_id else None
     pipeline = _regarding(session.pipeline, step, customer) if customer else session.pipeline
     key = record_id(asked.contact.id, pipeline.name, step.name)
