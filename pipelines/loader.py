@@ -86,7 +86,7 @@ class _Loader:
         return PipelineError(f"{self.source}:{step} {message}{position}")
 
     def pipeline(self, document: dict[str, Any]) -> Pipeline:
-        self.only(document, ("name", "description", "when", "step", "writeback"))
+        self.only(document, ("name", "description", "when", "both", "step", "writeback"))
         name = self.text_of(document, "name", needed=True)
         rows = document.get("step")
         if not rows or not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
@@ -95,6 +95,9 @@ class _Loader:
         for condition in when:
             if message := wrong(tuple(condition.split(".")), {}):
                 raise self.fail(f"when: {message}")
+        both = document.get("both", False)
+        if not isinstance(both, bool):
+            raise self.fail("both is true or false")
         steps = [self.step(row, name) for row in rows]
         self.check_names(steps)
         self.check_order(steps)
@@ -102,7 +105,7 @@ class _Loader:
         readers: list[Step | AttributeTable] = [*steps, *([writeback] if writeback else [])]
         read = tuple(_with_reads(step, readers) for step in steps)
         digest = blake2b(self.text.encode(), digest_size=8).hexdigest()
-        return Pipeline(name, read, when, self.source, writeback, digest)
+        return Pipeline(name, read, when, self.source, writeback, digest, both)
 
     def step(self, row: dict[str, Any], pipeline: str) -> Step:
         self.where = str(row.get("name", "?"))

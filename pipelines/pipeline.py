@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import Any
 
 from pipelines.names import EVENT_ONLY
-from pipelines.step import RecordStep, Step, TableStep, tables_of
+from pipelines.step import CreateStep, RecordStep, Step, TableStep, tables_of
 from pipelines.template import Query, Template, templates
 from pipelines.view import NAMES
 from pipelines.writeback import AttributeTable
@@ -19,7 +21,8 @@ from pipelines.writeback import AttributeTable
 class Pipeline:
     """Steps in file order, for the contacts that ``when`` admits, and what goes back to Connect.
 
-    ``digest`` is of the file's text: two with one digest send the same.
+    ``digest`` is of the file's text: two with one digest send the same. ``both``: its activities
+    are wanted beside those that another pipeline makes of the same contacts.
     """
 
     name: str
@@ -28,6 +31,7 @@ class Pipeline:
     source: str = ""
     writeback: AttributeTable | None = None
     digest: str = ""
+    both: bool = False
 
     def step(self, name: str) -> Step | None:
         """The step of that name."""
@@ -52,6 +56,32 @@ class Pipeline:
             if isinstance(step, RecordStep):
                 found += [f"{self.source}: step {step.name}: {text}" for text in _in_body(step)]
         return found
+
+
+def doubles(pipelines: Iterable[Pipeline]) -> list[str]:
+    """Which pipelines make two activities of one table for one contact, without saying ``both``."""
+    makers = [
+        (pipeline, step)
+        for pipeline in pipelines
+        for step in pipeline.steps
+        if isinstance(step, CreateStep) and step.table.key == "activityid"
+    ]
+    return [
+        f"{one.source} (step {a.name}) and {other.source} (step {b.name}) each make one of "
+        f"{a.table.set} for the same contact; name one of the two pipelines, or write both = true "
+        "at the top of one of them if you want two activities for each"
+        for (one, a), (other, b) in combinations(makers, 2)
+        if one.name != other.name
+        and not (one.both or other.both)
+        and a.table == b.table
+        and _may_meet(one.when | a.when, other.when | b.when)
+    ]
+
+
+def _may_meet(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether a contact may fit both: no name is to have one of these and one of those values."""
+    lists = ((one[name], other[name]) for name in one.keys() & other.keys())
+    return all(a & b for a, b in lists if isinstance(a, frozenset) and isinstance(b, frozenset))
 
 
 def _in_body(step: RecordStep) -> list[str]:

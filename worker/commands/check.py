@@ -20,7 +20,7 @@ from urllib.parse import quote
 from pipelines.changes import departures
 from pipelines.entity import Entity, is_party_list
 from pipelines.lookup import column_of, fields_of
-from pipelines.pipeline import Pipeline
+from pipelines.pipeline import Pipeline, doubles
 from pipelines.step import CreateStep, LookupStep, RecordStep, TableStep, tables_of
 from pipelines.template import Template
 from worker import aws
@@ -89,7 +89,7 @@ async def check_offline(settings: Settings) -> list[Finding]:
     found += await _state(settings)
     for name in settings.pipelines:
         found += _pipeline(name)
-    return found
+    return found + [Finding(text) for text in doubles(_usable(settings))]
 
 
 def _usable(settings: Settings) -> list[Pipeline]:
