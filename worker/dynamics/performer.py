@@ -16,6 +16,7 @@ from pipelines.outcome import Done, Found, Outcome, Refusal
 from worker.clock import Clock
 from worker.dynamics.errors import DynamicsError, Refused
 from worker.dynamics.lookup import LookupCache, look_up, lookup_cache
+from worker.dynamics.ownership import send_owned
 from worker.dynamics.protocol import Dynamics
 from worker.dynamics.refusal import refusal
 from worker.dynamics.requests import request_for
@@ -80,7 +81,7 @@ async def _read_file(performer: Performer, action: ReadFile, _: float) -> Outcom
 async def _change(performer: Performer, change: Change, timeout_s: float) -> Outcome:
     request = request_for(change, performer.create_by)
     try:
-        answer = await performer.dynamics.send(request, timeout_s=timeout_s)
+        answer = await send_owned(performer.dynamics, request, timeout_s=timeout_s)
     except Refused as error:
         return performer.refusal(change, error)
     if change.verb is Verb.ADOPT:
