@@ -58,6 +58,11 @@ class Lookup(StepAction):
     search: Search | None = None
     kind: ClassVar[str] = "lookup"
 
+    @property
+    def question(self) -> str:
+        """All that is asked: what has the same question has the same answer."""
+        return self.search.question if self.search else self.url
+
 
 @dataclass(frozen=True, slots=True)
 class ReadFile(StepAction):
@@ -78,6 +83,11 @@ class ReadFile(StepAction):
     def url(self) -> str:
         """``s3://bucket/key``."""
         return f"s3://{self.bucket}/{self.key}"
+
+    @property
+    def question(self) -> str:
+        """Its address: it has what it has."""
+        return self.url
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,6 +148,16 @@ def may_admit(when: Condition, values: Mapping[str, Any]) -> bool:
     return truth(when, values, settled=False) is not False
 
 
+def certain(when: Condition) -> Iterator[Is]:
+    """What the value of a name must be, whatever else the condition asks."""
+    match when:
+        case Every(of):
+            for one in of:
+                yield from certain(one)
+        case Is():
+            yield when
+
+
 def paths(when: Condition) -> Iterator[Path]:
     """The paths of the names that a condition reads."""
     match when:

@@ -7,7 +7,7 @@ from typing import Any
 
 from pipelines.action import Change, Verb
 from pipelines.contact import UNKNOWN, RecordLedger, State
-from pipelines.entity import STATE, entity, is_party_list
+from pipelines.entity import STATE, entity, is_party_list, link_group
 from pipelines.ledger import NULL, OPEN, digest
 from pipelines.step import CreateStep, RecordStep
 
@@ -125,4 +125,6 @@ def _pending(desired: Desired, record: RecordLedger) -> dict[str, Any]:
     for column in desired.named:
         if record.columns.get(column, NULL) != NULL:
             pending[column] = None
-    return pending
+    # A link to a row of another table replaces this one; emptying it would empty both.
+    linked = {link_group(c) for c, value in desired.columns.items() if value is not None} - {""}
+    return {c: v for c, v in pending.items() if v is not None or link_group(c) not in linked}

@@ -34,6 +34,8 @@ class Entity:
         active: Filter that leaves out deactivated records: one of two merged customers is one.
         rich: Columns that are shown as HTML: text of people must be escaped for them.
         links: Columns that point to a record; a read has their values under other names.
+        parent: That of them which points to the customer that a customer belongs to.
+        title: Column of its rows' names; "" if that is not known.
         known: False if derived from the set's name by rule.
     """
 
@@ -46,6 +48,8 @@ class Entity:
     active: str = ""
     rich: frozenset[str] = frozenset()
     links: frozenset[str] = frozenset()
+    parent: str = ""
+    title: str = ""
     known: bool = True
     kinds: Mapping[str, Kind] = field(default_factory=dict)
 
@@ -147,6 +151,8 @@ ENTITIES = {
             {**_PHONES, **_EMAILS, "firstname": 50, "lastname": 50, "description": 2000},
             active=_ACTIVE,
             links=frozenset(("accountid", "parentcustomerid")),
+            parent="parentcustomerid",
+            title="fullname",
             kinds=_STATES,
         ),
         Entity(
@@ -156,6 +162,8 @@ ENTITIES = {
             {"name": 160, "description": 2000},
             active=_ACTIVE,
             links=frozenset(("primarycontactid", "parentaccountid")),
+            parent="parentaccountid",
+            title="name",
             kinds=_STATES,
         ),
         Entity(
@@ -164,6 +172,7 @@ ENTITIES = {
             "leadid",
             {"subject": 300, "description": 2000},
             active=_ACTIVE,
+            title="fullname",
             kinds={**_STATES, "leadqualitycode": "integer", "leadsourcecode": "integer"},
         ),
         Entity(
@@ -186,9 +195,18 @@ ENTITIES = {
             {"subject": 500, "notetext": 100000, "filename": 255, "mimetype": 256},
             rich=frozenset(("notetext",)),
         ),
-        Entity("systemusers", "systemuser", "systemuserid", active="isdisabled eq false"),
+        Entity(
+            "systemusers",
+            "systemuser",
+            "systemuserid",
+            active="isdisabled eq false",
+            title="fullname",
+        ),
     )
 }
+
+#: A record's owner: there always is one, so it cannot be emptied.
+OWNER = "ownerid@odata.bind"
 
 #: Columns that change a record's state; they go last, in a request of their own.
 STATE = ("statecode", "statuscode")
@@ -200,6 +218,16 @@ def entity(name: str) -> Entity:
         return ENTITIES[name]
     logical = re.sub(r"(?<=[sxz])es$|(?<=[cs]h)es$|s$", "", re.sub(r"ies$", "y", name))
     return Entity(name, logical, f"{logical}id", known=False)
+
+
+#: Lookups that lead to one of several tables, by a link of its own to each.
+_TO_ONE_OF = ("regardingobjectid", "objectid", "customerid", "parentcustomerid")
+
+
+def link_group(column: str) -> str:
+    """The lookup that a link sets, if other links set it too: they replace one another; else ""."""
+    name = column.partition("_")[0]
+    return name if name in _TO_ONE_OF and column.endswith("@odata.bind") else ""
 
 
 def is_party_list(column: str) -> bool:

@@ -24,7 +24,7 @@ from pipelines.action import (
 )
 from pipelines.contact import UNKNOWN, Contact, RecordLedger, State
 from pipelines.decode.timestamp import normalise
-from pipelines.entity import STATE, entity
+from pipelines.entity import STATE, entity, link_group
 from pipelines.lookup import status
 from pipelines.outcome import Done, Exists, Found, Missing, Outcome, Refusal, Undeliverable
 
@@ -178,7 +178,7 @@ def mark_late_writes(contact: Contact, late: Contact, before: Columns) -> bool:
 
 def remember(contact: Contact, asked: Reading, found: Done) -> None:
     """What was looked up or read is known to later steps."""
-    contact.lookups[asked.step] = {"asked": digest(asked.url), "answer": dict(found.answer)}
+    contact.lookups[asked.step] = {"asked": digest(asked.question), "answer": dict(found.answer)}
 
 
 def remember_no_match(contact: Contact, asked: Lookup, _: Missing) -> None:
@@ -187,8 +187,11 @@ def remember_no_match(contact: Contact, asked: Lookup, _: Missing) -> None:
 
 
 def acknowledge(contact: Contact, change: Change, _: Outcome) -> None:
-    """Dynamics has the columns."""
-    record_of(contact, change).columns.update(digests(change.columns))
+    """Dynamics has the columns; a link has replaced the others of its lookup."""
+    record = record_of(contact, change)
+    linked = {link_group(c) for c, value in change.columns.items() if value is not None} - {""}
+    replaced = [column for column in record.columns if link_group(column) in linked]
+    record.columns.update(dict.fromkeys(replaced, NULL) | digests(change.columns))
 
 
 def acknowledge_create(contact: Contact, create: Change, made: Done) -> None:

@@ -7,13 +7,14 @@ import re
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
-from pipelines.condition import ALWAYS, Condition, paths
+from pipelines.condition import ALWAYS, Condition, Every, certain, paths
 from pipelines.conversion import Kind, is_no
 from pipelines.names import DESCRIBED_ONLY, EVENT_ONLY, EVENTS_ALONE, MEMBERS
 from pipelines.reference import is_new
-from pipelines.step import RecordStep, Step, TableStep
+from pipelines.step import CreateStep, RecordStep, Step, TableStep, tables_of
 from pipelines.template import Query, Template, templates
 from pipelines.view import NAMES
 from pipelines.writeback import AttributeTable
@@ -23,7 +24,8 @@ from pipelines.writeback import AttributeTable
 class Pipeline:
     """Steps in file order, for the contacts that ``when`` admits, and what goes back to Connect.
 
-    ``digest`` is of the file's text: two with one digest send the same.
+    ``digest`` is of the file's text: two with one digest send the same. ``both``: its activities
+    are wanted beside those that another pipeline makes of the same contacts.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Pipeline:
     source: str = ""
     writeback: AttributeTable | None = None
     digest: str = ""
+    both: bool = False
 
     def step(self, name: str) -> Step | None:
         """The step of that name."""
@@ -46,12 +49,13 @@ class Pipeline:
         for step in self.steps:
             read = {*step.names(), *paths(step.when)}
             found += [f"{self.source}: step {step.name}: {text}" for text in _in_names(read)]
-            if isinstance(step, TableStep) and not step.table.known:
-                found.append(
-                    f"{self.source}: step {step.name}: entity set {step.table.set!r} is not one "
-                    f"this program knows; its key is taken to be {step.table.key!r} "
-                    "(check --online asks Dynamics)"
-                )
+            found += [
+                f"{self.source}: step {step.name}: entity set {table.set!r} is not one "
+                f"this program knows; its key is taken to be {table.key!r} "
+                "(check --online asks Dynamics)"
+                for table in (tables_of(step) if isinstance(step, TableStep) else ())
+                if not table.known
+            ]
             if isinstance(step, RecordStep):
                 found += [f"{self.source}: step {step.name}: {text}" for text in _in_body(step)]
         return found
@@ -90,6 +94,34 @@ _STRUCTURES = {name.lower() for name in MEMBERS}
 _EVENT_ONLY = {name.lower() for name in EVENT_ONLY}
 _EVENTS_ALONE = {name.lower(): name for name in EVENTS_ALONE}
 _DESCRIBED_ONLY = {name.lower() for name in DESCRIBED_ONLY}
+
+
+def doubles(pipelines: Iterable[Pipeline]) -> list[str]:
+    """Which pipelines make two activities of one table for one contact, without saying ``both``."""
+    makers = [
+        (pipeline, step)
+        for pipeline in pipelines
+        for step in pipeline.steps
+        if isinstance(step, CreateStep) and step.table.key == "activityid"
+    ]
+    return [
+        f"{one.source} (step {a.name}) and {other.source} (step {b.name}) each make one of "
+        f"{a.table.set} for the same contact; name one of the two pipelines, or write both = true "
+        "at the top of one of them if you want two activities for each"
+        for (one, a), (other, b) in combinations(makers, 2)
+        if one.name != other.name
+        and not (one.both or other.both)
+        and a.table == b.table
+        and _may_meet((one.when, a.when), (other.when, b.when))
+    ]
+
+
+def _may_meet(one: Iterable[Condition], other: Iterable[Condition]) -> bool:
+    """Whether a contact may fit both: no name is to have one of these and one of those values."""
+    asked = [
+        {test.path: test.values for test in certain(Every(tuple(all_)))} for all_ in (one, other)
+    ]
+    return all(asked[0][path] & asked[1][path] for path in asked[0].keys() & asked[1].keys())
 
 
 def _in_body(step: RecordStep) -> list[str]:

@@ -16,12 +16,12 @@ from pipelines.changes import Versions
 from pipelines.condition import Condition, names_in, truth
 from pipelines.contact import Contact, RecordLedger
 from pipelines.difference import Desired, difference
-from pipelines.entity import STATE, is_party_list
+from pipelines.entity import OWNER, STATE, is_party_list
 from pipelines.ledger import digest
 from pipelines.legs import SIDE_LEGS
 from pipelines.lifecycle import AWAITED, FILES
 from pipelines.live import Expired, LivePlanner, Waits, page
-from pipelines.lookup import search
+from pipelines.lookup import search_in
 from pipelines.pipeline import Pipeline
 from pipelines.scope import Scope
 from pipelines.snapshot import Snapshot, snapshot
@@ -177,6 +177,8 @@ class _Planner:
         self.adopting = self.live and scope.seen.long_over
         self.records: dict[str, Desired] = {}
         self.blocked_records: set[str] = set()
+        # Those that their creating step does not make now, though they may be there.
+        self.not_made: set[str] = set()
 
     def run(self) -> list[Action]:
         """Add actions to the result; the closing ones are returned, as they go last of all."""
@@ -265,12 +267,15 @@ class _Planner:
 
     def look_up(self, step: LookupStep) -> None:
         names = self.scope.names(step.on)
-        sought = search(step.table, step.ways, names, step.reads)
+        sought = search_in(step.places, names, step.reads) if step.ways else None
         appended = step.query.render(names) if step.query else ""
-        if appended is HELD or (step.ways and sought is None):
+        gone = step.ways and sought is None and step.path in self.contact.lookups
+        if not gone and (appended is HELD or (step.ways and sought is None)):
             self.wait(step, "for a value its query needs")
             return
-        url = next(iter(sought.queries()), "") if sought else step.table.set + appended
+        url = "" if step.ways else step.table.set + appended  # "": a value that was there is gone
+        if sought:
+            url = next((query for one in sought.chain for query in one.queries()), "")
         self.ask(step, Lookup(step.path, url, tuple(sorted(step.reads)), sought))
 
     def read_file(self, step: ReadFileStep) -> None:
@@ -281,7 +286,7 @@ class _Planner:
     def ask(self, step: LookupStep | ReadFileStep, action: Reading) -> None:
         """Add the action if this has not been asked yet."""
         asked = self.contact.lookups.get(step.path, {}).get("asked")
-        if asked == digest(action.url) or step.path in self.contact.effects:
+        if asked == digest(action.question) or step.path in self.contact.effects:
             return
         if step.path in self.contact.parked:
             self.wait(step, "parked")
@@ -297,12 +302,31 @@ class _Planner:
             return
         name = f"{step.table.set}({key})"
         own = self.scope.own.get(name)
+        found = [step]
         if isinstance(step, UpdateStep) and own is not None and name not in self.records:
-            self.wait(step, f"for {own.name}")
-            return
+            if not self.may_be_there(step, own, name):
+                self.wait(step, f"for {own.name}")
+                return
+            self.not_made.add(name)
+            found = [own, step]
         desired = self.records.setdefault(name, Desired(step.table.set, key, own))
-        desired.steps.append(step)
-        self.fill(step, desired)
+        for one in found:
+            desired.steps.append(one)
+            self.fill(one, desired)
+
+    def may_be_there(self, step: UpdateStep, own: CreateStep, name: str) -> bool:
+        """Whether a record may exist that its step does not make for the contact as it is now.
+
+        It was made when less was known, and is kept up to date. One that the ledger does not know
+        may be there in a replay, or long after the contact's end: before it is closed, it is read.
+        """
+        known = self.contact.ledger.get(name)
+        if known is not None:
+            return known.state not in ("absent", "gone")
+        if (self.live and not self.adopting) or not {*STATE} & step.body.keys():
+            return False
+        fits = self.patience.fits(own.when, self.scope.names(own.on), own.within_s)
+        return own.on in self.reached and fits is False
 
     def fill(self, step: RecordStep, desired: Desired) -> None:
         """Lay the step's columns over the record's."""
@@ -320,7 +344,7 @@ class _Planner:
                     desired.held.add(column)
                 self.wait(step, f"{column}: for a name without a value")
             elif value is ABSENT:
-                if column not in desired.held:
+                if column not in desired.held and column != OWNER:
                     desired.columns.setdefault(column, None)
             else:
                 desired.held.discard(column)
@@ -336,13 +360,14 @@ class _Planner:
             return []
         if record is not None:
             self.note_named(desired, record)
-        changes, closes = difference(desired, record, adopting=self.adopting)
+        adopting = self.adopting or desired.name in self.not_made
+        changes, closes = difference(desired, record, adopting=adopting)
         self.result.actions += changes
         return [*closes]
 
     def note_named(self, desired: Desired, record: RecordLedger) -> None:
         """Note the columns that were sent, and that steps still name but do not set now."""
-        rest = record.columns.keys() - desired.columns.keys() - desired.held - {*STATE}
+        rest = record.columns.keys() - desired.columns.keys() - desired.held - {*STATE, OWNER}
         for step in self.pipeline.steps if rest else ():
             if isinstance(step, RecordStep) and rest & step.body.keys():
                 key = self.scope.key(step)

@@ -282,9 +282,12 @@ def resolve(names: Names, path: tuple[str, ...]) -> Any:
 
 # --- queries ------------------------------------------------------------------------------------
 
-#: Values that may stand outside quotes in a URL: GUIDs, numbers, dates, true and false.
+#: A user or a team, as an owner is linked.
+_OWNER = re.compile(r"(?:teams|systemusers)\(" + GUID.pattern + r"\)", re.ASCII)
+
+#: Values that may stand outside quotes in a URL: GUIDs, numbers, dates, true, false and an owner.
 _LITERAL = re.compile(
-    GUID.pattern + r"|[+-]?\d{1,30}(?:\.\d{1,30})?"
+    GUID.pattern + r"|" + _OWNER.pattern + r"|[+-]?\d{1,30}(?:\.\d{1,30})?"
     r"|\d{4}-\d\d-\d\d(?:T\d\d:\d\d:\d\d(?:\.\d{1,7})?Z)?"
     r"|true|false",
     re.ASCII,
@@ -340,7 +343,7 @@ class Query:
             escaped = _escaped(as_text(value), raw)
             if escaped is HELD:
                 return HELD
-            encoded += quote(escaped, safe="")
+            encoded += quote(escaped, safe="()" if _OWNER.fullmatch(escaped) else "")
         return encoded
 
 

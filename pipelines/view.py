@@ -21,13 +21,16 @@ from pipelines.objects import KINDS, StoredObject, objects
 
 
 #: Names made from the others.
-DERIVED = direction.NAMES | course.NAMES | mail.NAMES | {"Username"}
+DERIVED = direction.NAMES | course.NAMES | mail.NAMES | {"Username", "CreateTimeline"}
+
+#: What the attribute ``CreateTimeline`` says if no activity is wanted, in lower case.
+_UNWANTED = frozenset(("false", "0", "no"))
 
 #: Names of the stored object a step is about.
 OBJECT_NAMES = frozenset(["objectUrl", "objectUri", "bucket", "key", "objects"])
 
 #: Names that come from the settings.
-CONSTANTS = frozenset(["AppId", "EnvironmentUri"])
+CONSTANTS = frozenset(["AppId", "EnvironmentUri", "Owner"])
 
 #: Every name a template may begin with, beside ``<STEP>-Response``.
 NAMES = STREAM | DERIVED | OBJECT_NAMES | CONSTANTS
@@ -172,7 +175,14 @@ def _derived(values: Mapping[str, Any], phase: str, reached: Mapping[str, str]) 
     derived = direction.direction_names(values) | course.course_names(values, phase, reached)
     if username := values.get("Agent", {}).get("Username"):
         derived["Username"] = username
+    said = values.get("Attributes", {}).items()
+    derived["CreateTimeline"] = all(wanted(v) for n, v in said if n.lower() == "createtimeline")
     return derived | mail.mail_names({**values, **derived})
+
+
+def wanted(value: Any) -> bool:
+    """Whether an activity is wanted, as ``CreateTimeline`` says: yes, unless it says no."""
+    return str(value).strip().lower() not in _UNWANTED
 
 
 def object_names(things: list[StoredObject], on: str) -> dict[str, Any]:

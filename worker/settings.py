@@ -22,6 +22,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from pipelines.odata import GUID
 from worker.errors import ConfigError
 
 
@@ -66,6 +67,9 @@ class Settings(BaseSettings):
     )
     recording_buckets: Names = Field(
         default=(), description="Buckets whose objects count; empty: all"
+    )
+    owner: str = Field(
+        default="", description="Who owns activities without an agent: teams(ID) or systemusers(ID)"
     )
     create_by: CreateBy = Field(
         default="post", description="POST with the key, or PATCH If-None-Match"
@@ -143,6 +147,14 @@ class Settings(BaseSettings):
             raise ValueError("must begin with https://")
         return value.rstrip("/")
 
+    @field_validator("owner")
+    @classmethod
+    def _owner(cls, value: str) -> str:
+        table, _, key = value.strip().lower().partition("(")
+        if value and not (table in ("teams", "systemusers") and GUID.fullmatch(key[:-1])):
+            raise ValueError("must be teams(ID) or systemusers(ID)")
+        return value.strip().lower()
+
     @field_validator("contact_events_start", "contact_records_start")
     @classmethod
     def _begin(cls, value: str) -> str:
@@ -175,7 +187,11 @@ class Settings(BaseSettings):
     @property
     def constants(self) -> dict[str, str]:
         """The settings that templates can name."""
-        named = {"AppId": self.app_id, "EnvironmentUri": self.environment_url}
+        named = {
+            "AppId": self.app_id,
+            "EnvironmentUri": self.environment_url,
+            "Owner": self.owner,
+        }
         return {name: value for name, value in named.items() if value}
 
     def missing(self, *names: str) -> list[str]:

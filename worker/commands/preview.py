@@ -11,10 +11,10 @@ from functools import partial
 from math import inf
 from typing import Any
 
-from pipelines.action import Change, Lookup, OpenPage, ReadFile, Reading
+from pipelines.action import Change, Lookup, OpenPage, ReadFile, Reading, Verb
 from pipelines.agenda import Agenda
 from pipelines.contact import Contact
-from pipelines.outcome import Done
+from pipelines.outcome import Done, Found
 from pipelines.pipeline import Pipeline
 from pipelines.plan import Plan, Terms, opening, plan
 from pipelines.snapshot import snapshot
@@ -88,7 +88,7 @@ def previews(
         return [_page(page)] if page else [], "a value of its page is missing"
     planned = _planned(contact, pipeline, step, terms)
     mine = [one for one in planned.actions if step.path in one.steps]
-    if any(isinstance(one, Lookup) and one.search and not one.search.queries() for one in mine):
+    if any(isinstance(one, Lookup) and not one.question.strip() for one in mine):
         return [], "no customer can have the value it looks for, so there is no match"
     shown = [_shown(one, settings) for one in mine if isinstance(one, Reading | Change)]
     return shown, planned.waiting.get(step.path, "it adds nothing to what the steps before it send")
@@ -102,7 +102,9 @@ def _planned(contact: Contact, pipeline: Pipeline, step: Step, terms: Terms) -> 
     seen = snapshot(contact, terms.constants)
     before = Agenda(contact, lambda: plan(contact, [earlier], inf, terms, seen).actions)
     while before.actions:
-        before.settle(Done())
+        # What is looked at before it is changed counts as there, empty and ours.
+        read = isinstance(one := before.actions[0], Change) and one.verb is Verb.ADOPT
+        before.settle(Found({}, "") if read else Done())
     return plan(contact, [until], inf, terms, seen)
 
 
@@ -125,7 +127,8 @@ def _shown(action: Reading | Change, settings: Settings) -> Preview:
     service = f"{_root(settings)}/api/data/{settings.api_version}/"
     lookup = action if isinstance(action, Lookup) else None
     search = lookup.search if lookup else None
-    then = tuple(service + query for query in search.queries()[1:]) if search else ()
+    queries = [query for one in search.chain for query in one.queries()] if search else []
+    then = tuple(service + query for query in queries[1:])
     uri = service + request.path
     return Preview(request.method, uri, headers, request.body, request, lookup, then)
 

@@ -51,6 +51,7 @@ def own_logging() -> Iterator[None]:
 SETTINGS = {
     "AppId": "5f7d2c1a-9b3e-4c8d-a6f0-1e2d3c4b5a69",
     "EnvironmentUri": "https://org.crm.dynamics.com",
+    "Owner": "teams(3f2504e0-4f89-41d3-9a0c-0305e82c3301)",
 }
 
 #: What Connect is asked for, beside ``DESCRIBED``.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import pytest
 
 from pipelines.contact import Contact
 from pipelines.fact import Fact
+from pipelines.loader import PipelineError, load
+from pipelines.pipeline import doubles
 from pipelines.plan import Terms, plan
 from worker.definitions import find, find_all, shipped
 from worker.errors import ConfigError
@@ -67,3 +70,30 @@ def test_no_pipeline_at_all_is_refused() -> None:
 def test_the_same_pipeline_twice_is_refused() -> None:
     with pytest.raises(ConfigError, match="rename one"):
         find_all(["phonecall", "phonecall"])
+
+
+@pytest.mark.parametrize(
+    ("names", "tables"),
+    [
+        (["phonecall", "timeline"], ["phonecalls"]),
+        (["timeline", "chat", "task", "email"], ["emails", "tasks", "tasks"]),
+        (["phonecall", "chat", "task", "email"], []),
+        (["timeline"], []),
+    ],
+)
+def test_two_pipelines_that_make_the_same_activities_of_the_same_contacts_are_told(
+    names: list[str], tables: list[str]
+) -> None:
+    pipelines = find_all(names)
+    found = doubles(pipelines)
+    assert sorted(text.partition("make one of ")[2].partition(" ")[0] for text in found) == tables
+    assert all("both = true" in text for text in found)
+    wanted = [replace(one, both=one.name == "timeline") for one in pipelines]
+    assert doubles(wanted) == []
+
+
+def test_both_is_read_from_a_file_and_is_true_or_false() -> None:
+    step = '[[step]]\nname = "A"\non = "created"\nmethod = "POST"\nentity = "tasks"\nbody = "{}"\n'
+    assert load(f'name = "p"\nboth = true\n{step}').both
+    with pytest.raises(PipelineError, match="both is true or false"):
+        load(f'name = "p"\nboth = "yes"\n{step}')

@@ -49,16 +49,24 @@ def timeline(leg: Leg, truth: Truth) -> Iterator[Row]:
     key = timeline_id(leg.id, table)
     customer = _customer(leg)
     name = f"{customer['firstname']} {customer['lastname']}" if customer else truth.number
+    if table == "task":
+        name = name or leg.attributes["customerName"]
     columns = {
         "subject": _WORDS[leg.channel].format(name or "unknown customer"),
         "category": leg.attributes["CallReason"],
         "subcategory": truth.queue,
         "actualstart": truth.start,
         "actualend": truth.end,
+        "scheduledstart": truth.start,
+        "scheduledend": truth.end,
         "_regardingobjectid_value": customer["contactid"] if customer else None,
         "statecode": 1,
         "statuscode": _STATUS[table][truth.outgoing],
     }
+    if leg.agent:
+        columns["_ownerid_value"] = leg.agent.user_id
+    if leg.channel == "CHAT":
+        columns["description"] = _chatted(leg)
     if table != "task":
         columns["directioncode"] = truth.outgoing
         columns[f"{table}_activity_parties"] = _parties(leg, truth) or None
@@ -76,6 +84,16 @@ def timeline(leg: Leg, truth: Truth) -> Iterator[Row]:
             "_objectid_value": key,
         }
         yield "annotations", record_id(leg.id, "timeline", f"{table.upper()}-ANALYSIS"), columns
+
+
+def _chatted(leg: Leg) -> str | None:
+    """Who wrote, and where it can be read."""
+    transcript = leg.key_of("transcript")
+    lines = {
+        "Agent": leg.agent.username if leg.agent else None,
+        "Transcript": object_url(transcript) if transcript else None,
+    }
+    return "\n".join(f"{name}: {value}" for name, value in lines.items() if value) or None
 
 
 def _customer(leg: Leg) -> dict[str, Any] | None:

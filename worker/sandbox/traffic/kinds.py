@@ -169,7 +169,7 @@ def task(rng: Random, at_ms: int) -> list[Leg]:
     """A task that is put aside once or twice before it is done."""
     leg = Leg(new_id(rng), "task", "TASK", "API", people.customer(rng), at_ms)
     leg.attributes = people.attributes(leg.customer, rng)
-    leg.attributes["ms_contact_id"] = leg.customer.contact_id
+    leg.attributes |= {"ms_contact_id": leg.customer.contact_id, "ms_id": leg.id}
     leg.reach_system(150)
     scenes.queued(rng, leg, after=(1, 2))
     leg.answer(rng.choice(people.AGENTS), scenes.seconds(rng, 5, 120))
