@@ -15,7 +15,8 @@ from pipelines.condition import may_admit, path_of
 from pipelines.contact import Contact
 from pipelines.decode.seal import seal
 from pipelines.fact import ENRICHMENT, Fact
-from pipelines.legs import SIDE_LEGS, first_of_chain
+from pipelines.conversation import skipped
+from pipelines.legs import first_of_chain
 from pipelines.names import said
 from pipelines.pipeline import Pipeline
 from pipelines.snapshot import Snapshot, snapshot
@@ -117,7 +118,7 @@ class _Inquiry:
 
     def paths(self, pipeline: Pipeline) -> Iterator[tuple[str, Path]]:
         """What the pipeline reads of this contact now, with the milestone it reads it at."""
-        if not may_admit(pipeline.when, self.values) or self.is_side_leg(pipeline):
+        if not may_admit(pipeline.when, self.values) or self.is_skipped(pipeline):
             return
         yield from ((MOMENTS[0], path_of(name)) for name in pipeline.when)
         for step in pipeline.steps:
@@ -128,12 +129,9 @@ class _Inquiry:
             reached = [on for on in MOMENTS if on in self.reached]
             yield from ((on, path) for on in reached for path in pipeline.writeback.names())
 
-    def is_side_leg(self, pipeline: Pipeline) -> bool:
-        """Whether it is a side leg for which the pipeline makes no record."""
-        conditions = (pipeline.when, *(step.when for step in pipeline.steps))
-        named = {name.lower() for when in conditions for name in when}
-        side = self.values.get("InitiationMethod") in SIDE_LEGS
-        return side and "initiationmethod" not in named
+    def is_skipped(self, pipeline: Pipeline) -> bool:
+        """Whether it is no conversation and the pipeline makes no record for it."""
+        return bool(skipped(self.values, pipeline.when, *(step.when for step in pipeline.steps)))
 
     def question(self, topic: Topic, about: str, **known: str) -> Question | None:
         if not self.instance_id or not about:

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.legs import SIDE_LEGS
 from twins.dynamics import ScriptedDynamics
 from worker.definitions import find
 from worker.files import MemoryFiles
 from worker.sandbox.amazon.contact_lens import analyses
 from worker.sandbox.oracle.customers import employ, introduce, rows
 from worker.sandbox.oracle.expected_timeline import timeline
+from worker.sandbox.oracle.verdict import is_conversation
 from worker.sandbox.traffic import EVENTS, KINDS, History, history, truth
 from worker.sandbox.traffic.people import AGENTS, BUCKET
 
@@ -73,7 +73,7 @@ def expected(told: History) -> dict[str, dict[str, Any]]:
     made = [
         one
         for leg in told.contacts
-        if leg.method not in SIDE_LEGS
+        if is_conversation(leg)
         for one in timeline(leg, truths[leg.id])
     ]
     return {f"{name}({key})": columns for name, key, columns in made}

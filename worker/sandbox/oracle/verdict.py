@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from pipelines.identity import record_id
-from pipelines.legs import SIDE_LEGS
+from pipelines.conversation import no_conversation
 from worker.sandbox.oracle.expected_timeline import timeline
 from worker.sandbox.traffic import Leg, Truth
 from worker.sandbox.traffic.people import MAILBOX, object_url
@@ -51,8 +51,19 @@ class Expected:
 
 def expected(legs: Sequence[Leg], pipelines: Collection[str] = PIPELINES) -> list[Expected]:
     """The records that these pipelines should make, in the contacts' order; side legs have none."""
-    found = (one for leg in legs if leg.method not in SIDE_LEGS for one in _all_of(leg))
+    found = (one for leg in legs if is_conversation(leg) for one in _all_of(leg))
     return [one for one in found if one.pipeline in pipelines]
+
+
+def is_conversation(leg: Leg) -> bool:
+    """Whether a leg gets records: not if it is only part of another one."""
+    return not no_conversation(
+        {
+            "InitiationMethod": leg.method,
+            "Agent": {"ARN": leg.agent.arn if leg.agent else None},
+            "Queue": {"EnqueueTimestamp": leg.queued_ms},
+        }
+    )
 
 
 def _all_of(leg: Leg) -> Iterator[Expected]:
