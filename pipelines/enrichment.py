@@ -13,9 +13,9 @@ from typing import Any, Literal
 
 from pipelines.condition import may_admit, path_of
 from pipelines.contact import Contact
+from pipelines.conversation import skipped
 from pipelines.decode.seal import seal
 from pipelines.fact import ENRICHMENT, Fact
-from pipelines.conversation import skipped
 from pipelines.legs import first_of_chain
 from pipelines.names import said
 from pipelines.pipeline import Pipeline

@@ -15,7 +15,7 @@ from pipelines.snapshot import epoch
 from pipelines.step import RESPONSE, OpenStep
 from pipelines.template import render_data
 from pipelines.value import HELD, as_text
-from pipelines.view import instance_id
+from pipelines.view import instance_id, values_of_kin
 from pipelines.writeback import attributes_for
 
 
@@ -63,12 +63,11 @@ class LivePlanner:
     def write_back(self) -> WriteBack | Waits | Expired:
         """The attributes that the contact's agent and flows should see by now."""
         contact, seen = self.scope.contact, self.scope.seen
-        table = self.scope.pipeline.writeback
-        if table is None or table.path in contact.effects:
-            return Waits()
-        if reason := no_conversation(seen.values):
-            return Waits(f"no: {reason} write nothing back")
-        chain = chain_of(contact, str(seen.values.get("InitiationTimestamp", "")))
+        table, aside = self.scope.pipeline.writeback, no_conversation(seen.values)
+        if table is None or aside or table.path in contact.effects:
+            return Waits(aside and f"no: {aside} write nothing back")
+        began = str(seen.values.get("InitiationTimestamp", ""))
+        chain = chain_of(contact.id, began, values_of_kin(contact))
         names = self.scope.names_without_files()
         written = attributes_for(table, contact, names, chain.newest, self._records_are_there)
         if written is None:

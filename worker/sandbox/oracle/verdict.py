@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from pipelines.identity import record_id
 from pipelines.conversation import no_conversation
+from pipelines.identity import record_id
 from worker.sandbox.oracle.expected_timeline import timeline
 from worker.sandbox.traffic import Leg, Truth
 from worker.sandbox.traffic.people import MAILBOX, object_url
