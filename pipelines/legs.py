@@ -23,7 +23,7 @@ RELATIVES: Final = frozenset((*NAMED_BY, "Next"))
 NAMES: Final = RELATIVES | {"ThirdParties"}
 
 #: What is shown of another contact, beside its id.
-MEMBERS: Final = ("Agent", "Channel", "InitiationMethod", "Queue")
+SHOWN: Final = ("Agent", "Channel", "InitiationMethod", "Queue")
 
 #: Names and values of contacts, by their ids.
 Others = Mapping[str, Mapping[str, Any]]
@@ -79,7 +79,7 @@ def leg_names(contact_id: str, values: Mapping[str, Any], others: Others) -> dic
 
 
 def _shown(names: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: names[name] for name in MEMBERS if name in names}
+    return {name: names[name] for name in SHOWN if name in names}
 
 
 def _next(contact_id: str, values: Mapping[str, Any], others: Others) -> str:

@@ -8,9 +8,10 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipelines.legs import RELATIVES
 from pipelines.names import EVENT_ONLY
 from pipelines.step import RecordStep, Step, TableStep
-from pipelines.template import Query, Template, templates
+from pipelines.template import LINK, Query, Template, templates
 from pipelines.view import NAMES
 from pipelines.writeback import AttributeTable
 
@@ -58,12 +59,23 @@ def _in_body(step: RecordStep) -> list[str]:
         f"{word!r} stands in text without braces and is sent as it is; did you mean {{{{{word}}}}}?"
         for word in _bare_words(step.body)
     ]
+    found += [
+        f"{column} links to the record of another contact; Dynamics refuses it while that one is "
+        "not there, which it may never be: name the id in a text or in a page's address"
+        for column, value in step.body.items()
+        if column.endswith(LINK) and any(map(_is_of_another, templates(value)))
+    ]
     return found + [
         f"{column} is shown as HTML, and what people said may hold some; "
         "add | escape to each of its placeholders"
         for column in sorted(step.table.rich)
         if any(_unescaped(template.source) for template in templates(step.body.get(column)))
     ]
+
+
+def _is_of_another(template: Template | Query) -> bool:
+    relatives = {name.lower() for name in RELATIVES}
+    return any(path[0].lower() in relatives for path, _ in template.names)
 
 
 def _unescaped(source: str) -> bool:

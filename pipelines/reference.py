@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import difflib
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
+from pipelines.legs import RELATIVES, SHOWN
 from pipelines.lens import FIELDS
 from pipelines.names import MEMBERS
-from pipelines.step import RESPONSE, OpenStep, ReadFileStep, Step, UpdateStep
+from pipelines.step import RESPONSE, CreateStep, OpenStep, ReadFileStep, Step, UpdateStep
 from pipelines.view import NAMES
 
 
 _FOLDED = {name.lower(): name for name in NAMES}
 
 
-def wrong(path: tuple[str, ...], earlier: Mapping[str, Step]) -> str:
+def wrong(path: tuple[str, ...], earlier: Mapping[str, Step], steps: Iterable[Step] = ()) -> str:
     """Why no contact has this name, or "" if it may.
 
     Args:
         path: The name, part by part.
         earlier: The steps before, by their names in lower case.
+        steps: All steps of the pipeline: other contacts have the records of each of them.
     """
     first = path[0]
     if first.lower().endswith(RESPONSE.lower()):
@@ -28,6 +30,8 @@ def wrong(path: tuple[str, ...], earlier: Mapping[str, Step]) -> str:
     name = _FOLDED.get(first.lower())
     if name is None:
         return _unknown(first)
+    if name in RELATIVES and len(path) > 1:
+        return _wrong_relative(name, path, steps)
     members = MEMBERS.get(name)
     if members and len(path) > 1 and path[1].lower() not in {m.lower() for m in members}:
         return f"{name} has no {path[1]!r}; it has {', '.join(sorted(members))}"
@@ -44,6 +48,24 @@ def _wrong_answer(path: tuple[str, ...], step: Step | None) -> str:
         return f"{path[0]} needs one field: {path[0]}.{step.table.key}"
     if isinstance(step, UpdateStep) and path[1].lower() != step.table.key:
         return f"{path[0]} is the answer of a PATCH, which is its key only: {step.table.key}"
+    return ""
+
+
+def _wrong_relative(name: str, path: tuple[str, ...], steps: Iterable[Step]) -> str:
+    """The same of what is known of another contact: members, and the keys of its records."""
+    member, *rest = (part.lower() for part in path[1:])
+    if not member.endswith(RESPONSE.lower()):
+        known = sorted(("ContactId", *SHOWN))
+        if member in {one.lower() for one in known}:
+            return ""
+        return f"{name} has no {path[1]!r}; it has {', '.join(known)} and the steps' answers"
+    made = {
+        (one.name + RESPONSE).lower(): one.table.key for one in steps if isinstance(one, CreateStep)
+    }
+    if member not in made:
+        return f"there is no step that creates a record whose answer is {path[1]}"
+    if rest != [made[member]]:
+        return f"of {name}.{path[1]} the key alone is known: {name}.{path[1]}.{made[member]}"
     return ""
 
 

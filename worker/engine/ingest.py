@@ -1,8 +1,8 @@
 """Ingest: takes a batch of messages and returns once every one of them is safe.
 
 Decode, group by contact, load those contacts in one go, fold, save each with a condition on its
-version; on conflict load and fold again. What a message tells of its contact is folded into the
-contacts that it names as well, and what these tell into those that name them. What cannot be
+version; on conflict load and fold again. What a contact tells the others of its chain is folded
+into these afterwards, so that one who was forgotten tells nobody anything. What cannot be
 decoded, and the facts of a contact that no save can hold, go to quarantine. Only when ``handle``
 returns may the source acknowledge (I2).
 """
@@ -44,6 +44,10 @@ UNFINISHED_S = 120 * 86_400.0
 #: So many bytes (of one message, or of several) are decoded before the other loops
 #: run; a larger message is decoded in a thread. The worst of this size take 60 ms.
 AT_ONCE_BYTES = 64 * 1024
+
+#: A message is folded into its contact, what that tells into the contacts that it names and those
+#: that name it, and what these answer into it. Nobody answers an answer.
+ROUNDS = 3
 
 #: Why a fact is ignored that would bring a forgotten contact back.
 FORGOTTEN = "contact was forgotten"
@@ -130,19 +134,22 @@ class Ingest:
 
     async def _take_in(self, messages: Sequence[Message], stop: asyncio.Event) -> None:
         facts: _Facts = {}
-        answered: _Facts = {}
         rejected: list[Quarantined] = []
         if times := [message.arrived for message in messages if message.arrived is not None]:
             self.arrived(max(times))
         for message in messages:
             await self._decode_into(message, facts, rejected)
-        rejected += await self._safe(partial(self._fold, facts, answered), stop)
-        if answered:
-            rejected += await self._safe(partial(self._fold, answered, {}), stop)
+        folding = facts
+        for _ in range(ROUNDS):
+            told_others: _Facts = {}
+            rejected += await self._safe(partial(self._fold, folding, told_others), stop)
+            folding = told_others
+            if not folding:
+                break
         if rejected:
             await self._safe(partial(self._set_aside, rejected), stop)
         self.tally.messages += len(messages)
-        self.tally.facts += sum(map(_own, facts.values()))
+        self.tally.facts += sum(map(len, facts.values()))
         self.tally.quarantined += len(rejected)
         if facts:
             self.news()
@@ -170,7 +177,7 @@ class Ingest:
             for found in await self._outcomes(message):
                 match found:
                     case Fact() if self._in_time(found):
-                        facts += (found, *told(found))
+                        facts.append(found)
                         self.tally.last_at = max(self.tally.last_at, found.at)
                     case Fact():
                         self._ignore("outside --since and --until")
@@ -200,12 +207,12 @@ class Ingest:
     def _ignore(self, reason: str, count: int = 1) -> None:
         self.tally.ignored[reason] = self.tally.ignored.get(reason, 0) + count
 
-    async def _fold(self, facts: _Facts, answered: _Facts) -> list[Quarantined]:
+    async def _fold(self, facts: _Facts, told_others: _Facts) -> list[Quarantined]:
         """Fold facts into their contacts until all are saved; return what no save can hold.
 
         Those of contacts that were forgotten are taken out of ``facts``, and ignored. What the
-        contacts tell those that name them is added to ``answered``: also when nothing is new, for
-        whoever folded it before may have died before that was told.
+        contacts tell others is added to ``told_others``: also when nothing is new, for whoever
+        folded it before may have died before that was told.
         """
         rejected: list[Quarantined] = []
         waiting = dict(facts)
@@ -222,9 +229,8 @@ class Ingest:
                     rejected += self._too_large(entry, waiting[entry.contact.id])
                 if outcome is Saved.UNREADABLE:
                     rejected += self._unreadable(entry, waiting[entry.contact.id])
-                if outcome is Saved.FORGOTTEN:
-                    if own := _own(facts.pop(entry.contact.id)):
-                        self._ignore(FORGOTTEN, own)
+                if outcome is Saved.FORGOTTEN and (own := _own(facts.pop(entry.contact.id))):
+                    self._ignore(FORGOTTEN, own)
             lost = {
                 entry.contact.id: outcome
                 for entry, outcome in zip(changed, saved, strict=True)
@@ -232,7 +238,7 @@ class Ingest:
             }
             for entry in entries:
                 if entry.contact.id not in lost:
-                    _answer(entry.contact, waiting[entry.contact.id], answered)
+                    _tell(entry.contact, waiting[entry.contact.id], told_others)
             again = [one for one, outcome in lost.items() if outcome is Saved.CONFLICT]
             waiting = {contact_id: waiting[contact_id] for contact_id in again}
         return rejected
@@ -299,11 +305,13 @@ def _own(facts: list[tuple[Fact, Message]]) -> int:
     return sum(not fact.register.startswith(KIN) for fact, _ in facts)
 
 
-def _answer(contact: Contact, came: list[tuple[Fact, Message]], answered: _Facts) -> None:
-    """Add what a contact tells those that name it, now that this came."""
+def _tell(contact: Contact, came: list[tuple[Fact, Message]], told_others: _Facts) -> None:
+    """Add what a contact tells those that it names, and those that name it, now that this came."""
     last = came[-1][1]
-    for fact in answers(contact, [fact for fact, _ in came]):
-        answered.setdefault(fact.contact_id, []).append((fact, last))
+    said = [(one, message) for fact, message in came for one in told(fact)]
+    said += [(one, last) for one in answers(contact, [fact for fact, _ in came])]
+    for one, message in said:
+        told_others.setdefault(one.contact_id, []).append((one, message))
 
 
 def _log_unavailable(error: Exception, pause_s: float) -> None:

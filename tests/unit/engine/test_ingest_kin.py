@@ -14,6 +14,7 @@ import pytest
 from pipelines.contact import Contact
 from pipelines.fact import KIN
 from pipelines.view import view
+from worker.commands.erasure import erase, traces
 from worker.engine.ingest import DAMAGED, UNFINISHED_S, Ingest
 from worker.errors import StoreUnavailable
 from worker.sources.protocol import Message
@@ -215,6 +216,21 @@ async def test_a_message_is_set_aside_whose_leg_cannot_be_told_and_told_once_it_
     store.damaged = False
     await Ingest(store).handle([Message(aside.body, aside.origin)])
     assert view((await state(store))["b"])["Outbound"] is True
+
+
+async def test_a_contact_that_is_erased_leaves_nothing_in_its_chain_and_tells_nothing_again() -> (
+    None
+):
+    number = {"Address": "+442079460123"}
+    third = record("e", "EXTERNAL_OUTBOUND", "03", CustomerEndpoint=number, **JOINED)
+    store = MemoryStore()
+    await tell(Ingest(store), FIRST, third)
+    assert (await traces(store, "a", [])).related == ["e"]
+    await erase(store, "e")
+    await tell(Ingest(store), third, FIRST)
+    (first,) = (await state(store)).values()
+    assert b"0123" not in first.to_bytes()
+    assert "ThirdParties" not in view(first)
 
 
 JOINED = {"InitialContactId": "a", "PreviousContactId": "a"}
