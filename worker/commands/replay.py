@@ -148,7 +148,7 @@ async def replay(
     ignored = sum(tally.ignored.values())
     return Report(
         events=tally.facts + ignored + tally.quarantined,
-        contacts=counts.contacts - tally.only_told,
+        contacts=counts.contacts - max(0, tally.only_told),
         ignored=ignored,
         quarantined=tally.quarantined,
         parked=counts.parked,

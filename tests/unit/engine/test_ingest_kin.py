@@ -268,3 +268,25 @@ async def test_only_the_neighbours_of_a_leg_hold_an_extract_of_it() -> None:
         for one, contact in contacts.items()
     }
     assert kin == {"a": ["b", "c"], "b": ["a", "c"], "c": ["a", "b"]}
+
+
+async def test_a_leg_whose_other_legs_never_come_keeps_what_its_method_says() -> None:
+    contacts = await told(SECOND, THIRD)
+    seen = view(contacts["c"])
+    assert (seen["Outbound"], seen["Initial"]) == (False, {"ContactId": "a"})
+    callback = record("d", "CALLBACK", "20", InitialContactId="x", PreviousContactId="x")
+    handed = record("f", "TRANSFER", "25", InitialContactId="x", PreviousContactId="d")
+    asked = record("x", "INBOUND", "00")
+    for order in permutations([callback, handed, asked]):
+        contacts = await told(*order)
+        assert [view(contacts[one])["Outbound"] for one in "xdf"] == [False, True, True]
+
+
+async def test_a_contact_that_names_itself_or_is_named_in_a_circle_comes_to_rest() -> None:
+    own = record("g", "TRANSFER", "00", InitialContactId="g", PreviousContactId="g")
+    one = record("h", "TRANSFER", "01", PreviousContactId="i", RelatedContactId="not an id!")
+    two = record("i", "TRANSFER", "02", PreviousContactId="h")
+    contacts = await told(own, one, two, one, own)
+    assert set(contacts) == {"g", "h", "i"}
+    assert not any(register.startswith(KIN) for register in contacts["g"].facts)
+    assert [view(contacts[key])["Outbound"] for key in "ghi"] == [False, False, False]
