@@ -13,6 +13,8 @@ follows the same rules as what is read of the contact itself.
 
 from __future__ import annotations
 
+import re
+
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
@@ -41,6 +43,9 @@ NAMED_BY: Final = {
     "Related": "RelatedContactId",
 }
 
+#: Whether a body may name another contact. Most do not, and need not be parsed to know.
+_NAMING: Final = re.compile(rb'(?i)"(?:initial|previous|related)contactid":"').search
+
 #: What is told.
 _PLAIN: Final = (
     *NAMED_BY.values(),
@@ -68,7 +73,7 @@ _EARLIER_RELEASE: Final = f"{EVENT}LEG"
 
 def told(fact: Fact) -> list[Fact]:
     """What a fact about a contact tells the contacts that it names."""
-    if fact.register not in _TOLD:
+    if fact.register not in _TOLD or not _NAMING(fact.body):
         return []
     return list(_addressed(fact, sorted(_named(said(fact.body)) - {fact.contact_id})))
 
