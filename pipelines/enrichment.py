@@ -14,9 +14,10 @@ from typing import Any, Literal
 from pipelines import mail
 from pipelines.condition import may_admit, names_in, paths
 from pipelines.contact import Contact
+from pipelines.conversation import skipped
 from pipelines.decode.seal import seal
 from pipelines.fact import ENRICHMENT, Fact
-from pipelines.legs import SIDE_LEGS, first_of_chain
+from pipelines.legs import first_of_chain
 from pipelines.names import DESCRIBED_ONLY, said
 from pipelines.pipeline import Pipeline
 from pipelines.snapshot import Snapshot, snapshot
@@ -122,7 +123,7 @@ class _Inquiry:
 
     def paths(self, pipeline: Pipeline) -> Iterator[tuple[str, Path]]:
         """What the pipeline reads of this contact now, with the milestone it reads it at."""
-        if not may_admit(pipeline.when, self.values) or self.is_side_leg(pipeline):
+        if not may_admit(pipeline.when, self.values) or self.is_skipped(pipeline):
             return
         yield from ((MOMENTS[0], path) for path in paths(pipeline.when))
         for step in pipeline.steps:
@@ -133,12 +134,10 @@ class _Inquiry:
             reached = [on for on in MOMENTS if on in self.reached]
             yield from ((on, path) for on in reached for path in pipeline.writeback.names())
 
-    def is_side_leg(self, pipeline: Pipeline) -> bool:
-        """Whether it is a side leg for which the pipeline makes no record."""
-        conditions = (pipeline.when, *(step.when for step in pipeline.steps))
-        named = {name for when in conditions for name in names_in(when)}
-        side = self.values.get("InitiationMethod") in SIDE_LEGS
-        return side and "initiationmethod" not in named
+    def is_skipped(self, pipeline: Pipeline) -> bool:
+        """Whether it is no conversation and the pipeline makes no record for it."""
+        whens = (pipeline.when, *(step.when for step in pipeline.steps))
+        return bool(skipped(self.values, *map(names_in, whens)))
 
     def question(self, topic: Topic, about: str, **known: str) -> Question | None:
         if not self.instance_id or not about:

@@ -361,7 +361,7 @@ class _Loader:
                 raise self.fail(f"{attribute}: {error}", source, error.index) from error
             for template in templates(attributes[attribute]):
                 for path, index in template.names:
-                    if message := wrong(path, earlier):
+                    if message := wrong(path, earlier, steps):
                         raise self.fail(f"{attribute}: {message}", source, index)
         return AttributeTable(f"{pipeline}/writeback", attributes)
 
@@ -373,12 +373,12 @@ class _Loader:
                 raise self.fail("there are two steps of this name")
             earlier = {s.name.lower(): s for s in steps[:position]}
             for template, path, index in _used(step):
-                if message := wrong(path, earlier):
+                if message := wrong(path, earlier, steps):
                     # A text that was mended on reading is not in the file, but the name is.
                     there = template in self.text
                     raise self.fail(message, template if there else path[0], index if there else 0)
             for path in paths(step.when):
-                if message := wrong(path, earlier):
+                if message := wrong(path, earlier, steps):
                     raise self.fail(f"when: {message}")
 
     def check_choices(self, step: str, used: Iterable[Template | Query]) -> None:

@@ -12,10 +12,11 @@ from typing import Any
 
 from pipelines.condition import ALWAYS, Condition, Every, certain, paths
 from pipelines.conversion import Kind, is_no
+from pipelines.legs import RELATIVES
 from pipelines.names import DESCRIBED_ONLY, EVENT_ONLY, EVENTS_ALONE, MEMBERS
 from pipelines.reference import is_new
 from pipelines.step import CreateStep, RecordStep, Step, TableStep, tables_of
-from pipelines.template import Query, Template, templates
+from pipelines.template import LINK, Query, Template, templates
 from pipelines.view import NAMES
 from pipelines.writeback import AttributeTable
 
@@ -134,12 +135,23 @@ def _in_body(step: RecordStep) -> list[str]:
         for column, value in sorted(step.body.items())
         if (text := type_doubt(value, step.table.kind(column), converted=True))
     ]
+    found += [
+        f"{column} links to the record of another contact; Dynamics refuses it while that one is "
+        "not there, which it may never be: name the id in a text or in a page's address"
+        for column, value in step.body.items()
+        if column.endswith(LINK) and any(map(_is_of_another, templates(value)))
+    ]
     return found + [
         f"{column} is shown as HTML, and what people said may hold some; "
         "add | escape to each of its placeholders"
         for column in sorted(step.table.rich)
         if any(_unescaped(template.source) for template in templates(step.body.get(column)))
     ]
+
+
+def _is_of_another(template: Template | Query) -> bool:
+    relatives = {name.lower() for name in RELATIVES}
+    return any(path[0].lower() in relatives for path, _ in template.names)
 
 
 #: Filters that give something else than text.

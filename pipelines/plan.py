@@ -15,10 +15,10 @@ from pipelines.action import Action, LiveAction, Lookup, OpenPage, ReadFile, Rea
 from pipelines.changes import Versions
 from pipelines.condition import Condition, names_in, truth
 from pipelines.contact import Contact, RecordLedger
+from pipelines.conversation import skipped
 from pipelines.difference import Desired, difference
 from pipelines.entity import OWNER, STATE, is_party_list
 from pipelines.ledger import digest
-from pipelines.legs import SIDE_LEGS
 from pipelines.lifecycle import AWAITED, FILES
 from pipelines.live import Expired, LivePlanner, Waits, page
 from pipelines.lookup import search_in
@@ -250,10 +250,9 @@ class _Planner:
             return True
         if reason := self.scope.keys.barred.get(step.name):
             return self.wait(step, reason)
-        named = names_in(self.pipeline.when) | names_in(step.when)
-        method = self.scope.seen.values.get("InitiationMethod")
-        if method in SIDE_LEGS and "initiationmethod" not in named:
-            return self.wait(step, f"no: {method} legs get no record unless 'when' names them")
+        whens = names_in(self.pipeline.when), names_in(step.when)
+        if reason := skipped(self.scope.seen.values, *whens):
+            return self.wait(step, reason)
         since = self.terms.since.get(self.pipeline.name, "")
         if self.live and "" != self.reached["created"] < since:
             return self.wait(step, "no: the contact began before this pipeline was first loaded")

@@ -6,9 +6,10 @@ import difflib
 
 from collections.abc import Iterable, Mapping
 
+from pipelines.legs import RELATIVES, SHOWN
 from pipelines.lens import FIELDS
 from pipelines.names import MEMBERS, RENAMED, SCALARS
-from pipelines.step import RESPONSE, OpenStep, ReadFileStep, Step, UpdateStep
+from pipelines.step import RESPONSE, CreateStep, OpenStep, ReadFileStep, Step, UpdateStep
 from pipelines.view import NAMES
 
 
@@ -21,12 +22,13 @@ _SCALAR_MEMBERS = {member.lower() for member in SCALARS.values()}
 _SHORT = 6
 
 
-def wrong(path: tuple[str, ...], earlier: Mapping[str, Step]) -> str:
+def wrong(path: tuple[str, ...], earlier: Mapping[str, Step], steps: Iterable[Step] = ()) -> str:
     """Why no contact has this name, or "" if it may: names of the future are accepted.
 
     Args:
         path: The name, part by part.
         earlier: The steps before, by their names in lower case.
+        steps: All steps of the pipeline: other contacts have the records of each of them.
     """
     first = path[0]
     if first.lower().endswith(RESPONSE.lower()):
@@ -36,6 +38,8 @@ def wrong(path: tuple[str, ...], earlier: Mapping[str, Step]) -> str:
         near = _near(first, [*_FOLDED.values(), *RENAMED])
         near = RENAMED.get(near, near)
         return f"there is no name {first!r}; did you mean {near}?" if near else ""
+    if name in RELATIVES and len(path) > 1:
+        return _wrong_relative(name, path, steps)
     members = MEMBERS.get(name)
     if members and len(path) > 1 and path[1].lower() not in {m.lower() for m in members}:
         slip = _near(path[1], members) or path[1].lower() in _SCALAR_MEMBERS
@@ -72,6 +76,24 @@ def _near(name: str, known: Iterable[str]) -> str:
     for near in difflib.get_close_matches(name.lower(), folded, 3):
         if _slips(name.lower(), near) <= (1 if len(name) < _SHORT else 2):
             return folded[near]
+    return ""
+
+
+def _wrong_relative(name: str, path: tuple[str, ...], steps: Iterable[Step]) -> str:
+    """The same of what is known of another contact: members, and the keys of its records."""
+    member, *rest = (part.lower() for part in path[1:])
+    if not member.endswith(RESPONSE.lower()):
+        known = sorted(("ContactId", *SHOWN))
+        if member in {one.lower() for one in known}:
+            return ""
+        return f"{name} has no {path[1]!r}; it has {', '.join(known)} and the steps' answers"
+    made = {
+        (one.name + RESPONSE).lower(): one.table.key for one in steps if isinstance(one, CreateStep)
+    }
+    if member not in made:
+        return f"there is no step that creates a record whose answer is {path[1]}"
+    if rest != [made[member]]:
+        return f"of {name}.{path[1]} the key alone is known: {name}.{path[1]}.{made[member]}"
     return ""
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from pipelines.changes import Version, keys
 from pipelines.contact import Contact
 from pipelines.pipeline import Pipeline
+from pipelines.relatives import relatives
 from pipelines.snapshot import Snapshot
 from pipelines.step import RESPONSE, CreateStep, LookupStep, ReadFileStep, RecordStep
 from pipelines.value import HELD
@@ -25,7 +26,8 @@ class Scope:
     Attributes:
         keys: Which records its creating steps are about.
         own: Ledger name of each of these -> the step that creates it.
-        answers: ``STEP2-Response`` -> what is known of it.
+        answers: ``STEP2-Response`` -> what is known of it; ``Previous`` and its like -> what is
+            known of other contacts, and ``STEP2-Response`` of these.
     """
 
     def __init__(
@@ -38,7 +40,7 @@ class Scope:
         self.own = {
             self.created(step): step for step in pipeline.steps if isinstance(step, CreateStep)
         }
-        self.answers = self._known_answers()
+        self.answers = self._known_answers() | relatives(contact, pipeline, seen, versions)
         self._names: dict[str, Names] = {}
 
     def created(self, step: CreateStep) -> str:

@@ -13,15 +13,16 @@ from typing import Any
 
 from liquid.exceptions import UndefinedError
 
-from pipelines import course, direction, mail
+from pipelines import course, direction, legs, mail
 from pipelines.contact import Contact
+from pipelines.kin import kin
 from pipelines.lifecycle import milestones_of, phase_of, signals
 from pipelines.names import DESCRIBED_ONLY, EVENT_ONLY, SCALARS, STREAM, TYPED, said
 from pipelines.objects import KINDS, StoredObject, objects
 
 
 #: Names made from the others.
-DERIVED = direction.NAMES | course.NAMES | mail.NAMES | {"Username", "CreateTimeline"}
+DERIVED = direction.NAMES | course.NAMES | legs.NAMES | mail.NAMES | {"Username", "CreateTimeline"}
 
 #: What the attribute ``CreateTimeline`` says if no activity is wanted, in lower case.
 _UNWANTED = frozenset(("false", "0", "no"))
@@ -36,6 +37,10 @@ CONSTANTS = frozenset(["AppId", "EnvironmentUri", "Owner"])
 NAMES = STREAM | DERIVED | OBJECT_NAMES | CONSTANTS
 
 _MADE = {name.lower() for name in DERIVED | OBJECT_NAMES | CONSTANTS}
+
+
+#: What a bare structure stands for.
+_SCALARS = SCALARS | dict.fromkeys(legs.RELATIVES, "ContactId")
 
 
 class Names(Mapping[str, Any]):
@@ -63,7 +68,7 @@ class Names(Mapping[str, Any]):
         key = name if name in self._values else self._found(name)
         value = self._values[key]
         if isinstance(value, dict):
-            return Names(value, SCALARS.get(key) or _typed(value), lenient=self.lenient)
+            return Names(value, _SCALARS.get(key) or _typed(value), lenient=self.lenient)
         return value
 
     def _found(self, name: str) -> str:
@@ -130,8 +135,20 @@ def values_of(
     values = {name: v for name, v in _stream(contact).items() if name.lower() not in _MADE}
     values.update(constants)
     values["ContactId"] = contact.id
+    others = values_of_kin(contact)
+    related = legs.leg_names(contact.id, values, others)
+    initial, previous = (
+        others.get(related.get(name, {}).get("ContactId", ""), {})
+        for name in ("Initial", "Previous")
+    )
+    values.update(related | direction.direction_names(values, initial, previous))
     values.update(_derived(values, phase_of(proven), reached))
     return values
+
+
+def values_of_kin(contact: Contact) -> dict[str, dict[str, Any]]:
+    """What a contact was told of the others of its chain, by their ids."""
+    return {contact_id: _stream(one) for contact_id, one in kin(contact).items()}
 
 
 def instance_id(names: Mapping[str, Any]) -> str:
@@ -172,7 +189,7 @@ def _enriched(names: dict[str, Any], contact: Contact) -> dict[str, Any]:
 
 
 def _derived(values: Mapping[str, Any], phase: str, reached: Mapping[str, str]) -> dict[str, Any]:
-    derived = direction.direction_names(values) | course.course_names(values, phase, reached)
+    derived = course.course_names(values, phase, reached)
     if username := values.get("Agent", {}).get("Username"):
         derived["Username"] = username
     said = values.get("Attributes", {}).items()

@@ -14,7 +14,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.legs import SIDE_LEGS
 from twins.dynamics import ScriptedDynamics
 from worker.definitions import find
 from worker.files import MemoryFiles
@@ -73,10 +72,7 @@ def expected(told: History) -> dict[str, dict[str, Any]]:
     """The columns the truth knows, by record."""
     truths = truth(told)
     made = [
-        one
-        for leg in told.contacts
-        if leg.method not in SIDE_LEGS
-        for one in timeline(leg, truths[leg.id])
+        one for leg in told.contacts if leg.fate != "none" for one in timeline(leg, truths[leg.id])
     ]
     return {f"{name}({key})": columns for name, key, columns in made}
 

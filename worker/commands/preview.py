@@ -65,7 +65,8 @@ async def read_contacts(paths: Sequence[str], settings: Settings) -> list[Contac
     if not ids:
         reasons = ", ".join(ingest.tally.ignored) or "nothing in it can be understood"
         raise ConfigError(f"{' '.join(paths)}: no message about a contact ({reasons})")
-    return [entry.contact for entry in await store.load(ids)]
+    found = [entry.contact for entry in await store.load(ids)]
+    return [contact for contact in found if contact.heard_of]
 
 
 def previews(

@@ -153,7 +153,7 @@ async def replay(
     ignored = sum(tally.ignored.values())
     return Report(
         events=tally.facts + ignored + tally.quarantined,
-        contacts=counts.contacts,
+        contacts=counts.contacts - max(0, tally.only_told),
         ignored=ignored,
         quarantined=tally.quarantined,
         parked=counts.parked,

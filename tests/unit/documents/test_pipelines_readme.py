@@ -21,6 +21,7 @@ from pipelines.contact import Contact
 from pipelines.decode import decode
 from pipelines.fact import Fact
 from pipelines.filters import FILTERS
+from pipelines.kin import told
 from pipelines.lens import FIELDS
 from pipelines.lifecycle import MILESTONES
 from pipelines.loader import METHODS, ON_MISSING, PipelineError, load
@@ -220,6 +221,11 @@ def whole_contact() -> Contact:
     contact = Contact(facts[0].contact_id)
     for fact in facts:
         contact.observe(fact)
+    for leg in (SAMPLES / "every-relative.ndjson").read_bytes().splitlines():
+        (fact,) = facts_of(leg)
+        for extract in told(fact):
+            if extract.contact_id == contact.id:
+                contact.observe(extract)
     return contact
 
 

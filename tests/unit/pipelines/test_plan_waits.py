@@ -222,7 +222,7 @@ def test_a_step_on_a_file_is_told_of_that_file_and_of_no_other_kind(
 
 @pytest.mark.parametrize("method", ["DISCONNECT", "MONITOR"])
 def test_a_side_leg_gets_no_record(method: str, record: Makes, told: Told) -> None:
-    contact = told(record(InitiationMethod=method))
+    contact = told(record(InitiationMethod=method, Queue=None, Agent=None))
     found = planned(contact, CREATE, FILE, CLOSE)
     assert found.actions == []
     assert found.waiting["p/CALL"].startswith(f"no: {method} legs")
