@@ -14,11 +14,13 @@ import orjson
 
 
 #: Registers: ``record``, ``event/<EVENTTYPE>``, ``object/<bucket>/<key>``,
+#: ``file/<bucket>/<key>`` (kinds of files that older releases do not know),
 #: ``enrichment/<kind>`` (what Connect answered when asked) and ``leg/<contact id>`` (what is
 #: known of a later leg of the same chain).
 RECORD = "record"
 EVENT = "event/"
 OBJECT = "object/"
+FILE = "file/"
 ENRICHMENT = "enrichment/"
 LEG = "leg/"
 

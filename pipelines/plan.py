@@ -22,6 +22,7 @@ from pipelines.legs import SIDE_LEGS
 from pipelines.lifecycle import AWAITED, FILES
 from pipelines.live import Expired, LivePlanner, Waits, page
 from pipelines.lookup import search
+from pipelines.objects import Which
 from pipelines.pipeline import Pipeline
 from pipelines.scope import Scope
 from pipelines.snapshot import Snapshot, snapshot
@@ -54,12 +55,14 @@ class Terms:
             before the pipeline get their records too.
         since: Pipeline -> the UTC second from which its creating steps apply to live contacts.
         versions: Pipeline -> the versions it had, so that no change of it makes a second record.
+        files: Which files count; see ``objects``.
     """
 
     constants: Mapping[str, Any] = field(default_factory=dict)
     live: bool = False
     since: Mapping[str, str] = field(default_factory=dict)
     versions: Versions = field(default_factory=dict)
+    files: Which = "auto"
 
 
 @dataclass(slots=True)
@@ -102,7 +105,7 @@ def plan(
     result = Plan()
     if contact.record is None and not contact.events:
         return result  # a stored file alone: no contact to attach it to yet
-    seen = seen or snapshot(contact, terms.constants)
+    seen = seen or snapshot(contact, terms.constants, terms.files)
     closes: list[Action] = []
     for pipeline in pipelines:
         if admits(pipeline.when, seen.values):
@@ -116,7 +119,7 @@ def plan(
 
 def opening(contact: Contact, pipeline: Pipeline, step: OpenStep, terms: Terms) -> OpenPage | None:
     """What a step would open for an agent, whether or not it is the time for it; for previews."""
-    seen = snapshot(contact, terms.constants)
+    seen = snapshot(contact, terms.constants, terms.files)
     return page(step, Scope(contact, pipeline, seen, terms.versions.get(pipeline.name, ())))
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from pipelines.age import long_over
 from pipelines.contact import Contact
 from pipelines.lifecycle import milestones_of, signals
-from pipelines.objects import StoredObject, objects
+from pipelines.objects import StoredObject, Which, objects
 from pipelines.view import values_of
 
 
@@ -40,14 +40,15 @@ class Snapshot:
         return epoch(self.reached.get("ended", ""))
 
 
-def snapshot(contact: Contact, constants: Mapping[str, Any]) -> Snapshot:
+def snapshot(contact: Contact, constants: Mapping[str, Any], which: Which = "auto") -> Snapshot:
     """The snapshot of a contact as it is now.
 
     Args:
         contact: The contact.
         constants: ``AppId``, ``EnvironmentUri`` from the settings.
+        which: Which of its files count.
     """
-    proven, files = signals(contact), objects(contact)
+    proven, files = signals(contact), objects(contact, which)
     reached = milestones_of(proven, files)
     values = values_of(contact, constants, proven, reached)
     return Snapshot(values, reached, files, long_over(contact, reached.get("ended", "")))

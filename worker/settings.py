@@ -67,6 +67,9 @@ class Settings(BaseSettings):
     recording_buckets: Names = Field(
         default=(), description="Buckets whose objects count; empty: all"
     )
+    files: Literal["auto", "original", "redacted"] = Field(
+        default="auto", description="Which recordings, transcripts and analyses count"
+    )
     create_by: CreateBy = Field(
         default="post", description="POST with the key, or PATCH If-None-Match"
     )
@@ -177,6 +180,12 @@ class Settings(BaseSettings):
         """The settings that templates can name."""
         named = {"AppId": self.app_id, "EnvironmentUri": self.environment_url}
         return {name: value for name, value in named.items() if value}
+
+    @property
+    def live_files(self) -> Literal["auto", "original", "redacted"]:
+        """``files`` of a worker: no contact record tells one that reads none."""
+        reads_records = bool(self.contact_records)
+        return "original" if self.files == "auto" and not reads_records else self.files
 
     def missing(self, *names: str) -> list[str]:
         """The environment names of those settings that are empty."""
