@@ -102,6 +102,7 @@ class Change:
         returning: Answer fields to keep.
         on_missing: What the pipeline says of a 404: park, recreate or skip.
         creatable: One of our own steps creates the record.
+        forced: Of a CREATE or ADOPT: columns that held what was redacted, whoever changed them.
     """
 
     verb: Verb
@@ -111,6 +112,7 @@ class Change:
     returning: tuple[str, ...] = ()
     on_missing: str = "park"
     creatable: bool = False
+    forced: frozenset[str] = frozenset()
 
     @property
     def kind(self) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, TypeVar, get_args
 
 import orjson
 
-from pipelines.fact import ENRICHMENT, EVENT, KIN, OBJECT, RECORD, Fact
+from pipelines.fact import ENRICHMENT, EVENT, FILE, KIN, OBJECT, RECORD, Fact
 
 
 #: Ledger entry of a column that may or may not have reached Dynamics: it is sent again.
@@ -180,8 +180,8 @@ class Contact:
 
     @property
     def objects(self) -> list[Fact]:
-        """The stored objects (recordings, transcripts, analyses), by register."""
-        return [f for r, f in sorted(self.facts.items()) if r.startswith(OBJECT)]
+        """The stored objects (recordings, transcripts, attachments and so on), by register."""
+        return [f for r, f in sorted(self.facts.items()) if r.startswith((OBJECT, FILE))]
 
     @property
     def enrichment(self) -> dict[str, Fact]:

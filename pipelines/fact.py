@@ -14,12 +14,14 @@ import orjson
 
 
 #: Registers: ``record``, ``event/<EVENTTYPE>``, ``object/<bucket>/<key>``,
+#: ``file/<bucket>/<key>`` (kinds of files that older releases do not know),
 #: ``enrichment/<kind>`` (what Connect answered when asked), ``kin/<contact id>/<register>`` (an
 #: extract of a fact about another contact of the same chain, see ``pipelines.kin``) and
 #: ``leg/<contact id>`` (the same in states of earlier releases: times of a later leg).
 RECORD = "record"
 EVENT = "event/"
 OBJECT = "object/"
+FILE = "file/"
 ENRICHMENT = "enrichment/"
 KIN = "kin/"
 LEG = "leg/"

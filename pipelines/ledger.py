@@ -198,7 +198,7 @@ def acknowledge_create(contact: Contact, create: Change, made: Done) -> None:
     """Dynamics has the record, with these columns and no others."""
     record = record_of(contact, create)
     record.ours = True
-    record.columns = digests(create.columns)
+    record.columns = dict.fromkeys(create.forced, NULL) | digests(create.columns)
     record.answer = {name: made.answer[name] for name in create.returning if name in made.answer}
 
 
@@ -279,6 +279,8 @@ def adopt(contact: Contact, look: Change, found: Found) -> None:
             free = row.get("statecode") == 0
         known = record.columns.get(column, NULL) if doubted else NULL
         settled = behind or _stays(known, column, value, actual, free=ours or free, ours=ours)
+        if column in look.forced:
+            settled = same(column, value or None, actual or None)
         record.columns[column] = digest(value) if settled else UNKNOWN
     for column in [c for c in record.columns if c not in look.columns]:
         if not (ours or doubted) or current(row, column) in (None, []):
@@ -309,6 +311,11 @@ def _as_sent(value: Any, actual: Any) -> list[Any]:
         if isinstance(value, str) and value.endswith(")"):  # /contacts(<guid>)
             forms.append(f"{value.rpartition('(')[0]}({actual})")
     return forms
+
+
+def forget(contact: Contact, step: str) -> None:
+    """What a step has read was redacted or deleted since: nothing is kept of it."""
+    contact.lookups.pop(step, None)
 
 
 def expire(contact: Contact, step: str) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from pipelines.contact import Contact
 from pipelines.fact import EVENT
 from pipelines.names import said, second
-from pipelines.objects import StoredObject, objects
+from pipelines.objects import KINDS, StoredObject, objects
 
 
 #: In order; a contact only moves forward.
@@ -52,6 +52,10 @@ MILESTONES = (
     "recording",
     "transcript",
     "analysis",
+    "screen_recording",
+    "attachment",
+    "email_message",
+    "evaluation",
 )
 
 #: Milestone -> the phase that reaches it. ``answered`` needs the agent's connect itself: a contact
@@ -68,7 +72,7 @@ SAID_BY = {
 
 
 #: Milestones that never come for a contact nobody answered.
-FILES = frozenset(("recording", "transcript", "analysis"))
+FILES = frozenset(KINDS.values())
 
 #: Milestone -> what a step waits for, in words.
 AWAITED = {
@@ -80,6 +84,10 @@ AWAITED = {
     "recording": "a recording",
     "transcript": "a transcript",
     "analysis": "a Contact Lens analysis",
+    "screen_recording": "a screen recording",
+    "attachment": "an attachment",
+    "email_message": "an e-mail's message",
+    "evaluation": "an evaluation",
 }
 
 

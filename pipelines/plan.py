@@ -13,7 +13,7 @@ from typing import Any
 
 from pipelines.action import Action, LiveAction, Lookup, OpenPage, ReadFile, Reading
 from pipelines.changes import Versions
-from pipelines.condition import Condition, names_in, truth
+from pipelines.condition import Condition, names_in, paths, truth
 from pipelines.contact import Contact, RecordLedger
 from pipelines.conversation import skipped
 from pipelines.difference import Desired, difference
@@ -22,7 +22,9 @@ from pipelines.ledger import digest
 from pipelines.lifecycle import AWAITED, FILES
 from pipelines.live import Expired, LivePlanner, Waits, page
 from pipelines.lookup import search_in
+from pipelines.objects import Which
 from pipelines.pipeline import Pipeline
+from pipelines.redaction import covers
 from pipelines.scope import Scope
 from pipelines.snapshot import Snapshot, snapshot
 from pipelines.step import (
@@ -36,7 +38,7 @@ from pipelines.step import (
     Step,
     UpdateStep,
 )
-from pipelines.template import render_data
+from pipelines.template import render_data, resolve, templates
 from pipelines.value import ABSENT, HELD
 
 
@@ -57,12 +59,14 @@ class Terms:
             before the pipeline get their records too.
         since: Pipeline -> the UTC second from which its creating steps apply to live contacts.
         versions: Pipeline -> the versions it had, so that no change of it makes a second record.
+        files: Which files count; see ``objects``.
     """
 
     constants: Mapping[str, Any] = field(default_factory=dict)
     live: bool = False
     since: Mapping[str, str] = field(default_factory=dict)
     versions: Versions = field(default_factory=dict)
+    files: Which = "auto"
 
 
 @dataclass(slots=True)
@@ -74,12 +78,14 @@ class Plan:
         expired: Live-only steps whose time is over.
         next_at: When (s since 1970) time alone will add actions; None: only new facts can.
         waiting: ``pipeline/step`` -> why it has not been applied.
+        forgotten: Steps whose file's text must not be kept: it was redacted or deleted.
     """
 
     actions: list[Action] = field(default_factory=list)
     expired: list[str] = field(default_factory=list)
     next_at: float | None = None
     waiting: dict[str, str] = field(default_factory=dict)
+    forgotten: list[str] = field(default_factory=list)
 
     def later(self, at: float) -> None:
         """Look again at this time."""
@@ -105,7 +111,7 @@ def plan(
     result = Plan()
     if contact.record is None and not contact.events:
         return result  # a stored file alone: no contact to attach it to yet
-    seen = seen or snapshot(contact, terms.constants)
+    seen = seen or snapshot(contact, terms.constants, terms.files)
     patience = _Patience(contact.record is not None, seen.ended, now, result)
     closes: list[Action] = []
     for pipeline in pipelines:
@@ -123,7 +129,7 @@ def plan(
 
 def opening(contact: Contact, pipeline: Pipeline, step: OpenStep, terms: Terms) -> OpenPage | None:
     """What a step would open for an agent, whether or not it is the time for it; for previews."""
-    seen = snapshot(contact, terms.constants)
+    seen = snapshot(contact, terms.constants, terms.files)
     return page(step, Scope(contact, pipeline, seen, terms.versions.get(pipeline.name, ())))
 
 
@@ -196,6 +202,8 @@ class _Planner:
                 case CreateStep() | UpdateStep():
                     self.overlay(step)
         closes: list[Action] = []
+        if self.scope.seen.redacted or self.scope.seen.withdrawn:
+            self.withdraw()
         for desired in self.records.values():
             closes += self.diff(desired)
         self.plan_live(opening)
@@ -278,6 +286,9 @@ class _Planner:
         self.ask(step, Lookup(step.path, url, tuple(sorted(step.reads)), sought))
 
     def read_file(self, step: ReadFileStep) -> None:
+        if self.scope.is_void(step):
+            self.wait(step, "no: what the file says was redacted")
+            return
         names = self.scope.names(step.on)  # of the file that it was reached by
         returning = tuple(sorted(step.reads))
         self.ask(step, ReadFile(step.path, names["bucket"], names["key"], returning))
@@ -335,6 +346,9 @@ class _Planner:
             value = render_data(compiled, names, lenient=lenient)
             if value is HELD and self.wait_is_over(step):
                 value = render_data(compiled, names, lenient=True)
+            if self.held_redacted(step, compiled):
+                desired.forced.add(column)
+                value = ABSENT if value is HELD else value
             if value == [] and is_party_list(column):
                 value = ABSENT  # nobody is known: keep whom Dynamics fills in itself
             if value is HELD:
@@ -349,6 +363,65 @@ class _Planner:
                 desired.held.discard(column)
                 desired.columns[column] = value
 
+    # --- what was redacted or deleted ---
+
+    def held_redacted(self, step: RecordStep, compiled: Any) -> bool:
+        """Whether a column with this content may have held what was redacted since."""
+        names, seen = self.scope.names(step.on), self.scope.seen
+        used = [*templates(compiled)]
+        if used and step.on in seen.withdrawn:
+            return True
+        if not (used and seen.redacted):
+            return False
+        read = {
+            (one.name + RESPONSE).lower()
+            for one in self.pipeline.steps
+            if isinstance(one, ReadFileStep) and self.scope.is_void(one)
+        }
+        paths = [path for template in used for path, _ in template.names]
+        return any(
+            path[0].lower() in read
+            or covers(seen.redacted, path, empty=resolve(names, path) is ABSENT)
+            for path in paths
+        )
+
+    def withdraw(self) -> None:
+        """Empty what steps wrote, perhaps before all state was lost, that do not apply now."""
+        self.result.forgotten += [
+            step.path
+            for step in self.pipeline.steps
+            if isinstance(step, ReadFileStep) and self.scope.is_void(step)
+            if step.path in self.contact.lookups
+        ]
+        for step in self.pipeline.steps:
+            if isinstance(step, RecordStep) and not self.might_apply(step):
+                self.empty(step)
+
+    def might_apply(self, step: RecordStep) -> bool:
+        """Whether it applies, or does not for a reason that no redaction or deletion made."""
+        if self.patience.fits(step.when, self.scope.names(step.on), step.within_s):
+            return step.on in self.reached
+        redacted = self.scope.seen.redacted
+        return not any(covers(redacted, path, empty=False) for path in paths(step.when))
+
+    def empty(self, step: RecordStep) -> None:
+        """Have no value in the columns of one of our records that held what is redacted."""
+        name = f"{step.table.set}({self.scope.key(step)})"
+        own = self.scope.own.get(name)
+        columns = [c for c, data in step.body.items() if self.held_redacted(step, data)]
+        if own is None or not columns:
+            return
+        if name not in self.records:
+            known = self.contact.ledger.get(name)
+            if not isinstance(step, CreateStep) or (known is not None and known.state == "absent"):
+                return
+            key = self.scope.keys.of[own.name]
+            self.records[name] = Desired(step.table.set, key, own, probing=True)
+            self.records[name].steps.append(step)
+        for column in columns:
+            self.records[name].columns.setdefault(column, None)
+        self.records[name].forced.update(columns)
+
     def diff(self, desired: Desired) -> list[Action]:
         """Add what brings the record to the desired columns; what closes it is returned."""
         record = self.contact.ledger.get(desired.name)
@@ -359,7 +432,7 @@ class _Planner:
             return []
         if record is not None:
             self.note_named(desired, record)
-        adopting = self.adopting or desired.name in self.not_made
+        adopting = self.adopting or desired.probing or desired.name in self.not_made
         changes, closes = difference(desired, record, adopting=adopting)
         self.result.actions += changes
         return [*closes]

@@ -71,6 +71,9 @@ class Settings(BaseSettings):
     owner: str = Field(
         default="", description="Who owns activities without an agent: teams(ID) or systemusers(ID)"
     )
+    files: Literal["auto", "original", "redacted"] = Field(
+        default="auto", description="Which recordings, transcripts and analyses count"
+    )
     create_by: CreateBy = Field(
         default="post", description="POST with the key, or PATCH If-None-Match"
     )
@@ -193,6 +196,12 @@ class Settings(BaseSettings):
             "Owner": self.owner,
         }
         return {name: value for name, value in named.items() if value}
+
+    @property
+    def live_files(self) -> Literal["auto", "original", "redacted"]:
+        """``files`` of a worker: no contact record tells one that reads none."""
+        reads_records = bool(self.contact_records)
+        return "original" if self.files == "auto" and not reads_records else self.files
 
     def missing(self, *names: str) -> list[str]:
         """The environment names of those settings that are empty."""

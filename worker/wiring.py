@@ -151,7 +151,9 @@ def _push(
         gate=client.gate,
         desktop=_desktop(settings, amazon),
         connect=amazon,
-        planner=Planner(pipelines, Terms(settings.constants, live=True), clock),
+        planner=Planner(
+            pipelines, Terms(settings.constants, live=True, files=settings.live_files), clock
+        ),
         build=build_of(pipelines),
         clock=clock,
         enrichment=Enrichment(

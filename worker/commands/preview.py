@@ -83,7 +83,7 @@ def previews(
     if step is None:
         known = ", ".join(step.name for step in pipeline.steps)
         raise ConfigError(f"{pipeline.name} has no step {name!r}; it has {known}")
-    terms = Terms({"EnvironmentUri": _root(settings)} | settings.constants)
+    terms = Terms({"EnvironmentUri": _root(settings)} | settings.constants, files=settings.files)
     if isinstance(step, OpenStep):
         page = opening(contact, pipeline, step, terms)
         return [_page(page)] if page else [], "a value of its page is missing"
@@ -100,7 +100,7 @@ def _planned(contact: Contact, pipeline: Pipeline, step: Step, terms: Terms) -> 
     position = pipeline.steps.index(step)
     earlier = replace(pipeline, steps=_without_waits(pipeline.steps[:position]))
     until = replace(pipeline, steps=_without_waits(pipeline.steps[: position + 1]))
-    seen = snapshot(contact, terms.constants)
+    seen = snapshot(contact, terms.constants, terms.files)
     before = Agenda(contact, lambda: plan(contact, [earlier], inf, terms, seen).actions)
     while before.actions:
         # What is looked at before it is changed counts as there, empty and ours.

@@ -213,7 +213,7 @@ async def _push(
     if options.enqueues:
         return Sent(), paced
     versions = await remember_steps(store, pipelines, text_of(time.time()))
-    terms = Terms(settings.constants, live=False, versions=versions)
+    terms = Terms(settings.constants, versions=versions, files=settings.files)
     transactions = Transactions(
         store=store,
         performer=Performer(paced, Clock(), target.files, settings.create_by, options.overwrite),
