@@ -157,8 +157,7 @@ def simulated(rng: Random, at_ms: int) -> list[Leg]:
 def same_second(rng: Random, at_ms: int) -> list[Leg]:
     """Two records of one second; the one that knows more is the later one."""
     leg = scenes.helped(rng, scenes.call(rng, "same_second", at_ms))
-    reason = leg.attributes.pop("CallReason")
-    leg.resent.append(Resent(0, 0, {"CallReason": reason}))
+    leg.resent.append(Resent(0, 0, {"CallReason": leg.attributes["CallReason"]}))
     return [leg]
 
 
