@@ -102,7 +102,10 @@ EVENT_ONLY = frozenset(
 )
 
 #: Names that contact events have and contact records are not known to repeat.
-EVENTS_ALONE = frozenset(["Queue.Type", "Agent.ActiveRegion", "ContactDetails"])
+EVENTS_ALONE = frozenset(["Queue.Type", "Agent.ActiveRegion"])
+
+#: Structures that contact records have, but often without what the events said in them: that stays.
+FILLED = frozenset(["ContactDetails"])
 
 #: Names that only DescribeContact has (API reference "Contact"): Connect is asked for them.
 DESCRIBED_ONLY = frozenset(

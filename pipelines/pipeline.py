@@ -13,7 +13,7 @@ from typing import Any
 from pipelines.condition import ALWAYS, Condition, Every, certain, paths
 from pipelines.conversion import Kind, is_no
 from pipelines.legs import RELATIVES
-from pipelines.names import DESCRIBED_ONLY, EVENT_ONLY, EVENTS_ALONE, MEMBERS
+from pipelines.names import DESCRIBED_ONLY, EVENT_ONLY, EVENTS_ALONE, FILLED, MEMBERS
 from pipelines.reference import is_new
 from pipelines.step import CreateStep, RecordStep, Step, TableStep, tables_of
 from pipelines.template import LINK, Query, Template, templates
@@ -92,7 +92,7 @@ def _in_names(read: Iterable[tuple[str, ...]]) -> list[str]:
 
 
 _STRUCTURES = {name.lower() for name in MEMBERS}
-_EVENT_ONLY = {name.lower() for name in EVENT_ONLY}
+_EVENT_ONLY = {name.lower() for name in EVENT_ONLY | FILLED}
 _EVENTS_ALONE = {name.lower(): name for name in EVENTS_ALONE}
 _DESCRIBED_ONLY = {name.lower() for name in DESCRIBED_ONLY}
 

@@ -40,6 +40,7 @@ from pipelines.step import (
 )
 from pipelines.template import render_data, resolve, templates
 from pipelines.value import ABSENT, HELD
+from pipelines.view import Names
 
 
 #: Why a step waits whose condition is about names without a value.
@@ -112,7 +113,7 @@ def plan(
     if contact.record is None and not contact.events:
         return result  # a stored file alone: no contact to attach it to yet
     seen = seen or snapshot(contact, terms.constants, terms.files)
-    patience = _Patience(contact.record is not None, seen.ended, now, result)
+    patience = _Patience(contact.record is not None, seen, now, result)
     closes: list[Action] = []
     for pipeline in pipelines:
         fits = patience.fits(pipeline.when, seen.values, None)
@@ -138,15 +139,15 @@ class _Patience:
     """How long is waited for what a contact lacks."""
 
     has_record: bool
-    ended: float | None
+    seen: Snapshot
     now: float
     result: Plan
 
     def is_over(self, within_s: float | None) -> bool:
         """Whether the contact ended ``within`` ago; if not yet, the plan looks again then."""
-        if self.ended is None:
+        if self.seen.ended is None:
             return False
-        until = self.ended + (WITHIN_S if within_s is None else within_s)
+        until = self.seen.ended + (WITHIN_S if within_s is None else within_s)
         if self.now < until:
             self.result.later(min(until, self.now + LOOK_AGAIN_S))
             return False
@@ -162,8 +163,13 @@ class _Patience:
         """
         found = truth(when, values, settled=self.has_record)
         if found is None and self.is_over(within_s):
-            return truth(when, values, settled=True)
+            return truth(when, self.settled(values), settled=True)
         return found
+
+    def settled(self, values: Mapping[str, Any]) -> Names:
+        """The values, and what those that are not known are judged to be."""
+        names = values if isinstance(values, Names) else Names(values)
+        return names.or_else(self.seen.settled)
 
 
 class _Planner:
@@ -344,8 +350,8 @@ class _Planner:
         names = self.scope.names(step.on)
         for column, compiled in step.body.items():
             value = render_data(compiled, names, lenient=lenient)
-            if value is HELD and self.wait_is_over(step):
-                value = render_data(compiled, names, lenient=True)
+            if self.is_open(value, compiled) and self.wait_is_over(step):
+                value = render_data(compiled, self.patience.settled(names), lenient=True)
             if self.held_redacted(step, compiled):
                 desired.forced.add(column)
                 value = ABSENT if value is HELD else value
@@ -362,6 +368,11 @@ class _Planner:
             else:
                 desired.held.discard(column)
                 desired.columns[column] = value
+
+    def is_open(self, value: Any, compiled: Any) -> bool:
+        """Whether a column waits for a name without a value that will get one."""
+        read = {path[0].lower() for one in templates(compiled) for path, _ in one.names}
+        return value is HELD or (value is ABSENT and not read.isdisjoint(self.scope.seen.open))
 
     # --- what was redacted or deleted ---
 

@@ -7,7 +7,7 @@ first plan; the ledger does, with every action. So what follows from facts alone
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +16,7 @@ from pipelines.contact import Contact
 from pipelines.lifecycle import milestones_of, signals
 from pipelines.objects import StoredObject, Which, objects, withdrawn
 from pipelines.redaction import redacted
-from pipelines.view import values_of
+from pipelines.view import settled, values_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,7 @@ class Snapshot:
         long_over: It was long over when it was first heard of, see ``age``.
         redacted: Names that its record calls redacted, see ``redaction``.
         withdrawn: Milestones of whose files its record calls one deleted, and no other is there.
+        settled: What names without a value are judged to be once the wait for the record is over.
     """
 
     values: dict[str, Any]
@@ -38,6 +39,12 @@ class Snapshot:
     long_over: bool
     redacted: frozenset[str] = frozenset()
     withdrawn: frozenset[str] = frozenset()
+    settled: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def open(self) -> set[str]:
+        """The names that get a value by that alone, in lower case."""
+        return {name.lower() for name in self.settled.keys() - self.values.keys()}
 
     @property
     def ended(self) -> float | None:
@@ -63,6 +70,7 @@ def snapshot(contact: Contact, constants: Mapping[str, Any], which: Which = "ori
         long_over(contact, reached.get("ended", "")),
         redacted(values) if contact.record is not None else frozenset(),
         withdrawn(contact) - reached.keys(),
+        settled(contact, values, reached) if contact.record is None else {},
     )
 
 

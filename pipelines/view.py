@@ -17,8 +17,9 @@ from pipelines import course, direction, legs, mail
 from pipelines.contact import Contact
 from pipelines.kin import kin
 from pipelines.lifecycle import milestones_of, phase_of, signals
-from pipelines.names import DESCRIBED_ONLY, EVENT_ONLY, SCALARS, STREAM, TYPED, said
+from pipelines.names import DESCRIBED_ONLY, EVENT_ONLY, FILLED, SCALARS, STREAM, TYPED, said
 from pipelines.objects import KINDS, StoredObject, objects
+from pipelines.redaction import covers, redacted
 
 
 #: Names made from the others.
@@ -98,6 +99,10 @@ class Names(Mapping[str, Any]):
     def __hash__(self) -> int:
         return id(self)
 
+    def or_else(self, others: Mapping[str, Any]) -> Names:
+        """The same names, and those of the others that they lack."""
+        return Names({**others, **self._values}, self.scalar, lenient=self.lenient)
+
     def value(self) -> Any:
         """What the structure stands for: its scalar, or None without one."""
         return self._values.get(self.scalar) if self.scalar else None
@@ -142,8 +147,15 @@ def values_of(
         for name in ("Initial", "Previous")
     )
     values.update(related | direction.direction_names(values, initial, previous))
-    values.update(_derived(values, phase_of(proven), reached))
+    values.update(_derived(values, contact, phase_of(proven), reached))
     return values
+
+
+def settled(
+    contact: Contact, values: Mapping[str, Any], reached: Mapping[str, str]
+) -> dict[str, Any]:
+    """What the contact's names are judged to be once the wait for its record is over."""
+    return course.course_names(values, values["Phase"], reached, contact.events, final=True)
 
 
 def values_of_kin(contact: Contact) -> dict[str, dict[str, Any]]:
@@ -166,8 +178,22 @@ def _stream(contact: Contact) -> dict[str, Any]:
                 events[name] = value
     if contact.record is None:
         return _enriched(events, contact)
-    record = said(contact.record.body)
-    return {name: events[name] for name in EVENT_ONLY if name in events} | dict(record)
+    record = dict(said(contact.record.body))
+    kept = {name: events[name] for name in EVENT_ONLY if name in events}
+    return kept | record | _filled(events, record)
+
+
+def _filled(events: Mapping[str, Any], record: Mapping[str, Any]) -> dict[str, Any]:
+    """Structures of which the record repeats nothing or little; what it calls redacted is gone."""
+    gone = redacted(record)
+    found = {}
+    for name in FILLED & events.keys():
+        told, repeated = events[name], record.get(name)
+        if not isinstance(told, dict) or not isinstance(repeated, dict | None):
+            continue
+        kept = {k: v for k, v in told.items() if not covers(gone, (name, k), empty=True)}
+        found[name] = kept | {k: v for k, v in (repeated or {}).items() if v not in (None, "")}
+    return {name: value for name, value in found.items() if value}
 
 
 def _enriched(names: dict[str, Any], contact: Contact) -> dict[str, Any]:
@@ -188,8 +214,11 @@ def _enriched(names: dict[str, Any], contact: Contact) -> dict[str, Any]:
     return names
 
 
-def _derived(values: Mapping[str, Any], phase: str, reached: Mapping[str, str]) -> dict[str, Any]:
-    derived = course.course_names(values, phase, reached)
+def _derived(
+    values: Mapping[str, Any], contact: Contact, phase: str, reached: Mapping[str, str]
+) -> dict[str, Any]:
+    final = contact.record is not None
+    derived = course.course_names(values, phase, reached, contact.events, final=final)
     if username := values.get("Agent", {}).get("Username"):
         derived["Username"] = username
     said = values.get("Attributes", {}).items()

@@ -307,7 +307,7 @@ def expected() -> Callable[[History], list[dict[str, Any]]]:
 
 
 def _has_record(told: Truth) -> bool:
-    return told.channel == "VOICE" and told.method != "DISCONNECT"
+    return told.channel == "VOICE" and told.fate != "none"
 
 
 #: Columns of a phone call whose values the truth knows.

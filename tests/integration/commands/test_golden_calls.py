@@ -154,12 +154,21 @@ GOLDEN: dict[str, tuple[list[Message], list[dict[str, Any]]]] = {
             record(
                 3,
                 "CALLBACK",
-                InitiationTimestamp="2026-03-04T09:30:00Z",
+                InitiationTimestamp="2026-03-04T06:30:00Z",
+                ConnectedToSystemTimestamp="2026-03-04T09:30:20Z",
                 DisconnectTimestamp="2026-03-04T09:40:00Z",
                 CustomerEndpoint=number("+15555550103"),
+                Agent={"Username": "anna", "ConnectedToAgentTimestamp": "2026-03-04T09:30:00Z"},
             )
         ],
-        [{"directioncode": OUTGOING, "actualdurationminutes": 10, "state": MADE}],
+        [
+            {
+                "directioncode": OUTGOING,
+                "actualstart": "2026-03-04T09:30:00Z",
+                "actualdurationminutes": 10,
+                "state": MADE,
+            }
+        ],
     ),
     "a call still going on": (
         [event(4, "INITIATED", initiationTimestamp="2026-03-04T09:40:00.999Z")],

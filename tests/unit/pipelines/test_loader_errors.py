@@ -174,7 +174,7 @@ def test_a_lookup_or_a_file_s_step_that_cannot_work_is_refused(step: str, messag
         (changed(POST, '"A"', '"A-Response"'), "'A-Response' is not a step name"),
         (changed(POST, '"A"', '"2"'), "'2' is not a step name"),
         (POST + "timeout = 5", "there is no option 'timeout'; there are name, on, "),
-        (without(POST, "on"), "on is missing: one of created, answered, ended, "),
+        (without(POST, "on"), "on is missing: one of created, queued, answered, ended, "),
         (changed(POST, '"created"', '"ringing"'), "on = 'ringing': one of created, "),
         (changed(POST, '"created"', '["created"]'), "on = ['created']: one of created, "),
         (without(POST, "method"), "method is missing: one of GET, POST, PATCH"),

@@ -59,6 +59,7 @@ def timeline(leg: Leg, truth: Truth) -> Iterator[Row]:
         "actualend": truth.end,
         "scheduledstart": truth.start,
         "scheduledend": truth.end,
+        "actualdurationminutes": minutes(truth),
         "_regardingobjectid_value": customer["contactid"] if customer else None,
         "statecode": 1,
         "statuscode": _STATUS[table][truth.outgoing],
@@ -84,6 +85,11 @@ def timeline(leg: Leg, truth: Truth) -> Iterator[Row]:
             "_objectid_value": key,
         }
         yield "annotations", record_id(leg.id, "timeline", f"{table.upper()}-ANALYSIS"), columns
+
+
+def minutes(truth: Truth) -> int:
+    """The length of conversation or work in begun minutes."""
+    return -(-truth.work_s // 60)
 
 
 def _chatted(leg: Leg) -> str | None:

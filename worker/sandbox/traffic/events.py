@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from worker.sandbox.traffic.leg import Leg
 
 
+#: The name of a task that its story gives none.
+UNNAMED: Final = "Call the customer back"
+
 #: Calls of these kinds send CONNECTED_TO_SYSTEM; the published inbound and API calls have none.
 _CALLS_TELLING_SYSTEM: Final = frozenset({"OUTBOUND", "CALLBACK", "EXTERNAL_OUTBOUND"})
 
@@ -110,7 +113,7 @@ def _constant(leg: Leg) -> dict[str, Any]:
     if leg.campaign_id:
         detail["campaign"] = {"campaignId": leg.campaign_id}
     if leg.channel == "TASK":
-        detail["contactDetails"] = {"name": leg.name or "Call the customer back"}
+        detail["contactDetails"] = {"name": leg.name or UNNAMED}
         scheduled = leg.scheduled_ms
         detail["scheduledTimestamp"] = (
             moment.UNSET if scheduled is None else moment.in_ms(scheduled)

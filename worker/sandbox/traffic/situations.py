@@ -80,6 +80,7 @@ def callback_expired(rng: Random, at_ms: int) -> list[Leg]:
     first = _asked_for_callback(rng, "callback_expired", at_ms)
     second = called_back(rng, first)
     second.disconnect("EXPIRED", scenes.seconds(rng, 3_600, 7_200))
+    second.began_ms = second.disconnected_ms  # nobody was called at all
     second.fate = "cancelled"
     return [first, second]
 
