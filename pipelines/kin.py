@@ -50,6 +50,8 @@ _NAMING: Final = re.compile(rb'(?i)"(?:initial|previous|related)contactid":"').s
 _PLAIN: Final = (
     *NAMED_BY.values(),
     "Channel",
+    "ConnectedToSystemTimestamp",
+    "DisconnectReason",
     "DisconnectTimestamp",
     "InitiationMethod",
     "InitiationTimestamp",

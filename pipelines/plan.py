@@ -40,7 +40,7 @@ from pipelines.step import (
 )
 from pipelines.template import render_data, resolve, templates
 from pipelines.value import ABSENT, HELD
-from pipelines.view import Names
+from pipelines.verdict import nothing_yet
 
 
 #: Why a step waits whose condition is about names without a value.
@@ -113,7 +113,7 @@ def plan(
     if contact.record is None and not contact.events:
         return result  # a stored file alone: no contact to attach it to yet
     seen = seen or snapshot(contact, terms.constants, terms.files)
-    patience = _Patience(contact.record is not None, seen, now, result)
+    patience = _Patience(contact.record is not None, seen.ended, now, result)
     closes: list[Action] = []
     for pipeline in pipelines:
         fits = patience.fits(pipeline.when, seen.values, None)
@@ -139,15 +139,15 @@ class _Patience:
     """How long is waited for what a contact lacks."""
 
     has_record: bool
-    seen: Snapshot
+    ended: float | None
     now: float
     result: Plan
 
     def is_over(self, within_s: float | None) -> bool:
         """Whether the contact ended ``within`` ago; if not yet, the plan looks again then."""
-        if self.seen.ended is None:
+        if self.ended is None:
             return False
-        until = self.seen.ended + (WITHIN_S if within_s is None else within_s)
+        until = self.ended + (WITHIN_S if within_s is None else within_s)
         if self.now < until:
             self.result.later(min(until, self.now + LOOK_AGAIN_S))
             return False
@@ -163,13 +163,8 @@ class _Patience:
         """
         found = truth(when, values, settled=self.has_record)
         if found is None and self.is_over(within_s):
-            return truth(when, self.settled(values), settled=True)
+            return truth(when, values, settled=True)
         return found
-
-    def settled(self, values: Mapping[str, Any]) -> Names:
-        """The values, and what those that are not known are judged to be."""
-        names = values if isinstance(values, Names) else Names(values)
-        return names.or_else(self.seen.settled)
 
 
 class _Planner:
@@ -267,10 +262,20 @@ class _Planner:
         whens = names_in(self.pipeline.when), names_in(step.when)
         if reason := skipped(self.scope.seen.values, *whens):
             return self.wait(step, reason)
+        if reason := self.nothing_yet(step):
+            return self.wait(step, reason)
         since = self.terms.since.get(self.pipeline.name, "")
         if self.live and "" != self.reached["created"] < since:
             return self.wait(step, "no: the contact began before this pipeline was first loaded")
         return True
+
+    def nothing_yet(self, step: CreateStep) -> str:
+        """Why there is nothing to make a record of; a draft is none until it was sent."""
+        values, settled = self.scope.seen.values, self.contact.record is not None
+        reason = nothing_yet(values, self.reached, settled=settled)
+        if reason and not settled and "ended" in self.reached and self.wait_is_over(step):
+            return nothing_yet(values, self.reached, settled=True)
+        return reason
 
     def wait(self, step: Step, reason: str) -> bool:
         self.result.waiting[step.path] = reason
@@ -350,8 +355,8 @@ class _Planner:
         names = self.scope.names(step.on)
         for column, compiled in step.body.items():
             value = render_data(compiled, names, lenient=lenient)
-            if self.is_open(value, compiled) and self.wait_is_over(step):
-                value = render_data(compiled, self.patience.settled(names), lenient=True)
+            if value is HELD and self.wait_is_over(step):
+                value = render_data(compiled, names, lenient=True)
             if self.held_redacted(step, compiled):
                 desired.forced.add(column)
                 value = ABSENT if value is HELD else value
@@ -368,11 +373,6 @@ class _Planner:
             else:
                 desired.held.discard(column)
                 desired.columns[column] = value
-
-    def is_open(self, value: Any, compiled: Any) -> bool:
-        """Whether a column waits for a name without a value that will get one."""
-        read = {path[0].lower() for one in templates(compiled) for path, _ in one.names}
-        return value is HELD or (value is ABSENT and not read.isdisjoint(self.scope.seen.open))
 
     # --- what was redacted or deleted ---
 

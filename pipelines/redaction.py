@@ -12,10 +12,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from pipelines.decode.contact_record import REDACTED
 from pipelines.names import STREAM
 
-
-ATTRIBUTE = "connect:redactedfields"
 
 #: Names made of others -> those others.
 _MADE_OF: Mapping[str, tuple[str, ...]] = {
@@ -46,7 +45,7 @@ def redacted(values: Mapping[str, Any]) -> frozenset[str]:
     attributes = values.get("SegmentAttributes")
     if not isinstance(attributes, dict):
         return frozenset()
-    said = [value for name, value in attributes.items() if str(name).lower() == ATTRIBUTE]
+    said = [value for name, value in attributes.items() if str(name).lower() == REDACTED]
     names = (name for text in _texts(said) for name in _SEPARATORS.split(text))
     return frozenset(filter(None, map(_folded, names)))
 

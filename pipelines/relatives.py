@@ -18,6 +18,7 @@ from pipelines.legs import RELATIVES
 from pipelines.pipeline import Pipeline
 from pipelines.snapshot import Snapshot, snapshot
 from pipelines.step import RESPONSE, CreateStep
+from pipelines.verdict import nothing_yet
 
 
 def relatives(
@@ -51,7 +52,10 @@ def _records(
 ) -> Iterator[tuple[str, dict[str, str]]]:
     """The answers of steps that make a record for a contact of which this is known."""
     known = snapshot(other, {})
-    if not admits(pipeline.when, known.values):
+    settled = other.record is not None
+    if not admits(pipeline.when, known.values) or nothing_yet(
+        known.values, known.reached, settled=settled
+    ):
         return
     derived = keys(other, pipeline, versions, known.reached.get("created", ""))
     for step in pipeline.steps:

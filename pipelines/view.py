@@ -13,7 +13,7 @@ from typing import Any
 
 from liquid.exceptions import UndefinedError
 
-from pipelines import course, direction, legs, mail
+from pipelines import course, direction, legs, mail, verdict
 from pipelines.contact import Contact
 from pipelines.kin import kin
 from pipelines.lifecycle import milestones_of, phase_of, signals
@@ -23,7 +23,8 @@ from pipelines.redaction import covers, redacted
 
 
 #: Names made from the others.
-DERIVED = direction.NAMES | course.NAMES | legs.NAMES | mail.NAMES | {"Username", "CreateTimeline"}
+DERIVED = direction.NAMES | course.NAMES | legs.NAMES | mail.NAMES | verdict.NAMES
+DERIVED |= {"Username", "CreateTimeline"}
 
 #: What the attribute ``CreateTimeline`` says if no activity is wanted, in lower case.
 _UNWANTED = frozenset(("false", "0", "no"))
@@ -223,6 +224,7 @@ def _derived(
         derived["Username"] = username
     said = values.get("Attributes", {}).items()
     derived["CreateTimeline"] = all(wanted(v) for n, v in said if n.lower() == "createtimeline")
+    derived |= verdict.verdict_names(values, reached)
     return derived | mail.mail_names({**values, **derived})
 
 

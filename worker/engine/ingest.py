@@ -192,12 +192,12 @@ class Ingest:
     async def _outcomes(self, message: Message) -> list[Decoded]:
         body = message.body
         if len(body) > AT_ONCE_BYTES:
-            return await self.in_thread(decode, body, self.buckets, message.arrived)
+            return await self.in_thread(decode, body, self.buckets, message.arrived, message.place)
         self._decoded += len(body)
         if self._decoded > AT_ONCE_BYTES:
             self._decoded = 0
             await asyncio.sleep(0)  # lets the other loops run
-        return decode(body, self.buckets, message.arrived)
+        return decode(body, self.buckets, message.arrived, message.place)
 
     def _in_time(self, fact: Fact) -> bool:
         if not fact.at:
