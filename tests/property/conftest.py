@@ -329,7 +329,7 @@ TOLD = frozenset(
 
 def _call(told: Truth) -> dict[str, Any]:
     call = {
-        "subject": f"Call between {told.agent or 'no agent'} and {told.number}",
+        "subject": f"Call between {told.agent or 'no agent'} and {told.number or 'unknown number'}",
         "phonenumber": told.number,
         "directioncode": told.outgoing,
         "actualstart": told.start,
@@ -340,4 +340,7 @@ def _call(told: Truth) -> dict[str, Any]:
         "statecode": 1,
         "statuscode": 2 if told.outgoing else 4,
     }
+    if told.fate == "cancelled":
+        call |= {"statecode": 2, "statuscode": 3}
+        del call["description"]
     return {name: value for name, value in call.items() if value is not None}

@@ -29,11 +29,22 @@ _STATUS: Final = {
     "task": {False: 5, True: 5},
 }
 
+#: The state of an activity of which nothing came, and its status by entity set.
+CANCELLED: Final = 2
+CANCELLED_AS: Final = {"phonecalls": 3, "emails": 5, "tasks": 6}
+
 _WORDS: Final = {
     "VOICE": "Call with {}",
     "EMAIL": "E-mail with {}",
     "TASK": "Task with {}",
     "CHAT": "Chat with {}",
+}
+
+#: What a customer is called of whom nothing is known any more.
+_UNNAMED: Final = {
+    "phonecall": "unknown number",
+    "email": "unknown address",
+    "task": "unknown customer",
 }
 
 #: Parts of parties: participationtypemask.
@@ -52,8 +63,8 @@ def timeline(leg: Leg, truth: Truth) -> Iterator[Row]:
     if table == "task":
         name = name or leg.attributes["customerName"]
     columns = {
-        "subject": _WORDS[leg.channel].format(name or "unknown customer"),
-        "category": leg.attributes["CallReason"],
+        "subject": _WORDS[leg.channel].format(name or _UNNAMED[table]),
+        "category": None if leg.redacted else leg.attributes["CallReason"],
         "subcategory": truth.queue,
         "actualstart": truth.start,
         "actualend": truth.end,
@@ -77,6 +88,9 @@ def timeline(leg: Leg, truth: Truth) -> Iterator[Row]:
             "phonenumber": truth.number,
             "description": f"Recording: {url}" if url else None,
         }
+    if truth.fate == "cancelled":
+        columns |= {"statecode": CANCELLED, "statuscode": CANCELLED_AS[entity_set]}
+        columns.pop("description", None)
     yield entity_set, key, columns
     if analysis := leg.key_of("analysis"):
         columns = {
@@ -104,6 +118,8 @@ def _chatted(leg: Leg) -> str | None:
 
 def _customer(leg: Leg) -> dict[str, Any] | None:
     """The contact that is found. Chats and tasks carry its id, whoever shares its telephone."""
+    if leg.redacted:
+        return None
     if leg.channel in ("CHAT", "TASK"):
         return next(iter(rows(leg.customer)), None)
     return match(leg.customer)

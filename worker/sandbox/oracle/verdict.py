@@ -12,7 +12,7 @@ from typing import Any, Final
 import orjson
 
 from pipelines.identity import record_id
-from worker.sandbox.oracle.expected_timeline import minutes, timeline
+from worker.sandbox.oracle.expected_timeline import CANCELLED, CANCELLED_AS, minutes, timeline
 from worker.sandbox.traffic import Leg, Truth, mails
 from worker.sandbox.traffic.events import UNNAMED
 from worker.sandbox.traffic.people import MAILBOX, object_url
@@ -77,13 +77,16 @@ def _of(leg: Leg) -> Expected:
         "statecode": _COMPLETED,
         **_OWN[leg.channel](leg, truth),
     }
+    if truth.fate == "cancelled":
+        columns |= {"statecode": CANCELLED, "statuscode": CANCELLED_AS[entity_set]}
+        del columns["description"]
     return Expected(entity_set, record_id(leg.id, pipeline, step), columns, pipeline)
 
 
 def _call(_: Leg, truth: Truth) -> dict[str, Any]:
-    url = truth.recording_url
+    url, number = truth.recording_url, truth.number or "unknown number"
     return {
-        "subject": f"Call between {truth.agent or 'no agent'} and {truth.number}",
+        "subject": f"Call between {truth.agent or 'no agent'} and {number}",
         "phonenumber": truth.number,
         "directioncode": truth.outgoing,
         "description": f"Your Recording URI is {url}" if url else None,

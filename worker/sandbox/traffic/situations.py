@@ -127,6 +127,7 @@ def task_scheduled(rng: Random, at_ms: int) -> list[Leg]:
     """A task made before the hour it is for, with a name, put aside while it is worked on."""
     leg = Leg(new_id(rng), "task_scheduled", "TASK", "API", people.customer(rng), at_ms)
     leg.attributes = people.attributes(leg.customer, rng)
+    leg.attributes |= {"ms_contact_id": leg.customer.contact_id, "ms_id": leg.id}
     leg.name = "Call back about the invoice"
     leg.scheduled_ms = at_ms + scenes.seconds(rng, 600, 3_600)
     leg.reach_system(leg.scheduled_ms - at_ms)
