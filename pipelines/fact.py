@@ -6,7 +6,7 @@ the greatest fact only, so merging commutes and repeats do no harm.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
@@ -30,15 +30,22 @@ LEG = "leg/"
 DIGEST_BYTES = 16
 
 
-@dataclass(frozen=True, slots=True)
+#: In a version, before what says when and where the message arrived.
+ARRIVED = " @"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Fact:
     """One message about one contact.
+
+    Two are equal if they say the same, whatever way they came: arrival and place order them only.
 
     Attributes:
         contact_id: The contact's id in lower case.
         register: Where the fact is kept, see ``RECORD`` and its like.
         version: What orders the facts of one register, compared as text: a UTC time
-            ``YYYY-MM-DDTHH:MM:SS.mmmZ`` or an S3 sequencer padded with zeros.
+            ``YYYY-MM-DDTHH:MM:SS.mmmZ`` or an S3 sequencer padded with zeros; of a contact record
+            a time and more (``pipelines.decode.contact_record``). Not a time to read: ``at``.
         body: ``data`` as canonical JSON (names in order, no line breaks): what is stored.
         at: The UTC time the message gives for itself (same form), for waits and archive time.
         arrived: When (s since 1970) the stream or queue received the message, by its clock; None:
@@ -50,7 +57,21 @@ class Fact:
     version: str
     body: bytes
     at: str
-    arrived: float | None = field(default=None, compare=False)
+    arrived: float | None = None
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Fact):
+            return NotImplemented
+        return self._said == other._said
+
+    def __hash__(self) -> int:
+        return hash(self._said)
+
+    @property
+    def _said(self) -> tuple[str, str, str, bytes, str]:
+        """What it says, without when and where it came."""
+        version = self.version.partition(ARRIVED)[0]
+        return self.contact_id, self.register, version, self.body, self.at
 
     @property
     def data(self) -> dict[str, Any]:

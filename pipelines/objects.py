@@ -210,5 +210,15 @@ def _deleted(contact: Contact) -> set[tuple[str, str]]:
 
 
 def _region(record: Mapping[str, Any]) -> str:
+    """The region of the record's files, which is its instance's; "" where that need not be so.
+
+    Instances linked to one another (Global Resiliency) both send records of a contact. The one
+    that did not begin it may have no such bucket; S3 finds a bucket without its region, too.
+    """
     parts = str(record.get("InstanceARN", "")).split(":")
-    return parts[3] if len(parts) > 3 else ""  # noqa: PLR2004 - arn:partition:service:region:…
+    region = parts[3] if len(parts) > 3 else ""  # noqa: PLR2004 - arn:partition:service:region:…
+    linked = record.get("GlobalResiliencyMetadata")
+    if not isinstance(linked, dict) or not any(linked.values()):
+        return region
+    origin = next((v for name, v in linked.items() if str(name).lower() == "originregion"), None)
+    return region if origin == region else ""

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from pipelines.decode import contact_event, contact_record, foreign, stored_object
-from pipelines.decode.arrival import dated, told_in
+from pipelines.decode.arrival import Arrival, dated, told_in
 from pipelines.decode.envelope import mended, unwrapped
 from pipelines.fact import RECORD, Decoded, Fact
 
@@ -33,35 +33,36 @@ def decode(
         buckets: Names of the buckets whose objects count; None: all.
         arrived: When (s since 1970) the stream or queue took it in; None: not known. The arrival
             that a part's wrappings give comes first, the one of its own envelope last.
-        place: Where the message stands in what it was read from, compared as text.
+        place: Where it stands in its stream or archive, see ``Arrival``; "": not known.
     """
+    came = Arrival(arrived, place)
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError:
-        parts = mended(body, arrived)
+        parts = mended(body, came)
     else:
         if type(value) is dict and ("source" in value or contact_record.FORMAT in value):
-            return [_outcome(value, arrived, place, buckets)]  # nearly all: nothing to take off
-        parts = unwrapped(value, arrived)
+            return [_outcome(value, came, buckets)]  # nearly all: nothing to take off
+        parts = unwrapped(value, came)
+    several = len(parts) > 1
     return [
-        _outcome(payload, arrived, f"{place} {number:06}", buckets)
+        _outcome(payload, came.part(number) if several else came, buckets)
         if isinstance(payload, dict)
         else payload
-        for number, (payload, arrived) in enumerate(parts)
+        for number, (payload, came) in enumerate(parts)
     ]
 
 
-def _outcome(
-    data: dict[str, Any], arrived: float | None, place: str, buckets: frozenset[str] | None
-) -> Decoded:
-    """The outcome of one payload that arrived then."""
+def _outcome(data: dict[str, Any], came: Arrival, buckets: frozenset[str] | None) -> Decoded:
+    """The outcome of one payload that came then and there."""
     found = _read(data, buckets)
     if not isinstance(found, Fact):
         return found
-    arrived = told_in(data) if arrived is None else arrived
-    if found.register == RECORD:
-        found = contact_record.placed(found, arrived, place)
-    return dated(found, arrived)
+    at = told_in(data) if came.at is None else came.at
+    true = dated(found, at)
+    if found.register != RECORD or not isinstance(true, Fact):
+        return true
+    return contact_record.placed(true, Arrival(at, came.place))
 
 
 def _read(data: dict[str, Any], buckets: frozenset[str] | None) -> Decoded:

@@ -1,37 +1,34 @@
 """Contact records: what Amazon Connect knows of a contact once it is complete, on Kinesis.
 
 At least once, and again whenever something changes, even days later; the greatest
-``LastUpdateTimestamp`` counts (Administrator Guide, "ctr-data-model"). It has whole seconds, so two
-records may have the same. A record's version therefore goes on after it, part by part: whether
-something was redacted, how many values it has, when it arrived, and where it stood. These are
-compared as one text, and the digest after them, so any records have one total order, and the
-greatest is the same whatever way they came. A body that arrives twice has two versions, and the
-greater one stays: that Connect sends an older record again in the same second is not told from a
-newer one.
+``LastUpdateTimestamp`` counts (Administrator Guide, "ctr-data-model"). That has whole seconds, so
+records of one second need more to be told apart: see ``_rank``.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Final
 
+from pipelines.decode.arrival import Arrival
 from pipelines.decode.seal import seal
 from pipelines.decode.spelling import field
 from pipelines.decode.timestamp import normalise
-from pipelines.fact import RECORD, Fact, Undecodable
+from pipelines.fact import ARRIVED, RECORD, Fact, Undecodable
 
 
 #: The field that marks a contact record and nothing else.
 FORMAT = "AWSContactTraceRecordFormatVersion"
 
 #: The segment attribute that says what DeleteContactData has emptied, in lower case.
-REDACTED = "connect:redactedfields"
-
-# No message arrives later (s since 1970); a time that is no number is not less either.
-_LATEST_S = 1e12
+REDACTED: Final = "connect:redactedfields"
 
 # What dates a record, best first.
 _TIMES = ("LastUpdateTimestamp", "DisconnectTimestamp", "InitiationTimestamp")
+
+# Both greater than any hexadecimal digit: the release before wrote a digest after the time.
+_WHOLE: Final = "kept"
+_EMPTIED: Final = "redacted"
 
 
 def is_record(names: frozenset[str]) -> bool:
@@ -45,33 +42,55 @@ def read(data: dict[str, Any]) -> Fact | Undecodable:
     for name in _TIMES:
         if version := normalise(data.get(name) or field(data, name)):
             break
-    fullness = f"{_is_redacted(data):d} {_filled(data):06}"
-    contact_id = data.get("ContactId") or field(data, "ContactId")
-    return seal(contact_id, RECORD, f"{version} {fullness}", data, version)
+    fact = seal(data.get("ContactId") or field(data, "ContactId"), RECORD, version, data, version)
+    if not isinstance(fact, Fact):
+        return fact
+    return Fact(fact.contact_id, RECORD, _rank(fact, data), fact.body, fact.at)
 
 
-def placed(fact: Fact, arrived: float | None, place: str) -> Fact:
-    """A record's fact with all that orders it among those of one second.
+def _rank(fact: Fact, data: dict[str, Any]) -> str:
+    """A record's version but for its arrival: it orders the record among all of its contact.
 
-    Args:
-        fact: The fact as read.
-        arrived: When (s since 1970) the message arrived, as it says itself; None: it does not say.
-        place: Where it stood in its shard or archive, compared as text.
+    One lexicographic key for all pairs, as text: time of the last update; redacted or not, for what
+    was deleted must stay deleted; number of values that are not empty, for Connect adds to a
+    record; when it arrived, as the message carries it (else 0); its place in shard or archive. The
+    digest comes last (``Fact.exceeds``). Each part is a total order and none depends on which two
+    are compared, so the whole is total and transitive: of any set of records one is the greatest,
+    in whatever order they come. Rules for single pairs ("live ones by arrival, archived ones by
+    place, mixed ones by completeness") would not do: three records could win in a ring.
+
+    A version of an earlier release is the time alone, which is less than all of the same second.
     """
-    at_ms = round(arrived * 1000) if arrived is not None and 0 < arrived < _LATEST_S else 0
-    return replace(fact, version=f"{fact.version} {at_ms:016} {place}")
+    kept = _EMPTIED if _is_redacted(data) else _WHOLE
+    return f"{fact.version} {kept} {_filled(data.values()):07d}"
+
+
+def placed(fact: Fact, arrived: Arrival) -> Fact:
+    """A record's fact with a version that says when and where it arrived."""
+    version = f"{fact.version}{ARRIVED}{arrived.text}"
+    return Fact(fact.contact_id, fact.register, version, fact.body, fact.at, fact.arrived)
 
 
 def _is_redacted(data: dict[str, Any]) -> bool:
-    attributes = data.get("SegmentAttributes") or field(data, "SegmentAttributes")
-    names = attributes if isinstance(attributes, dict) else {}
-    return any(value and name.lower() == REDACTED for name, value in names.items())
+    """Whether it says that any of its fields were redacted."""
+    attributes = field(data, "SegmentAttributes")
+    if not isinstance(attributes, dict):
+        return False
+    return any(name.lower() == REDACTED and _filled([said]) for name, said in attributes.items())
 
 
-def _filled(value: Any) -> int:
-    """How many values there are in a structure that are not empty."""
-    if isinstance(value, dict):
-        return sum(map(_filled, value.values()))
-    if isinstance(value, list):
-        return sum(map(_filled, value))
-    return value is not None and value != ""
+def _filled(values: Iterable[Any]) -> int:
+    """How many values, at whatever depth, are not empty: no null, "", [] or {}."""
+    count = 0
+    for value in values:
+        if value:
+            kind = type(value)
+            if kind is dict:
+                count += _filled(value.values())
+            elif kind is list:
+                count += _filled(value)
+            else:
+                count += 1
+        elif value == 0:  # or false, which says something, too
+            count += 1
+    return count

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from pipelines.decode.arrival import seconds
+from pipelines.decode.arrival import Arrival, numeral, seconds
 from pipelines.decode.split import MAX_BYTES, split
 from pipelines.fact import Ignored, Undecodable
 
@@ -19,8 +19,8 @@ from pipelines.fact import Ignored, Undecodable
 #: One thing inside a message: a JSON object, or why there is none.
 Payload = dict[str, Any] | Ignored | Undecodable
 
-#: With when (s since 1970) it arrived; None: no wrapping says so.
-Part = tuple[Payload, float | None]
+#: With when and where it arrived, as far as its wrappings say.
+Part = tuple[Payload, Arrival]
 
 #: How many wrappings a message may have; SNS in SQS in Lambda has four.
 DEPTH = 8
@@ -64,7 +64,7 @@ def foreign_format(head: bytes) -> str | None:
     return next((text for magic, text in _FOREIGN if head.startswith(magic)), None)
 
 
-def mended(body: bytes, arrived: float | None, depth: int = 0) -> list[Part]:
+def mended(body: bytes, arrived: Arrival, depth: int = 0) -> list[Part]:
     """The payloads in what is not one JSON value: several in a row (Firehose), or damage."""
     if body.startswith(KPL_MAGIC):
         return [(AGGREGATED, arrived)]
@@ -87,12 +87,13 @@ def mended(body: bytes, arrived: float | None, depth: int = 0) -> list[Part]:
     return found or [(EMPTY, arrived)]
 
 
-def unwrapped(value: Any, arrived: float | None, depth: int = 0) -> list[Part]:
+def unwrapped(value: Any, arrived: Arrival, depth: int = 0) -> list[Part]:
     """All payloads in a JSON value, at least one.
 
     Args:
         value: The value.
-        arrived: When it arrived, as far as is known; what a wrapping inside says is earlier.
+        arrived: When and where it arrived, as far as is known; what a wrapping inside says is
+            earlier.
         depth: How many wrappings were taken off.
     """
     if type(value) is not dict:
@@ -128,7 +129,7 @@ def _is_carried(value: dict[str, Any]) -> bool:
     )
 
 
-def _batch(entries: Any, arrived: float | None, depth: int) -> list[Part]:
+def _batch(entries: Any, arrived: Arrival, depth: int) -> list[Part]:
     """The payloads of a list: a batch of S3 or Lambda, or a plain JSON array."""
     if not isinstance(entries, list):
         return [(NOT_OBJECT, arrived)]
@@ -142,7 +143,7 @@ def _batch(entries: Any, arrived: float | None, depth: int) -> list[Part]:
     return found or [(NOTHING, arrived)]
 
 
-def _entry(entry: Any, arrived: float | None, depth: int) -> list[Part]:
+def _entry(entry: Any, arrived: Arrival, depth: int) -> list[Part]:
     """The payloads of one record as its carrier, or Lambda on its behalf, has it; or any value."""
     read = _base64
     match entry:
@@ -173,16 +174,28 @@ def _entry(entry: Any, arrived: float | None, depth: int) -> list[Part]:
             read, body, at = _text, given.get("Message"), given.get("Timestamp")
         case _:
             return unwrapped(entry, arrived, depth)
-    return read(body, _earlier(at, arrived), depth)
+    return read(body, _earlier(at, arrived, _in_shard(entry)), depth)
 
 
-def _earlier(given: object, arrived: float | None) -> float | None:
-    """When a wrapping says that it arrived; else when what is around it did."""
+def _earlier(given: object, arrived: Arrival, place: str = "") -> Arrival:
+    """When and where a wrapping says that it arrived; else when and where what is around it did."""
     at = seconds(given)
-    return arrived if at is None else at
+    return Arrival(arrived.at if at is None else at, place or arrived.place)
 
 
-def _text(text: Any, arrived: float | None, depth: int) -> list[Part]:
+def _in_shard(entry: dict[str, Any]) -> str:
+    """The place of a Kinesis record in its shard; "" if its carrier does not say it."""
+    inner = (entry.get("kinesis"), entry.get("kinesisRecordMetadata"))  # Lambda, Firehose
+    given = next((one for one in inner if isinstance(one, dict)), entry)
+    number = given.get("sequenceNumber", entry.get("SequenceNumber"))
+    if not (isinstance(number, str) and number.isascii() and number.isdecimal()):
+        return ""
+    shard = given.get("shardId", entry.get("eventID"))  # eventID: shard and number
+    name = shard.partition(":")[0] if isinstance(shard, str) else ""
+    return f"{name} {numeral(number)}"
+
+
+def _text(text: Any, arrived: Arrival, depth: int) -> list[Part]:
     if not isinstance(text, str):
         return [(NOT_OBJECT, arrived)]
     if depth >= DEPTH:
@@ -190,7 +203,7 @@ def _text(text: Any, arrived: float | None, depth: int) -> list[Part]:
     return _parsed(text.encode(), arrived, depth + 1)
 
 
-def _base64(text: Any, arrived: float | None, depth: int) -> list[Part]:
+def _base64(text: Any, arrived: Arrival, depth: int) -> list[Part]:
     if not isinstance(text, str):
         return [(NOT_BASE64, arrived)]
     try:
@@ -200,7 +213,7 @@ def _base64(text: Any, arrived: float | None, depth: int) -> list[Part]:
     return _parsed(body, arrived, depth + 1) if depth < DEPTH else [(WRAPPED, arrived)]
 
 
-def _parsed(body: bytes, arrived: float | None, depth: int) -> list[Part]:
+def _parsed(body: bytes, arrived: Arrival, depth: int) -> list[Part]:
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -208,7 +221,7 @@ def _parsed(body: bytes, arrived: float | None, depth: int) -> list[Part]:
     return unwrapped(value, arrived, depth)
 
 
-def _unzipped(body: bytes, arrived: float | None, depth: int) -> list[Part]:
+def _unzipped(body: bytes, arrived: Arrival, depth: int) -> list[Part]:
     """The payloads in gzipped bytes, of which no more than one message may be is unpacked."""
     if depth >= DEPTH:
         return [(WRAPPED, arrived)]

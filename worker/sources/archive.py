@@ -29,7 +29,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from pipelines.decode.envelope import foreign_format
 from pipelines.decode.split import HEAD_BYTES, Piece, Splitter
@@ -41,9 +41,6 @@ from worker.sources.unpack import DamagedStream, Unpacker
 
 
 S3_SCHEME = "s3://"
-
-#: Digits of a value's number in its file, so that they order as text.
-ORDINAL_DIGITS: Final = 12
 
 #: Most messages and bytes in one batch; a single longer message is a batch by itself.
 BATCH_MESSAGES = 1000
@@ -93,6 +90,11 @@ class _File:
         """Its name as text, with invalid bytes escaped."""
         return self.name.encode(errors="backslashreplace").decode()
 
+    @property
+    def folders(self) -> str:
+        """Its name as text that orders files as a folder is read: a space is before all letters."""
+        return self.origin.replace("/", " ")
+
 
 class Archive:
     """Messages from files, folders (hidden files left out) and S3 prefixes, in sorted order.
@@ -140,13 +142,14 @@ class Archive:
 
     async def _messages(self, files: Sequence[_File], client: Any) -> AsyncGenerator[Message, None]:
         done = 0
-        for file in files:
+        for number, file in enumerate(files):
             ordinal = 0
             async with aclosing(self._contained_pieces(file, client)) as pieces:
                 async for body, damage in pieces:
                     ordinal += 1
-                    place = f"{file.origin} {ordinal:0{ORDINAL_DIGITS}}"
-                    yield Message(body, f"archive:{file.origin}:{ordinal}", damage, place=place)
+                    origin = f"archive:{file.origin}:{ordinal}"
+                    place = f"{file.folders} {number:06d} {ordinal:012d}"
+                    yield Message(body, origin, damage, place=place)
             done += file.size
             self.progress.read = done  # counts what was not read because of damage too
 

@@ -11,6 +11,7 @@ from typing import Final
 
 import structlog
 
+from pipelines.decode.arrival import numeral
 from worker import aws, heartbeat
 from worker.clock import Backoff, run_until
 from worker.sources.bookmark import Bookmark
@@ -33,9 +34,6 @@ STEADY_ANSWER: Final = 1024 * 1024
 SLICE_COUNT: Final = 1000
 #: Seconds without a read after which the lag is reported as growing.
 STALL_S: Final = 10.0
-
-#: Digits of a sequence number, a whole number of 128 bits or more, so that they order as text.
-SEQUENCE_DIGITS: Final = 64
 
 #: Reported like AWS's own codes: the checkpoint is older than the stream's retention.
 TRIMMED: Final = "RecordsTrimmed"
@@ -229,7 +227,7 @@ class ShardReader:
 
     def _message(self, record: KinesisRecord) -> Message:
         origin = f"kinesis:{self._context.name}/{self.shard}/{record.sequence}"
-        place = f"{self.shard} {record.sequence:0{SEQUENCE_DIGITS}}"
+        place = f"{self.shard} {numeral(str(record.sequence))}"
         return Message(record.data, origin, arrived=record.arrived, place=place)
 
     async def _keep(self, write: Callable[[], Awaitable[None]], stop: asyncio.Event) -> bool:

@@ -113,6 +113,34 @@ def test_a_file_told_of_three_times_is_one_and_s3_knows_best(
     assert [o.region for o in objects(told(twice, stored(f"a/{NAME}")))] == ["eu-central-1"]
 
 
+ORIGIN = {"OriginRegion": "us-west-2", "ActiveRegion": "eu-central-1"}
+
+
+@pytest.mark.parametrize(
+    ("linked", "region"),
+    [
+        (None, "us-west-2"),
+        ({}, "us-west-2"),
+        ({"OriginRegion": None, "ActiveRegion": None}, "us-west-2"),
+        (ORIGIN, "us-west-2"),
+        ({"originRegion": "us-west-2"}, "us-west-2"),
+        ({**ORIGIN, "OriginRegion": "eu-central-1"}, ""),
+        ({"ActiveRegion": "us-west-2"}, ""),
+    ],
+)
+def test_the_region_of_a_linked_instance_is_no_files_unless_the_contact_began_there(
+    linked: Any, region: str, record: Makes, stored: Makes, told: Told
+) -> None:
+    """S3 knows it, where it has told of the file."""
+    said = record(
+        Recordings=[entry()],
+        InstanceARN="arn:aws:connect:us-west-2:111122223333:instance/one",
+        GlobalResiliencyMetadata=linked,
+    )
+    assert [o.region for o in objects(told(said))] == [region]
+    assert [o.region for o in objects(told(said, stored(f"a/{NAME}")))] == ["eu-central-1"]
+
+
 @pytest.mark.parametrize(
     "useless",
     [

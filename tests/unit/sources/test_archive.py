@@ -169,6 +169,24 @@ async def test_folders_are_read_in_sorted_order_without_hidden_files(tmp_path: P
     ]
 
 
+@pytest.mark.parametrize("form", forms())
+async def test_places_order_as_the_values_of_a_file_do(tmp_path: Path, form: str) -> None:
+    (tmp_path / "day").write_bytes(forms()[form])
+    places = [message.place for message in await messages(tmp_path / "day")]
+    assert places == sorted(set(places))
+
+
+async def test_places_order_as_files_are_read(tmp_path: Path) -> None:
+    """Also where a folder's name goes on in another's, and with more than nine values each."""
+    for name in ("2026/b.json", "2026-old/a.json", "2026/a b.json", "2026/a.json"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b'{"a": 1}\n' * 11)
+    found = await messages(tmp_path)
+    places = [message.place for message in found]
+    assert len(places) == 44
+    assert places == sorted(set(places))
+
+
 async def test_batches_are_bounded_by_count_across_files(tmp_path: Path) -> None:
     for name in "ab":
         (tmp_path / name).write_text('{"n":1}\n' * 1500)
