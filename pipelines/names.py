@@ -198,8 +198,10 @@ def _members(name: str, value: Any) -> Any:
 def _plain(name: str, value: Any) -> Any:
     if name in SINGLE and isinstance(value, (dict, list)):
         return None
-    if name == "Attributes" and not isinstance(value, dict):
-        return None
+    if name == "Attributes":
+        # A redaction leaves nulls behind.
+        known = value if isinstance(value, dict) else {}
+        return {key: inner for key, inner in known.items() if inner is not None}
     if name.endswith("Timestamp"):
         return second(value)
     if name in ENUMS:

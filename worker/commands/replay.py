@@ -104,8 +104,8 @@ class Report:
 
     @property
     def clean(self) -> bool:
-        """Whether something could be used, and nothing was parked or quarantined."""
-        return self.used > 0 and not self.parked and not self.quarantined
+        """Whether nothing was parked or quarantined."""
+        return not self.parked and not self.quarantined
 
     @property
     def used(self) -> int:

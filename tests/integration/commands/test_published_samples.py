@@ -52,6 +52,7 @@ def test_what_is_not_for_us_is_ignored_with_its_reason(command: Command, name: s
     assert ended.status == 0
     assert ended.report["ignored_by_reason"] == {IGNORED[name]: 1}
     assert ended.report["writes"] == 0
+    assert IGNORED[name] in ended.err
 
 
 @pytest.mark.parametrize("name", sorted(CALLS))
@@ -88,8 +89,8 @@ def phone_call(truth: dict[str, Any]) -> tuple[Any, ...]:
         truth["outgoing"],
         f"Call between {who} and {truth['number'] or 'unknown number'}",
         truth["queue"],
-        f"Your Recording URI is {url}" if url else None,
-        (1, 2 if truth["outgoing"] else 4),
+        f"Your Recording URI is {url}" if url else truth["why"],
+        (2, 3) if truth["fate"] == "cancelled" else (1, 2 if truth["outgoing"] else 4),
     )
 
 

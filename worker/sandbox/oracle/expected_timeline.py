@@ -63,7 +63,7 @@ def timeline(leg: Leg, truth: Truth) -> Iterator[Row]:
     if table == "task":
         name = name or leg.attributes["customerName"]
     columns = {
-        "subject": _WORDS[leg.channel].format(name or _UNNAMED[table]),
+        "subject": _words(leg).format(name or _UNNAMED[table]),
         "category": None if leg.redacted else leg.attributes["CallReason"],
         "subcategory": truth.queue,
         "actualstart": truth.start,
@@ -101,6 +101,11 @@ def timeline(leg: Leg, truth: Truth) -> Iterator[Row]:
         yield "annotations", record_id(leg.id, "timeline", f"{table.upper()}-ANALYSIS"), columns
 
 
+def _words(leg: Leg) -> str:
+    is_sms = leg.segments.get("connect:Subtype") == "connect:SMS"
+    return "SMS with {}" if is_sms else _WORDS[leg.channel]
+
+
 def minutes(truth: Truth) -> int:
     """The length of conversation or work in begun minutes."""
     return -(-truth.work_s // 60)
@@ -111,6 +116,7 @@ def _chatted(leg: Leg) -> str | None:
     transcript = leg.key_of("transcript")
     lines = {
         "Agent": leg.agent.username if leg.agent else None,
+        "Number": leg.customer.number if leg.line else None,
         "Transcript": object_url(transcript) if transcript else None,
     }
     return "\n".join(f"{name}: {value}" for name, value in lines.items() if value) or None
@@ -128,9 +134,8 @@ def _customer(leg: Leg) -> dict[str, Any] | None:
 def _parties(leg: Leg, truth: Truth) -> list[dict[str, Any]]:
     """As ``Dataverse.dump`` shows them."""
     customer = _customer(leg)
-    ends = [
-        {"_partyid_value": customer["contactid"]} if customer else {"addressused": truth.number}
-    ]
+    number = {"addressused": truth.number} if truth.number else {}
+    ends = [{"_partyid_value": customer["contactid"]} if customer else number]
     ends.append({"_partyid_value": leg.agent.user_id} if leg.agent else {})
     masks = (TO, FROM) if truth.outgoing else (FROM, TO)
     parties = [
