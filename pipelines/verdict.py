@@ -270,11 +270,10 @@ def nothing_yet(values: Mapping[str, Any], reached: Mapping[str, str], *, settle
         settled: No contact record will come any more that tells how it ended.
     """
     way = way_of(values)
-    if way not in TENTATIVE:
+    if way not in TENTATIVE or (way == "preview" and case_of(values).customer):
         return ""
     if "ended" not in reached:
-        called = way == "preview" and case_of(values).customer
-        return "" if called else TENTATIVE[way]
+        return TENTATIVE[way]
     found = verdict(values)
     if found in (DISCARDED, NOT_CALLED, CONTINUED):
         return f"no: {found.text[0].lower()}{found.text[1:]}"

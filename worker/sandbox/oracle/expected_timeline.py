@@ -126,7 +126,7 @@ def _customer(leg: Leg) -> dict[str, Any] | None:
     """The contact that is found. Chats and tasks carry its id, whoever shares its telephone."""
     if leg.redacted:
         return None
-    if leg.channel in ("CHAT", "TASK"):
+    if leg.channel in ("CHAT", "TASK") and leg.line is None:  # text messages have a number
         return next(iter(rows(leg.customer)), None)
     return match(leg.customer)
 
