@@ -40,7 +40,7 @@ SMALL = 8
 GOLDEN = Path(__file__).parents[2] / "samples" / "timeline.golden.txt"
 
 #: A party's part by its participationtypemask, as the golden file calls it.
-PARTS = {1: "from", 2: "to"}
+PARTS = {1: "from", 2: "to", 3: "copy to"}
 
 #: Columns that are other in every run, or that say nothing.
 UNTOLD = {

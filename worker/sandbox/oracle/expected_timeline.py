@@ -10,8 +10,8 @@ import orjson
 from pipelines.identity import record_id, timeline_id
 from worker.sandbox.amazon.contact_lens import note
 from worker.sandbox.oracle.customers import match, rows
-from worker.sandbox.traffic import Leg, Truth
-from worker.sandbox.traffic.people import object_url
+from worker.sandbox.traffic import Leg, Truth, mails
+from worker.sandbox.traffic.people import MAILBOX, object_url
 
 
 #: Channel -> entity set and logical name of its activity.
@@ -48,7 +48,7 @@ _UNNAMED: Final = {
 }
 
 #: Parts of parties: participationtypemask.
-FROM, TO = 1, 2
+FROM, TO, CC = 1, 2, 3
 
 #: Entity set, key and columns (None: empty) of a record.
 Row = tuple[str, str, dict[str, Any]]
@@ -88,6 +88,10 @@ def timeline(leg: Leg, truth: Truth) -> Iterator[Row]:
             "phonenumber": truth.number,
             "description": f"Recording: {url}" if url else None,
         }
+    if table == "email":
+        ends = (MAILBOX, truth.number) if truth.outgoing else (truth.number, MAILBOX)
+        columns |= dict(zip(("sender", "torecipients"), ends, strict=True))
+        columns["subject"] = mails.subject(leg) or columns["subject"]
     if truth.fate == "cancelled":
         columns |= {"statecode": CANCELLED, "statuscode": CANCELLED_AS[entity_set]}
         columns.pop("description", None)
@@ -123,10 +127,10 @@ def _chatted(leg: Leg) -> str | None:
 
 
 def _customer(leg: Leg) -> dict[str, Any] | None:
-    """The contact that is found. Chats and tasks carry its id, whoever shares its telephone."""
+    """The contact that is found. Whoever carries its id may share a telephone."""
     if leg.redacted:
         return None
-    if leg.channel in ("CHAT", "TASK"):
+    if "ms_contact_id" in leg.attributes:
         return next(iter(rows(leg.customer)), None)
     return match(leg.customer)
 
@@ -136,9 +140,27 @@ def _parties(leg: Leg, truth: Truth) -> list[dict[str, Any]]:
     customer = _customer(leg)
     number = {"addressused": truth.number} if truth.number else {}
     ends = [{"_partyid_value": customer["contactid"]} if customer else number]
-    ends.append({"_partyid_value": leg.agent.user_id} if leg.agent else {})
+    ends.append(_ours(leg, truth))
     masks = (TO, FROM) if truth.outgoing else (FROM, TO)
     parties = [
         {**end, "participationtypemask": mask} for end, mask in zip(ends, masks, strict=True) if end
     ]
+    if leg.channel == "EMAIL":
+        parties += _others(leg, truth)
     return sorted(parties, key=orjson.dumps)
+
+
+def _ours(leg: Leg, truth: Truth) -> dict[str, Any]:
+    """Who was there for us: the agent; a mail that none has written comes from the mailbox."""
+    if leg.agent:
+        return {"_partyid_value": leg.agent.user_id}
+    return {"addressused": MAILBOX} if leg.channel == "EMAIL" and truth.outgoing else {}
+
+
+def _others(leg: Leg, truth: Truth) -> Iterator[dict[str, Any]]:
+    """A mail's parties beside customer and agent."""
+    if not truth.outgoing:
+        yield {"addressused": MAILBOX, "participationtypemask": TO}
+    if mails.copied(leg):
+        name, address = mails.COLLEAGUE
+        yield {"addressused": address, "participationtypemask": CC, "unresolvedpartyname": name}
