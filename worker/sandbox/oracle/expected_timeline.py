@@ -40,6 +40,9 @@ _WORDS: Final = {
     "CHAT": "Chat with {}",
 }
 
+#: Ways of beginning in which one agent, queue or flow hands the customer to another.
+_TRANSFERS: Final = ("TRANSFER", "QUEUE_TRANSFER", "DISCONNECT")
+
 #: What a customer is called of whom nothing is known any more.
 _UNNAMED: Final = {
     "phonecall": "unknown number",
@@ -54,8 +57,14 @@ FROM, TO, CC = 1, 2, 3
 Row = tuple[str, str, dict[str, Any]]
 
 
-def timeline(leg: Leg, truth: Truth) -> Iterator[Row]:
-    """The records a contact should have beside its own pipeline's: an activity, perhaps a note."""
+def timeline(leg: Leg, truth: Truth, site: str = "") -> Iterator[Row]:
+    """The records a contact should have beside its own pipeline's: an activity, perhaps notes.
+
+    Args:
+        leg: What happened.
+        truth: The same as its activity should show it.
+        site: The environment's address, which links begin with.
+    """
     entity_set, table = ACTIVITIES[leg.channel]
     key = timeline_id(leg.id, table)
     customer = _customer(leg)
@@ -83,11 +92,7 @@ def timeline(leg: Leg, truth: Truth) -> Iterator[Row]:
         columns["directioncode"] = truth.outgoing
         columns[f"{table}_activity_parties"] = _parties(leg, truth) or None
     if table == "phonecall":
-        url = truth.recording_url
-        columns |= {
-            "phonenumber": truth.number,
-            "description": f"Recording: {url}" if url else None,
-        }
+        columns |= {"phonenumber": truth.number, "description": _called(leg, truth)}
     if table == "email":
         ends = (MAILBOX, truth.number) if truth.outgoing else (truth.number, MAILBOX)
         columns |= dict(zip(("sender", "torecipients"), ends, strict=True))
@@ -103,6 +108,37 @@ def timeline(leg: Leg, truth: Truth) -> Iterator[Row]:
             "_objectid_value": key,
         }
         yield "annotations", record_id(leg.id, "timeline", f"{table.upper()}-ANALYSIS"), columns
+    if text := _transfers(leg, site):
+        columns = {"subject": "Transfers", "notetext": text, "_objectid_value": key}
+        yield "annotations", record_id(leg.id, "timeline", f"{table.upper()}-TRANSFERS"), columns
+
+
+def _called(leg: Leg, truth: Truth) -> str | None:
+    """Where a call can be heard, and whom the agent joined."""
+    joined = leg.after if leg.after and leg.after.method == "EXTERNAL_OUTBOUND" else None
+    lines = {
+        "Recording": truth.recording_url,
+        "Third parties": joined.customer.number if joined else None,
+    }
+    return "\n".join(f"{name}: {value}" for name, value in lines.items() if value) or None
+
+
+def _transfers(leg: Leg, site: str) -> str:
+    """Where the contact came from and where it went, as far as that is on the timeline."""
+    text = ""
+    for other, later, words in (
+        (leg.before, leg, ("Transferred from", "Follows")),
+        (leg.after, leg.after, ("Transferred to", "Followed by")),
+    ):
+        if other is None or later is None or other.fate == "none":
+            continue
+        table = ACTIVITIES[other.channel][1]
+        page = f"/main.aspx?pagetype=entityrecord&amp;etn={table}&amp;id="
+        who = other.agent.username if other.agent else other.queue.name if other.queue else ""
+        said = words[later.method not in _TRANSFERS]
+        key = timeline_id(other.id, table)
+        text += f"<p>{said} <a href='{site}{page}{key}'>{who or 'another contact'}</a></p>"
+    return text
 
 
 def _words(leg: Leg) -> str:
