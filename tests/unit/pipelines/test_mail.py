@@ -235,9 +235,11 @@ def test_the_other_parties_are_neither_the_customer_nor_the_sender(
         ({}, "Invoice 4711 is wrong"),
         ({"SegmentAttributes": {"Connect:emailSubject": {"ValueString": " A\r\n B "}}}, "A B"),
         ({"SegmentAttributes": {"connect:EmailSubject": "A"}}, "A"),
+        ({"SegmentAttributes": {"connect:EmailSubject": {"valueString": "A"}}}, "A"),
         ({"SegmentAttributes": {"connect:EmailSubject": {"ValueString": None}}}, None),
         ({"SegmentAttributes": None, "Name": "Call Ada back"}, "Call Ada back"),
         ({"SegmentAttributes": 7, "ContactDetails": {"Name": "Call Ada"}}, "Call Ada"),
+        ({"SegmentAttributes": None, "ContactDetails": {"name": "Call Ada"}}, "Call Ada"),
         ({"SegmentAttributes": None, "ContactDetails": {"Name": 7}}, None),
     ],
 )

@@ -103,10 +103,12 @@ def _call(_: Leg, truth: Truth) -> dict[str, Any]:
 
 
 def _chat(leg: Leg, truth: Truth) -> dict[str, Any]:
+    kind = leg.segments.get("connect:Subtype", "Chat").removeprefix("connect:")
+    customer = truth.number or leg.customer.name
     key = leg.key_of("transcript")
     url = object_url(key) if key else None
     return {
-        "subject": f"Chat between {truth.agent or 'no agent'} and {leg.customer.name}",
+        "subject": f"{kind} between {truth.agent or 'no agent'} and {customer}",
         "description": f"Your Transcript URI is {url}" if url else None,
         "statuscode": 5,
     }
