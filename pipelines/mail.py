@@ -140,7 +140,9 @@ def _subject(values: Mapping[str, Any]) -> str:
 
 
 def _member(structure: Any, name: str) -> Any:
-    return structure.get(name) if isinstance(structure, Mapping) else None
+    """A member of a structure that others name: events begin them with small letters."""
+    members = structure.items() if isinstance(structure, Mapping) else ()
+    return next((value for key, value in members if str(key).lower() == name.lower()), None)
 
 
 def _text(value: Any) -> str:

@@ -27,6 +27,13 @@ _MADE_OF: Mapping[str, tuple[str, ...]] = {
     "Subject": ("SegmentAttributes.connect:EmailSubject", "Name", "ContactDetails"),
     "Username": ("Agent",),
     "AgentName": ("Agent",),
+    # What other contacts tell goes with what they are called by: each may have the same agent, or
+    # be where the customer's number was joined.
+    "Initial": ("InitialContactId", "Agent", "Queue"),
+    "Previous": ("PreviousContactId", "Agent", "Queue"),
+    "Related": ("RelatedContactId", "Agent", "Queue"),
+    "Next": ("NextContactId", "Agent", "Queue"),
+    "ThirdParties": ("CustomerEndpoint", "ExternalThirdParty"),
 }
 
 _SEPARATORS = re.compile(r"[,;|\s\[\]\"']+")
@@ -69,7 +76,8 @@ def covers(names: frozenset[str], path: tuple[str, ...], *, empty: bool) -> bool
     """
     whole = _folded("".join(path))
     parts = {_folded("".join(path[: end + 1])) for end in range(len(path))}
-    parts.update(_SOURCES.get(_folded(path[0]), ()))
-    if parts & names or (len(path) == 1 and any(name.startswith(whole) for name in names)):
+    sources = _SOURCES.get(_folded(path[0]), ())
+    within = (whole, *sources) if len(path) == 1 else sources
+    if parts & names or any(name.startswith(within) for name in names):
         return True
     return empty and not all(name.startswith(_KNOWN) for name in names)

@@ -121,6 +121,23 @@ async def test_i1_the_timeline_ends_as_the_truth_says(
         assert not await world.parked()
 
 
+@pytest.mark.parametrize("kind", KINDS)
+async def test_the_timeline_of_every_kind_of_contact_is_what_the_truth_says_and_no_more(
+    open_world: OpenWorld, kind: str
+) -> None:
+    for seed in range(6):
+        told = history(kind, Random(seed))
+        bodies = [message.body for message in told.sent]
+        async with open_world("sandbox post allow", pipelines=PIPELINES[:1]) as world:
+            people(world, told)
+            await world.tell(Random(seed).sample(bodies, len(bodies)))
+            wanted = expected(told)
+            for name, columns in wanted.items():
+                plain = {column: _parties(value) for column, value in columns.items()}
+                assert shown(world, name, columns) == plain
+            assert {*activities(world), *notes(world)} == wanted.keys()
+
+
 @thorough
 @given(delivery=deliveries())
 async def test_i4_a_second_replay_on_a_fresh_machine_changes_nothing(
@@ -165,6 +182,10 @@ async def test_i1_an_activity_that_is_not_wanted_is_not_made_or_ends_cancelled(
         world.forget()
         await world.tell([*map(unwanted, (body for batch in batches for body in batch))])
         assert activities(world) == made
+
+
+def notes(world: World) -> list[str]:
+    return [name for name in world.rows() if name.startswith("annotations(")]
 
 
 def activities(world: World) -> dict[str, dict[str, Any]]:

@@ -40,7 +40,7 @@ SMALL = 8
 GOLDEN = Path(__file__).parents[2] / "samples" / "timeline.golden.txt"
 
 #: A party's part by its participationtypemask, as the golden file calls it.
-PARTS = {1: "from", 2: "to"}
+PARTS = {1: "from", 2: "to", 3: "copy to"}
 
 #: Columns that are other in every run, or that say nothing.
 UNTOLD = {
@@ -117,6 +117,7 @@ def fields(row: dict[str, Any], people: dict[str, str]) -> Iterator[str]:
                 yield f"  {PARTS[party['participationtypemask']]:<24} {who}"
         elif not column.startswith("actual") and column not in UNTOLD:
             told = re.sub(r"\d{4}/\d\d/\d\d|\d{4}-?\d\d-?\d\dT.*?(Z|_UTC)", "<time>", str(value))
+            told = re.sub(r"https?://(localhost|127\.0\.0\.1):\d+", "<environment>", told)
             yield f"  {column.strip('_'):<24} {people.get(value, told)}".replace("\n", " / ")
 
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipelines.action import Action, Change, Reading
 from pipelines.contact import Contact
 from pipelines.enrichment import wanted
 from pipelines.entity import entity
 from pipelines.fact import Fact
 from pipelines.loader import load
-from pipelines.lookup import Way, search
+from pipelines.lookup import Way, search, status
 from pipelines.mail import mailboxes
 from pipelines.plan import Terms, plan
 from pipelines.step import LookupStep
@@ -26,6 +28,7 @@ from worker.definitions import find
 
 Makes = Callable[..., Fact]
 Told = Callable[..., Contact]
+CarryOut = Callable[[Contact, Iterable[Action], dict[str, Any]], None]
 
 CUSTOMER = {"Address": "Ada Sample <Ada@Customer.example>", "Type": "EMAIL_ADDRESS"}
 SERVICE = {"Address": "service@acme.example", "Type": "EMAIL_ADDRESS"}
@@ -235,9 +238,11 @@ def test_the_other_parties_are_neither_the_customer_nor_the_sender(
         ({}, "Invoice 4711 is wrong"),
         ({"SegmentAttributes": {"Connect:emailSubject": {"ValueString": " A\r\n B "}}}, "A B"),
         ({"SegmentAttributes": {"connect:EmailSubject": "A"}}, "A"),
+        ({"SegmentAttributes": {"connect:EmailSubject": {"valueString": "A"}}}, "A"),
         ({"SegmentAttributes": {"connect:EmailSubject": {"ValueString": None}}}, None),
         ({"SegmentAttributes": None, "Name": "Call Ada back"}, "Call Ada back"),
         ({"SegmentAttributes": 7, "ContactDetails": {"Name": "Call Ada"}}, "Call Ada"),
+        ({"SegmentAttributes": None, "ContactDetails": {"name": "Call Ada"}}, "Call Ada"),
         ({"SegmentAttributes": None, "ContactDetails": {"Name": 7}}, None),
     ],
 )
@@ -350,3 +355,26 @@ def test_the_subject_is_there_before_the_contact_record_if_connect_says_it(
     told_early = event("INITIATED", channel="EMAIL", segmentAttributes=MAIL["SegmentAttributes"])
     (create,) = plan(told(told_early), [find("email")], 0.0, Terms()).actions
     assert create.columns["subject"] == "Invoice 4711 is wrong"  # type: ignore[union-attr]
+
+
+BUCKET = "https://recordings.s3.eu-central-1.amazonaws.com/connect/acme"
+
+
+@pytest.mark.parametrize("pipeline", ["email", "timeline"])
+def test_the_message_and_the_attachments_of_a_mail_are_linked_and_their_names_are_no_html(
+    pipeline: str, record: Makes, stored: Makes, told: Told, carry_out: CarryOut
+) -> None:
+    contact = told(record(**MAIL))
+    message, bill = f"{contact.id}_message.json", f"{contact.id}_<b>bill.pdf"
+    contact.observe(stored(f"connect/acme/EmailMessages/{message}"))
+    contact.observe(stored(f"connect/acme/Attachments/{bill}"))
+    due = plan(contact, [find(pipeline)], float("inf"), Terms()).actions
+    carry_out(contact, [one for one in due if isinstance(one, Reading)], status("NoMatch"))
+    due = plan(contact, [find(pipeline)], float("inf"), Terms()).actions
+    mail, note, *_ = (one for one in due if isinstance(one, Change))
+    link = f"<a href='{BUCKET}/EmailMessages/{message}'>{message}</a>"
+    agent = "Agent: ada<br>" if pipeline == "email" else ""
+    assert mail.columns["description"] == f"{agent}Message: {link}"
+    link = f"<a href='{BUCKET}/Attachments/{quote(bill)}'>{contact.id}_&lt;b&gt;bill.pdf</a>"
+    assert note.columns["notetext"] == f"<p>{link}</p>"
+    assert note.columns["objectid_email@odata.bind"] == f"/emails({mail.key})"

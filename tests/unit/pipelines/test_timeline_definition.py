@@ -374,3 +374,62 @@ def test_an_analysis_is_a_note_with_its_summary_its_transcript_or_the_way_to_it(
     assert note.entity == "annotations"
     assert note.columns["notetext"].startswith(text)
     assert note.columns["objectid_phonecall@odata.bind"] == f"/{call.record}"
+
+
+MAIL = {
+    "Channel": "EMAIL",
+    "CustomerEndpoint": {"Address": "Ada Ames <Ada@Customer.example>", "Type": "EMAIL_ADDRESS"},
+    "SystemEndpoint": {"Address": "care@example.com", "Type": "EMAIL_ADDRESS"},
+    "SegmentAttributes": {"connect:EmailSubject": {"ValueString": "Bill 4711"}},
+    "AdditionalEmailRecipients": {"CcList": [{"Address": "boss@customer.example"}]},
+}
+OUTGOING = {**MAIL, "InitiationMethod": "OUTBOUND"}
+NO_SUBJECT = {**MAIL, "SegmentAttributes": {}}
+COPY = {"participationtypemask": 3, "addressused": "boss@customer.example"}
+
+
+def mailbox(mask: int) -> dict[str, Any]:
+    return {"participationtypemask": mask, "addressused": "care@example.com"}
+
+
+def writer(mask: int) -> dict[str, Any]:
+    return {"participationtypemask": mask, "addressused": "ada@customer.example"}
+
+
+#: What is said of a mail, who is found -> its subject and parties.
+MAILS: list[tuple[dict[str, Any], dict[str, dict[str, Any]], str, list[dict[str, Any]]]] = [
+    (
+        MAIL,
+        {"CUSTOMER": KNOWN, "AGENT": AGENT},
+        "Bill 4711",
+        [FROM_CUSTOMER, TO_AGENT, mailbox(2), COPY],
+    ),
+    (MAIL, {}, "Bill 4711", [writer(1), mailbox(2), COPY]),
+    (NO_SUBJECT, {"CUSTOMER": KNOWN}, "E-mail with Ada A", [FROM_CUSTOMER, mailbox(2), COPY]),
+    (NO_SUBJECT, {}, "E-mail with ada@customer.example", [writer(1), mailbox(2), COPY]),
+    (
+        OUTGOING,
+        {"CUSTOMER": KNOWN, "AGENT": AGENT},
+        "Bill 4711",
+        [
+            {**TO_AGENT, "participationtypemask": 1},
+            {**FROM_CUSTOMER, "participationtypemask": 2},
+            COPY,
+        ],
+    ),
+    (OUTGOING, {}, "Bill 4711", [mailbox(1), writer(2), COPY]),
+]
+
+
+def test_a_mail_has_its_own_subject_and_everybody_it_went_to(
+    record: Makes, told: Told, carry_out: CarryOut
+) -> None:
+    for said, found, subject, parties in MAILS:
+        contact = told(record(**said))
+        answers(contact, carry_out, **found)
+        create, *_ = changes(planned(contact))
+        assert create.columns["subject"] == subject
+        assert create.columns["email_activity_parties"] == parties
+        ends = ("care@example.com", "ada@customer.example")
+        sender, receiver = ends if said is OUTGOING else ends[::-1]
+        assert (create.columns["sender"], create.columns["torecipients"]) == (sender, receiver)

@@ -127,7 +127,7 @@ async def _outcome(
     running: Stage, scenario: Scenario, rested: bool, exit_status: int, seconds: float
 ) -> Outcome:
     records = running.dataverse.dump()
-    wanted = expected(scenario.legs)
+    wanted = expected(scenario.legs, site=running.url)
     counts = await running.store.counts(time.time())
     answers = [answer async for answer in _lookups(running.store)]
     return Outcome(

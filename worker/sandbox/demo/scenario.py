@@ -103,8 +103,8 @@ def _told(kind: str, seed: int, at: datetime) -> tuple[History, float]:
     """
     draft = history(kind, Random(seed), at)
     factor = min(1.0, TOLD_IN_S / draft.sent[-1].at_s)
-    first, last = draft.contacts[0], draft.contacts[-1]
-    length_s = (last.disconnected_ms - first.initiated_ms) / 1000
+    first, last_ms = draft.contacts[0], max(leg.disconnected_ms for leg in draft.contacts)
+    length_s = (last_ms - first.initiated_ms) / 1000
     begin = at - timedelta(seconds=length_s * (1 - factor))
     if first.initiated_ms > int(at.timestamp() * 1000):  # the call around midnight: the last one
         begin = at - _DAY

@@ -10,8 +10,8 @@ import orjson
 from pipelines.identity import record_id, timeline_id
 from worker.sandbox.amazon.contact_lens import note
 from worker.sandbox.oracle.customers import match, rows
-from worker.sandbox.traffic import Leg, Truth
-from worker.sandbox.traffic.people import object_url
+from worker.sandbox.traffic import Leg, Truth, mails
+from worker.sandbox.traffic.people import MAILBOX, object_url
 
 
 #: Channel -> entity set and logical name of its activity.
@@ -40,6 +40,9 @@ _WORDS: Final = {
     "CHAT": "Chat with {}",
 }
 
+#: Ways of beginning in which one agent, queue or flow hands the customer to another.
+_TRANSFERS: Final = ("TRANSFER", "QUEUE_TRANSFER", "DISCONNECT")
+
 #: What a customer is called of whom nothing is known any more.
 _UNNAMED: Final = {
     "phonecall": "unknown number",
@@ -48,14 +51,20 @@ _UNNAMED: Final = {
 }
 
 #: Parts of parties: participationtypemask.
-FROM, TO = 1, 2
+FROM, TO, CC = 1, 2, 3
 
 #: Entity set, key and columns (None: empty) of a record.
 Row = tuple[str, str, dict[str, Any]]
 
 
-def timeline(leg: Leg, truth: Truth) -> Iterator[Row]:
-    """The records a contact should have beside its own pipeline's: an activity, perhaps a note."""
+def timeline(leg: Leg, truth: Truth, site: str = "") -> Iterator[Row]:
+    """The records a contact should have beside its own pipeline's: an activity, perhaps notes.
+
+    Args:
+        leg: What happened.
+        truth: The same as its activity should show it.
+        site: The environment's address, which links begin with.
+    """
     entity_set, table = ACTIVITIES[leg.channel]
     key = timeline_id(leg.id, table)
     customer = _customer(leg)
@@ -83,11 +92,11 @@ def timeline(leg: Leg, truth: Truth) -> Iterator[Row]:
         columns["directioncode"] = truth.outgoing
         columns[f"{table}_activity_parties"] = _parties(leg, truth) or None
     if table == "phonecall":
-        url = truth.recording_url
-        columns |= {
-            "phonenumber": truth.number,
-            "description": f"Recording: {url}" if url else None,
-        }
+        columns |= {"phonenumber": truth.number, "description": _called(leg, truth)}
+    if table == "email":
+        ends = (MAILBOX, truth.number) if truth.outgoing else (truth.number, MAILBOX)
+        columns |= dict(zip(("sender", "torecipients"), ends, strict=True))
+        columns["subject"] = mails.subject(leg) or columns["subject"]
     if truth.fate == "cancelled":
         columns |= {"statecode": CANCELLED, "statuscode": CANCELLED_AS[entity_set]}
         columns.pop("description", None)
@@ -99,6 +108,37 @@ def timeline(leg: Leg, truth: Truth) -> Iterator[Row]:
             "_objectid_value": key,
         }
         yield "annotations", record_id(leg.id, "timeline", f"{table.upper()}-ANALYSIS"), columns
+    if text := _transfers(leg, site):
+        columns = {"subject": "Transfers", "notetext": text, "_objectid_value": key}
+        yield "annotations", record_id(leg.id, "timeline", f"{table.upper()}-TRANSFERS"), columns
+
+
+def _called(leg: Leg, truth: Truth) -> str | None:
+    """Where a call can be heard, and whom the agent joined."""
+    joined = leg.after if leg.after and leg.after.method == "EXTERNAL_OUTBOUND" else None
+    lines = {
+        "Recording": truth.recording_url,
+        "Third parties": joined.customer.number if joined else None,
+    }
+    return "\n".join(f"{name}: {value}" for name, value in lines.items() if value) or None
+
+
+def _transfers(leg: Leg, site: str) -> str:
+    """Where the contact came from and where it went, as far as that is on the timeline."""
+    text = ""
+    for other, later, words in (
+        (leg.before, leg, ("Transferred from", "Follows")),
+        (leg.after, leg.after, ("Transferred to", "Followed by")),
+    ):
+        if other is None or later is None or other.fate == "none":
+            continue
+        table = ACTIVITIES[other.channel][1]
+        page = f"/main.aspx?pagetype=entityrecord&amp;etn={table}&amp;id="
+        who = other.agent.username if other.agent else other.queue.name if other.queue else ""
+        said = words[later.method not in _TRANSFERS]
+        key = timeline_id(other.id, table)
+        text += f"<p>{said} <a href='{site}{page}{key}'>{who or 'another contact'}</a></p>"
+    return text
 
 
 def _words(leg: Leg) -> str:
@@ -123,10 +163,10 @@ def _chatted(leg: Leg) -> str | None:
 
 
 def _customer(leg: Leg) -> dict[str, Any] | None:
-    """The contact that is found. Chats and tasks carry its id, whoever shares its telephone."""
+    """The contact that is found. Whoever carries its id may share a telephone."""
     if leg.redacted:
         return None
-    if leg.channel in ("CHAT", "TASK") and leg.line is None:  # text messages have a number
+    if "ms_contact_id" in leg.attributes:
         return next(iter(rows(leg.customer)), None)
     return match(leg.customer)
 
@@ -136,9 +176,27 @@ def _parties(leg: Leg, truth: Truth) -> list[dict[str, Any]]:
     customer = _customer(leg)
     number = {"addressused": truth.number} if truth.number else {}
     ends = [{"_partyid_value": customer["contactid"]} if customer else number]
-    ends.append({"_partyid_value": leg.agent.user_id} if leg.agent else {})
+    ends.append(_ours(leg, truth))
     masks = (TO, FROM) if truth.outgoing else (FROM, TO)
     parties = [
         {**end, "participationtypemask": mask} for end, mask in zip(ends, masks, strict=True) if end
     ]
+    if leg.channel == "EMAIL":
+        parties += _others(leg, truth)
     return sorted(parties, key=orjson.dumps)
+
+
+def _ours(leg: Leg, truth: Truth) -> dict[str, Any]:
+    """Who was there for us: the agent; a mail that none has written comes from the mailbox."""
+    if leg.agent:
+        return {"_partyid_value": leg.agent.user_id}
+    return {"addressused": MAILBOX} if leg.channel == "EMAIL" and truth.outgoing else {}
+
+
+def _others(leg: Leg, truth: Truth) -> Iterator[dict[str, Any]]:
+    """A mail's parties beside customer and agent."""
+    if not truth.outgoing:
+        yield {"addressused": MAILBOX, "participationtypemask": TO}
+    if mails.copied(leg):
+        name, address = mails.COLLEAGUE
+        yield {"addressused": address, "participationtypemask": CC, "unresolvedpartyname": name}

@@ -53,15 +53,23 @@ class Expected:
     pipeline: str
 
 
-def expected(legs: Sequence[Leg], pipelines: Collection[str] = PIPELINES) -> list[Expected]:
-    """The records that these pipelines should make, in the contacts' order."""
-    found = (one for leg in legs if leg.fate != "none" for one in _all_of(leg))
+def expected(
+    legs: Sequence[Leg], pipelines: Collection[str] = PIPELINES, site: str = ""
+) -> list[Expected]:
+    """The records that these pipelines should make, in the contacts' order.
+
+    Args:
+        legs: The contacts.
+        pipelines: The pipelines.
+        site: The environment's address, which links to other records begin with.
+    """
+    found = (one for leg in legs if leg.fate != "none" for one in _all_of(leg, site))
     return [one for one in found if one.pipeline in pipelines]
 
 
-def _all_of(leg: Leg) -> Iterator[Expected]:
+def _all_of(leg: Leg, site: str) -> Iterator[Expected]:
     yield _of(leg)
-    for entity_set, key, columns in timeline(leg, of_leg(leg)):
+    for entity_set, key, columns in timeline(leg, of_leg(leg), site):
         yield Expected(entity_set, key, columns, "timeline")
 
 
@@ -95,10 +103,12 @@ def _call(_: Leg, truth: Truth) -> dict[str, Any]:
 
 
 def _chat(leg: Leg, truth: Truth) -> dict[str, Any]:
+    kind = leg.segments.get("connect:Subtype", "Chat").removeprefix("connect:")
+    customer = truth.number or leg.customer.name
     key = leg.key_of("transcript")
     url = object_url(key) if key else None
     return {
-        "subject": f"Chat between {truth.agent or 'no agent'} and {leg.customer.name}",
+        "subject": f"{kind} between {truth.agent or 'no agent'} and {customer}",
         "description": f"Your Transcript URI is {url}" if url else None,
         "statuscode": 5,
     }

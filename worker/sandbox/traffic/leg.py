@@ -59,7 +59,8 @@ class Resent:
 class Leg:
     """One contact from its first moment to its last.
 
-    ``now_ms`` is how far its story has got; the verbs below move it on.
+    ``now_ms`` is how far its story has got; the verbs below move it on. ``before`` and ``after``
+    are the legs that it came of and that it went on as.
     """
 
     id: str
@@ -102,6 +103,8 @@ class Leg:
     deleted: bool = False
     redacted: bool = False
     record_names_recording: bool = True
+    before: Leg | None = field(default=None, repr=False, compare=False)
+    after: Leg | None = field(default=None, repr=False, compare=False)
     initiated_ms: int = field(init=False)
 
     def __post_init__(self) -> None:

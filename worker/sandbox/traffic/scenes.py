@@ -56,6 +56,7 @@ def next_leg(rng: Random, before: Leg, method: str, at_ms: int) -> Leg:
     leg = follow(rng, before, method, at_ms)
     leg.initial_id, leg.previous_id = before.initial_id or before.id, before.id
     before.next_id = leg.id
+    leg.before, before.after = before, leg
     return leg
 
 
