@@ -58,6 +58,11 @@ class Lookup(StepAction):
     search: Search | None = None
     kind: ClassVar[str] = "lookup"
 
+    @property
+    def question(self) -> str:
+        """All that is asked: what has the same question has the same answer."""
+        return self.search.question if self.search else self.url
+
 
 @dataclass(frozen=True, slots=True)
 class ReadFile(StepAction):
@@ -79,6 +84,11 @@ class ReadFile(StepAction):
         """``s3://bucket/key``."""
         return f"s3://{self.bucket}/{self.key}"
 
+    @property
+    def question(self) -> str:
+        """Its address: it has what it has."""
+        return self.url
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -92,6 +102,7 @@ class Change:
         returning: Answer fields to keep.
         on_missing: What the pipeline says of a 404: park, recreate or skip.
         creatable: One of our own steps creates the record.
+        forced: Of a CREATE or ADOPT: columns that held what was redacted, whoever changed them.
     """
 
     verb: Verb
@@ -101,6 +112,7 @@ class Change:
     returning: tuple[str, ...] = ()
     on_missing: str = "park"
     creatable: bool = False
+    forced: frozenset[str] = frozenset()
 
     @property
     def kind(self) -> str:

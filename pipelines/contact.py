@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, TypeVar, get_args
 
 import orjson
 
-from pipelines.fact import ENRICHMENT, EVENT, LEG, OBJECT, RECORD, Fact
+from pipelines.fact import ENRICHMENT, EVENT, FILE, KIN, OBJECT, RECORD, Fact
 
 
 #: Ledger entry of a column that may or may not have reached Dynamics: it is sent again.
@@ -23,6 +23,9 @@ UNKNOWN = "?"
 #: it in ``form``; without one it is the first. A release that adds fields which an older one may
 #: leave alone keeps the number; one that changes what is there raises it.
 FORM: Final = 1
+
+#: Registers of what comes whenever somebody asks or tells, not when it happens to the contact.
+SECOND_HAND = (ENRICHMENT, KIN)
 
 #: Between a stored contact's lines. JSON escapes it, so nothing has it inside.
 SEPARATOR = b"\n"
@@ -132,21 +135,23 @@ class Contact:
         """Take a fact in: keep it if it is greater than what its register holds.
 
         The same thing by two ways (from S3 directly and by EventBridge) may differ in ``at`` alone.
-        What Connect answered when asked arrives whenever we ask.
+        What is known at second hand (``SECOND_HAND``) does not say when the contact was heard of.
 
         Returns:
             Whether it changed anything: it was kept, or had arrived before all others.
         """
         before = self.arrived
-        if not fact.register.startswith(ENRICHMENT):
-            self.arrived = _earliest(before, fact.arrived) if self.facts else fact.arrived
+        if not fact.register.startswith(SECOND_HAND):
+            self.arrived = _earliest(before, fact.arrived) if self.heard_of else fact.arrived
         return self._keep(fact) or self.arrived != before
 
     def learn(self, other: Contact) -> None:
         """Take in the facts that another copy of this contact got meanwhile."""
+        if other.heard_of:
+            ours, theirs = self.arrived, other.arrived
+            self.arrived = _earliest(ours, theirs) if self.heard_of else theirs
         for fact in other.facts.values():
             self._keep(fact)
-        self.arrived = _earliest(self.arrived, other.arrived)
         self.replayed |= other.replayed
         self.extra |= other.extra
 
@@ -156,6 +161,11 @@ class Contact:
             return False
         self.facts[fact.register] = fact
         return True
+
+    @property
+    def heard_of(self) -> bool:
+        """Whether a message about it has come; else others of its chain have told of themselves."""
+        return any(not register.startswith(SECOND_HAND) for register in self.facts)
 
     @property
     def record(self) -> Fact | None:
@@ -170,8 +180,8 @@ class Contact:
 
     @property
     def objects(self) -> list[Fact]:
-        """The stored objects (recordings, transcripts, analyses), by register."""
-        return [f for r, f in sorted(self.facts.items()) if r.startswith(OBJECT)]
+        """The stored objects (recordings, transcripts, attachments and so on), by register."""
+        return [f for r, f in sorted(self.facts.items()) if r.startswith((OBJECT, FILE))]
 
     @property
     def enrichment(self) -> dict[str, Fact]:
@@ -179,11 +189,6 @@ class Contact:
         return {
             r.removeprefix(ENRICHMENT): f for r, f in self.facts.items() if r.startswith(ENRICHMENT)
         }
-
-    @property
-    def later_legs(self) -> dict[str, Fact]:
-        """What is known of the later legs of its chain, by their contact id."""
-        return {r.removeprefix(LEG): f for r, f in self.facts.items() if r.startswith(LEG)}
 
     def to_bytes(self) -> bytes:
         """The contact, everything but its id: a line of JSON, then each fact's data on its own."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from pipelines.action import Change, Verb
 from pipelines.contact import UNKNOWN, RecordLedger, State
-from pipelines.entity import STATE, entity, is_party_list
+from pipelines.entity import STATE, entity, is_party_list, link_group
 from pipelines.ledger import NULL, OPEN, digest
 from pipelines.step import CreateStep, RecordStep
 
@@ -24,6 +24,8 @@ class Desired:
         held: Columns whose text still waits for a value.
         steps: The steps that have laid their columns over it.
         named: Columns beside them that steps of the pipeline name, though not for it as it is now.
+        forced: Columns that held what was redacted since: theirs is written whoever changed them.
+        probing: It is only emptied if it is there, and never made.
     """
 
     entity: str
@@ -33,6 +35,8 @@ class Desired:
     held: set[str] = field(default_factory=set)
     steps: list[RecordStep] = field(default_factory=list)
     named: set[str] = field(default_factory=set)
+    forced: set[str] = field(default_factory=set)
+    probing: bool = False
 
     @property
     def name(self) -> str:
@@ -54,6 +58,7 @@ class Desired:
             returning=tuple(sorted(self.creating.reads)) if self.creating else (),
             on_missing=(self.creating or self.steps[0]).on_missing,
             creatable=self.creating is not None,
+            forced=frozenset(self.forced) if verb in (Verb.CREATE, Verb.ADOPT) else frozenset(),
         )
 
 
@@ -67,12 +72,13 @@ def difference(
         record: Its ledger; None if it has none yet.
         adopting: Do not create it: read what is there first.
     """
-    known = {c: v for c, v in desired.columns.items() if v is not None}
+    columns = desired.columns
+    known = {c: v for c, v in columns.items() if v is not None or c in desired.forced}
     new = record is None
     state: State = "unsent" if desired.creating else "there"
     record = record or RecordLedger(desired.entity, desired.key, state)
     if record.state in ("unsent", "sent", "absent") and not adopting:
-        plain = {c: v for c, v in known.items() if c not in STATE}
+        plain = {c: v for c, v in known.items() if c not in STATE and v is not None}
         closing = bool(desired.state) and not (new and desired.state.get("statecode") == 0)
         return [desired.change(Verb.CREATE, plain)], _closing(desired) if closing else []
     if record.state not in ("there", "doubted"):
@@ -120,9 +126,15 @@ def _pending(desired: Desired, record: RecordLedger) -> dict[str, Any]:
     pending = {
         column: value
         for column, value in desired.columns.items()
-        if column not in STATE and record.columns.get(column, NULL) != digest(value)
+        if column not in STATE
+        and (
+            record.columns.get(column, NULL) != digest(value)
+            or (column in desired.forced and column not in record.columns)
+        )
     }
     for column in desired.named:
         if record.columns.get(column, NULL) != NULL:
             pending[column] = None
-    return pending
+    # A link to a row of another table replaces this one; emptying it would empty both.
+    linked = {link_group(c) for c, value in desired.columns.items() if value is not None} - {""}
+    return {c: v for c, v in pending.items() if v is not None or link_group(c) not in linked}

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from pipelines import mail
-from pipelines.condition import may_admit, path_of
+from pipelines.condition import may_admit, names_in, paths
 from pipelines.contact import Contact
+from pipelines.conversation import skipped
 from pipelines.decode.seal import seal
 from pipelines.fact import ENRICHMENT, Fact
-from pipelines.legs import SIDE_LEGS, first_of_chain
-from pipelines.names import said
+from pipelines.legs import first_of_chain
+from pipelines.names import DESCRIBED_ONLY, said
 from pipelines.pipeline import Pipeline
 from pipelines.snapshot import Snapshot, snapshot
 
@@ -38,7 +39,8 @@ _OWN_QUEUE = "/queue/agent/"
 Path = tuple[str, ...]
 
 #: Names of which DescribeContact knows something that events do not say, in lower case.
-_DESCRIBED = {"customerendpoint", *map(str.lower, mail.NAMES)}
+_MAIL = {*map(str.lower, mail.NAMES)}
+_DESCRIBED = {"customerendpoint", "segmentattributes", *map(str.lower, DESCRIBED_ONLY)} | _MAIL
 
 #: Structures of which events have the ARN alone -> the member that is asked for.
 _NAMES = {"Agent": "Username", "Queue": "Name"}
@@ -121,23 +123,21 @@ class _Inquiry:
 
     def paths(self, pipeline: Pipeline) -> Iterator[tuple[str, Path]]:
         """What the pipeline reads of this contact now, with the milestone it reads it at."""
-        if not may_admit(pipeline.when, self.values) or self.is_side_leg(pipeline):
+        if not may_admit(pipeline.when, self.values) or self.is_skipped(pipeline):
             return
-        yield from ((MOMENTS[0], path_of(name)) for name in pipeline.when)
+        yield from ((MOMENTS[0], path) for path in paths(pipeline.when))
         for step in pipeline.steps:
             if step.on in self.reached and may_admit(step.when, self.values):
-                yield from ((step.on, path_of(name)) for name in step.when)
+                yield from ((step.on, path) for path in paths(step.when))
                 yield from ((step.on, path) for path in step.names())
         if pipeline.writeback is not None:
             reached = [on for on in MOMENTS if on in self.reached]
             yield from ((on, path) for on in reached for path in pipeline.writeback.names())
 
-    def is_side_leg(self, pipeline: Pipeline) -> bool:
-        """Whether it is a side leg for which the pipeline makes no record."""
-        conditions = (pipeline.when, *(step.when for step in pipeline.steps))
-        named = {name.lower() for when in conditions for name in when}
-        side = self.values.get("InitiationMethod") in SIDE_LEGS
-        return side and "initiationmethod" not in named
+    def is_skipped(self, pipeline: Pipeline) -> bool:
+        """Whether it is no conversation and the pipeline makes no record for it."""
+        whens = (pipeline.when, *(step.when for step in pipeline.steps))
+        return bool(skipped(self.values, *map(names_in, whens)))
 
     def question(self, topic: Topic, about: str, **known: str) -> Question | None:
         if not self.instance_id or not about:
@@ -145,8 +145,10 @@ class _Inquiry:
         return Question(topic, self.instance_id, about, tuple(known.items()))
 
     def endpoint(self) -> Question | None:
-        unread = not any(path[0] in _DESCRIBED for path in self.read)
-        if unread or "CustomerEndpoint" in self.values or "contact" in self.asked:
+        lacking = _DESCRIBED - {name.lower() for name in self.values}
+        if "CustomerEndpoint" not in self.values:
+            lacking |= _MAIL  # are made of it
+        if "contact" in self.asked or not any(path[0] in lacking for path in self.read):
             return None
         return self.question("contact", self.contact.id)
 

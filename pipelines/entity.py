@@ -16,6 +16,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipelines.conversion import Kind
+
 
 @dataclass(frozen=True, slots=True)
 class Entity:
@@ -26,11 +28,14 @@ class Entity:
         logical: Logical name: ``phonecall``.
         key: Primary key column: ``activityid``.
         lengths: Column -> most characters.
+        kinds: Column -> what it holds, as far as known; those with a length hold text.
         defaults: Column -> the value Dataverse gives it by itself.
         open_status: ``statuscode`` of an open record.
         active: Filter that leaves out deactivated records: one of two merged customers is one.
         rich: Columns that are shown as HTML: text of people must be escaped for them.
         links: Columns that point to a record; a read has their values under other names.
+        parent: That of them which points to the customer that a customer belongs to.
+        title: Column of its rows' names; "" if that is not known.
         known: False if derived from the set's name by rule.
     """
 
@@ -43,7 +48,14 @@ class Entity:
     active: str = ""
     rich: frozenset[str] = frozenset()
     links: frozenset[str] = frozenset()
+    parent: str = ""
+    title: str = ""
     known: bool = True
+    kinds: Mapping[str, Kind] = field(default_factory=dict)
+
+    def kind(self, column: str) -> Kind | None:
+        """What a column holds, if that is known."""
+        return "text" if column in self.lengths else self.kinds.get(column)
 
     def read_as(self, column: str) -> str:
         """The column's name in a query and its answer."""
@@ -52,6 +64,17 @@ class Entity:
 
 _ACTIVITY = {"subject": 200, "category": 250, "subcategory": 250, "description": 2000}
 _ACTIVITY_DEFAULTS = {"prioritycode": 1, "isbilled": False, "isworkflowcreated": False}
+_STATES: dict[str, Kind] = {"statecode": "integer", "statuscode": "integer"}
+_ACTIVITY_KINDS: dict[str, Kind] = {
+    **_STATES,
+    "prioritycode": "integer",
+    "actualdurationminutes": "integer",
+    "scheduleddurationminutes": "integer",
+    "community": "integer",
+    "isbilled": "boolean",
+    "isworkflowcreated": "boolean",
+    "ismapiprivate": "boolean",
+}
 _PHONES = dict.fromkeys(
     [
         "telephone1",
@@ -79,6 +102,7 @@ ENTITIES = {
             "activityid",
             {**_ACTIVITY, "phonenumber": 200, "activityadditionalparams": 8192},
             {**_ACTIVITY_DEFAULTS, "directioncode": True, "leftvoicemail": False},
+            kinds={**_ACTIVITY_KINDS, "directioncode": "boolean", "leftvoicemail": "boolean"},
         ),
         Entity(
             "tasks",
@@ -87,6 +111,7 @@ ENTITIES = {
             {**_ACTIVITY, "activityadditionalparams": 8192},
             _ACTIVITY_DEFAULTS,
             open_status=2,
+            kinds={**_ACTIVITY_KINDS, "percentcomplete": "integer"},
         ),
         Entity(
             "emails",
@@ -102,6 +127,13 @@ ENTITIES = {
             },
             {**_ACTIVITY_DEFAULTS, "directioncode": True},
             rich=frozenset(("description",)),
+            kinds={
+                **_ACTIVITY_KINDS,
+                "directioncode": "boolean",
+                "deliveryreceiptrequested": "boolean",
+                "readreceiptrequested": "boolean",
+                "deliveryprioritycode": "integer",
+            },
         ),
         Entity(
             "appointments",
@@ -110,6 +142,7 @@ ENTITIES = {
             {**_ACTIVITY, "location": 200, "description": 1048576, "globalobjectid": 300},
             _ACTIVITY_DEFAULTS,
             rich=frozenset(("description",)),  # where an administrator has it so
+            kinds={**_ACTIVITY_KINDS, "isalldayevent": "boolean"},
         ),
         Entity(
             "contacts",
@@ -118,6 +151,9 @@ ENTITIES = {
             {**_PHONES, **_EMAILS, "firstname": 50, "lastname": 50, "description": 2000},
             active=_ACTIVE,
             links=frozenset(("accountid", "parentcustomerid")),
+            parent="parentcustomerid",
+            title="fullname",
+            kinds=_STATES,
         ),
         Entity(
             "accounts",
@@ -126,9 +162,32 @@ ENTITIES = {
             {"name": 160, "description": 2000},
             active=_ACTIVE,
             links=frozenset(("primarycontactid", "parentaccountid")),
+            parent="parentaccountid",
+            title="name",
+            kinds=_STATES,
         ),
-        Entity("leads", "lead", "leadid", {"subject": 300, "description": 2000}, active=_ACTIVE),
-        Entity("incidents", "incident", "incidentid", {"title": 200, "description": 2000}),
+        Entity(
+            "leads",
+            "lead",
+            "leadid",
+            {"subject": 300, "description": 2000},
+            active=_ACTIVE,
+            title="fullname",
+            kinds={**_STATES, "leadqualitycode": "integer", "leadsourcecode": "integer"},
+        ),
+        Entity(
+            "incidents",
+            "incident",
+            "incidentid",
+            {"title": 200, "description": 2000},
+            kinds={
+                **_STATES,
+                "prioritycode": "integer",
+                "severitycode": "integer",
+                "caseorigincode": "integer",
+                "casetypecode": "integer",
+            },
+        ),
         Entity(
             "annotations",
             "annotation",
@@ -136,9 +195,18 @@ ENTITIES = {
             {"subject": 500, "notetext": 100000, "filename": 255, "mimetype": 256},
             rich=frozenset(("notetext",)),
         ),
-        Entity("systemusers", "systemuser", "systemuserid", active="isdisabled eq false"),
+        Entity(
+            "systemusers",
+            "systemuser",
+            "systemuserid",
+            active="isdisabled eq false",
+            title="fullname",
+        ),
     )
 }
+
+#: A record's owner: there always is one, so it cannot be emptied.
+OWNER = "ownerid@odata.bind"
 
 #: Columns that change a record's state; they go last, in a request of their own.
 STATE = ("statecode", "statuscode")
@@ -150,6 +218,16 @@ def entity(name: str) -> Entity:
         return ENTITIES[name]
     logical = re.sub(r"(?<=[sxz])es$|(?<=[cs]h)es$|s$", "", re.sub(r"ies$", "y", name))
     return Entity(name, logical, f"{logical}id", known=False)
+
+
+#: Lookups that lead to one of several tables, by a link of its own to each.
+_TO_ONE_OF = ("regardingobjectid", "objectid", "customerid", "parentcustomerid")
+
+
+def link_group(column: str) -> str:
+    """The lookup that a link sets, if other links set it too: they replace one another; else ""."""
+    name = column.partition("_")[0]
+    return name if name in _TO_ONE_OF and column.endswith("@odata.bind") else ""
 
 
 def is_party_list(column: str) -> bool:

@@ -14,12 +14,16 @@ import orjson
 
 
 #: Registers: ``record``, ``event/<EVENTTYPE>``, ``object/<bucket>/<key>``,
-#: ``enrichment/<kind>`` (what Connect answered when asked) and ``leg/<contact id>`` (what is
-#: known of a later leg of the same chain).
+#: ``file/<bucket>/<key>`` (kinds of files that older releases do not know),
+#: ``enrichment/<kind>`` (what Connect answered when asked), ``kin/<contact id>/<register>`` (an
+#: extract of a fact about another contact of the same chain, see ``pipelines.kin``) and
+#: ``leg/<contact id>`` (the same in states of earlier releases: times of a later leg).
 RECORD = "record"
 EVENT = "event/"
 OBJECT = "object/"
+FILE = "file/"
 ENRICHMENT = "enrichment/"
+KIN = "kin/"
 LEG = "leg/"
 
 #: Bytes of the digest that breaks ties between equal versions.

@@ -10,6 +10,10 @@
 ``| minutes``           seconds as begun minutes
 ``| fit``               cut to the length of the column it is for, or ``| fit: 100``
 ``| unless: Other``     the value as long as the other name has none, then nothing
+``| boolean``           true or false of ``true``, ``yes``, ``1``, ``false``, ``no``, ``0``
+``| integer``           a text as a whole number: ``2.0`` -> ``2``
+``| decimal``           a text as a number
+``| choice: "level"``   what the pipeline's table ``[choices.level]`` has for the value
 ======================= ==========================================================================
 
 They are pure: Liquid's own ``date`` knows ``"now"``, this one does not. No filter raises: what one
@@ -20,7 +24,7 @@ from __future__ import annotations
 
 import re
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import wraps
 from typing import Any
@@ -30,11 +34,19 @@ from liquid import RenderContext, Undefined
 from liquid.exceptions import FilterArgumentError, UndefinedError
 from liquid.filter import with_context
 
+from pipelines import conversion
 from pipelines.decode.timestamp import normalise
+from pipelines.value import ABSENT
 
 
 #: Where ``fit`` finds the length of the column being rendered (``RenderContext.tag_namespace``).
 LENGTH = "column length"
+
+#: Where ``choice`` finds the pipeline's tables.
+CHOICES = "choices"
+
+#: Table -> label or code, in lower case -> option value.
+Choices = Mapping[str, Mapping[str, bool | int | str]]
 
 
 def digits(value: object) -> str:
@@ -103,6 +115,39 @@ def unless(value: object, other: object) -> object:
     return value if _is_nothing(value) or _is_nothing(other) else None
 
 
+def boolean(value: object) -> object:
+    """True or false, of a text that means one of them."""
+    return _clear(conversion.boolean(value))
+
+
+def integer(value: object) -> object:
+    """A whole number, of a text that is one."""
+    return _clear(conversion.integer(value))
+
+
+def decimal(value: object) -> object:
+    """A number, of a text that is one."""
+    return _clear(conversion.decimal(value))
+
+
+@with_context
+def choice(value: object, table: object, *, context: RenderContext) -> object:
+    """The option value that a table of the pipeline has for a label or code.
+
+    A value that is one of the table's option values already stays what it is.
+    """
+    options = context.tag_namespace.get(CHOICES, {}).get(str(table), {})
+    text = str(value).strip().lower()
+    own = {str(option).lower(): option for option in options.values()}
+    return _clear(options.get(text, own.get(text, ABSENT)))
+
+
+def _clear(value: object) -> object:
+    if value is ABSENT:
+        raise FilterArgumentError("the text means no such value", token=None)
+    return value
+
+
 def _is_nothing(value: object) -> bool:
     return issubclass(type(value), Undefined)  # isinstance would touch it, which it forbids
 
@@ -116,6 +161,10 @@ FILTERS: dict[str, Any] = {
     "minutes": minutes,
     "fit": fit,
     "unless": unless,
+    "boolean": boolean,
+    "integer": integer,
+    "decimal": decimal,
+    "choice": choice,
 }
 
 

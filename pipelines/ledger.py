@@ -24,7 +24,7 @@ from pipelines.action import (
 )
 from pipelines.contact import UNKNOWN, Contact, RecordLedger, State
 from pipelines.decode.timestamp import normalise
-from pipelines.entity import STATE, entity
+from pipelines.entity import STATE, entity, link_group
 from pipelines.lookup import status
 from pipelines.outcome import Done, Exists, Found, Missing, Outcome, Refusal, Undeliverable
 
@@ -178,7 +178,7 @@ def mark_late_writes(contact: Contact, late: Contact, before: Columns) -> bool:
 
 def remember(contact: Contact, asked: Reading, found: Done) -> None:
     """What was looked up or read is known to later steps."""
-    contact.lookups[asked.step] = {"asked": digest(asked.url), "answer": dict(found.answer)}
+    contact.lookups[asked.step] = {"asked": digest(asked.question), "answer": dict(found.answer)}
 
 
 def remember_no_match(contact: Contact, asked: Lookup, _: Missing) -> None:
@@ -187,15 +187,18 @@ def remember_no_match(contact: Contact, asked: Lookup, _: Missing) -> None:
 
 
 def acknowledge(contact: Contact, change: Change, _: Outcome) -> None:
-    """Dynamics has the columns."""
-    record_of(contact, change).columns.update(digests(change.columns))
+    """Dynamics has the columns; a link has replaced the others of its lookup."""
+    record = record_of(contact, change)
+    linked = {link_group(c) for c, value in change.columns.items() if value is not None} - {""}
+    replaced = [column for column in record.columns if link_group(column) in linked]
+    record.columns.update(dict.fromkeys(replaced, NULL) | digests(change.columns))
 
 
 def acknowledge_create(contact: Contact, create: Change, made: Done) -> None:
     """Dynamics has the record, with these columns and no others."""
     record = record_of(contact, create)
     record.ours = True
-    record.columns = digests(create.columns)
+    record.columns = dict.fromkeys(create.forced, NULL) | digests(create.columns)
     record.answer = {name: made.answer[name] for name in create.returning if name in made.answer}
 
 
@@ -276,6 +279,8 @@ def adopt(contact: Contact, look: Change, found: Found) -> None:
             free = row.get("statecode") == 0
         known = record.columns.get(column, NULL) if doubted else NULL
         settled = behind or _stays(known, column, value, actual, free=ours or free, ours=ours)
+        if column in look.forced:
+            settled = same(column, value or None, actual or None)
         record.columns[column] = digest(value) if settled else UNKNOWN
     for column in [c for c in record.columns if c not in look.columns]:
         if not (ours or doubted) or current(row, column) in (None, []):
@@ -306,6 +311,11 @@ def _as_sent(value: Any, actual: Any) -> list[Any]:
         if isinstance(value, str) and value.endswith(")"):  # /contacts(<guid>)
             forms.append(f"{value.rpartition('(')[0]}({actual})")
     return forms
+
+
+def forget(contact: Contact, step: str) -> None:
+    """What a step has read was redacted or deleted since: nothing is kept of it."""
+    contact.lookups.pop(step, None)
 
 
 def expire(contact: Contact, step: str) -> None:

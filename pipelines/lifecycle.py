@@ -12,7 +12,7 @@ from typing import Any
 from pipelines.contact import Contact
 from pipelines.fact import EVENT
 from pipelines.names import said, second
-from pipelines.objects import StoredObject, objects
+from pipelines.objects import KINDS, StoredObject, objects
 
 
 #: In order; a contact only moves forward.
@@ -45,6 +45,7 @@ TRANSITIONS = {
 #: What a step may be ``on``.
 MILESTONES = (
     "created",
+    "queued",
     "answered",
     "ended",
     "completed",
@@ -52,27 +53,36 @@ MILESTONES = (
     "recording",
     "transcript",
     "analysis",
+    "screen_recording",
+    "attachment",
+    "email_message",
+    "evaluation",
 )
 
-#: Milestone -> the phase that reaches it. ``answered`` needs the agent's connect itself: a contact
-#: that went on to ``disconnected`` was not answered by that.
+#: Milestone -> the phase that reaches it, or a later one.
 REACHED_BY = {"created": "initiated", "ended": "disconnected", "completed": "completed"}
+
+#: The same, but no later phase will do: a contact that was disconnected need not have been queued
+#: or answered before.
+PROVEN_BY = {"queued": "queued", "answered": "connected"}
 
 #: Milestone -> the timestamp that says when it was. It comes with every event and with the contact
 #: record, and the newest of them counts; events themselves may be dated wrongly.
 SAID_BY = {
     "created": "InitiationTimestamp",
+    "queued": "Queue.EnqueueTimestamp",
     "answered": "Agent.ConnectedToAgentTimestamp",
     "ended": "DisconnectTimestamp",
 }
 
 
 #: Milestones that never come for a contact nobody answered.
-FILES = frozenset(("recording", "transcript", "analysis"))
+FILES = frozenset(KINDS.values())
 
 #: Milestone -> what a step waits for, in words.
 AWAITED = {
     "created": "the contact to begin",
+    "queued": "the contact to be queued",
     "answered": "an agent to answer",
     "ended": "the contact to end",
     "completed": "the contact to be completed",
@@ -80,6 +90,10 @@ AWAITED = {
     "recording": "a recording",
     "transcript": "a transcript",
     "analysis": "a Contact Lens analysis",
+    "screen_recording": "a screen recording",
+    "attachment": "an attachment",
+    "email_message": "an e-mail's message",
+    "evaluation": "an evaluation",
 }
 
 
@@ -133,7 +147,7 @@ def milestones(contact: Contact) -> dict[str, str]:
 def milestones_of(proven: Mapping[str, str], things: Iterable[StoredObject]) -> dict[str, str]:
     """The milestones that a contact's signals and files say it has reached."""
     times = {name: _first(proven, phase) for name, phase in REACHED_BY.items()}
-    times["answered"] = _first(proven, "connected", exactly=True)
+    times |= {name: _first(proven, phase, exactly=True) for name, phase in PROVEN_BY.items()}
     times |= {name: proven[signal] for name, signal in SAID_BY.items() if proven.get(signal)}
     times["record"] = proven.get("contact record")
     if times["created"] is not None:

@@ -8,13 +8,15 @@ from typing import Any
 from urllib.parse import urlencode
 
 from pipelines.action import OpenPage, WriteBack
-from pipelines.legs import SIDE_LEGS, chain_of, first_of_chain
+from pipelines.condition import names_in
+from pipelines.conversation import no_conversation, skipped
+from pipelines.legs import chain_of, first_of_chain
 from pipelines.scope import Scope
 from pipelines.snapshot import epoch
 from pipelines.step import RESPONSE, OpenStep
 from pipelines.template import render_data
 from pipelines.value import HELD, as_text
-from pipelines.view import instance_id
+from pipelines.view import instance_id, values_of_kin
 from pipelines.writeback import attributes_for
 
 
@@ -55,17 +57,18 @@ class LivePlanner:
             return Waits()
         if "ended" in reached or self._late(reached[step.on]):
             return Expired()
-        if reason := self.unavailable(step.names()):
+        if reason := self.unavailable(step.names()) or self._skipped():
             return Waits(reason)
         return page(step, self.scope) or Waits("for a value of its page")
 
     def write_back(self) -> WriteBack | Waits | Expired:
         """The attributes that the contact's agent and flows should see by now."""
         contact, seen = self.scope.contact, self.scope.seen
-        table, side = self.scope.pipeline.writeback, seen.values.get("InitiationMethod")
-        if table is None or side in SIDE_LEGS or table.path in contact.effects:
-            return Waits()
-        chain = chain_of(contact, str(seen.values.get("InitiationTimestamp", "")))
+        table, aside = self.scope.pipeline.writeback, no_conversation(seen.values)
+        if table is None or aside or table.path in contact.effects:
+            return Waits(aside and f"no: {aside} write nothing back")
+        began = str(seen.values.get("InitiationTimestamp", ""))
+        chain = chain_of(contact.id, began, values_of_kin(contact))
         names = self.scope.names_without_files()
         written = attributes_for(table, contact, names, chain.newest, self._records_are_there)
         if written is None:
@@ -77,6 +80,12 @@ class LivePlanner:
         if self._late(chain.ended, *(seen.reached.get(on, "") for on in ("created", "answered"))):
             return Waits("for an agent to answer")
         return written
+
+    def _skipped(self) -> str:
+        """Why the contact gets no page, as it gets no record; "" if it may."""
+        pipeline = self.scope.pipeline
+        whens = (pipeline.when, *(step.when for step in pipeline.steps))
+        return skipped(self.scope.seen.values, *map(names_in, whens))
 
     def _late(self, *moments: str) -> bool:
         """Whether the last of these moments is too long ago to be of use to an agent."""

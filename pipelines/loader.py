@@ -10,14 +10,15 @@ import json
 import re
 import tomllib
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from hashlib import blake2b
 from typing import Any, cast, get_args
 
+from pipelines.condition import Condition, paths
 from pipelines.entity import Entity, entity
 from pipelines.lifecycle import MILESTONES
-from pipelines.lookup import VALUES, By, Way
+from pipelines.lookup import VALUES, By, Place, Way
 from pipelines.phone import FEWEST_DIGITS, MOST_DIGITS
 from pipelines.pipeline import Pipeline
 from pipelines.reference import wrong
@@ -32,11 +33,15 @@ from pipelines.step import (
 )
 from pipelines.template import Query, Template, TemplateError, compile_data, templates
 from pipelines.value import plain
+from pipelines.when import ConditionError, parse
 from pipelines.writeback import AttributeTable
 
 
 METHODS = ("GET", "POST", "PATCH")
 ON_MISSING = ("park", "recreate", "skip")
+
+#: The filter ``choice`` with the table that it names.
+_CHOICE = re.compile(r"""\|\s*choice\b\s*(:\s*(?:'([^']*)'|"([^"]*)"))?""")
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -69,6 +74,7 @@ class _Loader:
         self.text = text
         self.source = source
         self.where = ""
+        self.choices: dict[str, dict[str, bool | int | str]] = {}
 
     def fail(self, message: str, template: str = "", index: int = 0) -> PipelineError:
         """The error to raise, with the position of ``template`` + ``index`` in the file."""
@@ -86,23 +92,46 @@ class _Loader:
         return PipelineError(f"{self.source}:{step} {message}{position}")
 
     def pipeline(self, document: dict[str, Any]) -> Pipeline:
-        self.only(document, ("name", "description", "when", "step", "writeback"))
+        keys = ("name", "description", "when", "both", "step", "writeback", "choices")
+        self.only(document, keys)
         name = self.text_of(document, "name", needed=True)
+        self.choices = self.choices_of(document)
         rows = document.get("step")
         if not rows or not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise self.fail("needs at least one [[step]]")
         when = self.conditions(document)
-        for condition in when:
-            if message := wrong(tuple(condition.split(".")), {}):
+        for path in paths(when):
+            if message := wrong(path, {}):
                 raise self.fail(f"when: {message}")
+        both = document.get("both", False)
+        if not isinstance(both, bool):
+            raise self.fail("both is true or false")
         steps = [self.step(row, name) for row in rows]
         self.check_names(steps)
         self.check_order(steps)
         writeback = self.writeback(document, name, steps)
+        for step in steps:
+            self.check_choices(step.name, step.templates())
+        if writeback is not None:
+            self.check_choices("writeback", templates(writeback.attributes))
         readers: list[Step | AttributeTable] = [*steps, *([writeback] if writeback else [])]
         read = tuple(_with_reads(step, readers) for step in steps)
         digest = blake2b(self.text.encode(), digest_size=8).hexdigest()
-        return Pipeline(name, read, when, self.source, writeback, digest)
+        return Pipeline(name, read, when, self.source, writeback, digest, both)
+
+    def choices_of(self, document: dict[str, Any]) -> dict[str, dict[str, bool | int | str]]:
+        """The tables of labels and option values, ``[choices.priority]``."""
+        tables = document.get("choices", {})
+        if not isinstance(tables, dict) or not all(isinstance(t, dict) for t in tables.values()):
+            raise self.fail("choices are tables: [choices.priority], and in it high = 2")
+        found: dict[str, dict[str, bool | int | str]] = {}
+        for name, table in tables.items():
+            if not table or not all(isinstance(one, bool | int | str) for one in table.values()):
+                raise self.fail(f"choices.{name}: lines like high = 2")
+            found[name] = {label.strip().lower(): option for label, option in table.items()}
+            if len(found[name]) < len(table):
+                raise self.fail(f"choices.{name}: a label is there twice; case does not matter")
+        return found
 
     def step(self, row: dict[str, Any], pipeline: str) -> Step:
         self.where = str(row.get("name", "?"))
@@ -152,25 +181,34 @@ class _Loader:
 
     def request(self, row: dict[str, Any], shared: dict[str, Any]) -> Step:
         method = self.choice(row, "method", METHODS)
-        table = self.entity_of(row)
+        tables = self.entities_of(row, method)
+        table = tables[0]
         if "tab" in row:
             raise self.fail("'tab' goes with 'open'")
         body = {} if method == "GET" else self.data(row, "body", table)
         if method == "GET" and "body" in row:
             raise self.fail("a GET has no body")
-        query, ways = self.query(row, method), self.ways(row, method)
+        query, places = self.query(row, method), self.places(row, method, tables)
         missing = self.choice(row, "on_missing", ON_MISSING, "park")
         if method == "GET":
-            return LookupStep(**shared, table=table, query=query, ways=ways)
+            return LookupStep(**shared, places=places, query=query)
         if query is None:  # a POST: a PATCH without one has been refused
             return CreateStep(**shared, table=table, body=body, on_missing=missing)
         return UpdateStep(**shared, table=table, key=query, body=body, on_missing=missing)
 
-    def entity_of(self, row: dict[str, Any]) -> Entity:
-        name = self.text_of(row, "entity", needed=True)
-        if not re.fullmatch(r"[a-z_][a-z0-9_]*", name):
-            raise self.fail(f"entity = {name!r}: the entity set's name, like phonecalls")
-        return entity(name)
+    def entities_of(self, row: dict[str, Any], method: str) -> list[Entity]:
+        """The step's table; of a lookup several in their order."""
+        given = row.get("entity")
+        if not isinstance(given, list):
+            given = [self.text_of(row, "entity", needed=True)]
+        elif method != "GET" or "lookup" not in row:
+            raise self.fail("several entity sets go with [step.lookup]; name one")
+        for name in given:
+            if not isinstance(name, str) or not re.fullmatch(r"[a-z_][a-z0-9_]*", name):
+                raise self.fail(f"entity = {name!r}: the entity set's name, like phonecalls")
+        if not given or len({*given}) < len(given):
+            raise self.fail("entity: a list of entity sets, each once")
+        return [entity(name) for name in given]
 
     def query(self, row: dict[str, Any], method: str) -> Query | None:
         source = self.text_of(row, "query", needed=method == "PATCH")
@@ -188,44 +226,58 @@ class _Loader:
         if method == "GET" and not text.startswith(("?", "(")):
             raise self.fail("the query of a GET begins with ? or with a key in parentheses", source)
         try:
-            return Query(text)
+            return Query(text, self.choices)
         except TemplateError as error:
             raise self.fail(str(error), source, error.index) from error
 
-    def ways(self, row: dict[str, Any], method: str) -> tuple[Way, ...]:
-        """``[step.lookup]``, or several as ``[[step.lookup]]``."""
+    def places(self, row: dict[str, Any], method: str, tables: list[Entity]) -> tuple[Place, ...]:
+        """``[step.lookup]``, or several as ``[[step.lookup]]``, for each table."""
         if "lookup" not in row:
-            return ()
+            return tuple(Place(table) for table in tables)
         if method != "GET" or "query" in row:
             raise self.fail("'lookup' goes with method = \"GET\", in place of 'query'")
         given = row["lookup"]
-        tables = given if isinstance(given, list) else [given]
-        if not tables or not all(isinstance(table, dict) for table in tables):
+        rows = given if isinstance(given, list) else [given]
+        if not rows or not all(isinstance(one, dict) for one in rows):
             raise self.fail("lookup is a table: [step.lookup]")
-        return tuple(self.way(table) for table in tables)
+        ways = [self.way(one, [table.set for table in tables]) for one in rows]
+        places = [Place(t, tuple(way[t.set] for way in ways if t.set in way)) for t in tables]
+        for place in places:
+            if not place.ways:
+                raise self.fail(f"entity: no lookup names columns of {place.table.set}")
+        return tuple(places)
 
-    def way(self, row: dict[str, Any]) -> Way:
+    def way(self, row: dict[str, Any], tables: list[str]) -> dict[str, Way]:
+        """The way to look in each of the tables that it is for."""
         by = cast("By", self.choice(row, "by", get_args(By)))
         more = ("suffix", "country") if by == "phone" else ()
-        self.only(row, ("by", "value", "columns", *more))
-        columns = row.get("columns")
-        if not columns or not isinstance(columns, list) or not all(map(_is_column, columns)):
+        self.only(row, ("by", "value", "columns", "vouched_by", *more))
+        given = row.get("columns")
+        columns: dict[str, Any] = given if isinstance(given, dict) else dict.fromkeys(tables, given)
+        if unknown := [name for name in columns if name not in tables]:
+            raise self.fail(f"columns: {unknown[0]!r} is not an entity set of the step")
+        if not columns or not all(map(_are_columns, columns.values())):
             raise self.fail('columns is a list of columns: columns = ["telephone1"]')
         suffix, country = row.get("suffix", 0), self.text_of(row, "country")
         if "suffix" in row and suffix not in range(FEWEST_DIGITS, MOST_DIGITS + 1):
             raise self.fail(f"suffix = {suffix!r}: {FEWEST_DIGITS} to {MOST_DIGITS} digits")
         if not re.fullmatch(r"(?:[1-9][0-9]{0,2})?", country):
             raise self.fail(f'country = {country!r}: a country code\'s digits, like "49"')
-        return Way(by, self.value(row, by), tuple(columns), suffix, country)
+        value = self.value(row, "value", "" if by == "attribute" else VALUES[by])
+        by_whom = self.value(row, "vouched_by", "") if "vouched_by" in row else None
+        return {
+            table: Way(by, value, tuple(named), suffix, country, by_whom)
+            for table, named in columns.items()
+        }
 
-    def value(self, row: dict[str, Any], by: str) -> Template:
-        source = self.text_of(row, "value", needed=by not in VALUES) or VALUES[by]
+    def value(self, row: dict[str, Any], key: str, default: str) -> Template:
+        source = self.text_of(row, key, needed=not default) or default
         try:
-            template = Template(source)
+            template = Template(source, choices=self.choices)
         except TemplateError as error:
             raise self.fail(str(error), source, error.index) from error
         if template.constant:
-            raise self.fail(f'value = {source!r}: a name in braces, like "{{{{Attributes.id}}}}"')
+            raise self.fail(f'{key} = {source!r}: a name in braces, like "{{{{Attributes.id}}}}"')
         return template
 
     def data(self, row: dict[str, Any], key: str, table: Entity | None) -> dict[str, Any]:
@@ -239,9 +291,11 @@ class _Loader:
                 raise self.fail("a column's name cannot be a template", source, source.find(column))
             if value is not None and plain(value) != value:
                 raise self.fail(f"{column}: a number, text or structure that JSON cannot hold")
-            length = table.lengths.get(column) if table else None
+            length, kind = (
+                (table.lengths.get(column), table.kind(column)) if table else (None, None)
+            )
             try:
-                compiled[column] = compile_data(value, length, column)
+                compiled[column] = compile_data(value, length, column, kind, self.choices)
             except TemplateError as error:
                 raise self.fail(f"{column}: {error}", error.source, error.index) from error
         return compiled
@@ -260,17 +314,14 @@ class _Loader:
                     '"{{Name}}"', source, error.pos,
                 ) from error  # fmt: skip
 
-    def conditions(self, row: dict[str, Any]) -> dict[str, frozenset[str]]:
+    def conditions(self, row: dict[str, Any]) -> Condition:
         when = row.get("when", {})
         if not isinstance(when, dict):
             raise self.fail('when is a table: when = { Channel = ["VOICE"] }')
-        found = {}
-        for name, values in _flat(when).items():
-            allowed = values if isinstance(values, list) else [values]
-            if not allowed or not all(isinstance(v, str | int | bool) for v in allowed):
-                raise self.fail(f"when: {name}: one value, or a list of values")
-            found[name] = frozenset(str(value).lower() for value in allowed)
-        return found
+        try:
+            return parse(when)
+        except ConditionError as error:
+            raise self.fail(f"when: {error}") from error
 
     def after(self, row: dict[str, Any]) -> tuple[str, ...]:
         names = row.get("after", [])
@@ -305,12 +356,12 @@ class _Loader:
                 )
             source = self.text_of(table, attribute)
             try:
-                attributes[attribute] = compile_data(source)
+                attributes[attribute] = compile_data(source, choices=self.choices)
             except TemplateError as error:
                 raise self.fail(f"{attribute}: {error}", source, error.index) from error
             for template in templates(attributes[attribute]):
                 for path, index in template.names:
-                    if message := wrong(path, earlier):
+                    if message := wrong(path, earlier, steps):
                         raise self.fail(f"{attribute}: {message}", source, index)
         return AttributeTable(f"{pipeline}/writeback", attributes)
 
@@ -322,13 +373,26 @@ class _Loader:
                 raise self.fail("there are two steps of this name")
             earlier = {s.name.lower(): s for s in steps[:position]}
             for template, path, index in _used(step):
-                if message := wrong(path, earlier):
+                if message := wrong(path, earlier, steps):
                     # A text that was mended on reading is not in the file, but the name is.
                     there = template in self.text
                     raise self.fail(message, template if there else path[0], index if there else 0)
-            for name in step.when:
-                if message := wrong(tuple(name.split(".")), earlier):
+            for path in paths(step.when):
+                if message := wrong(path, earlier, steps):
                     raise self.fail(f"when: {message}")
+
+    def check_choices(self, step: str, used: Iterable[Template | Query]) -> None:
+        """The filter ``choice`` names tables there are, in quotes."""
+        self.where = step
+        for template in used:
+            for match in _CHOICE.finditer(template.source):
+                name = match[2] or match[3]
+                if name not in self.choices:
+                    known = ", ".join(self.choices) or "none"
+                    raise self.fail(
+                        f"choice: there is no table [choices.{name or '…'}]; there are {known}",
+                        template.source, match.start(),
+                    )  # fmt: skip
 
     def check_order(self, steps: list[Step]) -> None:
         """Steps wait for steps there are, and not for one another in a circle."""
@@ -368,19 +432,14 @@ class _Loader:
         return str(value)
 
 
-def _flat(table: dict[str, Any], above: str = "") -> dict[str, Any]:
-    """``Queue.Name = …`` is a table in a table to TOML, one name to us."""
-    found: dict[str, Any] = {}
-    for name, value in table.items():
-        path = f"{above}{name}"
-        found.update(_flat(value, f"{path}.") if isinstance(value, dict) else {path: value})
-    return found
-
-
 def _used(step: Step) -> Iterator[tuple[str, tuple[str, ...], int]]:
     for template in step.templates():
         for path, index in template.names:
             yield template.source, path, index
+
+
+def _are_columns(names: Any) -> bool:
+    return bool(names) and isinstance(names, list) and all(map(_is_column, names))
 
 
 def _is_column(name: Any) -> bool:

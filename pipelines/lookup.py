@@ -1,17 +1,18 @@
 """Lookups: who in Dynamics a number, an address or an id belongs to.
 
-A step has one or more *ways* to look; the first whose value the contact has is taken. What Dynamics
-finds is compared again here, so that a number that merely ends alike is no match. More than one
-match is reported as such, and none of them is picked.
+A step looks in one or more tables; the first that has a match decides. For each it has *ways* to
+look, of which the first is taken whose value the contact has. What Dynamics finds is compared again
+here, so that a number that merely ends alike is no match. A customer and its parent are one match,
+the customer; otherwise more than one is reported as such, and none of them is picked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from pipelines.entity import Entity
+from pipelines.entity import ENTITIES, Entity
 from pipelines.mail import bare
 from pipelines.odata import GUID, encoded, literal, unwild
 from pipelines.phone import Number, patterns
@@ -38,6 +39,12 @@ Status = Literal["SingleMatch", "MultiMatch", "NoMatch"]
 #: The status' two names in an answer (the CornerstoneCX D365 module's).
 STATUS_NAMES = ("LookupStatus", "outcome")
 
+#: Fields of an answer that are the same for every table; its logical name is one more.
+TABLE, ID, NAME = "table", "id", "name"
+
+#: The legs of a chain, by the names that a contact has for them and for itself.
+_OWN_LEGS = ("ContactId", "InitialContactId", "PreviousContactId", "NextContactId")
+
 #: How well a row fits; of several the best count.
 OTHER, ALIKE, SAME = range(3)
 
@@ -58,6 +65,8 @@ class Way:
         suffix: How many last digits are compared when a number is stored without country code or
             with something between its digits; 0: only whole numbers are looked for.
         country: Country code of numbers written the national way; "" if there is none.
+        vouched_by: The value counts only if this is the id of the contact or of a leg beside it:
+            flow and worker know these, whoever begins a contact does not. None: it always counts.
     """
 
     by: By
@@ -65,6 +74,28 @@ class Way:
     columns: tuple[str, ...]
     suffix: int = 0
     country: str = ""
+    vouched_by: Template | None = None
+
+    def counts(self, names: Names) -> bool:
+        """Whether the value is of somebody who may say it."""
+        if self.vouched_by is None:
+            return True
+        said = self.vouched_by.render(names)
+        legs = {str(names[leg]).lower() for leg in _OWN_LEGS if leg in names}
+        return isinstance(said, str) and said.strip().lower() in legs
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A table in which a step looks, and how.
+
+    Attributes:
+        table: The table.
+        ways: The ways to look; the first one whose value the contact has is taken.
+    """
+
+    table: Entity
+    ways: tuple[Way, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +107,26 @@ class Search:
         way: How.
         value: For what.
         returning: Columns that the answer is to have, beside the primary key.
+        otherwise: What is searched next if nobody is found.
     """
 
     table: Entity
     way: Way
     value: str
     returning: tuple[str, ...] = ()
+    otherwise: Search | None = None
+
+    @property
+    def chain(self) -> Iterator[Search]:
+        """This search and those after it."""
+        yield self
+        if self.otherwise is not None:
+            yield from self.otherwise.chain
+
+    @property
+    def question(self) -> str:
+        """What is asked, all in all: two of the same question have the same answer."""
+        return "\n".join(next(iter(one.queries()), "") for one in self.chain)
 
     def queries(self) -> list[str]:
         """The URLs to ask below the service root, the next only while it may still matter.
@@ -102,14 +147,29 @@ class Search:
         matches = [row for fit, row in fits if fit == best != OTHER]
         if not matches:
             return status("NoMatch")
-        if len(matches) > 1 or more:
+        match = None if more else self._one_of(matches)
+        if match is None:
             return status("MultiMatch")
-        return _columns(self.table, matches[0], self.returning) | status("SingleMatch")
+        return _columns(self.table, match, self.returning) | status("SingleMatch")
+
+    def _one_of(self, rows: list[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+        """The one row there is, or the one whose parent, and its parent, all the others are."""
+        parent = self.table.read_as(self.table.parent)
+        keys = [_id(row.get(self.table.key)) for row in rows]
+        above = {key: _id(row.get(parent)) for key, row in zip(keys, rows, strict=True)}
+        for row, key in zip(rows, keys, strict=True):
+            line = [key]
+            while (at := above[line[-1]]) in above and at not in line:
+                line.append(at)
+            if len(line) == len(rows) and at not in line[:-1]:
+                return row
+        return None
 
     def _url(self, terms: list[str]) -> str:
         found = " or ".join(terms)
         where = f"({found}) and {self.table.active}" if self.table.active else found
-        wanted = (self.table.key, *self.way.columns, *map(self.table.read_as, self.returning))
+        known = [column_of(self.table, name) for name in (*self.returning, self.table.parent)]
+        wanted = [self.table.key, *self.way.columns, *filter(None, known)]
         select = ",".join(dict.fromkeys(wanted))
         return f"{self.table.set}?$select={select}&$filter={encoded(where)}&$top={MOST_ROWS}"
 
@@ -123,8 +183,10 @@ def search(
 ) -> Search | None:
     """The search of the first way whose value somebody can have; None: no value is known yet."""
     found = None
-    columns = {name.lower() for name in returning} - {name.lower() for name in STATUS_NAMES}
+    columns = fields_of((), table, returning)
     for way in ways:
+        if not way.counts(names):
+            continue
         value = way.value.render(names)
         if isinstance(value, Nothing | dict | list) or not (text := as_text(value).strip()):
             continue
@@ -135,9 +197,48 @@ def search(
     return found
 
 
+def search_in(
+    places: Sequence[Place], names: Names, returning: Iterable[str] = ()
+) -> Search | None:
+    """The searches in each table, one after the other; None: no value is known yet.
+
+    What is another table's own is not asked for: its key, unless there is a link to that table, and
+    what says that the match is in it.
+    """
+    first = None
+    for place in reversed(places):
+        fields = fields_of(places, place.table, returning)
+        if (found := search(place.table, place.ways, names, fields)) is not None:
+            first = replace(found, otherwise=first)
+    return first
+
+
+def fields_of(places: Sequence[Place], table: Entity, returning: Iterable[str]) -> set[str]:
+    """Those of the fields that a match in this table can have, beside its status."""
+    others = {name for place in places for name in (place.table.key, place.table.logical)}
+    others |= {known.key for known in ENTITIES.values()}
+    others -= {table.key, table.logical, *table.links}
+    return {name.lower() for name in returning} - others - {n.lower() for n in STATUS_NAMES}
+
+
 def _columns(table: Entity, row: Mapping[str, Any], returning: Iterable[str]) -> dict[str, Any]:
-    found = {name: row.get(table.read_as(name)) for name in (table.key, *returning)}
+    found = {name: row.get(column_of(table, name) or "") for name in (table.key, *returning)}
+    for name in found.keys() & {ID, table.logical}:
+        found[name] = row.get(table.key)
+    if TABLE in found:
+        found[TABLE] = table.logical
     return {name: value for name, value in found.items() if value is not None}
+
+
+def column_of(table: Entity, name: str) -> str:
+    """The column, as queries name it, that a field of an answer is read from; "" if from none."""
+    if name in ("", TABLE, ID, table.logical):
+        return ""
+    return table.title if name == NAME and table.title else table.read_as(name)
+
+
+def _id(value: Any) -> str:
+    return str(value or "").lower()
 
 
 # --- what is asked --------------------------------------------------------------------------------

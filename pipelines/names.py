@@ -101,11 +101,29 @@ EVENT_ONLY = frozenset(
     ["RingStartTimestamp", "GreetingStartTimestamp", "GreetingEndTimestamp", "UpdatedProperties"]
 )
 
+#: Names that contact events have and contact records are not known to repeat.
+EVENTS_ALONE = frozenset(["Queue.Type", "Agent.ActiveRegion"])
+
+#: Structures that contact records have, but often without what the events said in them: that stays.
+FILLED = frozenset(["ContactDetails"])
+
+#: Names that only DescribeContact has (API reference "Contact"): Connect is asked for them.
+DESCRIBED_ONLY = frozenset(
+    [
+        "Cases",
+        "Description",
+        "Name",
+        "NextContacts",
+        "QueuePriority",
+        "QueueTimeAdjustmentSeconds",
+    ]
+)
+
 #: Names whose values are never structures; what comes as one is ignored.
 SINGLE = PLAIN | frozenset(["ARN", "Username", "Name", "Address", "Location", "CampaignId"])
 
 #: Every name of both streams.
-STREAM = PLAIN | FREE | EVENT_ONLY | frozenset(MEMBERS)
+STREAM = PLAIN | FREE | EVENT_ONLY | DESCRIBED_ONLY | frozenset(MEMBERS)
 
 #: What a bare structure stands for: ``{{CustomerEndpoint}}`` is its address.
 SCALARS = {
@@ -117,6 +135,12 @@ SCALARS = {
     "Recording": "Location",
     "Campaign": "CampaignId",
 }
+
+#: Members of a segment attribute, one of which holds its value (API reference
+#: "SegmentAttributeValue"), in lower case: ``SegmentAttributes.connect:Subtype`` is its text.
+TYPED = frozenset(
+    ["valuestring", "valueinteger", "valueboolean", "valuearn", "valuelist", "valuemap"]
+)
 
 #: Other spellings of a structure (events) and of its members, in lower case.
 RENAMED = {"agentinfo": "Agent", "queueinfo": "Queue"}
@@ -174,8 +198,10 @@ def _members(name: str, value: Any) -> Any:
 def _plain(name: str, value: Any) -> Any:
     if name in SINGLE and isinstance(value, (dict, list)):
         return None
-    if name == "Attributes" and not isinstance(value, dict):
-        return None
+    if name == "Attributes":
+        # A redaction leaves nulls behind.
+        known = value if isinstance(value, dict) else {}
+        return {key: inner for key, inner in known.items() if inner is not None}
     if name.endswith("Timestamp"):
         return second(value)
     if name in ENUMS:

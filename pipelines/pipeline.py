@@ -5,12 +5,18 @@ from __future__ import annotations
 import json
 import re
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
-from pipelines.names import EVENT_ONLY
-from pipelines.step import RecordStep, Step, TableStep
-from pipelines.template import Query, Template, templates
+from pipelines.condition import ALWAYS, Condition, Every, certain, paths
+from pipelines.conversion import Kind, is_no
+from pipelines.legs import RELATIVES
+from pipelines.names import DESCRIBED_ONLY, EVENT_ONLY, EVENTS_ALONE, FILLED, MEMBERS
+from pipelines.reference import is_new
+from pipelines.step import CreateStep, RecordStep, Step, TableStep, tables_of
+from pipelines.template import LINK, Query, Template, templates
 from pipelines.view import NAMES
 from pipelines.writeback import AttributeTable
 
@@ -19,15 +25,17 @@ from pipelines.writeback import AttributeTable
 class Pipeline:
     """Steps in file order, for the contacts that ``when`` admits, and what goes back to Connect.
 
-    ``digest`` is of the file's text: two with one digest send the same.
+    ``digest`` is of the file's text: two with one digest send the same. ``both``: its activities
+    are wanted beside those that another pipeline makes of the same contacts.
     """
 
     name: str
     steps: tuple[Step, ...]
-    when: dict[str, frozenset[str]] = field(default_factory=dict)
+    when: Condition = ALWAYS
     source: str = ""
     writeback: AttributeTable | None = None
     digest: str = ""
+    both: bool = False
 
     def step(self, name: str) -> Step | None:
         """The step of that name."""
@@ -35,22 +43,86 @@ class Pipeline:
 
     def warnings(self) -> list[str]:
         """What ``check`` should report: things that work but may surprise."""
-        found = []
+        found = [f"{self.source}: when: {text}" for text in _in_names(paths(self.when))]
+        if self.writeback is not None:
+            texts = _in_names(self.writeback.names())
+            found += [f"{self.source}: writeback: {text}" for text in texts]
         for step in self.steps:
+            read = {*step.names(), *paths(step.when)}
+            found += [f"{self.source}: step {step.name}: {text}" for text in _in_names(read)]
             found += [
-                f"{self.source}: step {step.name}: {name} comes with contact events only; "
-                "it stays empty for contacts whose events were lost"
-                for name in sorted({p[0] for p in step.names()} & EVENT_ONLY)
+                f"{self.source}: step {step.name}: entity set {table.set!r} is not one "
+                f"this program knows; its key is taken to be {table.key!r} "
+                "(check --online asks Dynamics)"
+                for table in (tables_of(step) if isinstance(step, TableStep) else ())
+                if not table.known
             ]
-            if isinstance(step, TableStep) and not step.table.known:
-                found.append(
-                    f"{self.source}: step {step.name}: entity set {step.table.set!r} is not one "
-                    f"this program knows; its key is taken to be {step.table.key!r} "
-                    "(check --online asks Dynamics)"
-                )
             if isinstance(step, RecordStep):
                 found += [f"{self.source}: step {step.name}: {text}" for text in _in_body(step)]
         return found
+
+
+def _in_names(read: Iterable[tuple[str, ...]]) -> list[str]:
+    """What to know of the names that are read, each once."""
+    found = set()
+    for path in read:
+        name = path[0]
+        two = ".".join(path[:2]).lower()
+        if is_new(path):
+            name = ".".join(path[:2]) if path[0].lower() in _STRUCTURES else name
+            found.add(
+                f"{name} is not a name this release knows; it has a value only if Connect sends it"
+            )
+        elif name.lower() in _EVENT_ONLY:
+            found.add(
+                f"{name} comes with contact events only; "
+                "it stays empty for contacts whose events were lost"
+            )
+        elif alone := {name.lower(), two} & _EVENTS_ALONE.keys():
+            found.add(
+                f"{_EVENTS_ALONE[alone.pop()]} comes with contact events only; it may be empty "
+                "once the contact record has come, and for contacts whose events were lost"
+            )
+        elif name.lower() in _DESCRIBED_ONLY:
+            found.add(
+                f"{name} is neither in events nor in the contact record; it has a value only until "
+                "that comes, if Connect was asked for it"
+            )
+    return sorted(found)
+
+
+_STRUCTURES = {name.lower() for name in MEMBERS}
+_EVENT_ONLY = {name.lower() for name in EVENT_ONLY | FILLED}
+_EVENTS_ALONE = {name.lower(): name for name in EVENTS_ALONE}
+_DESCRIBED_ONLY = {name.lower() for name in DESCRIBED_ONLY}
+
+
+def doubles(pipelines: Iterable[Pipeline]) -> list[str]:
+    """Which pipelines make two activities of one table for one contact, without saying ``both``."""
+    makers = [
+        (pipeline, step)
+        for pipeline in pipelines
+        for step in pipeline.steps
+        if isinstance(step, CreateStep) and step.table.key == "activityid"
+    ]
+    return [
+        f"{one.source} (step {a.name}) and {other.source} (step {b.name}) each make one of "
+        f"{a.table.set} for the same contact; name one of the two pipelines, or write both = true "
+        "at the top of one of them if you want two activities for each"
+        for (one, a), (other, b) in combinations(makers, 2)
+        if one.name != other.name
+        and not (one.both or other.both)
+        and a.table == b.table
+        and _may_meet((one.when, a.when), (other.when, b.when))
+    ]
+
+
+def _may_meet(one: Iterable[Condition], other: Iterable[Condition]) -> bool:
+    """Whether a contact may fit both: no name is to have one of these and one of those values."""
+    asked = [
+        {test.path: test.values for test in certain(Every(tuple(all_)))} for all_ in (one, other)
+    ]
+    return all(asked[0][path] & asked[1][path] for path in asked[0].keys() & asked[1].keys())
 
 
 def _in_body(step: RecordStep) -> list[str]:
@@ -58,12 +130,68 @@ def _in_body(step: RecordStep) -> list[str]:
         f"{word!r} stands in text without braces and is sent as it is; did you mean {{{{{word}}}}}?"
         for word in _bare_words(step.body)
     ]
+    found += [
+        f"{column}: {text}"
+        for column, value in sorted(step.body.items())
+        if (text := type_doubt(value, step.table.kind(column), converted=True))
+    ]
+    found += [
+        f"{column} links to the record of another contact; Dynamics refuses it while that one is "
+        "not there, which it may never be: name the id in a text or in a page's address"
+        for column, value in step.body.items()
+        if column.endswith(LINK) and any(map(_is_of_another, templates(value)))
+    ]
     return found + [
         f"{column} is shown as HTML, and what people said may hold some; "
         "add | escape to each of its placeholders"
         for column in sorted(step.table.rich)
         if any(_unescaped(template.source) for template in templates(step.body.get(column)))
     ]
+
+
+def _is_of_another(template: Template | Query) -> bool:
+    relatives = {name.lower() for name in RELATIVES}
+    return any(path[0].lower() in relatives for path, _ in template.names)
+
+
+#: Filters that give something else than text.
+_TYPED = re.compile(
+    r"\|\s*(boolean|integer|decimal|choice|seconds_to|minutes|size|times|plus|minus|divided_by"
+    r"|modulo|round|ceil|floor|abs|at_least|at_most|sum|has|find_index|default)\b"
+)
+
+#: Names whose members are always texts (API reference "UpdateContactAttributes", "TagResource").
+_TEXTS = ("attributes", "tags")
+
+
+def type_doubt(value: Any, kind: Kind | None, *, converted: bool) -> str:
+    """Why a column of this kind may refuse what a template gives, and what to write; or "".
+
+    Args:
+        value: A column's value in a step's body.
+        kind: What the column holds.
+        converted: Texts that are clearly of the kind are converted before they are sent.
+    """
+    if kind in (None, "text"):
+        return ""
+    if isinstance(value, str):
+        return f"{value!r} is text, but the column holds {kind} values; write it without quotes"
+    if not isinstance(value, Template):
+        return ""
+    if value.conditional:
+        texts = [one for one in value.literals if not converted or is_no(one, kind)]
+        return f"the branch {texts[0]!r} is text, no {kind}; {_PLACE}" if texts else ""
+    filters = f"| {kind}" + (" or | choice" if kind == "integer" else "")
+    if not value.whole:
+        return f"is text, but the column holds {kind} values; use one placeholder alone, {filters}"
+    said = any(path[0].lower() in _TEXTS for path, _ in value.names)
+    clear = "what is not clearly one is refused by Dynamics" if converted else "Dynamics refuses it"
+    text = f"is text, but the column holds {kind} values, and {clear}; add {filters}"
+    return "" if not said or _TYPED.search(value.source) else text
+
+
+#: What to write in a branch.
+_PLACE = "write a placeholder there, as in {{ 2 }}"
 
 
 def _unescaped(source: str) -> bool:

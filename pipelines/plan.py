@@ -13,16 +13,18 @@ from typing import Any
 
 from pipelines.action import Action, LiveAction, Lookup, OpenPage, ReadFile, Reading
 from pipelines.changes import Versions
-from pipelines.condition import admits
+from pipelines.condition import Condition, names_in, paths, truth
 from pipelines.contact import Contact, RecordLedger
+from pipelines.conversation import skipped
 from pipelines.difference import Desired, difference
-from pipelines.entity import STATE, is_party_list
+from pipelines.entity import OWNER, STATE, is_party_list
 from pipelines.ledger import digest
-from pipelines.legs import SIDE_LEGS
 from pipelines.lifecycle import AWAITED, FILES
 from pipelines.live import Expired, LivePlanner, Waits, page
-from pipelines.lookup import search
+from pipelines.lookup import search_in
+from pipelines.objects import Which
 from pipelines.pipeline import Pipeline
+from pipelines.redaction import covers
 from pipelines.scope import Scope
 from pipelines.snapshot import Snapshot, snapshot
 from pipelines.step import (
@@ -36,9 +38,13 @@ from pipelines.step import (
     Step,
     UpdateStep,
 )
-from pipelines.template import render_data
+from pipelines.template import render_data, resolve, templates
 from pipelines.value import ABSENT, HELD
+from pipelines.verdict import nothing_yet
 
+
+#: Why a step waits whose condition is about names without a value.
+UNDECIDED = "for a name that its 'when' needs"
 
 #: A wait is looked at again at least this often (s): the date of what it waits for may be wrong.
 LOOK_AGAIN_S = 86_400.0
@@ -54,12 +60,14 @@ class Terms:
             before the pipeline get their records too.
         since: Pipeline -> the UTC second from which its creating steps apply to live contacts.
         versions: Pipeline -> the versions it had, so that no change of it makes a second record.
+        files: Which files count; see ``objects``.
     """
 
     constants: Mapping[str, Any] = field(default_factory=dict)
     live: bool = False
     since: Mapping[str, str] = field(default_factory=dict)
     versions: Versions = field(default_factory=dict)
+    files: Which = "auto"
 
 
 @dataclass(slots=True)
@@ -71,12 +79,14 @@ class Plan:
         expired: Live-only steps whose time is over.
         next_at: When (s since 1970) time alone will add actions; None: only new facts can.
         waiting: ``pipeline/step`` -> why it has not been applied.
+        forgotten: Steps whose file's text must not be kept: it was redacted or deleted.
     """
 
     actions: list[Action] = field(default_factory=list)
     expired: list[str] = field(default_factory=list)
     next_at: float | None = None
     waiting: dict[str, str] = field(default_factory=dict)
+    forgotten: list[str] = field(default_factory=list)
 
     def later(self, at: float) -> None:
         """Look again at this time."""
@@ -102,12 +112,16 @@ def plan(
     result = Plan()
     if contact.record is None and not contact.events:
         return result  # a stored file alone: no contact to attach it to yet
-    seen = seen or snapshot(contact, terms.constants)
+    seen = seen or snapshot(contact, terms.constants, terms.files)
+    patience = _Patience(contact.record is not None, seen.ended, now, result)
     closes: list[Action] = []
     for pipeline in pipelines:
-        if admits(pipeline.when, seen.values):
+        fits = patience.fits(pipeline.when, seen.values, None)
+        if fits is None:
+            result.waiting |= dict.fromkeys((step.path for step in pipeline.steps), UNDECIDED)
+        if fits:
             scope = Scope(contact, pipeline, seen, terms.versions.get(pipeline.name, ()))
-            closes += _Planner(scope, now, terms, result).run()
+            closes += _Planner(scope, patience, terms, result).run()
     readings: list[Action] = [one for one in result.actions if isinstance(one, Reading)]
     # Later steps may use what they find: ask first, then plan again.
     result.actions = readings or result.actions + closes
@@ -116,19 +130,52 @@ def plan(
 
 def opening(contact: Contact, pipeline: Pipeline, step: OpenStep, terms: Terms) -> OpenPage | None:
     """What a step would open for an agent, whether or not it is the time for it; for previews."""
-    seen = snapshot(contact, terms.constants)
+    seen = snapshot(contact, terms.constants, terms.files)
     return page(step, Scope(contact, pipeline, seen, terms.versions.get(pipeline.name, ())))
+
+
+@dataclass(frozen=True, slots=True)
+class _Patience:
+    """How long is waited for what a contact lacks."""
+
+    has_record: bool
+    ended: float | None
+    now: float
+    result: Plan
+
+    def is_over(self, within_s: float | None) -> bool:
+        """Whether the contact ended ``within`` ago; if not yet, the plan looks again then."""
+        if self.ended is None:
+            return False
+        until = self.ended + (WITHIN_S if within_s is None else within_s)
+        if self.now < until:
+            self.result.later(min(until, self.now + LOOK_AGAIN_S))
+            return False
+        return True
+
+    def fits(
+        self, when: Condition, values: Mapping[str, Any], within_s: float | None
+    ) -> bool | None:
+        """Whether the contact fits a condition; None: that is not known yet.
+
+        A name without a value may get one until the contact record has come. A record that was
+        made cannot be taken back, so a condition that needs the name waits: ``within`` at most.
+        """
+        found = truth(when, values, settled=self.has_record)
+        if found is None and self.is_over(within_s):
+            return truth(when, values, settled=True)
+        return found
 
 
 class _Planner:
     """Plans one pipeline for one contact."""
 
-    def __init__(self, scope: Scope, now: float, terms: Terms, result: Plan) -> None:
+    def __init__(self, scope: Scope, patience: _Patience, terms: Terms, result: Plan) -> None:
         self.scope = scope
         self.contact = scope.contact
         self.pipeline = scope.pipeline
         self.reached = scope.seen.reached
-        self.now = now
+        self.patience = patience
         self.terms = terms
         self.result = result
         # A contact that came by a replay gets nothing live.
@@ -137,6 +184,8 @@ class _Planner:
         self.adopting = self.live and scope.seen.long_over
         self.records: dict[str, Desired] = {}
         self.blocked_records: set[str] = set()
+        # Those that their creating step does not make now, though they may be there.
+        self.not_made: set[str] = set()
 
     def run(self) -> list[Action]:
         """Add actions to the result; the closing ones are returned, as they go last of all."""
@@ -154,6 +203,8 @@ class _Planner:
                 case CreateStep() | UpdateStep():
                     self.overlay(step)
         closes: list[Action] = []
+        if self.scope.seen.redacted or self.scope.seen.withdrawn:
+            self.withdraw()
         for desired in self.records.values():
             closes += self.diff(desired)
         self.plan_live(opening)
@@ -161,7 +212,7 @@ class _Planner:
 
     def plan_live(self, opening: Iterable[OpenStep]) -> None:
         """Add what is done for the agent and for Connect."""
-        live = LivePlanner(self.scope, self.now, self.unavailable)
+        live = LivePlanner(self.scope, self.patience.now, self.unavailable)
         found: list[tuple[str, LiveAction | Waits | Expired]] = []
         if self.live and self.pipeline.writeback is not None:
             found.append((self.pipeline.writeback.path, live.write_back()))
@@ -182,8 +233,10 @@ class _Planner:
     def applies(self, step: Step) -> bool:
         if step.on not in self.reached:
             return self.wait(step, f"for {AWAITED[step.on]}")
-        if not admits(step.when, self.scope.names(step.on)):
-            return self.wait(step, "its 'when' does not admit this contact")
+        fits = self.patience.fits(step.when, self.scope.names(step.on), step.within_s)
+        if fits is not True:
+            what = UNDECIDED if fits is None else "its 'when' does not admit this contact"
+            return self.wait(step, what)
         unmet = [name for name in step.after if not self.is_met(name)]
         if unmet and not self.wait_is_over(step, forever=step.within_s is None):
             return self.wait(step, f"for {', '.join(unmet)}")
@@ -197,15 +250,8 @@ class _Planner:
         return step.on in self.reached
 
     def wait_is_over(self, step: Step, *, forever: bool = False) -> bool:
-        """Whether the contact ended ``within`` ago; if not yet, the plan looks again then."""
-        ended = self.scope.seen.ended
-        if forever or ended is None:
-            return False
-        until = ended + (WITHIN_S if step.within_s is None else step.within_s)
-        if self.now < until:
-            self.result.later(min(until, self.now + LOOK_AGAIN_S))
-            return False
-        return True
+        """Whether the contact ended the step's ``within`` ago."""
+        return not forever and self.patience.is_over(step.within_s)
 
     def may_create(self, step: CreateStep) -> bool:
         known = self.contact.ledger.get(self.scope.created(step))
@@ -213,14 +259,23 @@ class _Planner:
             return True
         if reason := self.scope.keys.barred.get(step.name):
             return self.wait(step, reason)
-        named = {name.lower() for name in (*self.pipeline.when, *step.when)}
-        method = self.scope.seen.values.get("InitiationMethod")
-        if method in SIDE_LEGS and "initiationmethod" not in named:
-            return self.wait(step, f"no: {method} legs get no record unless 'when' names them")
+        whens = names_in(self.pipeline.when), names_in(step.when)
+        if reason := skipped(self.scope.seen.values, *whens):
+            return self.wait(step, reason)
+        if reason := self.nothing_yet(step):
+            return self.wait(step, reason)
         since = self.terms.since.get(self.pipeline.name, "")
         if self.live and "" != self.reached["created"] < since:
             return self.wait(step, "no: the contact began before this pipeline was first loaded")
         return True
+
+    def nothing_yet(self, step: CreateStep) -> str:
+        """Why there is nothing to make a record of; a draft is none until it was sent."""
+        values, settled = self.scope.seen.values, self.contact.record is not None
+        reason = nothing_yet(values, self.reached, settled=settled)
+        if reason and not settled and "ended" in self.reached and self.wait_is_over(step):
+            return nothing_yet(values, self.reached, settled=True)
+        return reason
 
     def wait(self, step: Step, reason: str) -> bool:
         self.result.waiting[step.path] = reason
@@ -230,15 +285,21 @@ class _Planner:
 
     def look_up(self, step: LookupStep) -> None:
         names = self.scope.names(step.on)
-        sought = search(step.table, step.ways, names, step.reads)
+        sought = search_in(step.places, names, step.reads) if step.ways else None
         appended = step.query.render(names) if step.query else ""
-        if appended is HELD or (step.ways and sought is None):
+        gone = step.ways and sought is None and step.path in self.contact.lookups
+        if not gone and (appended is HELD or (step.ways and sought is None)):
             self.wait(step, "for a value its query needs")
             return
-        url = next(iter(sought.queries()), "") if sought else step.table.set + appended
+        url = "" if step.ways else step.table.set + appended  # "": a value that was there is gone
+        if sought:
+            url = next((query for one in sought.chain for query in one.queries()), "")
         self.ask(step, Lookup(step.path, url, tuple(sorted(step.reads)), sought))
 
     def read_file(self, step: ReadFileStep) -> None:
+        if self.scope.is_void(step):
+            self.wait(step, "no: what the file says was redacted")
+            return
         names = self.scope.names(step.on)  # of the file that it was reached by
         returning = tuple(sorted(step.reads))
         self.ask(step, ReadFile(step.path, names["bucket"], names["key"], returning))
@@ -246,7 +307,7 @@ class _Planner:
     def ask(self, step: LookupStep | ReadFileStep, action: Reading) -> None:
         """Add the action if this has not been asked yet."""
         asked = self.contact.lookups.get(step.path, {}).get("asked")
-        if asked == digest(action.url) or step.path in self.contact.effects:
+        if asked == digest(action.question) or step.path in self.contact.effects:
             return
         if step.path in self.contact.parked:
             self.wait(step, "parked")
@@ -262,12 +323,31 @@ class _Planner:
             return
         name = f"{step.table.set}({key})"
         own = self.scope.own.get(name)
+        found = [step]
         if isinstance(step, UpdateStep) and own is not None and name not in self.records:
-            self.wait(step, f"for {own.name}")
-            return
+            if not self.may_be_there(step, own, name):
+                self.wait(step, f"for {own.name}")
+                return
+            self.not_made.add(name)
+            found = [own, step]
         desired = self.records.setdefault(name, Desired(step.table.set, key, own))
-        desired.steps.append(step)
-        self.fill(step, desired)
+        for one in found:
+            desired.steps.append(one)
+            self.fill(one, desired)
+
+    def may_be_there(self, step: UpdateStep, own: CreateStep, name: str) -> bool:
+        """Whether a record may exist that its step does not make for the contact as it is now.
+
+        It was made when less was known, and is kept up to date. One that the ledger does not know
+        may be there in a replay, or long after the contact's end: before it is closed, it is read.
+        """
+        known = self.contact.ledger.get(name)
+        if known is not None:
+            return known.state not in ("absent", "gone")
+        if (self.live and not self.adopting) or not {*STATE} & step.body.keys():
+            return False
+        fits = self.patience.fits(own.when, self.scope.names(own.on), own.within_s)
+        return own.on in self.reached and fits is False
 
     def fill(self, step: RecordStep, desired: Desired) -> None:
         """Lay the step's columns over the record's."""
@@ -277,6 +357,9 @@ class _Planner:
             value = render_data(compiled, names, lenient=lenient)
             if value is HELD and self.wait_is_over(step):
                 value = render_data(compiled, names, lenient=True)
+            if self.held_redacted(step, compiled):
+                desired.forced.add(column)
+                value = ABSENT if value is HELD else value
             if value == [] and is_party_list(column):
                 value = ABSENT  # nobody is known: keep whom Dynamics fills in itself
             if value is HELD:
@@ -285,11 +368,70 @@ class _Planner:
                     desired.held.add(column)
                 self.wait(step, f"{column}: for a name without a value")
             elif value is ABSENT:
-                if column not in desired.held:
+                if column not in desired.held and column != OWNER:
                     desired.columns.setdefault(column, None)
             else:
                 desired.held.discard(column)
                 desired.columns[column] = value
+
+    # --- what was redacted or deleted ---
+
+    def held_redacted(self, step: RecordStep, compiled: Any) -> bool:
+        """Whether a column with this content may have held what was redacted since."""
+        names, seen = self.scope.names(step.on), self.scope.seen
+        used = [*templates(compiled)]
+        if used and step.on in seen.withdrawn:
+            return True
+        if not (used and seen.redacted):
+            return False
+        read = {
+            (one.name + RESPONSE).lower()
+            for one in self.pipeline.steps
+            if isinstance(one, ReadFileStep) and self.scope.is_void(one)
+        }
+        paths = [path for template in used for path, _ in template.names]
+        return any(
+            path[0].lower() in read
+            or covers(seen.redacted, path, empty=resolve(names, path) is ABSENT)
+            for path in paths
+        )
+
+    def withdraw(self) -> None:
+        """Empty what steps wrote, perhaps before all state was lost, that do not apply now."""
+        self.result.forgotten += [
+            step.path
+            for step in self.pipeline.steps
+            if isinstance(step, ReadFileStep) and self.scope.is_void(step)
+            if step.path in self.contact.lookups
+        ]
+        for step in self.pipeline.steps:
+            if isinstance(step, RecordStep) and not self.might_apply(step):
+                self.empty(step)
+
+    def might_apply(self, step: RecordStep) -> bool:
+        """Whether it applies, or does not for a reason that no redaction or deletion made."""
+        if self.patience.fits(step.when, self.scope.names(step.on), step.within_s):
+            return step.on in self.reached
+        redacted = self.scope.seen.redacted
+        return not any(covers(redacted, path, empty=False) for path in paths(step.when))
+
+    def empty(self, step: RecordStep) -> None:
+        """Have no value in the columns of one of our records that held what is redacted."""
+        name = f"{step.table.set}({self.scope.key(step)})"
+        own = self.scope.own.get(name)
+        columns = [c for c, data in step.body.items() if self.held_redacted(step, data)]
+        if own is None or not columns:
+            return
+        if name not in self.records:
+            known = self.contact.ledger.get(name)
+            if not isinstance(step, CreateStep) or (known is not None and known.state == "absent"):
+                return
+            key = self.scope.keys.of[own.name]
+            self.records[name] = Desired(step.table.set, key, own, probing=True)
+            self.records[name].steps.append(step)
+        for column in columns:
+            self.records[name].columns.setdefault(column, None)
+        self.records[name].forced.update(columns)
 
     def diff(self, desired: Desired) -> list[Action]:
         """Add what brings the record to the desired columns; what closes it is returned."""
@@ -301,13 +443,14 @@ class _Planner:
             return []
         if record is not None:
             self.note_named(desired, record)
-        changes, closes = difference(desired, record, adopting=self.adopting)
+        adopting = self.adopting or desired.probing or desired.name in self.not_made
+        changes, closes = difference(desired, record, adopting=adopting)
         self.result.actions += changes
         return [*closes]
 
     def note_named(self, desired: Desired, record: RecordLedger) -> None:
         """Note the columns that were sent, and that steps still name but do not set now."""
-        rest = record.columns.keys() - desired.columns.keys() - desired.held - {*STATE}
+        rest = record.columns.keys() - desired.columns.keys() - desired.held - {*STATE, OWNER}
         for step in self.pipeline.steps if rest else ():
             if isinstance(step, RecordStep) and rest & step.body.keys():
                 key = self.scope.key(step)

@@ -6,7 +6,9 @@ from typing import Any
 
 from pipelines.changes import Version, keys
 from pipelines.contact import Contact
+from pipelines.objects import UNREDACTED
 from pipelines.pipeline import Pipeline
+from pipelines.relatives import relatives
 from pipelines.snapshot import Snapshot
 from pipelines.step import RESPONSE, CreateStep, LookupStep, ReadFileStep, RecordStep
 from pipelines.value import HELD
@@ -25,7 +27,8 @@ class Scope:
     Attributes:
         keys: Which records its creating steps are about.
         own: Ledger name of each of these -> the step that creates it.
-        answers: ``STEP2-Response`` -> what is known of it.
+        answers: ``STEP2-Response`` -> what is known of it; ``Previous`` and its like -> what is
+            known of other contacts, and ``STEP2-Response`` of these.
     """
 
     def __init__(
@@ -38,7 +41,7 @@ class Scope:
         self.own = {
             self.created(step): step for step in pipeline.steps if isinstance(step, CreateStep)
         }
-        self.answers = self._known_answers()
+        self.answers = self._known_answers() | relatives(contact, pipeline, seen, versions)
         self._names: dict[str, Names] = {}
 
     def created(self, step: CreateStep) -> str:
@@ -57,6 +60,14 @@ class Scope:
         """What the attributes that are written back see."""
         return Names(self.seen.values | self.answers)
 
+    def is_void(self, step: ReadFileStep) -> bool:
+        """Whether what its file says is redacted or deleted; what Contact Lens redacted is not."""
+        if step.on in self.seen.withdrawn:
+            return True
+        first = next((o for o in self.seen.objects if o.milestone == step.on), None)
+        original = first is None or first.kind in UNREDACTED
+        return bool(self.seen.redacted) and original
+
     def key(self, step: RecordStep) -> Any:
         """The key of the record that a step is about, or HELD."""
         return self._key(step, self.names(step.on))
@@ -74,6 +85,8 @@ class Scope:
             known = None
             if isinstance(step, LookupStep | ReadFileStep):
                 known = self.contact.lookups.get(step.path, {}).get("answer")
+                if isinstance(step, ReadFileStep) and self.is_void(step):
+                    known = None
             elif isinstance(step, RecordStep):
                 known = self._written(step, answers)
             if known is not None:

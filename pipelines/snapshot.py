@@ -7,15 +7,16 @@ first plan; the ledger does, with every action. So what follows from facts alone
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from pipelines.age import long_over
 from pipelines.contact import Contact
 from pipelines.lifecycle import milestones_of, signals
-from pipelines.objects import StoredObject, objects
-from pipelines.view import values_of
+from pipelines.objects import StoredObject, Which, objects, withdrawn
+from pipelines.redaction import redacted
+from pipelines.view import settled, values_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +28,23 @@ class Snapshot:
         reached: The milestones it has reached and when, see ``lifecycle.milestones``.
         objects: Its files, see ``objects``.
         long_over: It was long over when it was first heard of, see ``age``.
+        redacted: Names that its record calls redacted, see ``redaction``.
+        withdrawn: Milestones of whose files its record calls one deleted, and no other is there.
+        settled: What names without a value are judged to be once the wait for the record is over.
     """
 
     values: dict[str, Any]
     reached: Mapping[str, str]
     objects: list[StoredObject]
     long_over: bool
+    redacted: frozenset[str] = frozenset()
+    withdrawn: frozenset[str] = frozenset()
+    settled: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def open(self) -> set[str]:
+        """The names that get a value by that alone, in lower case."""
+        return {name.lower() for name in self.settled.keys() - self.values.keys()}
 
     @property
     def ended(self) -> float | None:
@@ -40,17 +52,26 @@ class Snapshot:
         return epoch(self.reached.get("ended", ""))
 
 
-def snapshot(contact: Contact, constants: Mapping[str, Any]) -> Snapshot:
+def snapshot(contact: Contact, constants: Mapping[str, Any], which: Which = "original") -> Snapshot:
     """The snapshot of a contact as it is now.
 
     Args:
         contact: The contact.
         constants: ``AppId``, ``EnvironmentUri`` from the settings.
+        which: Which of its files count.
     """
-    proven, files = signals(contact), objects(contact)
+    proven, files = signals(contact), objects(contact, which)
     reached = milestones_of(proven, files)
     values = values_of(contact, constants, proven, reached)
-    return Snapshot(values, reached, files, long_over(contact, reached.get("ended", "")))
+    return Snapshot(
+        values,
+        reached,
+        files,
+        long_over(contact, reached.get("ended", "")),
+        redacted(values) if contact.record is not None else frozenset(),
+        withdrawn(contact) - reached.keys(),
+        settled(contact, values, reached) if contact.record is None else {},
+    )
 
 
 def epoch(second: str) -> float | None:

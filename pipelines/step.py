@@ -6,11 +6,12 @@ The vocabulary is ConnectPath's (docs.dextr.cloud, "Microsoft Dynamics Integrati
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
+from pipelines.condition import ALWAYS, Condition
 from pipelines.entity import Entity
-from pipelines.lookup import Way
+from pipelines.lookup import Place, Way
 from pipelines.template import Query, Template, templates
 
 
@@ -29,7 +30,7 @@ class BaseStep:
         name: Its name; its answer is ``{{<name>-Response.<field>}}`` in other steps.
         path: ``<pipeline>/<name>``.
         on: The milestone it waits for.
-        when: Conditions: name -> allowed values, lower case.
+        when: Which contacts it is for.
         after: Steps to wait for.
         within_s: How long after the contact's end to wait for ``after`` and for missing names.
     """
@@ -37,7 +38,7 @@ class BaseStep:
     name: str
     path: str
     on: str
-    when: dict[str, frozenset[str]] = field(default_factory=dict)
+    when: Condition = ALWAYS
     after: tuple[str, ...] = ()
     within_s: float | None = None
 
@@ -106,21 +107,29 @@ class LookupStep(BaseStep):
     """A GET: asks Dynamics, by ways to look or by a query of its own.
 
     Attributes:
-        table: Where to look.
-        ways: The ways to look; the first one whose value the contact has is taken.
+        places: Where to look, and how; the first one with a match decides.
         query: Without ways: what is appended to the entity set's URI, if anything.
         reads: Answer fields later steps name.
     """
 
-    table: Entity
-    ways: tuple[Way, ...] = ()
+    places: tuple[Place, ...]
     query: Query | None = None
     reads: frozenset[str] = frozenset()
 
     @property
     def data(self) -> tuple[Any, ...]:
         """Its query, and the values it looks for."""
-        return self.query, [way.value for way in self.ways]
+        return self.query, [[way.value, way.vouched_by] for way in self.ways]
+
+    @property
+    def table(self) -> Entity:
+        """The first table in which it looks."""
+        return self.places[0].table
+
+    @property
+    def ways(self) -> tuple[Way, ...]:
+        """All its ways to look."""
+        return tuple(way for place in self.places for way in place.ways)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,3 +170,10 @@ RecordStep = CreateStep | UpdateStep
 TableStep = CreateStep | UpdateStep | LookupStep
 
 Step = CreateStep | UpdateStep | LookupStep | ReadFileStep | OpenStep
+
+
+def tables_of(step: TableStep) -> tuple[Entity, ...]:
+    """The tables that a step is about."""
+    if isinstance(step, LookupStep):
+        return tuple(place.table for place in step.places)
+    return (step.table,)

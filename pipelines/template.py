@@ -11,17 +11,23 @@ from __future__ import annotations
 import re
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TextIO
 from urllib.parse import quote
 
 from liquid import Environment, RenderContext, Undefined
+from liquid.ast import Node
 from liquid.builtin.content import ContentNode
-from liquid.builtin.output import OutputNode
+from liquid.builtin.output import Output, OutputNode
+from liquid.builtin.tags.case_tag import CaseNode
+from liquid.builtin.tags.if_tag import IfNode
+from liquid.builtin.tags.unless_tag import UnlessNode
 from liquid.exceptions import LiquidError, UndefinedError
 from liquid.output import LimitedStringIO
+from liquid.stringify import to_liquid_string
 from liquid.undefined import StrictDefaultUndefined
 
-from pipelines.filters import FILTERS, LENGTH, forgiving
+from pipelines.conversion import Kind, fitted
+from pipelines.filters import CHOICES, FILTERS, LENGTH, Choices, forgiving
 from pipelines.odata import GUID, doubled, unwild
 from pipelines.value import ABSENT, HELD, Nothing, as_text, plain
 from pipelines.view import Names
@@ -36,7 +42,8 @@ class TemplateError(ValueError):
         self.index = index
 
 
-_PLAIN = re.compile(r"\{\{\s*([A-Za-z_][\w-]*(?:\.[A-Za-z_][\w-]*)*)\s*\}\}")
+#: Colons, which Liquid does not have in names, are in those of segment attributes.
+_PLAIN = re.compile(r"\{\{\s*([A-Za-z_][\w-]*(?:\.[A-Za-z_][\w:-]*)*)\s*\}\}")
 
 _PLACEHOLDER = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 
@@ -47,6 +54,27 @@ _TAGS_LEFT_OUT = ("include", "render", "increment", "decrement", "extends", "blo
 #: Longest text that is rendered; Liquid counts its bytes, we its characters. The longest columns
 #: there are hold 1,048,576 characters, as a table's metadata tells (``MaxLength``).
 LONGEST = 1_000_000
+
+
+#: Where the values of placeholders are noted while a text is rendered (``tag_namespace``).
+_SHOWN = "values shown"
+
+#: Blocks of which one branch is taken.
+_CONDITIONALS = (IfNode, UnlessNode, CaseNode)
+
+
+class _NotedOutput(OutputNode):
+    """A placeholder that notes its value beside its text, for a branch that is nothing else."""
+
+    def render_to_output(self, context: RenderContext, buffer: TextIO) -> int:
+        value = self.expression.evaluate(context)
+        text = to_liquid_string(value, context.autoescape)
+        context.tag_namespace[_SHOWN].append((value, text))
+        return buffer.write(text)
+
+
+class _NotedOutputTag(Output):
+    node_class = _NotedOutput
 
 
 class _Liquid(Environment):
@@ -61,6 +89,7 @@ def _environment(undefined: type[Undefined]) -> Environment:
         environment.filters[name] = forgiving(name, function, undefined)
     for tag in _TAGS_LEFT_OUT:
         environment.tags.pop(tag, None)
+    environment.add_tag(_NotedOutputTag)
     return environment
 
 
@@ -74,20 +103,38 @@ class Template:
     Args:
         source: The text.
         length: Most characters of the column it is for, if known; what ``fit`` cuts to.
+        kind: What that column holds, if known; see ``fitted``.
+        choices: The pipeline's tables for the filter ``choice``.
 
     Attributes:
         names: (path, offset) of every name it reads.
         whole: It is nothing but one placeholder.
+        conditional: It is nothing but one ``if``, ``unless`` or ``case``. A branch that is nothing
+            but one placeholder keeps the value's JSON type.
+        literals: Its branches that are nothing but text.
 
     Raises:
         TemplateError: The text is not a template.
     """
 
-    __slots__ = ("_length", "_lenient", "_parts", "_strict", "names", "source", "whole")
+    __slots__ = (
+        "_choices", "_kind", "_length", "_lenient", "_parts", "_strict",
+        "conditional", "literals", "names", "source", "whole",
+    )  # fmt: skip
 
-    def __init__(self, source: str, length: int | None = None) -> None:
+    def __init__(
+        self,
+        source: str,
+        length: int | None = None,
+        kind: Kind | None = None,
+        choices: Choices | None = None,
+    ) -> None:
         self.source = source
         self._length = length
+        self._kind = kind
+        self._choices = choices or {}
+        self.conditional = False
+        self.literals: list[str] = []
         self._strict = self._lenient = None
         self._parts = _plain_parts(source)
         if self._parts is not None:
@@ -112,7 +159,11 @@ class Template:
             for variables in used.values()
             for v in variables
         ]
-        self.whole = len(self._strict.nodes) == 1 and isinstance(self._strict.nodes[0], OutputNode)
+        alone = self._strict.nodes[0] if len(self._strict.nodes) == 1 else None
+        self.whole = isinstance(alone, OutputNode)
+        self.conditional = isinstance(alone, _CONDITIONALS)
+        if alone is not None and self.conditional:
+            self.literals = list(_literals(alone, RenderContext(self._strict)))
 
     @property
     def constant(self) -> bool:
@@ -135,7 +186,7 @@ class Template:
         value = value if value is HELD else plain(value)
         if isinstance(value, str) and len(value) > LONGEST:
             return ABSENT if lenient or self.whole else HELD
-        return value
+        return fitted(value, self._kind)
 
     def _fill(self, parts: list[tuple[Any, int]], names: Names, *, lenient: bool) -> Any:
         if self.whole:
@@ -154,8 +205,7 @@ class Template:
         assert self._strict is not None  # noqa: S101 - by construction: not made of plain parts
         node = self._strict.nodes[0]
         assert isinstance(node, OutputNode)  # noqa: S101 - that is what whole means
-        context = RenderContext(self._strict, globals=Names(names))  # strict: nothing is absent
-        context.tag_namespace[LENGTH] = self._length
+        context = self._context(self._strict, Names(names))  # strict: nothing is absent
         try:
             value = node.expression.evaluate(context)
             if isinstance(value, Names):  # to touch a strict Undefined raises
@@ -167,9 +217,7 @@ class Template:
     def _run(self, names: Names, *, lenient: bool) -> Any:
         template = self._lenient if lenient else self._strict
         assert template is not None  # noqa: S101 - by construction: not made of plain parts
-        names = Names(names, lenient=lenient)
-        context = RenderContext(template, globals=names)
-        context.tag_namespace[LENGTH] = self._length
+        context = self._context(template, Names(names, lenient=lenient))
         buffer = LimitedStringIO(limit=_Liquid.output_stream_limit, newline="")
         try:
             template.render_with_context(context, buffer)
@@ -177,7 +225,17 @@ class Template:
             return HELD
         except Exception:  # noqa: BLE001 - a value of no use where it stands: as if there were none
             return ABSENT if lenient else HELD
-        return buffer.getvalue()
+        text = buffer.getvalue()
+        shown = context.tag_namespace[_SHOWN]
+        if self.conditional and len(shown) == 1 and shown[0][1] == text.strip():
+            value = shown[0][0]
+            return value.plain() if isinstance(value, Names) else value
+        return text
+
+    def _context(self, template: Any, names: Names) -> RenderContext:
+        context = RenderContext(template, globals=names)
+        context.tag_namespace |= {LENGTH: self._length, CHOICES: self._choices, _SHOWN: []}
+        return context
 
 
 def _plain_parts(source: str) -> list[tuple[Any, int]] | None:
@@ -193,6 +251,16 @@ def _plain_parts(source: str) -> list[tuple[Any, int]] | None:
     if any("{{" in text or "{%" in text for text in texts):
         return None
     return [(part, at) for part, at in parts if part] or [("", 0)]
+
+
+def _literals(node: Node, context: RenderContext) -> Iterator[str]:
+    """The branches of a conditional that are nothing but text."""
+    for inner in node.children(context):
+        shown = [one for one in getattr(inner, "nodes", ()) if not one.blank]
+        if shown and _is_text(shown):
+            yield "".join(one.text for one in shown).strip()
+        else:
+            yield from _literals(inner, context)
 
 
 def _is_text(nodes: list[Any]) -> bool:
@@ -214,9 +282,12 @@ def resolve(names: Names, path: tuple[str, ...]) -> Any:
 
 # --- queries ------------------------------------------------------------------------------------
 
-#: Values that may stand outside quotes in a URL: GUIDs, numbers, dates, true and false.
+#: A user or a team, as an owner is linked.
+_OWNER = re.compile(r"(?:teams|systemusers)\(" + GUID.pattern + r"\)", re.ASCII)
+
+#: Values that may stand outside quotes in a URL: GUIDs, numbers, dates, true, false and an owner.
 _LITERAL = re.compile(
-    GUID.pattern + r"|[+-]?\d{1,30}(?:\.\d{1,30})?"
+    GUID.pattern + r"|" + _OWNER.pattern + r"|[+-]?\d{1,30}(?:\.\d{1,30})?"
     r"|\d{4}-\d\d-\d\d(?:T\d\d:\d\d:\d\d(?:\.\d{1,7})?Z)?"
     r"|true|false",
     re.ASCII,
@@ -238,7 +309,7 @@ class Query:
 
     __slots__ = ("_pieces", "names", "source")
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, choices: Choices | None = None) -> None:
         self.source = source
         if "{%" in source:
             raise TemplateError("tags are not allowed in a query", source, source.index("{%"))
@@ -247,7 +318,7 @@ class Query:
         position = 0
         for match in _PLACEHOLDER.finditer(source):
             try:
-                template = Template(match[0])
+                template = Template(match[0], choices=choices)
             except TemplateError as error:
                 raise TemplateError(str(error), source, match.start() + error.index) from error
             self.names += [(path, at + match.start()) for path, at in template.names]
@@ -272,7 +343,7 @@ class Query:
             escaped = _escaped(as_text(value), raw)
             if escaped is HELD:
                 return HELD
-            encoded += quote(escaped, safe="")
+            encoded += quote(escaped, safe="()" if _OWNER.fullmatch(escaped) else "")
         return encoded
 
 
@@ -292,24 +363,33 @@ Body = dict[str, Any]
 LINK = "@odata.bind"
 
 
-def compile_data(data: Any, length: int | None = None, key: str = "") -> Any:
+def compile_data(
+    data: Any,
+    length: int | None = None,
+    key: str = "",
+    kind: Kind | None = None,
+    choices: Choices | None = None,
+) -> Any:
     """JSON data with every string that has something to fill in made a ``Template``.
 
-    A link (``…@odata.bind``) is an address, so it is made a ``Query``.
+    A link (``…@odata.bind``) is an address, so it is made a ``Query``. Length and kind are of the
+    column that the data is for.
 
     Raises:
         TemplateError: With the string at fault and the offset in it.
     """
     if isinstance(data, dict):
-        return {name: compile_data(value, length, name) for name, value in data.items()}
+        return {
+            name: compile_data(value, length, name, choices=choices) for name, value in data.items()
+        }
     if isinstance(data, list):
-        return [compile_data(value, length) for value in data]
+        return [compile_data(value, length, choices=choices) for value in data]
     if not isinstance(data, str):
         return data
     if key.endswith(LINK):
-        link = Query(data)
+        link = Query(data, choices)
         return link if link.names else data
-    template = Template(data, length)
+    template = Template(data, length, kind, choices)
     return data if template.constant else template
 
 

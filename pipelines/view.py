@@ -13,24 +13,36 @@ from typing import Any
 
 from liquid.exceptions import UndefinedError
 
-from pipelines import course, direction, mail
+from pipelines import course, direction, legs, mail, verdict
 from pipelines.contact import Contact
+from pipelines.kin import kin
 from pipelines.lifecycle import milestones_of, phase_of, signals
-from pipelines.names import EVENT_ONLY, SCALARS, STREAM, said
+from pipelines.names import DESCRIBED_ONLY, EVENT_ONLY, FILLED, SCALARS, STREAM, TYPED, said
 from pipelines.objects import KINDS, StoredObject, objects
+from pipelines.redaction import covers, redacted
 
 
 #: Names made from the others.
-DERIVED = direction.NAMES | course.NAMES | mail.NAMES | {"Username"}
+DERIVED = direction.NAMES | course.NAMES | legs.NAMES | mail.NAMES | verdict.NAMES
+DERIVED |= {"Username", "CreateTimeline"}
+
+#: What the attribute ``CreateTimeline`` says if no activity is wanted, in lower case.
+_UNWANTED = frozenset(("false", "0", "no"))
 
 #: Names of the stored object a step is about.
 OBJECT_NAMES = frozenset(["objectUrl", "objectUri", "bucket", "key", "objects"])
 
 #: Names that come from the settings.
-CONSTANTS = frozenset(["AppId", "EnvironmentUri"])
+CONSTANTS = frozenset(["AppId", "EnvironmentUri", "Owner"])
 
 #: Every name a template may begin with, beside ``<STEP>-Response``.
 NAMES = STREAM | DERIVED | OBJECT_NAMES | CONSTANTS
+
+_MADE = {name.lower() for name in DERIVED | OBJECT_NAMES | CONSTANTS}
+
+
+#: What a bare structure stands for.
+_SCALARS = SCALARS | dict.fromkeys(legs.RELATIVES, "ContactId")
 
 
 class Names(Mapping[str, Any]):
@@ -58,7 +70,7 @@ class Names(Mapping[str, Any]):
         key = name if name in self._values else self._found(name)
         value = self._values[key]
         if isinstance(value, dict):
-            return Names(value, SCALARS.get(key), lenient=self.lenient)
+            return Names(value, _SCALARS.get(key) or _typed(value), lenient=self.lenient)
         return value
 
     def _found(self, name: str) -> str:
@@ -88,6 +100,10 @@ class Names(Mapping[str, Any]):
     def __hash__(self) -> int:
         return id(self)
 
+    def or_else(self, others: Mapping[str, Any]) -> Names:
+        """The same names, and those of the others that they lack."""
+        return Names({**others, **self._values}, self.scalar, lenient=self.lenient)
+
     def value(self) -> Any:
         """What the structure stands for: its scalar, or None without one."""
         return self._values.get(self.scalar) if self.scalar else None
@@ -95,6 +111,12 @@ class Names(Mapping[str, Any]):
     def plain(self) -> Any:
         """The structure as JSON data, or its scalar where it has one."""
         return self.value() if self.scalar else dict(self._values)
+
+
+def _typed(value: Mapping[str, Any]) -> str | None:
+    """The only member of a typed value, which the value stands for; else None."""
+    member = next(iter(value), "")
+    return member if len(value) == 1 and str(member).lower() in TYPED else None
 
 
 def view(contact: Contact, constants: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -115,11 +137,31 @@ def values_of(
     reached: Mapping[str, str],
 ) -> dict[str, Any]:
     """The same of a contact whose signals and milestones are known already."""
-    values = dict(constants)
-    values.update(_stream(contact))
+    # Messages may have names that this release does not know, but not those of its own making.
+    values = {name: v for name, v in _stream(contact).items() if name.lower() not in _MADE}
+    values.update(constants)
     values["ContactId"] = contact.id
-    values.update(_derived(values, phase_of(proven), reached))
+    others = values_of_kin(contact)
+    related = legs.leg_names(contact.id, values, others)
+    initial, previous = (
+        others.get(related.get(name, {}).get("ContactId", ""), {})
+        for name in ("Initial", "Previous")
+    )
+    values.update(related | direction.direction_names(values, initial, previous))
+    values.update(_derived(values, contact, phase_of(proven), reached))
     return values
+
+
+def settled(
+    contact: Contact, values: Mapping[str, Any], reached: Mapping[str, str]
+) -> dict[str, Any]:
+    """What the contact's names are judged to be once the wait for its record is over."""
+    return course.course_names(values, values["Phase"], reached, contact.events, final=True)
+
+
+def values_of_kin(contact: Contact) -> dict[str, dict[str, Any]]:
+    """What a contact was told of the others of its chain, by their ids."""
+    return {contact_id: _stream(one) for contact_id, one in kin(contact).items()}
 
 
 def instance_id(names: Mapping[str, Any]) -> str:
@@ -136,9 +178,23 @@ def _stream(contact: Contact) -> dict[str, Any]:
             else:
                 events[name] = value
     if contact.record is None:
-        return _enriched({name: v for name, v in events.items() if name in STREAM}, contact)
-    record = said(contact.record.body)
-    return {name: events[name] for name in EVENT_ONLY if name in events} | dict(record)
+        return _enriched(events, contact)
+    record = dict(said(contact.record.body))
+    kept = {name: events[name] for name in EVENT_ONLY if name in events}
+    return kept | record | _filled(events, record)
+
+
+def _filled(events: Mapping[str, Any], record: Mapping[str, Any]) -> dict[str, Any]:
+    """Structures of which the record repeats nothing or little; what it calls redacted is gone."""
+    gone = redacted(record)
+    found = {}
+    for name in FILLED & events.keys():
+        told, repeated = events[name], record.get(name)
+        if not isinstance(told, dict) or not isinstance(repeated, dict | None):
+            continue
+        kept = {k: v for k, v in told.items() if not covers(gone, (name, k), empty=True)}
+        found[name] = kept | {k: v for k, v in (repeated or {}).items() if v not in (None, "")}
+    return {name: value for name, value in found.items() if value}
 
 
 def _enriched(names: dict[str, Any], contact: Contact) -> dict[str, Any]:
@@ -154,14 +210,27 @@ def _enriched(names: dict[str, Any], contact: Contact) -> dict[str, Any]:
             fits = isinstance(value, dict) and known.get("ARN") in (None, value.get("ARN"))
             if name in STREAM and fits:
                 names[name] = {**value, **known}
+            elif name in DESCRIBED_ONLY:
+                names.setdefault(name, value)
     return names
 
 
-def _derived(values: Mapping[str, Any], phase: str, reached: Mapping[str, str]) -> dict[str, Any]:
-    derived = direction.direction_names(values) | course.course_names(values, phase, reached)
+def _derived(
+    values: Mapping[str, Any], contact: Contact, phase: str, reached: Mapping[str, str]
+) -> dict[str, Any]:
+    final = contact.record is not None
+    derived = course.course_names(values, phase, reached, contact.events, final=final)
     if username := values.get("Agent", {}).get("Username"):
         derived["Username"] = username
+    said = values.get("Attributes", {}).items()
+    derived["CreateTimeline"] = all(wanted(v) for n, v in said if n.lower() == "createtimeline")
+    derived |= verdict.verdict_names(values, reached)
     return derived | mail.mail_names({**values, **derived})
+
+
+def wanted(value: Any) -> bool:
+    """Whether an activity is wanted, as ``CreateTimeline`` says: yes, unless it says no."""
+    return str(value).strip().lower() not in _UNWANTED
 
 
 def object_names(things: list[StoredObject], on: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import asyncio
 import os
 import sys
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
@@ -150,7 +150,16 @@ def replay_command(
         sys.stdout.write(result.to_json().decode() + "\n")
     else:
         out.print(_report_table(result))
+    if not result.used:
+        typer.echo(_nothing_of_use(result.ignored_by_reason), err=True)
     raise typer.Exit(0 if result.clean else LEFT_ASIDE)
+
+
+def _nothing_of_use(ignored: Mapping[str, int]) -> str:
+    """What to say of a replay that found nothing about a contact."""
+    found = ", ".join(f"{count} x {reason}" for reason, count in ignored.items())
+    why = f"ignored were {found}" if found else "there were no messages to ignore"
+    return f"nothing in these sources says anything about a contact; {why}"
 
 
 def _writable(dump: Path | None) -> None:

@@ -13,10 +13,12 @@ from typing import Any
 from pipelines import ledger
 from pipelines.action import Action, Change, WriteBack
 from pipelines.contact import UNKNOWN, Contact, Parked
+from pipelines.conversation import no_conversation
 from pipelines.decode.arrival import AHEAD
 from pipelines.lifecycle import milestones, phase
 from pipelines.pipeline import Pipeline
 from pipelines.plan import Plan, Terms, plan
+from pipelines.view import view
 from worker.clock import Clock
 from worker.engine.ingest import NEWER, Ingest
 from worker.errors import ConfigError
@@ -208,12 +210,15 @@ def shown(entry: Entry, pipelines: Iterable[Pipeline], terms: Terms, now: float)
     fault = {"fault": entry.fault} if entry.fault else {}
     if entry.unreadable:
         return {"contact": contact.id, "unreadable": entry.unreadable} | fault
+    aside = ""
     try:
+        aside = no_conversation(view(contact))
         planned = plan(contact, pipelines, now, terms)
     except Exception as error:  # noqa: BLE001 - the bug is shown, not raised
         planned = Plan(waiting={"every step": str(fault_of(error))})
     return fault | {
         "contact": contact.id,
+        **({"no_conversation": f"it is one of the {aside}"} if aside else {}),
         "phase": phase(contact),
         "milestones": milestones(contact),
         "facts": {register: fact.version for register, fact in sorted(contact.facts.items())},

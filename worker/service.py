@@ -230,6 +230,8 @@ async def begin_pipelines(
     now = text_of(planner.clock.wall())
     since = {}
     for pipeline in planner.pipelines:
+        for note in pipeline.warnings():
+            _log.info("service.pipeline_note", note=note)
         remember = partial(remembered, store, names[pipeline.name], now, outside)
         kept = await _waiting_for_store(remember, outside.clock, stop)
         if kept is None:

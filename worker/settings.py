@@ -22,6 +22,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from pipelines.odata import GUID
 from worker.errors import ConfigError
 
 
@@ -66,6 +67,12 @@ class Settings(BaseSettings):
     )
     recording_buckets: Names = Field(
         default=(), description="Buckets whose objects count; empty: all"
+    )
+    owner: str = Field(
+        default="", description="Who owns activities without an agent: teams(ID) or systemusers(ID)"
+    )
+    files: Literal["auto", "original", "redacted"] = Field(
+        default="auto", description="Which recordings, transcripts and analyses count"
     )
     create_by: CreateBy = Field(
         default="post", description="POST with the key, or PATCH If-None-Match"
@@ -143,6 +150,14 @@ class Settings(BaseSettings):
             raise ValueError("must begin with https://")
         return value.rstrip("/")
 
+    @field_validator("owner")
+    @classmethod
+    def _owner(cls, value: str) -> str:
+        table, _, key = value.strip().lower().partition("(")
+        if value and not (table in ("teams", "systemusers") and GUID.fullmatch(key[:-1])):
+            raise ValueError("must be teams(ID) or systemusers(ID)")
+        return value.strip().lower()
+
     @field_validator("contact_events_start", "contact_records_start")
     @classmethod
     def _begin(cls, value: str) -> str:
@@ -175,8 +190,18 @@ class Settings(BaseSettings):
     @property
     def constants(self) -> dict[str, str]:
         """The settings that templates can name."""
-        named = {"AppId": self.app_id, "EnvironmentUri": self.environment_url}
+        named = {
+            "AppId": self.app_id,
+            "EnvironmentUri": self.environment_url,
+            "Owner": self.owner,
+        }
         return {name: value for name, value in named.items() if value}
+
+    @property
+    def live_files(self) -> Literal["auto", "original", "redacted"]:
+        """``files`` of a worker: no contact record tells one that reads none."""
+        reads_records = bool(self.contact_records)
+        return "original" if self.files == "auto" and not reads_records else self.files
 
     def missing(self, *names: str) -> list[str]:
         """The environment names of those settings that are empty."""

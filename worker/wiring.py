@@ -106,11 +106,9 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
             keeper = Keeper(store, mark_of(settings.state), outside.clock)
             push = _push(common, client, amazon, pipelines, keeper)
             buckets = frozenset(settings.recording_buckets) or None
-            writes_back = any(pipeline.writeback for pipeline in pipelines)
             ingest = Ingest(
                 store,
                 buckets,
-                legs=writes_back,
                 news=push.news,
                 clock=outside.clock,
                 arrived=outside.arrived,
@@ -153,7 +151,9 @@ def _push(
         gate=client.gate,
         desktop=_desktop(settings, amazon),
         connect=amazon,
-        planner=Planner(pipelines, Terms(settings.constants, live=True), clock),
+        planner=Planner(
+            pipelines, Terms(settings.constants, live=True, files=settings.live_files), clock
+        ),
         build=build_of(pipelines),
         clock=clock,
         enrichment=Enrichment(

@@ -13,14 +13,17 @@ import orjson
 from pipelines.decode import contact_event, contact_record, foreign, stored_object
 from pipelines.decode.arrival import dated, told_in
 from pipelines.decode.envelope import mended, unwrapped
-from pipelines.fact import Decoded, Fact
+from pipelines.fact import RECORD, Decoded, Fact
 
 
 __all__ = ["decode"]
 
 
 def decode(
-    body: bytes, buckets: frozenset[str] | None = None, arrived: float | None = None
+    body: bytes,
+    buckets: frozenset[str] | None = None,
+    arrived: float | None = None,
+    place: str = "",
 ) -> list[Decoded]:
     """What a message says: one outcome per part, at least one, in the message's order.
 
@@ -30,6 +33,7 @@ def decode(
         buckets: Names of the buckets whose objects count; None: all.
         arrived: When (s since 1970) the stream or queue took it in; None: not known. The arrival
             that a part's wrappings give comes first, the one of its own envelope last.
+        place: Where the message stands in what it was read from, compared as text.
     """
     try:
         value = orjson.loads(body)
@@ -37,22 +41,27 @@ def decode(
         parts = mended(body, arrived)
     else:
         if type(value) is dict and ("source" in value or contact_record.FORMAT in value):
-            return [_outcome(value, arrived, buckets)]  # nearly all: nothing to take off
+            return [_outcome(value, arrived, place, buckets)]  # nearly all: nothing to take off
         parts = unwrapped(value, arrived)
     return [
-        _outcome(payload, arrived, buckets) if isinstance(payload, dict) else payload
-        for payload, arrived in parts
+        _outcome(payload, arrived, f"{place} {number:06}", buckets)
+        if isinstance(payload, dict)
+        else payload
+        for number, (payload, arrived) in enumerate(parts)
     ]
 
 
 def _outcome(
-    data: dict[str, Any], arrived: float | None, buckets: frozenset[str] | None
+    data: dict[str, Any], arrived: float | None, place: str, buckets: frozenset[str] | None
 ) -> Decoded:
     """The outcome of one payload that arrived then."""
     found = _read(data, buckets)
     if not isinstance(found, Fact):
         return found
-    return dated(found, told_in(data) if arrived is None else arrived)
+    arrived = told_in(data) if arrived is None else arrived
+    if found.register == RECORD:
+        found = contact_record.placed(found, arrived, place)
+    return dated(found, arrived)
 
 
 def _read(data: dict[str, Any], buckets: frozenset[str] | None) -> Decoded:

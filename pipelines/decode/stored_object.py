@@ -3,7 +3,8 @@
 Keys are form-encoded in native notifications and as they are in EventBridge events (S3 User
 Guide, "notification-content-structure", "EventNotifications"). What an object is, is read off the
 tail of its key: prefixes are set per instance (Connect Administrator Guide,
-"example-contact-lens-output-locations").
+"example-contact-lens-output-locations"). Attachments, messages, screens and evaluations are told by
+a folder of the key, named after Connect's storage types; that layout is not documented.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from urllib.parse import unquote_to_bytes
 from pipelines.decode.seal import seal
 from pipelines.decode.spelling import field
 from pipelines.decode.timestamp import normalise
-from pipelines.fact import OBJECT, Decoded, Ignored, Undecodable
+from pipelines.fact import FILE, OBJECT, Decoded, Ignored, Undecodable
 
 
 SOURCE = "aws.s3"
@@ -26,6 +27,7 @@ NOT_CREATED = Ignored("S3 event that creates no object")
 OTHER_BUCKET = Ignored("object in another bucket")
 FOREIGN_KEY = Ignored("object that is not Amazon Connect's")
 NO_OBJECT = Undecodable("S3 event without bucket or key")
+NO_NAME = Undecodable("S3 event without its name")
 
 #: Hexadecimal digits a sequencer is padded to, so that sequencers of one key compare as text.
 SEQUENCER_DIGITS = 64
@@ -36,14 +38,35 @@ _NAME = re.compile(
     r"(?P<contact>[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})_"
     r"(?:(?P<what>analysis|analysis_redacted|call_recording_redacted)_\d[^/]*"
     r"|\d{8}T\d\d:\d\d(?::\d\d)?_UTC)"
-    r"\.(?P<type>wav|json)",
+    r"\.(?P<type>wav|json|mp4|webm)",
     re.ASCII | re.IGNORECASE,
 ).fullmatch
 
 _IN_IVR_FOLDER = re.compile(r"(?:^|/)ivr/\d{4}/\d\d/\d\d/[^/]*$", re.ASCII | re.IGNORECASE).search
 
+#: A folder anywhere in the key, in lower case -> the kind of everything below it.
+FOLDERS = {
+    "attachments": "attachment",
+    "emailmessages": "email_message",
+    "email-messages": "email_message",
+    "screenrecordings": "screen_recording",
+    "screen-recordings": "screen_recording",
+    "evaluations": "evaluation",
+    "contactevaluations": "evaluation",
+}
+
+#: Kinds that older releases do not know, and would not survive among those they do.
+_NEWER = frozenset(FOLDERS.values())
+
+#: The contact's id at the beginning of the name of a file in such a folder, or a folder's name.
+_LED_BY_ID = re.compile(
+    r"([0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})(?:$|[^0-9a-f-])", re.ASCII | re.IGNORECASE
+).match
+
 _KINDS = {
     (None, "wav"): "recording",
+    (None, "mp4"): "screen_recording",
+    (None, "webm"): "screen_recording",
     (None, "json"): "transcript",
     ("call_recording_redacted", "wav"): "redacted_recording",
     ("analysis", "json"): "analysis",
@@ -54,9 +77,14 @@ _KINDS = {
 def kind_of(key: str) -> tuple[str, str] | None:
     """What the object under a (decoded) key is, and the id of its contact in lower case.
 
-    The kind is ``recording``, ``ivr_recording``, ``redacted_recording``, ``transcript``,
-    ``analysis`` or ``redacted_analysis``; None: not an object of Amazon Connect.
+    The kind is one of ``pipelines.objects.KINDS``; None: not an object of Amazon Connect.
     """
+    if (kind := _by_folder(key)) is not None:
+        *folders, last = key.split("/")
+        led = [_LED_BY_ID(part) for part in (last, *reversed(folders)) if part]
+        found = next((match for match in led if match), None)
+        is_file = last != "" and not last.endswith(".backup")
+        return (kind, found[1].lower()) if found and is_file else None
     name = _NAME(key.rpartition("/")[2])
     if name is None:
         return None
@@ -65,6 +93,12 @@ def kind_of(key: str) -> tuple[str, str] | None:
     if kind == "recording" and _IN_IVR_FOLDER(key):
         kind = "ivr_recording"
     return (kind, name["contact"].lower()) if kind else None
+
+
+def _by_folder(key: str) -> str | None:
+    """The kind that a folder of the key says."""
+    folders = key.lower().split("/")[:-1]
+    return next((FOLDERS[folder] for folder in folders if folder in FOLDERS), None)
 
 
 def from_envelope(envelope: dict[str, Any], buckets: frozenset[str] | None) -> Decoded:
@@ -78,7 +112,9 @@ def from_envelope(envelope: dict[str, Any], buckets: frozenset[str] | None) -> D
 def from_notification(record: dict[str, Any], buckets: frozenset[str] | None) -> Decoded:
     """The fact in one entry of a native notification: the key is form-encoded."""
     name = record.get("eventName")
-    if not (isinstance(name, str) and name.removeprefix("s3:").startswith("ObjectCreated:")):
+    if not (isinstance(name, str) and name):
+        return NO_NAME
+    if not (name.removeprefix("s3:").startswith("ObjectCreated:")):
         return NOT_CREATED
     region, time = record.get("awsRegion"), record.get("eventTime")
     return _read(record["s3"], _form_decoded, region, time, buckets)
@@ -108,7 +144,8 @@ def _read(
         "kind": kind,
     }
     version = _sequencer(stored.get("sequencer"))
-    return seal(contact_id, f"{OBJECT}{name}/{key}", version, data, normalise(time))
+    register = FILE if kind in _NEWER else OBJECT
+    return seal(contact_id, f"{register}{name}/{key}", version, data, normalise(time))
 
 
 def _objects(part: Any, *names: str) -> list[dict[str, Any]]:

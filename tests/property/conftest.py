@@ -244,7 +244,7 @@ class World:
     def calls(self) -> list[dict[str, Any]]:
         """What the phone calls say of the columns that the truth knows; see ``expected``."""
         shown = [
-            {column: value for column, value in row.items() if column in TOLD}
+            {column: value for column, value in row.items() if column in TOLD - without(row)}
             for name, row in self.rows().items()
             if name.startswith("phonecalls")
         ]
@@ -306,9 +306,16 @@ def expected() -> Callable[[History], list[dict[str, Any]]]:
     return calls
 
 
-def _has_record(told: Truth) -> bool:
-    return told.channel == "VOICE" and told.method != "DISCONNECT"
+def without(row: dict[str, Any]) -> set[str]:
+    """Why a call was cancelled is told in words that the truth does not know."""
+    return {"description"} if row.get("statecode") == CANCELLED else set()
 
+
+def _has_record(told: Truth) -> bool:
+    return told.channel == "VOICE" and told.fate != "none"
+
+
+CANCELLED = 2
 
 #: Columns of a phone call whose values the truth knows.
 TOLD = frozenset(
@@ -329,7 +336,7 @@ TOLD = frozenset(
 
 def _call(told: Truth) -> dict[str, Any]:
     call = {
-        "subject": f"Call between {told.agent or 'no agent'} and {told.number}",
+        "subject": f"Call between {told.agent or 'no agent'} and {told.number or 'unknown number'}",
         "phonenumber": told.number,
         "directioncode": told.outgoing,
         "actualstart": told.start,
@@ -340,4 +347,7 @@ def _call(told: Truth) -> dict[str, Any]:
         "statecode": 1,
         "statuscode": 2 if told.outgoing else 4,
     }
+    if told.fate == "cancelled":
+        call |= {"statecode": CANCELLED, "statuscode": 3}
+        del call["description"]
     return {name: value for name, value in call.items() if value is not None}

@@ -230,7 +230,7 @@ async def test_i5_the_newest_contact_record_wins_in_state_and_in_dynamics(
         await world.tell(*[[VERSIONS[version]] for version in order], push=push)
         (entry,) = await world.store.load([CONTACT])
         assert entry.contact.record is not None
-        assert entry.contact.record.version == "2026-01-02T03:05:03.000Z"
+        assert entry.contact.record.at == "2026-01-02T03:05:03.000Z"
         (call,) = world.calls()
         assert call["subcategory"] == "v3"
         assert not await world.parked()

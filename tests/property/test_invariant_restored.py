@@ -65,10 +65,15 @@ class Life:
         return bodies[len(bodies) * begin // 100 : len(bodies) * end // 100]
 
 
+#: A draft of which the record comes so late that it counts as sent is a record that is cancelled,
+#: but none if the state is lost before.
+TOLD = sorted(KINDS.keys() - {"mail_draft"})
+
+
 @st.composite
 def lives(draw: st.DrawFn) -> Life:
     again, copied, lost = sorted(draw(st.integers(0, 100)) for _ in range(3))
-    kind, seed = draw(st.sampled_from(list(KINDS))), draw(st.integers(0, 99))
+    kind, seed = draw(st.sampled_from(TOLD)), draw(st.integers(0, 99))
     return Life(kind, seed, copied, lost, again, draw(st.booleans()))
 
 

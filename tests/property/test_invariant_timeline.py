@@ -8,18 +8,18 @@ from itertools import pairwise
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+import orjson
 import pytest
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.legs import SIDE_LEGS
 from twins.dynamics import ScriptedDynamics
 from worker.definitions import find
 from worker.files import MemoryFiles
 from worker.sandbox.amazon.contact_lens import analyses
 from worker.sandbox.oracle.customers import employ, introduce, rows
-from worker.sandbox.oracle.expected_timeline import timeline
+from worker.sandbox.oracle.expected_timeline import ACTIVITIES, timeline
 from worker.sandbox.traffic import EVENTS, KINDS, History, history, truth
 from worker.sandbox.traffic.people import AGENTS, BUCKET
 
@@ -33,6 +33,7 @@ thorough = settings(max_examples=15, deadline=None, derandomize=True)
 OpenWorld = Callable[..., "AbstractAsyncContextManager[World]"]
 
 PIPELINES = [find("timeline"), find("phonecall")]
+CANCELED = 2
 VARIANTS = ["sandbox post allow", "sandbox patch refuse", "memory post refuse"]
 
 
@@ -71,10 +72,7 @@ def expected(told: History) -> dict[str, dict[str, Any]]:
     """The columns the truth knows, by record."""
     truths = truth(told)
     made = [
-        one
-        for leg in told.contacts
-        if leg.method not in SIDE_LEGS
-        for one in timeline(leg, truths[leg.id])
+        one for leg in told.contacts if leg.fate != "none" for one in timeline(leg, truths[leg.id])
     ]
     return {f"{name}({key})": columns for name, key, columns in made}
 
@@ -137,3 +135,55 @@ async def test_i4_a_second_replay_on_a_fresh_machine_changes_nothing(
         await world.tell(*batches)
         assert world.rows() == before
         assert world.wire.created() == []
+
+
+def unwanted(body: bytes) -> bytes:
+    """A contact record whose flow wants no activity; any other message as it is."""
+    message = orjson.loads(body) if body.startswith(b"{") else {}
+    if "AWSContactTraceRecordFormatVersion" not in message:
+        return body
+    attributes = {**(message.get("Attributes") or {}), "CreateTimeline": "False"}
+    return orjson.dumps({**message, "Attributes": attributes})
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@thorough
+@given(delivery=deliveries(), push=st.booleans())
+async def test_i1_an_activity_that_is_not_wanted_is_not_made_or_ends_cancelled(
+    open_world: OpenWorld,
+    variant: str,
+    delivery: tuple[History, list[list[bytes]]],
+    push: bool,
+) -> None:
+    told, batches = delivery
+    async with open_world(variant, pipelines=PIPELINES[:1]) as world:
+        people(world, told)
+        await world.tell(*[[*map(unwanted, batch)] for batch in batches], push=push)
+        made = activities(world)
+        assert all(row["statecode"] == CANCELED for row in made.values())
+        assert not await world.parked()
+        world.forget()
+        await world.tell([*map(unwanted, (body for batch in batches for body in batch))])
+        assert activities(world) == made
+
+
+def activities(world: World) -> dict[str, dict[str, Any]]:
+    sets = {name for name, _ in ACTIVITIES.values()}
+    return {n: row for n, row in world.rows().items() if n.partition("(")[0] in sets}
+
+
+@thorough
+@given(delivery=deliveries())
+async def test_activities_that_are_there_are_cancelled_by_a_replay_that_says_they_are_not_wanted(
+    open_world: OpenWorld, delivery: tuple[History, list[list[bytes]]]
+) -> None:
+    told, batches = delivery
+    async with open_world("sandbox post refuse", pipelines=PIPELINES[:1]) as world:
+        people(world, told)
+        await world.tell(*batches)
+        before = activities(world)
+        world.forget()
+        await world.tell([*map(unwanted, (body for batch in batches for body in batch))])
+        assert activities(world).keys() == before.keys()
+        assert all(row["statecode"] == CANCELED for row in activities(world).values())
+        assert not await world.parked()

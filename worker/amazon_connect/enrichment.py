@@ -14,6 +14,7 @@ import structlog
 
 from pipelines.contact import Contact
 from pipelines.enrichment import Question, wanted
+from pipelines.names import DESCRIBED_ONLY
 from pipelines.pipeline import Pipeline
 from pipelines.snapshot import Snapshot
 from worker.amazon_connect.errors import ConnectError, ConnectRefused
@@ -39,6 +40,7 @@ DESCRIBED: Final = (
     "SystemEndpoint",
     "AdditionalEmailRecipients",
     "SegmentAttributes",
+    *sorted(DESCRIBED_ONLY),
 )
 
 

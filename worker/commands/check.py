@@ -18,10 +18,11 @@ from typing import Any
 from urllib.parse import quote
 
 from pipelines.changes import departures
+from pipelines.conversion import Kind
 from pipelines.entity import Entity, is_party_list
-from pipelines.lookup import STATUS_NAMES
-from pipelines.pipeline import Pipeline
-from pipelines.step import CreateStep, LookupStep, RecordStep, TableStep
+from pipelines.lookup import column_of, fields_of
+from pipelines.pipeline import Pipeline, doubles, type_doubt
+from pipelines.step import CreateStep, LookupStep, RecordStep, TableStep, tables_of
 from pipelines.template import Template
 from worker import aws
 from worker.definitions import find
@@ -57,6 +58,14 @@ FITTING: Mapping[str, tuple[type, ...]] = {
 }
 
 
+#: Dataverse's attribute types that are no text, as kinds of columns.
+KINDS: Mapping[str, Kind] = {
+    "Boolean": "boolean",
+    **dict.fromkeys(("Integer", "BigInt", "Picklist", "State", "Status"), "integer"),
+    **dict.fromkeys(("Decimal", "Double", "Money"), "decimal"),
+}
+
+
 #: How findings name the type of a value in a pipeline.
 WORDS: Mapping[type, str] = {
     str: "a text in quotes",
@@ -89,7 +98,7 @@ async def check_offline(settings: Settings) -> list[Finding]:
     found += await _state(settings)
     for name in settings.pipelines:
         found += _pipeline(name)
-    return found
+    return found + [Finding(text) for text in doubles(_usable(settings))]
 
 
 def _usable(settings: Settings) -> list[Pipeline]:
@@ -180,19 +189,23 @@ async def ask(
         for step in pipeline.steps:
             if not isinstance(step, TableStep):
                 continue
-            if step.table.set not in tables:
-                tables[step.table.set] = table = await _definition(dynamics, step.table)
-                found.append(table if isinstance(table, Finding) else _key(step.table, table))
-            definition = tables[step.table.set]
-            if not isinstance(definition, Finding):
-                found += _mismatches(f"{pipeline.source}: step {step.name}", step, definition)
+            for table in tables_of(step):
+                if table.set not in tables:
+                    tables[table.set] = known = await _definition(dynamics, table)
+                    found.append(known if isinstance(known, Finding) else _key(table, known))
+                definition = tables[table.set]
+                if not isinstance(definition, Finding):
+                    where = f"{pipeline.source}: step {step.name}"
+                    found += _mismatches(where, step, table, definition)
     return found
 
 
-def _mismatches(where: str, step: TableStep, definition: Mapping[str, Any]) -> list[Finding]:
+def _mismatches(
+    where: str, step: TableStep, table: Entity, definition: Mapping[str, Any]
+) -> list[Finding]:
     """Columns that a step names and the table lacks, or has with another type."""
     if isinstance(step, LookupStep):
-        return _lookup(where, step, definition)
+        return _lookup(where, step, table, definition)
     return _columns(where, step, definition)
 
 
@@ -236,7 +249,9 @@ def _columns(where: str, step: RecordStep, definition: Mapping[str, Any]) -> lis
             text = f"{where}: {table.set} has no column {column!r}"
             found.append(Finding(f"{text}; {_suggestion(column, definition['columns'])}"))
             continue
-        found += [Finding(f"{where}: {column}: {text}") for text in _type_mismatch(known, value)]
+        converted = table.kind(column) is not None
+        doubts = _type_mismatch(known, value, converted=converted)
+        found += [Finding(f"{where}: {column}: {text}") for text in doubts]
         if not known.get("IsValidForCreate" if creating else "IsValidForUpdate", True):
             verb = "created" if creating else "updated"
             text = f"{where}: {column} cannot be set when a record is {verb}; leave it out"
@@ -248,13 +263,17 @@ def _columns(where: str, step: RecordStep, definition: Mapping[str, Any]) -> lis
     return found
 
 
-def _lookup(where: str, step: LookupStep, definition: Mapping[str, Any]) -> list[Finding]:
-    """Columns in which a lookup searches, and those that later steps read of its match."""
-    sought = {column for way in step.ways for column in way.columns}
-    wanted = {*step.reads} - {name.lower() for name in STATUS_NAMES} if step.ways else set()
+def _lookup(
+    where: str, step: LookupStep, table: Entity, definition: Mapping[str, Any]
+) -> list[Finding]:
+    """Columns of a table in which a lookup searches, and those that steps read of its match."""
+    ways = [way for place in step.places if place.table == table for way in place.ways]
+    sought = {column for way in ways for column in way.columns}
+    fields = fields_of(step.places, table, step.reads) if ways else set()
+    wanted = {column_of(table, field) for field in fields} - {""}
     known = definition["columns"]
     return [
-        Finding(f"{where}: {step.table.set} has no column {column!r}; {_suggestion(column, known)}")
+        Finding(f"{where}: {table.set} has no column {column!r}; {_suggestion(column, known)}")
         for column in sorted(sought | wanted)
         if re.sub(r"^_(\w+)_value$", r"\1", column) not in known
     ]
@@ -265,14 +284,15 @@ def _suggestion(column: str, known: Iterable[str]) -> str:
     return f"did you mean {near[0]}?" if near else "mind the publisher's prefix"
 
 
-def _type_mismatch(known: Mapping[str, Any], value: Any) -> list[str]:
+def _type_mismatch(known: Mapping[str, Any], value: Any, *, converted: bool) -> list[str]:
+    """Why Dynamics will refuse a value; ``converted``: its text is made to fit, see ``Entity``."""
     if value is None:
         return []
     kind = str(known.get("AttributeType"))
     fitting = FITTING.get(kind)
     if isinstance(value, Template):
-        is_text = not value.whole and fitting is not None and str not in fitting
-        return [f"is text, but the column is {kind}; use one placeholder alone"] if is_text else []
+        doubt = type_doubt(value, KINDS.get(kind), converted=converted)
+        return [doubt] if doubt and not (converted and value.whole) else []
     if fitting is None or (isinstance(value, fitting) and not _bool_for_int(value, fitting)):
         length = known.get("MaxLength")
         if isinstance(value, str) and isinstance(length, int) and len(value) > length:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pipelines.age import long_over
 from pipelines.contact import Contact
+from pipelines.fact import KIN
 from pipelines.identity import record_id
+from pipelines.kin import kin
 from pipelines.lifecycle import milestones
 from pipelines.pipeline import Pipeline
 from pipelines.step import CreateStep
 from pipelines.view import view
 from worker.operations import quarantined
-from worker.stores.protocol import ContactStore, Quarantined
+from worker.stores.protocol import ContactStore, Quarantined, Saved
 
 
 #: Whether Dynamics has a record, by the ledger's state; other states mean that it has not.
@@ -38,7 +40,7 @@ class Traces:
         parked: How many of its writes are parked.
         quarantined: How many messages in quarantine mention it.
         records: What it left in Dynamics: ``phonecalls(<guid>)`` -> whether it is there.
-        related: Ids of the contacts it names, which may be of the same person.
+        related: Ids of the contacts it names or is named by, which may be of the same person.
     """
 
     facts: int
@@ -52,15 +54,21 @@ async def traces(store: ContactStore, contact_id: str, pipelines: Iterable[Pipel
     """Everything that is stored of a contact, to be shown before it is erased."""
     [entry] = await store.load([contact_id])
     contact = entry.contact
-    named = view(contact)
     mentioned = [item.id async for item in quarantined(store) if mentions(item, contact_id)]
     return Traces(
         facts=len(contact.facts),
         parked=len(contact.parked),
         quarantined=len(mentioned),
         records=_records(contact, pipelines, known=entry.version > 0),
-        related=sorted({str(named[n]).lower() for n in RELATED if n in named} - {contact_id}),
+        related=sorted(_related(contact)),
     )
+
+
+def _related(contact: Contact) -> set[str]:
+    """The contacts that it names, and those that name it."""
+    named = view(contact)
+    ids = {str(named[name]).lower() for name in RELATED if name in named}
+    return (ids | kin(contact).keys()) - {contact.id}
 
 
 def _records(contact: Contact, pipelines: Iterable[Pipeline], *, known: bool) -> dict[str, str]:
@@ -85,11 +93,28 @@ async def erase(store: ContactStore, contact_id: str) -> None:
 
     The contact is removed first, so that a worker that has it in hand can no longer save it.
     """
+    (entry,) = await store.load([contact_id])
     await store.forget([contact_id])
+    await _untell(store, contact_id, sorted(_related(entry.contact)))
     async for item in quarantined(store):
         if mentions(item, contact_id):
             await store.release([item.id])
     await store.scrub()
+
+
+async def _untell(store: ContactStore, contact_id: str, others: Sequence[str]) -> None:
+    """Take out of other contacts what they were told of one that was forgotten."""
+    while others:
+        changed = []
+        for entry in await store.load(others):
+            facts = entry.contact.facts
+            told = [register for register in facts if register.startswith(f"{KIN}{contact_id}/")]
+            for register in told:
+                del facts[register]
+            changed += [entry] if told else []
+        saved = await store.save(changed)
+        pairs = zip(changed, saved, strict=True)
+        others = [entry.contact.id for entry, outcome in pairs if outcome is Saved.CONFLICT]
 
 
 def mentions(item: Quarantined, contact_id: str) -> bool:

@@ -11,10 +11,10 @@ from functools import partial
 from math import inf
 from typing import Any
 
-from pipelines.action import Change, Lookup, OpenPage, ReadFile, Reading
+from pipelines.action import Change, Lookup, OpenPage, ReadFile, Reading, Verb
 from pipelines.agenda import Agenda
 from pipelines.contact import Contact
-from pipelines.outcome import Done
+from pipelines.outcome import Done, Found
 from pipelines.pipeline import Pipeline
 from pipelines.plan import Plan, Terms, opening, plan
 from pipelines.snapshot import snapshot
@@ -65,7 +65,8 @@ async def read_contacts(paths: Sequence[str], settings: Settings) -> list[Contac
     if not ids:
         reasons = ", ".join(ingest.tally.ignored) or "nothing in it can be understood"
         raise ConfigError(f"{' '.join(paths)}: no message about a contact ({reasons})")
-    return [entry.contact for entry in await store.load(ids)]
+    found = [entry.contact for entry in await store.load(ids)]
+    return [contact for contact in found if contact.heard_of]
 
 
 def previews(
@@ -82,13 +83,13 @@ def previews(
     if step is None:
         known = ", ".join(step.name for step in pipeline.steps)
         raise ConfigError(f"{pipeline.name} has no step {name!r}; it has {known}")
-    terms = Terms({"EnvironmentUri": _root(settings)} | settings.constants)
+    terms = Terms({"EnvironmentUri": _root(settings)} | settings.constants, files=settings.files)
     if isinstance(step, OpenStep):
         page = opening(contact, pipeline, step, terms)
         return [_page(page)] if page else [], "a value of its page is missing"
     planned = _planned(contact, pipeline, step, terms)
     mine = [one for one in planned.actions if step.path in one.steps]
-    if any(isinstance(one, Lookup) and one.search and not one.search.queries() for one in mine):
+    if any(isinstance(one, Lookup) and not one.question.strip() for one in mine):
         return [], "no customer can have the value it looks for, so there is no match"
     shown = [_shown(one, settings) for one in mine if isinstance(one, Reading | Change)]
     return shown, planned.waiting.get(step.path, "it adds nothing to what the steps before it send")
@@ -99,10 +100,12 @@ def _planned(contact: Contact, pipeline: Pipeline, step: Step, terms: Terms) -> 
     position = pipeline.steps.index(step)
     earlier = replace(pipeline, steps=_without_waits(pipeline.steps[:position]))
     until = replace(pipeline, steps=_without_waits(pipeline.steps[: position + 1]))
-    seen = snapshot(contact, terms.constants)
+    seen = snapshot(contact, terms.constants, terms.files)
     before = Agenda(contact, lambda: plan(contact, [earlier], inf, terms, seen).actions)
     while before.actions:
-        before.settle(Done())
+        # What is looked at before it is changed counts as there, empty and ours.
+        read = isinstance(one := before.actions[0], Change) and one.verb is Verb.ADOPT
+        before.settle(Found({}, "") if read else Done())
     return plan(contact, [until], inf, terms, seen)
 
 
@@ -125,7 +128,8 @@ def _shown(action: Reading | Change, settings: Settings) -> Preview:
     service = f"{_root(settings)}/api/data/{settings.api_version}/"
     lookup = action if isinstance(action, Lookup) else None
     search = lookup.search if lookup else None
-    then = tuple(service + query for query in search.queries()[1:]) if search else ()
+    queries = [query for one in search.chain for query in one.queries()] if search else []
+    then = tuple(service + query for query in queries[1:])
     uri = service + request.path
     return Preview(request.method, uri, headers, request.body, request, lookup, then)
 

@@ -104,8 +104,8 @@ class Report:
 
     @property
     def clean(self) -> bool:
-        """Whether something could be used, and nothing was parked or quarantined."""
-        return self.used > 0 and not self.parked and not self.quarantined
+        """Whether nothing was parked or quarantined."""
+        return not self.parked and not self.quarantined
 
     @property
     def used(self) -> int:
@@ -153,7 +153,7 @@ async def replay(
     ignored = sum(tally.ignored.values())
     return Report(
         events=tally.facts + ignored + tally.quarantined,
-        contacts=counts.contacts,
+        contacts=counts.contacts - max(0, tally.only_told),
         ignored=ignored,
         quarantined=tally.quarantined,
         parked=counts.parked,
@@ -213,7 +213,7 @@ async def _push(
     if options.enqueues:
         return Sent(), paced
     versions = await remember_steps(store, pipelines, text_of(time.time()))
-    terms = Terms(settings.constants, live=False, versions=versions)
+    terms = Terms(settings.constants, versions=versions, files=settings.files)
     transactions = Transactions(
         store=store,
         performer=Performer(paced, Clock(), target.files, settings.create_by, options.overwrite),

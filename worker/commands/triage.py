@@ -71,7 +71,7 @@ def contact_show(
     async def work() -> dict[str, Any]:
         async with operations.opened(state or loaded.state) as store:
             entry = await operations.contact_entry(store, contact_id)
-            terms = Terms(loaded.constants, live=False)
+            terms = Terms(loaded.constants, files=loaded.files)
             return operations.shown(
                 entry, find_all(pipeline or loaded.pipelines), terms, time.time()
             )

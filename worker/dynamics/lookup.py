@@ -20,7 +20,7 @@ from worker.dynamics.protocol import Dynamics, Request
 REMEMBERED_S = 30.0
 MOST_REMEMBERED = 1_000
 
-#: What was asked: the queries of a search.
+#: What was asked: the queries of a search, and what the answer is to have.
 Asked = tuple[str, ...]
 
 
@@ -38,17 +38,25 @@ async def look_up(
 ) -> dict[str, Any]:
     """The answer of a search: its status and, of a single match, the columns asked for.
 
+    Where nobody is found, the search that comes next is made.
+
     Args:
         dynamics: Where to ask.
         search: What for.
         remembered: Earlier answers. Who asks the same meanwhile shares the answer or the error.
-        timeout_s: How long each of its queries (two at most) may take.
+        timeout_s: How long each of its queries (two at most in each table) may take.
 
     Raises:
         DynamicsError: One of them was refused or not answered.
     """
-    asked = tuple(search.queries())
-    answer = await remembered.get(asked, partial(_ask, dynamics, search, asked, timeout_s))
+    answer: dict[str, Any] = status("NoMatch")
+    for one in search.chain:
+        queries = tuple(one.queries())
+        # The names of what is answered are not all in the queries.
+        asked = (*queries, *one.returning)
+        answer = await remembered.get(asked, partial(_ask, dynamics, one, queries, timeout_s))
+        if answer != status("NoMatch"):
+            break
     return dict(answer)  # what is done with it does not change what others get
 
 

@@ -16,6 +16,7 @@ from pipelines.outcome import Done, Found, Outcome, Refusal
 from worker.clock import Clock
 from worker.dynamics.errors import DynamicsError, Refused
 from worker.dynamics.lookup import LookupCache, look_up, lookup_cache
+from worker.dynamics.ownership import send_owned
 from worker.dynamics.protocol import Dynamics
 from worker.dynamics.refusal import refusal
 from worker.dynamics.requests import request_for
@@ -57,6 +58,8 @@ class Performer:
 
 
 async def _look_up(performer: Performer, lookup: Lookup, timeout_s: float) -> Outcome:
+    if not lookup.question.strip():
+        return Done(status("NoMatch"))  # there is nothing to look for
     try:
         if lookup.search is not None:
             found = await look_up(
@@ -78,7 +81,7 @@ async def _read_file(performer: Performer, action: ReadFile, _: float) -> Outcom
 async def _change(performer: Performer, change: Change, timeout_s: float) -> Outcome:
     request = request_for(change, performer.create_by)
     try:
-        answer = await performer.dynamics.send(request, timeout_s=timeout_s)
+        answer = await send_owned(performer.dynamics, request, timeout_s=timeout_s)
     except Refused as error:
         return performer.refusal(change, error)
     if change.verb is Verb.ADOPT:

@@ -1,8 +1,10 @@
 """Ingest: takes a batch of messages and returns once every one of them is safe.
 
 Decode, group by contact, load those contacts in one go, fold, save each with a condition on its
-version; on conflict load and fold again. What cannot be decoded, and the facts of a contact that
-no save can hold, go to quarantine. Only when ``handle`` returns may the source acknowledge (I2).
+version; on conflict load and fold again. What a contact tells the others of its chain is folded
+into these afterwards, so that one who was forgotten tells nobody anything. What cannot be
+decoded, and the facts of a contact that no save can hold, go to quarantine. Only when ``handle``
+returns may the source acknowledge (I2).
 """
 
 from __future__ import annotations
@@ -17,9 +19,10 @@ from typing import TypeVar
 
 import structlog
 
+from pipelines.contact import Contact
 from pipelines.decode import decode
-from pipelines.fact import Decoded, Fact, Ignored, Undecodable
-from pipelines.legs import facts_of_earlier_legs
+from pipelines.fact import KIN, Decoded, Fact, Ignored, Undecodable
+from pipelines.kin import answers, told
 from worker.clock import Clock
 from worker.errors import StoreUnavailable, WorkerError
 from worker.faults import Faults
@@ -30,6 +33,9 @@ from worker.stores.protocol import ContactStore, Entry, Quarantined, Saved
 
 T = TypeVar("T")
 
+#: Contact -> facts of it, each with the message it came by.
+_Facts = dict[str, list[tuple[Fact, Message]]]
+
 _log = structlog.get_logger(__name__)
 
 #: An unfinished contact is kept this long after its last fact (s).
@@ -38,6 +44,10 @@ UNFINISHED_S = 120 * 86_400.0
 #: So many bytes (of one message, or of several) are decoded before the other loops
 #: run; a larger message is decoded in a thread. The worst of this size take 60 ms.
 AT_ONCE_BYTES = 64 * 1024
+
+#: A message is folded into its contact, what that tells into the contacts that it names and those
+#: that name it, and what these answer into it. Nobody answers an answer.
+ROUNDS = 3
 
 #: Why a fact is ignored that would bring a forgotten contact back.
 FORGOTTEN = "contact was forgotten"
@@ -50,7 +60,10 @@ DAMAGED = "what is stored of this contact is damaged: restore or forget it, then
 
 @dataclass(slots=True)
 class Tally:
-    """What came in so far. ``ignored`` counts by reason, the rest are totals."""
+    """What came in so far. ``ignored`` counts by reason, the rest are totals.
+
+    ``only_told`` are contacts of which no message came, but others of their chain told.
+    """
 
     messages: int = 0
     facts: int = 0
@@ -58,6 +71,7 @@ class Tally:
     quarantined: int = 0
     ignored: dict[str, int] = field(default_factory=dict)
     last_at: str = ""
+    only_told: int = 0
 
 
 @dataclass(slots=True)
@@ -70,7 +84,6 @@ class Ingest:
         rank: Rank of contacts that come due: 0 live, 1 replayed (and marked so).
         since: Facts older than this UTC time (``YYYY-MM-DDTHH:MM:SS…``) are left out; "" for none.
         until: The same for facts from this time on.
-        legs: Facts about a leg are facts of the earlier legs of its chain, see ``pipelines.legs``.
         news: Called after contacts came due.
         arrived: Called with the time (s) at which each batch's newest message reached its stream.
         clock: Time and chance; due times are by its wall clock.
@@ -84,7 +97,6 @@ class Ingest:
     rank: int = 0
     since: str = ""
     until: str = ""
-    legs: bool = False
     news: Callable[[], None] = lambda: None
     arrived: Callable[[float], None] = lambda _at: None
     clock: Clock = field(default_factory=Clock)
@@ -121,13 +133,19 @@ class Ingest:
                 self.tally.quarantined += 1
 
     async def _take_in(self, messages: Sequence[Message], stop: asyncio.Event) -> None:
-        facts: dict[str, list[tuple[Fact, Message]]] = {}
+        facts: _Facts = {}
         rejected: list[Quarantined] = []
         if times := [message.arrived for message in messages if message.arrived is not None]:
             self.arrived(max(times))
         for message in messages:
             await self._decode_into(message, facts, rejected)
-        rejected += await self._safe(partial(self._fold, facts), stop)
+        folding = facts
+        for _ in range(ROUNDS):
+            told_others: _Facts = {}
+            rejected += await self._safe(partial(self._fold, folding, told_others), stop)
+            folding = told_others
+            if not folding:
+                break
         if rejected:
             await self._safe(partial(self._set_aside, rejected), stop)
         self.tally.messages += len(messages)
@@ -139,7 +157,7 @@ class Ingest:
     async def _decode_into(
         self,
         message: Message,
-        facts: dict[str, list[tuple[Fact, Message]]],
+        facts: _Facts,
         rejected: list[Quarantined],
     ) -> None:
         """Add a message's facts, or why it is quarantined. The boundary of one message."""
@@ -159,7 +177,7 @@ class Ingest:
             for found in await self._outcomes(message):
                 match found:
                     case Fact() if self._in_time(found):
-                        facts += (found, *(facts_of_earlier_legs(found) if self.legs else ()))
+                        facts.append(found)
                         self.tally.last_at = max(self.tally.last_at, found.at)
                     case Fact():
                         self._ignore("outside --since and --until")
@@ -174,12 +192,12 @@ class Ingest:
     async def _outcomes(self, message: Message) -> list[Decoded]:
         body = message.body
         if len(body) > AT_ONCE_BYTES:
-            return await self.in_thread(decode, body, self.buckets, message.arrived)
+            return await self.in_thread(decode, body, self.buckets, message.arrived, message.place)
         self._decoded += len(body)
         if self._decoded > AT_ONCE_BYTES:
             self._decoded = 0
             await asyncio.sleep(0)  # lets the other loops run
-        return decode(body, self.buckets, message.arrived)
+        return decode(body, self.buckets, message.arrived, message.place)
 
     def _in_time(self, fact: Fact) -> bool:
         if not fact.at:
@@ -189,29 +207,39 @@ class Ingest:
     def _ignore(self, reason: str, count: int = 1) -> None:
         self.tally.ignored[reason] = self.tally.ignored.get(reason, 0) + count
 
-    async def _fold(self, facts: dict[str, list[tuple[Fact, Message]]]) -> list[Quarantined]:
+    async def _fold(self, facts: _Facts, told_others: _Facts) -> list[Quarantined]:
         """Fold facts into their contacts until all are saved; return what no save can hold.
 
-        Those of contacts that were forgotten are taken out of ``facts``, and ignored.
+        Those of contacts that were forgotten are taken out of ``facts``, and ignored. What the
+        contacts tell others is added to ``told_others``: also when nothing is new, for whoever
+        folded it before may have died before that was told.
         """
         rejected: list[Quarantined] = []
         waiting = dict(facts)
         while waiting:
             entries = await self.store.load(list(waiting))
+            stubs = {e.contact.id for e in entries if e.version and not e.contact.heard_of}
             changed = [e for e in entries if self._observe(e, waiting[e.contact.id])]
             saved = await self.store.save(changed)
             for entry, outcome in zip(changed, saved, strict=True):
+                if outcome is Saved.SAVED:
+                    now_stub, was_stub = not entry.contact.heard_of, entry.contact.id in stubs
+                    self.tally.only_told += now_stub - was_stub
                 if outcome is Saved.REFUSED:
                     rejected += self._too_large(entry, waiting[entry.contact.id])
                 if outcome is Saved.UNREADABLE:
                     rejected += self._unreadable(entry, waiting[entry.contact.id])
-                if outcome is Saved.FORGOTTEN:
-                    self._ignore(FORGOTTEN, len(facts.pop(entry.contact.id)))
-            again = [
-                entry.contact.id
+                if outcome is Saved.FORGOTTEN and (own := _own(facts.pop(entry.contact.id))):
+                    self._ignore(FORGOTTEN, own)
+            lost = {
+                entry.contact.id: outcome
                 for entry, outcome in zip(changed, saved, strict=True)
-                if outcome is Saved.CONFLICT
-            ]
+                if outcome is not Saved.SAVED
+            }
+            for entry in entries:
+                if entry.contact.id not in lost:
+                    _tell(entry.contact, waiting[entry.contact.id], told_others)
+            again = [one for one, outcome in lost.items() if outcome is Saved.CONFLICT]
             waiting = {contact_id: waiting[contact_id] for contact_id in again}
         return rejected
 
@@ -222,11 +250,13 @@ class Ingest:
             return False
         self.tally.news += news
         now = self.clock.wall()
+        entry.expires_at = now + UNFINISHED_S
+        if not entry.contact.heard_of:
+            return True  # there is nothing to do for it until a message about it comes
         entry.rank = self.rank if entry.due_at is None else min(entry.rank, self.rank)
         if entry.fault is None:  # news do not shorten the pauses of what fails by our own bug
             entry.due_at = now if entry.due_at is None else min(entry.due_at, now)
-        entry.expires_at = now + UNFINISHED_S
-        entry.contact.replayed |= self.rank > 0
+        entry.contact.replayed |= self.rank > 0 and _own(facts) > 0
         return True
 
     def _too_large(self, entry: Entry, facts: list[tuple[Fact, Message]]) -> list[Quarantined]:
@@ -268,6 +298,20 @@ class Ingest:
         if done is None:
             raise StoreUnavailable("the worker stops and the store has not taken a batch")
         return done
+
+
+def _own(facts: list[tuple[Fact, Message]]) -> int:
+    """How many of the facts are what a message says of its contact."""
+    return sum(not fact.register.startswith(KIN) for fact, _ in facts)
+
+
+def _tell(contact: Contact, came: list[tuple[Fact, Message]], told_others: _Facts) -> None:
+    """Add what a contact tells those that it names, and those that name it, now that this came."""
+    last = came[-1][1]
+    said = [(one, message) for fact, message in came for one in told(fact)]
+    said += [(one, last) for one in answers(contact, [fact for fact, _ in came])]
+    for one, message in said:
+        told_others.setdefault(one.contact_id, []).append((one, message))
 
 
 def _log_unavailable(error: Exception, pause_s: float) -> None:

@@ -32,7 +32,7 @@ class Planner:
 
     def snapshot(self, contact: Contact) -> Snapshot:
         """What follows from the contact's facts."""
-        return snapshot(contact, self.terms.constants)
+        return snapshot(contact, self.terms.constants, self.terms.files)
 
     def plan(self, contact: Contact, seen: Snapshot | None = None) -> Plan:
         """What is still to be done for a contact now; ``seen`` is its snapshot, if there is one."""

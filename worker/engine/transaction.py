@@ -164,6 +164,8 @@ class Transactions:
         contact = entry.contact
         left = self.planner.plan(contact, seen)
         self._expire(contact, left)
+        for step in left.forgotten:
+            ledger.forget(contact, step)
         if again is None and left.actions:
             again = self.policy.unfinished(contact.id)
         entry.due_at = self.clock.wall() + again.after_s if again else left.next_at

@@ -17,7 +17,7 @@ from pipelines.condition import admits
 from pipelines.contact import Contact
 from pipelines.entity import Entity
 from pipelines.identity import record_id
-from pipelines.lookup import Search, status
+from pipelines.lookup import Search, fields_of, status
 from pipelines.outcome import Done, Found, Outcome
 from pipelines.pipeline import Pipeline
 from pipelines.plan import Terms, plan
@@ -49,9 +49,9 @@ async def add(asked: Asked, session: FlowSession) -> dict[str, Any]:
         Declined: The pipeline makes no such activity of this contact.
         DynamicsError: Dynamics refuses it, or does not answer.
     """
-    step = _creating(session.pipeline, asked)
     if not asked.wants_activity:
         return {"outcome": "Skipped"}
+    step = _creating(session.pipeline, asked)
     customer = await _customer(asked, session) if asked.customer_id else None
     pipeline = _regarding(session.pipeline, step, customer) if customer else session.pipeline
     key = record_id(asked.contact.id, pipeline.name, step.name)
@@ -83,7 +83,8 @@ class _Customer:
 async def _customer(asked: Asked, session: FlowSession) -> _Customer:
     table = customers(asked.customer_entity).table
     step = step_of(session.pipeline, table)
-    found = await session.look_up(by_id(table, asked.customer_id, step.reads if step else ()))
+    fields = fields_of(step.places, table, step.reads) if step else ()
+    found = await session.look_up(by_id(table, asked.customer_id, fields))
     if found["LookupStatus"] != "SingleMatch":
         raise Declined("ms_contact_id is no customer's")
     return _Customer(table, asked.customer_id)
@@ -128,8 +129,9 @@ class _Performer:
 
     async def _look_up(self, search: Search) -> dict[str, Any]:
         """Who a step of the pipeline finds; the customer that the flow names is not looked for."""
-        if self.customer is not None and search.table == self.customer.table:
-            search = by_id(search.table, self.customer.key, search.returning)
+        for one in search.chain if self.customer else ():
+            if self.customer and one.table == self.customer.table:
+                search = by_id(one.table, self.customer.key, one.returning)
         return await self.session.look_up(search)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from pipelines.contact import Contact
 from pipelines.decode.seal import seal
 from pipelines.fact import EVENT, Fact
+from pipelines.view import view, wanted
 from worker.flow.errors import Declined
 
 
@@ -26,7 +27,8 @@ class Asked:
         entity: Logical name of the table it is about, "" for the usual one (``entity``).
         customer_id: Primary key of the customer, "" if not known (``ms_contact_id``).
         customer_entity: Logical name of the customer's table (``ms_customer_entity_name``).
-        wants_activity: Whether to make an activity (``CreateTimeline``; only "false" says no).
+        wants_activity: Whether to make an activity (``CreateTimeline``, a parameter or an
+            attribute; see ``pipelines.view.wanted``).
         subject: An annotation's subject (``subject``).
         text: An annotation's text (``notetext``).
     """
@@ -53,13 +55,14 @@ def read(event: Any) -> Asked:
         for name, value in _table(details.get("Parameters")).items()
         if isinstance(value, str)
     }
+    contact = _contact(_table(details.get("ContactData")))
     return Asked(
-        _contact(_table(details.get("ContactData"))),
+        contact,
         operation=parameters.get("ms_operation", "").lower(),
         entity=parameters.get("entity", "").lower(),
         customer_id=parameters.get("ms_contact_id", "").lower(),
         customer_entity=parameters.get("ms_customer_entity_name", "").lower() or "contact",
-        wants_activity=parameters.get("CreateTimeline", "").lower() != "false",
+        wants_activity=wanted(parameters.get("CreateTimeline", "")) and _says_so(contact),
         subject=parameters.get("subject", ""),
         text=parameters.get("notetext", ""),
     )
@@ -67,6 +70,10 @@ def read(event: Any) -> Asked:
 
 def _table(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
+
+
+def _says_so(contact: Contact) -> bool:
+    return bool(view(contact)["CreateTimeline"])
 
 
 def _contact(data: Mapping[str, Any]) -> Contact:

@@ -7,9 +7,20 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pipelines.entity import Entity, entity
-from pipelines.lookup import By, Search, Way, search, status
+from pipelines.lookup import (
+    ID,
+    NAME,
+    TABLE,
+    By,
+    Place,
+    Search,
+    Way,
+    search,
+    search_in,
+    status,
+)
 from pipelines.pipeline import Pipeline
-from pipelines.step import LookupStep
+from pipelines.step import LookupStep, tables_of
 from pipelines.template import Template
 from pipelines.view import Names, view
 from worker.flow.asked import Asked
@@ -23,12 +34,10 @@ class Customers:
 
     Attributes:
         table: The table.
-        name: Its column of names.
         columns: Where a number or an address is looked for if the pipeline looks in another table.
     """
 
     table: Entity
-    name: str
     columns: Mapping[By, tuple[str, ...]]
 
 
@@ -38,7 +47,6 @@ CUSTOMERS = {
     for one in (
         Customers(
             entity("contacts"),
-            "fullname",
             {
                 "phone": ("telephone1", "mobilephone", "telephone2"),
                 "email": ("emailaddress1", "emailaddress2"),
@@ -46,7 +54,6 @@ CUSTOMERS = {
         ),
         Customers(
             entity("accounts"),
-            "name",
             {
                 "phone": ("telephone1", "telephone2", "telephone3"),
                 "email": ("emailaddress1", "emailaddress2"),
@@ -54,11 +61,13 @@ CUSTOMERS = {
         ),
         Customers(
             entity("leads"),
-            "fullname",
             {"phone": ("telephone1", "mobilephone"), "email": ("emailaddress1",)},
         ),
     )
 }
+
+#: What an answer has of a customer.
+_RETURNING = (TABLE, ID, NAME, "accountid")
 
 _KEY = Template("{{Attributes.ms_contact_id}}")
 
@@ -78,9 +87,9 @@ def customers(logical: str) -> Customers:
 def step_of(pipeline: Pipeline, table: Entity | None = None) -> LookupStep | None:
     """The pipeline's step that looks customers up, in this table or in any."""
     for step in pipeline.steps:
-        if not isinstance(step, LookupStep) or not step.ways:
-            continue
-        if step.table.logical in CUSTOMERS and table in (None, step.table):
+        tables = tables_of(step) if isinstance(step, LookupStep) and step.ways else ()
+        if any(one.logical in CUSTOMERS and table in (None, one) for one in tables):
+            assert isinstance(step, LookupStep)  # noqa: S101 - it has tables
             return step
     return None
 
@@ -96,39 +105,43 @@ def by_id(table: Entity, key: str, returning: Iterable[str]) -> Search:
 async def look_up(asked: Asked, session: FlowSession) -> dict[str, Any]:
     """Who the flow's contact is: by the id the flow has, else as the pipeline looks.
 
-    ``contactid`` is the customer's primary key, whatever its table.
+    Without a table it is looked for in the pipeline's, in their order. ``contactid`` is the
+    customer's primary key, whatever its table.
 
     Raises:
         Declined: There is nothing to look for.
         DynamicsError: Dynamics does not answer.
     """
-    where = customers(asked.entity or "contact")
-    table = where.table
-    returning = [where.name, *table.links & {"accountid"}]
+    places = _places(session.pipeline, asked.entity)
     if asked.customer_id:
-        sought: Search | None = by_id(table, asked.customer_id, returning)
+        table = customers(asked.entity or asked.customer_entity).table
+        sought: Search | None = by_id(table, asked.customer_id, _RETURNING)
     else:
-        names = Names(view(asked.contact))
-        sought = search(table, _ways(session.pipeline, where), names, returning)
+        sought = search_in(places, Names(view(asked.contact)), _RETURNING)
     if sought is None:
         raise Declined("the contact has no number, address or id to look for")
     found = await session.look_up(sought)
     return {
         **status(found["LookupStatus"]),
-        "entity": table.logical,
-        "contactid": found.get(table.key),
-        "fullname": found.get(where.name),
+        "entity": found.get(TABLE, asked.entity),
+        "contactid": found.get(ID),
+        "fullname": found.get(NAME),
         "accountid": found.get("accountid"),
     }
 
 
-def _ways(pipeline: Pipeline, where: Customers) -> tuple[Way, ...]:
-    """The pipeline's ways to look in this table, or those it has for another, adapted to it."""
+def _places(pipeline: Pipeline, logical: str) -> tuple[Place, ...]:
+    """Where the pipeline looks; of a named table its ways there, or adapted ones of another."""
+    step = step_of(pipeline)
+    if not logical and step is not None:
+        return step.places
+    where = customers(logical or "contact")
     if (step := step_of(pipeline, where.table)) is not None:
-        return step.ways
+        return tuple(place for place in step.places if place.table == where.table)
     other = step_of(pipeline)
-    return tuple(
+    ways = (
         replace(way, columns=where.columns[way.by])
-        for way in (other.ways if other else ())
+        for way in (other.places[0].ways if other else ())
         if way.by in where.columns
     )
+    return (Place(where.table, tuple(ways)),)

@@ -29,7 +29,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pipelines.decode.envelope import foreign_format
 from pipelines.decode.split import HEAD_BYTES, Piece, Splitter
@@ -41,6 +41,9 @@ from worker.sources.unpack import DamagedStream, Unpacker
 
 
 S3_SCHEME = "s3://"
+
+#: Digits of a value's number in its file, so that they order as text.
+ORDINAL_DIGITS: Final = 12
 
 #: Most messages and bytes in one batch; a single longer message is a batch by itself.
 BATCH_MESSAGES = 1000
@@ -142,7 +145,8 @@ class Archive:
             async with aclosing(self._contained_pieces(file, client)) as pieces:
                 async for body, damage in pieces:
                     ordinal += 1
-                    yield Message(body, f"archive:{file.origin}:{ordinal}", damage)
+                    place = f"{file.origin} {ordinal:0{ORDINAL_DIGITS}}"
+                    yield Message(body, f"archive:{file.origin}:{ordinal}", damage, place=place)
             done += file.size
             self.progress.read = done  # counts what was not read because of damage too
 

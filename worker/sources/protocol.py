@@ -21,12 +21,15 @@ class Message:
         damage: Why the bytes could not be read whole (``line longer than 8 MiB``), if so: the
             message goes to quarantine without being decoded.
         arrived: When (s since 1970) the stream or queue received it, by its clock; None: unknown.
+        place: Where it stands in what it was read from, compared as text: a shard's name and the
+            sequence number, or a file's name and the number in it; "" where nothing is in order.
     """
 
     body: bytes
     origin: str
     damage: str | None = None
     arrived: float | None = None
+    place: str = ""
 
 
 #: Takes a batch and returns once all of it is saved, quarantined or ignored on purpose.

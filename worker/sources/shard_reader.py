@@ -34,6 +34,9 @@ SLICE_COUNT: Final = 1000
 #: Seconds without a read after which the lag is reported as growing.
 STALL_S: Final = 10.0
 
+#: Digits of a sequence number, a whole number of 128 bits or more, so that they order as text.
+SEQUENCE_DIGITS: Final = 64
+
 #: Reported like AWS's own codes: the checkpoint is older than the stream's retention.
 TRIMMED: Final = "RecordsTrimmed"
 EXPIRED: Final = "ExpiredIteratorException"
@@ -226,7 +229,8 @@ class ShardReader:
 
     def _message(self, record: KinesisRecord) -> Message:
         origin = f"kinesis:{self._context.name}/{self.shard}/{record.sequence}"
-        return Message(record.data, origin, arrived=record.arrived)
+        place = f"{self.shard} {record.sequence:0{SEQUENCE_DIGITS}}"
+        return Message(record.data, origin, arrived=record.arrived, place=place)
 
     async def _keep(self, write: Callable[[], Awaitable[None]], stop: asyncio.Event) -> bool:
         """Save a batch or the position, with retries; False if that failed until ``stop``."""

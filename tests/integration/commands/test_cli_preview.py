@@ -189,7 +189,7 @@ def test_sending_a_lookup_shows_the_match(
     assert ended.status == 0
     found = json.loads(ended.out[ended.out.index("{") :])
     assert (found["LookupStatus"], found["outcome"]) == (outcome, outcome)
-    assert found.get("fullname") == ("Ada A" if stored else None)
+    assert found.get("name") == ("Ada A" if stored else None)
 
 
 def test_sending_a_query_s_step_shows_rows_and_match(

@@ -72,7 +72,7 @@ def recorded(contact: int, minute: str) -> str:
 #: A column without a value.
 NONE = None
 INCOMING, OUTGOING = False, True
-OPEN, RECEIVED, MADE = (0, 1), (1, 4), (1, 2)
+OPEN, RECEIVED, MADE, CANCELLED = (0, 1), (1, 4), (1, 2), (2, 3)
 
 GOLDEN: dict[str, tuple[list[Message], list[dict[str, Any]]]] = {
     "an answered and recorded call": (
@@ -145,7 +145,7 @@ GOLDEN: dict[str, tuple[list[Message], list[dict[str, Any]]]] = {
                 "actualstart": "2026-03-04T09:20:00Z",
                 "actualend": "2026-03-04T09:20:59Z",
                 "subcategory": NONE,
-                "state": MADE,
+                "state": CANCELLED,
             }
         ],
     ),
@@ -154,12 +154,21 @@ GOLDEN: dict[str, tuple[list[Message], list[dict[str, Any]]]] = {
             record(
                 3,
                 "CALLBACK",
-                InitiationTimestamp="2026-03-04T09:30:00Z",
+                InitiationTimestamp="2026-03-04T06:30:00Z",
+                ConnectedToSystemTimestamp="2026-03-04T09:30:20Z",
                 DisconnectTimestamp="2026-03-04T09:40:00Z",
                 CustomerEndpoint=number("+15555550103"),
+                Agent={"Username": "anna", "ConnectedToAgentTimestamp": "2026-03-04T09:30:00Z"},
             )
         ],
-        [{"directioncode": OUTGOING, "actualdurationminutes": 10, "state": MADE}],
+        [
+            {
+                "directioncode": OUTGOING,
+                "actualstart": "2026-03-04T09:30:00Z",
+                "actualdurationminutes": 10,
+                "state": MADE,
+            }
+        ],
     ),
     "a call still going on": (
         [event(4, "INITIATED", initiationTimestamp="2026-03-04T09:40:00.999Z")],

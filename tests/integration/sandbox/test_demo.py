@@ -45,7 +45,7 @@ PARTS = {1: "from", 2: "to"}
 #: Columns that are other in every run, or that say nothing.
 UNTOLD = {
     *CLOCKED,
-    *("activityid", "annotationid", "_createdby_value", "_modifiedby_value", "_ownerid_value"),
+    *("activityid", "annotationid", "_createdby_value", "_modifiedby_value"),
     *("isbilled", "isworkflowcreated", "leftvoicemail", "prioritycode", "isdocument"),
 }
 

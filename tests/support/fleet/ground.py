@@ -217,7 +217,10 @@ def _pipelines(folder: Path, names: Iterable[str]) -> str:
     paths = [folder / f"{name}.toml" for name in names]
     for path in paths:
         text = (SHIPPED / path.name).read_text(encoding="utf-8")
-        path.write_text(text.replace(f'"{WITHIN}"', f'"{SHORT_WITHIN}"'), encoding="utf-8")
+        # The timeline's activities are wanted beside those of the channels' own pipelines.
+        both = "both = true\n" if path.stem == "timeline" else ""
+        text = both + text.replace(f'"{WITHIN}"', f'"{SHORT_WITHIN}"')
+        path.write_text(text, encoding="utf-8")
     return ",".join(map(str, paths))
 
 

@@ -25,7 +25,7 @@ ATTRIBUTES: Final[tuple[Mapping[str, Any], ...]] = (
     {"n": 2**64 - 1},
     {"Reason": {}},
     {"Reason": [None, {"a": [[]]}]},
-    {"ms_id": {"not": "a text"}},
+    {"ms_customer_name": {"not": "a text"}},
     {"control": "\x1b]0;title\x07\u202e", "": "no name"},
     {"large": "x" * 30_000},
 )

@@ -127,7 +127,7 @@ class Rig(Outcome):
         terms = Terms({"AppId": "app"}, live=self.live)
         self.planner = Planner(self.pipelines, terms, self.clock)
         self.push = self.another()
-        self.ingest = Ingest(self.store, legs=True, clock=self.clock, news=self.push.news)
+        self.ingest = Ingest(self.store, clock=self.clock, news=self.push.news)
 
     def another(
         self, connect: Connect | None = None, planner: Planner | None = None, **more: Any

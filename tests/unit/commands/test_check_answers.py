@@ -74,6 +74,45 @@ async def test_another_key_than_assumed_is_a_failure() -> None:
     )
 
 
+FLAG = """
+name = "mine"
+[choices.level]
+high = 2
+[[step]]
+name = "MAKE"
+on = "created"
+method = "POST"
+entity = "phonecalls"
+body = '''{{"new_x": "{text}"}}'''
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "words"),
+    [
+        ("Boolean", "{{Attributes.vip}}", "Dynamics refuses it; add | boolean"),
+        ("Boolean", "{{Attributes.vip | boolean}}", ""),
+        ("Boolean", "{{Outbound}}", ""),
+        ("Picklist", "{{Attributes.vip}}", "add | integer or | choice"),
+        ("Picklist", "{{Attributes.vip | choice: 'level'}}", ""),
+        ("Integer", "{% if Outbound %}2{% else %}{{ 1 }}{% endif %}", "the branch '2' is text"),
+        ("Integer", "{% if Outbound %}{{ 2 }}{% else %}{{ 1 }}{% endif %}", ""),
+        ("Money", "{{Channel}} {{Attributes.vip}}", "use one placeholder alone, | decimal"),
+        ("String", "{{Channel}} {{Attributes.vip}}", ""),
+        ("DateTime", "{{Attributes.due}}", ""),
+    ],
+)
+async def test_text_for_a_column_of_another_type_is_refused_with_the_filter_to_use(
+    kind: str, text: str, words: str
+) -> None:
+    column = {"LogicalName": "new_x", "AttributeType": kind}
+    dynamics = Answers({**DEFINITION, "Attributes": [column]})
+    found = await ask(dynamics, Settings(), [load(FLAG.format(text=text))])
+    wrong = [one.text for one in found if one.wrong]
+    assert len(wrong) == bool(words)
+    assert not words or words in wrong[0]
+
+
 LOOKUP = load(
     """
 name = "mine"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from worker.commands.check import check_offline
-from worker.definitions import find
+from worker.definitions import SHIPPED, find
 from worker.engine.remembered_steps import remember_steps
 from worker.settings import Settings
 from worker.stores import open_store
@@ -59,3 +59,15 @@ async def test_a_change_that_the_state_knows_is_told(
 
 async def test_a_pipeline_whose_steps_are_as_they_were_is_told_nothing_of(tmp_path: Path) -> None:
     assert await checked(tmp_path, PIPELINE.replace('"x"', '"y"')) == []
+
+
+async def test_two_pipelines_that_make_two_activities_of_one_call_are_an_error(
+    tmp_path: Path,
+) -> None:
+    findings = await check_offline(Settings(state="memory", pipelines=("phonecall", "timeline")))
+    assert [one.text for one in findings if one.wrong and "both = true" in one.text]
+    shipped = (SHIPPED / "timeline.toml").read_text(encoding="utf-8")
+    path = tmp_path / "timeline.toml"
+    path.write_text(f"both = true\n{shipped}", encoding="utf-8")
+    findings = await check_offline(Settings(state="memory", pipelines=("phonecall", str(path))))
+    assert not [one.text for one in findings if "both = true" in one.text]

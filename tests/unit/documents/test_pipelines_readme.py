@@ -21,11 +21,12 @@ from pipelines.contact import Contact
 from pipelines.decode import decode
 from pipelines.fact import Fact
 from pipelines.filters import FILTERS
+from pipelines.kin import told
 from pipelines.lens import FIELDS
 from pipelines.lifecycle import MILESTONES
 from pipelines.loader import METHODS, ON_MISSING, PipelineError, load
 from pipelines.lookup import STATUS_NAMES, VALUES, Status
-from pipelines.names import EVENT_ONLY, FREE, MEMBERS, PLAIN, SCALARS, said
+from pipelines.names import DESCRIBED_ONLY, EVENT_ONLY, FREE, MEMBERS, PLAIN, SCALARS, said
 from pipelines.objects import KINDS, objects
 from pipelines.template import _STRICT, Template, resolve
 from pipelines.view import CONSTANTS, DERIVED, OBJECT_NAMES, Names, object_names, view
@@ -51,6 +52,7 @@ def own_logging() -> Iterator[None]:
 SETTINGS = {
     "AppId": "5f7d2c1a-9b3e-4c8d-a6f0-1e2d3c4b5a69",
     "EnvironmentUri": "https://org.crm.dynamics.com",
+    "Owner": "teams(3f2504e0-4f89-41d3-9a0c-0305e82c3301)",
 }
 
 #: What Connect is asked for, beside ``DESCRIBED``.
@@ -219,6 +221,11 @@ def whole_contact() -> Contact:
     contact = Contact(facts[0].contact_id)
     for fact in facts:
         contact.observe(fact)
+    for leg in (SAMPLES / "every-relative.ndjson").read_bytes().splitlines():
+        (fact,) = facts_of(leg)
+        for extract in told(fact):
+            if extract.contact_id == contact.id:
+                contact.observe(extract)
     return contact
 
 
@@ -346,6 +353,10 @@ def test_what_connect_is_asked_for_is_named() -> None:
     assert {*ASKED, *DESCRIBED} <= {*codes(section("Where names come from"))}
 
 
+def test_every_name_that_is_only_asked_is_described() -> None:
+    assert described("only asked", "what it is") == DESCRIBED_ONLY
+
+
 # --- filters ------------------------------------------------------------------------------------
 
 OWN, OTHERS = rows(PAGE, "filter", *FILTER), rows(PAGE, "filter of Liquid", *FILTER)
@@ -361,7 +372,7 @@ def test_every_filter_is_described_and_no_other() -> None:
 def test_every_example_of_a_filter_gives_what_the_page_says(line: list[str]) -> None:
     name, example, result = codes(line[0])[0], codes(line[2])[0], codes(line[3])[0]
     assert re.search(rf"\| {name}\b", example)
-    value = Template(example).render(seen())
+    value = Template(example, choices={"level": {"high": 2}}).render(seen())
     assert result == (value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
 
 

@@ -96,6 +96,16 @@ async def test_of_a_record_that_is_there_only_gaps_are_filled(flow: Flow) -> Non
     assert (call["_regardingobjectid_value"], call["phonenumber"]) == (key, NUMBER)
 
 
+@pytest.mark.parametrize("said", ["false", "False", "0", "no"])
+async def test_a_flow_s_attribute_says_that_no_activity_is_wanted_as_its_parameter_does(
+    flow: Flow, said: str
+) -> None:
+    assert (await flow.ask(ms_operation="addnote", CreateTimeline=said))["outcome"] == "Skipped"
+    flow.contact = {"Attributes": {"CreateTimeline": said}}
+    assert (await flow.ask(ms_operation="addnote"))["outcome"] == "Skipped"
+    assert calls(flow) == []
+
+
 async def test_a_closed_record_stays_as_it_is(flow: Flow) -> None:
     activity = timeline_id(CONTACT, "phonecall")
     flow.dataverse.put("phonecalls", {"activityid": activity, "subject": "s"})

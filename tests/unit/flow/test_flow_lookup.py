@@ -9,6 +9,9 @@ import pytest
 from worker.flow.answer import NAMES
 
 
+CONTACT = "c0000000-0000-4000-8000-000000000001"
+
+
 if TYPE_CHECKING:
     from tests.unit.flow.conftest import Flow
 
@@ -101,3 +104,38 @@ async def test_answers_are_flat_strings_and_always_the_same_names(flow: Flow) ->
         found = await flow.ask(ms_operation=operation)
         assert tuple(found) == NAMES
         assert all(type(value) is str for value in found.values())
+
+
+@pytest.mark.parametrize(
+    ("known", "found"),
+    [(["leads"], "lead"), (["accounts", "leads"], "account"), (["leads", "contacts"], "contact")],
+)
+async def test_without_a_table_the_pipeline_s_are_asked_in_their_order(
+    flow: Flow, known: list[str], found: str
+) -> None:
+    keys = {table: flow.know(table, telephone1="+4930901820") for table in known}
+    told = await flow.ask(ms_operation="lookup")
+    assert (told["contactid"], told["entity"]) == (keys[f"{found}s"], found)
+    assert told["accountid"] == (keys["accounts"] if found == "account" else "")
+
+
+async def test_a_contact_and_its_account_of_one_number_are_the_contact(flow: Flow) -> None:
+    account = flow.know("accounts", name="Engines", telephone1="+4930901820")
+    key = flow.know(
+        lastname="Lovelace",
+        telephone1="+4930901820",
+        **{"parentcustomerid_account@odata.bind": f"/accounts({account})"},
+    )
+    found = await flow.ask(ms_operation="lookup")
+    assert (found["LookupStatus"], found["contactid"]) == ("SingleMatch", key)
+    assert found["accountid"] == account
+
+
+@pytest.mark.parametrize(("ms_id", "found"), [(True, "SingleMatch"), (False, "NoMatch")])
+async def test_an_id_in_an_attribute_counts_if_the_flow_vouches_for_it(
+    flow: Flow, ms_id: bool, found: str
+) -> None:
+    key = flow.know("accounts", name="Engines")
+    attributes = {"ms_contact_id": key, "ms_id": CONTACT if ms_id else key}
+    flow.contact = {"Channel": "CHAT", "CustomerEndpoint": None, "Attributes": attributes}
+    assert (await flow.ask(ms_operation="lookup"))["LookupStatus"] == found

@@ -25,7 +25,7 @@ PLACE = "connect/acme/ChatTranscripts/2026/01/02/{}_20260102T03:00_UTC.json"
 
 
 def planned(contact: Contact) -> list[Action]:
-    return plan(contact, [find("chat")], NOW, Terms()).actions
+    return plan(contact, [find("chat")], NOW, Terms(files="original")).actions
 
 
 def made(contact: Contact) -> dict[str, Any]:

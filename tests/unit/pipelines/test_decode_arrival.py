@@ -9,10 +9,11 @@ from typing import Any
 import orjson
 import pytest
 
+from pipelines.contact import Contact
 from pipelines.decode import decode
 from pipelines.decode.arrival import AHEAD, AHEAD_S
 from pipelines.fact import Fact
-from pipelines.legs import facts_of_earlier_legs
+from pipelines.kin import told
 
 
 AT = 1_767_323_045.678  # 2026-01-02T03:04:05.678Z
@@ -137,7 +138,16 @@ def test_a_message_may_be_dated_a_day_after_its_arrival_and_no_more() -> None:
     assert decode(orjson.dumps(RECORD), arrived=arrived - 0.001) == [AHEAD]
 
 
-def test_what_a_leg_tells_the_legs_before_it_arrived_with_it() -> None:
+def test_what_a_contact_was_told_of_another_does_not_say_when_it_was_heard_of_itself() -> None:
     (fact,) = decode(orjson.dumps({**RECORD, "InitiationTimestamp": ISO}), arrived=AT)
     assert isinstance(fact, Fact)
-    assert [told.arrived for told in facts_of_earlier_legs(fact)] == [AT]
+    (extract,) = told(fact)
+    earlier, other = Contact("c-0"), Contact("c-0")
+    assert earlier.observe(extract)
+    assert (earlier.heard_of, earlier.arrived) == (False, None)
+    (own,) = decode(orjson.dumps({**RECORD, "ContactId": "c-0"}), arrived=AT + 5)
+    assert isinstance(own, Fact)
+    other.observe(own)
+    earlier.learn(other)
+    other.observe(extract)
+    assert (earlier.arrived, other.arrived) == (AT + 5, AT + 5)

@@ -34,7 +34,7 @@ def only(data: dict[str, Any]) -> Fact:
 def test_a_record_is_versioned_by_its_last_update() -> None:
     fact = only(record())
     assert (fact.contact_id, fact.register) == (CONTACT, "record")
-    assert fact.version == fact.at == "2026-01-02T03:06:07.000Z"
+    assert fact.version.partition(" ")[0] == fact.at == "2026-01-02T03:06:07.000Z"
     assert fact.data == record()
 
 
@@ -48,7 +48,7 @@ def test_a_record_is_versioned_by_its_last_update() -> None:
 )
 def test_without_a_last_update_the_next_best_time_counts(missing: list[str], version: str) -> None:
     data: dict[str, Any] = record() | dict.fromkeys(missing)
-    assert only(data).version == version
+    assert only(data).version.partition(" ")[0] == version
 
 
 def test_the_format_version_alone_marks_a_record() -> None:
@@ -65,7 +65,7 @@ def test_contact_id_and_last_update_alone_mark_a_record() -> None:
 def test_names_may_be_spelled_in_any_case(respell: Any) -> None:
     data = {respell(name): value for name, value in record().items()}
     fact = only(data)
-    assert (fact.register, fact.version) == ("record", "2026-01-02T03:06:07.000Z")
+    assert (fact.register, fact.at) == ("record", "2026-01-02T03:06:07.000Z")
     assert fact.data == data
 
 

@@ -49,6 +49,19 @@ KEYS = [
     ),
 ]
 
+KEYS += [
+    (f"Attachments/chat/2026/01/02/{CONTACT}_{CONTACT}_20260102T03:04_UTC.png", "attachment"),
+    (f"x/attachments/{CONTACT}_20260102T03:04_UTC.json", "attachment"),
+    (f"connect/acme/EmailMessages/2026/01/02/{CONTACT}_20260102T03:04_UTC.json", "email_message"),
+    (f"EmailMessages/{CONTACT}.eml", "email_message"),
+    (
+        f"connect/acme/ScreenRecordings/2026/01/02/{CONTACT}_20260102T03:04_UTC.wav",
+        "screen_recording",
+    ),
+    (f"{CONTACT}_20260102T03:04_UTC.mp4", "screen_recording"),
+    (f"x/Evaluations/2026/01/02/{CONTACT}/form.json", "evaluation"),
+]
+
 FOREIGN_KEYS = [
     "IMG_m7fzo3.jpg",
     "test.pdf",
@@ -56,8 +69,9 @@ FOREIGN_KEYS = [
     "connect/acme/CallRecordings/2026/01/02/",
     f"{KEY}.backup",
     f"{CONTACT}/file.wav",
-    f"Attachments/chat/2026/01/02/{CONTACT}_{CONTACT}_20260102T03:04_UTC.png",
-    f"{CONTACT}_20260102T03:04_UTC.mp4",
+    "Attachments/chat/2026/01/02/invoice.png",
+    f"Attachments/{CONTACT}/",
+    f"EmailMessages/{CONTACT}_1.eml.backup",
     f"{CONTACT}_analysis_2026-01-02T03:04:05Z.wav",
     f"{CONTACT}_notes.json",
     f"{KEY}/",
@@ -195,9 +209,14 @@ def test_however_an_object_was_created_it_counts(name: str) -> None:
     assert only(batch(native(eventName=name))).data["kind"] == "recording"
 
 
-@pytest.mark.parametrize("name", ["ObjectRemoved:Delete", "ObjectRestore:Post", None, 5, [[]]])
+@pytest.mark.parametrize("name", ["ObjectRemoved:Delete", "ObjectRestore:Post"])
 def test_native_events_that_create_nothing_are_ignored(name: object) -> None:
     assert decode(batch(native(eventName=name))) == [Ignored("S3 event that creates no object")]
+
+
+@pytest.mark.parametrize("name", [None, "", 5, [[]]])
+def test_a_native_event_without_a_name_says_so(name: object) -> None:
+    assert decode(batch(native(eventName=name))) == [Undecodable("S3 event without its name")]
 
 
 @pytest.mark.parametrize("kind", ["Object Deleted", "Object ACL Updated", None, []])

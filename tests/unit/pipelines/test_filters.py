@@ -166,3 +166,68 @@ def test_a_callers_value_cannot_break_a_pipeline(value: str, filters: str) -> No
     assert filtered(value, filters) is ABSENT
     template = Template(f"a {{{{ X | {filters} }}}}")
     assert template.render(Names({"X": value})) is HELD
+
+
+@pytest.mark.parametrize(
+    ("value", "filters", "result"),
+    [
+        ("true", "boolean", True),
+        (" YES ", "boolean", True),
+        ("1", "boolean", True),
+        (1, "boolean", True),
+        (True, "boolean", True),
+        ("False", "boolean", False),
+        ("no", "boolean", False),
+        (0, "boolean", False),
+        ("ja", "boolean", ABSENT),
+        ("2", "boolean", ABSENT),
+        ("", "boolean", ABSENT),
+        ("ja", "boolean | default: false", False),
+        ("2", "integer", 2),
+        (" +2.00 ", "integer", 2),
+        ("-7", "integer", -7),
+        (2, "integer", 2),
+        ("2.5", "integer", ABSENT),
+        ("two", "integer", ABSENT),
+        ("٣", "integer", ABSENT),
+        (True, "integer", ABSENT),
+        ("9" * 25, "integer", ABSENT),
+        ("17.50", "decimal", 17.5),
+        ("-3", "decimal", -3.0),
+        ("1,5", "decimal", ABSENT),
+        ("NaN", "decimal", ABSENT),
+        ("1e400", "decimal", ABSENT),
+        ({"a": 1}, "integer", ABSENT),
+    ],
+)
+def test_a_text_becomes_the_value_that_it_clearly_means_or_none(
+    value: Any, filters: str, result: Any
+) -> None:
+    found = filtered(value, filters)
+    assert (found, type(found)) == (result, type(result))
+
+
+LEVELS = {"level": {"low": 0, "high": 2, "gold": 2, "vip": True}}
+
+
+@pytest.mark.parametrize(
+    ("value", "result"),
+    [
+        ("high", 2),
+        (" GOLD ", 2),
+        ("low", 0),
+        ("vip", True),
+        ("2", 2),
+        (2, 2),
+        ("9", None),
+        ("", None),
+    ],
+)
+def test_a_choice_is_what_the_table_has_for_a_label_a_code_or_its_own_option(
+    value: Any, result: Any
+) -> None:
+    names = Names({"X": value})
+    found = Template("{{ X | choice: 'level' }}", choices=LEVELS).render(names)
+    assert found == (ABSENT if result is None else result)
+    text = "{% if X %}{{ X | choice: 'level' | default: 5 }}{% endif %}"
+    assert Template(text, choices=LEVELS).render(names) == (5 if result is None else result)

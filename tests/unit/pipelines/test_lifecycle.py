@@ -95,7 +95,7 @@ def test_the_sentinel_proves_nothing(event: Makes, told: Told) -> None:
     never = {"connectedToAgentTimestamp": "1970-01-01T00:00:00.001Z"}
     contact = told(event("QUEUED", agentInfo=never, disconnectTimestamp="1970-01-01T00:00:00.001Z"))
     assert phase(contact) == "queued"
-    assert set(milestones(contact)) == {"created"}
+    assert set(milestones(contact)) == {"created", "queued"}
 
 
 def test_events_in_any_order_end_in_the_same_phase_and_milestones(event: Makes, told: Told) -> None:
@@ -116,6 +116,7 @@ def test_a_contact_that_ended_does_not_go_back(event: Makes, told: Told) -> None
 def test_a_record_alone_proves_the_whole_course(record: Makes, told: Told) -> None:
     assert milestones(told(record())) == {
         "created": "2026-01-02T03:00:00Z",
+        "queued": "2026-01-02T03:00:05Z",
         "answered": "2026-01-02T03:00:20Z",
         "ended": "2026-01-02T03:04:05Z",
         "completed": "2026-01-02T03:05:30Z",
@@ -138,7 +139,24 @@ def test_a_record_without_agent_was_not_answered(record: Makes, told: Told) -> N
 
 def test_a_hang_up_in_the_queue_is_no_answer(event: Makes, told: Told) -> None:
     reached = milestones(told(event("QUEUED"), event("DISCONNECTED")))
-    assert set(reached) == {"created", "ended"}
+    assert set(reached) == {"created", "queued", "ended"}
+
+
+def test_a_call_that_went_to_an_agent_past_every_queue_was_not_queued(
+    event: Makes, record: Makes, told: Told
+) -> None:
+    straight = event("CONNECTED_TO_AGENT", queueInfo=None)
+    assert set(milestones(told(straight, event("DISCONNECTED")))) == {
+        "created",
+        "answered",
+        "ended",
+    }
+    assert "queued" not in milestones(told(record(Queue={"Name": "Support"})))
+
+
+def test_a_queue_without_its_event_is_told_by_the_next_one(event: Makes, told: Told) -> None:
+    reached = milestones(told(event("CONNECTED_TO_AGENT")))
+    assert reached["queued"] == "2026-01-02T03:00:05Z"
 
 
 def test_a_later_phase_dates_the_earlier_ones_nobody_told_of(event: Makes, told: Told) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from pipelines.action import Change
 from pipelines.contact import Contact
 from pipelines.fact import Fact
 from pipelines.identity import record_id
@@ -17,6 +18,7 @@ from pipelines.loader import load
 from pipelines.plan import Terms, plan
 from pipelines.step import CreateStep, LookupStep, OpenStep, UpdateStep
 from pipelines.template import Template
+from pipelines.when import parse
 
 
 Told = Callable[..., Contact]
@@ -84,11 +86,11 @@ def test_a_step_has_what_its_table_says() -> None:
     assert isinstance(create, CreateStep)
     assert isinstance(close, UpdateStep)
     assert (pipeline.name, pipeline.source) == ("p", "my.toml")
-    assert pipeline.when == {"Channel": {"voice", "chat"}, "Outbound": {"false"}}
+    assert pipeline.when == parse({"Channel": ["voice", "chat"], "Outbound": "false"})
     assert (who.path, who.on) == ("p/WHO", "created")
     assert who.reads == {"fullname"}
     assert (create.table.key, create.on_missing) == ("activityid", "recreate")
-    assert create.when == {"Queue": {"support"}, "TotalPauseCount": {"0"}}
+    assert create.when == parse({"Queue": "support", "TotalPauseCount": "0"})
     assert create.reads == frozenset()
     assert isinstance(create.body["subject"], Template)
     assert (close.after, close.within_s, close.on_missing) == (("STEP2",), 5400.0, "park")
@@ -140,7 +142,7 @@ def test_the_key_is_ours_in_any_case() -> None:
 def test_a_step_may_hang_on_what_a_lookup_found() -> None:
     who = CREATE.replace("STEP2", "WHO").replace("POST", "GET").replace("body = '''{}'''", "")
     text = who + CREATE.format("{}") + 'when = { "WHO-Response.LookupStatus" = "SingleMatch" }'
-    assert one(text).steps[1].when == {"WHO-Response.LookupStatus": {"singlematch"}}
+    assert one(text).steps[1].when == parse({"WHO-Response.LookupStatus": "singlematch"})
 
 
 # --- what check tells ---------------------------------------------------------------------------
@@ -317,3 +319,50 @@ def test_text_that_is_not_escaped_for_a_column_shown_as_html_is_warned_of(
 ) -> None:
     found = one(CREATE.format(body).replace("phonecalls", table)).warnings()
     assert ["add | escape" in text for text in found] == [True] * warned
+
+
+# --- names of the future, and names that are not always there -----------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("{{ContactPriority}}", "ContactPriority is not a name this release knows; it has a value"),
+        ("{{ contactPriority | upcase }}", "contactPriority is not a name this release knows"),
+        ("{{HoldStartTimestamp}}{{HoldStartTimestamp}}", "HoldStartTimestamp is not a name"),
+        ("{{Agent.VoiceEnhancementMode}}", "Agent.VoiceEnhancementMode is not a name this"),
+        ("{{Queue.Type}}", "Queue.Type comes with contact events only; it may be empty once"),
+        ("{{agent.activeregion}}", "Agent.ActiveRegion comes with contact events only"),
+        ("{{ContactDetails.Name}}", "ContactDetails comes with contact events only"),
+        ("{{ringStartTimestamp}}", "ringStartTimestamp comes with contact events only"),
+        ("{{QueuePriority}}", "QueuePriority is neither in events nor in the contact record"),
+        ("{{Name}} {{Name}}", "Name is neither in events nor in the contact record"),
+    ],
+)
+def test_a_name_that_may_never_have_a_value_is_one_warning(body: str, words: str) -> None:
+    (warning,) = one(CREATE.format(f'{{"description": "{body}"}}')).warnings()
+    assert warning.startswith(f"pipeline: step STEP2: {words}")
+
+
+def test_conditions_and_attributes_are_warned_about_as_bodies_are() -> None:
+    text = CREATE.format("{}") + 'when = { NewThing = "x" }\n[writeback]\nms_x = "{{Newer}}"'
+    found = load(f'name = "p"\nwhen = {{ any = [{{ Newest = 1 }}] }}\n{text}', "p.toml").warnings()
+    assert [warning.partition(" is not a name")[0] for warning in found] == [
+        "p.toml: when: Newest",
+        "p.toml: writeback: Newer",
+        "p.toml: step STEP2: NewThing",
+    ]
+
+
+@pytest.mark.parametrize("name", ["ContactPriority", "contactpriority"])
+@pytest.mark.parametrize("stream", ["event", "record"])
+def test_a_name_of_the_future_has_the_value_that_connect_sends(
+    name: str, stream: str, event: Makes, record: Makes, told: Told
+) -> None:
+    said = {"ContactPriority": "URGENT"}
+    fact = record(**said) if stream == "record" else event("INITIATED", contactPriority="URGENT")
+    (action,) = plan(
+        told(fact), [one(CREATE.format(f'{{"subject": "{{{{{name}}}}}"}}'))], 0.0, Terms()
+    ).actions
+    assert isinstance(action, Change)
+    assert action.columns["subject"] == "URGENT"

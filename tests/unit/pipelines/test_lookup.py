@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from pipelines.entity import entity
 from pipelines.loader import load
-from pipelines.lookup import By, Search, Way, search, status
+from pipelines.lookup import By, Search, Way, search, search_in, status
 from pipelines.template import Template
 from pipelines.view import Names
 
@@ -57,7 +57,8 @@ def test_without_a_suffix_only_whole_numbers_are_asked() -> None:
 def test_at_most_50_rows_are_asked_for_and_only_the_columns_that_count() -> None:
     one = Search(CONTACTS, way("email", "emailaddress1"), "a@b", ("accountid", "fullname"))
     (query,) = one.queries()
-    assert query.startswith("contacts?$select=contactid,emailaddress1,_accountid_value,fullname&")
+    select = "contactid,emailaddress1,_accountid_value,fullname,_parentcustomerid_value"
+    assert query.startswith(f"contacts?$select={select}&")
     assert query.endswith("&$top=50")
 
 
@@ -151,6 +152,29 @@ def test_two_that_fit_are_several_and_none_of_them_is_told() -> None:
     assert found == {"LookupStatus": "MultiMatch", "outcome": "MultiMatch"}
 
 
+@pytest.mark.parametrize(
+    ("parents", "customer"),
+    [
+        ({"a": "b", "b": None}, "a"),
+        ({"b": None, "a": "b"}, "a"),
+        ({"a": "b", "b": "c", "c": None}, "a"),
+        ({"a": "A", "b": "a"}, "b"),  # its own parent, as nobody can be
+        ({"a": "x", "b": "x"}, None),  # two of one parent that is not among them
+        ({"a": "c", "b": "c", "c": None}, None),  # two of one parent
+        ({"a": "b", "b": "a"}, None),
+        ({"a": None, "b": None}, None),
+    ],
+)
+def test_rows_linked_as_customer_and_parent_are_one_the_customer(
+    parents: dict[str, str | None], customer: str | None
+) -> None:
+    one = sought("phone", "+4930901820")
+    rows = [row("+4930901820", key, _parentcustomerid_value=up) for key, up in parents.items()]
+    expected = {"contactid": customer} | status("SingleMatch")
+    assert one.answer(rows) == (expected if customer else status("MultiMatch"))
+    assert one.answer(rows, more=True) == status("MultiMatch")
+
+
 def test_a_row_that_merely_ends_alike_is_none() -> None:
     one = sought("phone", "+4930901820", suffix=8)
     assert one.answer([row("+3330901820"), row(None, OTHER_KEY)]) == status("NoMatch")
@@ -225,3 +249,106 @@ def test_values_that_are_nobody_s_ask_nothing_and_no_value_waits() -> None:
     assert nobody is not None
     assert nobody.queries() == []
     assert search(CONTACTS, STEP.ways, Names({"Attributes": {"id": " "}})) is None
+
+
+# --- several tables -------------------------------------------------------------------------------
+
+SEVERAL: Any = load(
+    """
+name = "p"
+[[step]]
+name = "WHO"
+on = "created"
+method = "GET"
+entity = ["leads", "accounts", "contacts"]
+[[step.lookup]]
+by = "phone"
+columns.contacts = ["mobilephone"]
+columns.accounts = ["telephone1"]
+[[step.lookup]]
+by = "attribute"
+value = "{{Attributes.id}}"
+columns.leads = ["leadid"]
+columns.contacts = ["contactid"]
+vouched_by = "{{Attributes.ms_id}}"
+[[step]]
+name = "ACT"
+on = "created"
+method = "POST"
+entity = "tasks"
+body = '''{
+  "subject": "{{WHO-Response.name}}", "category": "{{WHO-Response.table}}",
+  "regardingobjectid_account_task@odata.bind": "/accounts({{WHO-Response.account}})",
+  "subcategory": "{{WHO-Response.accountid}}"
+}'''
+"""
+).steps[0]
+NUMBER = {"CustomerEndpoint": {"Address": "+4930901820"}}
+
+
+def test_tables_are_asked_in_the_order_of_the_step_each_by_its_own_columns() -> None:
+    found = search_in(SEVERAL.places, Names(NUMBER), SEVERAL.reads)
+    assert found is not None
+    assert [(one.table.set, one.way.columns) for one in found.chain] == [
+        ("accounts", ("telephone1",)),
+        ("contacts", ("mobilephone",)),
+    ]
+
+
+def test_an_answer_says_its_table_and_has_the_same_fields_whichever_that_is() -> None:
+    found = search_in(SEVERAL.places, Names(NUMBER), SEVERAL.reads)
+    assert found is not None
+    account, contact = found.chain
+    assert account.answer([{"accountid": KEY, "telephone1": "+4930901820", "name": "Acme"}]) == {
+        **status("SingleMatch"),
+        "accountid": KEY,
+        "account": KEY,
+        "name": "Acme",
+        "table": "account",
+    }
+    row = {"contactid": KEY, "mobilephone": "+4930901820", "fullname": "Ada"}
+    assert contact.answer([{**row, "_accountid_value": OTHER_KEY}]) == {
+        **status("SingleMatch"),
+        "contactid": KEY,
+        "name": "Ada",
+        "table": "contact",
+        "accountid": OTHER_KEY,
+    }
+
+
+def test_no_table_is_asked_for_what_is_another_table_s_own() -> None:
+    attributes = {"Attributes": {"id": KEY, "ms_id": "c"}, "ContactId": "C"}
+    found = search_in(SEVERAL.places, Names(attributes), SEVERAL.reads)
+    assert found is not None
+    assert [one.queries()[0].partition("&")[0] for one in found.chain] == [
+        "leads?$select=leadid,fullname",
+        "contacts?$select=contactid,_accountid_value,fullname,_parentcustomerid_value",
+    ]
+
+
+LEG = "c0000000-0000-4000-8000-000000000001"
+
+
+@pytest.mark.parametrize(
+    ("said", "counts"),
+    [
+        ({"ContactId": LEG}, True),
+        ({"ContactId": LEG.upper()}, True),
+        ({"ContactId": KEY, "InitialContactId": LEG}, True),
+        ({"ContactId": KEY, "PreviousContactId": LEG}, True),
+        ({"ContactId": KEY, "NextContactId": LEG}, True),
+        ({"ContactId": KEY, "RelatedContactId": LEG}, False),
+        ({"ContactId": KEY}, False),
+    ],
+)
+def test_a_value_counts_if_who_wrote_it_knew_a_leg_of_the_chain(
+    said: dict[str, str], counts: bool
+) -> None:
+    names = Names({"Attributes": {"id": KEY, "ms_id": LEG}, **said})
+    assert (search_in(SEVERAL.places, names) is not None) is counts
+
+
+@pytest.mark.parametrize("ms_id", [None, "", {"not": "a text"}, 7, [LEG]])
+def test_a_value_that_nobody_vouches_for_does_not_count(ms_id: Any) -> None:
+    names = Names({"Attributes": {"id": KEY, "ms_id": ms_id}, "ContactId": LEG})
+    assert search_in(SEVERAL.places, names) is None

@@ -76,6 +76,10 @@ def test_objects_are_ordered_by_kind_and_key(stored: Makes, told: Told) -> None:
         f"a/{CONTACT}_20260102T03:00_UTC.json",
         f"a/{CONTACT}_analysis_2026-01-02T03:00:00Z.json",
         f"a/{CONTACT}_analysis_redacted_2026-01-02T03:00:00Z.json",
+        f"ScreenRecordings/{NAME}",
+        f"Attachments/{CONTACT}_invoice.pdf",
+        f"EmailMessages/{CONTACT}_20260102T03:00_UTC.json",
+        f"Evaluations/{CONTACT}/1.json",
     ]
     found = objects(told(*(stored(key) for key in reversed(keys))))
     assert [one.key for one in found] == keys
@@ -112,10 +116,9 @@ def test_a_file_told_of_three_times_is_one_and_s3_knows_best(
 @pytest.mark.parametrize(
     "useless",
     [
-        entry(Status="DELETED"),
+        entry(Status="DELETED", Location=f"recordings/b/{NAME}"),
         entry(StorageType="KINESIS_VIDEO_STREAM"),
         entry(Location="arn:aws:kinesisvideo:eu-central-1:1:stream/x/1"),
-        entry(Location="recordings/a/notes.txt"),
         entry(Location=f"/a/{NAME}"),
         entry(Location=None),
         "text",
@@ -141,3 +144,85 @@ def test_a_list_that_is_none_holds_nothing(listed: Any, record: Makes, told: Tol
 def test_a_record_without_instance_knows_no_region(record: Makes, told: Told) -> None:
     (found,) = objects(told(record(Recordings=[entry()], InstanceARN=None)))
     assert found.region == ""
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind"),
+    [
+        ({"MediaStreamType": "AUDIO"}, "recording"),
+        ({"MediaStreamType": "audio", "ParticipantType": "IVR"}, "ivr_recording"),
+        ({"MediaStreamType": "VIDEO"}, "screen_recording"),
+        ({"MediaStreamType": "CHAT"}, "transcript"),
+        ({"MediaStreamType": None}, "recording"),
+    ],
+)
+@pytest.mark.parametrize("storage", ["S3", "Amazon S3", "AMAZON_S3", "s3", None])
+def test_a_file_that_the_record_names_counts_whatever_it_is_called(
+    fields: dict[str, Any], kind: str, storage: str | None, record: Makes, told: Told
+) -> None:
+    named = entry(StorageType=storage, Location="recordings/ours/call 17.bin", **fields)
+    (found,) = objects(told(record(Recordings=[named])))
+    assert (found.kind, found.key) == (kind, "ours/call 17.bin")
+
+
+@pytest.mark.parametrize("name", ["Recording", "Recordings"])
+@pytest.mark.parametrize(
+    "gone",
+    [
+        {"Status": "DELETED"},
+        {"Status": "Deleted", "DeletionReason": "asked for"},
+        {"Status": "deleted", "Location": None},
+        {"Status": None, "DeletionReason": "asked for", "Location": None},
+    ],
+)
+@pytest.mark.parametrize("first", ["record", "file"])
+def test_a_deleted_file_is_gone_whoever_told_of_it_and_whenever(
+    name: str, gone: dict[str, Any], first: str, *, record: Makes, stored: Makes, told: Told
+) -> None:
+    said = entry(**gone)
+    facts = [record(**{name: [said] if name == "Recordings" else said}), stored(f"a/{NAME}")]
+    assert objects(told(*(facts if first == "record" else reversed(facts)))) == []
+
+
+def test_a_file_that_is_there_stays_beside_a_deleted_one_without_location(
+    record: Makes, stored: Makes, told: Told
+) -> None:
+    listed = [entry(Status="DELETED", Location=None), entry()]
+    found = objects(told(record(Recordings=listed), stored(f"a/{NAME}"), stored(f"b/{NAME}")))
+    assert [one.key for one in found] == [f"a/{NAME}"]
+
+
+REDACTED = f"Analysis/Voice/Redacted/{CONTACT}_analysis_redacted_2026-01-02T03:00:00Z.json"
+ORIGINAL = f"Analysis/Voice/{CONTACT}_analysis_2026-01-02T03:00:00Z.json"
+
+
+def lens(**configuration: str) -> dict[str, Any]:
+    inner = {"RedactionConfiguration": configuration}
+    return {"ContactLens": {"ConversationalAnalytics": {"Configuration": inner}}}
+
+
+@pytest.mark.parametrize(
+    ("fields", "which", "kinds"),
+    [
+        (lens(Behavior="Enable", Policy="RedactedAndOriginal"), "auto", ["redacted_analysis"]),
+        (lens(Policy="RedactedOnly"), "auto", ["redacted_analysis"]),
+        (lens(Behavior="Disable", Policy="None"), "auto", ["analysis", "redacted_analysis"]),
+        ({}, "auto", ["analysis", "redacted_analysis"]),
+        ({}, "redacted", ["redacted_analysis"]),
+        (lens(Behavior="Enable"), "original", ["analysis", "redacted_analysis"]),
+        (None, "auto", ["redacted_analysis"]),
+        (None, "original", ["analysis", "redacted_analysis"]),
+    ],
+)
+def test_originals_count_unless_record_or_setting_ask_for_redacted_files(
+    fields: dict[str, Any] | None,
+    which: Any,
+    kinds: list[str],
+    *,
+    record: Makes,
+    stored: Makes,
+    told: Told,
+) -> None:
+    facts = [stored(REDACTED), stored(ORIGINAL)]
+    contact = told(*facts if fields is None else [*facts, record(**fields)])
+    assert [one.kind for one in objects(contact, which)] == kinds

@@ -16,7 +16,7 @@ from pipelines.identity import record_id
 from pipelines.lifecycle import AWAITED, MILESTONES
 from pipelines.loader import load
 from pipelines.outcome import Missing
-from pipelines.plan import Plan, Terms, opening, plan
+from pipelines.plan import UNDECIDED, Plan, Terms, opening, plan
 from pipelines.settle import settle
 from pipelines.step import OpenStep
 
@@ -85,6 +85,40 @@ def test_a_step_waits_for_its_milestone(milestone: str, event: Makes, told: Told
 
 def test_every_milestone_has_words_for_waiting() -> None:
     assert set(AWAITED) == set(MILESTONES)
+
+
+VOICEMAIL = 'Attributes.vmx3_flag = { not = ["1"] }'
+
+
+@pytest.mark.parametrize("place", ["file", "step"])
+@pytest.mark.parametrize(("flag", "made"), [({"vmx3_flag": "1"}, False), ({}, True)])
+def test_nothing_is_made_of_a_contact_before_it_is_known_whether_a_condition_says_no(
+    event: Makes, record: Makes, told: Told, place: str, flag: dict[str, str], *, made: bool
+) -> None:
+    head = f"when = {{ {VOICEMAIL} }}"
+    text = f"{head}{CREATE}" if place == "file" else f"{CREATE}{head}"
+    before = planned(told(event("INITIATED"), event("DISCONNECTED")), "\n" + text)
+    assert (before.actions, before.waiting) == ([], {"p/CALL": UNDECIDED})
+    assert before.next_at == ENDED + 900
+    for order in permutations([event("INITIATED"), record(Attributes=flag)]):
+        found = planned(told(*order), "\n" + text)
+        assert bool(found.actions) is made
+
+
+def test_a_condition_waits_no_longer_than_within(event: Makes, told: Told) -> None:
+    contact = told(event("INITIATED"), event("DISCONNECTED"))
+    step = f'{CREATE}when = {{ {VOICEMAIL} }}\nwithin = "5m"'
+    assert planned(contact, step, now=ENDED + 299).next_at == ENDED + 300
+    assert kinds(planned(contact, step, now=ENDED + 300)) == ["create"]
+
+
+def test_an_alternative_that_holds_makes_the_record_while_the_contact_is_on(
+    event: Makes, told: Told
+) -> None:
+    step = f"{CREATE}when = {{ any = [{{ Answered = true }}, {{ {VOICEMAIL} }}] }}"
+    assert planned(told(event("INITIATED")), step).actions == []
+    answered = told(event("INITIATED"), event("CONNECTED_TO_AGENT"))
+    assert kinds(planned(answered, step, now=ANSWERED)) == ["create"]
 
 
 @pytest.mark.parametrize(
@@ -188,7 +222,7 @@ def test_a_step_on_a_file_is_told_of_that_file_and_of_no_other_kind(
 
 @pytest.mark.parametrize("method", ["DISCONNECT", "MONITOR"])
 def test_a_side_leg_gets_no_record(method: str, record: Makes, told: Told) -> None:
-    contact = told(record(InitiationMethod=method))
+    contact = told(record(InitiationMethod=method, Queue=None, Agent=None))
     found = planned(contact, CREATE, FILE, CLOSE)
     assert found.actions == []
     assert found.waiting["p/CALL"].startswith(f"no: {method} legs")

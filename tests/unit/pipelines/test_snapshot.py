@@ -61,7 +61,7 @@ def test_a_plan_by_a_snapshot_of_before_is_the_plan_that_is_made_without_one(
     terms = Terms(CONSTANTS, live=live)
     for history in many_histories[:20]:
         for contact in growing(history)[-3:]:
-            seen = snapshot(contact, CONSTANTS)
+            seen = snapshot(contact, CONSTANTS, terms.files)
             for _ in range(4):  # the ledger changes, the facts do not
                 planned = plan(contact, PIPELINES, float("inf"), terms, seen)
                 assert planned == plan(contact, PIPELINES, float("inf"), terms)

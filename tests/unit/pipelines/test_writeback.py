@@ -13,7 +13,7 @@ from pipelines.action import Action, WriteBack
 from pipelines.contact import Contact
 from pipelines.fact import Fact
 from pipelines.identity import record_id
-from pipelines.legs import facts_of_earlier_legs
+from pipelines.kin import told as told_others
 from pipelines.live import LIVE_WITHIN_S
 from pipelines.loader import PipelineError, load
 from pipelines.plan import Terms, plan
@@ -57,7 +57,7 @@ def later_leg(event: Makes, kind: str, contact: Contact, **detail: Any) -> list[
     leg = "00000000-0000-4000-8000-000000000001"
     linked = {"contactId": leg, "initialContactId": contact.id, "previousContactId": contact.id}
     began = {"initiationTimestamp": "2026-01-02T03:00:10.000Z"}
-    return facts_of_earlier_legs(event(kind, **linked, **began, **detail))
+    return told_others(event(kind, **linked, **began, **detail))
 
 
 def test_attributes_go_after_the_records_they_name(event: Makes, told: Told) -> None:
@@ -181,22 +181,35 @@ def test_a_leg_whose_successor_has_gone_writes_everything_anew(
     assert written(contact, BEGAN + 121 + LIVE_WITHIN_S) is None
 
 
-def test_earlier_legs_and_side_legs_do_not_count(event: Makes, told: Told) -> None:
+@pytest.mark.parametrize("method", ["DISCONNECT", "MONITOR", "EXTERNAL_OUTBOUND"])
+def test_earlier_legs_and_those_that_are_no_conversation_do_not_count(
+    event: Makes, told: Told, method: str
+) -> None:
     contact = told(event("INITIATED"))
-    assert later_leg(event, "INITIATED", contact, initiationMethod="DISCONNECT") == []
     (fact,) = later_leg(event, "INITIATED", contact)
     earlier = fact.body.replace(b"03:00:10", b"02:59:59")
     contact.observe(Fact(contact.id, fact.register, fact.version, earlier, fact.at))
+    for fact in later_leg(event, "INITIATED", contact, initiationMethod=method):
+        contact.observe(fact)
     assert written(contact)
 
 
-def test_a_leg_tells_its_previous_and_its_first_contact(event: Makes) -> None:
-    leg = event("INITIATED", contactId="c", initialContactId="A", previousContactId="b")
-    facts = facts_of_earlier_legs(leg)
-    assert [(fact.contact_id, fact.register) for fact in facts] == [("a", "leg/c"), ("b", "leg/c")]
-    assert facts_of_earlier_legs(event("INITIATED", initialContactId=leg.contact_id)) != []
-    assert facts_of_earlier_legs(event("QUEUED", initialContactId="a")) == []
-    assert facts_of_earlier_legs(event("INITIATED")) == []
+def test_a_flow_after_a_leg_counts_as_a_later_leg_once_it_is_queued(
+    event: Makes, told: Told
+) -> None:
+    contact = told(event("INITIATED"))
+    for kind in ("INITIATED", "QUEUED"):
+        assert written(contact)
+        for fact in later_leg(event, kind, contact, initiationMethod="DISCONNECT"):
+            contact.observe(fact)
+    assert written(contact) is None
+
+
+def test_a_leg_that_the_release_before_told_of_still_counts(event: Makes, told: Told) -> None:
+    contact = told(event("INITIATED"))
+    at, body = "2026-01-02T03:00:10.000Z", b'{"InitiationTimestamp":"2026-01-02T03:00:10Z"}'
+    contact.observe(Fact(contact.id, "leg/00000000-0000-4000-8000-000000000001", at, body, at))
+    assert written(contact) is None
 
 
 # --- size ---

@@ -18,10 +18,11 @@ from pipelines.decode.envelope import MOST_PARTS, TOO_MANY
 from pipelines.decode.seal import TOO_DEEP
 from pipelines.enrichment import wanted
 from pipelines.fact import Fact
-from pipelines.legs import chain_of, facts_of_earlier_legs
+from pipelines.kin import told
+from pipelines.legs import chain_of
 from pipelines.lifecycle import milestones
 from pipelines.objects import objects
-from pipelines.view import view
+from pipelines.view import values_of_kin, view
 from worker.definitions import find
 from worker.engine.ingest import AT_ONCE_BYTES, Ingest
 from worker.sources.protocol import Message
@@ -102,10 +103,11 @@ def read(fact: Fact, *others: Fact) -> None:
     contact = Contact(fact.contact_id)
     for one in (fact, *others):
         contact.observe(one)
-        for told in facts_of_earlier_legs(one):
-            leg = Contact(told.contact_id)
-            leg.observe(told)
-            chain_of(leg, "2026-01-02T03:00:00Z")
+        for extract in told(one):
+            leg = Contact(extract.contact_id)
+            leg.observe(extract)
+            view(leg)
+            chain_of(leg.id, "2026-01-02T03:00:00Z", values_of_kin(leg))
     view(contact)
     milestones(contact)
     objects(contact)

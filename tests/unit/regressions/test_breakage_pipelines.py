@@ -178,7 +178,7 @@ async def test_an_attribute_that_is_no_text_does_not_stop_the_write_back(
     await site.run(5)
     (entry,) = await site.store.load([call.id])
     (told,) = [r for name, r in entry.contact.ledger.items() if name.startswith("attributes(")]
-    assert told.columns["ms_id"] == ledger.digest(call.id)
+    assert told.columns["ms_entityrecord_entity_name"] == ledger.digest("phonecall")
     site.stream.put(call.record(Attributes=attributes))
     await site.run(5)
     (made,) = site.calls

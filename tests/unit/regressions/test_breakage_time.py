@@ -137,7 +137,6 @@ class Worker:
         self.push = Push(transactions, site.user_id)
         self.ingest = Ingest(
             site.store,
-            legs=True,
             clock=self.outside.clock,
             news=self.push.news,
             arrived=self.outside.arrived,

@@ -125,9 +125,10 @@ def _pipelines(folder: Path, within: str) -> str:
     for name in PIPELINES:
         text = (SHIPPED / f"{name}.toml").read_text(encoding="utf-8")
         path = folder / f"{name}.toml"
-        path.write_text(
-            text.replace(f'within = "{WITHIN}"', f'within = "{within}"'), encoding="utf-8"
-        )
+        text = text.replace(f'within = "{WITHIN}"', f'within = "{within}"')
+        # The timeline's activities are wanted beside those of the channels' own pipelines.
+        both = "both = true\n" if name == "timeline" else ""
+        path.write_text(both + text, encoding="utf-8")
         paths.append(str(path))
     return ",".join(paths)
 

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 
 import orjson
 
 from pipelines.identity import record_id
-from worker.sandbox.oracle.expected_timeline import timeline
+from worker.sandbox.oracle.expected_timeline import CANCELLED, CANCELLED_AS, minutes, timeline
 from worker.sandbox.traffic import Leg, Truth, mails
+from worker.sandbox.traffic.events import UNNAMED
 from worker.sandbox.traffic.people import MAILBOX, object_url
 from worker.sandbox.traffic.truths import of_leg
 
@@ -71,24 +71,22 @@ def _of(leg: Leg) -> Expected:
     columns = {
         "actualstart": truth.start,
         "actualend": truth.end,
-        "actualdurationminutes": _minutes(truth),
+        "actualdurationminutes": minutes(truth),
         "category": leg.channel,
         "subcategory": truth.queue,
         "statecode": _COMPLETED,
         **_OWN[leg.channel](leg, truth),
     }
+    if truth.fate == "cancelled":
+        columns |= {"statecode": CANCELLED, "statuscode": CANCELLED_AS[entity_set]}
+        del columns["description"]
     return Expected(entity_set, record_id(leg.id, pipeline, step), columns, pipeline)
 
 
-def _minutes(truth: Truth) -> int:
-    length = datetime.fromisoformat(truth.end) - datetime.fromisoformat(truth.start)
-    return -(-int(length.total_seconds()) // 60)
-
-
 def _call(_: Leg, truth: Truth) -> dict[str, Any]:
-    url = truth.recording_url
+    url, number = truth.recording_url, truth.number or "unknown number"
     return {
-        "subject": f"Call between {truth.agent or 'no agent'} and {truth.number}",
+        "subject": f"Call between {truth.agent or 'no agent'} and {number}",
         "phonenumber": truth.number,
         "directioncode": truth.outgoing,
         "description": f"Your Recording URI is {url}" if url else None,
@@ -106,8 +104,8 @@ def _chat(leg: Leg, truth: Truth) -> dict[str, Any]:
     }
 
 
-def _task(_: Leg, truth: Truth) -> dict[str, Any]:
-    return {"subject": f"Task for {truth.agent or 'no agent'}", "statuscode": 5}
+def _task(leg: Leg, _: Truth) -> dict[str, Any]:
+    return {"subject": leg.name or UNNAMED, "statuscode": 5}
 
 
 def _mail(leg: Leg, truth: Truth) -> dict[str, Any]:

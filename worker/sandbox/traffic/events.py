@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from worker.sandbox.traffic.leg import Leg
 
 
+#: The name of a task that its story gives none.
+UNNAMED: Final = "Call the customer back"
+
 #: Calls of these kinds send CONNECTED_TO_SYSTEM; the published inbound and API calls have none.
 _CALLS_TELLING_SYSTEM: Final = frozenset({"OUTBOUND", "CALLBACK", "EXTERNAL_OUTBOUND"})
 
@@ -104,10 +107,13 @@ def _constant(leg: Leg) -> dict[str, Any]:
         tags["aws:connect:systemEndpoint"] = leg.line
         if leg.method not in _WITHOUT_ENDPOINT:
             detail["endpoints"] = {"systemEndpoint": endpoint(leg.channel, leg.line)}
+    if leg.segments:
+        segments = {name: {"valueString": value} for name, value in leg.segments.items()}
+        detail["segmentAttributes"] = segments
     if leg.campaign_id:
         detail["campaign"] = {"campaignId": leg.campaign_id}
     if leg.channel == "TASK":
-        detail["contactDetails"] = {"name": leg.name or "Call the customer back"}
+        detail["contactDetails"] = {"name": leg.name or UNNAMED}
         scheduled = leg.scheduled_ms
         detail["scheduledTimestamp"] = (
             moment.UNSET if scheduled is None else moment.in_ms(scheduled)

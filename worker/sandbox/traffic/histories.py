@@ -169,7 +169,9 @@ def _told(leg: Leg, rng: Random) -> Iterator[tuple[int, str, bytes]]:
         leg.survey = (answer_ms, {"surveyScore": rng.choice("12345")})
     for at_ms, body in events(leg, rng):
         yield at_ms + _EVENT_DELAY_MS, EVENTS, body
-    yield record_ms, RECORDS, record(leg, record_ms - 2_000)
+    later = {name for again in leg.resent for name in again.attributes}
+    first = {name: value for name, value in leg.attributes.items() if name not in later}
+    yield record_ms, RECORDS, record(leg, record_ms - 2_000, changes={"Attributes": first})
     if leg.survey is not None:
         at_ms, changes = leg.survey
         yield at_ms + 30_000, RECORDS, record(leg, at_ms, changes)

@@ -52,6 +52,7 @@ def voice_outbound(rng: Random, at_ms: int) -> list[Leg]:
     leg.queue, leg.agent = rng.choice(people.QUEUES), rng.choice(people.AGENTS)
     if scenes.chance(rng, 0.2):
         leg.disconnect("TELECOM_UNANSWERED", scenes.seconds(rng, 20, 60))
+        leg.fate = "cancelled"
         return [leg]
     leg.reach_system(scenes.seconds(rng, 4, 25))
     scenes.talk(rng, leg, leg.agent, wait=(0, 1))
@@ -93,6 +94,7 @@ def voice_api(rng: Random, at_ms: int) -> list[Leg]:
     if scenes.chance(rng, 0.35):
         reason = rng.choice(("TELECOM_UNANSWERED", "TELECOM_BUSY", "TELECOM_NUMBER_INVALID"))
         leg.disconnect(reason, scenes.seconds(rng, 2, 45))
+        leg.fate = "cancelled"
         return [leg]
     leg.reach_system(scenes.seconds(rng, 3, 20))
     return [scenes.helped(rng, leg)]
@@ -137,6 +139,7 @@ def campaign(rng: Random, at_ms: int) -> list[Leg]:
     leg.amd, reason = rng.choice(_DETECTED)
     if leg.amd in _NOBODY:
         leg.disconnect(reason, scenes.seconds(rng, 2, 45))
+        leg.fate = "cancelled"
         return [leg]
     leg.reach_system(scenes.seconds(rng, 3, 20))
     if reason:
@@ -169,7 +172,7 @@ def task(rng: Random, at_ms: int) -> list[Leg]:
     """A task that is put aside once or twice before it is done."""
     leg = Leg(new_id(rng), "task", "TASK", "API", people.customer(rng), at_ms)
     leg.attributes = people.attributes(leg.customer, rng)
-    leg.attributes["ms_contact_id"] = leg.customer.contact_id
+    leg.attributes |= {"ms_contact_id": leg.customer.contact_id, "ms_id": leg.id}
     leg.reach_system(150)
     scenes.queued(rng, leg, after=(1, 2))
     leg.answer(rng.choice(people.AGENTS), scenes.seconds(rng, 5, 120))

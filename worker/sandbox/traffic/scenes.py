@@ -36,10 +36,10 @@ def call(rng: Random, kind: str, at_ms: int, method: str = "INBOUND") -> Leg:
 
 
 def written(rng: Random, kind: str, at_ms: int) -> Leg:
-    """A chat, as a web page starts it, which knows who has logged in."""
+    """A chat whose flow knows who has logged in, and vouches for it."""
     leg = Leg(new_id(rng), kind, "CHAT", "API", people.customer(rng), at_ms)
     leg.attributes = people.attributes(leg.customer, rng)
-    leg.attributes["ms_contact_id"] = leg.customer.contact_id
+    leg.attributes |= {"ms_contact_id": leg.customer.contact_id, "ms_id": leg.id}
     leg.reach_system(120)
     return leg
 

@@ -80,6 +80,7 @@ def callback_expired(rng: Random, at_ms: int) -> list[Leg]:
     first = _asked_for_callback(rng, "callback_expired", at_ms)
     second = called_back(rng, first)
     second.disconnect("EXPIRED", scenes.seconds(rng, 3_600, 7_200))
+    second.began_ms = second.disconnected_ms  # nobody was called at all
     second.fate = "cancelled"
     return [first, second]
 
@@ -126,6 +127,7 @@ def task_scheduled(rng: Random, at_ms: int) -> list[Leg]:
     """A task made before the hour it is for, with a name, put aside while it is worked on."""
     leg = Leg(new_id(rng), "task_scheduled", "TASK", "API", people.customer(rng), at_ms)
     leg.attributes = people.attributes(leg.customer, rng)
+    leg.attributes |= {"ms_contact_id": leg.customer.contact_id, "ms_id": leg.id}
     leg.name = "Call back about the invoice"
     leg.scheduled_ms = at_ms + scenes.seconds(rng, 600, 3_600)
     leg.reach_system(leg.scheduled_ms - at_ms)
@@ -157,8 +159,7 @@ def simulated(rng: Random, at_ms: int) -> list[Leg]:
 def same_second(rng: Random, at_ms: int) -> list[Leg]:
     """Two records of one second; the one that knows more is the later one."""
     leg = scenes.helped(rng, scenes.call(rng, "same_second", at_ms))
-    reason = leg.attributes.pop("CallReason")
-    leg.resent.append(Resent(0, 0, {"CallReason": reason}))
+    leg.resent.append(Resent(0, 0, {"CallReason": leg.attributes["CallReason"]}))
     return [leg]
 
 

@@ -45,7 +45,7 @@ AUDIT: Final = (
     read_only(Column("versionnumber", "BigInt")),
 )
 
-OWNED: Final = (*AUDIT, lookup("ownerid", "systemuser", nav="ownerid"))
+OWNED: Final = (*AUDIT, lookup("ownerid", "systemuser", "team", nav="ownerid"))
 
 PHONECALL_STATES: Final = {
     0: StateCode("Open", {1: "Open"}, 1),
@@ -297,13 +297,23 @@ SYSTEMUSER: Final = Table(
 )
 
 
+TEAM: Final = Table(
+    "team",
+    "teams",
+    "teamid",
+    "name",
+    (create_only(guid("teamid")), text("name", 160), memo("description", 2000), *AUDIT),
+    {},
+)
+
+
 def _by_set(tables: Iterable[Table]) -> dict[str, Table]:
     return {table.entity_set: table for table in tables}
 
 
 #: Every table by entity set.
 TABLES: Final = _by_set(
-    (PHONECALL, TASK, EMAIL, APPOINTMENT, CONTACT, ACCOUNT, LEAD, ANNOTATION, SYSTEMUSER)
+    (PHONECALL, TASK, EMAIL, APPOINTMENT, CONTACT, ACCOUNT, LEAD, ANNOTATION, SYSTEMUSER, TEAM)
 )
 
 #: The same by logical name.

@@ -1,0 +1,155 @@
+"""Kin: what the contacts of one chain tell one another.
+
+A contact that is transferred, called back, queued again or joined by a third party goes on as
+another contact, which names its initial, its previous or a related one. Each must know a little of
+the other: whether a later leg is in progress, in which direction the call went, who had it. So an
+extract of what is said of a contact is a fact of the contacts that it names, and of those that
+name it. As facts they are kept whichever contact came first, and planning stays a function of one
+contact's facts.
+
+An extract has a register of its own for each register that it is taken from: what is read of it
+follows the same rules as what is read of the contact itself.
+"""
+
+from __future__ import annotations
+
+import re
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+import orjson
+
+from pipelines.contact import Contact
+from pipelines.decode.seal import seal
+from pipelines.fact import EVENT, KIN, LEG, RECORD, Fact
+from pipelines.names import said
+
+
+#: The registers that extracts are taken from.
+_TOLD: Final = (
+    *(
+        f"{EVENT}{kind}"
+        for kind in ("INITIATED", "QUEUED", "CONNECTED_TO_AGENT", "DISCONNECTED", "COMPLETED")
+    ),
+    RECORD,
+)
+
+#: How a contact names others.
+NAMED_BY: Final = {
+    "Initial": "InitialContactId",
+    "Previous": "PreviousContactId",
+    "Related": "RelatedContactId",
+}
+
+#: Whether a body may name another contact. Most do not, and need not be parsed to know.
+_NAMING: Final = re.compile(rb'(?i)"(?:initial|previous|related)contactid":"').search
+
+#: What is told.
+_PLAIN: Final = (
+    *NAMED_BY.values(),
+    "Channel",
+    "ConnectedToSystemTimestamp",
+    "DisconnectReason",
+    "DisconnectTimestamp",
+    "InitiationMethod",
+    "InitiationTimestamp",
+    "InstanceARN",
+)
+
+#: Structures of which these members are told, in lower case.
+_MEMBERS: Final = {
+    "Agent": frozenset(("arn", "username", "connectedtoagenttimestamp")),
+    "Queue": frozenset(("arn", "name", "enqueuetimestamp")),
+    "SegmentAttributes": frozenset(("connect:direction", "connect:subtype")),
+}
+
+#: The method of a third party that an agent joins: who it was is told as well.
+THIRD_PARTY: Final = "EXTERNAL_OUTBOUND"
+_ENDPOINT: Final = frozenset(("address",))
+
+#: Register of the times that the release before this one told of a later leg.
+_EARLIER_RELEASE: Final = f"{EVENT}LEG"
+
+
+def told(fact: Fact) -> list[Fact]:
+    """What a fact about a contact tells the contacts that it names."""
+    if fact.register not in _TOLD or not _NAMING(fact.body):
+        return []
+    return list(_addressed(fact, sorted(_named(said(fact.body)) - {fact.contact_id})))
+
+
+def answers(contact: Contact, came: Iterable[Fact]) -> list[Fact]:
+    """What a contact tells those that name it, when these facts have come to it.
+
+    It does not matter whether they changed it. Who folds a message that was folded before, and
+    may have died after it, tells the same again; the greatest fact of each register counts.
+
+    Args:
+        contact: The contact with all its facts.
+        came: Those of them that a batch had, of its own and of those that name it.
+    """
+    registers = {fact.register for fact in came}
+    asking = {_kin(register)[0] for register in registers if register.startswith(KIN)}
+    if not registers.isdisjoint(_TOLD):
+        asking |= kin(contact).keys()
+    own = [contact.facts[register] for register in _TOLD if register in contact.facts]
+    naming = {
+        _kin(register)[0]
+        for register, fact in contact.facts.items()
+        if register.startswith(KIN) and contact.id in _named(said(fact.body))
+    }
+    return [one for fact in own for one in _addressed(fact, sorted(asking & naming))]
+
+
+def kin(contact: Contact) -> dict[str, Contact]:
+    """The contacts of its chain that a contact knows of, each with what was told of it."""
+    known: dict[str, Contact] = {}
+    for register, fact in contact.facts.items():
+        if register.startswith(KIN):
+            contact_id, source = _kin(register)
+        elif register.startswith(LEG):
+            contact_id, source = register.removeprefix(LEG), _EARLIER_RELEASE
+            body = orjson.dumps({**fact.data, "InitialContactId": contact.id})
+            fact = replace(fact, body=body)  # noqa: PLW2901 - in the form of this release
+        else:
+            continue
+        one = known.setdefault(contact_id, Contact(contact_id))
+        one.facts[source] = replace(fact, contact_id=contact_id, register=source)
+    return known
+
+
+def _kin(register: str) -> tuple[str, str]:
+    """Of whom a register has an extract, and from which register of theirs."""
+    contact_id, _, source = register.removeprefix(KIN).partition("/")
+    return contact_id, source
+
+
+def _addressed(fact: Fact, contact_ids: Iterable[str]) -> Iterator[Fact]:
+    """A fact's extract for these contacts."""
+    extract = _extract(said(fact.body))
+    # Two messages of one time must order as they do where the whole of them is kept.
+    version = f"{fact.version} {fact.digest}"
+    for contact_id in contact_ids:
+        one = seal(contact_id, f"{KIN}{fact.contact_id}/{fact.register}", version, extract, fact.at)
+        if isinstance(one, Fact):  # else the id that is named is none
+            yield one
+
+
+def _extract(message: Mapping[str, Any]) -> dict[str, Any]:
+    members = dict(_MEMBERS)
+    if message.get("InitiationMethod") == THIRD_PARTY:
+        members["CustomerEndpoint"] = _ENDPOINT
+    found = {name: message[name] for name in _PLAIN if name in message}
+    for name, wanted in members.items():
+        if isinstance(structure := message.get(name), dict):
+            kept = {k: v for k, v in structure.items() if k.lower() in wanted and v is not None}
+            found |= {name: kept} if kept else {}
+    return found
+
+
+def _named(message: Mapping[str, Any]) -> set[str]:
+    """The contacts that a message names."""
+    ids = (message.get(name) for name in NAMED_BY.values())
+    return {one.strip().lower() for one in ids if isinstance(one, str)} - {""}

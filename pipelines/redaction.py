@@ -1,0 +1,75 @@
+"""A redaction: what of a contact was deleted from Amazon Connect, so that Dynamics forgets it too.
+
+DeleteContactData empties fields of a contact record and names them in the segment attribute
+``connect:RedactedFields``. How it spells them is not documented: letters and digits count, whatever
+their case. Of a name that nobody knows, everything without a value is taken to be redacted.
+"""
+
+from __future__ import annotations
+
+import re
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pipelines.decode.contact_record import REDACTED
+from pipelines.names import STREAM
+
+
+#: Names made of others -> those others.
+_MADE_OF: Mapping[str, tuple[str, ...]] = {
+    "From": ("CustomerEndpoint", "SystemEndpoint"),
+    "To": ("CustomerEndpoint", "SystemEndpoint", "AdditionalEmailRecipients"),
+    "Cc": ("AdditionalEmailRecipients",),
+    "Bcc": ("AdditionalEmailRecipients",),
+    "Parties": ("CustomerEndpoint", "SystemEndpoint", "AdditionalEmailRecipients"),
+    "OtherParties": ("CustomerEndpoint", "SystemEndpoint", "AdditionalEmailRecipients"),
+    "Subject": ("SegmentAttributes.connect:EmailSubject", "Name", "ContactDetails"),
+    "Username": ("Agent",),
+    "AgentName": ("Agent",),
+}
+
+_SEPARATORS = re.compile(r"[,;|\s\[\]\"']+")
+
+
+def _folded(name: str) -> str:
+    return "".join(filter(str.isalnum, name)).lower()
+
+
+_KNOWN = tuple(map(_folded, STREAM))
+_SOURCES = {_folded(made): tuple(map(_folded, of)) for made, of in _MADE_OF.items()}
+
+
+def redacted(values: Mapping[str, Any]) -> frozenset[str]:
+    """The names that a contact's segment attributes call redacted, folded; none: no redaction."""
+    attributes = values.get("SegmentAttributes")
+    if not isinstance(attributes, dict):
+        return frozenset()
+    said = [value for name, value in attributes.items() if str(name).lower() == REDACTED]
+    names = (name for text in _texts(said) for name in _SEPARATORS.split(text))
+    return frozenset(filter(None, map(_folded, names)))
+
+
+def _texts(value: Any) -> Iterable[str]:
+    """Every text in a value, whatever its structure."""
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, dict):
+        value = list(value.values())
+    return [text for one in value for text in _texts(one)] if isinstance(value, list) else []
+
+
+def covers(names: frozenset[str], path: tuple[str, ...], *, empty: bool) -> bool:
+    """Whether what was redacted may have been under a path of names.
+
+    Args:
+        names: What ``redacted`` found.
+        path: The path, e.g. ``("CustomerEndpoint", "Address")``.
+        empty: There is no value under it now.
+    """
+    whole = _folded("".join(path))
+    parts = {_folded("".join(path[: end + 1])) for end in range(len(path))}
+    parts.update(_SOURCES.get(_folded(path[0]), ()))
+    if parts & names or (len(path) == 1 and any(name.startswith(whole) for name in names)):
+        return True
+    return empty and not all(name.startswith(_KNOWN) for name in names)
