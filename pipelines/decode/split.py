@@ -216,7 +216,7 @@ class Splitter:
     def _end_of_logged(self, at: int) -> int:
         """The end of a log's line whose message begins at ``at``."""
         self._at = at
-        if self._buffer[at : at + 1] in (b"{", b"["):
+        if self._buffer[at : at + 1] == b"{":
             return self._end_of_value()
         self._in_rubble = True
         return self._end_of_rubble()
