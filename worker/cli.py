@@ -9,7 +9,7 @@ import asyncio
 import os
 import sys
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
@@ -151,15 +151,19 @@ def replay_command(
     else:
         out.print(_report_table(result))
     if not result.used:
-        typer.echo(_nothing_of_use(result.ignored_by_reason), err=True)
+        typer.echo(_nothing_of_use(result), err=True)
     raise typer.Exit(0 if result.clean else LEFT_ASIDE)
 
 
-def _nothing_of_use(ignored: Mapping[str, int]) -> str:
-    """What to say of a replay that found nothing about a contact."""
-    found = ", ".join(f"{count} x {reason}" for reason, count in ignored.items())
-    why = f"ignored were {found}" if found else "there were no messages to ignore"
-    return f"nothing in these sources says anything about a contact; {why}"
+def _nothing_of_use(report: Report) -> str:
+    """What to say of a replay that found nothing about a contact, and what it found instead."""
+    found = {"ignored": report.ignored_by_reason, "quarantined": report.quarantined_by_reason}
+    why = "; ".join(
+        f"{fate} were " + ", ".join(f"{count} x {shown(reason)}" for reason, count in by.items())
+        for fate, by in found.items()
+        if by
+    )
+    return f"nothing in these sources is of use; {why or 'there were no messages at all'}"
 
 
 def _writable(dump: Path | None) -> None:
@@ -208,6 +212,8 @@ def _report_table(report: Report) -> Table:
         table.add_row(name, f"{counts[name]:,}")
     for reason, count in report.ignored_by_reason.items():
         table.add_row(f"  ignored: {escape(shown(reason))}", f"{count:,}")
+    for reason, count in report.quarantined_by_reason.items():
+        table.add_row(f"  quarantined: {escape(shown(reason))}", f"{count:,}")
     table.add_row("writes", f"{report.writes:,}")
     table.add_row("requests", f"{report.requests:,}")
     table.add_row("seconds", f"{report.seconds:.1f}")

@@ -84,7 +84,10 @@ def _read_by_names(data: dict[str, Any], names: frozenset[str]) -> Decoded:
         return contact_record.read(data)
     if contact_event.is_detail(names):
         return contact_event.read(data, {})
-    return foreign.UNKNOWN
+    detail = data.get("detail")
+    if isinstance(detail, dict) and contact_event.is_sent_on(frozenset(map(str.lower, detail))):
+        return contact_event.read(detail, data)  # what an input transformer left
+    return foreign.unknown(names)
 
 
 def _read_envelope(data: dict[str, Any], buckets: frozenset[str] | None) -> Decoded:

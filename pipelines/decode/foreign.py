@@ -11,6 +11,11 @@ from pipelines.fact import Ignored, Undecodable
 
 UNKNOWN = Undecodable("no contact identity")
 
+#: What a rule's input transformer leaves of an event.
+STRIPPED = Undecodable(
+    "part of a contact event: if its rule's target transforms the input, set it to Matched event"
+)
+
 OTHER_EVENT = "other event"
 
 # Names (lower case) that together identify a payload, and what it is. First match counts.
@@ -46,6 +51,9 @@ _BY_VALUE = (
     ("Type", "UnsubscribeConfirmation", Ignored("SNS subscription message")),
 )
 
+# Names (lower case) of contact events and of their envelopes.
+_OF_EVENTS = frozenset({"contactid", "eventtype", "initiationmethod", "detail-type", "detailtype"})
+
 # Detail types of this shape are safe to be shown.
 _PLAIN = re.compile(r"[A-Za-z ]{1,60}").fullmatch
 
@@ -59,6 +67,11 @@ def reason(data: dict[str, Any], names: frozenset[str]) -> Ignored | None:
         if required <= names:
             return ignored
     return None
+
+
+def unknown(names: frozenset[str]) -> Undecodable:
+    """Why a payload with these names (lower case) is of no use."""
+    return UNKNOWN if names.isdisjoint(_OF_EVENTS) else STRIPPED
 
 
 def other_event(envelope: dict[str, Any]) -> Ignored:

@@ -2,7 +2,8 @@
 
 Values may stand one per line, side by side without separators (Firehose), as elements of an array,
 or be printed over several lines. Nothing is parsed here: a piece may turn out not to be JSON.
-After a broken value, reading goes on at the next one that can be made out.
+After a broken value, reading goes on at the next one that can be made out: at a line that begins
+with one and is indented no deeper. So a value printed over a hundred lines is one broken piece.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import re
 
 from collections.abc import Iterator
+from functools import cache
 from itertools import islice
 from typing import NamedTuple
 
@@ -35,6 +37,7 @@ _BEFORE = {ord("}"): b":", ord("]"): b"[,"}
 
 # Between values. Possessive (*+): what was taken is never given back, so time stays linear.
 _GAP = re.compile(rb"(?:[\s,]|\xef\xbb\xbf)*+")
+_MARGIN = re.compile(rb"[ \t]*+")
 # Inside a value, up to the next bracket, newline or quote; whole strings are passed over.
 _REST = rb'[^"{}\[\]\n]*+'
 _STRING = rb'[^"\\\n]*+(?:\\.[^"\\\n]*+)*+'
@@ -42,12 +45,19 @@ _PLAIN = re.compile(rb'%b(?:"%b"%b)*+' % (_REST, _STRING, _REST))
 _IN_STRING = re.compile(_STRING)
 # Arrays may open side by side, and are read in one go: a message may hold nothing else.
 _SAME_AGAIN = re.compile(rb"\[++|\{")
-# What is no value ends at its line, before an object that touches the end of another, or where
-# the array around it says so.
+# What is no value goes on to the next line that begins with one, or ends before an object that
+# touches the end of another, or where the array around it says so.
 _JUNK_END = re.compile(rb"\n|(?<=\})\{")
 _JUNK_END_IN_ARRAY = re.compile(rb"[\n,\]]|(?<=\})\{")
-# A broken value ends where a line begins with a value, if one does.
-_NEXT_LINE = re.compile(rb"\n(?=\{)")
+# In an array a line that begins with a name is what is left of an object.
+_MEMBER = re.compile(rb'"[^"\n]*+"[ \t]*+:')
+# Deeper indentation than this counts as this.
+_DEEPEST = 64
+# The most that ``_next_line`` looks at, beside the indentation.
+_RESUMED_BYTES = 32
+# A line of a log: when, and what; the JSON in it may hold any brackets in its strings.
+_LOGGED = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[0-9.,:+Z-]*+[ \t]++")
+_LOGGED_BYTES = 48
 
 
 class Piece(NamedTuple):
@@ -55,6 +65,18 @@ class Piece(NamedTuple):
 
     body: bytes
     damage: str | None = None
+
+
+@cache
+def _next_line(indent: int) -> re.Pattern[bytes]:
+    """Where, after a broken value, a line begins with another that is indented no deeper.
+
+    Printers that write ``}, {`` end one value and begin the next on the same line.
+    """
+    return re.compile(
+        rb"\n(?=[ \t]{0,%d}[{\[]|\d{4}-\d\d-\d\dT)"
+        rb"|\n[ \t]{0,%d}\}[ \t]{0,8},?[ \t]{0,8}(?=\{)" % (indent, indent)
+    )
 
 
 def split(body: bytes, most: int | None = None) -> list[bytes]:
@@ -85,6 +107,9 @@ class Splitter:
         self._awaited = bytearray()  # closing brackets, innermost last
         self._in_string = False
         self._in_junk = False
+        self._in_rubble = False  # in what is left of a broken value
+        self._indent = 0  # of the line read up to the piece in hand
+        self._at_margin = True  # nothing but space on that line so far
         self._in_array = False  # inside an array that only holds the values together
         self._by_line = False  # after a broken value: none goes on past the end of its line
         self._head = b""  # of a piece that is too long
@@ -116,7 +141,9 @@ class Splitter:
             return
         while self._start < len(self._buffer) or self._head:
             end = self._end_of_piece(final=True)
-            yield from self._take(end if end >= 0 else self._broken(len(self._buffer)))
+            if end < 0 and not (self._in_junk or self._in_rubble):
+                end = self._broken(len(self._buffer))
+            yield from self._take(end if end >= 0 else len(self._buffer))
 
     def _take(self, end: int) -> list[Piece]:
         """The piece in hand, which ends at ``end``, and be ready for the next."""
@@ -124,9 +151,10 @@ class Splitter:
         too_long = self._head or len(body) > MAX_BYTES
         self._may_reread += end - self._start
         self._may_look += end - self._start
-        self._start = self._at = end
+        self._pass(end)
+        self._at = end
         self._awaited.clear()
-        self._in_string = self._in_junk = False
+        self._in_string = self._in_junk = self._in_rubble = False
         self._head = b""
         if too_long:
             return [Piece(body[:HEAD_BYTES], TOO_LONG)]
@@ -134,6 +162,8 @@ class Splitter:
 
     def _end_of_piece(self, *, final: bool) -> int:
         """Where the piece in hand ends, or -1: not in what is there yet."""
+        if self._in_rubble:
+            return self._end_of_rubble()
         if self._awaited:
             return self._end_of_value()
         if self._in_junk:
@@ -149,18 +179,47 @@ class Splitter:
         if head[0] in _CLOSER:
             end = self._end_at_sight()
             return end if end >= 0 else self._end_of_value()
+        if b"0" <= head[:1] <= b"9":
+            near = self._buffer[self._start : self._start + _LOGGED_BYTES]
+            if not final and len(near) < _LOGGED_BYTES and b"\n" not in near:
+                return -1
+            if logged := _LOGGED.match(near):
+                return self._end_of_logged(self._start + logged.end())
         self._in_junk = True
         return self._end_of_junk()
 
     def _skip_gap(self) -> None:
         """Pass over space, commas, byte order marks and the brackets of the array around."""
         while True:
-            self._start = self._at = _end(_GAP, self._buffer, self._start)
+            self._pass(_end(_GAP, self._buffer, self._start))
+            self._at = self._start
             bracket = self._buffer[self._start : self._start + 1]
             if bracket != (b"]" if self._in_array else b"["):
                 return
             self._in_array = not self._in_array
-            self._start += 1
+            self._pass(self._start + 1)
+
+    def _pass(self, end: int) -> None:
+        """Leave behind what is before ``end``; how far its last line is indented is kept."""
+        if (line := self._buffer.rfind(b"\n", self._start, end) + 1) > 0:
+            self._indent, self._at_margin = 0, True
+        begin = line or self._start
+        if self._at_margin and begin < end:
+            if self._buffer[begin] in b" \t":
+                text = self._buffer[begin : min(end, begin + _DEEPEST)]
+                margin = _end(_MARGIN, text, 0)
+                self._indent = min(self._indent + margin, _DEEPEST)
+                begin += margin
+            self._at_margin = begin == end
+        self._start = end
+
+    def _end_of_logged(self, at: int) -> int:
+        """The end of a log's line whose message begins at ``at``."""
+        self._at = at
+        if self._buffer[at : at + 1] == b"{":
+            return self._end_of_value()
+        self._in_rubble = True
+        return self._end_of_rubble()
 
     def _end_at_sight(self) -> int:
         """Where a piece ends that need not be read bracket by bracket, or -1.
@@ -192,7 +251,27 @@ class Splitter:
         pattern = _JUNK_END_IN_ARRAY if self._in_array else _JUNK_END
         found = pattern.search(self._buffer, max(self._at, self._start + 1))
         self._at = found.start() if found else len(self._buffer)
-        return self._at if found else -1
+        if not found:
+            return -1
+        if self._in_array and not (self._at_margin and _MEMBER.match(self._buffer, self._start)):
+            return self._at
+        if self._buffer[self._at] != _NEWLINE and not self._in_array:
+            return self._at
+        # Its lines belong to an object that is indented less.
+        self._indent = max(self._indent - 1, 0)
+        self._in_rubble = True
+        return self._end_of_rubble()
+
+    def _end_of_rubble(self) -> int:
+        """Where a line begins with another value; -1: not in what is there yet."""
+        found = _next_line(self._indent).search(self._buffer, self._at)
+        if found:
+            return found.end()
+        # The last line may turn out to be one, unless it is too long already.
+        size = len(self._buffer)
+        line = self._buffer.rfind(b"\n", max(self._at, size - self._indent - _RESUMED_BYTES))
+        self._at = line if line >= 0 else size
+        return -1
 
     def _end_of_value(self) -> int:
         """Read on until the value is closed or seen to be broken; -1: more is needed."""
@@ -208,7 +287,7 @@ class Splitter:
                 return -1
             self._at = at + 1
             end = self._end_with(self._buffer[at], at)
-            if end >= 0:
+            if end >= 0 or self._in_rubble:
                 return end
 
     def _end_of_line_in_string(self) -> int:
@@ -246,10 +325,22 @@ class Splitter:
         return self._buffer[before] in _BEFORE[self._awaited[-1]]
 
     def _broken(self, at: int) -> int:
-        """Where a value ends that cannot go on at ``at``: there, or where a line begins anew."""
-        line = None if self._head else _NEXT_LINE.search(self._buffer, self._start, at)
-        if line is None or at - line.start() > self._may_reread:
-            return at
-        self._may_reread -= at - line.start()
-        self._by_line = not self._in_array
-        return line.start()
+        """Where a value ends that cannot go on at ``at``: where a line begins with another.
+
+        In a value on one line that is ``at`` itself, for others may stand side by side with it.
+        """
+        last = self._buffer.rfind(b"\n", self._start, at + 1)
+        if self._head:
+            return self._rubble(at if last < 0 else last)
+        line = _next_line(self._indent).search(self._buffer, self._start, at)
+        if line is not None and at - line.start() <= self._may_reread:
+            self._may_reread -= at - line.start()
+            self._by_line = not self._in_array
+            return line.end()
+        return at if last < 0 else self._rubble(last)
+
+    def _rubble(self, at: int) -> int:
+        """Go on from ``at`` in what is left of a broken value; where it ends, or -1."""
+        self._in_rubble = True
+        self._at = at
+        return self._end_of_rubble()

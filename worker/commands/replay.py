@@ -97,6 +97,7 @@ class Report:
     lookups: int = 0
     dry_run: bool = False
     ignored_by_reason: dict[str, int] = field(default_factory=dict)
+    quarantined_by_reason: dict[str, int] = field(default_factory=dict)
 
     def to_json(self) -> bytes:
         """The report as one JSON object."""
@@ -163,6 +164,7 @@ async def replay(
         lookups=sent.lookups,
         dry_run=options.dry_run,
         ignored_by_reason=dict(sorted(tally.ignored.items())),
+        quarantined_by_reason=dict(sorted(tally.rejected.items())),
     )
 
 

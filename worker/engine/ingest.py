@@ -60,7 +60,7 @@ DAMAGED = "what is stored of this contact is damaged: restore or forget it, then
 
 @dataclass(slots=True)
 class Tally:
-    """What came in so far. ``ignored`` counts by reason, the rest are totals.
+    """What came in so far. ``ignored`` and ``rejected`` (quarantined) count by reason.
 
     ``only_told`` are contacts of which no message came, but others of their chain told.
     """
@@ -70,6 +70,7 @@ class Tally:
     news: int = 0
     quarantined: int = 0
     ignored: dict[str, int] = field(default_factory=dict)
+    rejected: dict[str, int] = field(default_factory=dict)
     last_at: str = ""
     only_told: int = 0
 
@@ -284,6 +285,8 @@ class Ingest:
     async def _set_aside(self, items: Sequence[Quarantined]) -> int:
         """Quarantine messages; how many."""
         await self.store.quarantine(items)
+        for item in items:
+            self.tally.rejected[item.reason] = self.tally.rejected.get(item.reason, 0) + 1
         return len(items)
 
     async def _safe(self, call: Callable[[], Awaitable[T]], stop: asyncio.Event) -> T:

@@ -192,3 +192,39 @@ def test_what_cannot_be_used_is_kept_and_told_by_exit_status_3(
     assert ended.status == 3
     assert ended.report["quarantined"] == 1
     assert ended.report["writes"] == 2 * CALLS
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "said"),
+    [
+        (
+            b'{"AgentARN": "a", "EventType": "LOGIN"}\n' * 2,
+            0,
+            "ignored were 2 x agent event",
+        ),
+        (
+            b"Contact ID,Channel,Queue\nc-1,VOICE,Sales\nc-2,VOICE,Sales\n",
+            3,
+            "quarantined were 1 x CSV file: replay the contact records themselves",
+        ),
+        (b"PAR1\x15\x04\x00", 3, "quarantined were 1 x Parquet file: switch off record format"),
+        (b'{\n  "a": {\n    "b": "cut\n    "c": 1\n  }\n}\n', 3, "quarantined were 1 x not JSON"),
+        (b"", 0, "there were no messages at all"),
+    ],
+)
+def test_a_replay_of_nothing_of_use_says_what_it_found_instead(
+    command: Command, place: Path, body: bytes, status: int, said: str
+) -> None:
+    (place / "other").write_bytes(body)
+    ended = command("replay", "other", "--report", "json")
+    assert ended.status == status
+    assert "nothing in these sources is of use" in ended.err
+    assert said in " ".join(ended.err.split())
+
+
+def test_the_reports_name_why_messages_were_quarantined(command: Command, place: Path) -> None:
+    (place / "other").write_bytes(b"PK\x03\x04")
+    asked = ("replay", "other")
+    reasons = command(*asked, "--report", "json").report["quarantined_by_reason"]
+    assert reasons == {"zip file: unpack it first": 1}
+    assert "quarantined: zip file" in command(*asked).out

@@ -123,3 +123,89 @@ def test_a_value_too_long_may_go_on_with_a_bracket() -> None:
     long = b'{"x":"' + b"y" * MAX_BYTES + b'","z":'
     found = [*splitter.feed(long), *splitter.feed(b"{}}" + A), *splitter.finish()]
     assert found == [Piece(long[:HEAD_BYTES], TOO_LONG), Piece(A)]
+
+
+PRINTED = b'{\n  "a": {\n    "x": "1"\n  },\n  "b": [\n    {\n      "y": 2\n    }\n  ]\n}'
+
+
+def broken_at(line: int, instead: list[bytes]) -> bytes:
+    """The printed value with one line put otherwise."""
+    lines = PRINTED.split(b"\n")
+    return b"\n".join([*lines[:line], *instead, *lines[line + 1 :]])
+
+
+DAMAGED = [
+    pytest.param(broken_at(2, [b'    "x": "1']), id="a string without its end"),
+    pytest.param(broken_at(3, []), id="a bracket that is missing"),
+    pytest.param(broken_at(4, []), id="a list that does not begin"),
+    pytest.param(broken_at(8, [b"  }"]), id="a wrong bracket"),
+    pytest.param(b"\n".join(PRINTED.split(b"\n")[:6]), id="an end that is missing, in an object"),
+    pytest.param(b"\n".join(PRINTED.split(b"\n")[:3]), id="an end that is missing, after a value"),
+]
+
+
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+@pytest.mark.parametrize("damaged", DAMAGED)
+def test_a_damaged_value_on_many_lines_is_one_piece_among_whole_ones(
+    damaged: bytes, size: int
+) -> None:
+    for around in ([PRINTED], [A], [A, C]):
+        values = [*around, damaged, *around]
+        assert in_chunks(b"\n".join(values), size) == values
+    assert in_chunks(damaged, size) == [damaged]
+
+
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+@pytest.mark.parametrize("damaged", DAMAGED)
+def test_a_damaged_element_printed_in_an_array_is_one_piece(damaged: bytes, size: int) -> None:
+    values = [value.replace(b"\n", b"\n  ") for value in (PRINTED, damaged, PRINTED)]
+    found = in_chunks(b"[\n  " + b",\n  ".join(values) + b"\n]", size)
+    assert (len(found), found[0], found[-1]) == (3, values[0], values[2])
+
+
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+@pytest.mark.parametrize("damaged", DAMAGED[:4])  # with the bracket before which others go on
+def test_a_damaged_element_beside_others_on_its_lines_is_one_piece(
+    damaged: bytes, size: int
+) -> None:
+    found = in_chunks(b"[ " + b", ".join([PRINTED, damaged, PRINTED]) + b" ]", size)
+    assert (len(found), found[0], found[-1]) == (3, PRINTED, PRINTED)
+
+
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+def test_what_is_left_of_a_value_without_its_first_lines_is_one_piece(size: int) -> None:
+    rest = b"\n".join(PRINTED.split(b"\n")[1:4]).strip()
+    assert in_chunks(rest + b"\n}\n" + PRINTED + b"\n" + A, size) == [rest + b"\n}", PRINTED, A]
+
+
+LOGGED = [
+    b'2026-03-02T09:00:00.500Z {"a":"}{","b":"]["}',
+    b"2026-03-02T09:00:00.600Z START RequestId: 1 {version} }{ a",
+    b'2026-03-02T09:00:00.700Z\t1\tINFO\t{"a":"}{"}',
+    b'2026-03-02T09:00:00.700Z {\n  "a": 1\n}',
+    b'2026-03-02T09:00:00.800+00:00 {"a":"cut',
+    b"2026-03-02T09:00:00.900Z Traceback:\n  File",
+    b"2026-03-02T09:01:00Z [1,2]",
+]
+
+
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+def test_each_message_of_a_log_is_a_piece_whatever_stands_in_it(size: int) -> None:
+    assert in_chunks(b"\n".join(LOGGED) + b"\n", size) == LOGGED
+    assert in_chunks(b"\n".join([A, *LOGGED, C]), size) == [A, *LOGGED, C]
+
+
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+def test_lines_that_are_no_values_are_one_piece_up_to_the_next_value(size: int) -> None:
+    rows = b'Contact ID,Channel\n1,VOICE\n"2",CHAT'
+    assert in_chunks(rows, size) == [rows]
+    assert in_chunks(rows + b"\n" + A, size) == [rows, A]
+
+
+@pytest.mark.parametrize("damaged", [b'{\n"a": "cut\n', b'[\n  {\n    "a": "cut\n', b"x\n"])
+@pytest.mark.timeout(60)
+def test_what_is_left_of_a_broken_value_is_read_once(damaged: bytes) -> None:
+    splitter = Splitter()
+    body = damaged + b'    "b": {\n      "c": 1\n    },\n' * 20_000
+    found = [piece for at in range(0, len(body), 64) for piece in splitter.feed(body[at : at + 64])]
+    assert len([*found, *splitter.finish()]) == 1
