@@ -23,9 +23,10 @@ PART_OF_ANOTHER: Final = {
 AFTERWARDS: Final = "DISCONNECT"
 
 #: What shows that a leg is or was queued, or has an agent: the contact record has these structures
-#: of no other leg, but may fill them with nulls and zeros (same guide, "ctr-data-model").
+#: of no other leg, but may fill them with nulls and zeros, and name a queue in which nobody waited
+#: (same guide, "ctr-data-model").
 _TAKEN_UP: Final = {
-    "Queue": ("ARN", "Name", "EnqueueTimestamp"),
+    "Queue": ("EnqueueTimestamp",),
     "Agent": ("ARN", "Username", "ConnectedToAgentTimestamp"),
 }
 

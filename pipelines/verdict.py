@@ -36,7 +36,7 @@ class Reason:
 REASONS: Final = {
     # The customer was not reached, whatever the timestamps say.
     "TELECOM_BUSY": Reason("unreached", "the line was busy"),
-    "TELECOM_NUMBER_INVALID": Reason("unreached", "the number is not valid"),
+    "TELECOM_NUMBER_INVALID": Reason("unreached", "the number is invalid"),
     "TELECOM_POTENTIAL_BLOCKING": Reason("unreached", "the call was probably blocked"),
     "TELECOM_UNANSWERED": Reason("unreached", "nobody picked up"),
     "OUTBOUND_DESTINATION_ENDPOINT_ERROR": Reason("unreached", "the number could not be dialled"),
@@ -76,7 +76,7 @@ SILENT: Final = {
     "AMD_UNANSWERED": "nobody picked up",
     "SIT_TONE_BUSY": "the line was busy",
     "SIT_TONE_DETECTED": "the network said that the call cannot be put through",
-    "SIT_TONE_INVALID_NUMBER": "the number is not valid",
+    "SIT_TONE_INVALID_NUMBER": "the number is invalid",
 }
 
 #: What it heard where a machine was reached -> the same for people.

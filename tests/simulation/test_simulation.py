@@ -24,7 +24,7 @@ REGRESSIONS = {
 }
 
 #: A seed whose world has an outage of hours.
-LONG_OUTAGE = 100
+LONG_OUTAGE = 128
 
 SUPPORT = Path(__file__).parents[1] / "support"
 HERE = Path(__file__).parents[2]

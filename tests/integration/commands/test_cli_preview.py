@@ -58,6 +58,7 @@ def test_a_create_is_a_post_with_the_key_in_its_body(preview: Command) -> None:
         "phonenumber": "+15555550100",
         "directioncode": False,
         "actualstart": "2026-01-02T09:00:00Z",
+        "scheduledstart": "2026-01-02T09:00:00Z",
     }
 
 
@@ -66,7 +67,12 @@ def test_a_create_is_a_post_with_the_key_in_its_body(preview: Command) -> None:
     [
         (
             "STEP4",
-            {"actualend": "2026-01-02T09:04:05Z", "actualdurationminutes": 5, "category": "VOICE"},
+            {
+                "actualend": "2026-01-02T09:04:05Z",
+                "scheduledend": "2026-01-02T09:04:05Z",
+                "actualdurationminutes": 5,
+                "category": "VOICE",
+            },
         ),
         ("RECORD", {"subcategory": "Service"}),
         ("CLOSE", {"statecode": 1, "statuscode": 4}),

@@ -59,7 +59,7 @@ def kinds(contact: Contact, pipeline: Any = PIPELINE, terms: Terms = LIVE) -> li
     [
         ("DISCONNECT", {}, False),
         ("DISCONNECT", {"Queue": QUEUE}, True),
-        ("DISCONNECT", {"Queue": {"ARN": "arn:q/77"}}, True),
+        ("DISCONNECT", {"Queue": {"ARN": "arn:q/77"}}, False),
         ("DISCONNECT", {"Queue": {"EnqueueTimestamp": "2026-01-02T03:00:05Z"}}, True),
         ("DISCONNECT", {"Agent": AGENT}, True),
         ("DISCONNECT", {"Agent": {"ConnectedToAgentTimestamp": "2026-01-02T03:00:20Z"}}, True),
