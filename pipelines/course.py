@@ -16,7 +16,8 @@ from typing import Any, Final, TypeGuard
 
 from pipelines.direction import INHERITING
 from pipelines.fact import EVENT, Fact
-from pipelines.names import second
+from pipelines.names import member, second
+from pipelines.verdict import REASONS
 
 
 #: The names made here.
@@ -51,36 +52,9 @@ NOBODY: Final = ("AMD_UNANSWERED", "FAX_", "SIT_", "VOICEMAIL_")
 #: Channels on which the customer waits while the contact is queued.
 WAITED_ON: Final = frozenset(("CHAT", "VOICE"))
 
-#: Why a contact ended that the customer did not leave. Others, null and those of the future too, do
-#: not tell who left.
-NOT_LEFT: Final = frozenset(
-    (
-        "AGENT_COMPLETED",
-        "AGENT_DISCONNECT",
-        "AGENT_NETWORK_DISCONNECT",
-        "API",
-        "BARGED",
-        "CONTACT_FLOW_DISCONNECT",
-        "DISCARDED",
-        "EXPIRED",
-        "CUSTOMER_CONNECTION_NOT_ESTABLISHED",
-        "CUSTOMER_NEVER_ARRIVED",
-        "IDLE_DISCONNECT",
-        "OUTBOUND_ATTEMPT_FAILED",
-        "OUTBOUND_DESTINATION_ENDPOINT_ERROR",
-        "OUTBOUND_PREVIEW_DISCARDED",
-        "OUTBOUND_RESOURCE_ERROR",
-        "SYSTEM_ERROR",
-        "TELECOM_BUSY",
-        "TELECOM_NUMBER_INVALID",
-        "TELECOM_POTENTIAL_BLOCKING",
-        "TELECOM_PROBLEM",
-        "TELECOM_TIMEOUT",
-        "TELECOM_UNANSWERED",
-        "THIRD_PARTY_DISCONNECT",
-        "TRANSFERRED",
-    )
-)
+#: Why a contact ended that the customer may have left. Others that are documented tell that he did
+#: not; null and those of the future do not tell.
+MAY_HAVE_LEFT: Final = frozenset(("CUSTOMER_DISCONNECT", "OTHER", "TELECOM_ORIGINATOR_CANCEL"))
 
 #: Names of durations -> where the contact record has them.
 _RECORDED: Final = {
@@ -116,7 +90,7 @@ def course_names(
         "CustomerAnswered": customer,
         "Answered": "answered" in reached and (customer if _dialled(values) else True),
         "Abandoned": _abandoned(values, reached, final=final),
-        "AgentName": _member(values, "Agent", "Username")
+        "AgentName": member(values, "Agent", "Username")
         or (NAMELESS if "answered" in reached else None),
         **_durations(values, final=final),
         **_work(values, events, final=final),
@@ -151,7 +125,7 @@ def _abandoned(values: Values, reached: Mapping[str, str], *, final: bool) -> bo
         "answered" in reached
         or values.get("Outbound") is True
         or values.get("Channel", "VOICE") not in WAITED_ON
-        or values.get("DisconnectReason") in NOT_LEFT
+        or values.get("DisconnectReason") in REASONS.keys() - MAY_HAVE_LEFT
         or any(map(values.get, went_on))
     ):
         return False
@@ -174,12 +148,12 @@ def _work(values: Values, events: Iterable[Fact], *, final: bool) -> dict[str, A
 def _start(values: Values, *, final: bool) -> tuple[str | None, bool]:
     """When conversation or work began (UTC second), and whether neither ever did."""
     begun, end = values.get("InitiationTimestamp"), values.get("DisconnectTimestamp")
-    connected = _member(values, "Agent", "ConnectedToAgentTimestamp")
+    connected = member(values, "Agent", "ConnectedToAgentTimestamp")
     if values.get("Channel") == "TASK":
         waited = max(filter(None, (begun, values.get("ScheduledTimestamp"))), default=None)
         never = min(filter(None, (waited, end)), default=None)
     elif values.get("InitiationMethod") in CALLED_BACK:
-        dequeued = _member(values, "Queue", "DequeueTimestamp")
+        dequeued = member(values, "Queue", "DequeueTimestamp")
         connected = min(filter(None, (dequeued, connected))) if connected else None
         never = end  # where it was given up, not where it was asked for
     else:
@@ -215,27 +189,22 @@ def _durations(values: Values, *, final: bool) -> dict[str, Any]:
         ),
         "QueueSeconds": _queued(values, final=final),
         "AfterContactWorkSeconds": _between(
-            _member(values, "Agent", "AfterContactWorkStartTimestamp"),
-            _member(values, "Agent", "AfterContactWorkEndTimestamp"),
+            member(values, "Agent", "AfterContactWorkStartTimestamp"),
+            member(values, "Agent", "AfterContactWorkEndTimestamp"),
         ),
     }
-    recorded = {name: _member(values, *path) for name, path in _RECORDED.items()}
+    recorded = {name: member(values, *path) for name, path in _RECORDED.items()}
     return found | {name: value for name, value in recorded.items() if _is_number(value)}
 
 
 def _queued(values: Values, *, final: bool) -> int | None:
     """For how long (s) it was queued: until it left the queue, was answered or, without, ended."""
     left = (
-        _member(values, "Queue", "DequeueTimestamp")
-        or _member(values, "Agent", "ConnectedToAgentTimestamp")
+        member(values, "Queue", "DequeueTimestamp")
+        or member(values, "Agent", "ConnectedToAgentTimestamp")
         or (values.get("DisconnectTimestamp") if final else None)
     )
-    return _between(_member(values, "Queue", "EnqueueTimestamp"), left)
-
-
-def _member(values: Values, structure: str, member: str) -> Any:
-    inner = values.get(structure)
-    return inner.get(member) if isinstance(inner, Mapping) else None
+    return _between(member(values, "Queue", "EnqueueTimestamp"), left)
 
 
 def _is_number(value: Any) -> TypeGuard[int | float]:

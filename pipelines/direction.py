@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from pipelines.names import segment
+
 
 #: The names made here.
 NAMES = frozenset(["Direction", "Outbound"])
@@ -76,25 +78,16 @@ def _origins(initial: Values, previous: Values) -> list[Values]:
 
 def _own(values: Values) -> bool | None:
     """Whether a contact is outgoing by what is said of itself; None: that does not tell."""
-    said = _segment(values, "connect:direction")
+    said = _lower(segment(values, "connect:direction"))
     if said in ("inbound", "outbound"):
         return said == "outbound"
     method = values.get("InitiationMethod")
     if method is None or method in INHERITING:
         return None
-    if _segment(values, "connect:subtype") in _INCOMING_SUBTYPES:
+    if _lower(segment(values, "connect:subtype")) in _INCOMING_SUBTYPES:
         return False
     return method in OUTBOUND or values.get("Channel") in OUTBOUND_ON.get(method, ())
 
 
-def _segment(values: Values, name: str) -> str:
-    """A segment attribute in lower case: plain, or as ``{"ValueString": …}``; "" without one."""
-    attributes = values.get("SegmentAttributes")
-    value = _folded(attributes).get(name)
-    if isinstance(value, dict):
-        value = _folded(value).get("valuestring")
+def _lower(value: Any) -> str:
     return value.strip().lower() if isinstance(value, str) else ""
-
-
-def _folded(structure: Any) -> dict[str, Any]:
-    return {k.lower(): v for k, v in structure.items()} if isinstance(structure, dict) else {}

@@ -16,6 +16,8 @@ from email.header import decode_header, make_header
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
+from pipelines.names import member, segment
+
 
 #: The names made here.
 NAMES = frozenset(["Subject", "From", "To", "Cc", "Bcc", "Parties", "OtherParties"])
@@ -132,17 +134,8 @@ def mail_names(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _subject(values: Mapping[str, Any]) -> str:
     """The mail's subject; of another contact its name."""
-    attributes = values.get("SegmentAttributes")
-    for name, value in attributes.items() if isinstance(attributes, dict) else ():
-        if name.lower() == _SUBJECT and (text := _text(_member(value, "ValueString") or value)):
-            return text
-    return _text(values.get("Name")) or _text(_member(values.get("ContactDetails"), "Name"))
-
-
-def _member(structure: Any, name: str) -> Any:
-    """A member of a structure that others name: events begin them with small letters."""
-    members = structure.items() if isinstance(structure, Mapping) else ()
-    return next((value for key, value in members if str(key).lower() == name.lower()), None)
+    said = (segment(values, _SUBJECT), values.get("Name"), member(values, "ContactDetails", "Name"))
+    return next(filter(None, map(_text, said)), "")
 
 
 def _text(value: Any) -> str:

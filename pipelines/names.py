@@ -213,3 +213,27 @@ def second(value: Any) -> str | None:
     """A timestamp as ``YYYY-MM-DDTHH:MM:SSZ``; None if it is unset or no timestamp."""
     text = normalise(value)
     return f"{text[:19]}Z" if text else None
+
+
+def member(values: Mapping[str, Any], structure: str, name: str) -> Any:
+    """A structure's member whatever the case of its name; None without one."""
+    inner = values.get(structure)
+    if not isinstance(inner, dict):
+        return None
+    return inner[name] if name in inner else _folded(inner).get(name.lower())
+
+
+def segment(values: Mapping[str, Any], name: str) -> Any:
+    """A segment attribute whatever the case of its name: its text, or what else it is; or None.
+
+    Args:
+        values: The contact's names and values.
+        name: The attribute's, in lower case.
+    """
+    value = _folded(values.get("SegmentAttributes")).get(name)
+    text = _folded(value).get("valuestring")
+    return text if isinstance(text, str) else value
+
+
+def _folded(structure: Any) -> dict[str, Any]:
+    return {k.lower(): v for k, v in structure.items()} if isinstance(structure, dict) else {}

@@ -55,7 +55,7 @@ class Terms:
     """Under which terms a contact is planned.
 
     Attributes:
-        constants: ``AppId`` and ``EnvironmentUri``.
+        constants: ``AppId``, ``EnvironmentUri`` and ``Owner`` from the settings.
         live: False in a replay: nothing is opened for agents or written back, and contacts from
             before the pipeline get their records too.
         since: Pipeline -> the UTC second from which its creating steps apply to live contacts.

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pipelines.decode.contact_record import REDACTED
-from pipelines.names import STREAM
+from pipelines.names import STREAM, segment
 
 
 #: Names made of others -> those others.
@@ -49,11 +49,8 @@ _SOURCES = {_folded(made): tuple(map(_folded, of)) for made, of in _MADE_OF.item
 
 def redacted(values: Mapping[str, Any]) -> frozenset[str]:
     """The names that a contact's segment attributes call redacted, folded; none: no redaction."""
-    attributes = values.get("SegmentAttributes")
-    if not isinstance(attributes, dict):
-        return frozenset()
-    said = [value for name, value in attributes.items() if str(name).lower() == REDACTED]
-    names = (name for text in _texts(said) for name in _SEPARATORS.split(text))
+    said = _texts(segment(values, REDACTED))
+    names = (name for text in said for name in _SEPARATORS.split(text))
     return frozenset(filter(None, map(_folded, names)))
 
 

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pipelines.direction import INHERITING
+from pipelines.names import member
 
 
 #: The names made here.
-NAMES: Final = frozenset(["Outcome", "OutcomeText"])
+NAMES: Final = frozenset(["Happened", "Outcome", "OutcomeText"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +220,7 @@ def verdict(values: Mapping[str, Any]) -> Verdict:
 def case_of(values: Mapping[str, Any]) -> Case:
     """What the rules look at, of a contact with these values."""
     kind = reason_of(values).kind
-    agent = bool(_member(values, "Agent", "ConnectedToAgentTimestamp"))
+    agent = bool(member(values, "Agent", "ConnectedToAgentTimestamp"))
     way, heard = way_of(values), _heard(values)
     customer = _is_reached(values, heard, kind, agent=agent)
     if way in _CALL and customer and heard in MACHINES:
@@ -258,7 +259,8 @@ def verdict_names(values: Mapping[str, Any], reached: Mapping[str, str]) -> dict
     why = SILENT.get(heard, "") if found is FAILED else MACHINES.get(heard, "")
     why = why if found in (FAILED, MACHINE) else ""
     why = why or reason_of(values).text
-    return {"Outcome": found.word, "OutcomeText": f"{found.text}{why and f': {why}'}."}
+    text = f"{found.text}{why and f': {why}'}."
+    return {"Happened": found.happened, "Outcome": found.word, "OutcomeText": text}
 
 
 def nothing_yet(values: Mapping[str, Any], reached: Mapping[str, str], *, settled: bool) -> str:
@@ -297,9 +299,4 @@ def _is_reached(values: Mapping[str, Any], heard: str, kind: str, *, agent: bool
     if values.get("ConnectedToSystemTimestamp") or heard in _REACHED:
         return True
     # Older calls of an API have no such timestamp, but were queued when somebody had answered.
-    return by_system and bool(_member(values, "Queue", "EnqueueTimestamp"))
-
-
-def _member(values: Mapping[str, Any], structure: str, name: str) -> Any:
-    found = values.get(structure)
-    return found.get(name) if isinstance(found, Mapping) else None
+    return by_system and bool(member(values, "Queue", "EnqueueTimestamp"))
