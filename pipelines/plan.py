@@ -13,7 +13,7 @@ from typing import Any
 
 from pipelines.action import Action, LiveAction, Lookup, OpenPage, ReadFile, Reading
 from pipelines.changes import Versions
-from pipelines.condition import Condition, names_in, paths, truth
+from pipelines.condition import names_in
 from pipelines.contact import Contact, RecordLedger
 from pipelines.conversation import skipped
 from pipelines.difference import Desired, difference
@@ -23,13 +23,12 @@ from pipelines.lifecycle import AWAITED, FILES
 from pipelines.live import Expired, LivePlanner, Waits, page
 from pipelines.lookup import search_in
 from pipelines.objects import Which
+from pipelines.patience import Patience
 from pipelines.pipeline import Pipeline
-from pipelines.redaction import covers
 from pipelines.scope import Scope
 from pipelines.snapshot import Snapshot, snapshot
 from pipelines.step import (
     RESPONSE,
-    WITHIN_S,
     CreateStep,
     LookupStep,
     OpenStep,
@@ -38,16 +37,14 @@ from pipelines.step import (
     Step,
     UpdateStep,
 )
-from pipelines.template import render_data, resolve, templates
+from pipelines.template import render_data
 from pipelines.value import ABSENT, HELD
 from pipelines.verdict import nothing_yet
+from pipelines.withdrawal import forgotten, held_gone, withdraw
 
 
 #: Why a step waits whose condition is about names without a value.
 UNDECIDED = "for a name that its 'when' needs"
-
-#: A wait is looked at again at least this often (s): the date of what it waits for may be wrong.
-LOOK_AGAIN_S = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +110,7 @@ def plan(
     if contact.record is None and not contact.events:
         return result  # a stored file alone: no contact to attach it to yet
     seen = seen or snapshot(contact, terms.constants, terms.files)
-    patience = _Patience(contact.record is not None, seen.ended, now, result)
+    patience = Patience(contact.record is not None, seen.ended, now, result.later)
     closes: list[Action] = []
     for pipeline in pipelines:
         fits = patience.fits(pipeline.when, seen.values, None)
@@ -134,43 +131,10 @@ def opening(contact: Contact, pipeline: Pipeline, step: OpenStep, terms: Terms) 
     return page(step, Scope(contact, pipeline, seen, terms.versions.get(pipeline.name, ())))
 
 
-@dataclass(frozen=True, slots=True)
-class _Patience:
-    """How long is waited for what a contact lacks."""
-
-    has_record: bool
-    ended: float | None
-    now: float
-    result: Plan
-
-    def is_over(self, within_s: float | None) -> bool:
-        """Whether the contact ended ``within`` ago; if not yet, the plan looks again then."""
-        if self.ended is None:
-            return False
-        until = self.ended + (WITHIN_S if within_s is None else within_s)
-        if self.now < until:
-            self.result.later(min(until, self.now + LOOK_AGAIN_S))
-            return False
-        return True
-
-    def fits(
-        self, when: Condition, values: Mapping[str, Any], within_s: float | None
-    ) -> bool | None:
-        """Whether the contact fits a condition; None: that is not known yet.
-
-        A name without a value may get one until the contact record has come. A record that was
-        made cannot be taken back, so a condition that needs the name waits: ``within`` at most.
-        """
-        found = truth(when, values, settled=self.has_record)
-        if found is None and self.is_over(within_s):
-            return truth(when, values, settled=True)
-        return found
-
-
 class _Planner:
     """Plans one pipeline for one contact."""
 
-    def __init__(self, scope: Scope, patience: _Patience, terms: Terms, result: Plan) -> None:
+    def __init__(self, scope: Scope, patience: Patience, terms: Terms, result: Plan) -> None:
         self.scope = scope
         self.contact = scope.contact
         self.pipeline = scope.pipeline
@@ -204,7 +168,8 @@ class _Planner:
                     self.overlay(step)
         closes: list[Action] = []
         if self.scope.seen.redacted or self.scope.seen.withdrawn:
-            self.withdraw()
+            self.result.forgotten += forgotten(self.scope)
+            withdraw(self.scope, self.patience, self.records)
         for desired in self.records.values():
             closes += self.diff(desired)
         self.plan_live(opening)
@@ -357,7 +322,7 @@ class _Planner:
             value = render_data(compiled, names, lenient=lenient)
             if value is HELD and self.wait_is_over(step):
                 value = render_data(compiled, names, lenient=True)
-            if self.held_redacted(step, compiled):
+            if held_gone(self.scope, step, compiled):
                 desired.forced.add(column)
                 value = ABSENT if value is HELD else value
             if value == [] and is_party_list(column):
@@ -373,65 +338,6 @@ class _Planner:
             else:
                 desired.held.discard(column)
                 desired.columns[column] = value
-
-    # --- what was redacted or deleted ---
-
-    def held_redacted(self, step: RecordStep, compiled: Any) -> bool:
-        """Whether a column with this content may have held what was redacted since."""
-        names, seen = self.scope.names(step.on), self.scope.seen
-        used = [*templates(compiled)]
-        if used and step.on in seen.withdrawn:
-            return True
-        if not (used and seen.redacted):
-            return False
-        read = {
-            (one.name + RESPONSE).lower()
-            for one in self.pipeline.steps
-            if isinstance(one, ReadFileStep) and self.scope.is_void(one)
-        }
-        paths = [path for template in used for path, _ in template.names]
-        return any(
-            path[0].lower() in read
-            or covers(seen.redacted, path, empty=resolve(names, path) is ABSENT)
-            for path in paths
-        )
-
-    def withdraw(self) -> None:
-        """Empty what steps wrote, perhaps before all state was lost, that do not apply now."""
-        self.result.forgotten += [
-            step.path
-            for step in self.pipeline.steps
-            if isinstance(step, ReadFileStep) and self.scope.is_void(step)
-            if step.path in self.contact.lookups
-        ]
-        for step in self.pipeline.steps:
-            if isinstance(step, RecordStep) and not self.might_apply(step):
-                self.empty(step)
-
-    def might_apply(self, step: RecordStep) -> bool:
-        """Whether it applies, or does not for a reason that no redaction or deletion made."""
-        if self.patience.fits(step.when, self.scope.names(step.on), step.within_s):
-            return step.on in self.reached
-        redacted = self.scope.seen.redacted
-        return not any(covers(redacted, path, empty=False) for path in paths(step.when))
-
-    def empty(self, step: RecordStep) -> None:
-        """Have no value in the columns of one of our records that held what is redacted."""
-        name = f"{step.table.set}({self.scope.key(step)})"
-        own = self.scope.own.get(name)
-        columns = [c for c, data in step.body.items() if self.held_redacted(step, data)]
-        if own is None or not columns:
-            return
-        if name not in self.records:
-            known = self.contact.ledger.get(name)
-            if not isinstance(step, CreateStep) or (known is not None and known.state == "absent"):
-                return
-            key = self.scope.keys.of[own.name]
-            self.records[name] = Desired(step.table.set, key, own, probing=True)
-            self.records[name].steps.append(step)
-        for column in columns:
-            self.records[name].columns.setdefault(column, None)
-        self.records[name].forced.update(columns)
 
     def diff(self, desired: Desired) -> list[Action]:
         """Add what brings the record to the desired columns; what closes it is returned."""
