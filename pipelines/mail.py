@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from email.errors import HeaderParseError
 from email.header import decode_header, make_header
 from functools import lru_cache, partial
+from itertools import islice
 from typing import Any, NamedTuple
 
 from pipelines.names import member, segment
@@ -33,6 +34,9 @@ _ROLES = {"From": 1, "To": 2, "Cc": 3, "Bcc": 4}
 
 #: Greatest lengths of a party's columns ``addressused`` and ``unresolvedpartyname``.
 _LONGEST_ADDRESS, _LONGEST_NAME = 320, 200
+
+#: Of more further recipients of one role the first are told. Amazon Connect sends to 50.
+MOST_RECIPIENTS = 500
 
 #: A longer text, or one with more comments and groups, holds no addresses; parsing nests with each.
 _LONGEST_TEXT, _MOST_NESTED = 20_000, 50
@@ -163,7 +167,7 @@ def _recipients(further: Any) -> dict[str, list[Mailbox]]:
     for name, listed in further.items() if isinstance(further, Mapping) else ():
         for role, people in found.items():
             if name.lower().startswith(role):
-                people.extend(_listed(listed))
+                people.extend(islice(_listed(listed), MOST_RECIPIENTS))
     return found
 
 

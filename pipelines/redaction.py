@@ -36,6 +36,10 @@ _MADE_OF: Mapping[str, tuple[str, ...]] = {
     "ThirdParties": ("CustomerEndpoint", "ExternalThirdParty"),
 }
 
+#: More names than a contact record has fields are looked at as one that nobody knows.
+MOST_NAMES = 1000
+UNKNOWN = frozenset(("everything",))
+
 _SEPARATORS = re.compile(r"[,;|\s\[\]\"']+")
 
 
@@ -51,7 +55,8 @@ def redacted(values: Mapping[str, Any]) -> frozenset[str]:
     """The names that a contact's segment attributes call redacted, folded; none: no redaction."""
     said = _texts(segment(values, REDACTED))
     names = (name for text in said for name in _SEPARATORS.split(text))
-    return frozenset(filter(None, map(_folded, names)))
+    found = frozenset(filter(None, map(_folded, names)))
+    return found if len(found) <= MOST_NAMES else UNKNOWN
 
 
 def _texts(value: Any) -> Iterable[str]:

@@ -15,6 +15,7 @@ from pipelines.action import Action, Change, WriteBack
 from pipelines.contact import UNKNOWN, Contact, Parked
 from pipelines.conversation import no_conversation
 from pipelines.decode.arrival import AHEAD
+from pipelines.fact import Fact
 from pipelines.lifecycle import milestones, phase
 from pipelines.pipeline import Pipeline
 from pipelines.plan import Plan, Terms, plan
@@ -221,7 +222,7 @@ def shown(entry: Entry, pipelines: Iterable[Pipeline], terms: Terms, now: float)
         **({"no_conversation": f"it is one of the {aside}"} if aside else {}),
         "phase": phase(contact),
         "milestones": milestones(contact),
-        "facts": {register: fact.version for register, fact in sorted(contact.facts.items())},
+        "facts": {register: _dated(fact) for register, fact in sorted(contact.facts.items())},
         "records": {
             name: {
                 "state": record.state,
@@ -251,3 +252,10 @@ def _owed(action: Action) -> dict[str, Any]:
         case WriteBack():
             columns = action.attributes
     return {"what": action.kind, "steps": action.steps, "to": action.place, "columns": columns}
+
+
+def _dated(fact: Fact) -> str:
+    """A fact's version without what orders it among those of one second: a file's name may be a
+    person's.
+    """
+    return fact.version.partition(" ")[0]

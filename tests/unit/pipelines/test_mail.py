@@ -18,7 +18,7 @@ from pipelines.entity import entity
 from pipelines.fact import Fact
 from pipelines.loader import load
 from pipelines.lookup import Way, search, status
-from pipelines.mail import mailboxes
+from pipelines.mail import MOST_RECIPIENTS, mail_names, mailboxes
 from pipelines.plan import Terms, plan
 from pipelines.step import LookupStep
 from pipelines.template import Template
@@ -378,3 +378,9 @@ def test_the_message_and_the_attachments_of_a_mail_are_linked_and_their_names_ar
     link = f"<a href='{BUCKET}/Attachments/{quote(bill)}'>{contact.id}_&lt;b&gt;bill.pdf</a>"
     assert note.columns["notetext"] == f"<p>{link}</p>"
     assert note.columns["objectid_email@odata.bind"] == f"/emails({mail.key})"
+
+
+def test_of_a_mail_to_very_many_the_first_recipients_are_told() -> None:
+    people = [f"n{number}@customer.example" for number in range(MOST_RECIPIENTS + 1)]
+    names = mail_names({"Channel": "EMAIL", "AdditionalEmailRecipients": {"CcAddresses": people}})
+    assert names["Cc"].split("; ") == people[:MOST_RECIPIENTS]

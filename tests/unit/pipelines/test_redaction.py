@@ -14,7 +14,7 @@ from pipelines.ledger import NULL
 from pipelines.loader import load
 from pipelines.outcome import Done, Exists, Found, Missing
 from pipelines.plan import Plan, Terms, plan
-from pipelines.redaction import covers, redacted
+from pipelines.redaction import MOST_NAMES, UNKNOWN, covers, redacted
 from pipelines.settle import settle
 
 
@@ -274,3 +274,11 @@ def test_a_deleted_recording_takes_its_link_away_and_a_replay_does_not_bring_it_
     settled(contact)
     contact.observe(file)
     assert planned(contact).actions == []
+
+
+def test_more_redacted_names_than_a_record_has_fields_count_as_one_that_nobody_knows() -> None:
+    named = ",".join(f"Field{number}" for number in range(MOST_NAMES + 1))
+    found = redacted({"SegmentAttributes": {"connect:RedactedFields": {"ValueString": named}}})
+    assert found == UNKNOWN
+    assert covers(found, ("CustomerEndpoint",), empty=True)
+    assert not covers(found, ("CustomerEndpoint",), empty=False)
