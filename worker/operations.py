@@ -255,7 +255,5 @@ def _owed(action: Action) -> dict[str, Any]:
 
 
 def _dated(fact: Fact) -> str:
-    """A fact's version without what orders it among those of one second: a file's name may be a
-    person's.
-    """
+    """A fact's version alone; what orders those of one second may name an archive after somebody."""
     return fact.version.partition(" ")[0]

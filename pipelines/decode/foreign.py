@@ -40,6 +40,8 @@ _BY_NAMES = (
     ({"collections", "dimensions"}, Ignored("metric row")),
     ({"metric", "value"}, Ignored("metric row")),
     ({"startinterval", "endinterval"}, Ignored("metric row")),
+    # A CloudWatch metric stream (CloudWatch User Guide, "metric streams, JSON format").
+    ({"metric_name", "namespace"}, Ignored("metric row")),
 )
 
 # A field whose value alone identifies a payload.

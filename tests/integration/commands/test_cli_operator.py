@@ -67,7 +67,7 @@ def test_a_contact_is_shown_with_what_came_in_and_what_dynamics_has(
     assert shown["phase"] == "completed"
     assert set(shown["milestones"]) >= {"created", "answered", "ended", "record", "recording"}
     assert {"record", "event/INITIATED"} <= set(shown["facts"])
-    assert shown["facts"]["record"].endswith("Z"), "not the name of the archive, which may be one"
+    assert shown["facts"]["record"].endswith("Z"), "an archive may be named after somebody"
     (record,) = shown["records"].values()
     assert record["state"] == "there"
     assert {"subject", "phonenumber", "actualend", "statecode"} <= set(record["acknowledged"])

@@ -22,6 +22,7 @@ PAYLOADS: list[tuple[Any, str]] = [
     ({"MetricResults": [], "DataSnapshotTime": 1}, "metric snapshot"),
     ({"MetricResults": []}, "metric snapshot"),
     ({"DataSnapshotTime": 1}, "metric snapshot"),
+    ({"namespace": "AWS/Connect", "metric_name": "CallsPerInterval", "value": {}}, "metric row"),
     ({"Name": "ContactFlowEvent", "Details": {}}, "contact flow payload"),
     (TEST_EVENT, "S3 test event"),
     ({"Type": "Notification", "Message": orjson.dumps(TEST_EVENT).decode()}, "S3 test event"),
