@@ -255,5 +255,5 @@ def _owed(action: Action) -> dict[str, Any]:
 
 
 def _dated(fact: Fact) -> str:
-    """A fact's version alone; what orders those of one second may name an archive after somebody."""
+    """A fact's version, without the archive's name that may follow: it may be a person's."""
     return fact.version.partition(" ")[0]
