@@ -34,8 +34,8 @@ SKEW_S = 60.0
 #: Columns of the simulation's own: the contact, its record's number, which only grows, and one of
 #: few values, which comes back.
 CONTACT = "activityadditionalparams"
-REVISION = "scheduledstart"  # of a contact record: its number is the second
-MOOD = "scheduledend"  # one of two days
+REVISION = "sortdate"  # of a contact record: its number is the second
+MOOD = "lastonholdtime"  # one of two days
 
 #: By when (s) after a notice all workers that share a gate must know of it: they look before a
 #: request, though not twice within a second.

@@ -105,6 +105,8 @@ def _activity(
         number("actualdurationminutes"),
         date("scheduledstart"),
         date("scheduledend"),
+        date("sortdate"),
+        date("lastonholdtime"),
         read_only(number("scheduleddurationminutes")),
         read_only(number("onholdtime")),
         choice("prioritycode", "Low", "Normal", "High", default=1),
