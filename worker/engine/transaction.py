@@ -170,7 +170,8 @@ class Transactions:
             again = self.policy.unfinished(contact.id)
         entry.due_at = self.clock.wall() + again.after_s if again else left.next_at
         if "ended" in seen.reached:
-            entry.expires_at = self.clock.wall() + KEPT_S
+            # Not by our clock alone: one that is behind would have it removed at once.
+            entry.expires_at = max(self.clock.wall(), seen.ended or 0.0) + KEPT_S
         return again
 
     def _expire(self, contact: Contact, planned: Plan) -> None:

@@ -355,6 +355,24 @@ def test_by_a_clock_that_is_behind_nothing_is_kept_too_shortly(
     virtually(story())
 
 
+def test_what_has_just_ended_is_kept_although_a_worker_that_knows_no_other_clock_finishes_it(
+    virtually: Virtually, call: Call
+) -> None:
+    async def story() -> None:
+        site = Site()
+        await asyncio.sleep(5 * MINUTE)
+        await Worker(site, Machine()).tell(call.record())
+        (entry,) = await site.entries()
+        await site.store.put_back(entry.contact.id, entry.version, wall() - 44 * DAY, None)
+        await Worker(site, Machine(-43 * DAY)).run(MINUTE)
+        (entry,) = await site.entries()
+        assert entry.due_at is None
+        assert entry.expires_at is not None
+        assert entry.expires_at > wall() + KEPT_S - HOUR
+
+    virtually(story())
+
+
 # --- what the state remembers ---------------------------------------------------------------------
 
 
