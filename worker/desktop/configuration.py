@@ -7,6 +7,7 @@ contact's is, from which they compute its id as the worker does (``pipelines/ide
 from __future__ import annotations
 
 import json
+import re
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -44,6 +45,9 @@ SEARCH_AFTER_MS: Final = 20_000
 #: Notes have no page of their own.
 _PAGELESS: Final = "annotationid"
 
+_COUNTRY: Final = re.compile(r"[A-Za-z]{2}")
+_REGION: Final = re.compile(r"[a-z0-9-]{0,30}")
+
 _TABLES: Final = resources.files("worker.desktop") / "tables"
 
 
@@ -54,7 +58,7 @@ class Choices:
     Attributes:
         region: Region of the Connect instance, for chats in the softphone; "" if not known.
         tab: Open pages in a tab of their own, or in a frame; None: as the pipelines say.
-        countries: Countries that may be dialled, as the softphone writes them (``us``); none: all
+        countries: Countries that may be dialled, by two letters (ISO 3166-1: ``us``); none: all
             that the agent's routing profile allows.
     """
 
@@ -80,6 +84,11 @@ def configuration(
         ConfigError: A setting is missing or cannot be used; one line for each missing one.
     """
     choices = choices or Choices()
+    for country in choices.countries:
+        if not _COUNTRY.fullmatch(country):
+            raise ConfigError(f"{country!r} is not a country's two letters, like us")
+    if not _REGION.fullmatch(choices.region):
+        raise ConfigError(f"{choices.region!r} is not an AWS Region")
     if missing := settings.missing("environment_url", "ccp_url"):
         raise ConfigError(f"for the agent's desktop, please set {', '.join(missing)}")
     if settings.app_id and not GUID.fullmatch(settings.app_id):
@@ -107,12 +116,44 @@ def configuration(
         },
         "namespace": str(NAMESPACE),
         "records": records,
-        "dial": {"enabled": True, "countries": list(choices.countries)},
+        "dial": {"enabled": True, "countries": [country.lower() for country in choices.countries]},
         "names": load_names(settings.desktop_names),
     }
     if not records:
         warnings.append("no pipeline creates a record: pages open what attributes name, or search")
     return Configuration(content, tuple(warnings))
+
+
+def brief(content: Mapping[str, Any]) -> str:
+    """The configuration as short as it can be written: the pages know what is left out.
+
+    It is what a channel provider has room for (2000 characters).
+    """
+    kept = {
+        part: (
+            {name: value for name, value in values.items() if value != _KNOWN[part].get(name)}
+            if part in _KNOWN
+            else values
+        )
+        for part, values in content.items()
+    }
+    kept = {part: values for part, values in kept.items() if values != {}}
+    return json.dumps(kept, separators=(",", ":"), ensure_ascii=False)
+
+
+#: What ``core/config.js`` fills in.
+_KNOWN: Final[Mapping[str, Mapping[str, Any]]] = {
+    "connect": {"loginUrl": "", "region": "", "softphone": True},
+    "dynamics": {"appId": ""},
+    "open": {
+        "tab": True,
+        "urlAttribute": "DynamicsUrl",
+        "tabAttribute": "DynamicsTab",
+        "recordAfterMs": RECORD_AFTER_MS,
+        "searchAfterMs": SEARCH_AFTER_MS,
+    },
+    "dial": {"enabled": True, "countries": []},
+}
 
 
 def load_names(name: str) -> dict[str, Any]:
