@@ -5,30 +5,19 @@
  * only, so what comes for another is kept until the agent turns to it.
  */
 
-/** @import {Session, Target} from '../core/types.js' */
+/** @import {Session} from '../core/types.js' */
 /** @import {Dynamics} from './dynamics.js' */
+/** @import {Held, Stage, Tab} from './held.js' */
 /** @import {Store} from './storage.js' */
 
 import {Refused} from './dynamics.js';
+import {changed, kept, missing, nothing, outstanding, restored, sameCustomer} from './held.js';
 import {Queue} from './queue.js';
 
 const KEY = 'sessions';
-const REMEMBERED = 200; // contacts
 const PATIENCE_MS = 20_000; // others are not kept waiting longer for a session that does not open
 
 /**
- * @typedef {'opening' | 'open' | 'closed' | 'refused'} Stage
- * @typedef {'customer' | 'activity' | 'search'} Tab
- *
- * @typedef {object} Held
- * @property {Stage} stage
- * @property {string} session  its id; '' while there is none
- * @property {Set<Tab>} tabs  open ones
- * @property {Session | null} plan  as it should be
- * @property {Set<Tab>} ready  tabs whose page exists
- * @property {Record<string, string>} told  slugs that Dynamics has
- * @property {string} title  as Dynamics has it
- *
  * @typedef {object} SessionHost
  * @property {Dynamics} dynamics
  * @property {Store} store
@@ -108,7 +97,10 @@ export class Sessions {
    */
   keep(contactId, plan, ready) {
     const held = this.held.get(contactId);
-    if (!held || held.stage !== 'open') return Promise.resolve();
+    if (!held || (held.stage !== 'open' && held.stage !== 'opening')) return Promise.resolve();
+    const known = JSON.stringify([plan, ready]);
+    if (held.known === known) return Promise.resolve(); // nothing new; what was refused is not asked for each second
+    held.known = known;
     held.plan = held.tabs.has('customer') ? sameCustomer(plan, held) : plan;
     held.ready = new Set(ready);
     return outstanding(held) ? this.queue.add(() => this.#complete(held)) : Promise.resolve();
@@ -182,7 +174,7 @@ export class Sessions {
     const held = this.held.get(contactId);
     if (!held) return;
     if (held.stage === 'refused') this.held.delete(contactId);
-    if (![...this.held.values()].some(({stage}) => stage === 'refused')) this.host.onWell('sessions');
+    if (!this.#anyRefused()) this.host.onWell('sessions');
   }
 
   /**
@@ -191,38 +183,46 @@ export class Sessions {
    */
   async #open(contactId, held) {
     const {dynamics, patienceMs = PATIENCE_MS} = this.host;
-    if (!held.plan) return;
+    const room = await attempted(dynamics.roomForSession());
+    if (room === false) this.#refuse(held, 'sessions', '');
+    else await Promise.race([this.#create(contactId, held), pause(patienceMs)]);
+  }
+
+  /**
+   * @param {string} contactId
+   * @param {Held} held
+   */
+  async #create(contactId, held) {
+    const {plan} = held;
+    if (!plan) return;
     try {
-      if (!(await dynamics.roomForSession())) return this.#refuse(held, 'sessions', '');
-      const opening = dynamics.openSession(held.plan).then((session) => this.#opened(contactId, held, session));
-      await Promise.race([opening, pause(patienceMs)]);
+      await this.#opened(contactId, held, plan, await this.host.dynamics.openSession(plan));
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
-      const kind = /template/i.test(error.why) ? 'template' : /limit|maximum|exceed/i.test(error.why) ? 'sessions' : 'session';
-      return this.#refuse(held, kind, held.plan.sessionTemplate);
+      this.#refuse(held, kindOf(error), plan.sessionTemplate);
     }
   }
 
   /**
    * @param {string} contactId
    * @param {Held} held
+   * @param {Session} plan  what it was opened with; values may have come meanwhile
    * @param {string} session
    */
-  async #opened(contactId, held, session) {
-    const {plan} = held;
-    if (!plan) return;
-    held.session = session;
-    held.stage = 'open';
-    held.told = plan.parameters;
-    held.title = plan.title;
+  async #opened(contactId, held, plan, session) {
+    Object.assign(held, {session, stage: 'open', told: plan.parameters, title: plan.title});
     const anchor = plan.tabs[0];
     if (anchor) held.tabs.add(anchor.what);
     this.host.onOpened(contactId);
     this.host.onWell('session');
-    if (![...this.held.values()].some(({stage}) => stage === 'refused')) this.host.onWell('sessions');
+    if (!this.#anyRefused()) this.host.onWell('sessions');
     this.focused = (await attempted(this.host.dynamics.focused())) ?? this.focused;
     this.#changed();
-    await this.#complete(held);
+    void this.queue.add(() => this.#complete(held));
+  }
+
+  #anyRefused() {
+    return [...this.held.values()].some(({stage}) => stage === 'refused');
   }
 
   /**
@@ -260,14 +260,15 @@ export class Sessions {
   async #tab(held, template, what) {
     if (!held.plan) return;
     const {dynamics} = this.host;
-    held.tabs.add(what); // even if it fails: a tab asked for twice may be there twice
+    held.tabs.add(what); // before it is asked for: a tab asked for twice may be there twice
     this.#changed();
     if (await dynamics.hasTab(template)) return;
     try {
       await dynamics.openTab(template, held.plan.parameters, what === 'customer');
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
-      this.host.onTrouble(/template/i.test(error.why) ? 'template' : 'session', template);
+      if (held.session === (await attempted(dynamics.focused()))) this.host.onTrouble(kindOf(error), template);
+      else held.tabs.delete(what); // the agent turned away meanwhile: when they come back
     }
   }
 
@@ -327,72 +328,18 @@ export class Sessions {
   }
 
   #changed() {
-    const kept = [...this.held].slice(-REMEMBERED).map(([contactId, {stage, session, tabs}]) => (
-      [contactId, {stage, session, tabs: [...tabs]}]
-    ));
-    this.host.store.write(KEY, JSON.stringify(Object.fromEntries(kept)));
+    this.host.store.write(KEY, kept(this.held));
     this.host.onChange();
   }
 }
 
-/** @returns {Held} */
-function nothing() {
-  return {stage: 'opening', session: '', tabs: new Set(), plan: null, ready: new Set(), told: {}, title: ''};
-}
-
 /**
- * What a panel before this one remembered.
- *
- * @param {string | null} text
- * @returns {Map<string, Held>}
+ * @param {Refused} error
+ * @returns {'sessions' | 'template' | 'session'}
  */
-function restored(text) {
-  /** @type {Map<string, Held>} */
-  const held = new Map();
-  if (!text) return held;
-  try {
-    for (const [contactId, {stage, session, tabs}] of Object.entries(JSON.parse(text))) {
-      held.set(contactId, {...nothing(), stage, session: String(session), tabs: new Set(tabs)});
-    }
-  } catch {
-    held.clear(); // not ours: Dynamics' own list of sessions is asked instead
-  }
-  return held;
-}
-
-/** @param {Held} held */
-function missing({plan, tabs, ready}) {
-  return (plan?.tabs ?? []).filter(({what}) => !tabs.has(what) && ready.has(what));
-}
-
-/** @param {Held} held */
-function outstanding(held) {
-  const {plan, told, title} = held;
-  return plan !== null && (missing(held).length > 0 || plan.title !== title || changed(plan.parameters, told) !== null);
-}
-
-/**
- * @param {Record<string, string>} wanted
- * @param {Record<string, string>} told
- * @returns {Record<string, string> | null}
- */
-function changed(wanted, told) {
-  const slugs = Object.entries(wanted).filter(([name, value]) => told[name] !== value);
-  return slugs.length ? Object.fromEntries(slugs) : null;
-}
-
-/**
- * A plan for the customer whose page is open already.
- *
- * @param {Session} plan
- * @param {Held} held
- * @returns {Session}
- */
-function sameCustomer(plan, {told, title}) {
-  const {customerRecordId = '', customerName, customerEntityName} = told;
-  if (!customerRecordId || plan.parameters.customerRecordId === customerRecordId) return plan;
-  const customer = {customerRecordId, customerName: customerName ?? '', customerEntityName: customerEntityName ?? ''};
-  return {...plan, title, parameters: {...plan.parameters, ...customer}};
+function kindOf({why}) {
+  if (/template/i.test(why)) return 'template';
+  return /limit|maximum|exceed/i.test(why) ? 'sessions' : 'session';
 }
 
 /**
