@@ -2,16 +2,18 @@
  * The page's state: the contacts that the softphone shows, which of them is in view, and what has
  * been opened for each.
  *
- * @import {Config, Intent, Memory, Seen, Target} from '../core/types.js'
+ * @import {Config, Intent, Seen, Target} from '../core/types.js'
  * @import {Remembered} from './memory.js'
  *
  * @typedef {object} Entry   One contact of the agent.
  * @property {Seen} seen
  * @property {Target} target
- * @property {string} recordId   Id of the record that the worker makes for it; '' not known (yet).
+ * @property {string|null} recordId   Id of the record that the worker makes for it; '' none, null
+ *   not computed yet.
  * @property {number} takenAt   When the agent took it, in ms since 1970; 0: not yet.
  * @property {boolean} refused   The browser refused to open its page.
- * @property {string} page   Address of the page that this page has opened for it; '' none.
+ * @property {string} page   Address that was opened for it; '' none.
+ * @property {string} wanted   Address that it should have shown at that time; '' none.
  *
  * @typedef {object} Means   What the state is carried out with.
  * @property {() => number} now   In ms since 1970.
@@ -43,7 +45,6 @@ export class Desk {
     /** @type {Map<string, Entry>} */
     this.entries = new Map();
     this.inView = '';
-    this.signedIn = false;
   }
 
   /**
@@ -104,6 +105,17 @@ export class Desk {
     return aim.page && aim.awaiting !== 'record' ? href(aim.page, this.config.dynamics) : '';
   }
 
+  /** @param {Entry} entry  @returns {boolean}   Since its page was opened, a better one is known. */
+  moved(entry) {
+    const wanted = this.wanted(entry);
+    return entry.page !== '' && entry.target.proven && wanted !== '' && wanted !== entry.wanted;
+  }
+
+  /** @param {Entry} entry  @returns {string}   Address of the search for its customer; '' none. */
+  searchPage({target: aim}) {
+    return aim.search?.text ? href({kind: 'search', ...aim.search}, this.config.dynamics) : '';
+  }
+
   /**
    * A page was opened for a contact, by itself or by a click.
    *
@@ -111,8 +123,7 @@ export class Desk {
    * @param {string} page
    */
   note(entry, page) {
-    entry.page = page;
-    entry.refused = false;
+    Object.assign(entry, {page, wanted: this.wanted(entry), refused: false});
     this.remember({opened: withId(this.remembered.opened, entry.seen.id)});
     this.means.mark(`connect-dynamics:opened:${entry.seen.id}`);
   }
@@ -127,7 +138,8 @@ export class Desk {
   entry(seen) {
     const before = this.entries.get(seen.id);
     const entry = before ?? {
-      seen, target: this.aim(seen, ''), recordId: '', takenAt: 0, refused: false, page: '',
+      seen, target: this.aim(seen, ''), recordId: null, takenAt: 0, refused: false, page: '',
+      wanted: '',
     };
     entry.seen = seen;
     if (entry.takenAt === 0 && isTaken(seen)) entry.takenAt = seen.since;
@@ -146,6 +158,7 @@ export class Desk {
 
   /** @param {Entry} entry */
   advance(entry) {
+    if (entry.recordId === null) return;
     entry.target = this.aim(entry.seen, entry.recordId);
     const page = this.wanted(entry);
     const past = {opened: this.opened(entry), refused: entry.refused};
@@ -174,16 +187,17 @@ export class Desk {
    * @param {string} page
    */
   restore(entry, page) {
-    entry.page = page;
+    Object.assign(entry, {page, wanted: page});
     if (!entry.target.tab) this.means.openFrame(entry.seen.id, page);
   }
 
   /** @param {Entry} entry */
   async identify(entry) {
     const record = this.config.records[entry.seen.channel];
+    entry.recordId = record ? null : '';
     if (!record) return;
-    const {id} = entry.seen;
-    entry.recordId = await this.means.recordId(this.config.namespace, id, record.pipeline, record.step);
+    const {namespace} = this.config;
+    entry.recordId = await this.means.recordId(namespace, entry.seen.id, record.pipeline, record.step);
     this.refresh();
   }
 

@@ -23,7 +23,7 @@
  * @property {boolean} turning   Something is still going on.
  * @property {string} button
  * @property {boolean} calm   Nothing waits for the button.
- * @property {boolean} search   The search for the customer is offered.
+ * @property {string} second   Of the second button; '' none.
  * @property {string} tabLine
  * @property {'tab'|'frame'} mode
  * @property {string} page
@@ -62,16 +62,16 @@ const IDLE = {
 /**
  * Without a contact.
  *
- * @param {boolean} signedIn
+ * @param {string} words   What there is to say instead.
  * @param {boolean} tab   Pages open in a browser tab.
  * @param {TabState} state
  * @returns {Panel}
  */
-export function idle(signedIn, tab, state) {
+export function idle(words, tab, state) {
   const inTab = IDLE[state];
   return {
-    line: '', activity: '', awaited: '', turning: false, page: '', awaiting: '', state: '', search: false,
-    customer: signedIn ? 'No contact at the moment' : 'Sign in to the softphone',
+    line: '', activity: '', awaited: '', turning: false, page: '', awaiting: '', state: '', second: '',
+    customer: words,
     button: tab ? inTab.button : 'Open Dynamics in a tab',
     calm: !tab || inTab.calm,
     tabLine: tab ? inTab.line : 'The record of the next contact appears here.',
@@ -87,7 +87,7 @@ export function idle(signedIn, tab, state) {
  */
 export function left(page) {
   return {
-    ...idle(true, false, 'none'), page, customer: 'The contact is over', button: 'Open in a tab',
+    ...idle('The contact is over', false, 'none'), page, button: 'Open in a tab',
     tabLine: 'Its record stays here until the next contact.',
   };
 }
@@ -102,7 +102,6 @@ export function left(page) {
 export function panel(shown, state) {
   const {seen, target, late, page} = shown;
   const awaited = words.awaited(seen, target, late);
-  const search = late || target.match === 'none' || target.match === 'several';
   return {
     line: words.line(seen, target),
     customer: words.who(seen, target),
@@ -110,7 +109,7 @@ export function panel(shown, state) {
     awaited: awaited.text,
     turning: awaited.turning,
     ...(shown.tab ? inTab(shown, state) : inFrame(shown)),
-    search: search && !seen.monitoring && target.page?.kind !== 'search' && Boolean(target.search?.text),
+    second: second(shown),
     page,
     awaiting: target.awaiting,
     state: seen.state,
@@ -144,6 +143,14 @@ function inFrame(shown) {
   return {mode, button, calm: true, tabLine: ''};
 }
 
+/** @param {Shown} shown  @returns {string} */
+function second({seen, target, late, tab, moved}) {
+  if (moved && !tab) return 'Show the record found since';
+  const lost = late || target.match === 'none' || target.match === 'several';
+  if (!lost || seen.monitoring || target.page?.kind === 'search' || !target.search?.text) return '';
+  return 'Search the customer';
+}
+
 /** @param {Shown} shown */
 function canOpen({seen, target}) {
   return target.page !== null && target.awaiting !== 'record' && !seen.monitoring;
@@ -170,6 +177,7 @@ export function paint(what) {
   write(element('open-tab'), what.button);
   element('open-tab')?.toggleAttribute('data-calm', what.calm);
   element('open-tab')?.toggleAttribute('hidden', false);
-  element('search')?.toggleAttribute('hidden', !what.search);
+  write(element('second'), what.second);
+  element('second')?.toggleAttribute('hidden', what.second === '');
   write(element('tab-line'), what.tabLine);
 }

@@ -78,7 +78,7 @@ export const TROUBLES = {
 export class Troubles {
   /**
    * @param {HTMLElement} region   Where they appear, in the order in which they came up.
-   * @param {Record<Kind, () => void>} actions   What the buttons do.
+   * @param {Partial<Record<Kind, () => void>>} actions   What the buttons do.
    */
   constructor(region, actions) {
     this.region = region;
@@ -107,6 +107,11 @@ export class Troubles {
     element?.remove();
   }
 
+  /** @param {Kind[]} kinds  @returns {boolean}   Whether one of them is shown. */
+  any(...kinds) {
+    return kinds.some((kind) => this.shown.has(kind));
+  }
+
   /**
    * @param {Kind} kind
    * @param {boolean} wrong   Whether there is that trouble now.
@@ -120,7 +125,7 @@ export class Troubles {
 /**
  * @param {Kind} kind
  * @param {string} hint
- * @param {() => void} action
+ * @param {(() => void)|undefined} action
  * @returns {HTMLElement}
  */
 function drawn(kind, hint, action) {
@@ -135,10 +140,13 @@ function drawn(kind, hint, action) {
     small.textContent = hint;
     words.append(small);
   }
-  const press = document.createElement('button');
-  press.type = 'button';
-  press.textContent = button;
-  press.addEventListener('click', action);
-  element.append(words, press);
+  element.append(words);
+  if (action) {
+    const press = document.createElement('button');
+    press.type = 'button';
+    press.textContent = button;
+    press.addEventListener('click', action);
+    element.append(press);
+  }
   return element;
 }
