@@ -20,14 +20,10 @@ const KEY = 'contacts';
 
 /**
  * @typedef {object} Line  one contact as the panel shows it
- * @property {string} id
- * @property {Seen['state']} state
- * @property {Seen['channel']} channel
- * @property {boolean} monitoring
- * @property {string} title
- * @property {string} customer  name, or number, or unknown
- * @property {Target['match']} match
- * @property {'' | 'customer' | 'record'} awaiting
+ * @property {Seen} contact
+ * @property {Target} target
+ * @property {string} reason  why the customer called
+ * @property {boolean} late  nothing has been heard of the customer for too long
  * @property {ReturnType<Sessions['of']>} session
  * @property {boolean} viewed  in view in the softphone
  * @property {boolean} front  its session is in front in Customer Service
@@ -61,6 +57,14 @@ export class Desk {
     this.viewed = '';
     /** @type {InDynamics | null} */
     this.dynamics = null;
+    /**
+     * Contacts that were there when the page was loaded. A panel before this one may have shown them, and may have been
+     * forbidden to remember it.
+     *
+     * @type {Set<string>}
+     */
+    this.found = new Set();
+    this.started = false;
     /** @type {Intent[]} what happened before the framework was there */
     this.waiting = [];
   }
@@ -83,6 +87,8 @@ export class Desk {
    */
   seen(contacts) {
     this.contacts = contacts;
+    if (!this.started) this.found = new Set(contacts.map(({id}) => id));
+    this.started = true;
     for (const contact of contacts) void this.#identify(contact);
     const {memory, intents} = follow(this.memory, contacts, this.host.now());
     this.#remember(memory);
@@ -123,7 +129,13 @@ export class Desk {
 
   /** Show and complete what can be, by now. */
   refresh() {
-    for (const contact of this.contacts) if (!contact.monitoring) this.#keep(contact);
+    const contacts = this.contacts.filter(({monitoring}) => !monitoring);
+    for (const contact of contacts) this.#keep(contact);
+    const targets = contacts.map((contact) => ({contact, ...this.#target(contact)}));
+    this.host.onTrouble('address', targets.some(({refused}) => refused !== '' && refused !== 'contact'));
+    this.host.onTrouble('attributes', targets.some((one) => (
+      isOn(one.contact) && one.match === 'unknown' && one.awaiting !== 'customer'
+    )));
     this.#show();
   }
 
@@ -150,7 +162,7 @@ export class Desk {
       if (kind !== 'changed' && kind !== 'gone') this.waiting.push(intent);
       return;
     }
-    if (kind === 'ring') this.#ring(contact);
+    if (kind === 'ring') this.#ring(contact, intent.again === true || this.found.has(contact.id));
     else if (kind !== 'changed') void this.dynamics.toasts.over(contact.id);
     if (kind === 'connected' || kind === 'after') this.#connected(intent);
     if (kind === 'gone') this.#gone(contact.id);
@@ -160,11 +172,12 @@ export class Desk {
    * A ringing contact. After a reload its toast is gone with the panel that showed it, so it is shown again.
    *
    * @param {Seen} contact
+   * @param {boolean} again
    */
-  #ring(contact) {
+  #ring(contact, again) {
     if (!this.dynamics || !(contact.inbound || contact.callback)) return;
     this.dynamics.showPanel();
-    this.dynamics.toasts.ring(contact.id, this.plan(contact));
+    void this.dynamics.toasts.ring(contact.id, this.plan(contact), again);
   }
 
   /** @param {Intent} intent */
@@ -174,7 +187,7 @@ export class Desk {
     const plan = this.plan(contact);
     const {activity} = this.#target(contact);
     if (activity) awaited.want(contact.id, activity);
-    if (again) void sessions.resume(contact.id, plan, this.#ready(contact));
+    if (again || this.found.has(contact.id)) void sessions.resume(contact.id, plan, this.#ready(contact));
     else if (kind === 'connected') void sessions.open(contact.id, plan, this.#ready(contact));
   }
 
@@ -186,13 +199,10 @@ export class Desk {
 
   /** @param {Seen} contact */
   #keep(contact) {
-    const {match, activity, awaiting, refused} = this.#target(contact);
-    const connected = contact.state === 'connected' || contact.state === 'after';
-    this.host.onTrouble('address', refused !== '' && refused !== 'contact');
-    if (connected) this.host.onTrouble('attributes', match === 'unknown' && awaiting !== 'customer');
     if (!this.dynamics) return;
     if (contact.state === 'ringing') void this.dynamics.toasts.renew(contact.id, this.plan(contact));
-    if (!connected) return;
+    if (!isOn(contact)) return;
+    const {activity} = this.#target(contact);
     if (activity) this.dynamics.awaited.want(contact.id, activity);
     void this.dynamics.sessions.keep(contact.id, this.plan(contact), this.#ready(contact));
   }
@@ -249,19 +259,34 @@ export class Desk {
    * @returns {Line}
    */
   #line(contact) {
-    const {id, state, channel, monitoring} = contact;
-    const {match, awaiting} = this.#target(contact);
-    const {title, parameters} = this.plan(contact);
+    const {id, monitoring} = contact;
+    const found = this.#target(contact);
     const sessions = this.dynamics?.sessions;
-    const pending = (state === 'connected' || state === 'after') && sessions?.of(id) === 'open'
-      && !this.dynamics?.awaited.isThere(id);
+    const late = isOn(contact) && found.match === 'unknown' && found.awaiting !== 'customer';
+    const pending = sessions?.of(id) === 'open' && found.activity !== null && !this.dynamics?.awaited.isThere(id);
+    const awaiting = found.awaiting || (pending ? 'record' : '');
     return {
-      id, state, channel, monitoring, title, match,
-      customer: parameters.customerName ?? '',
-      awaiting: monitoring ? '' : awaiting || (pending ? 'record' : ''),
+      contact, late,
+      target: {...found, awaiting: monitoring ? '' : awaiting},
+      reason: monitoring ? '' : this.plan(contact).parameters.CallReason ?? '',
       session: sessions?.of(id) ?? '',
-      viewed: id === this.viewed || this.contacts.length === 1,
+      viewed: id === (this.#inView ?? ''),
       front: sessions?.front === id,
     };
   }
+
+  /** The contact in view: the one chosen in the softphone, else the newest. */
+  get #inView() {
+    const chosen = this.contacts.find(({id}) => id === this.viewed);
+    return (chosen ?? this.contacts.at(-1))?.id;
+  }
+}
+
+/**
+ * Whether a contact is being dealt with.
+ *
+ * @param {Seen} contact
+ */
+function isOn({state}) {
+  return state === 'connected' || state === 'after';
 }

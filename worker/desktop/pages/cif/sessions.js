@@ -21,8 +21,8 @@ const PATIENCE_MS = 20_000; // others are not kept waiting longer for a session 
  * @typedef {object} SessionHost
  * @property {Dynamics} dynamics
  * @property {Store} store
- * @property {(kind: 'sessions' | 'template' | 'session', name: string) => void} onTrouble
- * @property {(kind: 'sessions' | 'template' | 'session') => void} onWell
+ * @property {(kind: 'sessions' | 'template' | 'refused', name: string) => void} onTrouble
+ * @property {(kind: 'sessions' | 'template' | 'refused') => void} onWell
  * @property {() => void} onChange  what `of` or `front` say has changed
  * @property {(contactId: string) => void} onOpened
  * @property {(error: unknown) => void} onFault
@@ -214,7 +214,7 @@ export class Sessions {
     const anchor = plan.tabs[0];
     if (anchor) held.tabs.add(anchor.what);
     this.host.onOpened(contactId);
-    this.host.onWell('session');
+    this.host.onWell('refused');
     if (!this.#anyRefused()) this.host.onWell('sessions');
     this.focused = (await attempted(this.host.dynamics.focused())) ?? this.focused;
     this.#changed();
@@ -227,7 +227,7 @@ export class Sessions {
 
   /**
    * @param {Held} held
-   * @param {'sessions' | 'template' | 'session'} kind
+   * @param {'sessions' | 'template' | 'refused'} kind
    * @param {string} name
    */
   #refuse(held, kind, name) {
@@ -335,11 +335,11 @@ export class Sessions {
 
 /**
  * @param {Refused} error
- * @returns {'sessions' | 'template' | 'session'}
+ * @returns {'sessions' | 'template' | 'refused'}
  */
 function kindOf({why}) {
   if (/template/i.test(why)) return 'template';
-  return /limit|maximum|exceed/i.test(why) ? 'sessions' : 'session';
+  return /limit|maximum|exceed/i.test(why) ? 'sessions' : 'refused';
 }
 
 /**

@@ -26,12 +26,14 @@ import {Refused} from './dynamics.js';
  * @property {(contactId: string) => void} [onShown]
  */
 
+const PREFIX = 'connect-dynamics-';
+const TOKENS = ['first', 'renewed']; // made of the contact's id, so that a panel can take away what one before it showed
+
 /** The toasts of all ringing contacts. */
 export class Toasts {
   /** @param {ToastHost} host */
   constructor(host) {
     this.host = host;
-    this.count = 0;
     /** @type {Map<string, Toast>} */
     this.toasts = new Map();
   }
@@ -41,12 +43,14 @@ export class Toasts {
    *
    * @param {string} contactId
    * @param {Plan} plan
+   * @param {boolean} again  a panel before this one may have shown it: nobody hears what that toast answers
    */
-  ring(contactId, plan) {
+  async ring(contactId, plan, again) {
     if (this.toasts.has(contactId)) return;
     const toast = {token: '', shows: appearance(plan), replaced: false, answered: false, over: false};
     this.toasts.set(contactId, toast);
-    void this.#show(contactId, toast, plan);
+    if (again) for (const shown of TOKENS) await this.#cancel(`${PREFIX}${contactId}-${shown}`);
+    if (!toast.over) await this.#show(contactId, toast, plan);
   }
 
   /**
@@ -88,7 +92,7 @@ export class Toasts {
    * @param {Plan} plan
    */
   async #show(contactId, toast, plan) {
-    const token = `connect-dynamics-${contactId}-${++this.count}`;
+    const token = `${PREFIX}${contactId}-${TOKENS[toast.replaced ? 1 : 0]}`;
     toast.token = token;
     const {notificationTemplate: template, parameters} = plan;
     try {
