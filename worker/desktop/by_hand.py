@@ -22,13 +22,19 @@ def steps(content: Mapping[str, Any], desktop_url: str) -> list[str]:
     softphone = origin(content["connect"]["ccpUrl"], "the softphone's address")
     organization = content["dynamics"]["url"]
     found = [
-        f"Amazon Connect console, the instance, Approved origins: add {ours} and, for the panel "
-        + f"inside Dynamics, {organization}",
-        "Copilot Service admin center, Workspaces, Experience profiles, the agents' profile, "
-        + f"Third party voice channel provider: choose Amazon Connect ({PROVIDER}), save",
+        (
+            f"Amazon Connect console, the instance, Approved origins: add {ours} and, for the "
+            f"panel inside Dynamics, {organization}"
+        ),
+        (
+            "Copilot Service admin center, Workspaces, Experience profiles, the agents' profile, "
+            f"Third party voice channel provider: choose Amazon Connect ({PROVIDER}), save"
+        ),
         "The same profile, Users: add the agents; the workspace's app must be one they may open",
-        f"Browsers of the agents: allow third-party cookies for {softphone} on {ours} and "
-        + f"{organization}, popups on {ours}, and the microphone for {softphone}",
+        (
+            f"Browsers of the agents: allow third-party cookies for {softphone} on {ours} and "
+            f"{organization}, popups on {ours}, and the microphone for {softphone}"
+        ),
     ]
     if not content["open"]["tab"]:
         found.append(

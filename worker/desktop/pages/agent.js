@@ -185,18 +185,19 @@ class AgentPage {
     const entry = desk.current;
     const state = this.tab.state();
     const framed = this.frames.href(this.frames.inView);
-    if (!entry) return framed ? left(framed) : idle(this.words(), this.config.open.tab, state);
+    if (!entry) return framed ? left(framed) : idle(...this.words(), this.config.open.tab, state);
     return panel({
       seen: entry.seen, target: entry.target, reason: desk.reason(entry), late,
-      tab: entry.target.tab, opened: desk.opened(entry),
+      tab: entry.target.tab, opened: desk.opened(entry), refused: entry.refused,
       moved: desk.moved(entry), page: entry.page,
     }, state);
   }
 
-  /** @returns {string}   What there is to say without a contact. */
+  /** @returns {[string, boolean]}   What there is to say without a contact; whether signed in. */
   words() {
-    if (this.troubles.any('login', 'popup', 'session')) return 'Sign in to Amazon Connect';
-    return part('agent').hidden ? 'Waiting for the softphone…' : 'No contact at the moment';
+    if (this.troubles.any('login', 'popup', 'session')) return ['Sign in to Amazon Connect', false];
+    if (part('agent').hidden) return ['Waiting for the softphone…', false];
+    return ['No contact at the moment', true];
   }
 }
 

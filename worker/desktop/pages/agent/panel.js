@@ -11,6 +11,7 @@
  * @property {string} reason   Why the customer called; '' not known.
  * @property {boolean} tab   Its page opens in a browser tab, else in a frame.
  * @property {boolean} opened   Its page has been opened.
+ * @property {boolean} refused   The browser refused to open its page.
  * @property {boolean} moved   The page that it should show by now is not the one that was opened.
  * @property {string} page   Address of the page that is open for it; '' none.
  * @property {boolean} late   Nothing has been heard of the customer for too long.
@@ -62,18 +63,19 @@ const IDLE = {
 /**
  * Without a contact.
  *
- * @param {string} words   What there is to say instead.
+ * @param {string} text   What there is to say instead.
+ * @param {boolean} signedIn
  * @param {boolean} tab   Pages open in a browser tab.
  * @param {TabState} state
  * @returns {Panel}
  */
-export function idle(words, tab, state) {
+export function idle(text, signedIn, tab, state) {
   const inTab = IDLE[state];
   return {
     line: '', activity: '', awaited: '', turning: false, page: '', awaiting: '', state: '', second: '',
-    customer: words,
+    customer: text,
     button: tab ? inTab.button : 'Open Dynamics in a tab',
-    calm: !tab || inTab.calm,
+    calm: !tab || !signedIn || inTab.calm,
     tabLine: tab ? inTab.line : 'The record of the next contact appears here.',
     mode: tab ? 'tab' : 'frame',
   };
@@ -87,7 +89,7 @@ export function idle(words, tab, state) {
  */
 export function left(page) {
   return {
-    ...idle('The contact is over', false, 'none'), page, button: 'Open in a tab',
+    ...idle('The contact is over', true, false, 'none'), page, button: 'Open in a tab',
     tabLine: 'Its record stays here until the next contact.',
   };
 }
@@ -124,11 +126,13 @@ export function panel(shown, state) {
 function inTab(shown, state) {
   const mode = /** @type {const} */ ('tab');
   const {button, calm, line} = IDLE[state];
-  if (!canOpen(shown)) return {mode, button, calm, tabLine: state === 'ready' ? '' : line};
+  const ahead = state === 'ready' ? byItself(shown.seen) : line;
+  if (!canOpen(shown)) return {mode, button, calm, tabLine: ahead};
   if (shown.moved) {
     return {mode, button: 'Open the record found since', calm: false, tabLine: 'Another page was opened before the customer was known.'};
   }
-  if (!shown.opened) return {mode, button: 'Open in Dynamics', calm: false, tabLine: state === 'ready' ? '' : line};
+  if (shown.refused) return {mode, button: 'Open in Dynamics', calm: false, tabLine: 'The browser blocked it.'};
+  if (!shown.opened) return {mode, button: 'Open in Dynamics', calm: state === 'ready', tabLine: ahead};
   const where = state === 'ready' ? 'Opened in the Dynamics tab.' : `Opened in Dynamics. ${state === 'kept' ? '' : line}`;
   return {mode, button: 'Open in Dynamics', calm: true, tabLine: where.trim()};
 }
@@ -143,11 +147,16 @@ function inFrame(shown) {
   return {mode, button, calm: true, tabLine: ''};
 }
 
+/** @param {Seen} seen  @returns {string} */
+function byItself({state, monitoring}) {
+  return state === 'ringing' && !monitoring ? 'The record opens by itself when you answer.' : '';
+}
+
 /** @param {Shown} shown  @returns {string} */
-function second({seen, target, late, tab, moved}) {
+function second({seen, target, tab, moved}) {
   if (moved && !tab) return 'Show the record found since';
-  const lost = late || target.match === 'none' || target.match === 'several';
-  if (!lost || seen.monitoring || target.page?.kind === 'search' || !target.search?.text) return '';
+  const open = target.match === 'none' || target.match === 'several';
+  if (!open || seen.monitoring || target.page?.kind === 'search' || !target.search?.text) return '';
   return 'Search the customer';
 }
 

@@ -58,16 +58,17 @@ export function record(table) {
 }
 
 /**
- * What is recorded, and why the customer called, as far as attributes of this contact say so.
+ * Why the customer called, as far as attributes of this contact say so, and what is recorded.
  * @param {Target} target
  * @param {string} reason  '' none
  * @returns {string}
  */
 export function activity(target, reason) {
   const parts = [];
-  if (target.activity) parts.push(`Activity: ${record(target.activity.table)}`);
-  if (target.customer?.table) parts.push(`Customer: ${record(target.customer.table)}`);
   if (reason) parts.push(`Reason: ${reason}`);
+  if (target.activity) parts.push(`Activity: ${record(target.activity.table)}`);
+  const customer = target.customer?.table ?? 'contact';
+  if (customer !== 'contact') parts.push(`Customer: ${record(customer)}`);
   return parts.join(' · ');
 }
 
@@ -85,7 +86,7 @@ export function awaited(seen, target, late) {
   if (target.match === 'none') return still('No customer found in Dynamics.');
   if (target.match === 'several') return still('Several customers match: choose one in the search.');
   if (late) return still('No word on the customer yet.');
-  if (target.awaiting === 'customer') return {text: 'Looking the customer up…', turning: true};
-  if (target.awaiting === 'record') return {text: 'Waiting for the record…', turning: true};
-  return still('');
+  if (target.awaiting === '') return still('');
+  const text = target.match === 'unknown' ? 'Looking the customer up…' : 'Waiting for the record…';
+  return {text, turning: true};
 }
