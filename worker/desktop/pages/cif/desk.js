@@ -20,7 +20,7 @@ const KEY = 'contacts';
 
 /**
  * @typedef {object} Line  one contact as the panel shows it
- * @property {Seen} contact
+ * @property {Seen} seen
  * @property {Target} target
  * @property {string} reason  why the customer called
  * @property {boolean} late  nothing has been heard of the customer for too long
@@ -266,7 +266,7 @@ export class Desk {
     const pending = sessions?.of(id) === 'open' && found.activity !== null && !this.dynamics?.awaited.isThere(id);
     const awaiting = found.awaiting || (pending ? 'record' : '');
     return {
-      contact, late,
+      seen: contact, late,
       target: {...found, awaiting: monitoring ? '' : awaiting},
       reason: monitoring ? '' : this.plan(contact).parameters.CallReason ?? '',
       session: sessions?.of(id) ?? '',

@@ -182,10 +182,18 @@ export class Dynamics {
     await this.#call('setMode', () => this.framework.setMode(DOCKED));
   }
 
-  /** The provider's custom parameters, as the administrator typed them. */
-  async customParameters() {
-    const {customParams} = fields(await this.#call('getEnvironment', () => this.framework.getEnvironment()));
-    return typeof customParams === 'string' ? customParams : JSON.stringify(customParams ?? '');
+  /**
+   * Where the panel stands: the app's id, and the provider's custom parameters as the administrator typed them.
+   *
+   * @returns {Promise<{appId: string, customParameters: string}>}
+   */
+  async environment() {
+    const found = fields(await this.#call('getEnvironment', () => this.framework.getEnvironment()));
+    const {appid, appId = appid, customParams} = found;
+    return {
+      appId: String(appId ?? '').replace(/[{}]/g, '').toLowerCase(),
+      customParameters: typeof customParams === 'string' ? customParams : JSON.stringify(customParams ?? ''),
+    };
   }
 
   /** Have phone numbers on forms clickable. */
