@@ -7,6 +7,9 @@
 /** How many contacts are remembered. An agent has a handful at once. */
 const REMEMBERED = 200;
 
+/** By how much two readings of one moment may differ (ms). */
+const CLOCKS_MS = 1_000;
+
 const ID = /^[A-Za-z0-9-]{1,64}$/;
 
 const STAGES = /** @type {const} */ ({
@@ -83,12 +86,22 @@ function step(before, contact, now) {
     return [stage, before && before.at !== 'gone' ? gone(contact, before) : null];
   }
   const at = STAGES[contact.state];
-  // A contact that was missed may be offered to the same agent again, under the same id.
-  const known = before && !(at === 'ring' && before.at !== 'ring') ? before : undefined;
+  const known = before && !(at === 'ring' && offeredAnew(before, contact)) ? before : undefined;
   const again = known ? ORDER.indexOf(known.reached) >= ORDER.indexOf(at) : false;
   const stage = stageOf(at, again && known ? known.reached : at, now);
   if (known && known.at === at && known.shown) return [stage, {kind: 'changed', contact}];
   return [stage, {kind: at, contact, again}];
+}
+
+/**
+ * A contact that was missed may be offered to the same agent again, under the same id; the page may
+ * have been away meanwhile.
+ *
+ * @param {Stage} before
+ * @param {Seen} contact
+ */
+function offeredAnew(before, contact) {
+  return before.at === 'gone' || contact.since > before.seen + CLOCKS_MS;
 }
 
 /**
