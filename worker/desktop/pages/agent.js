@@ -38,6 +38,7 @@ class AgentPage {
     this.hidden = new Set();
     /** @type {{signIn: () => void}|null} */
     this.softphone = null;
+    this.agent = '';
     this.desk = new Desk(config, remembered, {
       now: Date.now,
       openTab: (_id, href) => this.openTab(href),
@@ -91,8 +92,8 @@ class AgentPage {
 
   /** @param {{name: string, state: string}} agent */
   showAgent({name, state}) {
-    part('agent').hidden = false;
-    write(part('agent-name'), name);
+    this.agent = name || 'Agent';
+    write(part('agent-name'), this.agent);
     write(part('agent-state'), state);
     this.show();
   }
@@ -167,6 +168,7 @@ class AgentPage {
     const refused = entry !== null && refusal(entry.target, late) !== '' && !this.hidden.has(desk.inView);
     this.troubles.set('attributes', late);
     this.troubles.set('address', refused);
+    part('agent').hidden = !this.words()[1];
     this.showFrame();
     paint(this.panel(late));
     document.title = title([...desk.entries.values()].map(({seen}) => seen));
@@ -196,7 +198,7 @@ class AgentPage {
   /** @returns {[string, boolean]}   What there is to say without a contact; whether signed in. */
   words() {
     if (this.troubles.any('login', 'popup', 'session')) return ['Sign in to Amazon Connect', false];
-    if (part('agent').hidden) return ['Waiting for the softphone…', false];
+    if (!this.agent) return ['Waiting for the softphone…', false];
     return ['No contact at the moment', true];
   }
 }

@@ -35,9 +35,10 @@
 import {write} from './contacts.js';
 import * as words from './words.js';
 
+const OPENED = 'Opened in the Dynamics tab.';
 const CONNECT = 'Connect the Dynamics tab';
-const CUT = 'Dynamics keeps its tab apart from this page, so each record opens in a new tab. '
-  + 'Allow pop-ups for this page.';
+const CUT = 'The Dynamics tab was closed, or Dynamics keeps it apart from this page. The next record '
+  + 'opens in a new tab; allow pop-ups for this page.';
 
 /** @type {Record<TabState, {button: string, line: string, calm: boolean}>} */
 const IDLE = {
@@ -129,12 +130,13 @@ function inTab(shown, state) {
   const ahead = state === 'ready' ? byItself(shown.seen) : line;
   if (!canOpen(shown)) return {mode, button, calm, tabLine: ahead};
   if (shown.moved) {
-    return {mode, button: 'Open the record found since', calm: false, tabLine: 'Another page was opened before the customer was known.'};
+    const tabLine = 'Another page was opened before this was known.';
+    return {mode, button: 'Open the record found since', calm: false, tabLine};
   }
-  if (shown.refused) return {mode, button: 'Open in Dynamics', calm: false, tabLine: 'The browser blocked it.'};
-  if (!shown.opened) return {mode, button: 'Open in Dynamics', calm: state === 'ready', tabLine: ahead};
-  const where = state === 'ready' ? 'Opened in the Dynamics tab.' : `Opened in Dynamics. ${state === 'kept' ? '' : line}`;
-  return {mode, button: 'Open in Dynamics', calm: true, tabLine: where.trim()};
+  const label = 'Open in Dynamics';
+  if (shown.refused) return {mode, button: label, calm: false, tabLine: 'The browser blocked it.'};
+  if (!shown.opened) return {mode, button: label, calm: state === 'ready', tabLine: ahead};
+  return {mode, button: label, calm: true, tabLine: state === 'closed' || state === 'cut' ? line : OPENED};
 }
 
 /**
