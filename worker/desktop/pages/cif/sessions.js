@@ -12,7 +12,7 @@
 
 import {Refused} from './dynamics.js';
 import {changed, kept, missing, nothing, outstanding, restored, sameCustomer} from './held.js';
-import {Queue} from './queue.js';
+import {pause, Queue} from './queue.js';
 
 const KEY = 'sessions';
 const PATIENCE_MS = 20_000; // others are not kept waiting longer for a session that does not open
@@ -362,14 +362,4 @@ async function attempted(call) {
  */
 async function carried(call) {
   return (await attempted(call.then(() => true))) ?? false;
-}
-
-/**
- * @param {number} ms
- * @returns {Promise<void>}
- */
-function pause(ms) {
-  return new Promise((resolve) => {
-    setTimeout(resolve, ms);
-  });
 }
