@@ -101,9 +101,9 @@ async def serve_app() -> AsyncIterator[Serve]:
 
 
 @pytest.fixture
-async def softphone() -> AsyncIterator[Softphone]:
+def softphone() -> Softphone:
     """The stand-in of the softphone, not served yet."""
-    yield Softphone()
+    return Softphone()
 
 
 @pytest.fixture
