@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+import pytest_asyncio
 
 from playwright.async_api import Browser, BrowserContext, FrameLocator, Page
 from starlette.applications import Starlette
@@ -100,7 +101,7 @@ class Framed:
         )
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def open_host(serve_app: Callable[..., Any], softphone_url: str) -> Callable[..., Any]:
     """Opens the host page in a browser's page, with an agent's softphone."""
     url = await serve_app(Starlette(routes=[Route("/", _host), Route("/streams.js", _streams)]))
@@ -419,8 +420,7 @@ async def test_each_browser_has_the_agent_who_signed_in_with_it(
 ) -> None:
     hosts = []
     for name in ("maria.keller", "tom.okafor"):
-        context = await browser.new_context()
-        page = await context.new_page()
+        page = await (await browser.new_context()).new_page()
         await page.goto(f"{softphone_url}/login")
         await page.get_by_label("User name").fill(name)
         await page.get_by_role("button", name="Sign in").click()
@@ -428,3 +428,5 @@ async def test_each_browser_has_the_agent_who_signed_in_with_it(
         hosts.append(await open_host(page))
     await hosts[0].says("agent Maria Keller")
     await hosts[1].says("agent Tom Okafor")
+    for host in hosts:
+        await host.page.context.close()
