@@ -83,7 +83,7 @@ class _Web:
 
     async def signed(self, request: Request) -> Response:
         """What a page of the sign-in sends: the next page, or the softphone."""
-        form = parse_qs((await request.body()).decode())
+        form = parse_qs((await request.body()).decode(), keep_blank_values=True)
         agent = form.get("agent", [""])[0]
         if not agent:
             return RedirectResponse("/login", 303)
