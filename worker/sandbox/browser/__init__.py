@@ -1,0 +1,1 @@
+"""The people and pages round Amazon Connect and Dynamics, on one machine."""
