@@ -13,7 +13,7 @@ import { button, element, replace, required } from "./elements.js";
 
 const EVERY_MS = 500; // how often countdowns are written anew
 const MODES = ["minimized", "docked", "hidden"];
-const ALLOWED = "microphone; camera; autoplay; speaker-selection; clipboard-write; display-capture";
+const ALLOWED = "microphone; camera; autoplay; clipboard-write; display-capture";
 
 export class View {
   /**
