@@ -22,6 +22,8 @@ import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 from starlette.types import ASGIApp
 
+from browsing.stage import AGENT, Stage, stage
+from worker.desktop.assembly import assemble
 from worker.sandbox.browser.softphone import Softphone, serve_softphone
 from worker.sandbox.server import serve_plainly
 
@@ -121,3 +123,19 @@ async def softphone_url(softphone: Softphone) -> AsyncIterator[str]:
     """Its origin, ``http://127.0.0.1:<port>``."""
     async with serve_softphone(softphone) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pages, put together as ``make desktop`` does."""
+    folder = tmp_path_factory.mktemp("pages") / "dist"
+    assemble(MODULES, into=folder)
+    return folder
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def scene(dist: Path, tmp_path: Path) -> AsyncIterator[Stage]:
+    """The pages with the softphone and Dynamics round them; one agent is signed in."""
+    async with stage(dist, tmp_path) as staged:
+        staged.softphone.sign_in(AGENT)
+        yield staged
