@@ -45,7 +45,7 @@ async def test_a_call_is_played_by_hand_from_ring_to_record(
     await agent.goto(f"{softphone_url}/ccp-v2/")
     await agent.get_by_role("button", name="Accept").click()
     await page.get_by_text("talks to maria.keller").wait_for()
-    await page.get_by_role("button", name="Customer hangs up").click()
+    await page.get_by_role("button", name="Customer ends it").click()
     await page.get_by_text("is over").wait_for()
     await agent.get_by_role("button", name="Close contact").click()
     await page.locator("#contacts li").wait_for(state="detached")

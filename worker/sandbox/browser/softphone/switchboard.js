@@ -50,7 +50,7 @@ function item(contact) {
   const text = document.createElement('p');
   text.textContent = `${contact.channel}: ${contact.customer} ${contact.state}`;
   made.append(text);
-  if (!contact.over) made.append(button('Customer hangs up', 'hang_up', contact.id));
+  if (!contact.over) made.append(button('Customer ends it', 'hang_up', contact.id));
   if (!contact.over && contact.answered) made.append(button('Ask for transfer', 'transfer', contact.id));
   return made;
 }
