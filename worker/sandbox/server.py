@@ -99,9 +99,13 @@ async def serve(dataverse: Served, *, ca_path: Path, port: int = 0) -> AsyncIter
 
 
 @asynccontextmanager
-async def serve_plainly(app: ASGIApp) -> AsyncIterator[str]:
-    """Serve an application without TLS while the block runs; gives its base URL."""
-    async with _serving(_config(app)) as address:
+async def serve_plainly(app: ASGIApp, port: int = 0) -> AsyncIterator[str]:
+    """Serve an application without TLS while the block runs; gives its base URL.
+
+    Raises:
+        OSError: The port is taken.
+    """
+    async with _serving(_config(app), port) as address:
         yield f"http://{address}"
 
 

@@ -1,1 +1,1 @@
-"""The people and pages round Amazon Connect and Dynamics, on one machine."""
+"""Stand-ins for what an agent's browser shows beside our pages: the softphone and Dynamics."""
