@@ -40,6 +40,7 @@ class Dataverse:
 
     Attributes:
         app: The ASGI application.
+        organisation: Answers requests in process.
         tokens: The token endpoint.
         faults: What goes wrong on purpose.
         records: The rows.
@@ -52,7 +53,7 @@ class Dataverse:
         self.faults = web.faults
         self.records = organisation.records
         self.switches = organisation.switches
-        self._organisation = organisation
+        self.organisation = organisation
         self._web = web
 
     @property
@@ -77,7 +78,7 @@ class Dataverse:
         """
         user = application_user(client_id)
         with self.records.transaction():
-            return self._organisation.writer.create(TABLES[entity_set], body, user).id
+            return self.organisation.writer.create(TABLES[entity_set], body, user).id
 
     def release(self) -> None:
         """End hanging requests, now and from now on."""
