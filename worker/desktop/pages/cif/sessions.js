@@ -36,6 +36,8 @@ export class Sessions {
     this.host = host;
     this.queue = new Queue(host.onFault);
     this.focused = '';
+    /** @type {Set<string>} sessions that this page opened or took up; Dynamics gives ids anew when it is loaded anew */
+    this.live = new Set();
     /** @type {Map<string, Held>} */
     this.held = restored(host.store.read(KEY));
   }
@@ -199,7 +201,8 @@ export class Sessions {
       await this.#opened(contactId, held, plan, await this.host.dynamics.openSession(plan));
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
-      this.#refuse(held, kindOf(error), plan.sessionTemplate);
+      const full = (await attempted(this.host.dynamics.roomForSession())) === false; // taken by the agent meanwhile
+      this.#refuse(held, full ? 'sessions' : kindOf(error), plan.sessionTemplate);
     }
   }
 
@@ -210,6 +213,7 @@ export class Sessions {
    * @param {string} session
    */
   async #opened(contactId, held, plan, session) {
+    this.live.add(session);
     Object.assign(held, {session, stage: 'open', told: plan.parameters, title: plan.title});
     const anchor = plan.tabs[0];
     if (anchor) held.tabs.add(anchor.what);
@@ -281,10 +285,9 @@ export class Sessions {
     const sessions = await attempted(dynamics.sessions());
     if (!sessions) return null;
     const known = this.held.get(contactId)?.session ?? '';
-    if (known && sessions.includes(known)) return known;
-    const taken = new Set([...this.held.values()].map(({session}) => session));
+    if (sessions.includes(known) && !this.live.has(known)) return known;
     for (const session of sessions) {
-      if (!taken.has(session) && (await attempted(dynamics.belongs(session, contactId)))) return session;
+      if (!this.live.has(session) && (await attempted(dynamics.belongs(session, contactId)))) return session;
     }
     return '';
   }
@@ -299,6 +302,7 @@ export class Sessions {
     const before = this.held.get(contactId);
     // Which tabs a session has that only Dynamics remembers is unknown: better one too few than one twice.
     const tabs = before?.session ? before.tabs : new Set(plan.tabs.map(({what}) => what));
+    this.live.add(session);
     this.#hold(contactId, {...nothing(), stage: 'open', session, tabs, plan, ready: new Set(ready)});
     this.focused = (await attempted(this.host.dynamics.focused())) ?? this.focused;
     this.host.onChange();
@@ -335,11 +339,10 @@ export class Sessions {
 
 /**
  * @param {Refused} error
- * @returns {'sessions' | 'template' | 'refused'}
+ * @returns {'template' | 'refused'}
  */
 function kindOf({why}) {
-  if (/template/i.test(why)) return 'template';
-  return /limit|maximum|exceed/i.test(why) ? 'sessions' : 'refused';
+  return /template/i.test(why) ? 'template' : 'refused';
 }
 
 /**
