@@ -42,8 +42,10 @@ export class Panel {
    */
   show(lines, dynamics) {
     const line = lines.find(({viewed}) => viewed);
+    const before = this.inView;
     this.inView = line?.seen.id ?? '';
     this.contacts.show(lines, this.inView);
+    if (this.inView !== before) this.page.querySelector('[aria-current="true"]')?.scrollIntoView({block: 'nearest'});
     const record = this.part('record');
     record.hidden = !line;
     record.dataset.awaiting = line?.target.awaiting ?? '';

@@ -36,8 +36,6 @@ export class Sessions {
     this.host = host;
     this.queue = new Queue(host.onFault);
     this.focused = '';
-    /** @type {Set<string>} sessions that this page opened or took up; Dynamics gives ids anew when it is loaded anew */
-    this.live = new Set();
     /** @type {Map<string, Held>} */
     this.held = restored(host.store.read(KEY));
   }
@@ -54,7 +52,7 @@ export class Sessions {
 
   /** The contact whose session is in front; empty if none of ours is. */
   get front() {
-    for (const [contactId, {session}] of this.held) if (session && session === this.focused) return contactId;
+    for (const [contactId, {session, live}] of this.held) if (live && session === this.focused) return contactId;
     return '';
   }
 
@@ -99,7 +97,7 @@ export class Sessions {
    */
   keep(contactId, plan, ready) {
     const held = this.held.get(contactId);
-    if (!held || (held.stage !== 'open' && held.stage !== 'opening')) return Promise.resolve();
+    if (!held || !(held.live || held.stage === 'opening')) return Promise.resolve();
     const known = JSON.stringify([plan, ready]);
     if (held.known === known) return Promise.resolve(); // nothing new; what was refused is not asked for each second
     held.known = known;
@@ -116,7 +114,7 @@ export class Sessions {
   follow(contactId) {
     return this.queue.add(async () => {
       const held = this.held.get(contactId);
-      if (held?.stage !== 'open' || held.session === this.focused) return;
+      if (!held?.live || held.stage !== 'open' || held.session === this.focused) return;
       await attempted(this.host.dynamics.focus(held.session));
     });
   }
@@ -132,7 +130,7 @@ export class Sessions {
     if (isFocused === true || isFocused === 'true') this.focused = session;
     else if (this.focused === session) this.focused = '';
     this.host.onChange();
-    const held = [...this.held.values()].find((one) => one.session === this.focused);
+    const held = this.#live.find((one) => one.session === this.focused);
     return held && outstanding(held) ? this.queue.add(() => this.#complete(held)) : Promise.resolve();
   }
 
@@ -213,8 +211,7 @@ export class Sessions {
    * @param {string} session
    */
   async #opened(contactId, held, plan, session) {
-    this.live.add(session);
-    Object.assign(held, {session, stage: 'open', told: plan.parameters, title: plan.title});
+    Object.assign(held, {session, stage: 'open', live: true, told: plan.parameters, title: plan.title});
     const anchor = plan.tabs[0];
     if (anchor) held.tabs.add(anchor.what);
     this.host.onOpened(contactId);
@@ -223,6 +220,10 @@ export class Sessions {
     this.focused = (await attempted(this.host.dynamics.focused())) ?? this.focused;
     this.#changed();
     void this.queue.add(() => this.#complete(held));
+  }
+
+  get #live() {
+    return [...this.held.values()].filter(({live}) => live);
   }
 
   #anyRefused() {
@@ -285,9 +286,10 @@ export class Sessions {
     const sessions = await attempted(dynamics.sessions());
     if (!sessions) return null;
     const known = this.held.get(contactId)?.session ?? '';
-    if (sessions.includes(known) && !this.live.has(known)) return known;
+    const taken = new Set(this.#live.map((held) => held.session));
+    if (sessions.includes(known) && !taken.has(known)) return known;
     for (const session of sessions) {
-      if (!this.live.has(session) && (await attempted(dynamics.belongs(session, contactId)))) return session;
+      if (!taken.has(session) && (await attempted(dynamics.belongs(session, contactId)))) return session;
     }
     return '';
   }
@@ -302,8 +304,7 @@ export class Sessions {
     const before = this.held.get(contactId);
     // Which tabs a session has that only Dynamics remembers is unknown: better one too few than one twice.
     const tabs = before?.session ? before.tabs : new Set(plan.tabs.map(({what}) => what));
-    this.live.add(session);
-    this.#hold(contactId, {...nothing(), stage: 'open', session, tabs, plan, ready: new Set(ready)});
+    this.#hold(contactId, {...nothing(), stage: 'open', live: true, session, tabs, plan, ready: new Set(ready)});
     this.focused = (await attempted(this.host.dynamics.focused())) ?? this.focused;
     this.host.onChange();
     const held = this.held.get(contactId);
