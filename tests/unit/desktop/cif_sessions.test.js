@@ -341,3 +341,27 @@ test('CornerstoneCX’ names are used as they are configured', async () => {
   assert.equal(panel.service.calls('notifyEvent')[0][0].templateName, 'extn_voice_notification');
   assert.equal(session(panel).templateName, 'extn_voice_identified_session');
 });
+
+test('ids that Dynamics gives anew after its own reload do not mix contacts up', async () => {
+  const before = new Panel();
+  await before.see(connected({id: OTHER}));
+  await before.see(connected({id: OTHER}), connected());
+  const service = new CustomerService(); // begins with session-1 again
+  const after = new Panel({service, store: before.store, idle: false});
+  await after.see(connected(), connected({id: OTHER}));
+  assert.equal(service.sessions.length, 2);
+  assert.deepEqual(service.sessions.map(({context}) => context.ms_id), [id, OTHER]);
+});
+
+test('a session that the agent’s own took the last room of is told as no room', async () => {
+  const service = new CustomerService();
+  const panel = new Panel({service});
+  const room = service.canCreateSession.bind(service);
+  service.canCreateSession = () => {
+    const answer = room();
+    while (service.sessions.length < 10) service.sessions.push({id: `agent-${service.sessions.length}`, context: {}, tabs: [], ours: false});
+    return answer;
+  };
+  await panel.see(connected());
+  assert.ok(panel.troubles.has('sessions'));
+});

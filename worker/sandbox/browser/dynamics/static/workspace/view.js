@@ -91,7 +91,9 @@ export class View {
     const { panel } = this.workspace;
     this.panel.dataset.mode = MODES[panel.mode] ?? "docked";
     this.panel.style.setProperty("--width", `${Math.max(panel.width, 280)}px`);
-    required("#panel-toggle").setAttribute("aria-expanded", String(panel.mode === 1));
+    const toggle = required("#panel-toggle");
+    toggle.setAttribute("aria-expanded", String(panel.mode === 1));
+    toggle.textContent = panel.mode === 1 ? "Minimize" : "Open";
     required("#presence").textContent = panel.presence;
   }
 
