@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from playwright.async_api import Page, expect
 
@@ -50,7 +51,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def open_page(
     pages: Path, page: Page, softphone: Softphone, softphone_url: str
 ) -> AsyncIterator[Open]:
@@ -96,7 +97,9 @@ async def test_every_record_opens_in_the_same_tab_wherever_the_agent_went_with_i
 ) -> None:
     desk = await open_page()
     tab = await desk.connect_tab()
-    desk.close(await desk.call())
+    first = await desk.call()
+    await expect(tab.locator("main")).to_have_text(RECORD)
+    desk.close(first)
     await tab.goto("about:blank")
     await desk.call(lambda contact: known(contact, OTHER))
     await expect(tab.locator("main")).to_have_text(OTHER)
