@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from worker.sandbox.dataverse.schema.columns import Table
 
 
-COUNTDOWN_S = 120  # of a notification without one (notification-templates.md)
+COUNTDOWN_S = 120  # of a notification without one, says Microsoft
 
 _ORDER_LAST = 1_000
 
