@@ -91,7 +91,7 @@ locks: ## Update the locked dependencies; needs uv
 	echo 'mutmut>=3.8,<4' | $(LOCK) - --constraint infra/locks/dev.txt \
 		--output-file infra/locks/mutants.txt --upgrade
 
-image: ## Build the container image with docker or buildah, which get BUILD_OPTIONS
+image: desktop ## Build the container image with docker or buildah, which get BUILD_OPTIONS
 	@if docker info >/dev/null 2>&1; then \
 		docker build --file infra/docker/Dockerfile --tag $(IMAGE) $(BUILD_OPTIONS) .; \
 		docker images $(IMAGE); \
