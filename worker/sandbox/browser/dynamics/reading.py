@@ -65,7 +65,7 @@ class Reading:
         shown = self._presenter.show(table, row, _FORMATTED)
         labels = forms.COLUMNS.get(table.logical, {table.title: "Name"})
         return [
-            (name, label, self._value(row, name, shown))
+            (name, label, self._value(table, row, name, shown))
             for name, label in labels.items()
             if shown.get(name) is not None
         ]
@@ -130,11 +130,11 @@ class Reading:
         ]
         return hits[:HITS]
 
-    def _value(self, row: Row, name: str, shown: dict[str, Any]) -> str | Reference:
+    def _value(self, table: Table, row: Row, name: str, shown: dict[str, Any]) -> str | Reference:
         target = row.targets.get(name)
         if target:
             return self._reference(target, shown[name]) or str(shown[name])
-        if isinstance(shown[name], str) and name.endswith(("on", "start", "end")):
+        if table.by_property[name].type == "DateTime":
             return moment(shown[name])
         return str(shown.get(f"{name}@{FORMATTED}", shown[name]))
 

@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * A page of main.aspx: keeps a record that is shown up to date, and tells the workspace that frames
+ * A page of main.aspx: keeps records that are shown up to date, and tells the workspace that frames
  * it of numbers that are clicked.
  */
 
@@ -39,28 +39,29 @@ function clicked(event) {
   }
 }
 
-/** Whether what is shown may change: a record or a list, not a form that somebody fills in. */
-function changes() {
+/** What on the page may change by itself: nothing of a form that somebody fills in. */
+function changing() {
   const main = document.querySelector("main");
-  const page = main?.dataset.page;
-  return (page === "record" && main?.dataset.found === "true") || page === "list";
+  const { page, found } = main?.dataset ?? {};
+  if ((page === "record" && found === "true") || page === "list") return "main";
+  return page === "dashboard" ? "main .results" : "";
 }
 
-async function refresh() {
-  const main = document.querySelector("main");
+/** @param {string} selector */
+async function refresh(selector) {
   const answer = await fetch(window.location.href, { cache: "no-store" });
   const text = await answer.text();
-  const fresh = new DOMParser().parseFromString(text, "text/html").querySelector("main");
-  if (!main || !fresh || !answer.ok || fresh.outerHTML === main.outerHTML) return;
-  main.replaceWith(document.adoptNode(fresh));
-  document.dispatchEvent(new CustomEvent("refreshed"));
+  const fresh = new DOMParser().parseFromString(text, "text/html").querySelector(selector);
+  const shown = document.querySelector(selector);
+  if (!shown || !fresh || !answer.ok || fresh.outerHTML === shown.outerHTML) return;
+  shown.replaceWith(document.adoptNode(fresh));
 }
 
 async function keepFresh() {
-  while (changes()) {
+  for (let part = changing(); part; part = changing()) {
     await new Promise((resolve) => setTimeout(resolve, EVERY_MS));
     try {
-      await refresh();
+      await refresh(part);
       document.body.removeAttribute("data-stale");
     } catch (error) {
       if (!(error instanceof TypeError)) throw error; // what fetch throws without a connection
