@@ -70,12 +70,13 @@ class Page {
       onTrouble: (kind) => own(kind) && listener.onTrouble(kind),
       onWell: (kind) => own(kind) && listener.onWell(kind),
     }, (here) => {
+      part('phone').dataset.window = here ? 'here' : 'away';
       host.trouble('companion', !here);
       if (here) host.trouble('window', false);
     });
     host.softphone = this.companion.softphone;
     part('softphone').replaceWith(emptySoftphone());
-    part('phone').dataset.window = '';
+    part('phone').dataset.window = 'away';
     for (const kind of /** @type {Kind[]} */ (['frame', 'login', 'popup', 'session'])) host.trouble(kind, false);
     host.trouble('companion', true);
   }

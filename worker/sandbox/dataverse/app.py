@@ -40,7 +40,6 @@ class Dataverse:
 
     Attributes:
         app: The ASGI application.
-        organisation: Answers requests in process.
         tokens: The token endpoint.
         faults: What goes wrong on purpose.
         records: The rows.
@@ -53,8 +52,13 @@ class Dataverse:
         self.faults = web.faults
         self.records = organisation.records
         self.switches = organisation.switches
-        self.organisation = organisation
+        self._organisation = organisation
         self._web = web
+
+    @property
+    def organisation(self) -> Organisation:
+        """What answers, without requests over HTTP."""
+        return self._organisation
 
     @property
     def requests(self) -> int:
@@ -78,7 +82,7 @@ class Dataverse:
         """
         user = application_user(client_id)
         with self.records.transaction():
-            return self.organisation.writer.create(TABLES[entity_set], body, user).id
+            return self._organisation.writer.create(TABLES[entity_set], body, user).id
 
     def release(self) -> None:
         """End hanging requests, now and from now on."""

@@ -133,9 +133,7 @@ export class Desk {
     for (const contact of contacts) this.#keep(contact);
     const targets = contacts.map((contact) => ({contact, ...this.#target(contact)}));
     this.host.onTrouble('address', targets.some(({refused}) => refused !== '' && refused !== 'contact'));
-    this.host.onTrouble('attributes', targets.some((one) => (
-      isOn(one.contact) && one.match === 'unknown' && one.awaiting !== 'customer'
-    )));
+    this.host.onTrouble('attributes', targets.some((one) => isLate(one.contact, one)));
     this.#show();
   }
 
@@ -262,11 +260,10 @@ export class Desk {
     const {id, monitoring} = contact;
     const found = this.#target(contact);
     const sessions = this.dynamics?.sessions;
-    const late = isOn(contact) && found.match === 'unknown' && found.awaiting !== 'customer';
     const pending = sessions?.of(id) === 'open' && found.activity !== null && !this.dynamics?.awaited.isThere(id);
     const awaiting = found.awaiting || (pending ? 'record' : '');
     return {
-      seen: contact, late,
+      seen: contact, late: isLate(contact, found),
       target: {...found, awaiting: monitoring ? '' : awaiting},
       reason: monitoring ? '' : this.plan(contact).parameters.CallReason ?? '',
       session: sessions?.of(id) ?? '',
@@ -289,4 +286,14 @@ export class Desk {
  */
 function isOn({state}) {
   return state === 'connected' || state === 'after';
+}
+
+/**
+ * Whether nothing has been heard of the customer for too long.
+ *
+ * @param {Seen} contact
+ * @param {Target} found
+ */
+function isLate(contact, {match, awaiting}) {
+  return isOn(contact) && match === 'unknown' && awaiting === '';
 }

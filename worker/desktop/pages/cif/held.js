@@ -11,6 +11,7 @@ const REMEMBERED = 200; // contacts
  * @typedef {object} Held
  * @property {Stage} stage
  * @property {string} session  its id; '' while there is none
+ * @property {boolean} live  opened or taken up by this page: Dynamics gives ids anew when it is loaded anew
  * @property {Set<Tab>} tabs  open ones
  * @property {Session | null} plan  as it should be
  * @property {Set<Tab>} ready  tabs whose page exists
@@ -25,7 +26,9 @@ const REMEMBERED = 200; // contacts
  * @returns {Held}
  */
 export function nothing() {
-  return {stage: 'opening', session: '', tabs: new Set(), plan: null, ready: new Set(), told: {}, title: '', known: ''};
+  return {
+    stage: 'opening', session: '', live: false, tabs: new Set(), plan: null, ready: new Set(), told: {}, title: '', known: '',
+  };
 }
 
 /**

@@ -16,8 +16,8 @@ import {Toasts} from './toasts.js';
 import {Troubles} from './troubles.js';
 
 const NOTICES = {
-  format: 'This number is not called: it has no country code, such as +49.',
-  country: 'This number is not called: its country may not be called.',
+  format: 'This number is not called: it needs its country code, such as +49.',
+  country: 'This number is not called: calls to its country are not allowed.',
   disabled: 'Numbers in Dynamics are not called from here: dialling is switched off.',
   failed: 'The softphone did not make the call. Try again, or dial there.',
   ambiguous: 'Two calls to this number began at once, so neither was bound to the record that you clicked.',

@@ -42,8 +42,10 @@ export class Panel {
    */
   show(lines, dynamics) {
     const line = lines.find(({viewed}) => viewed);
+    const before = this.inView;
     this.inView = line?.seen.id ?? '';
     this.contacts.show(lines, this.inView);
+    if (this.inView !== before) this.page.querySelector('[aria-current="true"]')?.scrollIntoView({block: 'nearest'});
     const record = this.part('record');
     record.hidden = !line;
     record.dataset.awaiting = line?.target.awaiting ?? '';
@@ -56,7 +58,10 @@ export class Panel {
   #showContact(line) {
     const {seen, target, reason, late} = line;
     const awaited = words.awaited(seen, target, late);
-    write(this.part('customer'), target.customer?.name || (target.customer ? words.record(target.customer.table) : ''));
+    const customer = target.customer ? target.customer.name || words.record(target.customer.table) : '';
+    write(this.part('customer'), customer);
+    // The list names them already to who can see it; here it is read out once it is known.
+    this.part('customer').classList.toggle('unseen', customer === words.who(seen, target));
     write(this.part('activity'), words.activity(target, reason));
     write(this.part('awaited'), awaited.text);
     this.part('awaited').toggleAttribute('data-turning', awaited.turning);

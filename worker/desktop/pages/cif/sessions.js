@@ -12,7 +12,7 @@
 
 import {Refused} from './dynamics.js';
 import {changed, kept, missing, nothing, outstanding, restored, sameCustomer} from './held.js';
-import {Queue} from './queue.js';
+import {pause, Queue} from './queue.js';
 
 const KEY = 'sessions';
 const PATIENCE_MS = 20_000; // others are not kept waiting longer for a session that does not open
@@ -52,7 +52,7 @@ export class Sessions {
 
   /** The contact whose session is in front; empty if none of ours is. */
   get front() {
-    for (const [contactId, {session}] of this.held) if (session && session === this.focused) return contactId;
+    for (const [contactId, {session, live}] of this.held) if (live && session === this.focused) return contactId;
     return '';
   }
 
@@ -97,7 +97,7 @@ export class Sessions {
    */
   keep(contactId, plan, ready) {
     const held = this.held.get(contactId);
-    if (!held || (held.stage !== 'open' && held.stage !== 'opening')) return Promise.resolve();
+    if (!held || !(held.live || held.stage === 'opening')) return Promise.resolve();
     const known = JSON.stringify([plan, ready]);
     if (held.known === known) return Promise.resolve(); // nothing new; what was refused is not asked for each second
     held.known = known;
@@ -114,7 +114,7 @@ export class Sessions {
   follow(contactId) {
     return this.queue.add(async () => {
       const held = this.held.get(contactId);
-      if (held?.stage !== 'open' || held.session === this.focused) return;
+      if (!held?.live || held.stage !== 'open' || held.session === this.focused) return;
       await attempted(this.host.dynamics.focus(held.session));
     });
   }
@@ -130,7 +130,7 @@ export class Sessions {
     if (isFocused === true || isFocused === 'true') this.focused = session;
     else if (this.focused === session) this.focused = '';
     this.host.onChange();
-    const held = [...this.held.values()].find((one) => one.session === this.focused);
+    const held = this.#live.find((one) => one.session === this.focused);
     return held && outstanding(held) ? this.queue.add(() => this.#complete(held)) : Promise.resolve();
   }
 
@@ -199,7 +199,8 @@ export class Sessions {
       await this.#opened(contactId, held, plan, await this.host.dynamics.openSession(plan));
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
-      this.#refuse(held, kindOf(error), plan.sessionTemplate);
+      const full = (await attempted(this.host.dynamics.roomForSession())) === false; // taken by the agent meanwhile
+      this.#refuse(held, full ? 'sessions' : kindOf(error), plan.sessionTemplate);
     }
   }
 
@@ -210,7 +211,7 @@ export class Sessions {
    * @param {string} session
    */
   async #opened(contactId, held, plan, session) {
-    Object.assign(held, {session, stage: 'open', told: plan.parameters, title: plan.title});
+    Object.assign(held, {session, stage: 'open', live: true, told: plan.parameters, title: plan.title});
     const anchor = plan.tabs[0];
     if (anchor) held.tabs.add(anchor.what);
     this.host.onOpened(contactId);
@@ -219,6 +220,10 @@ export class Sessions {
     this.focused = (await attempted(this.host.dynamics.focused())) ?? this.focused;
     this.#changed();
     void this.queue.add(() => this.#complete(held));
+  }
+
+  get #live() {
+    return [...this.held.values()].filter(({live}) => live);
   }
 
   #anyRefused() {
@@ -281,8 +286,8 @@ export class Sessions {
     const sessions = await attempted(dynamics.sessions());
     if (!sessions) return null;
     const known = this.held.get(contactId)?.session ?? '';
-    if (known && sessions.includes(known)) return known;
-    const taken = new Set([...this.held.values()].map(({session}) => session));
+    const taken = new Set(this.#live.map((held) => held.session));
+    if (sessions.includes(known) && !taken.has(known)) return known;
     for (const session of sessions) {
       if (!taken.has(session) && (await attempted(dynamics.belongs(session, contactId)))) return session;
     }
@@ -299,7 +304,7 @@ export class Sessions {
     const before = this.held.get(contactId);
     // Which tabs a session has that only Dynamics remembers is unknown: better one too few than one twice.
     const tabs = before?.session ? before.tabs : new Set(plan.tabs.map(({what}) => what));
-    this.#hold(contactId, {...nothing(), stage: 'open', session, tabs, plan, ready: new Set(ready)});
+    this.#hold(contactId, {...nothing(), stage: 'open', live: true, session, tabs, plan, ready: new Set(ready)});
     this.focused = (await attempted(this.host.dynamics.focused())) ?? this.focused;
     this.host.onChange();
     const held = this.held.get(contactId);
@@ -335,11 +340,10 @@ export class Sessions {
 
 /**
  * @param {Refused} error
- * @returns {'sessions' | 'template' | 'refused'}
+ * @returns {'template' | 'refused'}
  */
 function kindOf({why}) {
-  if (/template/i.test(why)) return 'template';
-  return /limit|maximum|exceed/i.test(why) ? 'sessions' : 'refused';
+  return /template/i.test(why) ? 'template' : 'refused';
 }
 
 /**
@@ -362,14 +366,4 @@ async function attempted(call) {
  */
 async function carried(call) {
   return (await attempted(call.then(() => true))) ?? false;
-}
-
-/**
- * @param {number} ms
- * @returns {Promise<void>}
- */
-function pause(ms) {
-  return new Promise((resolve) => {
-    setTimeout(resolve, ms);
-  });
 }

@@ -9,6 +9,7 @@
 /** @import {Dynamics} from './dynamics.js' */
 
 import {Refused} from './dynamics.js';
+import {pause} from './queue.js';
 
 /**
  * @typedef {object} Toast
@@ -28,6 +29,7 @@ import {Refused} from './dynamics.js';
 
 const PREFIX = 'connect-dynamics-';
 const TOKENS = ['first', 'renewed']; // made of the contact's id, so that a panel can take away what one before it showed
+const PATIENCE_MS = 1000; // a ringing contact is not kept waiting for the taking away of an older toast
 
 /** The toasts of all ringing contacts. */
 export class Toasts {
@@ -49,7 +51,10 @@ export class Toasts {
     if (this.toasts.has(contactId)) return;
     const toast = {token: '', shows: appearance(plan), replaced: false, answered: false, over: false};
     this.toasts.set(contactId, toast);
-    if (again) for (const shown of TOKENS) await this.#cancel(`${PREFIX}${contactId}-${shown}`);
+    if (again) {
+      const cancelled = TOKENS.map((shown) => this.#cancel(`${PREFIX}${contactId}-${shown}`));
+      await Promise.race([Promise.all(cancelled), pause(PATIENCE_MS)]);
+    }
     if (!toast.over) await this.#show(contactId, toast, plan);
   }
 
