@@ -97,3 +97,15 @@ async def test_a_template_needs_a_unique_name_with_a_prefix(
     answer = await http.post("msdyn_notificationtemplates", json={"msdyn_uniquename": name})
     assert answer.status_code == 400
     assert answer.json()["error"]["code"] == "0x80040265"
+
+
+async def test_a_new_tab_template_gets_its_parameters_if_the_switch_says_so(
+    http: httpx.AsyncClient, dataverse: Dataverse
+) -> None:
+    dataverse.put("msdyn_applicationtabtemplates", {"msdyn_pagetype": 509180005})
+    assert (await http.get("msdyn_templateparameters")).json()["value"] == []
+    dataverse.switches.tab_parameters = "made"
+    tab = dataverse.put("msdyn_applicationtabtemplates", {"msdyn_pagetype": 509180005})
+    rows = (await http.get("msdyn_templateparameters")).json()["value"]
+    assert [row["msdyn_name"] for row in rows] == ["searchType", "searchText"]
+    assert {row["_msdyn_applicationtabtemplateid_value"] for row in rows} == {tab}

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from worker.sandbox.dataverse.schema.columns import Table
 
 
-COUNTDOWN_S = 120  # of a notification without one (notification-templates.md)
+COUNTDOWN_S = 120  # of a notification without one, says Microsoft
 
 _ORDER_LAST = 1_000
 
@@ -136,12 +136,13 @@ def _tab(records: Rows, row: Row) -> dict[str, Any]:
     text = columns.get("msdyn_templateparameters")
     given = _object(text) if text else {}
     for parameter in records.all(desktop.TEMPLATE_PARAMETER):
-        if parameter.columns.get("_msdyn_applicationtabtemplateid_value") == row.id:
-            given[str(parameter.columns.get("msdyn_name"))] = parameter.columns.get("msdyn_value")
+        name, value = (parameter.columns.get(column) for column in ("msdyn_name", "msdyn_value"))
+        if parameter.columns.get("_msdyn_applicationtabtemplateid_value") == row.id and value:
+            given[str(name)] = value
     return {
         "title": columns.get("msdyn_title", ""),
         "pageType": columns.get("msdyn_pagetype"),
-        "parameters": {name: "" if value is None else str(value) for name, value in given.items()},
+        "parameters": {name: str(value) for name, value in given.items() if value is not None},
     }
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 #: A prefix of three to eight letters and digits, an underscore, a name
-#: (MicrosoftDocs, application-tab-templates.md).
+#: (https://learn.microsoft.com/dynamics365/customer-service/administer/application-tab-templates).
 _UNIQUE_NAME: Final = re.compile(r"[A-Za-z0-9]{3,8}_\w+")
 
 

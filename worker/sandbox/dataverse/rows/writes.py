@@ -12,6 +12,11 @@ from worker.sandbox.dataverse.rows.derived import DERIVED
 from worker.sandbox.dataverse.rows.keys import Key, resolve
 from worker.sandbox.dataverse.rows.records import Party, Row, Rows
 from worker.sandbox.dataverse.rows.values import folded
+from worker.sandbox.dataverse.schema.desktop import (
+    APPLICATION_TAB_TEMPLATE,
+    PAGE_PARAMETERS,
+    TEMPLATE_PARAMETER,
+)
 from worker.sandbox.dataverse.schema.tables import RELATIONS
 
 
@@ -89,7 +94,10 @@ class RowWriter:
             self._detect(table, change, record_id)
         if table.states:
             self._first_state(table, change, record_id)
-        return self._write(table, self._born(table, change, record_id, user), change)
+        written = self._write(table, self._born(table, change, record_id, user), change)
+        if table is APPLICATION_TAB_TEMPLATE and self._switches.tab_parameters == "made":
+            self._make_parameters(written, user)
+        return written
 
     def update(
         self,
@@ -151,6 +159,16 @@ class RowWriter:
             for row in [row for row in self._records.all(join) if table.logical in join.joins]:
                 if row.columns[table.key] == record.id:
                     self._records.remove(join, row.id)
+
+    def _make_parameters(self, template: Row, user: str) -> None:
+        bound = f"/{APPLICATION_TAB_TEMPLATE.entity_set}({template.id})"
+        for name in PAGE_PARAMETERS.get(template.columns.get("msdyn_pagetype", 0), ()):
+            body = {
+                "msdyn_name": name,
+                "msdyn_uniquename": f"msdyn_{template.id.replace('-', '')}_{name}",
+                "msdyn_applicationtabtemplateid@odata.bind": bound,
+            }
+            self.create(TEMPLATE_PARAMETER, body, user)
 
     def _born(self, table: Table, change: Change, record_id: str, user: str) -> Row:
         now = self._now()

@@ -11,6 +11,8 @@ Unverified, since no organisation was at hand:
 - The form of ``msdyn_templateparameters``. Documented is "a JSON string with all pageType
   parameters with template values provided"; here an object of texts by parameter's name. Rows of
   ``msdyn_templateparameter`` say the same one by one, and win where both name a parameter.
+- Whether a tab's template made by Web API gets rows for the parameters of its page type, as one
+  made in the admin centre does: switch ``tab_parameters``.
 - That ``msdyn_sessiontype`` rather than the older ``msdyn_type`` decides what a session is.
 """
 
@@ -54,6 +56,13 @@ _PAGE_TYPES: Final = {
     SEARCH: "Search",
     509180006: "Third Party Website",
     509180007: "Custom",
+}
+
+#: The parameters of a page type, for which saving a template in the admin centre makes rows.
+PAGE_PARAMETERS: Final = {
+    ENTITY_LIST: ("entityName", "viewId"),
+    ENTITY_RECORD: ("entityName", "entityId", "formId", "data"),
+    SEARCH: ("searchType", "searchText"),
 }
 _PANEL_STATES: Final = {162450000: "Minimized", 162450001: "Hidden", 162450002: "Docked"}
 _DESKTOP_MODES: Final = {
