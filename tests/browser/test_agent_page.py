@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from agent_page import (
     AGENT,
@@ -50,7 +51,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def open_page(
     pages: Path, page: Page, softphone: Softphone, softphone_url: str
 ) -> AsyncIterator[Open]:
@@ -96,7 +97,9 @@ async def test_every_record_opens_in_the_same_tab_wherever_the_agent_went_with_i
 ) -> None:
     desk = await open_page()
     tab = await desk.connect_tab()
-    desk.close(await desk.call())
+    first = await desk.call()
+    await expect(tab.locator("main")).to_have_text(RECORD)
+    desk.close(first)
     await tab.goto("about:blank")
     await desk.call(lambda contact: known(contact, OTHER))
     await expect(tab.locator("main")).to_have_text(OTHER)
@@ -189,6 +192,25 @@ async def test_a_refused_frame_is_told_of_beside_a_button_to_open_a_tab(open_pag
     await expect(desk.page.locator("#frame-check")).to_contain_text("Nothing to see here?")
     async with desk.page.context.expect_page() as opened:
         await desk.button.click()
+    await expect((await opened.value).locator("main")).to_have_text(RECORD)
+
+
+async def test_a_frame_that_the_pages_own_policy_refuses_is_a_notice_whose_button_opens_a_tab(
+    open_page: Open, page: Page
+) -> None:
+    async def moved(route: Route) -> None:
+        """The configuration names another environment than the headers do."""
+        answer = await route.fetch()
+        config = await answer.json()
+        config["dynamics"]["url"] = config["dynamics"]["url"].replace("127.0.0.1", "localhost")
+        await route.fulfill(json=config)
+
+    await page.route("**/config.json", moved)
+    desk = await open_page(tab=False)
+    await desk.call()
+    await expect(desk.trouble("dynamics-frame")).to_be_visible()
+    async with page.context.expect_page() as opened:
+        await desk.trouble("dynamics-frame").get_by_role("button").click()
     await expect((await opened.value).locator("main")).to_have_text(RECORD)
 
 

@@ -147,6 +147,7 @@ async def test_a_call_accepted_by_the_page_around_is_accepted_everywhere(
     assert "error" not in answer
     for each in (host, other):
         await each.says(f"Accepted {call}", f"Connected {call}")
+        await each.settled("connect.numberOfConnectedCCPs", 2)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import json
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final, Unpack
+from typing import Any, Final
 
 from playwright.async_api import FrameLocator, Locator, Page, expect
 from starlette.applications import Starlette
@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from worker.sandbox.browser.contacts import Ring
+from worker.sandbox.browser.contacts import Channel
 from worker.sandbox.browser.softphone import Softphone
 
 
@@ -141,19 +141,19 @@ class AgentPage:
         return await opened.value
 
     async def ring(
-        self, attributes: Callable[[str], Mapping[str, str]] = known, **ring: Unpack[Ring]
+        self, attributes: Callable[[str], Mapping[str, str]] = known, channel: Channel = "voice"
     ) -> str:
         """A contact rings, with attributes made for its id; gives the id."""
-        contact = self.softphone.ring(AGENT, {"number": NUMBER, **ring})
+        contact = self.softphone.ring(AGENT, {"number": NUMBER, "channel": channel})
         self.softphone.set_attributes(contact, attributes(contact))
         await expect(self.contact(contact)).to_have_attribute("data-state", "ringing")
         return contact
 
     async def call(
-        self, attributes: Callable[[str], Mapping[str, str]] = known, **ring: Unpack[Ring]
+        self, attributes: Callable[[str], Mapping[str, str]] = known, channel: Channel = "voice"
     ) -> str:
         """A contact rings, and is answered."""
-        contact = await self.ring(attributes, **ring)
+        contact = await self.ring(attributes, channel)
         self.softphone.connect(AGENT, contact)
         await expect(self.contact(contact)).to_have_attribute("data-state", "connected")
         return contact

@@ -41,11 +41,13 @@ class Pages:
         page: Page = asyncio.Queue()
         self._pages[agent].append(page)
         self.publish(agent)
+        self._count(agent)
         return page
 
     def close(self, agent: str, page: Page) -> None:
         """A page is gone."""
         self._pages[agent].remove(page)
+        self._count(agent)
 
     def publish(self, agent: str) -> None:
         """Show the agent's pages how everything stands."""
@@ -75,3 +77,8 @@ class Pages:
         self._polls.clear()
         for page in (page for pages in self._pages.values() for page in pages):
             page.put_nowait(None)
+
+    def _count(self, agent: str) -> None:
+        """Tell all pages how many there are, as the softphone's worker does."""
+        count = {"length": len(self._pages[agent])}
+        self.tell(agent, {"kind": "broadcast", "event": "update_connected_ccps", "data": count})

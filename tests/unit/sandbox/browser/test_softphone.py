@@ -53,6 +53,14 @@ def contact(softphone: Softphone, agent: str = AGENT) -> dict[str, Any]:
     return dict(shown)
 
 
+def opened(softphone: Softphone) -> asyncio.Queue[dict[str, Any] | None]:
+    """A page that has got what it gets at once."""
+    page = softphone.pages.open(AGENT)
+    page.get_nowait()
+    page.get_nowait()
+    return page
+
+
 async def ask(http: httpx.AsyncClient, method: str, **params: Any) -> dict[str, Any]:
     """Ask as the page does for the library."""
     body = {"method": method, "params": params}
@@ -137,8 +145,7 @@ def test_a_call_that_does_not_ring_cannot_be_accepted(softphone: Softphone) -> N
 
 async def test_without_a_poll_attributes_are_told_at_once(softphone: Softphone) -> None:
     call = softphone.ring(AGENT)
-    page = softphone.pages.open(AGENT)
-    page.get_nowait()
+    page = opened(softphone)
     softphone.set_attributes(call, {"ms_id": call})
     told = page.get_nowait()
     assert told is not None
@@ -151,8 +158,7 @@ async def test_with_a_poll_attributes_are_told_when_it_comes(
 ) -> None:
     softphone.poll_s = 30
     call = softphone.ring(AGENT)
-    page = softphone.pages.open(AGENT)
-    page.get_nowait()
+    page = opened(softphone)
     clock.now += 29.95
     softphone.set_attributes(call, {"ms_id": call})
     assert page.empty()
@@ -257,8 +263,7 @@ async def test_quick_connects_are_the_colleagues(http: httpx.AsyncClient) -> Non
 
 
 async def test_a_page_is_told_of_a_lost_session(softphone: Softphone) -> None:
-    page = softphone.pages.open(AGENT)
-    page.get_nowait()
+    page = opened(softphone)
     softphone.lose_session(AGENT, "access_denied")
     assert page.get_nowait() == {"kind": "lost", "event": "access_denied"}
 
@@ -266,3 +271,15 @@ async def test_a_page_is_told_of_a_lost_session(softphone: Softphone) -> None:
 def test_a_snapshot_is_plain_json(softphone: Softphone) -> None:
     softphone.monitor(AGENT, {"name": "Tom"})
     assert orjson.loads(orjson.dumps(softphone.update(AGENT)))["kind"] == "update"
+
+
+def test_pages_are_told_how_many_there_are(softphone: Softphone) -> None:
+    first = opened(softphone)
+    second = softphone.pages.open(AGENT)
+    counts = []
+    softphone.pages.close(AGENT, second)
+    while not first.empty():
+        told = first.get_nowait()
+        if told and told.get("event") == "update_connected_ccps":
+            counts.append(told["data"]["length"])
+    assert counts == [2, 1]
