@@ -16,7 +16,7 @@ import orjson
 from aiohttp import web
 
 from worker.desktop.assembly import TYPES
-from worker.desktop.headers import Sites, headers, kind_of
+from worker.desktop.headers import NEVER, Sites, headers, kind_of
 from worker.errors import ConfigError
 from worker.signals import stopping_on_signals
 
@@ -73,11 +73,11 @@ def answer(files: Files, sites: Sites, request: web.BaseRequest) -> web.Response
     path = request.rel_url.raw_path  # not decoded: %2e and %2f stay what they are
     fixed = {**headers(kind_of(path), sites), "Server": "connect-dynamics"}
     if request.method not in ("GET", "HEAD"):
-        fixed["Allow"] = "GET, HEAD"
+        fixed |= {"Allow": "GET, HEAD", "Cache-Control": NEVER}
         return web.Response(status=405, headers=fixed)
     found = files.get(path)
     if found is None:
-        fixed["Cache-Control"] = "no-store"
+        fixed["Cache-Control"] = NEVER
         return web.Response(status=404, headers=fixed, text="not found\n")
     fixed["ETag"] = found.tag
     if found.tag in [tag.strip() for tag in request.headers.get("If-None-Match", "").split(",")]:

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import {test} from 'node:test';
 
 import {Desk} from '../../../worker/desktop/pages/agent/desk.js';
+import {next} from '../../../worker/desktop/pages/agent/view.js';
 import {recall} from '../../../worker/desktop/pages/agent/memory.js';
 import {configured, contact, known, OWN, recordPage, RECORD} from './support/agent_page.js';
 
@@ -58,6 +59,36 @@ test('attributes that come once a page is open change no page', async () => {
   await see(page, contact({attributes: known(ID, {ms_entityrecord_record_id: OTHER})}));
   assert.equal(page.opened.length, 1);
   assert.equal(page.desk.moved(page.desk.current), true);
+});
+
+test('a page that is as it was opened is not said to be outdated', async () => {
+  const page = desk();
+  await see(page, contact({attributes: known(ID)}));
+  assert.equal(page.desk.moved(page.desk.current), false);
+});
+
+test('what nobody says to exist is no better page than the one that is open', async () => {
+  const page = desk();
+  await see(page, contact());
+  page.now += 4000;
+  page.desk.note(page.desk.current, 'a search');
+  page.desk.refresh();
+  assert.notEqual(page.desk.wanted(page.desk.current), '');
+  assert.equal(page.desk.moved(page.desk.current), false);
+});
+
+test('where nothing has been opened there is nothing better to offer', async () => {
+  const page = desk({allowed: false});
+  await see(page, contact({attributes: known(ID)}));
+  assert.equal(page.desk.moved(page.desk.current), false);
+});
+
+test('the time without word of the customer counts on through after-call work', async () => {
+  const page = desk();
+  await see(page, contact());
+  await see(page, contact({state: 'after', since: 15_000}));
+  page.now = 21_000;
+  assert.equal(page.desk.late(page.desk.current), true);
 });
 
 test('a reload in mid-call opens no second tab', async () => {
@@ -175,6 +206,14 @@ test('when the contact in view is gone, the most urgent other one is shown', asy
   await see(page, contact(), ...others);
   await see(page, ...others);
   assert.equal(page.desk.inView, 'c');
+});
+
+test('after a reload the contact that is answered already does not push itself to view', () => {
+  const [first, second] = [contact(), contact({id: OTHER, since: 3000})];
+  const again = [{kind: 'connected', contact: second, again: true}];
+  assert.equal(next(ID, [first, second], again), ID);
+  assert.equal(next('', [first, second], again), OTHER);
+  assert.equal(next('', [second, first], []), OTHER);
 });
 
 test('the search by hand looks for what the lookup looked for', async () => {

@@ -36,6 +36,8 @@ test('ids of contacts are bounded, the oldest dropped', () => {
   assert.equal(ids.length, MOST);
   assert.equal(ids.at(-1), `${MOST + 4}`);
   assert.equal(ids[0], '5');
+  const store = storage(JSON.stringify({opened: ['first', ...ids]}));
+  assert.deepEqual(recall(store).opened, ids);
 });
 
 function answering(text, status = 200) {

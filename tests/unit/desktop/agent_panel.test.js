@@ -3,12 +3,12 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 
-import {isLate, refusal} from '../../../worker/desktop/pages/agent/opening.js';
+import {isDue, isLate, refusal} from '../../../worker/desktop/pages/agent/opening.js';
 import {idle, left, panel} from '../../../worker/desktop/pages/agent/panel.js';
 import {TROUBLES} from '../../../worker/desktop/pages/agent/troubles.js';
 import {state, who} from '../../../worker/desktop/pages/agent/words.js';
 import {target} from '../../../worker/desktop/pages/core/target.js';
-import {configured, contact, known, OWN, RECORD} from './support/agent_page.js';
+import {configured, contact, known, OWN, RECORD, recordPage} from './support/agent_page.js';
 
 const ID = contact().id;
 
@@ -58,8 +58,8 @@ test('a better page that was found since is offered, not shown', () => {
 });
 
 test('a refused opening leaves a button that stands out', () => {
-  const {button, calm} = panel(shown({attributes: known(ID)}, {refused: true}), 'none');
-  assert.deepEqual([button, calm], ['Open in Dynamics', false]);
+  const {button, calm, tabLine} = panel(shown({attributes: known(ID)}, {refused: true}), 'ready');
+  assert.deepEqual([button, calm, tabLine], ['Open in Dynamics', false, 'The browser blocked it.']);
 });
 
 test('the record of another contact in the tab is not said to be this one', () => {
@@ -120,14 +120,38 @@ test('nothing is late of a contact that rings, or whose record is known', () => 
   assert.equal(isLate(found.seen, found.target, config, 1000, 100_000), false);
 });
 
+test('nothing is late once it is known that there is no match, or which record it is', () => {
+  const config = configured();
+  const unmatched = shown({attributes: {ms_id: ID, LookupStatus: 'NoMatch'}}, {}, 100_000);
+  assert.equal(unmatched.target.proven, false);
+  assert.equal(isLate(unmatched.seen, unmatched.target, config, 1000, 100_000), false);
+  const recorded = shown({attributes: {DynamicsUrl: recordPage(OWN)}}, {}, 100_000);
+  assert.equal(recorded.target.match, 'unknown');
+  assert.equal(isLate(recorded.seen, recorded.target, config, 1000, 100_000), false);
+});
+
+test('a record that may not exist yet is not due', () => {
+  const {seen, target: aim} = shown();
+  assert.equal(aim.awaiting, 'record');
+  assert.equal(isDue(seen, aim, {opened: false, refused: false}), false);
+});
+
+test('where the page is the search already, no second search is offered', () => {
+  const {seen, target: aim} = shown({attributes: {ms_id: ID, LookupStatus: 'NoMatch'}});
+  const search = {...aim, page: {kind: 'search', text: '1'}};
+  assert.equal(panel({...shown(), seen, target: aim}, 'ready').second, 'Search the customer');
+  assert.equal(panel({...shown(), seen, target: search}, 'ready').second, '');
+  const monitored = {...seen, monitoring: true};
+  assert.equal(panel({...shown(), seen: monitored, target: aim}, 'ready').second, '');
+});
+
 test('an address of another host is a notice at once', () => {
   const {target: aim} = shown({attributes: {DynamicsUrl: 'https://evil.example/main.aspx'}});
   assert.equal(refusal(aim, false), 'host');
 });
 
 test('an address of the leg before is a notice only when nothing better comes', () => {
-  const attributes = {...known('another'), DynamicsUrl:
-    `https://org.crm4.dynamics.com/main.aspx?pagetype=entityrecord&etn=contact&id=${RECORD}`};
+  const attributes = {...known('another'), DynamicsUrl: recordPage(RECORD, 'contact')};
   const {target: aim} = shown({attributes});
   assert.equal(refusal(aim, false), '');
   assert.equal(refusal(aim, true), 'contact');

@@ -73,7 +73,9 @@ export const TROUBLES = {
   },
   window: {
     grave: true,
-    text: 'The browser blocked the softphone’s window. Allow pop-ups for this page, then try again.',
+    text: 'The softphone’s window was blocked, or is kept apart from this panel. If it did open, take calls there; '
+      + 'toasts and sessions do not appear by themselves then.',
+    hint: 'For the administrator: allow pop-ups for Dynamics and for this page.',
     button: 'Open the softphone',
   },
 };
