@@ -1,6 +1,8 @@
 """A real Chromium, and servers for the pages it opens. Without a browser these tests fail.
 
-The browser is the one that CHROMIUM names, one on the path, or npm's @sparticuz/chromium.
+The browser is the one that CHROMIUM names, one on the path, or npm's @sparticuz/chromium. It takes
+seconds to start, so there is one for all tests, which therefore share its event loop: asynchronous
+fixtures in this folder are made by ``pytest_asyncio.fixture(loop_scope="session")``.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+import pytest_asyncio
 
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 from starlette.types import ASGIApp
@@ -40,6 +43,13 @@ PATIENCE_MS: Final = 15_000
 Serve = Callable[[ASGIApp], Awaitable[str]]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let all tests of this folder run on the browser's event loop."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
 @pytest.fixture(scope="session")
 def chromium_path() -> str:
     """Where the browser is."""
@@ -57,16 +67,16 @@ def chromium_path() -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser(chromium_path: str) -> AsyncIterator[Browser]:
-    """A browser of this test's own."""
+    """The browser, one for all tests; each has a context of its own in it."""
     async with async_playwright() as driver:
         started = await driver.chromium.launch(executable_path=chromium_path, args=list(ARGUMENTS))
         yield started
         await started.close()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
     """A user of the browser; dies with it."""
     opened = await browser.new_context(ignore_https_errors=True)
@@ -75,7 +85,7 @@ async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
     await opened.close()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def page(context: BrowserContext) -> AsyncIterator[Page]:
     """A page; a script's error on it fails the test."""
     opened = await context.new_page()
@@ -85,7 +95,7 @@ async def page(context: BrowserContext) -> AsyncIterator[Page]:
     assert not errors
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def serve_app() -> AsyncIterator[Serve]:
     """Serves an application on a free port until the test ends; gives ``http://localhost:<port>``.
 
@@ -101,12 +111,12 @@ async def serve_app() -> AsyncIterator[Serve]:
 
 
 @pytest.fixture
-async def softphone() -> AsyncIterator[Softphone]:
+def softphone() -> Softphone:
     """The stand-in of the softphone, not served yet."""
-    yield Softphone()
+    return Softphone()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def softphone_url(softphone: Softphone) -> AsyncIterator[str]:
     """Its origin, ``http://127.0.0.1:<port>``."""
     async with serve_softphone(softphone) as url:

@@ -24,7 +24,8 @@ test('a page whose storage is forbidden, full or foreign starts afresh', () => {
     getItem: () => { throw new Error('forbidden'); }, setItem: () => { throw new Error('full'); },
   };
   keep(forbidden, recall(null));
-  for (const store of [null, forbidden, storage('no JSON'), storage('null'), storage('7'), storage('{"opened":{"a":1},"tab":"yes"}')]) {
+  const foreign = ['no JSON', 'null', '7', '{"opened":{"a":1},"tab":"yes"}'].map(storage);
+  for (const store of [null, forbidden, ...foreign]) {
     assert.deepEqual(recall(store), {followed: recall(null).followed, opened: [], tab: false});
   }
 });
@@ -37,7 +38,9 @@ test('ids of contacts are bounded, the oldest dropped', () => {
   assert.equal(ids[0], '5');
 });
 
-const answering = (text, status = 200) => async () => ({ok: status < 400, status, text: async () => text});
+function answering(text, status = 200) {
+  return async () => ({ok: status < 400, status, text: async () => text});
+}
 
 test('config.json is fetched past every cache', async () => {
   let asked;
@@ -46,7 +49,8 @@ test('config.json is fetched past every cache', async () => {
 });
 
 test('a configuration that is right is taken', async () => {
-  assert.deepEqual(await configuration(answering(JSON.stringify(configured())), true), {config: configured()});
+  const answer = await configuration(answering(JSON.stringify(configured())), true);
+  assert.deepEqual(answer, {config: configured()});
 });
 
 test('a configuration that is missing, broken or wrong is told to the administrator', async () => {

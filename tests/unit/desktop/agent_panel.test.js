@@ -16,7 +16,7 @@ function shown(changes = {}, more = {}, now = 1000) {
   const seen = contact(changes);
   return {
     seen, target: target(seen, configured(), now, {recordId: OWN}), reason: '', tab: true,
-    opened: false, refused: false, moved: false, page: '', late: false, ...more,
+    opened: false, refused: false, moved: false, page: '', away: false, late: false, ...more,
   };
 }
 
@@ -28,13 +28,15 @@ test('a customer that is known is called by name, with the number beside it', ()
 
 test('while the customer is looked up, the page says so', () => {
   const {customer, awaited, turning} = panel(shown(), 'ready');
-  assert.deepEqual([customer, awaited, turning], ['+4915112345678', 'Looking the customer up…', true]);
+  assert.equal(customer, '+4915112345678');
+  assert.deepEqual([awaited, turning], ['Looking the customer up…', true]);
 });
 
 test('without a match the search is offered beside the record', () => {
   const attributes = known(ID, {LookupStatus: 'NoMatch', ms_contact_id: ''});
   const {awaited, second, button} = panel(shown({attributes}), 'ready');
-  assert.deepEqual([awaited, second, button], ['No customer found in Dynamics.', 'Search the customer', 'Open in Dynamics']);
+  assert.equal(awaited, 'No customer found in Dynamics.');
+  assert.deepEqual([second, button], ['Search the customer', 'Open in Dynamics']);
 });
 
 test('with several matches the agent is told to choose', () => {
@@ -47,10 +49,11 @@ test('a record that may not exist yet cannot be opened by hand', () => {
 });
 
 test('a better page that was found since is offered, not shown', () => {
-  const tab = panel(shown({attributes: known(ID)}, {opened: true, moved: true, page: 'a'}), 'ready');
+  const since = {opened: true, moved: true, page: 'a'};
+  const tab = panel(shown({attributes: known(ID)}, since), 'ready');
   assert.equal(tab.button, 'Open the record found since');
   assert.equal(tab.page, 'a');
-  const frame = panel(shown({attributes: known(ID)}, {tab: false, opened: true, moved: true, page: 'a'}), 'none');
+  const frame = panel(shown({attributes: known(ID)}, {...since, tab: false}), 'none');
   assert.deepEqual([frame.button, frame.second], ['Open in a tab', 'Show the record found since']);
 });
 
@@ -59,9 +62,15 @@ test('a refused opening leaves a button that stands out', () => {
   assert.deepEqual([button, calm], ['Open in Dynamics', false]);
 });
 
-test('a tab that the record page cut off is said to be, and the record to be open', () => {
+test('the record of another contact in the tab is not said to be this one', () => {
+  const changes = {opened: true, page: 'a', away: true};
+  const {tabLine, calm} = panel(shown({attributes: known(ID)}, changes), 'ready');
+  assert.deepEqual([tabLine, calm], ['The Dynamics tab shows another record now.', false]);
+});
+
+test('a tab that the record page cut off is said to be', () => {
   const {tabLine} = panel(shown({attributes: known(ID)}, {opened: true, page: 'a'}), 'cut');
-  assert.match(tabLine, /^Opened in Dynamics\. Dynamics keeps its tab apart/);
+  assert.match(tabLine, /closed, or Dynamics keeps it apart/);
 });
 
 test('the button connects the tab until there is one', () => {

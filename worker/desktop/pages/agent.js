@@ -32,12 +32,14 @@ class AgentPage {
     const remembered = recall(store);
     this.tab = new RecordTab((href, name) => window.open(href, name), Date.now, remembered.tab);
     this.frames = new Frames(part('frames'), part('frame-check'));
-    this.contacts = new Contacts(part('contacts'), part('contact-list'), (id) => this.desk.choose(id));
+    const choose = (/** @type {string} */ id) => this.desk.choose(id);
+    this.contacts = new Contacts(part('contacts'), part('contact-list'), choose);
     this.troubles = new Troubles(part('trouble'), this.actions());
     /** @type {Set<string>}   Contacts whose notice of a refused address the agent has hidden. */
     this.hidden = new Set();
     /** @type {{signIn: () => void}|null} */
     this.softphone = null;
+    this.agent = '';
     this.desk = new Desk(config, remembered, {
       now: Date.now,
       openTab: (_id, href) => this.openTab(href),
@@ -57,14 +59,12 @@ class AgentPage {
       connect: Reflect.get(globalThis, 'connect'),
       container: part('softphone'),
       config: this.config,
-      onSeen: (/** @type {Seen[]} */ seen) => this.desk.see(seen),
-      onAgent: (/** @type {{name: string, state: string}} */ agent) => this.showAgent(agent),
-      onView: (/** @type {string} */ id) => this.desk.choose(id),
-      onTrouble: (/** @type {Kind} */ kind) => this.trouble(kind, true),
-      onWell: (/** @type {Kind} */ kind) => this.trouble(kind, false),
+      onSeen: (seen) => this.desk.see(seen),
+      onAgent: (agent) => this.showAgent(agent),
+      onView: (id) => this.desk.choose(id),
+      onTrouble: (kind) => this.trouble(kind, true),
+      onWell: (kind) => this.trouble(kind, false),
       now: Date.now,
-      popup: (/** @type {string} */ href, /** @type {string} */ name, /** @type {string} */ features) =>
-        window.open(href, name, features),
     });
     setInterval(() => this.desk.refresh(), LOOK_MS);
     this.show();
@@ -77,7 +77,9 @@ class AgentPage {
     return {
       library: again, denied: again, config: again,
       login: signIn, popup: signIn, session: signIn,
-      frame: () => { window.open(this.config.connect.ccpUrl, SOFTPHONE_WINDOW, 'width=400,height=640'); },
+      frame: () => {
+        window.open(this.config.connect.ccpUrl, SOFTPHONE_WINDOW, 'width=400,height=640');
+      },
       'other-page': () => this.troubles.clear('other-page'),
       tab: () => this.openByHand(),
       'dynamics-frame': () => this.openByHand(),
@@ -91,8 +93,8 @@ class AgentPage {
 
   /** @param {{name: string, state: string}} agent */
   showAgent({name, state}) {
-    part('agent').hidden = false;
-    write(part('agent-name'), name);
+    this.agent = name || 'Agent';
+    write(part('agent-name'), this.agent);
     write(part('agent-state'), state);
     this.show();
   }
@@ -117,7 +119,8 @@ class AgentPage {
   /** The button: the record of the contact in view; else Dynamics itself. */
   openByHand() {
     const entry = this.desk.current;
-    const page = entry ? this.desk.wanted(entry) || entry.page : this.frames.href(this.frames.inView);
+    const {frames} = this;
+    const page = entry ? this.desk.wanted(entry) || entry.page : frames.href(frames.inView);
     if (!page && this.tab.state() === 'ready') this.tab.front();
     else if (this.openTab(page || this.home()) && entry && page) this.desk.note(entry, page);
     this.show();
@@ -156,7 +159,8 @@ class AgentPage {
   /** @param {SecurityPolicyViolationEvent} event */
   violated(event) {
     if (event.effectiveDirective !== 'frame-src' || !URL.canParse(event.blockedURI)) return;
-    if (new URL(event.blockedURI).origin === this.config.dynamics.url) this.troubles.show('dynamics-frame');
+    const {origin} = new URL(event.blockedURI);
+    if (origin === this.config.dynamics.url) this.troubles.show('dynamics-frame');
   }
 
   show() {
@@ -164,9 +168,10 @@ class AgentPage {
     const entry = desk.current;
     this.contacts.show([...desk.entries.values()], desk.inView);
     const late = entry !== null && desk.late(entry);
-    const refused = entry !== null && refusal(entry.target, late) !== '' && !this.hidden.has(desk.inView);
+    const refused = entry !== null && refusal(entry.target, late) !== '';
     this.troubles.set('attributes', late);
-    this.troubles.set('address', refused);
+    this.troubles.set('address', refused && !this.hidden.has(desk.inView));
+    part('agent').hidden = !this.words()[1];
     this.showFrame();
     paint(this.panel(late));
     document.title = title([...desk.entries.values()].map(({seen}) => seen));
@@ -184,19 +189,24 @@ class AgentPage {
     const {desk} = this;
     const entry = desk.current;
     const state = this.tab.state();
+    // After a reload, a tab that was lost is not said to be there.
+    if (desk.remembered.tab && (state === 'closed' || state === 'cut')) desk.remember({tab: false});
     const framed = this.frames.href(this.frames.inView);
     if (!entry) return framed ? left(framed) : idle(...this.words(), this.config.open.tab, state);
     return panel({
       seen: entry.seen, target: entry.target, reason: desk.reason(entry), late,
       tab: entry.target.tab, opened: desk.opened(entry), refused: entry.refused,
       moved: desk.moved(entry), page: entry.page,
+      away: entry.page !== '' && this.tab.href !== entry.page,
     }, state);
   }
 
   /** @returns {[string, boolean]}   What there is to say without a contact; whether signed in. */
   words() {
     if (this.troubles.any('login', 'popup', 'session')) return ['Sign in to Amazon Connect', false];
-    if (part('agent').hidden) return ['Waiting for the softphone…', false];
+    const missing = this.troubles.any('library', 'frame', 'denied');
+    if (missing) return ['The softphone is not there', false];
+    if (!this.agent) return ['Waiting for the softphone…', false];
     return ['No contact at the moment', true];
   }
 }

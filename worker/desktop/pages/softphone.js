@@ -162,7 +162,7 @@ class Softphone {
       try {
         act(data);
       } catch (error) {
-        setTimeout(() => { throw error; });
+        setTimeout(() => { throw error; }, 0);
       }
     });
   }

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 from uuid import NAMESPACE_DNS, uuid5
 
-from worker.sandbox.browser.contacts import OVER, RINGING, Contact
+from worker.sandbox.browser.contacts import RINGING, Contact
 from worker.sandbox.traffic import people
 
 
@@ -53,9 +53,9 @@ class Agent:
         """Choose a state of ``STATES``."""
         self.chosen, self.since_ms, self.trouble = state, now_ms, ""
 
-    def busy(self) -> bool:
-        """Whether a call occupies the agent."""
-        return any(c.channel == "voice" and c.state not in OVER for c in self.contacts.values())
+    def engaged(self) -> bool:
+        """Whether a call occupies the agent, its after-contact work too."""
+        return any(contact.channel == "voice" for contact in self.contacts.values())
 
     def snapshot(self, attributes: Mapping[str, Mapping[str, str]], now_ms: int) -> dict[str, Any]:
         """What Connect's getAgentSnapshot answers; ``attributes`` by chain."""

@@ -18,6 +18,7 @@ from uuid import uuid4
 
 from worker.sandbox.browser.agents import Agent
 from worker.sandbox.browser.contacts import OVER, RINGING, Contact, Ring, State, Third
+from worker.sandbox.browser.pages import Pages
 from worker.sandbox.browser.softphone_web import application
 from worker.sandbox.server import serve_plainly
 
@@ -47,7 +48,7 @@ class Softphone:
 
     Attributes:
         app: The ASGI application.
-        poll_s: See above; may be changed.
+        pages: The open pages.
         frame_ancestors: Origins that may frame the softphone: if the page that asks is one of them
             (by its Referer), all are allowed, else none. None: nothing is said about framing.
         saml: Sign in on two pages, as at an identity provider, instead of one.
@@ -62,7 +63,7 @@ class Softphone:
         new_id: Callable[[], str] = lambda: str(uuid4()),
         poll_s: float = 0,
     ) -> None:
-        self.poll_s = poll_s
+        self.pages = Pages(self.update, clock, poll_s)
         self.frame_ancestors: Iterable[str] | None = None
         self.saml = False
         self.popup_closes = False
@@ -73,10 +74,7 @@ class Softphone:
         self._new_id = new_id
         self._agents: dict[str, Agent] = {}
         self._attributes: dict[str, dict[str, str]] = defaultdict(dict)
-        self._pages: dict[str, list[asyncio.Queue[dict[str, Any] | None]]] = defaultdict(list)
         self._callbacks: dict[str, list[Callback]] = defaultdict(list)
-        self._polls: dict[str, asyncio.TimerHandle] = {}
-        self._published_at: dict[str, float] = {}
         self.app = application(self)
 
     # --- the agent's session ---
@@ -87,7 +85,8 @@ class Softphone:
         one.signed_in = True
         one.choose(state, self._now())
         self.current = agent
-        self.publish(agent)
+        self.pages.publish(agent)
+        self._call("state", agent, state)
 
     def sign_out(self, agent: str) -> None:
         """Sign an agent out; contacts stay, as they do when it happens in mid-call."""
@@ -97,7 +96,7 @@ class Softphone:
     def lose_session(self, agent: str, loss: Loss = "auth_fail") -> None:
         """End an agent's session without her doing."""
         self._agent(agent).signed_in = False
-        self._tell(agent, {"kind": "lost", "event": loss})
+        self.pages.tell(agent, {"kind": "lost", "event": loss})
 
     def signed_in(self, agent: str) -> bool:
         """Whether the softphone's pages are this agent's."""
@@ -106,7 +105,7 @@ class Softphone:
     def choose(self, agent: str, state: str) -> None:
         """The agent chooses a state: Available, Break, Lunch, Offline."""
         self._agent(agent).choose(state, self._now())
-        self.publish(agent)
+        self.pages.publish(agent)
         self._call("state", agent, state)
 
     # --- what happens to contacts ---
@@ -131,7 +130,7 @@ class Softphone:
         )
         self._attributes[new.chain].update(told.get("attributes", {}))
         self._agent(agent).contacts[new.id] = new
-        self.publish(agent)
+        self.pages.publish(agent)
         return new.id
 
     def monitor(self, agent: str, contact: Ring | None = None) -> str:
@@ -141,7 +140,7 @@ class Softphone:
     def barge(self, agent: str, contact_id: str) -> None:
         """The supervisor joins the conversation that she listens to."""
         self._contact(agent, contact_id).barging = True
-        self.publish(agent)
+        self.pages.publish(agent)
 
     def accept(self, agent: str, contact_id: str) -> None:
         """The agent accepts; all her pages are told.
@@ -153,7 +152,7 @@ class Softphone:
         contact.accepted = True
         if contact.state == "incoming":
             contact.move("connecting", self._now())
-        self.publish(agent)
+        self.pages.publish(agent)
         self.broadcast(agent, "contact::accepted", {"contactId": contact_id})
         self.broadcast(agent, f"contact::accepted::{contact_id}", {"contactId": contact_id})
         self._call("accept", agent, contact_id)
@@ -209,12 +208,12 @@ class Softphone:
     def remove(self, agent: str, contact_id: str) -> None:
         """The contact is gone from the agent, by whatever."""
         self._agent(agent).contacts.pop(contact_id, None)
-        self.publish(agent)
+        self.pages.publish(agent)
 
     def hold(self, agent: str, contact_id: str, *, held: bool = True) -> None:
         """The customer is put on hold, or taken back."""
         self._contact(agent, contact_id).held = held
-        self.publish(agent)
+        self.pages.publish(agent)
 
     def pause(self, agent: str, contact_id: str, *, paused: bool = True) -> None:
         """A task is put aside, or taken up again."""
@@ -223,7 +222,7 @@ class Softphone:
     def join(self, agent: str, contact_id: str, name: str, kind: str = "agent") -> None:
         """Somebody else comes on the agent's line: a colleague, or a number outside."""
         self._contact(agent, contact_id).third.append(Third(kind, name))
-        self.publish(agent)
+        self.pages.publish(agent)
 
     def set_attributes(self, contact_id: str, attributes: Mapping[str, str]) -> None:
         """Attributes of a contact's chain are written; ``poll_s`` says when they are seen."""
@@ -232,7 +231,7 @@ class Softphone:
         self._attributes[chain].update(attributes)
         for agent in self._agents.values():
             if any(contact.chain == chain for contact in agent.contacts.values()):
-                self._publish_at_poll(agent.name)
+                self.pages.publish_at_poll(agent.name)
 
     def dial(self, agent: str, number: str) -> None:
         """The agent calls a number. Nothing tells the id of the contact that comes of it."""
@@ -245,6 +244,12 @@ class Softphone:
         """The agent asks for a colleague on the line; what comes of it is up to the exchange."""
         self._contact(agent, contact_id)
         self._call("transfer", agent, contact_id, colleague)
+
+    def free(self, agent: str, channel: str) -> bool:
+        """Whether a contact of this channel may ring at the agent."""
+        one = self._agent(agent)
+        able = one.signed_in and one.chosen == "Available" and not one.trouble
+        return able and not (channel == "voice" and one.engaged())
 
     # --- who is told ---
 
@@ -273,36 +278,18 @@ class Softphone:
             "configuration": one.configuration(),
         }
 
-    def publish(self, agent: str) -> None:
-        """Show the agent's pages how everything stands."""
-        if pending := self._polls.pop(agent, None):
-            pending.cancel()
-        self._published_at[agent] = self._clock()
-        self._tell(agent, self.update(agent))
-
     def broadcast(self, agent: str, event: str, data: Any) -> None:
         """Send an event of the library to all pages of the agent."""
-        self._tell(agent, {"kind": "broadcast", "event": event, "data": data})
+        self.pages.tell(agent, {"kind": "broadcast", "event": event, "data": data})
 
-    def open_page(self, agent: str) -> asyncio.Queue[dict[str, Any] | None]:
-        """A page begins to listen. It gets the state of now, which all others see too."""
-        page: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
-        self._pages[agent].append(page)
-        self.publish(agent)
-        return page
+    @property
+    def poll_s(self) -> float:
+        """How long a change of attributes alone may stay unseen (s); may be changed."""
+        return self.pages.poll_s
 
-    def close_page(self, agent: str, page: asyncio.Queue[dict[str, Any] | None]) -> None:
-        """A page is gone."""
-        self._pages[agent].remove(page)
-
-    def release(self) -> None:
-        """End all pages' streams, so that a server can end."""
-        for timer in self._polls.values():
-            timer.cancel()
-        self._polls.clear()
-        for pages in self._pages.values():
-            for page in pages:
-                page.put_nowait(None)
+    @poll_s.setter
+    def poll_s(self, value: float) -> None:
+        self.pages.poll_s = value
 
     # --- inside ---
 
@@ -331,19 +318,7 @@ class Softphone:
         contact.move(state, self._now())
         if state in OVER:
             contact.held = False
-        self.publish(agent)
-
-    def _publish_at_poll(self, agent: str) -> None:
-        if self.poll_s == 0:
-            self.publish(agent)
-        elif agent not in self._polls:
-            wait_s = self._published_at[agent] + self.poll_s - self._clock()
-            later = asyncio.get_running_loop().call_later
-            self._polls[agent] = later(max(0.0, wait_s), self.publish, agent)
-
-    def _tell(self, agent: str, message: dict[str, Any]) -> None:
-        for page in self._pages[agent]:
-            page.put_nowait(message)
+        self.pages.publish(agent)
 
     def _call(self, act: Act, *about: str) -> None:
         for callback in self._callbacks[act]:
@@ -357,4 +332,4 @@ async def serve_softphone(softphone: Softphone, port: int = 0) -> AsyncIterator[
         try:
             yield url
         finally:
-            softphone.release()
+            softphone.pages.release()

@@ -83,7 +83,7 @@ class _Web:
 
     async def signed(self, request: Request) -> Response:
         """What a page of the sign-in sends: the next page, or the softphone."""
-        form = parse_qs((await request.body()).decode())
+        form = parse_qs((await request.body()).decode(), keep_blank_values=True)
         agent = form.get("agent", [""])[0]
         if not agent:
             return RedirectResponse("/login", 303)
@@ -125,12 +125,12 @@ class _Web:
         return Response(status_code=204)
 
     async def _told(self, agent: str) -> AsyncIterator[bytes]:
-        opened = self._softphone.open_page(agent)
+        opened = self._softphone.pages.open(agent)
         try:
             while (message := await opened.get()) is not None:
                 yield b"data: " + orjson.dumps(message) + b"\n\n"
         finally:
-            self._softphone.close_page(agent, opened)
+            self._softphone.pages.close(agent, opened)
 
     def _who(self, request: Request) -> str:
         """Whose page this is: the one asked for, the one signed in here, or the one there is."""

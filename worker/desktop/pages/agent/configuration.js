@@ -6,11 +6,12 @@
 
 import {checked} from '../core/config.js';
 
+/** @typedef {Pick<Response, 'ok'|'status'|'text'>} Answer */
+
 /**
  * Fetches and checks config.json.
  *
- * @param {(path: string, options: RequestInit) => Promise<Pick<Response, 'ok'|'status'|'text'>>} get
- *   fetch.
+ * @param {(path: string, options: RequestInit) => Promise<Answer>} get   fetch.
  * @param {boolean} secure   The page is served over https, or from this machine.
  * @returns {Promise<{config: Config}|{wrong: string}>}   wrong: in words for the administrator.
  */

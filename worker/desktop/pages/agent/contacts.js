@@ -48,9 +48,9 @@ export class Contacts {
     button.type = 'button';
     button.className = 'contact';
     button.addEventListener('click', () => this.onChoose(id));
-    const text = document.createElement('span');
-    text.append(span('who'), span('where'));
-    button.append(icon(), text, span('tag'));
+    const about = span('about');
+    about.append(span('tag'), span('where'));
+    button.append(icon(), span('who'), about);
     item.append(button);
     this.items.set(id, item);
     this.list.append(item);
@@ -71,7 +71,7 @@ function fill(item, seen, target, inView) {
   item.querySelector('button')?.setAttribute('aria-pressed', String(inView));
   item.querySelector('use')?.setAttribute('href', `#icon-${seen.channel}`);
   write(item.querySelector('.who'), words.who(seen, target));
-  write(item.querySelector('.where'), [words.channel(seen), seen.queue].filter(Boolean).join(' · '));
+  write(item.querySelector('.where'), words.about(seen));
   write(item.querySelector('.tag'), words.state(seen));
 }
 

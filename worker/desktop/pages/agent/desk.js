@@ -20,7 +20,7 @@
  * @property {(id: string, href: string) => boolean} openTab   false: refused by the browser.
  * @property {(id: string, href: string) => void} openFrame
  * @property {(remembered: Remembered) => void} keep
- * @property {(namespace: string, contact: string, pipeline: string, step: string) => Promise<string>} recordId
+ * @property {typeof import('../core/record.js').recordId} recordId
  * @property {(mark: string) => void} mark
  * @property {() => void} changed   Show it.
  */
@@ -105,7 +105,7 @@ export class Desk {
     return aim.page && aim.awaiting !== 'record' ? href(aim.page, this.config.dynamics) : '';
   }
 
-  /** @param {Entry} entry  @returns {boolean}   Since its page was opened, a better one is known. */
+  /** @param {Entry} entry  @returns {boolean}   A better page than the opened one is known. */
   moved(entry) {
     const wanted = this.wanted(entry);
     return entry.page !== '' && entry.target.proven && wanted !== '' && wanted !== entry.wanted;
@@ -196,15 +196,17 @@ export class Desk {
     const record = this.config.records[entry.seen.channel];
     entry.recordId = record ? null : '';
     if (!record) return;
+    const {pipeline, step} = record;
     const {namespace} = this.config;
-    entry.recordId = await this.means.recordId(namespace, entry.seen.id, record.pipeline, record.step);
+    entry.recordId = await this.means.recordId(namespace, entry.seen.id, pipeline, step);
     this.refresh();
   }
 
   /** @param {Intent[]} intents */
   mark(intents) {
     for (const {kind, contact} of intents) {
-      if (kind === 'ring' || kind === 'connected') this.means.mark(`connect-dynamics:${kind}:${contact.id}`);
+      if (kind !== 'ring' && kind !== 'connected') continue;
+      this.means.mark(`connect-dynamics:${kind}:${contact.id}`);
     }
   }
 }

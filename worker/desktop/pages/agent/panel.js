@@ -14,6 +14,7 @@
  * @property {boolean} refused   The browser refused to open its page.
  * @property {boolean} moved   The page that it should show by now is not the one that was opened.
  * @property {string} page   Address of the page that is open for it; '' none.
+ * @property {boolean} away   The Dynamics tab has been sent to another page since.
  * @property {boolean} late   Nothing has been heard of the customer for too long.
  *
  * @typedef {object} Panel   What the panel says.
@@ -35,9 +36,10 @@
 import {write} from './contacts.js';
 import * as words from './words.js';
 
+const OPENED = 'Opened in the Dynamics tab.';
 const CONNECT = 'Connect the Dynamics tab';
-const CUT = 'Dynamics keeps its tab apart from this page, so each record opens in a new tab. '
-  + 'Allow pop-ups for this page.';
+const CUT = 'The Dynamics tab was closed, or Dynamics keeps it apart from this page. The next '
+  + 'record opens in a new tab; allow pop-ups for this page.';
 
 /** @type {Record<TabState, {button: string, line: string, calm: boolean}>} */
 const IDLE = {
@@ -55,7 +57,8 @@ const IDLE = {
   },
   closed: {
     button: CONNECT, calm: false,
-    line: 'The Dynamics tab is not connected any more. Connect it, so that the next record opens by itself.',
+    line: 'The Dynamics tab is not connected any more. Connect it, so that the next record '
+      + 'opens by itself.',
   },
   cut: {button: 'Open Dynamics', calm: true, line: CUT},
 };
@@ -72,7 +75,8 @@ const IDLE = {
 export function idle(text, signedIn, tab, state) {
   const inTab = IDLE[state];
   return {
-    line: '', activity: '', awaited: '', turning: false, page: '', awaiting: '', state: '', second: '',
+    line: '', activity: '', awaited: '', turning: false, page: '', awaiting: '', state: '',
+    second: '',
     customer: text,
     button: tab ? inTab.button : 'Open Dynamics in a tab',
     calm: !tab || !signedIn || inTab.calm,
@@ -129,12 +133,17 @@ function inTab(shown, state) {
   const ahead = state === 'ready' ? byItself(shown.seen) : line;
   if (!canOpen(shown)) return {mode, button, calm, tabLine: ahead};
   if (shown.moved) {
-    return {mode, button: 'Open the record found since', calm: false, tabLine: 'Another page was opened before the customer was known.'};
+    const tabLine = 'Another page was opened before this was known.';
+    return {mode, button: 'Open the record found since', calm: false, tabLine};
   }
-  if (shown.refused) return {mode, button: 'Open in Dynamics', calm: false, tabLine: 'The browser blocked it.'};
-  if (!shown.opened) return {mode, button: 'Open in Dynamics', calm: state === 'ready', tabLine: ahead};
-  const where = state === 'ready' ? 'Opened in the Dynamics tab.' : `Opened in Dynamics. ${state === 'kept' ? '' : line}`;
-  return {mode, button: 'Open in Dynamics', calm: true, tabLine: where.trim()};
+  const label = 'Open in Dynamics';
+  if (shown.refused) return {mode, button: label, calm: false, tabLine: 'The browser blocked it.'};
+  if (!shown.opened) return {mode, button: label, calm: state === 'ready', tabLine: ahead};
+  if (shown.away && state === 'ready') {
+    return {mode, button: label, calm: false, tabLine: 'The Dynamics tab shows another record now.'};
+  }
+  const lost = state === 'closed' || state === 'cut';
+  return {mode, button: label, calm: true, tabLine: lost ? line : OPENED};
 }
 
 /**

@@ -30,6 +30,8 @@ export class RecordTab {
     /** @type {Handle|null} */
     this.handle = null;
     this.openedAt = 0;
+    /** Address that it was last sent to by this page; '' none. */
+    this.href = '';
     /** @type {TabState} */
     this.known = kept ? 'kept' : 'none';
   }
@@ -55,6 +57,7 @@ export class RecordTab {
     this.handle = handle;
     this.openedAt = this.now();
     this.known = 'ready';
+    this.href = href;
     handle.focus();
     return true;
   }

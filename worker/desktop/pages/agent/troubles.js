@@ -16,13 +16,16 @@ export const TROUBLES = {
   library: {
     grave: true,
     text: 'The softphone could not be loaded.',
-    hint: 'For the administrator: connect-streams-min.js is missing from the server or was changed on its way.',
+    hint: 'For the administrator: connect-streams-min.js is missing from the server or was '
+      + 'changed on its way.',
     button: 'Load the page again',
   },
   frame: {
     grave: true,
-    text: 'The softphone does not appear in this page. Until it does, use it in a window of its own.',
-    hint: 'For the administrator: add this page’s origin to the approved origins of the Amazon Connect instance, and allow its third-party cookies.',
+    text: 'The softphone does not appear in this page. Until it does, use it in a window '
+      + 'of its own.',
+    hint: 'For the administrator: add this page’s origin to the approved origins of the Amazon '
+      + 'Connect instance, and allow its third-party cookies.',
     button: 'Open the softphone in a window',
   },
   login: {
@@ -41,7 +44,8 @@ export const TROUBLES = {
     button: 'Sign in again',
   },
   'other-page': {
-    text: 'The softphone is open in another tab or window, too. Sound comes from the one opened first; closing that one ends a call.',
+    text: 'The softphone is open in another tab or window, too. Sound comes from the one opened'
+      + ' first; closing that one ends a call.',
     button: 'Hide this notice',
   },
   denied: {
@@ -51,12 +55,14 @@ export const TROUBLES = {
     button: 'Load the page again',
   },
   tab: {
-    text: 'The browser blocked the tab for Dynamics. Open it by this button, and allow pop-ups for this page.',
+    text: 'The browser blocked the tab for Dynamics. Open it by this button, and allow pop-ups '
+      + 'for this page.',
     button: 'Open in Dynamics',
   },
   'dynamics-frame': {
     text: 'Dynamics cannot be shown inside this page.',
-    hint: 'For the administrator: allow this page’s origin under Privacy + Security of the environment, or let records open in a tab.',
+    hint: 'For the administrator: allow this page’s origin under Privacy + Security of the '
+      + 'environment, or let records open in a tab.',
     button: 'Open in a tab',
   },
   config: {
@@ -69,7 +75,8 @@ export const TROUBLES = {
     button: 'Search the customer',
   },
   address: {
-    text: 'An address that came with this contact does not belong to your Dynamics environment or to this contact. It was not opened.',
+    text: 'An address that came with this contact does not belong to your Dynamics environment '
+      + 'or to this contact. It was not opened.',
     button: 'Hide this notice',
   },
 };

@@ -5,7 +5,9 @@
  */
 
 const CHANNELS = {voice: 'Phone call', chat: 'Chat', task: 'Task', email: 'E-mail'};
-const NOBODY = {voice: 'Number withheld', chat: 'Unknown person', task: 'No customer', email: 'Unknown sender'};
+const NOBODY = {
+  voice: 'Number withheld', chat: 'Unknown person', task: 'No customer', email: 'Unknown sender',
+};
 const STATES = {
   ringing: 'Ringing', accepted: 'Connecting', connected: 'Connected', after: 'After-call work',
   missed: 'Missed', ended: 'Ended',
@@ -39,6 +41,11 @@ export function state(seen) {
  */
 export function who(seen, target) {
   return target.customer?.name || seen.number || NOBODY[seen.channel];
+}
+
+/** @param {Seen} seen  @returns {string}   Queue and channel; the channel has an icon, too. */
+export function about(seen) {
+  return [seen.queue, channel(seen)].filter(Boolean).join(' · ');
 }
 
 /**
@@ -84,9 +91,9 @@ export function awaited(seen, target, late) {
   if (seen.monitoring) return still('You are listening in, so no record is opened.');
   if (seen.state === 'missed') return still('Missed: no record is opened.');
   if (target.match === 'none') return still('No customer found in Dynamics.');
-  if (target.match === 'several') return still('Several customers match: choose one in the search.');
+  if (target.match === 'several') return still('Several customers match. Choose in the search.');
   if (late) return still('No word on the customer yet.');
   if (target.awaiting === '') return still('');
-  const text = target.match === 'unknown' ? 'Looking the customer up…' : 'Waiting for the record…';
-  return {text, turning: true};
+  const text = target.match === 'unknown' ? 'Looking the customer up' : 'Waiting for the record';
+  return {text: `${text}…`, turning: true};
 }

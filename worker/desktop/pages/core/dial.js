@@ -42,7 +42,7 @@ export function dialable(value, countries) {
  */
 export function bind(pending, seen, now) {
   const made = seen.filter((contact) => !contact.inbound && !contact.monitoring
-    && contact.number === pending.number && !pending.before.includes(contact.id)
+    && !contact.callback && contact.number === pending.number && !pending.before.includes(contact.id)
     && contact.since >= pending.at - EARLY_MS && contact.since <= pending.at + BIND_MS);
   const ids = made.map((contact) => contact.id);
   if (ids.length > 1) return {ambiguous: ids};

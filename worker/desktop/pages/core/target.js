@@ -10,11 +10,6 @@
 
 import {guid, parse, searchText, tableName} from './address.js';
 
-/** What LookupStatus says -> match. */
-const STATUS = /** @type {const} */ ({
-  singlematch: 'single', multimatch: 'several', nomatch: 'none',
-});
-
 /**
  * @param {Seen} seen
  * @param {Config} config
@@ -37,7 +32,9 @@ export function target(seen, config, now, known) {
     tab: given.page ? tabOf(seen, config) : config.open.tab,
     refused: given.refused,
   };
-  const awaited = match === 'unknown' && waited < config.open.searchAfterMs ? 'customer' : '';
+  // Attributes are written while a contact is on, and never later.
+  const hopeful = seen.state !== 'after' && waited < config.open.searchAfterMs;
+  const awaited = match === 'unknown' && hopeful ? 'customer' : '';
   const page = given.page ?? (record && {kind: 'record', ...record});
   if (page) return {...base, page, proven: true, awaiting: awaited};
   if (own) {
@@ -100,13 +97,10 @@ function ownRecord(seen, config, recordId) {
 function matched(told) {
   if (!told) return 'unknown';
   const status = told('status').toLowerCase();
-  if (Object.hasOwn(STATUS, status)) {
-    const match = STATUS[/** @type {keyof typeof STATUS} */ (status)];
-    // A single match that does not name its customer cannot be shown as one.
-    return match === 'single' && !guid(told('contactId')) ? 'none' : match;
-  }
-  if (guid(told('contactId'))) return 'single';
-  return 'unknown';
+  if (status === 'multimatch') return 'several';
+  // Whoever vouches for a customer has found one, also after a flow that had not.
+  if (customerOf(told)) return 'single';
+  return status === 'nomatch' ? 'none' : 'unknown';
 }
 
 /** @param {Told|null} told */

@@ -30,11 +30,14 @@ function tell(event, data) {
  * @returns {Promise<{data?: unknown, err?: string}>}
  */
 async function ask(method, params) {
-  const answer = await fetch(`${root}/requests`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ method, params: params ?? {} }),
-  });
+  const body = JSON.stringify({ method, params: params ?? {} });
+  const headers = { 'content-type': 'application/json' };
+  let answer;
+  try {
+    answer = await fetch(`${root}/requests`, { method: 'POST', headers, body });
+  } catch (error) {
+    return { err: String(error) }; // the server is gone: whoever asked is told
+  }
   if (answer.status === 401) {
     lose('auth_fail');
     return { err: 'UnauthorizedException' };

@@ -80,6 +80,9 @@ function item(contact, ask) {
   return made;
 }
 
+/** What is shown, as text: buttons that have the focus are not drawn anew for nothing. */
+let drawn = '';
+
 /**
  * Show a snapshot.
  * @param {any} snapshot
@@ -87,6 +90,9 @@ function item(contact, ask) {
  * @param {Ask} ask
  */
 export function show(snapshot, configuration, ask) {
+  const told = JSON.stringify([snapshot.state, snapshot.agentAvailabilityState, snapshot.contacts]);
+  if (told === drawn) return;
+  drawn = told;
   at('#agent').textContent = configuration.name;
   at('#state').textContent = snapshot.state.name;
   at('#contacts').replaceChildren(...snapshot.contacts.map((/** @type {any} */ contact) => item(contact, ask)));
