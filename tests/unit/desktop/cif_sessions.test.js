@@ -84,6 +84,7 @@ test('a record that does not appear is told after a while, and looked for again 
   panel.awaited.retry();
   await settled();
   assert.deepEqual(tabs(panel), ['connect_activity']);
+  assert.equal(panel.troubles.has('record'), false);
 });
 
 test('without a match the session searches for the number', async () => {

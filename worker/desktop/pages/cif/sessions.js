@@ -174,7 +174,7 @@ export class Sessions {
     const held = this.held.get(contactId);
     if (!held) return;
     if (held.stage === 'refused') this.held.delete(contactId);
-    if (!this.#anyRefused()) this.host.onWell('sessions');
+    this.#tellWell();
   }
 
   /**
@@ -215,8 +215,7 @@ export class Sessions {
     const anchor = plan.tabs[0];
     if (anchor) held.tabs.add(anchor.what);
     this.host.onOpened(contactId);
-    this.host.onWell('refused');
-    if (!this.#anyRefused()) this.host.onWell('sessions');
+    this.#tellWell();
     this.focused = (await attempted(this.host.dynamics.focused())) ?? this.focused;
     this.#changed();
     void this.queue.add(() => this.#complete(held));
@@ -226,8 +225,10 @@ export class Sessions {
     return [...this.held.values()].filter(({live}) => live);
   }
 
-  #anyRefused() {
-    return [...this.held.values()].some(({stage}) => stage === 'refused');
+  #tellWell() {
+    if ([...this.held.values()].some(({stage}) => stage === 'refused')) return;
+    this.host.onWell('sessions');
+    this.host.onWell('refused');
   }
 
   /**
