@@ -150,3 +150,13 @@ test('news of a kind that the panel does not know is passed over', async (t) => 
   await later();
   assert.deepEqual(both.heard, []);
 });
+
+test('while a window is open, no other becomes the softphone', async (t) => {
+  const both = pair(t);
+  offered(both.window, both.softphone);
+  const other = new FakeWindow();
+  other.seenAs = reference(other, both.page);
+  both.page.receive({type: 'connect-dynamics:softphone-here', id: 'other'}, other);
+  await both.panel.softphone.accept('7');
+  assert.deepEqual(both.asked, [['accept', '7']]);
+});

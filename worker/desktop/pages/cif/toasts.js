@@ -8,7 +8,7 @@
 /** @import {Plan} from './types.js' */
 /** @import {Dynamics} from './dynamics.js' */
 
-import {Refused} from './dynamics.js';
+import {carried, Refused} from './dynamics.js';
 import {pause} from './queue.js';
 
 /**
@@ -138,14 +138,8 @@ export class Toasts {
    * @param {string} token
    * @returns {Promise<boolean>} whether it is off the screen
    */
-  async #cancel(token) {
-    try {
-      await this.host.dynamics.cancel(token);
-      return true;
-    } catch (error) {
-      if (error instanceof Refused) return false;
-      throw error;
-    }
+  #cancel(token) {
+    return carried(this.host.dynamics.cancel(token));
   }
 }
 
