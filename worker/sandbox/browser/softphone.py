@@ -54,6 +54,7 @@ class Softphone:
         saml: Sign in on two pages, as at an identity provider, instead of one.
         popup_closes: The window that signed in closes itself, instead of showing the softphone.
         connects_after_s: What is accepted is connected after so long (s). None: by ``connect``.
+        current: The agent of pages that name none, and whose browser has not signed in itself.
         refusals: Methods of the library's requests that fail, with the error each gets.
     """
 
