@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from browsing.stage import AGENT, CUSTOMER, NAME, NUMBER, Stage
-from browsing.workspace import Workspace, workspace
 from playwright.async_api import Browser, BrowserContext, expect
 
+from browsing.stage import AGENT, CUSTOMER, NAME, NUMBER, Stage
+from browsing.workspace import Workspace, workspace
 from worker.desktop.configuration import load_names
 from worker.sandbox.browser.contacts import Channel
 
@@ -317,7 +317,9 @@ async def test_a_softphone_that_may_not_be_framed_runs_in_a_window_of_its_own(
 ) -> None:
     at = await workspace(scene, context)
     await at.page.close()
-    scene.softphone.frame_ancestors = [scene.pages_url]  # not Dynamics: the panel's frame is refused
+    scene.softphone.frame_ancestors = [
+        scene.pages_url
+    ]  # not Dynamics: the panel's frame is refused
     panel = await workspace(scene, context, ready=False)
     await panel.panel.locator("body").evaluate("() => { location.search = '?companion=1'; }")
     await expect(panel.trouble("companion")).to_be_visible()

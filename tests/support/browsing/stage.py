@@ -126,9 +126,7 @@ async def stage(dist: Path, folder: Path) -> AsyncIterator[Stage]:
             files = _Pages(dist, config)
             async with serving(files, Sites.of(config), "127.0.0.1", 0) as port:
                 pages_url = f"http://localhost:{port}"
-                staged = Stage(
-                    softphone, dynamics, softphone_url, dynamics_url, pages_url, config
-                )
+                staged = Stage(softphone, dynamics, softphone_url, dynamics_url, pages_url, config)
                 await staged.write(
                     "POST",
                     "contacts",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from browsing.stage import AGENT, NUMBER, Stage, install
 from playwright.async_api import BrowserContext, FrameLocator, Locator, Page, expect
 
+from browsing.stage import AGENT, NUMBER, Stage, install
 from worker.sandbox.browser.contacts import Channel
 
 
