@@ -219,6 +219,7 @@ export class Host {
 
   /** @param {Kind} kind */
   #hide(kind) {
+    if (kind === 'attributes') this.desk.showLate();
     if (kind === 'attributes' || kind === 'address') this.hidden.add(kind); // said anew each second while it lasts
     this.troubles.set(kind, false);
   }
