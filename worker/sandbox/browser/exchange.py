@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 
+from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -139,12 +140,16 @@ class Exchange:
     # --- agents ---
 
     def dial(self, agent: str, number: str) -> Leg:
-        """An agent calls a number; the customer answers after a while."""
+        """An agent calls a number; whoever has it answers after a while.
+
+        A number nobody has called from is a stranger's: Dynamics does not come to know it by this.
+        """
         met = (leg.customer for leg in self.legs if leg.customer.number == number)
-        who = next(met, invented.Customer("", number, "", ""))
-        leg = self._floor.new("voice_outbound", "VOICE", "OUTBOUND", who)
+        who = next(met, None)
+        stranger = replace(invented.customer(self.rng), number=number)
+        leg = self._floor.new("voice_outbound", "VOICE", "OUTBOUND", who or stranger)
         leg.line, leg.queue = invented.LINES[0], invented.QUEUES[0]
-        call = self._floor.introduce(leg)
+        call = self._floor.introduce(leg, stranger=who is None)
         call.agent = agent
         self._floor.show(call)
         self._outbox.later(self.pace.dial, lambda: self._floor.reached(call))
