@@ -84,6 +84,7 @@ class Floor:
         return {one.id: one.state for one in self.exchange.softphone.contacts(agent)}
 
 
+@pytest.mark.timeout(300)
 async def test_what_agents_do_is_in_dynamics_and_what_the_worker_finds_in_the_softphone(
     tmp_path: Path,
 ) -> None:

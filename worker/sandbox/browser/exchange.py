@@ -71,6 +71,7 @@ class Exchange:
         amazon.on_written.append(softphone.set_attributes)
         softphone.on("dial", self.dial)
         softphone.on("transfer", self._asked)
+        softphone.on("barge", self._barged)
 
     async def run(self) -> None:
         """Send messages until cancelled."""
@@ -192,6 +193,12 @@ class Exchange:
         }
         self.softphone.monitor(supervisor, told)
         return listening
+
+    def _barged(self, supervisor: str, contact_id: str) -> None:
+        """A supervisor joins the conversation: the agent sees it."""
+        for call in self.ongoing():
+            if any(each.leg.id == contact_id for each in call.company):
+                self.softphone.join(call.agent, call.leg.id, supervisor, "monitoring")
 
     def _asked(self, agent: str, contact_id: str, colleague: str) -> None:
         """An agent asks for a colleague, or for anybody who is signed in."""
