@@ -110,8 +110,8 @@ class Settings(BaseSettings):
         default=3.0, gt=0, le=30, description="How long a contact waits for Connect's answers"
     )
     open_by: Literal["log", "attributes"] = Field(
-        default="log",
-        description="How agents' desktops learn what to open: a log line, or attributes",
+        default="attributes",
+        description="How agents' desktops learn what to open: attributes, or only a log",
     )
     open_url_attribute: str = Field(
         default="DynamicsUrl", description="Attribute that holds the page"
