@@ -1,8 +1,8 @@
 """``make run`` and ``make up``: the whole product on this machine, without clouds.
 
-``make run`` plays the last hour of an invented contact centre in seconds, waits until all has come
-to rest, and compares what Dynamics holds with what happened. ``make up`` plays a contact a second,
-at true speed, until it is interrupted.
+``make run`` plays an invented contact centre live, in contacts that last seconds, waits until all
+has come to rest, and compares what Dynamics holds with what happened. ``make up`` plays
+a contact a second, at true speed, until it is interrupted.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ look around from another terminal:
   set -a; . {folder}/environment; PATH={scripts}:$PATH
   connect-dynamics check --online
   tail -f {folder}/worker.log
-  connect-dynamics contact show <the contact_id of a desktop.open line>
+  connect-dynamics contact show <the contact_id of a desktop.shown line>
   connect-dynamics parked list
   connect-dynamics quarantine list"""
 
@@ -84,7 +84,7 @@ class WorkerEndedError(WorkerError):
 
 
 async def demo(folder: Path, say: Say, contacts: int = CONTACTS, seed: int = SEED) -> Outcome:
-    """Tell contacts of the last hour and wait until Dynamics has come to match them.
+    """Tell contacts as they happen and wait until Dynamics has come to match them.
 
     Args:
         folder: An empty folder for all files.
@@ -117,7 +117,7 @@ async def demo(folder: Path, say: Say, contacts: int = CONTACTS, seed: int = SEE
 def _announcement(contacts: int, scenario: Scenario) -> str:
     return (
         f"traffic    {contacts} contacts, {len(scenario.legs)} legs with transfers,"
-        f" replayed in {scenario.sent[-1].at_s:.0f} s:\n"
+        f" played live in {scenario.sent[-1].at_s:.0f} s:\n"
         f"           {len(scenario.sent)} messages, many late or out of order,"
         f" {scenario.repeated} twice, {scenario.lost} events lost, 1 malformed"
     )
