@@ -36,10 +36,14 @@ WHY: Final[dict[str, str]] = {
     "no_record": "there is no record to show: {}",
     "replayed": "it was replayed: no agent waits for it",
     "delayed": "Connect has not taken it yet: {}",
+    "waiting": "it waits {}",
     "dropped": "an operator dropped it",
     "done": "an earlier release did not tell whether it was shown or only logged",
     "expired": "an earlier release did not say why",
 }
+
+#: The outcomes of what may still be shown; they tell since when the worker has known of it.
+PENDING: Final = ("delayed", "waiting")
 
 #: In place of a detail that is not known: earlier releases kept none.
 _UNTOLD: Final = "an earlier release did not say why"
@@ -50,8 +54,9 @@ class Effect:
     """What came of a page or a write-back.
 
     Attributes:
-        outcome: An ``Outcome``; ``delayed`` while it is tried again, ``dropped`` by an operator;
-            ``done`` and ``expired`` are of earlier releases.
+        outcome: An ``Outcome``; ``delayed`` while Connect does not take it, ``waiting`` while it
+            cannot be shown, ``dropped`` by an operator; ``done`` and ``expired`` are of earlier
+            releases.
         at: When (s since 1970); None: not known.
         detail: What its reason (``WHY``) mentions; never anything personal.
     """
@@ -84,8 +89,8 @@ class Effect:
 
     @property
     def state(self) -> str:
-        """``shown``, ``logged``, ``expired``, ``delayed``, ``dropped`` or, once, ``unknown``."""
-        if self.outcome in ("shown", "logged", "delayed", "dropped"):
+        """Its outcome, or ``expired`` for all of which nothing comes any more, or ``unknown``."""
+        if self.outcome in ("shown", "logged", "dropped", *PENDING):
             return self.outcome
         return "unknown" if self.outcome == "done" else "expired"
 
@@ -97,7 +102,7 @@ class Effect:
     @property
     def final(self) -> bool:
         """Whether nothing is done about it any more."""
-        return self.outcome != "delayed"
+        return self.outcome not in PENDING
 
 
 def is_final(text: str | None) -> bool:

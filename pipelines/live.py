@@ -24,6 +24,9 @@ from pipelines.writeback import attributes_for
 #: How long after its milestone (s) something is still done for the agent.
 LIVE_WITHIN_S = 60.0
 
+#: Why a page waits whose query names what has no value yet.
+NO_VALUE: Final = "for a value of its page"
+
 #: What is heard so short (s) before the contact's end cannot be expected to be shown in time.
 SOON_S: Final = 1.0
 
@@ -49,6 +52,7 @@ class Expired:
         detail: What its reason mentions.
         since: When (s since 1970) its milestone was; None: nobody knows.
         ended: When the contact ended; None: it has not, or nobody knows when.
+        known: Since when the worker is known to have heard of it; None: it has not said so.
     """
 
     page: bool
@@ -56,6 +60,7 @@ class Expired:
     detail: str = ""
     since: float | None = None
     ended: float | None = None
+    known: float | None = None
 
     def judged(self, heard_at: float, now: float) -> Effect:
         """What is kept of it, with the reason.
@@ -66,6 +71,7 @@ class Expired:
         """
         if self.outcome in ("replayed", "refused", "no_record"):
             return Effect(self.outcome, now, self.detail)
+        heard_at = heard_at if self.known is None else self.known
         since = heard_at if self.since is None else self.since
         ended = heard_at if self.ended is None else self.ended
         if heard_at > since + LIVE_WITHIN_S and ended > since + LIVE_WITHIN_S:
@@ -103,25 +109,27 @@ class LivePlanner:
             return self._expired(step)
         if reason := self.unavailable(step.names()) or self._skipped():
             return Waits(reason)
-        return page(step, self.scope) or Waits("for a value of its page")
+        return page(step, self.scope) or Waits(NO_VALUE)
 
     def _expired(self, step: OpenStep) -> Expired:
         since, ended = epoch(self.scope.seen.reached[step.on]), self.scope.seen.ended
-        outcome, detail = self._missed(step)
-        return Expired(True, outcome, detail, since, ended)
+        pending = Effect.read(self.scope.contact.effects.get(step.path, ""))
+        outcome, detail = self._missed(step, pending)
+        return Expired(True, outcome, detail, since, ended, pending.at)
 
-    def _missed(self, step: OpenStep) -> tuple[Outcome | Literal[""], str]:
+    def _missed(self, step: OpenStep, pending: Effect) -> tuple[Outcome | Literal[""], str]:
         """Why a page was not shown, as far as the contact itself says, and what it mentions."""
-        contact = self.scope.contact
-        if contact.replayed:
+        if self.scope.contact.replayed:
             return "replayed", ""
-        if delayed := contact.effects.get(step.path):
-            return "refused", Effect.read(delayed).detail
+        if pending.outcome == "delayed":
+            return "refused", pending.detail
         if reason := self._skipped():
             return "no_record", reason
-        if reason := self.unavailable(step.names()):
+        if pending.detail == NO_VALUE or not page(step, self.scope):
+            return "value_missing", ""
+        if reason := self.unavailable(step.names()) or pending.detail:
             return "record_late", reason
-        return "" if page(step, self.scope) else "value_missing", ""
+        return "", ""
 
     def write_back(self) -> tuple[WriteBack, ...] | Waits | Expired:
         """The attributes that the contact's agent and flows should see by now.

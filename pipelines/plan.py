@@ -80,6 +80,7 @@ class Plan:
         actions: In the order in which they go.
         at_once: Those that go before all others, while the plan is made.
         expired: Live-only steps whose time is over, and why they were not carried out.
+        pending: Pages that are not shown yet although their milestone is reached, and why.
         next_at: When (s since 1970) time alone will add actions; None: only new facts can.
         waiting: ``pipeline/step`` -> why it has not been applied.
         forgotten: Steps whose file's text must not be kept: it was redacted or deleted.
@@ -88,6 +89,7 @@ class Plan:
     actions: list[Action] = field(default_factory=list)
     at_once: list[Action] = field(default_factory=list)
     expired: dict[str, Expired] = field(default_factory=dict)
+    pending: dict[str, str] = field(default_factory=dict)
     next_at: float | None = None
     waiting: dict[str, str] = field(default_factory=dict)
     forgotten: list[str] = field(default_factory=list)
@@ -199,9 +201,13 @@ class _Planner:
         for step in opening if self.terms.live else ():
             one = live.open(step)
             if isinstance(one, OpenPage):
-                self.put_live(one, [*step.names()], made=self.there(step.names()))
+                made = self.there(step.names())
+                self.put_live(one, [*step.names()], made=made)
+                self.result.pending[step.path] = "for its turn" if made else "for its record"
             else:
                 self.note_live(step.path, one)
+                if isinstance(one, Waits) and one.reason:
+                    self.result.pending[step.path] = one.reason
 
     def note_live(self, path: str, none: Waits | Expired) -> None:
         """Note why nothing is done live for a step."""

@@ -62,7 +62,7 @@ _PARK = Line(ledger.park)
 _ACKNOWLEDGE = Line(ledger.acknowledge, holds=True)
 _TOLD = Line(ledger.acknowledge_open, holds=True)
 _NOT_NOW = Line(ledger.delay, holds=True)
-_GIVEN_UP = Line(ledger.give_up)  # what else was planned of the same table is not tried either
+_GIVEN_UP = Line(ledger.give_up, holds=True)
 _CLOSED = Line(ledger.refused_as_closed, means="reopened first, noted if that does not help")
 
 #: What a 404 says about a record that was there. The first line that fits counts, as everywhere.

@@ -257,8 +257,8 @@ def _effects(
         live = Plan()
     pages = [step.path for one in pipelines for step in one.steps if isinstance(step, OpenStep)]
     for path in pages:
-        if path in live.waiting:
-            found[path] = {"state": "waiting", "when": "", "why": live.waiting[path]}
+        if reason := live.waiting.get(path) or live.pending.get(path):
+            found[path] = {"state": "waiting", "when": "", "why": f"it waits {reason}"}
     for path, text in contact.effects.items():
         effect = Effect.read(text)
         found[path] = {"state": effect.state, "when": effect.when, "why": effect.why}

@@ -240,7 +240,7 @@ async def _amazon_connect(
 
 
 def _desktop(settings: Settings, amazon: Connect) -> ScreenPop:
-    if settings.open_by == "log":
+    if settings.open_by == "log" or not settings.connect_share:  # 0: Connect is left alone
         return LoggedScreenPop()
     return AttributeScreenPop(amazon, settings.open_url_attribute, settings.open_tab_attribute)
 

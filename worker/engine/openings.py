@@ -10,6 +10,7 @@ import structlog
 from pipelines import ledger
 from pipelines.action import LiveAction, OpenPage
 from pipelines.contact import Contact
+from pipelines.effect import Effect
 from pipelines.lifecycle import moment
 from pipelines.outcome import Delayed, Done, Logged, Outcome, Shown, Undeliverable
 from pipelines.plan import Plan
@@ -69,14 +70,18 @@ class Openings:
         self.latency(milestone, seconds)
         return round(seconds, 3)
 
-    def expire(self, contact: Contact, planned: Plan, heard_at: float) -> int:
-        """Record what it is too late for, and why; how many.
+    def left(self, contact: Contact, planned: Plan, heard_at: float) -> int:
+        """Record what is left for later, and what it is too late for, and why; how many of these.
 
         Args:
             contact: The contact.
-            planned: Its plan, with what has expired.
+            planned: Its plan after a round.
             heard_at: When (s since 1970) the worker had heard what made the contact due.
         """
+        for step, reason in planned.pending.items():
+            # Not lost when the worker is: since when it has been known, and what held it up first.
+            waiting = Effect("waiting", self.clock.wall(), reason)
+            contact.effects.setdefault(step, str(waiting))
         for step, expired in planned.expired.items():
             effect = expired.judged(heard_at, self.clock.wall())
             ledger.expire(contact, step, effect)

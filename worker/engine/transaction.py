@@ -167,7 +167,7 @@ class Transactions:
         """Note when the contact is due next and how long it is kept; None: it is done for now."""
         contact = entry.contact
         left = self.planner.plan(contact, seen)
-        self.sent.expired += self.openings.expire(contact, left, due_at)
+        self.sent.expired += self.openings.left(contact, left, due_at)
         for step in left.forgotten:
             ledger.forget(contact, step)
         if again is None and left.actions:
@@ -247,7 +247,9 @@ class Transactions:
         if isinstance(outcome, Delayed):
             # Not now: it does not hold up what else is to be done, one timeout after the other.
             agenda.actions = [one for one in agenda.actions if not isinstance(one, LiveAction)]
-        elif not isinstance(outcome, Undeliverable):
+        elif isinstance(outcome, Undeliverable):
+            agenda.actions = [one for one in agenda.actions if one.steps != action.steps]
+        else:
             self._count(action)
             self._report_written(contact, action)
 

@@ -113,6 +113,8 @@ class Metrics:
         self._token = gauge("token_expires_timestamp_seconds", "When the access token expires.")
         for outcome in get_args(Opening):
             self._openings.labels(outcome)
+        for milestone in ("created", "answered"):
+            self._opening_s.labels(milestone)
         for kind in WRITTEN:  # a series that begins at 1 hides its first increase from Prometheus
             self._writes.labels(kind)
         build = {"version": version("connect-dynamics"), "python": platform.python_version()}
