@@ -7,6 +7,7 @@ import json
 
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 from typing import Any, Final
 
 import pytest
@@ -18,8 +19,13 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.routing import Route
 
+from worker.sandbox.amazon.connect_api import AmazonConnect
 from worker.sandbox.browser.contacts import Channel
+from worker.sandbox.browser.exchange import Exchange
+from worker.sandbox.browser.outbox import Pace
 from worker.sandbox.browser.softphone import Loss, Softphone
+from worker.sandbox.oracle.callers import unknown
+from worker.sandbox.traffic import SentMessage
 
 
 pytestmark = pytest.mark.services
@@ -31,6 +37,8 @@ STREAMS: Final = (
 
 AGENT: Final = "maria.keller"
 NUMBER: Final = "+4915550000042"
+
+AT_ONCE: Final = Pace(queue=0, ring=0, connect=0, dial=0, event=0)
 
 #: Frames the softphone and writes down what the library says, in order.
 HOST: Final = """<!doctype html><title>host</title><div id="ccp" style="width:400px;height:600px">
@@ -74,6 +82,10 @@ async def _host(_: Request) -> Response:
 
 async def _streams(_: Request) -> Response:
     return FileResponse(STREAMS)
+
+
+async def _nowhere(_: SentMessage) -> None:
+    """Where messages go that no worker reads."""
 
 
 class Framed:
@@ -297,6 +309,19 @@ async def test_a_supervisor_reads_no_attributes_of_the_call_listened_to(
     await page.wait_for_function("id => contact(id).getAgentConnection().isBarge()", arg=call)
 
 
+async def test_an_agent_is_under_supervision_while_a_supervisor_barges_in(
+    softphone: Softphone, page: Page, open_host: Callable[..., Any]
+) -> None:
+    softphone.sign_in(AGENT)
+    host = await open_host(page)
+    call = softphone.ring(AGENT)
+    softphone.connect(AGENT, call)
+    await host.says(f"Connected {call}")
+    assert await page.evaluate("id => contact(id).isUnderSupervision()", call) is False
+    softphone.join(AGENT, call, "lena.fischer", "monitoring")
+    await page.wait_for_function("id => contact(id).isUnderSupervision()", arg=call)
+
+
 async def test_a_colleague_on_the_line_is_a_third_connection(
     softphone: Softphone, page: Page, open_host: Callable[..., Any]
 ) -> None:
@@ -431,3 +456,30 @@ async def test_each_browser_has_the_agent_who_signed_in_with_it(
     await hosts[1].says("agent Tom Okafor")
     for host in hosts:
         await host.page.context.close()
+
+
+async def test_both_agents_of_a_conference_see_each_other_and_the_customer(
+    softphone: Softphone, page: Page, context: BrowserContext, open_host: Callable[..., Any]
+) -> None:
+    exchange = Exchange(softphone, AmazonConnect(), _nowhere, rng=Random(3), pace=AT_ONCE)
+    running = asyncio.create_task(exchange.run())
+    softphone.sign_in(AGENT)
+    first = exchange.call(unknown(exchange.rng))
+    maria = await open_host(page, f"?agent={AGENT}")
+    await maria.ccp.get_by_role("button", name="Accept").click()
+    await maria.says(f"Connected {first.id}")
+    softphone.sign_in("tom.okafor")
+    tom = await open_host(await context.new_page(), "?agent=tom.okafor")
+    await tom.says("agent Tom Okafor")
+    await maria.ccp.get_by_role("button", name="Ask a colleague").click()
+    await tom.ccp.get_by_role("button", name="Accept").click()
+    second = exchange.legs[-1].id
+    await tom.says(f"Connected {second}")
+    others = "id => contact(id).getThirdPartyConnections().map((c) => c.getEndpoint().name)"
+    await page.wait_for_function(f"id => ({others})(id).includes('tom.okafor')", arg=first.id)
+    assert await tom.page.evaluate(others, second) == [AGENT]
+    assert await tom.page.evaluate("id => contact(id).getInitialContactId()", second) == first.id
+    exchange.hang_up(first)
+    await maria.says(f"ACW {first.id}")
+    await tom.says(f"ACW {second}")
+    running.cancel()
