@@ -23,6 +23,9 @@ from pipelines.writeback import attributes_for
 #: How long after its milestone (s) something is still done for the agent.
 LIVE_WITHIN_S = 60.0
 
+#: The milestones after which attributes are written back.
+WRITTEN_BACK_ON = ("created", "answered")
+
 
 @dataclass(frozen=True, slots=True)
 class Waits:
@@ -77,7 +80,7 @@ class LivePlanner:
             return Waits() if written.record in contact.ledger else Expired()
         if chain.later_on:
             return Waits("no: a later leg of its chain is on")
-        if self._late(chain.ended, *(seen.reached.get(on, "") for on in ("created", "answered"))):
+        if self._late(chain.ended, *(seen.reached.get(on, "") for on in WRITTEN_BACK_ON)):
             return Waits("for an agent to answer")
         return written
 
