@@ -18,6 +18,7 @@ from functools import partial
 import structlog
 
 from pipelines.contact import Contact
+from pipelines.live import LIVE_WITHIN_S
 from worker import heartbeat
 from worker.clock import run_until
 from worker.dynamics.reasons import GateState
@@ -32,6 +33,9 @@ _log = structlog.get_logger(__name__)
 #: the gate limits requests in flight.
 CONTACTS_AT_A_TIME = 64
 WAITING_AT_A_TIME = 64
+
+#: How many contacts that came due just before the start are looked at for that.
+MOST_RECALLED = 500
 
 #: Longest and shortest wait before the store is asked again for due contacts (s).
 LOOK_AGAIN_S = 1.0
@@ -75,6 +79,7 @@ class Push:
         """Push what comes due until ``stop`` is set, then finish what is in hand."""
         async with asyncio.TaskGroup() as group:
             group.create_task(run_until(stop, self._revive()))
+            group.create_task(run_until(stop, self._recall_waiting()))
             look = partial(self._look_after, group, stop)
             await self._faults.again("push", look, self._clock, stop=stop)
 
@@ -87,6 +92,18 @@ class Push:
                 except* StoreUnavailable:
                     heartbeat.beat()
                     await self._clock.sleep(LONG_PAUSE_S)
+
+    async def _recall_waiting(self) -> None:
+        """Find for whom somebody waits although another process took the news in."""
+        with self._faults.contained("housekeeping"):
+            try:
+                since = self._clock.wall() - LIVE_WITHIN_S
+                ids = await self._store.ahead(since, MOST_RECALLED)
+                entries = await self._store.load(ids)
+            except StoreUnavailable as error:
+                _log.warning("push.store_unavailable", reason=str(error))
+                return  # they are due all the same
+            self.news([entry.contact for entry in entries if not entry.unreadable])
 
     async def _look_after(self, group: asyncio.TaskGroup, stop: asyncio.Event) -> None:
         while not stop.is_set():
@@ -188,8 +205,10 @@ class Push:
 
     async def _until_news(self, pause_s: float) -> None:
         """Wait for news, but no longer than until it is time to look at who waits."""
-        following = self._waiting.next_at - self._clock.wall()
-        pause_s = min(pause_s, max(SHORTEST_PAUSE_S, following))
+        if self._room_for_waiting:
+            busy = self._containment.held_back() | self._in_hand.keys()
+            following = self._waiting.next_at(busy) - self._clock.wall()
+            pause_s = min(pause_s, max(SHORTEST_PAUSE_S, following))
         await run_until(self._news, self._clock.sleep(pause_s))
 
     async def _guarded(self, contact_id: str) -> None:

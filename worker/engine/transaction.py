@@ -148,6 +148,7 @@ class Transactions:
     async def _round(self, entry: Entry, due_at: float) -> float | None:
         """The round of a contact that was due at this time; when it is due again."""
         contact = entry.contact
+        self.waiting.see(contact)  # it may be another worker that took it in
         self.doubt(contact)
         ledger.mark_unknown(contact)
         parked, before = set(contact.parked), ledger.columns_of(contact)

@@ -1,11 +1,13 @@
 """Waiting: the contacts for which somebody waits, which push takes before all others.
 
-Known in this process alone, from what was just taken in, so nothing about it is stored: a contact
-that another worker took in, or this one before it was restarted, is found in the ordinary order.
+Each worker knows those that it took in itself, and at its start those that came due just before.
+Nothing about it is stored, it follows from the facts and the time: once somebody has waited too
+long, the contact is one like all others, in the store's order.
 """
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 from math import inf
 from typing import Final
@@ -84,10 +86,9 @@ class Waiting:
         else:
             wait.look_at = due_at
 
-    @property
-    def next_at(self) -> float:
-        """When (s since 1970) to look next; infinite if nobody waits."""
-        return min((wait.look_at for wait in self._waits.values()), default=inf)
+    def next_at(self, besides: Container[str]) -> float:
+        """When (s since 1970) to look next at one ``besides`` these; infinite if there is none."""
+        return min((w.look_at for c, w in self._waits.items() if c not in besides), default=inf)
 
     def _newest_first(self, now: float) -> list[str]:
         there = [(w.since, c) for c, w in self._waits.items() if now - w.since <= LIVE_WITHIN_S]
