@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from math import ceil
 from typing import Any
 
+from pipelines.contact import Contact
 from pipelines.loader import load
 from pipelines.plan import Terms
 from twins.calls import Call
@@ -24,6 +25,7 @@ from worker.engine.ingest import Ingest
 from worker.engine.planner import Planner
 from worker.engine.push import Push
 from worker.engine.transaction import Transactions
+from worker.engine.waiting import Waiting
 from worker.files import MemoryFiles
 from worker.sources.protocol import Message
 from worker.stores.memory import MemoryStore
@@ -72,6 +74,9 @@ activity = "{{MAKE-Response.activityid}}"
 RINGS_S = 3.0
 TALKS_S = 25.0
 
+#: How many messages come at a time.
+BATCH = 200
+
 #: Calls of the last moments (s) are not judged.
 LONGEST_S = 2.0
 
@@ -100,6 +105,13 @@ class NotingDesktop:
         self.opened.setdefault(page.contact_id, now())
 
 
+class Unaware(Waiting):
+    """Does not look who waits."""
+
+    def see(self, contact: Contact) -> None:
+        pass
+
+
 def old_call(number: int) -> Call:
     """One of the backlog."""
     return Call(f"00000000-0000-4000-8000-{number:012}")
@@ -116,12 +128,14 @@ class Backlog:
 
     Attributes:
         latency_s: How long each request takes.
+        agents_first: False: the worker does not know who waits, as it was before.
         began: Call -> when (virtual s) it began.
         answered: Call -> when (virtual s) it was answered.
         stopped: When (virtual s) the worker was told to stop.
     """
 
     latency_s: float = 0.05
+    agents_first: bool = True
     store: ContactStore = field(default_factory=MemoryStore)
     connect: NotingConnect = field(default_factory=NotingConnect)
     desktop: NotingDesktop = field(default_factory=NotingDesktop)
@@ -153,6 +167,8 @@ class Backlog:
             build="this",
             clock=clock(),
         )
+        if not self.agents_first:
+            transactions.waiting = Unaware(transactions.planner, transactions.clock)
         return Push(transactions, self.probe)
 
     async def probe(self) -> None:
@@ -163,14 +179,13 @@ class Backlog:
 
     async def lay_up(self, contacts: int, over_s: float = 3 * 3600.0) -> None:
         """So many calls of the last hours are due; none of them goes on any more."""
+        over = []
         for number in range(contacts):
             at = iso(wall() - 120 - over_s * (contacts - number) / contacts)
-            call = old_call(number)
-            await self.tell(
-                call.begun(initiationTimestamp=at),
-                call.answered(at, initiationTimestamp=at, instanceArn=INSTANCE),
-                call.event("DISCONNECTED", initiationTimestamp=at, disconnectTimestamp=at),
-            )
+            ended = {"initiationTimestamp": at, "disconnectTimestamp": at}
+            over.append(old_call(number).event("DISCONNECTED", instanceArn=INSTANCE, **ended))
+        for start in range(0, contacts, BATCH):
+            await self.tell(*over[start : start + BATCH])
 
     async def ring(self, number: int) -> None:
         """A call begins now, is answered and ends."""
