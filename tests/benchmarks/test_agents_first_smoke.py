@@ -13,7 +13,7 @@ from tests.benchmarks.agents_first import Measured
 async def test_a_worker_with_a_backlog_is_measured(tmp_path: Path) -> None:
     found = await agents_first.measure(tmp_path, agents_first=True, due=50, seconds=4.0)
     assert found.opened == []  # the calls that were answered by then are too young to be judged
-    assert len(found.written) == 2
+    assert len(found.written) in (3, 4)  # those of the first two seconds
     assert found.sent > 50
 
 
