@@ -3,8 +3,8 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install run up test check judge simulate torture fuzz hostile mutants bench locks image \
-	lambda clean python
+.PHONY: help install run up test check desktop judge simulate torture fuzz hostile mutants bench locks \
+	image lambda clean python
 
 # The first python that is new enough and really starts (a name may be a shim that does not).
 PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
@@ -15,6 +15,9 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 LOCK := uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-strip-extras --no-emit-index-url --no-annotate --no-header
+
+# Packages of the agent's pages are installed beside what Python has, never among the sources.
+TSC := .venv/desktop/node_modules/.bin/tsc
 
 IMAGE ?= connect-dynamics
 
@@ -36,11 +39,16 @@ test: check ## Run all checks and tests, with coverage; pytest's summary comes l
 	$(BIN)/coverage report --include='pipelines/*' --skip-covered --fail-under=95; \
 	tail -n 1 "$$log"
 
-check: .venv/dev.stamp ## Check style, types and the layers of imports
+check: .venv/dev.stamp .venv/desktop.stamp ## Check style, types and the layers of imports
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(TSC) -p worker/desktop
+
+desktop: .venv/run.stamp .venv/desktop.stamp ## Build the agent's pages into worker/desktop/dist; needs Node 20
+	@$(TSC) -p worker/desktop
+	@$(BIN)/python -m worker.desktop.assembly
 
 judge: .venv/dev.stamp ## Run the slow tests: killed workers, the real KCL, the image; up to half an hour
 	@$(BIN)/pytest -m judge --durations=10
@@ -84,7 +92,7 @@ locks: ## Update the locked dependencies; needs uv
 	echo 'mutmut>=3.8,<4' | $(LOCK) - --constraint infra/locks/dev.txt \
 		--output-file infra/locks/mutants.txt --upgrade
 
-image: ## Build the container image with docker or buildah, which get BUILD_OPTIONS
+image: desktop ## Build the container image with docker or buildah, which get BUILD_OPTIONS
 	@if docker info >/dev/null 2>&1; then \
 		docker build --file infra/docker/Dockerfile --tag $(IMAGE) $(BUILD_OPTIONS) .; \
 		docker images $(IMAGE); \
@@ -118,6 +126,15 @@ $(BIN)/pip:
 
 .venv/dev.stamp: infra/locks/dev.txt .venv/run.stamp
 	$(PIP) --require-hashes --requirement infra/locks/dev.txt
+	@touch $@
+
+# The lock's hashes decide what is installed, and none of it runs a script.
+.venv/desktop.stamp: worker/desktop/package.json worker/desktop/package-lock.json worker/desktop/.npmrc
+	@node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null \
+		|| { echo "Node 20 or newer with npm is needed for the agent's pages"; exit 1; }
+	@mkdir -p .venv/desktop
+	@cp $^ .venv/desktop/
+	@npm ci --ignore-scripts --loglevel=error --no-progress --prefix .venv/desktop >/dev/null
 	@touch $@
 
 # Beside what is installed, not in it: only make mutants has it on its path.

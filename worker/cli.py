@@ -24,6 +24,7 @@ from rich.table import Table
 
 from pipelines import lifecycle, settle
 from pipelines.decode.timestamp import normalise
+from worker.commands.desktop import desktop_app
 from worker.commands.triage import (
     LEFT_ASIDE,
     SettingsFile,
@@ -60,6 +61,7 @@ app = typer.Typer(
 )
 tables_app = typer.Typer(help="The DynamoDB tables.", no_args_is_help=True)
 app.add_typer(contact_app, name="contact")
+app.add_typer(desktop_app, name="desktop")
 app.add_typer(parked_app, name="parked")
 app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(state_app, name="state")

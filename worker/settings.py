@@ -120,6 +120,20 @@ class Settings(BaseSettings):
         default="DynamicsTab", description="Attribute: true for a new tab"
     )
 
+    # The agent's desktop
+    ccp_url: str = Field(
+        default="", description="The softphone's address, https://NAME.my.connect.aws/ccp-v2/"
+    )
+    login_url: str = Field(
+        default="", description="Where agents sign in to Connect by SAML; empty: on Connect's page"
+    )
+    desktop_url: str = Field(
+        default="", description="Where browsers find the agent's pages, https://desktop.example.com"
+    )
+    desktop_names: str = Field(
+        default="connect", description="Names of templates: connect, cornerstonecx or a JSON file"
+    )
+
     # The worker
     pipelines: Names = Field(
         default=("phonecall",), description="Shipped names or paths of TOML files"

@@ -8,6 +8,7 @@ import errno
 from typing import TYPE_CHECKING
 
 from worker.errors import ConfigError
+from worker.sandbox.browser.dynamics import Dynamics
 from worker.sandbox.dataverse.app import CLIENT_SECRET, create_dataverse
 from worker.sandbox.dataverse.users import CLIENT_ID
 from worker.sandbox.server import serve
@@ -35,7 +36,7 @@ async def serve_until_stopped(
     stop = asyncio.Event()
     try:
         with stopping_on_signals(stop.set):
-            async with serve(dataverse, ca_path=ca, port=port) as url:
+            async with serve(Dynamics(dataverse), ca_path=ca, port=port) as url:
                 show(
                     "\n".join(f"export {name}={value}" for name, value in settings(url, ca).items())
                 )

@@ -7,7 +7,7 @@ import socket
 import ssl
 
 from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import trustme
 import uvicorn
@@ -23,11 +23,20 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from worker.sandbox.dataverse.app import Dataverse
-
 
 HOST: Final = "127.0.0.1"
 DRAIN_S: Final = 5  # how long requests have to finish when the server stops
+
+
+class Served(Protocol):
+    """A Dataverse, alone or with pages round it."""
+
+    @property
+    def app(self) -> ASGIApp:
+        """The ASGI application."""
+
+    def release(self) -> None:
+        """End hanging requests, now and from now on."""
 
 
 class _Protocol(H11Protocol):
@@ -67,7 +76,7 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serve(dataverse: Dataverse, *, ca_path: Path, port: int = 0) -> AsyncIterator[str]:
+async def serve(dataverse: Served, *, ca_path: Path, port: int = 0) -> AsyncIterator[str]:
     """Serve while the block runs; gives the base URL (``https://127.0.0.1:<port>``).
 
     Args:
@@ -90,9 +99,13 @@ async def serve(dataverse: Dataverse, *, ca_path: Path, port: int = 0) -> AsyncI
 
 
 @asynccontextmanager
-async def serve_plainly(app: ASGIApp) -> AsyncIterator[str]:
-    """Serve an application without TLS while the block runs; gives its base URL."""
-    async with _serving(_config(app)) as address:
+async def serve_plainly(app: ASGIApp, port: int = 0) -> AsyncIterator[str]:
+    """Serve an application without TLS while the block runs; gives its base URL.
+
+    Raises:
+        OSError: The port is taken.
+    """
+    async with _serving(_config(app), port) as address:
         yield f"http://{address}"
 
 

@@ -45,7 +45,7 @@ def edit(served: Any, **columns: Any) -> None:
     with records.transaction():
         for row in calls(served):
             record = records.get(table, row["activityid"])
-            writer = served.dataverse._organisation.writer
+            writer = served.dataverse.organisation.writer
             writer.update(table, record, columns, application_user("a person"))
 
 

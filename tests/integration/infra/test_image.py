@@ -67,6 +67,13 @@ def test_the_image_has_no_pip_to_import(in_image: Any) -> None:
     assert "No module named pip" in _in(in_image, "python", "-m", "pip").stderr
 
 
+def test_the_image_has_the_agents_pages(in_image: Any) -> None:
+    code = "from worker.desktop.assembly import DIST; print(*sorted(DIST.glob('*.html')))"
+    done = _in(in_image, "python", "-c", code)
+    names = [path.rpartition("/")[2] for path in done.stdout.split()]
+    assert names == ["agent.html", "cif.html", "companion.html"], done.stderr
+
+
 async def test_the_worker_is_healthy_and_ends_in_time_when_told_to(
     in_image: Any, moto_server: str
 ) -> None:

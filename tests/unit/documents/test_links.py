@@ -62,6 +62,7 @@ def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
 
 #: Paths that are the reader's own, or another repository's.
 ELSEWHERE = {
+    "config.json",
     "my-calls.toml",
     "records.json",
     "secret.txt",

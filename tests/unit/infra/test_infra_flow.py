@@ -13,7 +13,10 @@ from typing import Any
 
 import pytest
 
+from pipelines.template import Template
+from pipelines.view import Names
 from worker.definitions import find
+from worker.desktop.configuration import load_names
 from worker.flow.answer import NAMES, OPERATIONS
 from worker.flow.handler import SPARE_S
 from worker.flow.session import ANSWER_S
@@ -23,7 +26,7 @@ from worker.settings import DYNAMICS, PREFIX, Settings
 CONNECT = Path(__file__).parents[3] / "infra" / "connect"
 PACKAGE = Path(__file__).parents[3] / "infra" / "lambda" / "package.py"
 
-Template = Callable[[str], dict[str, Any]]
+Stack = Callable[[str], dict[str, Any]]
 
 #: Block -> parameters it must have, parameters it may have, errors it ends in (API Reference,
 #: "Actions in the Amazon Connect Flow language").
@@ -36,6 +39,11 @@ BLOCKS: dict[str, tuple[set[str], set[str], set[str]]] = {
     ),
     "Compare": ({"ComparisonValue"}, set(), {"NoMatchingCondition"}),
     "EndFlowModuleExecution": (set(), set(), set()),
+}
+
+#: What the worker writes beside its pipeline's attributes: the page to open.
+PAGES = {
+    Settings.model_fields[name].default for name in ("open_url_attribute", "open_tab_attribute")
 }
 
 #: The steps of the CornerstoneCX D365 module that have a block of their own.
@@ -99,7 +107,9 @@ def test_every_transition_leads_somewhere_and_every_block_is_reached(
     assert reached == set(actions)
 
 
-def test_the_module_ends_and_never_goes_in_a_circle(actions: dict[str, dict[str, Any]]) -> None:
+def test_the_module_ends_and_never_goes_in_a_circle(
+    module: dict[str, Any], actions: dict[str, dict[str, Any]]
+) -> None:
     def longest(name: str, path: tuple[str, ...] = ()) -> None:
         assert name not in path
         ahead = following(actions[name])
@@ -107,7 +117,7 @@ def test_the_module_ends_and_never_goes_in_a_circle(actions: dict[str, dict[str,
         for other in ahead:
             longest(other, (*path, name))
 
-    longest("Initialise")
+    longest(module["StartAction"])
 
 
 def test_blocks_and_their_parameters_are_known(actions: dict[str, dict[str, Any]]) -> None:
@@ -155,7 +165,61 @@ def test_the_attributes_are_those_that_the_worker_writes_back(
     names = {name for store in stores for name in store["Attributes"]}
     writeback = find("timeline").writeback
     assert writeback is not None
-    assert names - {"LookupStatus"} == set(writeback.attributes)
+    assert names - {"LookupStatus"} == set(writeback.attributes) | PAGES
+
+
+def test_what_an_earlier_contact_left_is_cleared_before_anything_else(
+    module: dict[str, Any], actions: dict[str, dict[str, Any]]
+) -> None:
+    """Attributes are shared along a chain of contacts. What a flow sets for this one stays."""
+    first = actions[module["StartAction"]]
+    assert first["Parameters"] == {"ComparisonValue": "$.Attributes.ms_id"}
+    (ours,) = first["Transitions"]["Conditions"]
+    assert ours["Condition"] == {"Operator": "Equals", "Operands": ["$.ContactId"]}
+    cleared = {}
+    for name in following(first):
+        block = actions[name]
+        assert following(block) == {"Initialise"}
+        assert set(block["Parameters"]["Attributes"].values()) == {""}
+        cleared[name] = set(block["Parameters"]["Attributes"])
+    writeback = find("timeline").writeback
+    assert writeback is not None
+    everything = set(writeback.attributes) | PAGES
+    given = {"ms_id", "ms_contact_id", "ms_customer_entity_name"}
+    assert cleared.pop(ours["NextAction"]) == everything - given
+    assert list(cleared.values()) == [everything]
+
+
+def test_templates_are_chosen_by_the_page_unless_a_flow_names_one(
+    actions: dict[str, dict[str, Any]],
+) -> None:
+    """The page knows channel and match; a flow's block knows no channel."""
+    named = {
+        attributes[name]
+        for action in actions.values()
+        for attributes in [action["Parameters"].get("Attributes", {})]
+        for name in ("ms_session_template", "ms_notify_template")
+        if name in attributes
+    }
+    assert named == {""}
+
+
+@pytest.mark.parametrize("channel", ["VOICE", "CHAT", "TASK", "EMAIL"])
+@pytest.mark.parametrize(("status", "kind"), [("SingleMatch", "match"), ("NoMatch", "search")])
+def test_the_worker_names_the_templates_that_are_installed(
+    channel: str, status: str, kind: str
+) -> None:
+    names = load_names("connect")
+    writeback = find("timeline").writeback
+    assert writeback is not None
+    values = Names({"Channel": channel, "CUSTOMER-Response": {"LookupStatus": status}})
+    for attribute, table in (
+        ("ms_session_template", "session"),
+        ("ms_notify_template", "notification"),
+    ):
+        template = writeback.attributes[attribute]
+        assert isinstance(template, Template)
+        assert template.render(values) == names[table][channel.lower()][kind]
 
 
 def test_the_readme_names_every_template_and_attribute(
@@ -172,20 +236,20 @@ def test_the_readme_names_every_template_and_attribute(
 # --- the stack ---
 
 
-def test_the_stack_has_this_very_module(template: Template, module: dict[str, Any]) -> None:
+def test_the_stack_has_this_very_module(template: Stack, module: dict[str, Any]) -> None:
     content, replaced = template("flow")["Resources"]["Module"]["Properties"]["Content"]["Fn::Sub"]
     assert json.loads(content) == module
     assert set(re.findall(r"\$\{(\w+)\}", content)) == set(replaced) == {"FlowLambdaArn"}
 
 
-def test_every_setting_of_the_lambda_exists(template: Template) -> None:
+def test_every_setting_of_the_lambda_exists(template: Stack) -> None:
     function = template("flow")["Resources"]["Function"]["Properties"]
     named = set(function["Environment"]["Variables"])
     assert named <= {PREFIX + name.upper() for name in Settings.model_fields}
     assert {PREFIX + name.upper() for name in DYNAMICS} <= named
 
 
-def test_the_entry_is_there_and_the_zip_is_for_its_runtime(template: Template) -> None:
+def test_the_entry_is_there_and_the_zip_is_for_its_runtime(template: Stack) -> None:
     function = template("flow")["Resources"]["Function"]["Properties"]
     module, _, name = function["Handler"].rpartition(".")
     assert callable(getattr(importlib.import_module(module), name))
@@ -195,12 +259,12 @@ def test_the_entry_is_there_and_the_zip_is_for_its_runtime(template: Template) -
         assert all(platform.endswith(architecture) for platform in package["PLATFORMS"])
 
 
-def test_the_lambda_answers_before_it_is_ended(template: Template) -> None:
+def test_the_lambda_answers_before_it_is_ended(template: Stack) -> None:
     function = template("flow")["Resources"]["Function"]["Properties"]
     assert ANSWER_S + SPARE_S < function["Timeout"] <= 8
 
 
-def test_only_the_instance_may_call(template: Template) -> None:
+def test_only_the_instance_may_call(template: Stack) -> None:
     permission = template("flow")["Resources"]["Permission"]["Properties"]
     assert permission["Principal"] == "connect.amazonaws.com"
     assert permission["SourceArn"] == {"Ref": "ConnectInstanceArn"}

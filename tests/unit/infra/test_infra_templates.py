@@ -29,7 +29,7 @@ from worker.telemetry.store_counts import StoreCounts
 
 Template = Callable[[str], dict[str, Any]]
 
-STACKS = ("key", "streams", "recordings", "state", "archive", "worker", "alarms", "flow")
+STACKS = ("key", "streams", "recordings", "state", "archive", "worker", "alarms", "flow", "desktop")
 
 SOME_DAY = date(2027, 1, 1)
 

@@ -176,7 +176,7 @@ async def test_a_note_has_the_size_of_its_file(
     assert bad.status_code == 400
 
 
-@pytest.mark.parametrize("entity_set", TABLES)
+@pytest.mark.parametrize("entity_set", [n for n, table in TABLES.items() if not table.joins])
 async def test_every_table_takes_a_client_chosen_primary_key(
     http: httpx.AsyncClient, entity_set: str
 ) -> None:

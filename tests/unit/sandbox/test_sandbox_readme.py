@@ -9,6 +9,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Literal, get_args, get_origin, get_type_hints
 
+from worker.sandbox.browser.dynamics import PageSwitches
+from worker.sandbox.browser.softphone import Softphone
 from worker.sandbox.dataverse import faults
 from worker.sandbox.dataverse.switches import Switches
 
@@ -37,6 +39,20 @@ def values(name: str) -> str:
 def test_every_switch_is_in_the_readme_with_its_values() -> None:
     listed = {name: cells[0] for name, cells in table("Switches").items()}
     assert listed == {one.name: values(one.name) for one in fields(Switches)}
+
+
+def test_every_switch_of_dynamics_pages_is_in_the_readme() -> None:
+    assert list(table("Dynamics in a browser")) == [one.name for one in fields(PageSwitches)]
+
+
+def test_every_switch_of_the_softphone_is_in_the_readme_with_its_default() -> None:
+    made = vars(Softphone()) | {"poll_s": Softphone().poll_s}
+    listed = table("The softphone")
+    assert {name: cells[0].split(", ")[0] for name, cells in listed.items()} == {
+        name: f"`{made[name]!r}`" for name in listed
+    }
+    public = {name for name in made if not name.startswith("_")}
+    assert public - set(listed) == {"app", "pages", "current"}
 
 
 def test_every_fault_is_in_the_readme_with_what_it_does() -> None:

@@ -42,7 +42,7 @@ def dataverse() -> Iterator[Dataverse]:
 def written(dataverse: Dataverse, *versions: str | None) -> Journal:
     """What is kept of a row that shows these versions in turn."""
     table, user = TABLES["tasks"], application_user(CLIENT_ID)
-    writer = dataverse._organisation.writer
+    writer = dataverse.organisation.writer
     with journal(dataverse.records) as kept:
         for version in versions:
             with dataverse.records.transaction():

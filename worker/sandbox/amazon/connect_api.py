@@ -72,6 +72,7 @@ class AmazonConnect:
         app: The ASGI application.
         quotas: The account's.
         written: First contact id -> the attributes that were written back to its chain.
+        on_written: Told the first contact's id and the attributes of each write.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class AmazonConnect:
         self._random = random or Random()
         self.quotas = Quotas(clock)
         self.written: dict[str, dict[str, str]] = {}
+        self.on_written: list[Callable[[str, dict[str, str]], object]] = []
         self._legs: dict[str, Leg] = {}
         self._events: deque[tuple[str, bytes]] = deque()
         self._agents = {_id(agent.arn): agent for agent in AGENTS}
@@ -153,6 +155,8 @@ class AmazonConnect:
             raise _RefusedError(_WRONG)
         self.written[leg.id] = written
         self._events.append((leg.id, updated(leg, int(self._clock() * 1000), self._random)))
+        for tell in self.on_written:
+            tell(leg.id, body["Attributes"])
         return {}
 
     async def _agent(self, request: Request) -> dict[str, Any]:

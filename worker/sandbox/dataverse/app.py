@@ -56,6 +56,11 @@ class Dataverse:
         self._web = web
 
     @property
+    def organisation(self) -> Organisation:
+        """What answers, without requests over HTTP."""
+        return self._organisation
+
+    @property
     def requests(self) -> int:
         """How many Web API requests came."""
         return self._web.requests

@@ -11,6 +11,7 @@ from urllib.parse import unquote
 import orjson
 
 from worker.sandbox.dataverse import bulk
+from worker.sandbox.dataverse.associations import Associations, Link, parse_link, related
 from worker.sandbox.dataverse.batch import Batch
 from worker.sandbox.dataverse.odata import refusals
 from worker.sandbox.dataverse.odata.paths import Path, parse_path
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 DETAILS: Final = "@Microsoft.PowerApps.CDS."
 ORGANISATION_ID: Final = "0f0e0d0c-0b0a-4908-8706-050403020100"
 
+_MESSAGES: Final = {"PATCH": "Upsert", "DELETE": "Delete"}
+
 
 class Organisation:
     """Answers Web API requests.
@@ -62,6 +65,7 @@ class Organisation:
         self.writer = RowWriter(records, switches, clock, new_id)
         self.new_id = new_id
         self._presenter = Presenter(records)
+        self._associations = Associations(records, switches)
         self._row_methods: dict[str, Callable[[Call, Table, Path], Reply]] = {
             "GET": self._read,
             "PATCH": self._patch,
@@ -116,6 +120,8 @@ class Organisation:
             return self._collection(call, table, path)
         if path.member:
             return self._member(call, table, path)
+        if table.joins and call.method != "GET":
+            raise refusals.no_message(_MESSAGES.get(call.method, call.method), table)
         if call.method not in self._row_methods:
             raise refusals.not_allowed(call.method)
         return self._row_methods[call.method](call, table, path)
@@ -157,6 +163,8 @@ class Organisation:
         if call.method == "GET":
             return self._list(call, table)
         if call.method == "POST":
+            if table.joins:
+                raise refusals.no_message("Create", table)
             return self._create(call, table)
         raise refusals.not_allowed(call.method)
 
@@ -242,6 +250,8 @@ class Organisation:
         if record is None:
             raise _not_found(table, key)
         name = path.member
+        if link := parse_link(table, name):
+            return self._link(call, table, record, link)
         if name not in table.by_property and not (table.activity and name == table.parties):
             raise refusals.no_segment(self.switches.segment_code, unquote(name))
         if call.method == "GET":
@@ -250,6 +260,25 @@ class Organisation:
             raise refusals.not_allowed(call.method)
         with self.records.transaction(writes=1):
             self._member_methods[call.method](call, table, record, name)
+        return Reply(204)
+
+    def _link(self, call: Call, table: Table, record: Row, link: Link) -> Reply:
+        """A many-to-many relation of one row."""
+        if call.method == "GET" and not link.key:
+            shown = view(link.other, {} if link.ref else parse_options(call.query), ())
+            rows = related(self.records, link.join, table, record)
+            listed = [self._presenter.show(link.other, row, shown) for row in rows]
+            if link.ref:
+                listed = [{"@odata.id": _url(call, link.other, row.id)} for row in rows]
+            where = f"{call.root}$metadata#{context(link.other, shown)}"
+            return json_reply(200, {"@odata.context": where, "value": listed})
+        if not link.ref or call.method not in {"POST", "DELETE"}:
+            raise refusals.not_allowed(call.method)
+        with self.records.transaction(writes=1):
+            if call.method == "POST":
+                self._associations.add(link, table, record, read_json(link.join, call))
+            else:
+                self._associations.remove(link, table, record)
         return Reply(204)
 
     def _show_member(self, call: Call, table: Table, record: Row, name: str) -> Reply:
@@ -343,7 +372,11 @@ def _not_found(table: Table, key: Key) -> Refusal:
 
 
 def _entity_id(call: Call, table: Table, key: str) -> tuple[str, str]:
-    return "odata-entityid", f"{call.root}{table.entity_set}({key})"
+    return "odata-entityid", _url(call, table, key)
+
+
+def _url(call: Call, table: Table, key: str) -> str:
+    return f"{call.root}{table.entity_set}({key})"
 
 
 def _detect(call: Call) -> bool:

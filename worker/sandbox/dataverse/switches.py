@@ -33,6 +33,7 @@ class Switches:
         www_authenticate: Whether a 401 says where to get a token.
         state_pair_status: HTTP status of a statuscode that is not one of the statecode's.
         bind_by_key: ``contacts(emailaddress1='x')`` as the target of a bind.
+        tab_parameters: Whether a new tab template gets empty rows for its page type's parameters.
         short_regarding: ``regardingobjectid_contact`` beside ``…_contact_phonecall``.
     """
 
@@ -55,4 +56,5 @@ class Switches:
     www_authenticate: bool = True
     state_pair_status: int = 400
     bind_by_key: Literal["accept", "refuse"] = "accept"
+    tab_parameters: Literal["absent", "made"] = "absent"
     short_regarding: Literal["accept", "refuse"] = "accept"

@@ -33,10 +33,14 @@ _WITHOUT_ENDPOINT: Final = frozenset({"CALLBACK", "MONITOR", "QUEUE_TRANSFER"})
 
 def events(leg: Leg, rng: Random) -> Iterator[tuple[int, bytes]]:
     """Each event of the leg with its moment, in order."""
-    constant = _constant(leg)
     for kind, at_ms in _course(leg):
-        detail = {"eventType": kind, **constant, **_so_far(leg, kind, at_ms)}
-        yield at_ms, orjson.dumps(_envelope(leg, detail, at_ms, rng))
+        yield at_ms, event(leg, kind, at_ms, rng)
+
+
+def event(leg: Leg, kind: str, at_ms: int, rng: Random) -> bytes:
+    """The event of this kind, for a leg that may go on: one that is not over ends in the future."""
+    detail = {"eventType": kind, **_constant(leg), **_so_far(leg, kind, at_ms)}
+    return orjson.dumps(_envelope(leg, detail, at_ms, rng))
 
 
 def updated(leg: Leg, at_ms: int, rng: Random) -> bytes:

@@ -204,3 +204,23 @@ def no_bulk(message_name: str, table: Table) -> Refusal:
     """A table without bulk messages; how a live organisation says so is not documented."""
     text = f"The '{message_name}' method does not support entities of type '{table.logical}'."
     return Refusal(400, "0x80040800", text)
+
+
+def no_message(message_name: str, table: Table) -> Refusal:
+    """A message that a table does not have, as Create on the table of a relation."""
+    text = f"The '{message_name}' method does not support entities of type '{table.logical}'."
+    return Refusal(400, "0x80040800", f"{text} MessageProcessorCache returned Empty.")
+
+
+def bad_unique_name(table: Table) -> Refusal:
+    """IsvAborted: a unique name without the form ``prefix_name``."""
+    message = (
+        f"The unique name of {table.logical} must be a prefix of 3 to 8 alphanumeric characters, "
+        "an underscore and a name."
+    )
+    return Refusal(400, "0x80040265", message)
+
+
+def already_related() -> Refusal:
+    """DuplicateRecord: two rows are associated already; observed, but not documented."""
+    return Refusal(412, "0x80040237", "Cannot insert duplicate key.")

@@ -10,8 +10,9 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 
+from worker.sandbox.dataverse.associations import other_side, related
 from worker.sandbox.dataverse.odata import refusals
-from worker.sandbox.dataverse.schema.tables import BY_LOGICAL, PARTY_NAVS
+from worker.sandbox.dataverse.schema.tables import BY_LOGICAL, PARTY_NAVS, RELATIONS
 
 
 if TYPE_CHECKING:
@@ -111,6 +112,10 @@ class Presenter:
     ) -> Any:
         if nav == table.parties:
             return self.parties(record, columns, annotations)
+        if join := RELATIONS.get(nav):
+            other, shown = other_side(join, table), View(columns, {}, annotations)
+            rows = related(self._records, join, table, record)
+            return [self.show(other, row, shown) for row in rows]
         name = table.navs[nav].json_name
         target = record.targets.get(name)
         if target is None or target not in table.navs[nav].navs[nav]:
@@ -196,6 +201,9 @@ def _select_inside(table: Table, nav: str, text: str) -> tuple[str, ...] | None:
             if name not in _PARTY_COLUMNS:
                 raise refusals.no_property(_PARTY_TYPE, name)
         return chosen
+    join = RELATIONS.get(nav)
+    if join and table.logical in join.joins:
+        return _select(other_side(join, table), names)
     column = table.navs.get(nav)
     if column is None:
         raise refusals.no_property(table.type, nav)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import time
 
 from typing import TYPE_CHECKING, Any, Final
 
 from worker.sandbox.dataverse.odata import refusals
 from worker.sandbox.dataverse.rows.bodies import Change, Reader
+from worker.sandbox.dataverse.rows.derived import DERIVED
 from worker.sandbox.dataverse.rows.keys import Key, resolve
 from worker.sandbox.dataverse.rows.records import Party, Row, Rows
 from worker.sandbox.dataverse.rows.values import folded
+from worker.sandbox.dataverse.schema.desktop import (
+    APPLICATION_TAB_TEMPLATE,
+    PAGE_PARAMETERS,
+    TEMPLATE_PARAMETER,
+)
+from worker.sandbox.dataverse.schema.tables import RELATIONS
 
 
 if TYPE_CHECKING:
@@ -89,7 +94,10 @@ class RowWriter:
             self._detect(table, change, record_id)
         if table.states:
             self._first_state(table, change, record_id)
-        return self._write(table, self._born(table, change, record_id, user), change)
+        written = self._write(table, self._born(table, change, record_id, user), change)
+        if table is APPLICATION_TAB_TEMPLATE and self._switches.tab_parameters == "made":
+            self._make_parameters(written, user)
+        return written
 
     def update(
         self,
@@ -145,8 +153,22 @@ class RowWriter:
         return self._write(table, self._touched(record, user), change)
 
     def delete(self, table: Table, record: Row) -> None:
-        """Remove a row; references to it stay as they are."""
+        """Remove a row and its many-to-many relations; other references to it stay."""
         self._records.remove(table, record.id)
+        for join in RELATIONS.values():
+            for row in [row for row in self._records.all(join) if table.logical in join.joins]:
+                if row.columns[table.key] == record.id:
+                    self._records.remove(join, row.id)
+
+    def _make_parameters(self, template: Row, user: str) -> None:
+        bound = f"/{APPLICATION_TAB_TEMPLATE.entity_set}({template.id})"
+        for name in PAGE_PARAMETERS.get(template.columns.get("msdyn_pagetype", 0), ()):
+            body = {
+                "msdyn_name": name,
+                "msdyn_uniquename": f"msdyn_{template.id.replace('-', '')}_{name}",
+                "msdyn_applicationtabtemplateid@odata.bind": bound,
+            }
+            self.create(TEMPLATE_PARAMETER, body, user)
 
     def _born(self, table: Table, change: Change, record_id: str, user: str) -> Row:
         now = self._now()
@@ -179,7 +201,7 @@ class RowWriter:
         version = self._records.next_version()
         columns = {**base.columns, **change.columns, table.key: base.id, "versionnumber": version}
         targets = {**base.targets, **change.targets}
-        if derive := _DERIVED.get(table.logical):
+        if derive := DERIVED.get(table.logical):
             derive(table, columns, targets)
         columns = {name: value for name, value in columns.items() if value is not None}
         targets = {name: target for name, target in targets.items() if name in columns}
@@ -258,37 +280,3 @@ def _state_of(table: Table, status: int | None) -> int:
     if status is None:
         return 0
     return next(value for value, state in table.states.items() if status in state.statuses)
-
-
-def _full_name(_: Table, columns: dict[str, Any], __: dict[str, str]) -> None:
-    names = [columns.get("firstname"), columns.get("lastname")]
-    columns["fullname"] = " ".join(name for name in names if name) or None
-
-
-def _contact(table: Table, columns: dict[str, Any], targets: dict[str, str]) -> None:
-    _full_name(table, columns, targets)
-    parent = columns.get("_parentcustomerid_value")
-    at_account = targets.get("_parentcustomerid_value") == "account"
-    columns["_accountid_value"] = parent if at_account else None
-    targets["_accountid_value"] = "account"
-
-
-def _annotation(table: Table, columns: dict[str, Any], _: dict[str, str]) -> None:
-    document = columns.get("documentbody")
-    columns["isdocument"] = bool(document)
-    if not document:
-        columns["filesize"] = None
-        return
-    try:
-        columns["filesize"] = len(base64.b64decode(document, validate=True))
-    except binascii.Error:
-        raise refusals.wrong_type(table.entity_set, "Edm.Binary") from None
-
-
-#: Columns that follow from others.
-_DERIVED: Final[dict[str, Callable[[Table, dict[str, Any], dict[str, str]], None]]] = {
-    "annotation": _annotation,
-    "contact": _contact,
-    "lead": _full_name,
-    "systemuser": _full_name,
-}

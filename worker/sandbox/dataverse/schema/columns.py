@@ -96,6 +96,8 @@ class Table:
         states: By statecode; empty for a table without states.
         activity: Whether it has parties and can be closed.
         bulk: Whether it takes CreateMultiple and its like.
+        joins: For the table of a many-to-many relation, the logical names of its two sides; rows
+            come and go by associating, not by a create.
     """
 
     logical: str
@@ -106,6 +108,7 @@ class Table:
     states: Mapping[int, StateCode]
     activity: bool = False
     bulk: bool = False
+    joins: tuple[str, ...] = ()
 
     @cached_property
     def by_property(self) -> dict[str, Column]:

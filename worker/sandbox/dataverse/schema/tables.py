@@ -26,6 +26,8 @@ from worker.sandbox.dataverse.schema.columns import (
     regarding,
     text,
 )
+from worker.sandbox.dataverse.schema.desktop import DESKTOP
+from worker.sandbox.dataverse.schema.shared import ACTIVE_STATES, AUDIT, OWNED, state_columns
 
 
 if TYPE_CHECKING:
@@ -33,19 +35,6 @@ if TYPE_CHECKING:
 
 
 REGARDING: Final = ("contact", "account", "lead")
-
-#: Columns every table has.
-AUDIT: Final = (
-    read_only(date("createdon")),
-    read_only(date("modifiedon")),
-    read_only(lookup("createdby", "systemuser", nav="createdby")),
-    read_only(lookup("modifiedby", "systemuser", nav="modifiedby")),
-    create_only(date("overriddencreatedon")),
-    create_only(number("importsequencenumber", -(2**31))),
-    read_only(Column("versionnumber", "BigInt")),
-)
-
-OWNED: Final = (*AUDIT, lookup("ownerid", "systemuser", "team", nav="ownerid"))
 
 PHONECALL_STATES: Final = {
     0: StateCode("Open", {1: "Open"}, 1),
@@ -68,26 +57,11 @@ APPOINTMENT_STATES: Final = {
     2: StateCode("Canceled", {4: "Canceled"}, 4),
     3: StateCode("Scheduled", {5: "Busy", 6: "Out of Office"}, 5),
 }
-ACTIVE_STATES: Final = {
-    0: StateCode("Active", {1: "Active"}, 1),
-    1: StateCode("Inactive", {2: "Inactive"}, 2),
-}
 LEAD_STATES: Final = {
     0: StateCode("Open", {1: "New", 2: "Contacted"}, 1),
     1: StateCode("Qualified", {3: "Qualified"}, 3),
     2: StateCode("Disqualified", {4: "Lost", 5: "Cannot Contact"}, 4),
 }
-
-
-def _state_columns(states: Mapping[int, StateCode]) -> tuple[Column, ...]:
-    if not states:
-        return ()
-    labels = {value: state.label for value, state in states.items()}
-    reasons = {value: label for state in states.values() for value, label in state.statuses.items()}
-    return (
-        Column("statecode", "State", options=labels, default=0),
-        Column("statuscode", "Status", options=reasons, default=states[0].default),
-    )
 
 
 def _activity(
@@ -114,7 +88,7 @@ def _activity(
         flag("isworkflowcreated", default=False),
         memo("activityadditionalparams", 8192),
         regarding(logical, *REGARDING),
-        *_state_columns(states),
+        *state_columns(states),
     )
     everything = own + columns + OWNED
     return Table(logical, f"{logical}s", "activityid", "subject", everything, states, activity=True)
@@ -199,7 +173,7 @@ CONTACT: Final = Table(
         flag("creditonhold", default=False),
         lookup("parentcustomerid", "account", "contact"),
         read_only(lookup("accountid", "account", nav="accountid")),
-        *_state_columns(ACTIVE_STATES),
+        *state_columns(ACTIVE_STATES),
         *OWNED,
     ),
     ACTIVE_STATES,
@@ -225,7 +199,7 @@ ACCOUNT: Final = Table(
         flag("creditonhold", default=False),
         lookup("parentaccountid", "account", nav="parentaccountid"),
         lookup("primarycontactid", "contact", nav="primarycontactid"),
-        *_state_columns(ACTIVE_STATES),
+        *state_columns(ACTIVE_STATES),
         *OWNED,
     ),
     ACTIVE_STATES,
@@ -246,7 +220,7 @@ LEAD: Final = Table(
         *_texts(100, "emailaddress1", "emailaddress2", "jobtitle"),
         memo("description", 2000),
         lookup("customerid", "account", "contact"),
-        *_state_columns(LEAD_STATES),
+        *state_columns(LEAD_STATES),
         *OWNED,
     ),
     LEAD_STATES,
@@ -315,11 +289,17 @@ def _by_set(tables: Iterable[Table]) -> dict[str, Table]:
 
 #: Every table by entity set.
 TABLES: Final = _by_set(
-    (PHONECALL, TASK, EMAIL, APPOINTMENT, CONTACT, ACCOUNT, LEAD, ANNOTATION, SYSTEMUSER, TEAM)
+    (
+        *(PHONECALL, TASK, EMAIL, APPOINTMENT, CONTACT, ACCOUNT, LEAD, ANNOTATION, SYSTEMUSER),
+        *(TEAM, *DESKTOP),
+    )
 )
 
 #: The same by logical name.
 BY_LOGICAL: Final = {table.logical: table for table in TABLES.values()}
+
+#: Tables of many-to-many relations, by the navigation property both sides have.
+RELATIONS: Final = {table.logical: table for table in TABLES.values() if table.joins}
 
 #: Navigation properties of a party, by the table it leads to.
 PARTY_NAVS: Final = {f"partyid_{name}": name for name in (*REGARDING, "systemuser")}
