@@ -31,7 +31,7 @@ NO_VALUE: Final = "for a value of its page"
 SOON_S: Final = 1.0
 
 #: The milestones after which attributes are written back, each for so long.
-WRITTEN_AT: Final = ("created", "queued", "answered")
+WRITTEN_BACK_ON: Final = ("created", "queued", "answered")
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +160,7 @@ class LivePlanner:
             return Expired(False, outcome, "", since, self.scope.seen.ended)
         if chain.later_on:
             return Waits("no: a later leg of its chain is on")
-        if self._late(chain.ended, *(reached.get(on, "") for on in WRITTEN_AT)):
+        if self._late(chain.ended, *(reached.get(on, "") for on in WRITTEN_BACK_ON)):
             return Waits("for an agent to answer")
         return None
 
