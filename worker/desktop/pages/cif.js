@@ -83,7 +83,9 @@ class Page {
 
   openCompanion() {
     if (!this.companion) return;
-    this.host.trouble('window', !this.companion.open(COMPANION));
+    const reached = this.companion.open(COMPANION);
+    this.host.trouble('window', !reached);
+    if (!reached) this.host.trouble('companion', false);
   }
 
   /** @param {Kind} kind */

@@ -57,6 +57,9 @@ function say(troubles, kind, wrong) {
   troubles.set(kind, wrong, text);
 }
 
+const note = document.getElementById('note');
+if (note && !window.opener) note.textContent = 'This window is not connected to Dynamics: calls work, toasts and sessions do not appear.';
+
 const answer = await configuration(fetch, window.isSecureContext);
 if ('config' in answer) {
   start(answer.config);

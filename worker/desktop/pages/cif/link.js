@@ -114,21 +114,16 @@ export class Companion {
   }
 
   /**
-   * Open the window, or bring it to the front. It is not loaded again: that would end a call.
+   * Open the window, or bring it to the front. It is never loaded again, which would end a call: the address has a
+   * fragment, so for a window that shows it already this is a move within its page.
    *
    * @param {string} address  of companion.html
-   * @returns {boolean} whether the browser let it open
+   * @returns {boolean} whether there is a window that can be reached from here
    */
   open(address) {
-    if (this.window && !this.window.closed) {
-      this.window.focus();
-      return true;
-    }
-    const opened = this.page.open('', NAME, FEATURES);
-    if (!opened) return false;
-    if (isEmpty(opened)) opened.location.replace(address);
-    opened.focus();
-    return true;
+    if (!this.window || this.window.closed) this.window = this.page.open(`${address}#softphone`, NAME, FEATURES);
+    this.window?.focus();
+    return this.window !== null;
   }
 
   /** @returns {Softphone} */
@@ -148,6 +143,7 @@ export class Companion {
   #heard({data, origin, source}) {
     if (origin !== this.page.location.origin || data?.type !== HERE || typeof data.id !== 'string') return;
     if (!source || source === this.page || data.id === this.id) return;
+    if (this.window && !this.window.closed && source !== this.window) return; // one softphone at a time
     this.#close();
     this.id = data.id;
     this.window = /** @type {Window} */ (source);
@@ -197,18 +193,5 @@ export class Companion {
     this.port = null;
     for (const {reject} of this.replies.values()) reject(new Error('the softphone is gone'));
     this.replies.clear();
-  }
-}
-
-/**
- * Whether a window shows nothing yet.
- *
- * @param {Window} opened
- */
-function isEmpty(opened) {
-  try {
-    return opened.location.href === 'about:blank';
-  } catch {
-    return false; // it is at another site: Amazon's sign-in. Not to be disturbed
   }
 }

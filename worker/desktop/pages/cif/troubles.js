@@ -28,8 +28,8 @@ export const TROUBLES = {
   denied: AGENT.denied,
   config: AGENT.config,
   attributes: {
-    text: 'Nothing has been heard of the customer yet. Search for them in the contact’s session.',
-    button: HIDE,
+    text: 'Nothing has been heard of the customer yet. The contact’s session has a search.',
+    button: 'Show its session',
   },
   address: AGENT.address,
   cif: {
@@ -73,7 +73,9 @@ export const TROUBLES = {
   },
   window: {
     grave: true,
-    text: 'The browser blocked the softphone’s window. Allow pop-ups for this page, then try again.',
+    text: 'The softphone’s window was blocked, or is kept apart from this panel. If it did open, take calls there; '
+      + 'toasts and sessions do not appear by themselves then.',
+    hint: 'For the administrator: allow pop-ups for Dynamics and for this page.',
     button: 'Open the softphone',
   },
 };
