@@ -176,11 +176,7 @@ async def stay_up(folder: Path, say: Say) -> None:
         _export(running.environment, folder / "environment")
         if built():
             places = await stack.enter_async_context(desktop(running, SEED))
-            say(
-                PLACES.format(
-                    agent=AGENT, page=places.page, workspace=places.workspace, by=places.switchboard
-                )
-            )
+            say(PLACES.format(agent=AGENT, at=places))
         else:
             say(f"desktop    {NOT_BUILT}")
         say(DIRECTIONS.format(url=running.url, folder=folder, scripts=COMMAND.parent))
