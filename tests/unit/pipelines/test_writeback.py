@@ -17,7 +17,8 @@ from pipelines.kin import told as told_others
 from pipelines.live import LIVE_WITHIN_S
 from pipelines.loader import PipelineError, load
 from pipelines.plan import Terms, plan
-from pipelines.writeback import MOST_BYTES
+from pipelines.view import Names
+from pipelines.writeback import MOST_BYTES, attributes_for
 
 
 Makes = Callable[..., Fact]
@@ -66,7 +67,7 @@ def test_attributes_wait_for_no_record_but_those_that_name_it(event: Makes, told
     assert create.kind == "create"
     assert isinstance(at_once, WriteBack)
     assert isinstance(after, WriteBack)
-    assert at_once.attributes == {"ms_id": contact.id}
+    assert at_once.attributes == {"ms_id": contact.id, "ms_activity_id": ""}
     assert after.attributes == {"ms_activity_id": record_id(contact.id, "p", "MAKE")}
     assert at_once.initial_contact_id == after.initial_contact_id == contact.id
 
@@ -122,9 +123,7 @@ def test_only_what_differs_from_our_own_ledger_is_written(
     assert set(written(contact, ANSWERED, table)) == {"agent"}
 
 
-def test_a_value_that_is_gone_is_emptied_and_one_that_never_was_is_left_alone(
-    event: Makes, told: Told, carry_out: CarryOut
-) -> None:
+def test_a_value_that_is_gone_is_emptied(event: Makes, told: Told, carry_out: CarryOut) -> None:
     table = 'reason = "{{DisconnectReason}}"\nnobody = "{{CustomerId}}"'
     contact = told(event("INITIATED", disconnectReason="OTHER"))
     carry_out(contact, plan(contact, [pipeline(table)], BEGAN, LIVE).actions, {})
@@ -190,7 +189,41 @@ def test_an_id_is_told_once_its_record_is_there(event: Makes, told: Told) -> Non
     steps = CREATE.replace('on = "created"', 'on = "completed"')
     (written_back,) = plan(contact, [pipeline(steps=steps)], BEGAN, LIVE).actions
     assert isinstance(written_back, WriteBack)
-    assert written_back.attributes == {"ms_id": contact.id}
+    assert written_back.attributes == {"ms_id": contact.id, "ms_activity_id": ""}
+
+
+def test_what_others_have_left_is_emptied_together_with_the_id_that_vouches_for_it(
+    event: Makes, told: Told
+) -> None:
+    """Whoever begins a chat can set attributes, but does not know the contact's id."""
+    table = 'ms_id = "{{ContactId}}"\nms_contact_id = "{{CustomerId}}"'
+    contact = told(event("INITIATED", attributes={"ms_contact_id": "somebody else"}))
+    assert written(contact, table=table) == {"ms_id": contact.id, "ms_contact_id": ""}
+
+
+def test_what_a_flow_has_written_for_the_contact_stays(event: Makes, told: Told) -> None:
+    table = 'ms_id = "{{ContactId}}"\nms_contact_id = "{{CustomerId}}"'
+    contact = told(event("INITIATED"))
+    seen = {"Attributes": {"ms_id": contact.id, "ms_contact_id": "found by the flow"}}
+    compiled = pipeline(table).writeback
+    assert compiled is not None
+    names = Names({"ContactId": contact.id, **seen})
+    found = attributes_for(compiled, contact, names, contact.id, lambda _: True)
+    assert found is not None
+    assert found.attributes == {"ms_id": contact.id}
+
+
+def test_where_room_is_short_what_others_have_left_is_emptied_first(
+    event: Makes, told: Told
+) -> None:
+    table = 'ms_id = "{{ContactId}}"\nms_contact_id = "{{CustomerId}}"'
+    contact = told(event("INITIATED"))
+    left = MOST_BYTES - len("ms_contact_id")
+    compiled = pipeline(table).writeback
+    assert compiled is not None
+    names = Names({"ContactId": contact.id, "Attributes": {"x": "y" * (left - 1)}})
+    found = attributes_for(compiled, contact, names, contact.id, lambda _: True)
+    assert found is None, "the id does not fit beside it, and vouches for nothing"
 
 
 # --- legs ---
