@@ -30,8 +30,8 @@ NO_VALUE: Final = "for a value of its page"
 #: What is heard so short (s) before the contact's end cannot be expected to be shown in time.
 SOON_S: Final = 1.0
 
-#: The milestones after which attributes are written back, each for so long.
-WRITTEN_AT: Final = ("created", "queued", "answered")
+#: The milestones after which attributes are written back.
+WRITTEN_BACK_ON = ("created", "queued", "answered")
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +160,7 @@ class LivePlanner:
             return Expired(False, outcome, "", since, self.scope.seen.ended)
         if chain.later_on:
             return Waits("no: a later leg of its chain is on")
-        if self._late(chain.ended, *(reached.get(on, "") for on in WRITTEN_AT)):
+        if self._late(chain.ended, *(reached.get(on, "") for on in WRITTEN_BACK_ON)):
             return Waits("for an agent to answer")
         return None
 

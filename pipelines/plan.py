@@ -40,6 +40,7 @@ from pipelines.step import (
 from pipelines.template import render_data
 from pipelines.value import ABSENT, HELD
 from pipelines.verdict import nothing_yet
+from pipelines.waiting import page_first
 from pipelines.withdrawal import forgotten, held_gone, withdraw
 
 
@@ -130,7 +131,7 @@ def plan(
             closes += _Planner(scope, patience, terms, result).run()
     readings: list[Action] = [one for one in result.actions if isinstance(one, Reading)]
     # Later steps may use what they find: ask first, then plan again. Agents wait for neither.
-    result.actions = result.at_once + (readings or result.actions + closes)
+    result.actions = result.at_once + (readings or page_first(result.actions) + closes)
     result.at_once = []
     return result
 

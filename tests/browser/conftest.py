@@ -22,6 +22,8 @@ import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 from starlette.types import ASGIApp
 
+from browsing.stage import AGENT, Stage, stage
+from worker.desktop.assembly import assemble
 from worker.sandbox.browser.softphone import Softphone, serve_softphone
 from worker.sandbox.server import serve_plainly
 
@@ -53,6 +55,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def chromium_path() -> str:
     """Where the browser is."""
+    return chromium()
+
+
+def chromium() -> str:
+    """Where the browser is; without one the test fails."""
     if named := os.environ.get("CHROMIUM"):
         return named
     for name in NAMES:
@@ -121,3 +128,19 @@ async def softphone_url(softphone: Softphone) -> AsyncIterator[str]:
     """Its origin, ``http://127.0.0.1:<port>``."""
     async with serve_softphone(softphone) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pages, put together as ``make desktop`` does."""
+    folder = tmp_path_factory.mktemp("pages") / "dist"
+    assemble(MODULES, into=folder)
+    return folder
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def scene(dist: Path, tmp_path: Path) -> AsyncIterator[Stage]:
+    """The pages with the softphone and Dynamics round them; one agent is signed in."""
+    async with stage(dist, tmp_path) as staged:
+        staged.softphone.sign_in(AGENT)
+        yield staged

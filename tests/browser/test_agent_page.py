@@ -1,340 +1,267 @@
-"""The agent page: softphone beside the record, in a real browser."""
+"""Stories of the agent page: the softphone beside the Dynamics record of its contact."""
 
 from __future__ import annotations
 
-import re
-
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
-from pathlib import Path
-from typing import Any
-
 import pytest
-import pytest_asyncio
 
-from playwright.async_api import Page, Route, expect
+from playwright.async_api import Browser, BrowserContext, expect
 
-from agent_page import (
-    AGENT,
-    NUMBER,
-    OTHER,
-    RECORD,
-    AgentPage,
-    Dynamics,
-    configuration,
-    known,
-)
-from worker.desktop.assembly import MODULES, assemble
-from worker.desktop.headers import Sites
-from worker.desktop.server import load, serving
-from worker.sandbox.browser.softphone import Softphone
-from worker.sandbox.server import serve_plainly
+from browsing.desk import desk
+from browsing.stage import AGENT, CUSTOMER, NAME, NUMBER, Stage
+from worker.sandbox.browser.contacts import Channel
 
 
 pytestmark = pytest.mark.services
 
-Open = Callable[..., Awaitable[AgentPage]]
-
-#: A browser that refuses windows, and how to let it change its mind.
-REFUSE = "window.allowed = window.open; window.open = () => null;"
-ALLOW = "() => { window.open = window.allowed; }"
-
-#: How long (ms) it may take until the library takes the softphone's silence for a missing sign-in.
-UNANSWERED_MS = 15_000
+SECOND = "tom.okafor"
 
 
-@pytest.fixture(scope="session")
-def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The pages, assembled."""
-    folder = tmp_path_factory.mktemp("desktop") / "dist"
-    assemble(MODULES, into=folder)
-    return folder
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def open_page(
-    pages: Path, page: Page, softphone: Softphone, softphone_url: str
-) -> AsyncIterator[Open]:
-    """Opens the agent page, of an agent who is signed in unless said otherwise."""
-    async with AsyncExitStack() as stack:
-
-        async def opened(*, tab: bool = True, signed_in: bool = True, **headers: str) -> AgentPage:
-            dynamics = Dynamics()
-            dynamics.headers = {name.replace("_", "-"): value for name, value in headers.items()}
-            url = await stack.enter_async_context(serve_plainly(dynamics.app))
-            config = configuration(softphone_url, url, tab=tab)
-            files, sites = load(pages, config), Sites.of(config)
-            port = await stack.enter_async_context(serving(files, sites, "localhost", 0))
-            desk = AgentPage(page, softphone, dynamics)
-            if signed_in:
-                softphone.sign_in(AGENT)
-            await page.goto(f"http://localhost:{port}/agent.html")
-            if signed_in:
-                await desk.signed_in()
-            return desk
-
-        yield opened
-        await page.close()  # before its servers, which it would miss
-
-
-async def test_the_record_opens_in_the_connected_tab_once_the_contact_is_answered(
-    open_page: Open,
+async def test_the_record_of_an_accepted_call_opens_in_the_tab_that_the_agent_opened(
+    scene: Stage, context: BrowserContext
 ) -> None:
-    desk = await open_page()
-    tab = await desk.connect_tab()
-    contact = await desk.ring()
-    await expect(desk.customer).to_have_text("Martina Sommerfeld")
-    await desk.for_long_enough()
-    assert desk.dynamics.records() == []
-    desk.softphone.connect(AGENT, contact)
-    await expect(tab.locator("main")).to_have_text(RECORD)
-    await expect(desk.record).to_have_attribute("data-page", re.compile(f"id={RECORD}$"))
-    assert len(desk.page.context.pages) == 2
+    at = await desk(scene, context)
+    contact = await at.ring()
+    at.find(contact)
+    await at.seen(contact, "ringing")
+    await expect(at.page.locator("#customer")).to_have_text(NAME)
+    await at.softphone.get_by_role("button", name="Accept").click()
+    scene.softphone.connect(AGENT, contact)
+    scene.softphone.set_attributes(contact, scene.page_of(contact))
+    await at.shows(scene.activity(contact))
+    assert len(at.tabs) == 1
 
 
-async def test_every_record_opens_in_the_same_tab_wherever_the_agent_went_with_it(
-    open_page: Open,
+async def test_nothing_opens_for_a_call_that_only_rings(
+    scene: Stage, context: BrowserContext
 ) -> None:
-    desk = await open_page()
-    tab = await desk.connect_tab()
-    first = await desk.call()
-    await expect(tab.locator("main")).to_have_text(RECORD)
-    desk.close(first)
-    await tab.goto("about:blank")
-    await desk.call(lambda contact: known(contact, OTHER))
-    await expect(tab.locator("main")).to_have_text(OTHER)
-    assert len(desk.page.context.pages) == 2
+    at = await desk(scene, context)
+    contact = await at.ring()
+    at.find(contact)
+    await at.seen(contact, "ringing")
+    scene.softphone.miss(AGENT, contact)
+    await at.seen(contact, "missed")
+    scene.softphone.clear(AGENT, contact)
+    await expect(at.page.locator("#customer")).to_have_text("No contact at the moment")
+    assert await at.page.evaluate(at.opened(contact)) == 0
+    assert "entityrecord" not in at.tab.url
 
 
-async def test_a_reload_in_mid_call_opens_nothing_twice(open_page: Open) -> None:
-    desk = await open_page()
-    tab = await desk.connect_tab()
-    contact = await desk.call()
-    await expect(tab.locator("main")).to_have_text(RECORD)
-    await desk.page.reload()
-    await expect(desk.contact(contact)).to_have_attribute("aria-current", "true")
-    await desk.for_long_enough()
-    assert desk.dynamics.records() == [RECORD]
-    await desk.call(lambda other: known(other, OTHER))
-    await expect(tab.locator("main")).to_have_text(OTHER)
-
-
-async def test_nothing_personal_is_stored_or_logged(open_page: Open, page: Page) -> None:
-    logged: list[str] = []
-    page.on("console", lambda message: logged.append(message.text))
-    desk = await open_page()
-    await desk.connect_tab()
-    await desk.call()
-    await expect(desk.customer).to_have_text("Martina Sommerfeld")
-    stored = await page.evaluate("() => JSON.stringify({...sessionStorage, ...localStorage})")
-    told = " ".join([*logged, stored, await page.title()])
-    assert "opened" in stored
-    assert [one for one in ("Martina", NUMBER[1:], RECORD) if one in told] == []
-
-
-async def test_a_refused_tab_is_a_notice_whose_button_opens_the_record(
-    open_page: Open, page: Page
+@pytest.mark.parametrize("channel", ["chat", "task", "email"])
+async def test_the_record_of_a_contact_of_any_channel_opens(
+    channel: Channel, scene: Stage, context: BrowserContext
 ) -> None:
-    await page.add_init_script(REFUSE)
-    desk = await open_page()
-    await desk.call()
-    await expect(desk.trouble("tab")).to_be_visible()
-    await desk.for_long_enough()
-    assert len(page.context.pages) == 1
-    await page.evaluate(ALLOW)
-    async with page.context.expect_page() as opened:
-        await desk.trouble("tab").get_by_role("button").click()
-    await expect((await opened.value).locator("main")).to_have_text(RECORD)
-    await expect(desk.trouble("tab")).to_have_count(0)
+    at = await desk(scene, context)
+    contact = await at.ring(channel, number="ada@example.com" if channel == "email" else "")
+    at.find(contact, channel)
+    at.answer(contact)
+    await at.shows(scene.activity(contact, channel))
 
 
-async def test_a_record_page_that_cuts_its_tab_off_is_opened_once_for_each_contact(
-    open_page: Open,
+async def test_the_record_of_a_queued_callback_opens_when_it_is_taken(
+    scene: Stage, context: BrowserContext
 ) -> None:
-    desk = await open_page(cross_origin_opener_policy="same-origin")
-    await desk.button.click()
-    await expect(desk.page.locator("#tab-line")).to_contain_text("keeps it apart")
-    await desk.call()
-    await desk.for_long_enough()
-    await desk.page.reload()
-    await desk.signed_in()
-    await desk.for_long_enough()
-    assert desk.dynamics.records() == [RECORD]
+    at = await desk(scene, context)
+    contact = await at.ring(method="callback")
+    at.find(contact)
+    await at.seen(contact, "ringing")
+    at.answer(contact)
+    await at.shows(scene.activity(contact))
 
 
-async def test_the_frame_shows_the_contact_in_view_and_keeps_what_the_others_show(
-    open_page: Open,
+async def test_the_record_of_a_call_that_the_agent_makes_opens(
+    scene: Stage, context: BrowserContext
 ) -> None:
-    desk = await open_page(tab=False)
-    first = await desk.call()
-    await expect(desk.frame.locator("main")).to_have_text(RECORD)
-    second = await desk.call(lambda contact: known(contact, OTHER), channel="chat")
-    await expect(desk.frame.locator("main")).to_have_text(OTHER)
-    await desk.contact(first).click()
-    await expect(desk.frame.locator("main")).to_have_text(RECORD)
-    await expect(desk.contact(first)).to_have_attribute("aria-current", "true")
-    await expect(desk.contact(second)).not_to_have_attribute("aria-current", "true")
-    assert desk.dynamics.records() == [RECORD, OTHER]
+    at = await desk(scene, context)
+    await at.softphone.get_by_label("Number").fill(NUMBER)
+    await at.softphone.get_by_role("button", name="Call").click()
+    await expect(at.page.locator("[data-contact]")).to_have_count(1)
+    contact = await at.page.locator("[data-contact]").get_attribute("data-contact") or ""
+    await scene.log(contact)
+    at.find(contact)
+    scene.softphone.connect(AGENT, contact)
+    await at.shows(scene.activity(contact))
 
 
-async def test_a_framed_record_stays_when_its_contact_is_over(open_page: Open) -> None:
-    desk = await open_page(tab=False)
-    contact = await desk.call()
-    await expect(desk.frame.locator("main")).to_have_text(RECORD)
-    desk.close(contact)
-    await expect(desk.contact(contact)).to_have_count(0)
-    await expect(desk.frame.locator("main")).to_have_text(RECORD)
-
-
-async def test_a_refused_frame_is_told_of_beside_a_button_to_open_a_tab(open_page: Open) -> None:
-    desk = await open_page(tab=False, content_security_policy="frame-ancestors 'self'")
-    await desk.call()
-    await expect(desk.page.locator("#frame-check")).to_contain_text("Nothing to see here?")
-    async with desk.page.context.expect_page() as opened:
-        await desk.button.click()
-    await expect((await opened.value).locator("main")).to_have_text(RECORD)
-
-
-async def test_a_frame_that_the_pages_own_policy_refuses_is_a_notice_whose_button_opens_a_tab(
-    open_page: Open, page: Page
+async def test_each_agent_of_a_transferred_call_sees_the_record_of_her_own_leg(
+    scene: Stage, context: BrowserContext, browser: Browser
 ) -> None:
-    async def moved(route: Route) -> None:
-        """The configuration names another environment than the headers do."""
-        answer = await route.fetch()
-        config = await answer.json()
-        config["dynamics"]["url"] = config["dynamics"]["url"].replace("127.0.0.1", "localhost")
-        await route.fulfill(json=config)
+    first = await desk(scene, context)
+    call = await first.ring()
+    first.find(call)
+    first.answer(call)
+    await first.shows(scene.activity(call))
+    other = await browser.new_context(ignore_https_errors=True)
+    second = await desk(scene, other, agent=SECOND)
+    leg = scene.softphone.ring(SECOND, {"method": "transfer", "initial_id": call, "number": NUMBER})
+    await scene.log(leg)
+    await second.seen(leg, "ringing")
+    second.answer(leg)
+    # Attributes are shared along the chain: for now they name the leg before.
+    await expect(second.page.locator("#record")).to_have_attribute("data-awaiting", "record")
+    second.find(leg)
+    await second.shows(scene.activity(leg))
+    assert await first.record.get_attribute("data-id") == scene.activity(call)
+    await other.close()
 
-    await page.route("**/config.json", moved)
-    desk = await open_page(tab=False)
-    await desk.call()
-    await expect(desk.trouble("dynamics-frame")).to_be_visible()
-    async with page.context.expect_page() as opened:
-        await desk.trouble("dynamics-frame").get_by_role("button").click()
-    await expect((await opened.value).locator("main")).to_have_text(RECORD)
 
-
-async def test_word_of_the_customer_that_comes_late_changes_no_page_and_is_offered(
-    open_page: Open,
+async def test_in_a_conference_both_agents_keep_their_own_records(
+    scene: Stage, context: BrowserContext, browser: Browser
 ) -> None:
-    desk = await open_page()
-    tab = await desk.connect_tab()
-    contact = await desk.call(lambda _: {})
-    await expect(desk.page.locator("#awaited")).to_have_text("Looking the customer up…")
-    await expect(desk.record).to_have_attribute("data-page", re.compile("etn=phonecall"))
-    await expect(desk.trouble("attributes")).to_be_visible()
-    desk.softphone.set_attributes(contact, known(contact))
-    await expect(desk.customer).to_have_text("Martina Sommerfeld")
-    await expect(desk.trouble("attributes")).to_have_count(0)
-    assert RECORD not in desk.dynamics.records()
-    await desk.page.get_by_role("button", name="Open the record found since").click()
-    await expect(tab.locator("main")).to_have_text(RECORD)
+    first = await desk(scene, context)
+    call = await first.ring()
+    first.find(call)
+    first.answer(call)
+    await first.shows(scene.activity(call))
+    other = await browser.new_context(ignore_https_errors=True)
+    second = await desk(scene, other, agent=SECOND)
+    leg = scene.softphone.ring(SECOND, {"method": "transfer", "initial_id": call, "number": NUMBER})
+    await scene.log(leg)
+    second.find(leg)
+    second.answer(leg)
+    scene.softphone.join(AGENT, call, "Tom Okafor")
+    scene.softphone.join(SECOND, leg, "Maria Keller")
+    await second.shows(scene.activity(leg))
+    await first.seen(call, "connected")
+    # The attributes of the chain name the second leg by now; what is open stays.
+    assert await first.page.evaluate(first.opened(call)) == 1
+    await first.shows(scene.activity(call))
+    await other.close()
 
 
-async def test_the_customer_of_whom_nothing_is_heard_can_be_searched(open_page: Open) -> None:
-    desk = await open_page()
-    tab = await desk.connect_tab()
-    await desk.call(lambda _: {})
-    await desk.trouble("attributes").get_by_role("button").click()
-    await expect(tab.locator("main")).to_have_text(NUMBER)
-
-
-@pytest.mark.parametrize(
-    "address",
-    [
-        "javascript:alert(1)",
-        f"https://evil.example/main.aspx?pagetype=entityrecord&etn=contact&id={OTHER}",
-        "//main.aspx",
-    ],
-)
-async def test_a_hostile_address_is_a_notice_and_never_opened(
-    open_page: Open, address: str
+async def test_with_two_contacts_the_page_follows_the_one_in_view(
+    scene: Stage, context: BrowserContext
 ) -> None:
-    desk = await open_page()
-    tab = await desk.connect_tab()
-    markup = "<img src=x onerror=alert(1)>"
-    await desk.call(lambda contact: {**known(contact, name=markup), "DynamicsUrl": address})
-    await expect(desk.trouble("address")).to_be_visible()
-    await expect(desk.customer).to_have_text(markup)
-    await expect(tab.locator("main")).to_have_text(RECORD)
-    await desk.trouble("address").get_by_role("button").click()
-    await expect(desk.trouble("address")).to_have_count(0)
+    at = await desk(scene, context)
+    chat = await at.ring("chat", number="")
+    at.answer(chat)
+    await at.seen(chat, "connected")
+    call = await at.ring()
+    at.find(call)
+    await at.seen(call, "ringing")
+    await expect(at.contact(chat)).to_have_attribute("aria-current", "true")
+    at.answer(call)
+    await expect(at.contact(call)).to_have_attribute("aria-current", "true")
+    await expect(at.page.locator("#customer")).to_have_text(NAME)
+    await at.shows(scene.activity(call))
+    await at.contact(chat).get_by_role("button").click()
+    await expect(at.contact(chat)).to_have_attribute("aria-current", "true")
+    shown = at.softphone.locator(f'[data-contact="{call}"]')
+    await shown.get_by_role("button", name="View").click()
+    await expect(at.contact(call)).to_have_attribute("aria-current", "true")
 
 
-async def test_the_page_follows_the_contact_that_is_chosen_in_the_softphone(
-    open_page: Open,
+async def test_a_reload_in_mid_call_opens_nothing_twice(
+    scene: Stage, context: BrowserContext
 ) -> None:
-    desk = await open_page()
-    await desk.connect_tab()
-    first = await desk.call()
-    second = await desk.call(lambda contact: known(contact, OTHER, "Zoran Petrov"), channel="chat")
-    await expect(desk.contact(second)).to_have_attribute("aria-current", "true")
-    await expect(desk.customer).to_have_text("Zoran Petrov")
-    desk.softphone.broadcast(AGENT, "contact::view", {"contactId": first})
-    await expect(desk.contact(first)).to_have_attribute("aria-current", "true")
-    await expect(desk.page.locator("#tab-line")).to_have_text(
-        "The Dynamics tab shows another record now."
-    )
+    at = await desk(scene, context)
+    contact = await at.ring()
+    at.find(contact)
+    at.answer(contact)
+    await at.shows(scene.activity(contact))
+    await at.tab.goto(f"{scene.dynamics_url}/main.aspx?pagetype=search&searchText=else")
+    await at.page.reload()
+    await at.seen(contact, "connected")
+    await expect(at.page.locator("#customer")).to_have_text(NAME)
+    await at.page.wait_for_timeout(1500)
+    assert "pagetype=search" in at.tab.url
+    assert await at.page.evaluate(at.opened(contact)) == 0
+    assert len(at.tabs) == 1
 
 
-async def test_missed_and_monitored_contacts_open_nothing(open_page: Open) -> None:
-    desk = await open_page()
-    await desk.connect_tab()
-    missed = await desk.ring()
-    desk.softphone.miss(AGENT, missed)
-    await expect(desk.contact(missed)).to_have_attribute("data-state", "missed")
-    desk.softphone.clear(AGENT, missed)
-    monitored = desk.softphone.monitor(AGENT, {"number": NUMBER})
-    desk.softphone.connect(AGENT, monitored)
-    await expect(desk.page.locator("#awaited")).to_contain_text("listening in")
-    await desk.for_long_enough()
-    assert desk.dynamics.records() == []
-
-
-async def test_an_agent_who_is_signed_out_gets_a_button_to_sign_in(open_page: Open) -> None:
-    desk = await open_page(signed_in=False)
-    await expect(desk.trouble("login")).to_contain_text("not signed in", timeout=UNANSWERED_MS)
-    await expect(desk.customer).to_have_text("Sign in to Amazon Connect")
-
-
-async def test_a_lost_session_is_told_and_the_contact_stays(open_page: Open) -> None:
-    desk = await open_page()
-    await desk.connect_tab()
-    contact = await desk.call()
-    desk.softphone.lose_session(AGENT)
-    await expect(desk.trouble("session").get_by_role("button")).to_have_text("Sign in again")
-    await expect(desk.contact(contact)).to_be_visible()
-
-
-async def test_a_softphone_whose_library_is_missing_is_told(open_page: Open, page: Page) -> None:
-    await page.route("**/connect-streams-min.js", lambda route: route.abort())
-    desk = await open_page(signed_in=False)
-    await expect(desk.trouble("library").get_by_role("button")).to_have_text("Load the page again")
-
-
-@pytest.mark.parametrize(("status", "body"), [(404, ""), (200, "{"), (200, '{"version": 1}')])
-async def test_a_configuration_that_cannot_be_used_is_told_to_the_administrator(
-    open_page: Open, page: Page, status: int, body: str
+async def test_attributes_that_are_late_hold_up_neither_record_nor_customer(
+    scene: Stage, context: BrowserContext
 ) -> None:
-    await page.route("**/config.json", lambda route: route.fulfill(status=status, body=body))
-    desk = await open_page(signed_in=False)
-    await expect(desk.trouble("config")).to_contain_text("For the administrator")
+    scene.config["open"]["recordAfterMs"] = 1000
+    at = await desk(scene, context)
+    scene.softphone.poll_s = 30
+    contact = await at.ring()
+    at.answer(contact)
+    await at.seen(contact, "connected")
+    at.find(contact)  # not seen before the softphone's next poll
+    await at.shows(scene.activity(contact))
+    await expect(at.page.locator("#awaited")).to_have_text("Looking the customer up…")
+    scene.softphone.poll_s = 0
+    scene.softphone.pages.publish(AGENT)
+    await expect(at.page.locator("#customer")).to_have_text(NAME)
+    assert await at.page.evaluate(at.opened(contact)) == 1
 
 
-@pytest.mark.parametrize("tab", [True, False])
-@pytest.mark.parametrize("width", [320, 1280])
-async def test_the_page_is_accessible_and_never_wider_than_its_window(
-    open_page: Open, page: Page, tab: bool, width: int
+@pytest.mark.parametrize("status", ["NoMatch", "MultiMatch"])
+async def test_without_a_single_match_the_activity_opens_and_the_search_is_offered(
+    status: str, scene: Stage, context: BrowserContext
 ) -> None:
-    await page.set_viewport_size({"width": width, "height": 800})
-    desk = await open_page(tab=tab)
-    if tab:
-        await desk.connect_tab()
-    await desk.call()
-    await desk.ring(lambda _: {"DynamicsUrl": "https://evil.example/"}, channel="chat")
-    await page.evaluate((MODULES / "axe-core" / "axe.min.js").read_text() + "; 0")
-    found: list[Any] = await page.evaluate(
-        "async () => (await axe.run({exclude: [['iframe']]})).violations.map(({id}) => id)"
-    )
-    assert found == []
-    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    at = await desk(scene, context)
+    contact = await at.ring()
+    told = scene.known(contact) | {"LookupStatus": status, "ms_search_text": NUMBER}
+    for name in ("ms_contact_id", "ms_customer_name"):
+        del told[name]
+    scene.softphone.set_attributes(contact, told)
+    at.answer(contact)
+    await at.shows(scene.activity(contact))
+    await at.page.get_by_role("button", name="Search the customer").click()
+    await expect(at.tab.locator("main")).to_have_attribute("data-page", "search")
+    await expect(at.tab.locator("body")).to_contain_text(NUMBER)
+
+
+async def test_a_supervisor_who_listens_in_or_barges_sees_no_record(
+    scene: Stage, context: BrowserContext
+) -> None:
+    at = await desk(scene, context)
+    contact = scene.softphone.monitor(AGENT, {"number": NUMBER})
+    at.answer(contact)
+    await expect(at.page.locator("#awaited")).to_contain_text("listening in")
+    scene.softphone.barge(AGENT, contact)
+    await at.page.wait_for_timeout(1500)
+    assert await at.page.evaluate(at.opened(contact)) == 0
+
+
+async def test_a_page_that_is_open_is_not_changed_by_later_attributes(
+    scene: Stage, context: BrowserContext
+) -> None:
+    at = await desk(scene, context)
+    contact = await at.ring()
+    at.find(contact)
+    at.answer(contact)
+    await at.shows(scene.activity(contact))
+    other = f"{scene.dynamics_url}/main.aspx?pagetype=entityrecord&etn=contact&id={CUSTOMER}"
+    scene.softphone.set_attributes(contact, {"DynamicsUrl": other})
+    button = at.page.get_by_role("button", name="Open the record found since")
+    await expect(button).to_be_visible()
+    await at.shows(scene.activity(contact))
+    await button.click()
+    await at.shows(CUSTOMER)
+
+
+async def test_a_softphone_without_dynamics_goes_on_working(
+    scene: Stage, context: BrowserContext
+) -> None:
+    at = await desk(scene, context, connected=False)
+    await context.route(f"{scene.dynamics_url}/**", lambda route: route.abort())
+    contact = await at.ring()
+    at.find(contact)
+    await at.softphone.get_by_role("button", name="Accept").click()
+    scene.softphone.connect(AGENT, contact)
+    await at.seen(contact, "connected")
+    await at.softphone.get_by_role("button", name="End").click()
+    await at.seen(contact, "after")
+    await at.softphone.get_by_role("button", name="Close contact").click()
+    await expect(at.contact(contact)).to_have_count(0)
+
+
+async def test_nothing_personal_gets_into_console_or_storage(
+    scene: Stage, context: BrowserContext
+) -> None:
+    at = await desk(scene, context)
+    contact = await at.ring()
+    at.find(contact)
+    at.answer(contact)
+    await at.shows(scene.activity(contact))
+    await at.page.reload()
+    await at.seen(contact, "connected")
+    kept = await at.page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}])")
+    assert contact in kept
+    for personal in (NAME, NUMBER, CUSTOMER, "Abendroth", scene.activity(contact)):
+        assert personal not in kept
+        assert not any(personal in line for line in at.said)
+    assert not [line for line in at.said if line.startswith("error")]
+    assert at.page.url == f"{scene.pages_url}/agent.html"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import structlog
 
@@ -21,6 +22,7 @@ from pipelines.contact import Contact
 from pipelines.outcome import Delayed, Done, Outcome, Undeliverable
 from pipelines.settle import settle
 from pipelines.snapshot import Snapshot
+from pipelines.waiting import is_waited_for
 from worker.amazon_connect import live
 from worker.amazon_connect.enrichment import Enrichment
 from worker.amazon_connect.protocol import Connect, ScreenPop
@@ -33,8 +35,10 @@ from worker.engine.containment import Containment
 from worker.engine.openings import Openings
 from worker.engine.planner import Planner
 from worker.engine.policy import AT_ONCE, NOT_TAKEN, Policy, SetAside, TryAgain, is_unanswered
+from worker.engine.waiting import Waiting
 from worker.errors import StoreUnavailable
 from worker.faults import Faults
+from worker.precedence import Since, nobody, waited_for
 from worker.stores.protocol import ContactStore, Entry, Saved
 
 
@@ -42,6 +46,9 @@ _log = structlog.get_logger(__name__)
 
 #: How long one request may take in all its tries (s).
 REQUEST_S = 60.0
+
+#: When a contact that another worker holds is looked at again (s), if somebody waits for it.
+LOOK_AGAIN_S = 1.0
 
 #: Dataverse gives up on a request after this long (s); until then it may still commit.
 SERVER_S = 120.0
@@ -82,6 +89,7 @@ class Transactions:
         sent: Counts.
         containment: Decides on contacts whose rounds ended in one.
         policy: Decides what failures mean.
+        waiting: The contacts for which somebody waits.
     """
 
     store: ContactStore
@@ -101,6 +109,7 @@ class Transactions:
     sent: Sent = field(init=False, default_factory=Sent)
     containment: Containment = field(init=False)
     policy: Policy = field(init=False)
+    waiting: Waiting = field(init=False)
     _claims: Claims = field(init=False)
 
     def __post_init__(self) -> None:
@@ -110,9 +119,13 @@ class Transactions:
         )
         self.policy = Policy(self.gate, self.containment, self.clock)
         self._claims = Claims(self.store, self.clock)
+        self.waiting = Waiting(self.planner, self.clock)
 
-    async def run(self, contact_id: str) -> None:
+    async def run(self, contact_id: str) -> float | None:
         """Bring Dynamics to match one contact, as far as it can be done now.
+
+        Returns:
+            When to look at it again (s since 1970), as far as is known; None: when it comes due.
 
         Raises:
             StoreUnavailable: What was sent is known from its intent.
@@ -121,18 +134,23 @@ class Transactions:
         try:
             (entry,) = await self.store.load([contact_id])
             now = self.clock.wall()
-            if entry.due_at is None or entry.due_at > now or entry.claimed_until > now:
-                return  # another worker was faster
+            if entry.due_at is None or entry.due_at > now:
+                return entry.due_at  # another worker was faster
+            if entry.claimed_until > now:
+                return now + LOOK_AGAIN_S
             if await self.containment.admits(entry):
-                await self._round(entry, entry.due_at)
+                return await self._round(entry, entry.due_at)
         except StoreUnavailable:
             raise
         except Exception as error:  # noqa: BLE001 - a bug of ours stays with this contact
             note = await self.containment.failed(contact_id, entry, error)
             self.sent.parked += note is not None and note.parked
+        return None
 
-    async def _round(self, entry: Entry, due_at: float) -> None:
+    async def _round(self, entry: Entry, due_at: float) -> float | None:
+        """The round of a contact that was due at this time; when it is due again."""
         contact = entry.contact
+        self.waiting.see(contact)  # it may be another worker that took it in
         self.doubt(contact)
         ledger.mark_unknown(contact)
         parked, before = set(contact.parked), ledger.columns_of(contact)
@@ -143,23 +161,27 @@ class Transactions:
         if self.enrichment and questions:
             # Claim first: other workers that see it due would ask the same.
             if not await self._claims.take(entry, ()):
-                return
-            with self.faults.contained("enrichment", contact_id=contact.id):
+                return entry.due_at
+            with (
+                self.faults.contained("enrichment", contact_id=contact.id),
+                waited_for(partial(self.waiting.since, contact.id)),
+            ):
                 await self.enrichment.complete(contact, questions)
             seen = self.planner.snapshot(contact)  # nothing else changes the facts in this round
         agenda = Agenda(contact, lambda: self.planner.plan(contact, seen).actions)
         if agenda.actions and not (questions or await self._claims.take(entry, agenda.actions)):
-            return
+            return entry.due_at
         again = await self._work(entry, agenda, seen, last_start)
         contact.intent.clear()
         again = self._look_ahead(entry, seen, again, due_at)
         note = entry.fault
         # A copy: should this fail, the entry still says how often it did before.
         fault = self.containment.noted(contact.id, note) if again else None
-        await self._claims.release(replace(entry, fault=fault), parked, before)
+        next_at = await self._claims.release(replace(entry, fault=fault), parked, before)
         if again is None:
             self.containment.succeeded(contact.id, note)
             self._report_done(contact.id, self.clock.wall() - due_at)
+        return next_at
 
     def _look_ahead(
         self, entry: Entry, seen: Snapshot, again: TryAgain | None, due_at: float
@@ -197,7 +219,8 @@ class Transactions:
             if self.clock.monotonic() > last_start:
                 return AT_ONCE
             action = agenda.actions[0]
-            outcome = await self._perform(contact, action)
+            with waited_for(self._precedence(contact, agenda.actions)):
+                outcome = await self._perform(contact, action)
             if isinstance(outcome, TryAgain):
                 return outcome
             if isinstance(outcome, Delayed):
@@ -208,6 +231,10 @@ class Transactions:
             else:
                 self._settle(contact, agenda, outcome)
         return again
+
+    def _precedence(self, contact: Contact, actions: list[Action]) -> Since:
+        """Whether somebody waits for the first of these actions, whenever it is asked for."""
+        return partial(self.waiting.since, contact.id) if is_waited_for(actions) else nobody
 
     async def _intend(self, entry: Entry, actions: list[Action]) -> bool:
         """Note what is about to be sent; False: facts came meanwhile, plan again."""

@@ -84,6 +84,7 @@ test('a record that does not appear is told after a while, and looked for again 
   panel.awaited.retry();
   await settled();
   assert.deepEqual(tabs(panel), ['connect_activity']);
+  assert.equal(panel.troubles.has('record'), false);
 });
 
 test('without a match the session searches for the number', async () => {
@@ -364,4 +365,30 @@ test('a session that the agent’s own took the last room of is told as no room'
   };
   await panel.see(connected());
   assert.ok(panel.troubles.has('sessions'));
+});
+
+for (const state of ['after', 'connected']) {
+  test(`a contact found connected by a reload has one session, also when it is then ${state}`, async () => {
+    const before = await talking();
+    const after = new Panel({service: before.service, store: before.store, idle: false});
+    await after.see(connected());
+    await after.see(connected({state}));
+    await after.see(connected({state: 'after'}));
+    assert.equal(after.service.calls('createSession').length, 1);
+  });
+}
+
+test('a tab that is refused because the agent turned away is opened when they come back', async () => {
+  const panel = await talking();
+  const createTab = panel.service.createTab.bind(panel.service);
+  panel.service.createTab = async () => {
+    panel.service.createTab = createTab;
+    await panel.service.turnTo(null);
+    throw {message: 'not in focus'}; // eslint-disable-line no-throw-literal -- as Dynamics does
+  };
+  await panel.see(connected({attributes: known(id)}));
+  assert.deepEqual(tabs(panel), []);
+  await panel.service.turnTo('session-1');
+  await settled();
+  assert.deepEqual(tabs(panel), ['connect_customer']);
 });

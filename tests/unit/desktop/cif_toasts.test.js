@@ -145,6 +145,8 @@ test('an answer that the softphone refuses is told to the agent', async () => {
   panel.service.answer('Accept', 'Accept');
   await settled();
   assert.ok(panel.troubles.has('answer'));
+  await panel.see(ringing({state: 'accepted'})); // the agent answered there
+  assert.equal(panel.troubles.has('answer'), false);
 });
 
 test('calls that the agent makes have no toast; callbacks that they are given have one', async () => {

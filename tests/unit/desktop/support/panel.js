@@ -56,6 +56,7 @@ export class Panel {
       accept: (id) => this.#softphone('accept', id),
       reject: (id) => this.#softphone('reject', id),
       onTrouble: (kind, name) => this.#trouble(kind, true, name),
+      onWell: (kind) => this.#trouble(kind, false),
     });
     this.sessions = new Sessions({
       dynamics, store: this.store, patienceMs: this.patienceMs,
@@ -69,6 +70,7 @@ export class Panel {
       exists: (record, key) => dynamics.exists(record, key),
       onThere: () => this.desk.refresh(),
       onLate: () => this.#trouble('record', true),
+      onWell: () => this.#trouble('record', false),
     });
     void dynamics.on('onSessionSwitched', (event) => void this.sessions.switched(event));
     void dynamics.on('onSessionClosed', (event) => this.sessions.closed(event));

@@ -23,7 +23,8 @@ export class Awaited {
    * @param {object} host
    * @param {(record: RecordName, key: string) => Promise<boolean>} host.exists
    * @param {(contactId: string) => void} host.onThere
-   * @param {(contactId: string) => void} host.onLate  it was not there in the time that is waited
+   * @param {() => void} host.onLate  one was not there in the time that is waited
+   * @param {() => void} host.onWell  none is late
    */
   constructor(host) {
     this.host = host;
@@ -47,6 +48,7 @@ export class Awaited {
   /** @param {string} contactId */
   forget(contactId) {
     this.wanted.delete(contactId);
+    this.#tellWell();
   }
 
   /** @param {string} contactId */
@@ -76,6 +78,11 @@ export class Awaited {
     if (this.wanted.get(contactId) !== wanted) return;
     wanted.there = there;
     if (there) this.host.onThere(contactId);
-    else if (wanted.tries >= TRIES) this.host.onLate(contactId);
+    else if (wanted.tries >= TRIES) this.host.onLate();
+    this.#tellWell();
+  }
+
+  #tellWell() {
+    if (![...this.wanted.values()].some(({there, tries}) => !there && tries >= TRIES)) this.host.onWell();
   }
 }

@@ -20,6 +20,32 @@ export class Refused extends Error {
   }
 }
 
+/**
+ * The answer to a call; null if Dynamics refused it.
+ *
+ * @template T
+ * @param {Promise<T>} call
+ * @returns {Promise<T | null>}
+ */
+export async function attempted(call) {
+  try {
+    return await call;
+  } catch (error) {
+    if (error instanceof Refused) return null;
+    throw error;
+  }
+}
+
+/**
+ * Whether Dynamics did what it was asked.
+ *
+ * @param {Promise<void>} call
+ * @returns {Promise<boolean>}
+ */
+export async function carried(call) {
+  return (await attempted(call.then(() => true))) ?? false;
+}
+
 /** Thin typed wrapper round `Microsoft.CIFramework`. Every method rejects with `Refused` alone. */
 export class Dynamics {
   /**
@@ -84,12 +110,8 @@ export class Dynamics {
    * @param {string} templateName
    */
   async hasTab(templateName) {
-    try {
-      return identifiers(await this.#call('getTabs', () => this.framework.getTabs(templateName))).length > 0;
-    } catch (error) {
-      if (error instanceof Refused) return false; // older releases cannot say
-      throw error;
-    }
+    const tabs = await attempted(this.#call('getTabs', () => this.framework.getTabs(templateName)));
+    return identifiers(tabs).length > 0; // none where an older release cannot say
   }
 
   /** Ids of the sessions that are ours and open. */
@@ -149,14 +171,10 @@ export class Dynamics {
    * @param {string} key  the column of its primary key
    */
   async exists({table, id}, key) {
-    try {
-      const options = `?$select=${key}`;
-      const found = await this.#call('retrieveRecord', () => this.framework.retrieveRecord(table, id, options));
-      return Object.keys(fields(found)).length > 0;
-    } catch (error) {
-      if (error instanceof Refused) return false; // not there yet, not readable, no answer: all are "not now"
-      throw error;
-    }
+    const options = `?$select=${key}`;
+    // Not there yet, not readable, no answer: all are "not now".
+    const found = await attempted(this.#call('retrieveRecord', () => this.framework.retrieveRecord(table, id, options)));
+    return Object.keys(fields(found)).length > 0;
   }
 
   /**
@@ -166,15 +184,10 @@ export class Dynamics {
    * @param {string} column
    */
   async text({table, id}, column) {
-    try {
-      const options = `?$select=${column}`;
-      const found = await this.#call('retrieveRecord', () => this.framework.retrieveRecord(table, id, options));
-      const text = fields(found)[column];
-      return typeof text === 'string' ? text : '';
-    } catch (error) {
-      if (error instanceof Refused) return '';
-      throw error;
-    }
+    const options = `?$select=${column}`;
+    const found = await attempted(this.#call('retrieveRecord', () => this.framework.retrieveRecord(table, id, options)));
+    const text = fields(found)[column];
+    return typeof text === 'string' ? text : '';
   }
 
   /** Bring the panel to where it is seen. */

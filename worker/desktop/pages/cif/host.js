@@ -85,11 +85,9 @@ export class Host {
     const toasts = this.#newToasts(dynamics);
     const awaited = new Awaited({
       exists: (record, key) => dynamics.exists(record, key),
-      onThere: () => {
-        this.trouble('record', false);
-        this.desk.refresh();
-      },
+      onThere: () => this.desk.refresh(),
       onLate: () => this.trouble('record', true),
+      onWell: () => this.trouble('record', false),
     });
     await this.#listen(dynamics, sessions);
     sessions.focused = await dynamics.focused();
@@ -175,6 +173,7 @@ export class Host {
       accept: (contactId) => this.#phone('accept', contactId),
       reject: (contactId) => this.#phone('reject', contactId),
       onTrouble: (kind, name) => this.#refused(kind, name),
+      onWell: (kind) => this.trouble(kind, false),
       onShown: (contactId) => this.#mark(`toast:${contactId}`),
     });
   }

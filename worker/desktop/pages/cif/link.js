@@ -143,6 +143,7 @@ export class Companion {
   #heard({data, origin, source}) {
     if (origin !== this.page.location.origin || data?.type !== HERE || typeof data.id !== 'string') return;
     if (!source || source === this.page || data.id === this.id) return;
+    if (this.window && !this.window.closed && source !== this.window) return; // one softphone at a time
     this.#close();
     this.id = data.id;
     this.window = /** @type {Window} */ (source);

@@ -45,6 +45,7 @@ export class Panel {
     const before = this.inView;
     this.inView = line?.seen.id ?? '';
     this.contacts.show(lines, this.inView);
+    for (const {seen, front} of lines) this.contacts.items.get(seen.id)?.toggleAttribute('data-front', front && lines.length > 1);
     if (this.inView !== before) this.page.querySelector('[aria-current="true"]')?.scrollIntoView({block: 'nearest'});
     const record = this.part('record');
     record.hidden = !line;

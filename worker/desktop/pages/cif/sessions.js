@@ -10,8 +10,9 @@
 /** @import {Held, Stage, Tab} from './held.js' */
 /** @import {Store} from './storage.js' */
 
-import {Refused} from './dynamics.js';
-import {changed, kept, missing, nothing, outstanding, restored, sameCustomer} from './held.js';
+import {complete, kindOf} from './completing.js';
+import {attempted, Refused} from './dynamics.js';
+import {kept, nothing, outstanding, restored, sameCustomer} from './held.js';
 import {pause, Queue} from './queue.js';
 
 const KEY = 'sessions';
@@ -36,6 +37,8 @@ export class Sessions {
     this.host = host;
     this.queue = new Queue(host.onFault);
     this.focused = '';
+    /** @type {Set<string>} contacts whose session this page opened or took up */
+    this.begun = new Set();
     /** @type {Map<string, Held>} */
     this.held = restored(host.store.read(KEY));
   }
@@ -80,7 +83,7 @@ export class Sessions {
    */
   resume(contactId, plan, ready) {
     return this.queue.add(async () => {
-      if (this.of(contactId) === 'closed') return;
+      if (this.begun.has(contactId) || this.of(contactId) === 'closed') return;
       const session = await this.#existing(contactId);
       if (session === null) return;
       if (session) await this.#adopt(contactId, session, plan, ready);
@@ -174,7 +177,7 @@ export class Sessions {
     const held = this.held.get(contactId);
     if (!held) return;
     if (held.stage === 'refused') this.held.delete(contactId);
-    if (!this.#anyRefused()) this.host.onWell('sessions');
+    this.#tellWell();
   }
 
   /**
@@ -215,8 +218,7 @@ export class Sessions {
     const anchor = plan.tabs[0];
     if (anchor) held.tabs.add(anchor.what);
     this.host.onOpened(contactId);
-    this.host.onWell('refused');
-    if (!this.#anyRefused()) this.host.onWell('sessions');
+    this.#tellWell();
     this.focused = (await attempted(this.host.dynamics.focused())) ?? this.focused;
     this.#changed();
     void this.queue.add(() => this.#complete(held));
@@ -226,8 +228,10 @@ export class Sessions {
     return [...this.held.values()].filter(({live}) => live);
   }
 
-  #anyRefused() {
-    return [...this.held.values()].some(({stage}) => stage === 'refused');
+  #tellWell() {
+    if ([...this.held.values()].some(({stage}) => stage === 'refused')) return;
+    this.host.onWell('sessions');
+    this.host.onWell('refused');
   }
 
   /**
@@ -241,40 +245,10 @@ export class Sessions {
     this.host.onTrouble(kind, name);
   }
 
-  /**
-   * Bring an open session to what its plan says: slugs at once, title and tabs while it is in front.
-   *
-   * @param {Held} held
-   */
-  async #complete(held) {
-    const {plan} = held;
-    if (held.stage !== 'open' || !plan) return;
-    const {dynamics} = this.host;
-    const slugs = changed(plan.parameters, held.told);
-    if (slugs && (await carried(dynamics.inform(held.session, slugs)))) held.told = plan.parameters;
-    if (!outstanding(held) || held.session !== (await attempted(dynamics.focused()))) return;
-    if (plan.title !== held.title && (await carried(dynamics.entitle(held.session, plan)))) held.title = plan.title;
-    for (const {template, what} of missing(held)) await this.#tab(held, template, what);
-  }
-
-  /**
-   * @param {Held} held
-   * @param {string} template
-   * @param {Tab} what
-   */
-  async #tab(held, template, what) {
-    if (!held.plan) return;
-    const {dynamics} = this.host;
-    held.tabs.add(what); // before it is asked for: a tab asked for twice may be there twice
-    this.#changed();
-    if (await dynamics.hasTab(template)) return;
-    try {
-      await dynamics.openTab(template, held.plan.parameters, what === 'customer');
-    } catch (error) {
-      if (!(error instanceof Refused)) throw error;
-      if (held.session === (await attempted(dynamics.focused()))) this.host.onTrouble(kindOf(error), template);
-      else held.tabs.delete(what); // the agent turned away meanwhile: when they come back
-    }
+  /** @param {Held} held */
+  #complete(held) {
+    const {dynamics, onTrouble} = this.host;
+    return complete(held, dynamics, {onTab: () => this.#changed(), onTrouble});
   }
 
   /**
@@ -327,6 +301,7 @@ export class Sessions {
    * @param {Held} held
    */
   #hold(contactId, held) {
+    this.begun.add(contactId);
     this.held.delete(contactId); // the newest last
     this.held.set(contactId, held);
     this.#changed();
@@ -336,34 +311,4 @@ export class Sessions {
     this.host.store.write(KEY, kept(this.held));
     this.host.onChange();
   }
-}
-
-/**
- * @param {Refused} error
- * @returns {'template' | 'refused'}
- */
-function kindOf({why}) {
-  return /template/i.test(why) ? 'template' : 'refused';
-}
-
-/**
- * @template T
- * @param {Promise<T>} call
- * @returns {Promise<T | null>} null if Dynamics refused
- */
-async function attempted(call) {
-  try {
-    return await call;
-  } catch (error) {
-    if (error instanceof Refused) return null;
-    throw error;
-  }
-}
-
-/**
- * @param {Promise<void>} call
- * @returns {Promise<boolean>} whether Dynamics did it
- */
-async function carried(call) {
-  return (await attempted(call.then(() => true))) ?? false;
 }

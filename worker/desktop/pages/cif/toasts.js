@@ -8,7 +8,7 @@
 /** @import {Plan} from './types.js' */
 /** @import {Dynamics} from './dynamics.js' */
 
-import {Refused} from './dynamics.js';
+import {carried, Refused} from './dynamics.js';
 import {pause} from './queue.js';
 
 /**
@@ -24,11 +24,13 @@ import {pause} from './queue.js';
  * @property {(contactId: string) => Promise<unknown>} accept
  * @property {(contactId: string) => Promise<unknown>} reject
  * @property {(kind: 'template' | 'answer' | 'toast', name: string) => void} onTrouble  `name` of the template
+ * @property {(kind: 'answer' | 'toast') => void} onWell
  * @property {(contactId: string) => void} [onShown]
  */
 
 const PREFIX = 'connect-dynamics-';
 const TOKENS = ['first', 'renewed']; // made of the contact's id, so that a panel can take away what one before it showed
+const KINDS = /** @type {const} */ (['answer', 'toast']); // troubles that end with the ringing
 const PATIENCE_MS = 1000; // a ringing contact is not kept waiting for the taking away of an older toast
 
 /** The toasts of all ringing contacts. */
@@ -88,6 +90,7 @@ export class Toasts {
     if (!toast) return;
     this.toasts.delete(contactId);
     toast.over = true;
+    if (this.toasts.size === 0) for (const kind of KINDS) this.host.onWell(kind);
     if (toast.token) await this.#cancel(toast.token);
   }
 
@@ -135,14 +138,8 @@ export class Toasts {
    * @param {string} token
    * @returns {Promise<boolean>} whether it is off the screen
    */
-  async #cancel(token) {
-    try {
-      await this.host.dynamics.cancel(token);
-      return true;
-    } catch (error) {
-      if (error instanceof Refused) return false;
-      throw error;
-    }
+  #cancel(token) {
+    return carried(this.host.dynamics.cancel(token));
   }
 }
 
