@@ -30,6 +30,9 @@ BEGIN_WITHIN_S: Final = 8.0
 ENDS_WITHIN_S: Final = 7.5
 TOLD_IN_S: Final = 10.0
 
+#: What comes after the end takes at least so long (s).
+AFTER_S: Final = 1.5
+
 #: Messages hours late would come at the very end, so many seconds after the first.
 LATEST_S: Final = 18.0
 
@@ -112,7 +115,7 @@ def _told(kind: str, seed: int, at: datetime) -> History:
         told = history(kind, Random(seed), at - _DAY, within_s=ENDS_WITHIN_S)
     first = told.contacts[0].initiated_ms
     end_s = (max(leg.ended_ms for leg in told.contacts) - first) / 1000
-    left_s = told.sent[-1].at_s - end_s
-    haste = min(1.0, (TOLD_IN_S - end_s) / left_s) if left_s > 0 else 1.0
+    left_s = max(told.sent[-1].at_s - end_s, AFTER_S)
+    haste = min(1.0, max(TOLD_IN_S - end_s, AFTER_S) / left_s)
     sent = [m._replace(at_s=min(m.at_s, end_s + (m.at_s - end_s) * haste)) for m in told.sent]
     return replace(told, sent=sent)
