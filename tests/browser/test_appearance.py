@@ -66,7 +66,7 @@ async def test_the_agent_page_is_readable_and_usable_in_every_state(
     at = await loading
     await album.look("idle, no tab", main="open-tab")
     await page.click("#open-tab")
-    await expect(page.locator("#open-tab")).to_have_text("Dynamics tab is ready")
+    await expect(page.locator("#open-tab")).to_have_text("Show the Dynamics tab")
     await page.bring_to_front()
     await album.look("idle", main="open-tab")
     await one_call(at, album)
@@ -127,7 +127,7 @@ async def several_contacts(at: Desk, album: Album) -> None:
     await album.look("chat, long name", main="open-tab")
     task = await at.ring("task", number="")
     await at.seen(task, "ringing")
-    await album.look("two contacts", main="No customer")
+    await album.look("two contacts", main="Customer not known")
     at.answer(task)
     await at.seen(task, "connected")
     await album.look("task")

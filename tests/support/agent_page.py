@@ -137,7 +137,7 @@ class AgentPage:
         """The click at the start of the shift; gives the tab."""
         async with self.page.context.expect_page() as opened:
             await self.button.click()
-        await expect(self.button).to_have_text("Dynamics tab is ready")
+        await expect(self.button).to_have_text("Show the Dynamics tab")
         return await opened.value
 
     async def ring(
