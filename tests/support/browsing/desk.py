@@ -92,7 +92,12 @@ class Desk:
 
 
 async def desk(
-    scene: Stage, context: BrowserContext, *, agent: str = AGENT, connected: bool = True
+    scene: Stage,
+    context: BrowserContext,
+    *,
+    agent: str = AGENT,
+    connected: bool = True,
+    page: Page | None = None,
 ) -> Desk:
     """Open the agent page.
 
@@ -101,9 +106,10 @@ async def desk(
         context: The agent's browser.
         agent: Who is signed in; nobody else is signed in afterwards.
         connected: The agent opens the Dynamics tab by the page's button.
+        page: The window to open it in, rather than a new one.
     """
     scene.softphone.sign_in(agent)
-    page = await context.new_page()
+    page = page or await context.new_page()
     sat = Desk(scene, context, page, agent)
     page.on("popup", lambda tab: sat.tabs.append(tab))  # noqa: PLW0108 - playwright sets an attribute
     page.on("console", lambda message: sat.said.append(message.text))

@@ -6,7 +6,7 @@ import {test} from 'node:test';
 import {isDue, isLate, refusal} from '../../../worker/desktop/pages/agent/opening.js';
 import {idle, left, panel} from '../../../worker/desktop/pages/agent/panel.js';
 import {TROUBLES} from '../../../worker/desktop/pages/agent/troubles.js';
-import {state, who} from '../../../worker/desktop/pages/agent/words.js';
+import {agentState, origin, state, who} from '../../../worker/desktop/pages/agent/words.js';
 import {target} from '../../../worker/desktop/pages/core/target.js';
 import {configured, contact, known, OWN, RECORD, recordPage} from './support/agent_page.js';
 
@@ -45,7 +45,7 @@ test('with several matches the agent is told to choose', () => {
 });
 
 test('a record that may not exist yet cannot be opened by hand', () => {
-  assert.equal(panel(shown(), 'ready').button, 'Dynamics tab is ready');
+  assert.equal(panel(shown(), 'ready').button, 'Show the Dynamics tab');
 });
 
 test('a better page that was found since is offered, not shown', () => {
@@ -76,7 +76,7 @@ test('a tab that the record page cut off is said to be', () => {
 test('the button connects the tab until there is one', () => {
   assert.equal(idle('', true, true, 'none').button, 'Connect the Dynamics tab');
   assert.equal(idle('', true, true, 'closed').calm, false);
-  assert.equal(idle('', true, true, 'ready').button, 'Dynamics tab is ready');
+  assert.equal(idle('', true, true, 'ready').button, 'Show the Dynamics tab');
 });
 
 test('before the agent is signed in, nothing but the sign-in stands out', () => {
@@ -90,7 +90,7 @@ test('a framed record stays when its contact is over', () => {
 
 test('listening in offers no record', () => {
   const {button, awaited, second} = panel(shown({monitoring: true, attributes: null}), 'ready');
-  assert.deepEqual([button, second], ['Dynamics tab is ready', '']);
+  assert.deepEqual([button, second], ['Show the Dynamics tab', '']);
   assert.match(awaited, /listening in/);
 });
 
@@ -103,6 +103,18 @@ test('each channel has its own words', () => {
   const lines = [{channel: 'email'}, {channel: 'task'}, {inbound: false}, {callback: true}]
     .map((changes) => panel(shown({...changes, number: '', queue: ''}), 'ready').line);
   assert.deepEqual(lines, ['E-mail', 'Task', 'Outgoing call', 'Callback']);
+});
+
+test('Connect’s own states of an agent have words, an administrator’s stay as they are', () => {
+  assert.deepEqual(['PendingBusy', 'MissedCallAgent', 'Lunch'].map(agentState),
+    ['Incoming contact', 'Missed contact', 'Lunch']);
+});
+
+test('the list says how a contact came where its icon does not', () => {
+  const origins = [{}, {callback: true}, {inbound: false}, {queue: ''}]
+    .map((changes) => origin(contact({queue: 'Service', ...changes})));
+  assert.deepEqual(origins,
+    ['Service', 'Callback · Service', 'Outgoing call · Service', 'Phone call']);
 });
 
 test('nothing heard of the customer is a notice after the configured time, not before', () => {

@@ -16,6 +16,7 @@ import {refusal} from './agent/opening.js';
 import {idle, left, paint, panel} from './agent/panel.js';
 import {RecordTab} from './agent/tab.js';
 import {Troubles} from './agent/troubles.js';
+import {agentState} from './agent/words.js';
 import {startSoftphone} from './softphone.js';
 
 /** How often the page looks whether something has become due, or its tab was closed (ms). */
@@ -95,7 +96,7 @@ class AgentPage {
   showAgent({name, state}) {
     this.agent = name || 'Agent';
     write(part('agent-name'), this.agent);
-    write(part('agent-state'), state);
+    write(part('agent-state'), agentState(state));
     this.show();
   }
 

@@ -73,7 +73,7 @@ function fill(item, seen, target, inView) {
   write(item.querySelector('.who'), words.who(seen, target));
   // To the eye, the icon says the channel.
   write(item.querySelector('.unseen'), words.channel(seen));
-  write(item.querySelector('.where'), seen.queue || words.channel(seen));
+  write(item.querySelector('.where'), words.origin(seen));
   write(item.querySelector('.tag'), words.state(seen));
 }
 

@@ -52,8 +52,8 @@ const IDLE = {
     line: 'This page was loaded again. Records open in the Dynamics tab that you have open.',
   },
   ready: {
-    button: 'Dynamics tab is ready', calm: true,
-    line: 'Records open in it by themselves. Leave it open.',
+    button: 'Show the Dynamics tab', calm: true,
+    line: 'The Dynamics tab is ready: records open in it by themselves. Leave it open.',
   },
   closed: {
     button: CONNECT, calm: false,

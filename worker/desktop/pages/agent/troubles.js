@@ -84,7 +84,7 @@ export const TROUBLES = {
 /** The notices at the top of the page. */
 export class Troubles {
   /**
-   * @param {HTMLElement} region   Where they appear, in the order in which they came up.
+   * @param {HTMLElement} region   Where they appear: what keeps the agent from working first.
    * @param {Partial<Record<Kind, () => void>>} actions   What the buttons do.
    */
   constructor(region, actions) {
@@ -104,7 +104,8 @@ export class Troubles {
     if (this.shown.has(kind)) return;
     const element = drawn(kind, detail ?? TROUBLES[kind].hint ?? '', this.actions[kind]);
     this.shown.set(kind, element);
-    this.region.append(element);
+    if (TROUBLES[kind].grave) this.region.prepend(element);
+    else this.region.append(element);
   }
 
   /** @param {Kind} kind   It is over. */

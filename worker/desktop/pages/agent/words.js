@@ -6,11 +6,22 @@
 
 const CHANNELS = {voice: 'Phone call', chat: 'Chat', task: 'Task', email: 'E-mail'};
 const NOBODY = {
-  voice: 'Number withheld', chat: 'Unknown person', task: 'No customer', email: 'Unknown sender',
+  voice: 'Number withheld', chat: 'Unknown person', task: 'Customer not known', email: 'Unknown sender',
 };
 const STATES = {
   ringing: 'Ringing', accepted: 'Connecting', connected: 'Connected', after: 'After-call work',
   missed: 'Missed', ended: 'Ended',
+};
+
+/**
+ * Connect's own states of an agent; all others are named by the instance's administrator.
+ *
+ * @type {Readonly<Record<string, string>>}
+ */
+const AGENT_STATES = {
+  Busy: 'On contact', PendingBusy: 'Incoming contact', CallingCustomer: 'Calling',
+  AfterCallWork: 'After-call work', MissedCallAgent: 'Missed contact',
+  FailedConnectAgent: 'Connection failed', FailedConnectCustomer: 'Connection failed',
 };
 
 /** @type {Record<string, string>} */
@@ -31,6 +42,22 @@ export function state(seen) {
   if (seen.monitoring) return 'Listening in';
   if (seen.state === 'after' && seen.channel !== 'voice') return 'Wrap-up';
   return STATES[seen.state];
+}
+
+/** @param {string} name  as the softphone's snapshot has it  @returns {string} e.g. 'On contact' */
+export function agentState(name) {
+  return AGENT_STATES[name] ?? name;
+}
+
+/**
+ * Where a contact comes from; how, too, if its channel's icon does not say it.
+ * @param {Seen} seen
+ * @returns {string}
+ */
+export function origin(seen) {
+  const how = channel(seen);
+  const said = how === CHANNELS[seen.channel] && seen.queue !== '';
+  return [said ? '' : how, seen.queue].filter(Boolean).join(' · ');
 }
 
 /**

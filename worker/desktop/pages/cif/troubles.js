@@ -80,7 +80,7 @@ export const TROUBLES = {
   },
 };
 
-/** The notices of the panel, in the order in which they came up. */
+/** The notices of the panel: what keeps the agent from working first. */
 export class Troubles {
   /**
    * @param {HTMLElement} region
@@ -107,7 +107,8 @@ export class Troubles {
     if (!wrong) return;
     const element = this.#drawn(kind, text, hint);
     this.shown.set(kind, element);
-    this.region.append(element);
+    if (TROUBLES[kind].grave) this.region.prepend(element);
+    else this.region.append(element);
   }
 
   /**
