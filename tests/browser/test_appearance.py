@@ -431,7 +431,9 @@ async def test_each_trouble_of_the_panel_is_readable_and_has_a_button(
     page = await context.new_page()
     album = Album("panel-alone", page)
     await page.goto(f"{scene.pages_url}/cif.html")
-    await expect(page.frame_locator("#softphone iframe").locator("#state")).to_have_text("Available")
+    await expect(page.frame_locator("#softphone iframe").locator("#state")).to_have_text(
+        "Available"
+    )
     await noticed(album, "cif")
     await page.evaluate(EVERY_NOTICE)
     await album.look("every notice", main="Hide this notice")
