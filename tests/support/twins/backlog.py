@@ -100,6 +100,7 @@ class NotingDesktop:
     """Notes when (virtual s) each contact's page was opened, and in which order."""
 
     def __init__(self) -> None:
+        self.no_page: dict[str, str] = {}
         self.opened: dict[str, float] = {}
         self.no_page: dict[str, str] = {}
 
