@@ -11,6 +11,7 @@ from typing import Final
 
 from pipelines.action import Action, Change, LiveAction, Reading, Verb
 from pipelines.contact import Contact
+from pipelines.effect import is_final
 from pipelines.legs import chain_of
 from pipelines.lifecycle import milestones_of, signals
 from pipelines.live import LIVE_WITHIN_S, WRITTEN_BACK_ON
@@ -52,9 +53,13 @@ def _live_on(contact: Contact, pipelines: Iterable[Pipeline]) -> set[str]:
     found: set[str] = set()
     for pipeline in pipelines:
         opening = (step for step in pipeline.steps if isinstance(step, OpenStep))
-        found |= {step.on for step in opening if step.path not in contact.effects}
+        found |= {step.on for step in opening if not is_final(contact.effects.get(step.path))}
         table = pipeline.writeback
-        if table is not None and not contact.replayed and table.path not in contact.effects:
+        if (
+            table is not None
+            and not contact.replayed
+            and not is_final(contact.effects.get(table.path))
+        ):
             found.update(WRITTEN_BACK_ON)
     return found
 

@@ -51,6 +51,9 @@ def attributes_for(
 ) -> WriteBack | None:
     """The attributes that are not as the ledger has them; None if all are.
 
+    A chain shares its attributes, so at first they are those of another leg. The ids of records
+    that the new leg does not have yet are emptied: none of another's is taken for its own.
+
     Args:
         table: What is to be written.
         contact: The contact.
@@ -62,20 +65,29 @@ def attributes_for(
     record = f"{ATTRIBUTES}({newest}/{table.path.partition('/')[0]})"
     known = contact.ledger.get(record)
     acknowledged = known.columns if known else {}
-    values = {}
+    theirs, first = resolve(names, ("Attributes",)), first_of_chain(names, contact.id)
+    others = known is None and {first, newest} != {contact.id}
+    begins = others and not _is_written(theirs, contact.id)
+    values: dict[str, str] = {}
     for attribute, compiled in table.attributes.items():
         value = render_data(compiled, names)
         if value is HELD:
             continue
         text = "" if value is ABSENT else as_text(value)
-        if ready(text) and (text or attribute in acknowledged):
+        if not ready(text):
+            values |= {attribute: ""} if begins else {}
+        elif text or attribute in acknowledged:
             values[attribute] = text
-    fitting = _fitting(values, resolve(names, ("Attributes",)))
+    fitting = _fitting(values, theirs)
     differing = {a: text for a, text in fitting.items() if acknowledged.get(a) != digest(text)}
-    if not differing:
-        return None
-    first = first_of_chain(names, contact.id)
-    return WriteBack(table.path, record, instance_id(names), contact.id, first, differing)
+    if not any(differing.values()) and (begins or not differing):
+        return None  # no id of the contact is among them, so that those of another do not count
+    return WriteBack(table.path, record, instance_id(names), contact.id, first, differing, begins)
+
+
+def _is_written(attributes: Any, contact_id: str) -> bool:
+    """Whether a flow has written this contact's attributes already: one of them is its id."""
+    return isinstance(attributes, dict) and contact_id in attributes.values()
 
 
 def _fitting(values: dict[str, str], others: Any) -> dict[str, str]:

@@ -19,8 +19,7 @@ from pipelines.action import Action, Change, LiveAction, OpenPage, Reading, Writ
 from pipelines.age import KEPT_S
 from pipelines.agenda import Agenda
 from pipelines.contact import Contact
-from pipelines.outcome import Delayed, Outcome, Undeliverable
-from pipelines.plan import Plan
+from pipelines.outcome import Delayed, Done, Outcome, Undeliverable
 from pipelines.settle import settle
 from pipelines.snapshot import Snapshot
 from pipelines.waiting import is_waited_for
@@ -33,6 +32,7 @@ from worker.dynamics.gate import Gate
 from worker.dynamics.performer import Performer
 from worker.engine.claims import CLAIM_S, Claims
 from worker.engine.containment import Containment
+from worker.engine.openings import Openings
 from worker.engine.planner import Planner
 from worker.engine.policy import AT_ONCE, NOT_TAKEN, Policy, SetAside, TryAgain, is_unanswered
 from worker.engine.waiting import Waiting
@@ -60,7 +60,7 @@ class Sent:
 
     writes: int = 0
     lookups: int = 0
-    opened: int = 0
+    shown: int = 0
     written_back: int = 0
     expired: int = 0
     parked: int = 0
@@ -84,6 +84,7 @@ class Transactions:
             restored (``worker.stores.restoration``).
         latency: Called with how long (s) each contact was due when Dynamics came to match it.
         wrote: Called with the kind of each action that was acknowledged.
+        openings: Reports what came of what is done for agents.
         faults: Counts and reports bugs of ours.
         sent: Counts.
         containment: Decides on contacts whose rounds ended in one.
@@ -103,6 +104,7 @@ class Transactions:
     doubt: Callable[[Contact], None] = lambda _contact: None
     latency: Callable[[float], None] = lambda _seconds: None
     wrote: Callable[[str], None] = lambda _kind: None
+    openings: Openings = field(default_factory=Openings)
     faults: Faults = field(default_factory=Faults)
     sent: Sent = field(init=False, default_factory=Sent)
     containment: Containment = field(init=False)
@@ -169,9 +171,9 @@ class Transactions:
         agenda = Agenda(contact, lambda: self.planner.plan(contact, seen).actions)
         if agenda.actions and not (questions or await self._claims.take(entry, agenda.actions)):
             return entry.due_at
-        again = await self._work(entry, agenda, last_start)
+        again = await self._work(entry, agenda, seen, last_start)
         contact.intent.clear()
-        again = self._look_ahead(entry, seen, again)
+        again = self._look_ahead(entry, seen, again, due_at)
         note = entry.fault
         # A copy: should this fail, the entry still says how often it did before.
         fault = self.containment.noted(contact.id, note) if again else None
@@ -181,11 +183,13 @@ class Transactions:
             self._report_done(contact.id, self.clock.wall() - due_at)
         return next_at
 
-    def _look_ahead(self, entry: Entry, seen: Snapshot, again: TryAgain | None) -> TryAgain | None:
+    def _look_ahead(
+        self, entry: Entry, seen: Snapshot, again: TryAgain | None, due_at: float
+    ) -> TryAgain | None:
         """Note when the contact is due next and how long it is kept; None: it is done for now."""
         contact = entry.contact
         left = self.planner.plan(contact, seen)
-        self._expire(contact, left)
+        self.sent.expired += self.openings.left(contact, left, due_at)
         for step in left.forgotten:
             ledger.forget(contact, step)
         if again is None and left.actions:
@@ -196,13 +200,6 @@ class Transactions:
             entry.expires_at = max(self.clock.wall(), seen.ended or 0.0) + KEPT_S
         return again
 
-    def _expire(self, contact: Contact, planned: Plan) -> None:
-        """Record live-only steps for which it is too late."""
-        for step in planned.expired:
-            ledger.expire(contact, step)
-            self.sent.expired += 1
-            _log.info("push.expired", contact_id=contact.id, step=step)
-
     def _report_done(self, contact_id: str, latency_s: float) -> None:
         with self.faults.contained("telemetry", contact_id=contact_id):
             self.latency(latency_s)
@@ -210,7 +207,9 @@ class Transactions:
 
     # --- act ---
 
-    async def _work(self, entry: Entry, agenda: Agenda, last_start: float) -> TryAgain | None:
+    async def _work(
+        self, entry: Entry, agenda: Agenda, seen: Snapshot, last_start: float
+    ) -> TryAgain | None:
         """Carry actions out until none is left; None: nothing is left that could be done."""
         contact = entry.contact
         again = None
@@ -227,7 +226,10 @@ class Transactions:
             if isinstance(outcome, Delayed):
                 again = NOT_TAKEN
                 agenda.plan = _without_live(agenda.plan)
-            self._settle(contact, agenda, outcome)
+            if isinstance(action, LiveAction):
+                self._settle_live(contact, agenda, outcome, seen)
+            else:
+                self._settle(contact, agenda, outcome)
         return again
 
     def _precedence(self, contact: Contact, actions: list[Action]) -> Since:
@@ -243,7 +245,8 @@ class Transactions:
     async def _perform(self, contact: Contact, action: Action) -> Outcome | TryAgain:
         """Carry out one action; its outcome, or when to try again if there is no definitive one."""
         if isinstance(action, LiveAction):
-            return await live.perform(action, self.connect, self.desktop, self.faults)
+            outcome = await live.perform(action, self.connect, self.desktop, self.faults)
+            return outcome if isinstance(outcome, Done) else replace(outcome, at=self.clock.wall())
         try:
             return await self.performer.perform(action, timeout_s=REQUEST_S)
         except DynamicsError as error:
@@ -252,23 +255,35 @@ class Transactions:
     def _settle(self, contact: Contact, agenda: Agenda, outcome: Outcome) -> None:
         """Settle the outcome of the next action, and count it."""
         action, parked = agenda.actions[0], len(contact.parked)
-        if isinstance(outcome, Delayed | Undeliverable):
-            event = "push.open_failed" if isinstance(action, OpenPage) else "push.write_back_failed"
-            _log.warning(event, contact_id=contact.id, reason=outcome.reason)
-            agenda.settle(outcome)
-            return
-        if not isinstance(action, LiveAction):
-            contact.tries = 0
+        contact.tries = 0
         if agenda.settle(outcome):
             self._count(action)
             self._report_written(contact, action)
         if len(contact.parked) > parked:
             self._report_parked(contact, action)
 
+    def _settle_live(
+        self, contact: Contact, agenda: Agenda, outcome: Outcome, seen: Snapshot
+    ) -> None:
+        """Settle the outcome of the next action, which is live, and report it."""
+        action = agenda.actions[0]
+        assert isinstance(action, LiveAction)  # noqa: S101 - what the caller has asked
+        first = action.place not in contact.ledger
+        agenda.settle(outcome)
+        self.openings.settled(contact, action, outcome, seen, first=first)
+        if isinstance(outcome, Delayed):
+            # Not now: it does not hold up what else is to be done, one timeout after the other.
+            agenda.actions = [one for one in agenda.actions if not isinstance(one, LiveAction)]
+        elif isinstance(outcome, Undeliverable):
+            agenda.actions = [one for one in agenda.actions if one.steps != action.steps]
+        else:
+            self._count(action)
+            self._report_written(contact, action)
+
     def _count(self, action: Action) -> None:
         self.sent.lookups += isinstance(action, Reading)
         self.sent.writes += isinstance(action, Change)
-        self.sent.opened += isinstance(action, OpenPage)
+        self.sent.shown += isinstance(action, OpenPage)
         self.sent.written_back += isinstance(action, WriteBack)
 
     def _failed(self, contact: Contact, action: Reading | Change, error: DynamicsError) -> TryAgain:

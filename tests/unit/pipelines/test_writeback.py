@@ -46,10 +46,10 @@ def pipeline(table: str = TABLE, steps: str = CREATE) -> Any:
 
 
 def written(contact: Contact, now: float = BEGAN + 1, table: str = TABLE, **terms: Any) -> Any:
-    """The attributes that are due."""
+    """The attributes that are due, now and once the records are made."""
     result = plan(contact, [pipeline(table)], now, Terms(**{"live": True, **terms}))
     found = [one.attributes for one in result.actions if isinstance(one, WriteBack)]
-    return found[0] if found else None
+    return {name: text for part in found for name, text in part.items()} or None
 
 
 def later_leg(event: Makes, kind: str, contact: Contact, **detail: Any) -> list[Fact]:
@@ -60,21 +60,55 @@ def later_leg(event: Makes, kind: str, contact: Contact, **detail: Any) -> list[
     return told_others(event(kind, **linked, **began, **detail))
 
 
-def test_attributes_go_after_the_records_they_name(event: Makes, told: Told) -> None:
+def test_attributes_wait_for_no_record_but_those_that_name_it(event: Makes, told: Told) -> None:
     contact = told(event("INITIATED"))
-    create, written_back = plan(contact, [pipeline()], BEGAN + 1, LIVE).actions
+    at_once, create, after = plan(contact, [pipeline()], BEGAN + 1, LIVE).actions
     assert create.kind == "create"
+    assert isinstance(at_once, WriteBack)
+    assert isinstance(after, WriteBack)
+    assert at_once.attributes == {"ms_id": contact.id}
+    assert after.attributes == {"ms_activity_id": record_id(contact.id, "p", "MAKE")}
+    assert at_once.initial_contact_id == after.initial_contact_id == contact.id
+
+
+def test_attributes_of_a_record_that_is_there_are_one_request_before_all_others(
+    event: Makes, told: Told, carry_out: CarryOut
+) -> None:
+    contact = told(event("INITIATED"))
+    carry_out(contact, plan(contact, [pipeline('a = "b"')], BEGAN, LIVE).actions, {})
+    late = CREATE.replace("ContactId", "Channel")
+    written_back, update = plan(contact, [pipeline(steps=late)], BEGAN, LIVE).actions
     assert isinstance(written_back, WriteBack)
-    key = record_id(contact.id, "p", "MAKE")
-    assert written_back.attributes == {"ms_id": contact.id, "ms_activity_id": key}
-    assert written_back.initial_contact_id == contact.id
+    assert written_back.attributes.keys() == {"ms_id", "ms_activity_id"}
+    assert update.kind == "update"
 
 
-def test_attributes_go_to_the_first_contact_of_the_chain(event: Makes, told: Told) -> None:
+def test_attributes_go_to_the_first_contact_of_the_chain_and_the_instance_that_events_name(
+    event: Makes, told: Told
+) -> None:
+    arn = "arn:aws:connect:eu-central-1:111122223333:instance/abc"
+    contact = told(event("INITIATED", initialContactId="first", instanceArn=arn))
+    for one in plan(contact, [pipeline()], BEGAN, LIVE).actions:
+        if isinstance(one, WriteBack):
+            about = (one.contact_id, one.initial_contact_id, one.instance_id)
+            assert about == (contact.id, "first", "abc")
+
+
+def test_a_new_legs_attributes_hold_no_record_of_the_leg_before(event: Makes, told: Told) -> None:
     contact = told(event("INITIATED", initialContactId="first"))
-    _, written_back = plan(contact, [pipeline()], BEGAN, LIVE).actions
-    assert isinstance(written_back, WriteBack)
-    assert (written_back.contact_id, written_back.initial_contact_id) == (contact.id, "first")
+    at_once, _, after = plan(contact, [pipeline()], BEGAN, LIVE).actions
+    assert isinstance(at_once, WriteBack)
+    assert isinstance(after, WriteBack)
+    assert at_once.attributes == {"ms_id": contact.id, "ms_activity_id": ""}
+    assert (at_once.begins, after.begins) == (True, False)
+
+
+def test_the_page_of_an_answered_leg_is_not_cleared_by_attributes_that_come_later(
+    event: Makes, told: Told
+) -> None:
+    contact = told(event("CONNECTED_TO_AGENT", initialContactId="first"))
+    actions = plan(contact, [pipeline()], ANSWERED, LIVE).actions
+    assert not any(one.begins for one in actions if isinstance(one, WriteBack))
 
 
 def test_only_what_differs_from_our_own_ledger_is_written(
@@ -103,6 +137,7 @@ def test_a_value_that_is_gone_is_emptied_and_one_that_never_was_is_left_alone(
     [
         ("INITIATED", LIVE_WITHIN_S, True),
         ("INITIATED", LIVE_WITHIN_S + 1, False),
+        ("QUEUED", 5 + LIVE_WITHIN_S, True),
         ("CONNECTED_TO_AGENT", 20 + LIVE_WITHIN_S, True),
         ("CONNECTED_TO_AGENT", 21 + LIVE_WITHIN_S, False),
         ("DISCONNECTED", 0.0, False),
@@ -117,7 +152,7 @@ def test_attributes_are_written_within_a_minute_of_beginning_or_answer_and_never
 
 def test_what_was_never_written_has_expired_with_the_contact(event: Makes, told: Told) -> None:
     contact = told(event("DISCONNECTED"))
-    assert plan(contact, [pipeline()], BEGAN, LIVE).expired == ["p/writeback"]
+    assert plan(contact, [pipeline()], BEGAN, LIVE).expired.keys() == {"p/writeback"}
 
 
 def test_a_contact_that_is_over_asks_for_nothing_more(
@@ -128,7 +163,7 @@ def test_a_contact_that_is_over_asks_for_nothing_more(
     carry_out(contact, plan(contact, [pipeline(table)], BEGAN, LIVE).actions, {})
     contact.observe(record())
     result = plan(contact, [pipeline(table)], BEGAN, LIVE)
-    assert result.expired == []
+    assert result.expired == {}
     assert "attributes" not in {write.kind for write in result.actions}
 
 
