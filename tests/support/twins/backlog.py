@@ -11,6 +11,7 @@ from typing import Any
 
 from pipelines.contact import Contact
 from pipelines.loader import load
+from pipelines.outcome import Shown
 from pipelines.plan import Terms
 from twins.calls import Call
 from twins.dynamics import ScriptedDynamics
@@ -99,10 +100,12 @@ class NotingDesktop:
     """Notes when (virtual s) each contact's page was opened, and in which order."""
 
     def __init__(self) -> None:
+        self.no_page: dict[str, str] = {}
         self.opened: dict[str, float] = {}
 
-    async def open(self, page: Page) -> None:
+    async def open(self, page: Page) -> Shown:
         self.opened.setdefault(page.contact_id, now())
+        return Shown()
 
 
 class Unaware(Waiting):
