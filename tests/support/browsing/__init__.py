@@ -1,1 +1,1 @@
-"""What browser tests stand on: the pages, the softphone and Dynamics, each on an origin of its own."""
+"""What browser tests stand on: pages, softphone and Dynamics, each on an origin of its own."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from browsing.stage import AGENT, NUMBER, Stage
 from playwright.async_api import BrowserContext, FrameLocator, Locator, Page, expect
 
+from browsing.stage import AGENT, NUMBER, Stage
 from worker.sandbox.browser.contacts import Channel
 
 
