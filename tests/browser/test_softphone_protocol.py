@@ -309,6 +309,19 @@ async def test_a_supervisor_reads_no_attributes_of_the_call_listened_to(
     await page.wait_for_function("id => contact(id).getAgentConnection().isBarge()", arg=call)
 
 
+async def test_an_agent_is_under_supervision_while_a_supervisor_barges_in(
+    softphone: Softphone, page: Page, open_host: Callable[..., Any]
+) -> None:
+    softphone.sign_in(AGENT)
+    host = await open_host(page)
+    call = softphone.ring(AGENT)
+    softphone.connect(AGENT, call)
+    await host.says(f"Connected {call}")
+    assert await page.evaluate("id => contact(id).isUnderSupervision()", call) is False
+    softphone.join(AGENT, call, "lena.fischer", "monitoring")
+    await page.wait_for_function("id => contact(id).isUnderSupervision()", arg=call)
+
+
 async def test_a_colleague_on_the_line_is_a_third_connection(
     softphone: Softphone, page: Page, open_host: Callable[..., Any]
 ) -> None:

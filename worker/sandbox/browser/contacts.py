@@ -61,7 +61,7 @@ class Ring(TypedDict, total=False):
 
 @dataclass(slots=True)
 class Third:
-    """Somebody else on the line: ``agent`` or ``outbound``, by name or number."""
+    """Somebody else on the line, by name: an ``agent``, or a supervisor (``monitoring``)."""
 
     kind: str
     name: str
@@ -195,17 +195,18 @@ class Contact:
         return self._connection("customer", kind, state, endpoint=endpoint, **more)
 
     def _others(self) -> list[dict[str, Any]]:
-        state = "disconnected" if self.state in OVER else "connected"
-        return [
-            self._connection(
-                f"third{n}",
-                "outbound",
-                state,
-                endpoint=_endpoint(other.kind, None, other.name),
-                quickConnectName=other.name,
-            )
-            for n, other in enumerate(self.third)
-        ]
+        return [self._other(f"third{n}", other) for n, other in enumerate(self.third)]
+
+    def _other(self, place: str, other: Third) -> dict[str, Any]:
+        endpoint = _endpoint("agent", None, other.name)
+        over = self.state in OVER
+        if other.kind == "monitoring":
+            state = "disconnected" if over else "barge"
+            barging = {"monitorStatus": "BARGE", "monitorCapabilities": _BARGE}
+            return self._connection(place, "monitoring", state, endpoint=endpoint, **barging)
+        state = "disconnected" if over else "connected"
+        named = {"quickConnectName": other.name}
+        return self._connection(place, "outbound", state, endpoint=endpoint, **named)
 
     def _customer_endpoint(self) -> dict[str, str] | None:
         """The customer's address as contacts by mail have it."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 
+from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -70,6 +71,7 @@ class Exchange:
         amazon.on_written.append(softphone.set_attributes)
         softphone.on("dial", self.dial)
         softphone.on("transfer", self._asked)
+        softphone.on("barge", self._barged)
 
     async def run(self) -> None:
         """Send messages until cancelled."""
@@ -139,12 +141,16 @@ class Exchange:
     # --- agents ---
 
     def dial(self, agent: str, number: str) -> Leg:
-        """An agent calls a number; the customer answers after a while."""
+        """An agent calls a number; whoever has it answers after a while.
+
+        A number nobody has called from is a stranger's: Dynamics does not come to know it by this.
+        """
         met = (leg.customer for leg in self.legs if leg.customer.number == number)
-        who = next(met, invented.Customer("", number, "", ""))
-        leg = self._floor.new("voice_outbound", "VOICE", "OUTBOUND", who)
+        who = next(met, None)
+        stranger = replace(invented.customer(self.rng), number=number)
+        leg = self._floor.new("voice_outbound", "VOICE", "OUTBOUND", who or stranger)
         leg.line, leg.queue = invented.LINES[0], invented.QUEUES[0]
-        call = self._floor.introduce(leg)
+        call = self._floor.introduce(leg, stranger=who is None)
         call.agent = agent
         self._floor.show(call)
         self._outbox.later(self.pace.dial, lambda: self._floor.reached(call))
@@ -187,6 +193,12 @@ class Exchange:
         }
         self.softphone.monitor(supervisor, told)
         return listening
+
+    def _barged(self, supervisor: str, contact_id: str) -> None:
+        """A supervisor joins the conversation: the agent sees it."""
+        for call in self.ongoing():
+            if any(each.leg.id == contact_id for each in call.company):
+                self.softphone.join(call.agent, call.leg.id, supervisor, "monitoring")
 
     def _asked(self, agent: str, contact_id: str, colleague: str) -> None:
         """An agent asks for a colleague, or for anybody who is signed in."""

@@ -120,11 +120,15 @@ class Floor:
         second.disconnected_ms = FAR
         return second
 
-    def introduce(self, leg: Leg) -> Ongoing:
-        """Connect and Dynamics come to know a contact, and the streams that it began."""
+    def introduce(self, leg: Leg, *, stranger: bool = False) -> Ongoing:
+        """Connect comes to know a contact, and the streams that it began.
+
+        Dynamics comes to know the customer, unless it is a stranger.
+        """
         call = self.ongoing[leg.id] = Ongoing(leg)
         self.legs.append(leg)
-        self._meet(leg.customer)
+        if not stranger:
+            self._meet(leg.customer)
         self._amazon.meet(leg)
         self._outbox.event(leg, "INITIATED")
         if leg.channel != "VOICE":
@@ -191,6 +195,8 @@ class Floor:
             return
         call.leg.now_ms = self.now()
         call.leg.answer(_AGENTS[call.agent], 0)
+        if call.leg.channel == "TASK":
+            call.leg.began_ms = call.leg.now_ms
         self._outbox.event(call.leg, "CONNECTED_TO_AGENT")
         if call.leg.method == "CALLBACK":
             call.leg.began_ms = call.leg.now_ms

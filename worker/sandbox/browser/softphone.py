@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 #: What an agent does. Callbacks get the agent and: the contact's id; of ``dial`` the number, of
 #: ``state`` its name, of ``transfer`` the contact's id and the colleague's name.
-Act = Literal["accept", "reject", "end", "clear", "dial", "state", "transfer"]
+Act = Literal["accept", "reject", "end", "clear", "dial", "state", "transfer", "barge"]
 
 #: What becomes of a session: a login is asked for, or the agent may not use the softphone.
 Loss = Literal["auth_fail", "access_denied", "terminated"]
@@ -142,6 +142,7 @@ class Softphone:
         """The supervisor joins the conversation that she listens to."""
         self._contact(agent, contact_id).barging = True
         self.pages.publish(agent)
+        self._call("barge", agent, contact_id)
 
     def accept(self, agent: str, contact_id: str) -> None:
         """The agent accepts; all her pages are told.
@@ -221,7 +222,7 @@ class Softphone:
         self._move(agent, contact_id, "paused" if paused else "connected")
 
     def join(self, agent: str, contact_id: str, name: str, kind: str = "agent") -> None:
-        """Somebody else comes on the agent's line: a colleague, or a number outside."""
+        """Somebody else comes on the agent's line: a colleague, or a supervisor."""
         self._contact(agent, contact_id).third.append(Third(kind, name))
         self.pages.publish(agent)
 

@@ -252,6 +252,9 @@ async def test_a_supervisor_has_a_contact_that_is_no_conversation(
     await centre.answered(heard, LENA)
     assert centre.softphone.contacts(LENA)[0].monitoring
     assert heard.fate == "none"
+    assert centre.softphone.contacts(MARIA)[0].third == []
+    centre.softphone.barge(LENA, heard.id)
+    assert [other.name for other in centre.softphone.contacts(MARIA)[0].third] == [LENA]
     centre.softphone.hang_up(MARIA, leg.id)
     assert centre.states(LENA) == [(heard.id, "ended")]
 
