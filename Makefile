@@ -74,6 +74,8 @@ mutants: .venv/mutants.stamp ## Mutation-test the pure core and the leases; MODU
 
 bench: .venv/dev.stamp ## Run the benchmarks
 	@$(BIN)/python tests/benchmarks/bench.py
+	@PYTHONPATH=tests/support:. $(BIN)/python tests/benchmarks/agents_first.py
+	@PYTHONPATH=tests/support:. $(BIN)/python tests/benchmarks/desktop.py
 	@PYTHONPATH=tests/support $(BIN)/python tests/benchmarks/sharing.py
 
 locks: ## Update the locked dependencies; needs uv

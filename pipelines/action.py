@@ -151,6 +151,7 @@ class WriteBack(StepAction):
         contact_id: The contact they are of.
         initial_contact_id: The first contact of its chain, which they are written to.
         attributes: Attribute -> text.
+        begins: They replace those of another leg of the chain, whose page is none of this leg's.
     """
 
     record: str
@@ -158,6 +159,8 @@ class WriteBack(StepAction):
     contact_id: str
     initial_contact_id: str
     attributes: dict[str, str]
+    begins: bool = False
+    on: ClassVar[str] = "created"
     kind: ClassVar[str] = "attributes"
 
     @property
@@ -176,6 +179,7 @@ class OpenPage(StepAction):
         initial_contact_id: The first contact of its chain.
         url: The page.
         tab: In a new tab, else embedded.
+        on: The milestone it is opened on.
     """
 
     instance_id: str
@@ -183,6 +187,7 @@ class OpenPage(StepAction):
     initial_contact_id: str
     url: str
     tab: bool = False
+    on: str = "answered"
     kind: ClassVar[str] = "open"
 
 

@@ -106,7 +106,7 @@ class Contact:
         facts: Register -> its greatest fact.
         ledger: Record address -> ``RecordLedger``.
         lookups: ``pipeline/step`` of a GET -> {"asked": digest of the URL, "answer": fields}.
-        effects: ``pipeline/step`` of a live-only step -> "done", "expired" or "refused".
+        effects: ``pipeline/step`` of a live-only step -> what came of it, see ``effect``.
         parked: Record address (or ``pipeline/step`` of a GET) -> ``Parked``.
         intent: Record address -> {column: digest} about to be sent by the holder of the claim;
             of a create also {"": the ``pipeline/step`` that makes it}.

@@ -24,9 +24,21 @@ from pipelines.action import (
 )
 from pipelines.contact import UNKNOWN, Contact, RecordLedger, State
 from pipelines.decode.timestamp import normalise
+from pipelines.effect import Effect, is_final
 from pipelines.entity import STATE, entity, link_group
 from pipelines.lookup import status
-from pipelines.outcome import Done, Exists, Found, Missing, Outcome, Refusal, Undeliverable
+from pipelines.outcome import (
+    Delayed,
+    Done,
+    Exists,
+    Found,
+    Logged,
+    Missing,
+    Outcome,
+    Refusal,
+    Shown,
+    Undeliverable,
+)
 
 
 #: Record address -> column -> digest.
@@ -231,16 +243,23 @@ def acknowledge_attributes(contact: Contact, written: WriteBack, _: Done) -> Non
     """Connect has the attributes."""
     record = contact.ledger.setdefault(written.record, named(written.record, "there"))
     record.columns.update(digests(written.attributes))
+    if not is_final(contact.effects.get(written.step)):
+        contact.effects.pop(written.step, None)  # it was delayed, and has been taken now
 
 
-def acknowledge_open(contact: Contact, page: OpenPage, _: Done) -> None:
-    """The page was opened, and is not opened again."""
-    contact.effects[page.step] = "done"
+def acknowledge_open(contact: Contact, page: OpenPage, told: Shown | Logged) -> None:
+    """The page was shown, or logged, and is not again."""
+    contact.effects[page.step] = str(Effect(told.says, told.at))
 
 
-def give_up(contact: Contact, action: LiveAction, _: Undeliverable) -> None:
+def delay(contact: Contact, action: LiveAction, delayed: Delayed) -> None:
+    """It is tried again while it matters; should it expire, this is why."""
+    contact.effects[action.step] = str(Effect("delayed", delayed.at, delayed.reason))
+
+
+def give_up(contact: Contact, action: LiveAction, refused: Undeliverable) -> None:
     """What the agent's desktop or Connect will not accept is not tried again."""
-    contact.effects[action.step] = "refused"
+    contact.effects[action.step] = str(Effect("refused", refused.at, refused.reason))
 
 
 def learn_nothing(_contact: Contact, _action: Action, _outcome: Outcome) -> None:
@@ -318,9 +337,9 @@ def forget(contact: Contact, step: str) -> None:
     contact.lookups.pop(step, None)
 
 
-def expire(contact: Contact, step: str) -> None:
-    """It is too late for what a step does live: it is not done any more."""
-    contact.effects[step] = "expired"
+def expire(contact: Contact, step: str, effect: Effect) -> None:
+    """It is too late for what a step does live, for this reason: it is not done any more."""
+    contact.effects[step] = str(effect)
 
 
 def drop(contact: Contact, name: str) -> None:

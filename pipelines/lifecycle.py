@@ -7,6 +7,7 @@ record, which is written when the contact is over, proves every phase it has a t
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from pipelines.contact import Contact
@@ -76,6 +77,9 @@ SAID_BY = {
 }
 
 
+#: Milestone -> the event that is sent at that moment.
+DATED_BY = {"created": "INITIATED", "queued": "QUEUED", "answered": "CONNECTED_TO_AGENT"}
+
 #: Milestones that never come for a contact nobody answered.
 FILES = frozenset(KINDS.values())
 
@@ -137,6 +141,20 @@ def phase_of(proven: Iterable[str]) -> str:
     for signal in proven:
         now = TRANSITIONS[now, signal]
     return now
+
+
+def moment(contact: Contact, milestone: str, reached: str) -> float | None:
+    """When a milestone was (s since 1970), to the millisecond if an event says so.
+
+    Args:
+        contact: The contact.
+        milestone: ``created``, ``queued`` or ``answered``.
+        reached: Its UTC second, see ``milestones``.
+    """
+    event = contact.facts.get(EVENT + DATED_BY.get(milestone, ""))
+    if event is not None and event.at[:19] == reached[:19] != "":
+        reached = event.at
+    return datetime.fromisoformat(reached).timestamp() if reached else None
 
 
 def milestones(contact: Contact) -> dict[str, str]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal
 from urllib.parse import urlencode
 
 from pipelines.action import OpenPage, WriteBack
 from pipelines.condition import names_in
 from pipelines.conversation import no_conversation, skipped
-from pipelines.legs import chain_of, first_of_chain
+from pipelines.effect import Effect, Outcome, is_final
+from pipelines.legs import Chain, chain_of, first_of_chain
 from pipelines.scope import Scope
 from pipelines.snapshot import epoch
 from pipelines.step import RESPONSE, OpenStep
@@ -23,6 +24,15 @@ from pipelines.writeback import attributes_for
 #: How long after its milestone (s) something is still done for the agent.
 LIVE_WITHIN_S = 60.0
 
+#: Why a page waits whose query names what has no value yet.
+NO_VALUE: Final = "for a value of its page"
+
+#: What is heard so short (s) before the contact's end cannot be expected to be shown in time.
+SOON_S: Final = 1.0
+
+#: The milestones after which attributes are written back, each for so long.
+WRITTEN_BACK_ON: Final = ("created", "queued", "answered")
+
 
 @dataclass(frozen=True, slots=True)
 class Waits:
@@ -33,7 +43,44 @@ class Waits:
 
 @dataclass(frozen=True, slots=True)
 class Expired:
-    """Its time is over."""
+    """Its time is over.
+
+    Attributes:
+        page: It is a page; otherwise it is a write-back.
+        outcome: Why it was not carried out, as far as the contact itself says; "": it could have
+            been, at some time.
+        detail: What its reason mentions.
+        since: When (s since 1970) its milestone was; None: nobody knows.
+        ended: When the contact ended; None: it has not, or nobody knows when.
+        known: Since when the worker is known to have heard of it; None: it has not said so.
+    """
+
+    page: bool
+    outcome: Outcome | Literal[""] = ""
+    detail: str = ""
+    since: float | None = None
+    ended: float | None = None
+    known: float | None = None
+
+    def judged(self, heard_at: float, now: float) -> Effect:
+        """What is kept of it, with the reason.
+
+        Args:
+            heard_at: When (s since 1970) the worker had heard what made it due.
+            now: The time.
+        """
+        if self.outcome in ("replayed", "refused", "no_record"):
+            return Effect(self.outcome, now, self.detail)
+        heard_at = heard_at if self.known is None else self.known
+        since = heard_at if self.since is None else self.since
+        ended = heard_at if self.ended is None else self.ended
+        if heard_at > since + LIVE_WITHIN_S and ended > since + LIVE_WITHIN_S:
+            return Effect("heard_late", now, f"{heard_at - since:.0f} s")
+        if self.ended is not None and heard_at > ended - SOON_S:
+            return Effect("ended_first", now)
+        if self.outcome:
+            return Effect(self.outcome, now, self.detail)
+        return Effect("worker_late", now, f"{now - since:.0f} s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,43 +90,96 @@ class LivePlanner:
     Attributes:
         scope: What its steps see.
         now: The time (s since 1970).
-        unavailable: Why a record that such names refer to cannot be used yet, or "".
+        unavailable: Why a record that such names refer to cannot be used yet, or "". One that the
+            same plan makes can.
+        there: Whether every record that such names refer to is there already.
     """
 
     scope: Scope
     now: float
     unavailable: Callable[[Iterable[tuple[str, ...]]], str]
+    there: Callable[[Iterable[tuple[str, ...]]], bool]
 
     def open(self, step: OpenStep) -> OpenPage | Waits | Expired:
         """The page that a step opens for the agent."""
         reached = self.scope.seen.reached
-        if step.path in self.scope.contact.effects:
+        if is_final(self.scope.contact.effects.get(step.path)):
             return Waits()
         if "ended" in reached or self._late(reached[step.on]):
-            return Expired()
+            return self._expired(step)
         if reason := self.unavailable(step.names()) or self._skipped():
             return Waits(reason)
-        return page(step, self.scope) or Waits("for a value of its page")
+        return page(step, self.scope) or Waits(NO_VALUE)
 
-    def write_back(self) -> WriteBack | Waits | Expired:
-        """The attributes that the contact's agent and flows should see by now."""
-        contact, seen = self.scope.contact, self.scope.seen
-        table, aside = self.scope.pipeline.writeback, no_conversation(seen.values)
-        if table is None or aside or table.path in contact.effects:
+    def _expired(self, step: OpenStep) -> Expired:
+        since, ended = epoch(self.scope.seen.reached[step.on]), self.scope.seen.ended
+        pending = Effect.read(self.scope.contact.effects.get(step.path, ""))
+        outcome, detail = self._missed(step, pending)
+        return Expired(True, outcome, detail, since, ended, pending.at)
+
+    def _missed(self, step: OpenStep, pending: Effect) -> tuple[Outcome | Literal[""], str]:
+        """Why a page was not shown, as far as the contact itself says, and what it mentions."""
+        if self.scope.contact.replayed:
+            return "replayed", ""
+        if pending.outcome == "delayed":
+            return "refused", pending.detail
+        if reason := self._skipped():
+            return "no_record", reason
+        if pending.detail == NO_VALUE or not page(step, self.scope):
+            return "value_missing", ""
+        if reason := self.unavailable(step.names()) or pending.detail:
+            return "record_late", reason
+        return "", ""
+
+    def write_back(self) -> tuple[WriteBack, ...] | Waits | Expired:
+        """The attributes that the contact's agent and flows should see by now.
+
+        Those that can be written at once come first and apart, so that nothing holds them up; the
+        others hold the id of a record that is still to be made.
+        """
+        contact, values = self.scope.contact, self.scope.seen.values
+        table, aside = self.scope.pipeline.writeback, no_conversation(values)
+        if table is None or aside or is_final(contact.effects.get(table.path)):
             return Waits(aside and f"no: {aside} write nothing back")
-        began = str(seen.values.get("InitiationTimestamp", ""))
+        began = str(values.get("InitiationTimestamp", ""))
         chain = chain_of(contact.id, began, values_of_kin(contact))
         names = self.scope.names_without_files()
         written = attributes_for(table, contact, names, chain.newest, self._records_are_there)
         if written is None:
             return Waits()
-        if "ended" in seen.reached:
-            return Waits() if written.record in contact.ledger else Expired()
+        return self._not_now(written, chain) or tuple(self._parts(written))
+
+    def _not_now(self, written: WriteBack, chain: Chain) -> Waits | Expired | None:
+        """Why attributes are not written now; None: they are."""
+        contact, reached = self.scope.contact, self.scope.seen.reached
+        if "ended" in reached:
+            if written.record in contact.ledger:
+                return Waits()
+            outcome: Outcome | Literal[""] = "replayed" if contact.replayed else ""
+            since = epoch(reached.get("created", ""))
+            return Expired(False, outcome, "", since, self.scope.seen.ended)
         if chain.later_on:
             return Waits("no: a later leg of its chain is on")
-        if self._late(chain.ended, *(seen.reached.get(on, "") for on in ("created", "answered"))):
+        if self._late(chain.ended, *(reached.get(on, "") for on in WRITTEN_BACK_ON)):
             return Waits("for an agent to answer")
-        return written
+        return None
+
+    def _parts(self, written: WriteBack) -> Iterator[WriteBack]:
+        """The attributes that can be written now, then the others; neither is empty."""
+        texts = written.attributes.items()
+        later = {name: text for name, text in texts if not self._records_are_made(text)}
+        now = {name: text for name, text in texts if name not in later}
+        if written.begins:
+            now |= dict.fromkeys(later, "")
+        begins = written.begins and "answered" not in self.scope.seen.reached
+        if now:
+            yield replace(written, attributes=now, begins=begins)
+        if later:
+            yield replace(written, attributes=later, begins=False)
+
+    def is_made(self, written: WriteBack) -> bool:
+        """Whether every record of ours that attributes name exists."""
+        return all(map(self._records_are_made, written.attributes.values()))
 
     def _skipped(self) -> str:
         """Why the contact gets no page, as it gets no record; "" if it may."""
@@ -94,9 +194,16 @@ class LivePlanner:
 
     def _records_are_there(self, value: str) -> bool:
         """Whether every record of ours whose key is in the value exists, or will by then."""
-        own = self.scope.own.items()
-        named = (step for name, step in own if name.partition("(")[2].removesuffix(")") in value)
-        return not self.unavailable((step.name + RESPONSE,) for step in named)
+        return not self.unavailable(self._records_in(value))
+
+    def _records_are_made(self, value: str) -> bool:
+        """Whether every record of ours whose key is in the value exists."""
+        return self.there(self._records_in(value))
+
+    def _records_in(self, value: str) -> Iterator[tuple[str, ...]]:
+        for name, step in self.scope.own.items():
+            if name.partition("(")[2].removesuffix(")") in value:
+                yield (step.name + RESPONSE,)
 
 
 def page(step: OpenStep, scope: Scope) -> OpenPage | None:
@@ -110,4 +217,4 @@ def page(step: OpenStep, scope: Scope) -> OpenPage | None:
     url = f"{root}/{step.page}?{urlencode(query)}" if query else f"{root}/{step.page}"
     contact_id = scope.contact.id
     first = first_of_chain(values, contact_id)
-    return OpenPage(step.path, instance_id(values), contact_id, first, url, step.tab)
+    return OpenPage(step.path, instance_id(values), contact_id, first, url, step.tab, step.on)

@@ -94,22 +94,58 @@ class Refused(Refusal):
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """Connect has the page for the agent's desktop.
+
+    Attributes:
+        at: When (s since 1970).
+    """
+
+    at: float | None = None
+    says: ClassVar[str] = "shown"
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """Nobody is shown the page: it stands in the log alone.
+
+    Attributes:
+        at: When (s since 1970).
+    """
+
+    at: float | None = None
+    says: ClassVar[str] = "logged"
+
+
+@dataclass(frozen=True, slots=True)
 class Delayed:
-    """Connect or the desktop did not take it now; later it may."""
+    """Connect or the desktop did not take it now; later it may.
+
+    Attributes:
+        reason: Why, without personal data.
+        at: When (s since 1970).
+    """
 
     reason: str
+    at: float | None = None
     says: ClassVar[str] = "not now"
 
 
 @dataclass(frozen=True, slots=True)
 class Undeliverable:
-    """Connect or the desktop will not take it at all."""
+    """Connect or the desktop will not take it at all.
+
+    Attributes:
+        reason: Why, without personal data.
+        at: When (s since 1970).
+    """
 
     reason: str
+    at: float | None = None
     says: ClassVar[str] = "not taken"
 
 
-Outcome = Done | Found | Refusal | Delayed | Undeliverable
+Outcome = Done | Found | Refusal | Shown | Logged | Delayed | Undeliverable
 
 #: All that Dynamics can refuse an action with.
 REFUSALS = (Exists, Closed, Missing, NoTable, Forbidden, Refused)

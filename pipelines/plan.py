@@ -40,11 +40,17 @@ from pipelines.step import (
 from pipelines.template import render_data
 from pipelines.value import ABSENT, HELD
 from pipelines.verdict import nothing_yet
+from pipelines.waiting import page_first
 from pipelines.withdrawal import forgotten, held_gone, withdraw
 
 
 #: Why a step waits whose condition is about names without a value.
 UNDECIDED = "for a name that its 'when' needs"
+
+#: The states of a record that others can refer to.
+_MADE = ("there", "doubted")
+
+_ANSWER = RESPONSE.lower()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +79,18 @@ class Plan:
 
     Attributes:
         actions: In the order in which they go.
-        expired: Live-only steps whose time is over.
+        at_once: Those that go before all others, while the plan is made.
+        expired: Live-only steps whose time is over, and why they were not carried out.
+        pending: Pages that are not shown yet although their milestone is reached, and why.
         next_at: When (s since 1970) time alone will add actions; None: only new facts can.
         waiting: ``pipeline/step`` -> why it has not been applied.
         forgotten: Steps whose file's text must not be kept: it was redacted or deleted.
     """
 
     actions: list[Action] = field(default_factory=list)
-    expired: list[str] = field(default_factory=list)
+    at_once: list[Action] = field(default_factory=list)
+    expired: dict[str, Expired] = field(default_factory=dict)
+    pending: dict[str, str] = field(default_factory=dict)
     next_at: float | None = None
     waiting: dict[str, str] = field(default_factory=dict)
     forgotten: list[str] = field(default_factory=list)
@@ -120,8 +130,9 @@ def plan(
             scope = Scope(contact, pipeline, seen, terms.versions.get(pipeline.name, ()))
             closes += _Planner(scope, patience, terms, result).run()
     readings: list[Action] = [one for one in result.actions if isinstance(one, Reading)]
-    # Later steps may use what they find: ask first, then plan again.
-    result.actions = readings or result.actions + closes
+    # Later steps may use what they find: ask first, then plan again. Agents wait for neither.
+    result.actions = result.at_once + (readings or page_first(result.actions) + closes)
+    result.at_once = []
     return result
 
 
@@ -177,21 +188,50 @@ class _Planner:
 
     def plan_live(self, opening: Iterable[OpenStep]) -> None:
         """Add what is done for the agent and for Connect."""
-        live = LivePlanner(self.scope, self.patience.now, self.unavailable)
-        found: list[tuple[str, LiveAction | Waits | Expired]] = []
-        if self.live and self.pipeline.writeback is not None:
-            found.append((self.pipeline.writeback.path, live.write_back()))
-        if self.terms.live:
-            found += [(step.path, live.open(step)) for step in opening]
-        for path, one in found:
-            match one:
-                case Expired():
-                    self.result.expired.append(path)
-                case Waits():
-                    if one.reason:
-                        self.result.waiting[path] = one.reason
-                case _:
-                    self.result.actions.append(one)
+        live = LivePlanner(self.scope, self.patience.now, self.unavailable, self.there)
+        if self.live and (table := self.pipeline.writeback) is not None:
+            names = [*table.names()]
+            match live.write_back():
+                case Waits() | Expired() as none:
+                    self.note_live(table.path, none)
+                case (only,):
+                    self.put_live(only, names, made=live.is_made(only))
+                case (now, later):
+                    self.put_live(now, names, made=True)
+                    self.put_live(later, names, made=False)
+        for step in opening if self.terms.live else ():
+            one = live.open(step)
+            if isinstance(one, OpenPage):
+                made = self.there(step.names())
+                self.put_live(one, [*step.names()], made=made)
+                self.result.pending[step.path] = "for its turn" if made else "for its record"
+            else:
+                self.note_live(step.path, one)
+                if isinstance(one, Waits) and one.reason:
+                    self.result.pending[step.path] = one.reason
+
+    def note_live(self, path: str, none: Waits | Expired) -> None:
+        """Note why nothing is done live for a step."""
+        if isinstance(none, Expired):
+            self.result.expired[path] = none
+        elif none.reason:
+            self.result.waiting[path] = none.reason
+
+    def put_live(self, action: LiveAction, names: Iterable[tuple[str, ...]], *, made: bool) -> None:
+        """Plan a live action: at once, unless it needs a record or an answer that is not there."""
+        asked = {one.step.lower() for one in self.result.actions if isinstance(one, Reading)}
+        steps = {f"{self.pipeline.name}/{path[0]}".lower().removesuffix(_ANSWER) for path in names}
+        at_once = made and not asked & steps
+        (self.result.at_once if at_once else self.result.actions).append(action)
+
+    def there(self, names: Iterable[tuple[str, ...]]) -> bool:
+        """Whether every record of ours that these names refer to is there already."""
+        answers = {path[0].lower() for path in names}
+        return all(
+            (known := self.contact.ledger.get(name)) and known.state in _MADE
+            for name, step in self.scope.own.items()
+            if (step.name + RESPONSE).lower() in answers
+        )
 
     # --- which steps apply ---
 
@@ -390,6 +430,6 @@ class _Planner:
                 return f"for {step.name}, which is parked or gone"
             if name in self.blocked_records:
                 return f"for {step.name}, which waits itself"
-            if name not in self.records and not (other and other.state in ("there", "doubted")):
+            if name not in self.records and not (other and other.state in _MADE):
                 return f"for {step.name}"
         return ""

@@ -20,9 +20,11 @@ from pipelines.outcome import (
     Done,
     Exists,
     Found,
+    Logged,
     Missing,
     Outcome,
     Refused,
+    Shown,
     Undeliverable,
 )
 
@@ -58,7 +60,8 @@ class Line:
 
 _PARK = Line(ledger.park)
 _ACKNOWLEDGE = Line(ledger.acknowledge, holds=True)
-_NOT_NOW = Line(ledger.learn_nothing, holds=True)
+_TOLD = Line(ledger.acknowledge_open, holds=True)
+_NOT_NOW = Line(ledger.delay, holds=True)
 _GIVEN_UP = Line(ledger.give_up, holds=True)
 _CLOSED = Line(ledger.refused_as_closed, means="reopened first, noted if that does not help")
 
@@ -103,7 +106,8 @@ SETTLE: Mapping[Case, tuple[Line, ...]] = {
     (Lookup, Missing): (Line(ledger.remember_no_match, holds=True),),
     (ReadFile, Done): (Line(ledger.remember, holds=True),),
     (WriteBack, Done): (Line(ledger.acknowledge_attributes, holds=True),),
-    (OpenPage, Done): (Line(ledger.acknowledge_open, holds=True),),
+    (OpenPage, Shown): (_TOLD,),
+    (OpenPage, Logged): (_TOLD,),
     (WriteBack, Delayed): (_NOT_NOW,),
     (OpenPage, Delayed): (_NOT_NOW,),
     (WriteBack, Undeliverable): (_GIVEN_UP,),

@@ -51,6 +51,10 @@ def attributes_for(
 ) -> WriteBack | None:
     """The attributes that are not as the ledger has them; None if all are.
 
+    A chain shares its attributes, and whoever begins a chat can set some. So what is written first
+    of all empties those without a value yet, in the same request: nothing of another leg, or of a
+    stranger, is taken for this contact's. Unless its flow has written them: then they are its own.
+
     Args:
         table: What is to be written.
         contact: The contact.
@@ -62,24 +66,32 @@ def attributes_for(
     record = f"{ATTRIBUTES}({newest}/{table.path.partition('/')[0]})"
     known = contact.ledger.get(record)
     acknowledged = known.columns if known else {}
-    values = {}
+    theirs = resolve(names, ("Attributes",))
+    begins = known is None and not _is_written(theirs, contact.id)
+    values: dict[str, str] = {}
     for attribute, compiled in table.attributes.items():
         value = render_data(compiled, names)
         if value is HELD:
             continue
         text = "" if value is ABSENT else as_text(value)
-        if ready(text) and (text or attribute in acknowledged):
-            values[attribute] = text
-    fitting = _fitting(values, resolve(names, ("Attributes",)))
+        is_ready = ready(text)
+        if begins or (is_ready and (text or attribute in acknowledged)):
+            values[attribute] = text if is_ready else ""
+    fitting = _fitting(values, theirs)
     differing = {a: text for a, text in fitting.items() if acknowledged.get(a) != digest(text)}
-    if not differing:
-        return None
+    if not any(differing.values()) and (begins or not differing):
+        return None  # no id of the contact is among them, so that those of another do not count
     first = first_of_chain(names, contact.id)
-    return WriteBack(table.path, record, instance_id(names), contact.id, first, differing)
+    return WriteBack(table.path, record, instance_id(names), contact.id, first, differing, begins)
+
+
+def _is_written(attributes: Any, contact_id: str) -> bool:
+    """Whether a flow has written this contact's attributes already: one of them is its id."""
+    return isinstance(attributes, dict) and contact_id in attributes.values()
 
 
 def _fitting(values: dict[str, str], others: Any) -> dict[str, str]:
-    """As many of the values, in their order, as there is room for beside the flow's own.
+    """As many of the values as there is room for beside the flow's own: empty ones, then in order.
 
     Attributes of contacts are texts (API reference, the same page): anything else does not count.
     """
@@ -87,7 +99,7 @@ def _fitting(values: dict[str, str], others: Any) -> dict[str, str]:
     texts = ((name, text) for name, text in theirs if isinstance(text, str))
     room = MOST_BYTES - sum(_bytes(name, text) for name, text in texts if name not in values)
     fitting = {}
-    for attribute, text in values.items():
+    for attribute, text in sorted(values.items(), key=lambda value: value[1] != ""):
         if (size := _bytes(attribute, text)) <= room:
             fitting[attribute] = text
             room -= size

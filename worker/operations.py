@@ -6,7 +6,7 @@ import math
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,12 @@ from pipelines.action import Action, Change, WriteBack
 from pipelines.contact import UNKNOWN, Contact, Parked
 from pipelines.conversation import no_conversation
 from pipelines.decode.arrival import AHEAD
+from pipelines.effect import Effect
 from pipelines.fact import Fact
 from pipelines.lifecycle import milestones, phase
 from pipelines.pipeline import Pipeline
 from pipelines.plan import Plan, Terms, plan
+from pipelines.step import OpenStep
 from pipelines.view import view
 from worker.clock import Clock
 from worker.engine.ingest import NEWER, Ingest
@@ -232,7 +234,7 @@ def shown(entry: Entry, pipelines: Iterable[Pipeline], terms: Terms, now: float)
             for name, record in sorted(contact.ledger.items())
         },
         "lookups": contact.lookups,
-        "effects": contact.effects,
+        "effects": _effects(entry, pipelines, terms, now),
         "owed": [_owed(action) for action in planned.actions],
         "waiting": planned.waiting,
         "parked": {
@@ -242,6 +244,28 @@ def shown(entry: Entry, pipelines: Iterable[Pipeline], terms: Terms, now: float)
         "due_at": entry.due_at,
         "claimed_until": entry.claimed_until or None,
     }
+
+
+def _effects(
+    entry: Entry, pipelines: Iterable[Pipeline], terms: Terms, now: float
+) -> dict[str, dict[str, str]]:
+    """What came of each page and write-back, when and why; or what a page still waits for."""
+    contact, found = entry.contact, {}
+    try:
+        live = plan(contact, pipelines, now, replace(terms, live=True))
+    except Exception:  # noqa: BLE001 - the bug is shown with the plan
+        live = Plan()
+    pages = [step.path for one in pipelines for step in one.steps if isinstance(step, OpenStep)]
+    for path in pages:
+        if reason := live.waiting.get(path) or live.pending.get(path):
+            found[path] = {"state": "waiting", "when": "", "why": f"it waits {reason}"}
+    for path, text in contact.effects.items():
+        effect = Effect.read(text)
+        found[path] = {"state": effect.state, "when": effect.when, "why": effect.why}
+    for path, expired in live.expired.items():  # nothing has made it due since
+        effect = expired.judged(entry.due_at or now, now)
+        found[path] = {"state": effect.state, "when": "", "why": effect.why}
+    return dict(sorted(found.items()))
 
 
 def _owed(action: Action) -> dict[str, Any]:

@@ -98,7 +98,7 @@ class Settings(BaseSettings):
         default=5.0, ge=1, description="Pause between looks for leases to take; KCL's is 20"
     )
     poll_s: float = Field(
-        default=1.0, gt=0, le=60, description="Pause between reads of an idle shard"
+        default=0.3, gt=0, le=60, description="Pause between reads of an idle shard"
     )
     visibility_s: int = Field(
         default=120, ge=3, le=43200, description="SQS hides a message this long"
@@ -110,8 +110,8 @@ class Settings(BaseSettings):
         default=3.0, gt=0, le=30, description="How long a contact waits for Connect's answers"
     )
     open_by: Literal["log", "attributes"] = Field(
-        default="log",
-        description="How agents' desktops learn what to open: a log line, or attributes",
+        default="attributes",
+        description="How agents' desktops learn what to open: attributes, or only a log",
     )
     open_url_attribute: str = Field(
         default="DynamicsUrl", description="Attribute that holds the page"

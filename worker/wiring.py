@@ -35,6 +35,7 @@ from worker.dynamics.performer import Performer
 from worker.dynamics.slots import Slots
 from worker.engine.containment import build_of
 from worker.engine.ingest import Ingest
+from worker.engine.openings import Openings
 from worker.engine.planner import Planner
 from worker.engine.push import Push
 from worker.engine.transaction import Transactions
@@ -162,6 +163,7 @@ def _push(
         doubt=keeper.doubt,
         latency=metrics.latency,
         wrote=metrics.wrote,
+        openings=Openings(metrics.opening, metrics.opening_s, clock, common.faults),
         faults=common.faults,
     )
     return Push(transactions, client.probe)
@@ -238,7 +240,7 @@ async def _amazon_connect(
 
 
 def _desktop(settings: Settings, amazon: Connect) -> ScreenPop:
-    if settings.open_by == "log":
+    if settings.open_by == "log" or not settings.connect_share:  # 0: Connect is left alone
         return LoggedScreenPop()
     return AttributeScreenPop(amazon, settings.open_url_attribute, settings.open_tab_attribute)
 

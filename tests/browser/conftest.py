@@ -55,6 +55,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def chromium_path() -> str:
     """Where the browser is."""
+    return chromium()
+
+
+def chromium() -> str:
+    """Where the browser is; without one the test fails."""
     if named := os.environ.get("CHROMIUM"):
         return named
     for name in NAMES:

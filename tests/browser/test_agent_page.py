@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from browsing.desk import desk
-from browsing.stage import AGENT, CUSTOMER, NAME, NUMBER, Stage
 from playwright.async_api import Browser, BrowserContext, expect
 
+from browsing.desk import desk
+from browsing.stage import AGENT, CUSTOMER, NAME, NUMBER, Stage
 from worker.sandbox.browser.contacts import Channel
 
 
@@ -181,7 +181,7 @@ async def test_attributes_that_are_late_hold_up_neither_record_nor_customer(
     await at.shows(scene.activity(contact))
     await expect(at.page.locator("#awaited")).to_have_text("Looking the customer up…")
     scene.softphone.poll_s = 0
-    scene.softphone.publish(AGENT)
+    scene.softphone.pages.publish(AGENT)
     await expect(at.page.locator("#customer")).to_have_text(NAME)
     assert await at.page.evaluate(at.opened(contact)) == 1
 
@@ -265,5 +265,3 @@ async def test_nothing_personal_gets_into_console_or_storage(
         assert not any(personal in line for line in at.said)
     assert not [line for line in at.said if line.startswith("error")]
     assert at.page.url == f"{scene.pages_url}/agent.html"
-
-

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from browsing.desk import Desk, desk
-from browsing.stage import AGENT, CUSTOMER, NUMBER, Stage
 from playwright.async_api import BrowserContext, Page, Route, expect
 
+from browsing.desk import Desk, desk
+from browsing.stage import AGENT, CUSTOMER, NUMBER, Stage
 from worker.sandbox.browser.softphone import Loss
 
 
@@ -206,7 +206,8 @@ async def test_a_blocked_sign_in_window_is_told_with_a_button_that_opens_it(
 
 
 @pytest.mark.parametrize(
-    ("loss", "kind"), [("auth_fail", "session"), ("terminated", "session"), ("access_denied", "denied")]
+    ("loss", "kind"),
+    [("auth_fail", "session"), ("terminated", "session"), ("access_denied", "denied")],
 )
 async def test_a_lost_session_is_told_with_a_button(
     loss: Loss, kind: str, scene: Stage, context: BrowserContext

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from browsing.stage import AGENT, CUSTOMER, NAME, NUMBER, Stage
-from browsing.workspace import Workspace, workspace
 from playwright.async_api import Browser, BrowserContext, expect
 
+from browsing.stage import AGENT, CUSTOMER, NAME, NUMBER, Stage
+from browsing.workspace import Workspace, workspace
 from worker.desktop.configuration import load_names
 from worker.sandbox.browser.contacts import Channel
 
@@ -61,8 +61,45 @@ async def test_what_happens_in_the_softphone_takes_the_notification_away(
     await expect(at.sessions).to_have_count(0)
 
 
-@pytest.mark.parametrize("table", ["connect", "cornerstonecx"])
-@pytest.mark.parametrize("channel", ["voice", "chat", "task", "email"])
+async def test_a_call_of_a_single_match_goes_as_cornerstonecx_walks_through_it(
+    scene: Stage, context: BrowserContext
+) -> None:
+    """Their templates and spellings, in the order in which their guide shows them."""
+    scene.config["names"] = load_names("cornerstonecx")
+    at = await workspace(scene, context)
+    # A call comes in: the flow has looked the customer up, and names session and notification.
+    contact = await at.ring()
+    named = {
+        "ms_session_template": "extn_voice_identified_session",
+        "ms_notify_template": "extn_voice_notification",
+    }
+    scene.softphone.set_attributes(contact, named)
+    # The notification shows who calls, with accept and reject.
+    await expect(at.toast).to_contain_text(f"Voice-{NAME}")
+    await expect(at.toast.get_by_role("button", name="Reject")).to_be_visible()
+    await at.toast.get_by_role("button", name="Accept").click()
+    scene.softphone.connect(AGENT, contact)
+    # The session bears the customer's name and comes to the front.
+    await expect(at.sessions).to_have_text(f"Voice-{NAME}")
+    await expect(at.sessions).to_have_attribute("aria-current", "true")
+    # Its anchor tab is the customer's record, the second tab the activity.
+    tabs = at.page.get_by_role("tab")
+    await expect(tabs).to_have_count(2)
+    assert await tabs.nth(0).get_attribute("data-template") == "extn_customer_tab"
+    assert await tabs.nth(1).get_attribute("data-template") == "extn_activity_tab"
+    await at.shows("Customer", "contact", CUSTOMER)
+    await at.shows("Activity", "phonecall", scene.activity(contact))
+    # After the call the session stays until the agent closes it.
+    scene.softphone.end(AGENT, contact)
+    scene.softphone.clear(AGENT, contact)
+    await expect(at.panel.locator(f'[data-contact="{contact}"]')).to_have_count(0)
+    await expect(at.sessions).to_have_count(1)
+
+
+@pytest.mark.parametrize(
+    ("channel", "table"),
+    [("voice", "connect"), ("chat", "connect"), ("task", "cornerstonecx"), ("email", "connect")],
+)
 async def test_each_channel_has_templates_and_a_title_of_its_own(
     channel: Channel, table: str, scene: Stage, context: BrowserContext
 ) -> None:
@@ -317,7 +354,9 @@ async def test_a_softphone_that_may_not_be_framed_runs_in_a_window_of_its_own(
 ) -> None:
     at = await workspace(scene, context)
     await at.page.close()
-    scene.softphone.frame_ancestors = [scene.pages_url]  # not Dynamics: the panel's frame is refused
+    scene.softphone.frame_ancestors = [
+        scene.pages_url
+    ]  # not Dynamics: the panel's frame is refused
     panel = await workspace(scene, context, ready=False)
     await panel.panel.locator("body").evaluate("() => { location.search = '?companion=1'; }")
     await expect(panel.trouble("companion")).to_be_visible()

@@ -12,13 +12,14 @@ from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import httpx
 import orjson
 import pytest
 import structlog
 
+from pipelines.outcome import Shown
 from twins.dynamics import Failure
 from worker.amazon_connect.protocol import Page, ScreenPopError
 from worker.cli import main
@@ -150,7 +151,9 @@ async def test_i8_a_desktop_that_fails_is_logged_without_the_page(
     open_world: OpenWorld, said: list[Any]
 ) -> None:
     class Broken:
-        async def open(self, page: Page) -> None:
+        no_page: ClassVar[dict[str, str]] = {}
+
+        async def open(self, page: Page) -> Shown:
             raise ScreenPopError(f"{type(page).__name__} was not taken")
 
     async with open_world("memory post allow", live=True) as world:

@@ -15,6 +15,7 @@ from pipelines.agenda import Agenda
 from pipelines.contact import Contact, Damaged, NewerForm, Unreadable
 from pipelines.fact import Fact
 from pipelines.identity import record_id
+from pipelines.snapshot import Snapshot
 from simulated import simulate
 from simulated.loop import PROCESS
 from worker.dynamics import client, requests
@@ -81,9 +82,9 @@ def claim_not_checked_before_sending(patch: Patch) -> None:
     work = Transactions._work
 
     async def on_and_on(
-        self: Transactions, entry: Entry, agenda: Agenda, _: float
+        self: Transactions, entry: Entry, agenda: Agenda, seen: Snapshot, _: float
     ) -> TryAgain | None:
-        return await work(self, entry, agenda, float("inf"))
+        return await work(self, entry, agenda, seen, float("inf"))
 
     patch.setattr(Transactions, "_work", on_and_on)
 
@@ -126,7 +127,7 @@ def containment_taken_out(patch: Patch) -> None:
 
     async def work(self: Push, contact_id: str) -> None:
         await self.transactions.run(contact_id)
-        self._in_hand.discard(contact_id)
+        self._in_hand.pop(contact_id, None)
         self._news.set()
 
     async def once(
@@ -150,15 +151,15 @@ def contact_written_on_after_it_was_given_back(patch: Patch) -> None:
     work = Transactions._work
 
     async def on_and_on(
-        self: Transactions, entry: Entry, agenda: Agenda, until: float
+        self: Transactions, entry: Entry, agenda: Agenda, seen: Snapshot, until: float
     ) -> TryAgain | None:
         try:
-            return await work(self, entry, agenda, until)
+            return await work(self, entry, agenda, seen, until)
         except StoreUnavailable:
             raise
         except Exception:  # noqa: BLE001 - a bug of ours, see simulated.bugs
             await self.store.put_back(entry.contact.id, entry.version, None, None)
-            return await work(self, entry, agenda, until)
+            return await work(self, entry, agenda, seen, until)
 
     patch.setattr(Transactions, "_work", on_and_on)
 

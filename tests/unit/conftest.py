@@ -13,12 +13,12 @@ import pytest
 
 from hypothesis import settings
 
-from pipelines.action import Action
+from pipelines.action import Action, OpenPage
 from pipelines.contact import Contact
 from pipelines.decode import decode
 from pipelines.fact import Fact
 from pipelines.loader import load
-from pipelines.outcome import Done
+from pipelines.outcome import Done, Shown
 from pipelines.pipeline import Pipeline
 from pipelines.settle import settle
 from rawserver import Server
@@ -122,7 +122,7 @@ def heard(*facts: Fact) -> Contact:
 
 def carried_out(contact: Contact, writes: Iterable[Action], answer: dict[str, Any]) -> None:
     for write in writes:
-        settle(contact, write, Done(answer))
+        settle(contact, write, Shown() if isinstance(write, OpenPage) else Done(answer))
 
 
 @pytest.fixture(scope="session")

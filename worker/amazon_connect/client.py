@@ -11,9 +11,16 @@ from botocore.exceptions import ParamValidationError
 from worker import aws
 from worker.amazon_connect.errors import Busy, ConnectRefused
 from worker.amazon_connect.quota import Quota
+from worker.precedence import NOBODY, precedence
 
 
 T = TypeVar("T")
+
+#: Written while a contact is on: somebody waits for it.
+UPDATE: Final = "UpdateContactAttributes"
+
+#: Part of the patience with which a call waits that nobody waits for: so there is room for others.
+PART_OF_PATIENCE: Final = 0.25
 
 #: Codes of a throttled call. GetContactAttributes and UpdateContactAttributes list none in the
 #: service model, so the status counts as well.
@@ -29,7 +36,8 @@ class ConnectClient:
     Args:
         connect: An aiobotocore client for Amazon Connect.
         quota: Our share.
-        patience_s: How long a call may wait for the quota (s).
+        patience_s: How long a call may wait for the quota (s); if nobody waits for what comes of
+            it, a part of that, so that it does not stand in the way of those.
         called: Called with the name of each call made, and ``OK`` or its error code.
     """
 
@@ -74,12 +82,14 @@ class ConnectClient:
             "InitialContactId": initial_contact_id,
             "Attributes": dict(attributes),
         }
-        await self._call("UpdateContactAttributes", dict, about)
+        await self._call(UPDATE, dict, about)
 
     async def _call(
         self, call: str, read: Callable[[Mapping[str, Any]], T], about: Mapping[str, Any]
     ) -> T:
-        await self._quota.acquire(call, self._patience_s)
+        waits = call == UPDATE or precedence()() > NOBODY
+        part = 1.0 if waits else PART_OF_PATIENCE
+        await self._quota.acquire(call, part * self._patience_s)
         method = getattr(self._connect, _METHODS[call])
         try:
             answer = await aws.asked(partial(method, **about), read)
@@ -124,7 +134,7 @@ def _name(structure: str, member: str, answer: Mapping[str, Any]) -> str:
 _METHODS: Final = {
     "DescribeContact": "describe_contact",
     "GetContactAttributes": "get_contact_attributes",
-    "UpdateContactAttributes": "update_contact_attributes",
+    UPDATE: "update_contact_attributes",
     "DescribeUser": "describe_user",
     "DescribeQueue": "describe_queue",
 }

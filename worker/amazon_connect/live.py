@@ -6,8 +6,8 @@ import asyncio
 
 from typing import Final
 
-from pipelines.action import LiveAction, OpenPage, WriteBack
-from pipelines.outcome import Delayed, Done, Outcome, Undeliverable
+from pipelines.action import LiveAction, OpenPage
+from pipelines.outcome import Delayed, Done, Logged, Shown, Undeliverable
 from worker.amazon_connect.errors import ConnectError, ConnectRefused
 from worker.amazon_connect.protocol import Connect, Page, ScreenPop
 from worker.faults import Faults
@@ -19,7 +19,7 @@ LIVE_S: Final = 10.0
 
 async def perform(
     action: LiveAction, connect: Connect, desktop: ScreenPop, faults: Faults
-) -> Outcome:
+) -> Done | Shown | Logged | Delayed | Undeliverable:
     """Carry out a live action. Nothing in Dynamics depends on its outcome.
 
     Args:
@@ -30,12 +30,12 @@ async def perform(
     """
     try:
         async with asyncio.timeout(LIVE_S):
-            if isinstance(action, WriteBack):
-                await connect.update_attributes(
-                    action.instance_id, action.initial_contact_id, action.attributes
-                )
-            else:
-                await desktop.open(_page(action))
+            if isinstance(action, OpenPage):
+                return await desktop.open(_page(action))
+            attributes = action.attributes | (dict(desktop.no_page) if action.begins else {})
+            await connect.update_attributes(
+                action.instance_id, action.initial_contact_id, attributes
+            )
     except TimeoutError:
         return Delayed(f"no answer in {LIVE_S} s")
     except ConnectRefused as error:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from pipelines.outcome import Shown
 from worker.amazon_connect.errors import ConnectRefused
 from worker.amazon_connect.protocol import Page
 
@@ -77,11 +78,18 @@ def _known(things: Mapping[str, T], thing: str) -> T:
 
 
 class MemoryScreenPop:
-    """Keeps the page last opened for each contact."""
+    """Keeps the page last opened for each contact.
+
+    Attributes:
+        no_page: Attributes of a chain's new leg, see ``ScreenPop``.
+        opened: Contact id -> the page.
+    """
 
     def __init__(self) -> None:
+        self.no_page: Mapping[str, str] = {}
         self.opened: dict[str, Page] = {}
 
-    async def open(self, page: Page) -> None:
+    async def open(self, page: Page) -> Shown:
         """Remember it."""
         self.opened[page.contact_id] = page
+        return Shown()

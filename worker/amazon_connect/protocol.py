@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from pipelines.outcome import Logged, Shown
 from worker.amazon_connect.errors import ConnectError
 
 
@@ -64,8 +65,13 @@ class ScreenPopError(ConnectError):
 class ScreenPop(Protocol):
     """Opens pages on the agent's desktop while the contact is active."""
 
-    async def open(self, page: Page) -> None:
-        """Have the page opened. Idempotent.
+    @property
+    def no_page(self) -> Mapping[str, str]:
+        """Contact attributes that say that there is no page (yet) for a new leg of a chain."""
+        ...
+
+    async def open(self, page: Page) -> Shown | Logged:
+        """Have the page opened, or say that it is logged only. Idempotent.
 
         Raises:
             ConnectError: The desktop could not be reached.

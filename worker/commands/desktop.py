@@ -62,7 +62,7 @@ Countries = Annotated[
 ]
 Tab = Annotated[
     bool | None,
-    typer.Option("--tab/--frame", help="Records open in a browser tab, or (--frame) in the page itself."),
+    typer.Option("--tab/--frame", help="Open records in a tab, or (--frame) in the page itself."),
 ]
 Origin = Annotated[
     str, typer.Option(help="Where browsers find the pages, https://…; else the setting.")

@@ -42,6 +42,9 @@ CHANNELS: Final[Mapping[str, str]] = {
 RECORD_AFTER_MS: Final = 4_000
 SEARCH_AFTER_MS: Final = 20_000
 
+#: The table whose names the shipped pipelines write.
+OURS: Final = "connect"
+
 #: Notes have no page of their own.
 _PAGELESS: Final = "annotationid"
 
@@ -95,7 +98,8 @@ def configuration(
         raise ConfigError(f"{PREFIX}APP_ID: {settings.app_id!r} is not the id of an app")
     found = list(pipelines)
     records, pages, warnings = _records(found)
-    content = {
+    names = load_names(settings.desktop_names)
+    content: dict[str, Any] = {
         "version": VERSION,
         "connect": {
             "ccpUrl": _ccp_url(settings.ccp_url),
@@ -117,8 +121,9 @@ def configuration(
         "namespace": str(NAMESPACE),
         "records": records,
         "dial": {"enabled": True, "countries": [country.lower() for country in choices.countries]},
-        "names": load_names(settings.desktop_names),
+        "names": names,
     }
+    warnings += _otherwise_named(found, names["attributes"])
     if not records:
         warnings.append("no pipeline creates a record: pages open what attributes name, or search")
     return Configuration(content, tuple(warnings))
@@ -254,6 +259,20 @@ def _made(steps: Iterable[Step], path: tuple[str, ...]) -> CreateStep | None:
 def _vouches(pipeline: Pipeline) -> bool:
     """Whether it writes which contact its attributes are of."""
     return pipeline.writeback is not None and "ms_id" in pipeline.writeback.attributes
+
+
+def _otherwise_named(pipelines: Iterable[Pipeline], names: Mapping[str, str]) -> list[str]:
+    """Attributes that are written by our own names, and read by others."""
+    ours: Mapping[str, str] = load_names(OURS)["attributes"]
+    return [
+        f"{pipeline.source}: writeback: {ours[key]} is {names[key]} in {PREFIX}DESKTOP_NAMES; "
+        "write it by that name"
+        for pipeline in pipelines
+        for key in ours
+        if pipeline.writeback is not None
+        and ours[key] in pipeline.writeback.attributes
+        and names[key] not in pipeline.writeback.attributes
+    ]
 
 
 def _record(pipeline: Pipeline, step: CreateStep) -> dict[str, str]:

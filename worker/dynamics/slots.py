@@ -3,7 +3,8 @@
 Dataverse limits concurrent requests, requests and execution time per user and web server and
 advises to start low, raise until 429 and obey Retry-After (powerapps-docs ``api-limits``, "send
 parallel requests"). So the number of slots grows by about one with each round of successes and
-halves on trouble. Slots are handed out in the order in which they were asked for.
+halves on trouble. Slots are handed out in the order in which they were asked for, but first to
+requests that somebody waits for (``worker.dynamics.turns``).
 
 When nothing may be sent at all is decided by ``worker.dynamics.breaker``.
 """
@@ -12,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 
-from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -21,6 +21,7 @@ from worker.clock import Clock
 from worker.dynamics.budget import RequestBudget
 from worker.dynamics.errors import NotSent
 from worker.dynamics.reasons import GateClosed, Reason
+from worker.dynamics.turns import TurnLock, Turns
 
 
 START_SLOTS: Final = 4
@@ -43,6 +44,7 @@ class Slots:
         budget: Spreads requests over time.
         workers: How many workers share slots and budget, this one included.
         hint: The last ``x-ms-dop-hint``; 0: none yet.
+        one_at_a_time: Whether one request is all that may be in flight, as on trial.
     """
 
     def __init__(self, clock: Clock, max_slots: int = MAX_SLOTS) -> None:
@@ -52,10 +54,10 @@ class Slots:
         self._shared_limit = max_slots
         self._rank = 0
         self._slots = float(START_SLOTS)
-        self._waiting: deque[asyncio.Future[GateClosed | None]] = deque()
-        self._pacing = asyncio.Lock()
+        self._waiting: Turns[GateClosed | None] = Turns()
+        self._pacing = TurnLock()
         self._refused: tuple[Reason, float] | None = None
-        self._one_at_a_time = False
+        self.one_at_a_time = False
         self.in_flight = 0
         self.budget = RequestBudget()
         self.workers = 1
@@ -64,12 +66,12 @@ class Slots:
     @property
     def limit(self) -> int:
         """How many requests may be in flight now; 0 only for a worker without a share."""
-        return min(self.share, 1 if self._one_at_a_time else max(1, int(self._slots)))
+        return min(self.share, 1 if self.one_at_a_time else max(1, int(self._slots)))
 
     @property
     def room(self) -> float:
         """How many contacts are worth working on at a time; more would only wait."""
-        return 1 if self._one_at_a_time else max(1.0, self.budget.rate * AHEAD_S)
+        return 1 if self.one_at_a_time else max(1.0, self.budget.rate * AHEAD_S)
 
     @property
     def share(self) -> int:
@@ -127,29 +129,29 @@ class Slots:
 
     def refuse(self, reason: Reason, retry_at: float) -> None:
         """Refuse all requests that wait and all that come, until ``allow``."""
-        self._refused, self._one_at_a_time = (reason, retry_at), False
+        self._refused, self.one_at_a_time = (reason, retry_at), False
         while self._waiting:
-            place = self._waiting.popleft()
+            place = self._waiting.next()
             if not place.done():
                 place.set_result(GateClosed(reason, retry_at))
 
     def allow(self, *, one_at_a_time: bool) -> None:
         """Let requests pass again, with few slots, as at the start."""
-        self._refused, self._one_at_a_time = None, one_at_a_time
+        self._refused, self.one_at_a_time = None, one_at_a_time
         self._slots = min(self._slots, float(START_SLOTS))
 
     def end_trial(self) -> None:
         """Let more than one request pass at a time again."""
-        self._one_at_a_time = False
+        self.one_at_a_time = False
 
     def _divide(self) -> None:
         self.budget.workers = min(self.workers, self._shared_limit)  # the others send nothing
         self._wake()
 
     async def _pace(self, wait_s: float | None) -> None:
-        """Wait until the budget allows one request more, first come, first served."""
+        """Wait until the budget allows one request more."""
         try:
-            async with asyncio.timeout(wait_s), self._pacing:
+            async with asyncio.timeout(wait_s), self._pacing.held():
                 while self._refused is None:
                     if not (pause_s := self.budget.wait_s(self._clock.monotonic())):
                         self.budget.spend()
@@ -165,15 +167,14 @@ class Slots:
             self.in_flight += 1
             place.set_result(None)
             return
-        self._waiting.append(place)
+        self._waiting.join(place)
         try:
             async with asyncio.timeout(wait_s):
                 refusal = await place
         except TimeoutError:
             raise NotSent("not sent: no slot came free in time") from None
         finally:
-            if place in self._waiting:
-                self._waiting.remove(place)
+            self._waiting.leave(place)
         if refusal is not None:
             raise refusal
         self._raise_if_refused()  # since the slot was granted
@@ -186,9 +187,9 @@ class Slots:
         return None if deadline is None else deadline - self._clock.monotonic()
 
     def _wake(self) -> None:
-        """Hand free slots to those who wait longest."""
+        """Hand free slots to those whose turn it is."""
         while self._waiting and self.in_flight < self.limit:
-            place = self._waiting.popleft()
+            place = self._waiting.next()
             if not place.done():
                 self.in_flight += 1
                 place.set_result(None)

@@ -62,8 +62,8 @@ class Claims:
             await self.store.save([entry])
         return saved is Saved.SAVED
 
-    async def release(self, entry: Entry, parked: set[str], before: ledger.Columns) -> None:
-        """Save the outcome and release the claim.
+    async def release(self, entry: Entry, parked: set[str], before: ledger.Columns) -> float | None:
+        """Save the outcome and release the claim; when (s) the contact is due again, None: never.
 
         Facts that came meanwhile are kept. Should the claim not be ours any more, it has lapsed:
         our intent shows whoever took it what we may have sent by then.
@@ -82,7 +82,7 @@ class Claims:
                 _log.info("push.superseded", contact_id=entry.contact.id)
                 if token:
                     await self._flag_late_writes(entry.contact, before)
-                return
+                return None
             for place in parked - fresh.contact.parked.keys():
                 ledger.unpark(entry.contact, fresh.contact, place)  # an operator acted meanwhile
             entry.contact.learn(fresh.contact)
@@ -92,6 +92,8 @@ class Claims:
         if saved is Saved.REFUSED:
             # The intent saved with the claim says what was sent; it is settled when that lapses.
             _log.error("push.contact_refused", contact_id=entry.contact.id)
+            return None
+        return entry.due_at
 
     async def _flag_late_writes(self, late: Contact, before: ledger.Columns) -> None:
         """Mark what we sent after our claim had lapsed, so that the newest facts are sent again.

@@ -85,7 +85,7 @@ class Ingest:
         rank: Rank of contacts that come due: 0 live, 1 replayed (and marked so).
         since: Facts older than this UTC time (``YYYY-MM-DDTHH:MM:SS…``) are left out; "" for none.
         until: The same for facts from this time on.
-        news: Called after contacts came due.
+        news: Called with contacts that came due, once they are saved.
         arrived: Called with the time (s) at which each batch's newest message reached its stream.
         clock: Time and chance; due times are by its wall clock.
         in_thread: Calls a function in a thread.
@@ -98,7 +98,7 @@ class Ingest:
     rank: int = 0
     since: str = ""
     until: str = ""
-    news: Callable[[], None] = lambda: None
+    news: Callable[[Sequence[Contact]], None] = lambda _contacts: None
     arrived: Callable[[float], None] = lambda _at: None
     clock: Clock = field(default_factory=Clock)
     in_thread: Callable[..., Awaitable[list[Decoded]]] = asyncio.to_thread
@@ -152,8 +152,6 @@ class Ingest:
         self.tally.messages += len(messages)
         self.tally.facts += sum(map(len, facts.values()))
         self.tally.quarantined += len(rejected)
-        if facts:
-            self.news()
 
     async def _decode_into(
         self,
@@ -240,6 +238,8 @@ class Ingest:
             for entry in entries:
                 if entry.contact.id not in lost:
                     _tell(entry.contact, waiting[entry.contact.id], told_others)
+            if due := [one.contact for one in changed if one.contact.id not in lost]:
+                self.news(due)
             again = [one for one, outcome in lost.items() if outcome is Saved.CONFLICT]
             waiting = {contact_id: waiting[contact_id] for contact_id in again}
         return rejected

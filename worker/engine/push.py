@@ -3,17 +3,22 @@
 A contact whose plan is not empty is *due*. This decides which contacts are worked on and when; what
 is done for one is its transaction (``worker.engine.transaction``). While the gate is closed nothing
 is claimed at all.
+
+Contacts that somebody waits for (``worker.engine.waiting``) go first, newest first, whatever else
+is in hand. The others are taken in the store's order, as many as there is room for.
 """
 
 from __future__ import annotations
 
 import asyncio
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 
 import structlog
 
+from pipelines.contact import Contact
+from pipelines.live import LIVE_WITHIN_S
 from worker import heartbeat
 from worker.clock import run_until
 from worker.dynamics.reasons import GateState
@@ -24,8 +29,13 @@ from worker.errors import StoreUnavailable
 
 _log = structlog.get_logger(__name__)
 
-#: How many contacts are worked on at a time; the gate limits requests in flight.
+#: How many contacts are worked on at a time, and how many that somebody waits for beside these;
+#: the gate limits requests in flight.
 CONTACTS_AT_A_TIME = 64
+WAITING_AT_A_TIME = 64
+
+#: How many contacts that came due just before the start are looked at for that.
+MOST_RECALLED = 500
 
 #: Longest and shortest wait before the store is asked again for due contacts (s).
 LOOK_AGAIN_S = 1.0
@@ -55,16 +65,21 @@ class Push:
         self._faults = transactions.faults
         self._containment = transactions.containment
         self._news = asyncio.Event()
-        self._in_hand: set[str] = set()
+        self._waiting = transactions.waiting
+        self._in_hand: dict[str, bool] = {}  # whether it was taken because somebody waits
 
-    def news(self) -> None:
-        """Look for due contacts now: something came due."""
+    def news(self, contacts: Sequence[Contact] = ()) -> None:
+        """Look for due contacts now: something came due, these among others."""
+        for contact in contacts:
+            with self._faults.contained("contact", contact_id=contact.id):
+                self._waiting.see(contact)
         self._news.set()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Push what comes due until ``stop`` is set, then finish what is in hand."""
         async with asyncio.TaskGroup() as group:
             group.create_task(run_until(stop, self._revive()))
+            group.create_task(run_until(stop, self._recall_waiting()))
             look = partial(self._look_after, group, stop)
             await self._faults.again("push", look, self._clock, stop=stop)
 
@@ -77,6 +92,18 @@ class Push:
                 except* StoreUnavailable:
                     heartbeat.beat()
                     await self._clock.sleep(LONG_PAUSE_S)
+
+    async def _recall_waiting(self) -> None:
+        """Find for whom somebody waits although another process took the news in."""
+        with self._faults.contained("housekeeping"):
+            try:
+                since = self._clock.wall() - LIVE_WITHIN_S
+                ids = await self._store.ahead(since, MOST_RECALLED)
+                entries = await self._store.load(ids)
+            except StoreUnavailable as error:
+                _log.warning("push.store_unavailable", reason=str(error))
+                return  # they are due all the same
+            self.news([entry.contact for entry in entries if not entry.unreadable])
 
     async def _look_after(self, group: asyncio.TaskGroup, stop: asyncio.Event) -> None:
         while not stop.is_set():
@@ -109,20 +136,49 @@ class Push:
     async def _start(self, group: asyncio.TaskGroup) -> bool:
         """Start work on due contacts, as many as there is room for; False: none is in hand."""
         self._news.clear()
-        room = max(0, int(min(CONTACTS_AT_A_TIME, self._gate.slots.room)) - len(self._in_hand))
-        excluded = self._containment.held_back() | self._in_hand
+        held_back = self._containment.held_back()
+        self._take(group, self._waiting.due(), held_back, self._room_for_waiting)
+        room = self._room
+        excluded = held_back | self._in_hand.keys()
         due = await self._due(CONTACTS_AT_A_TIME + len(excluded)) if room else []
-        fresh = [contact_id for contact_id in due if contact_id not in excluded][:room]
-        for contact_id in fresh:
-            self._in_hand.add(contact_id)
-            group.create_task(self._guarded(contact_id))
+        taken = self._take(group, due, held_back, room, waited_for=False)
         if not self._in_hand:
             return False
-        if room > len(fresh):
+        if room > taken:
             await self._rest()
         else:
-            await self._news.wait()  # until there is room again
+            await self._until_news(LONG_PAUSE_S)  # until there is room again
         return True
+
+    @property
+    def _room(self) -> int:
+        """How many contacts more are worth taking in hand, in the store's order."""
+        slots = self._gate.slots
+        taken = [w for w in self._in_hand.values() if slots.one_at_a_time or not w]
+        return max(0, int(min(CONTACTS_AT_A_TIME, slots.room)) - len(taken))
+
+    @property
+    def _room_for_waiting(self) -> int:
+        """How many more that somebody waits for; on trial any contact is the only one."""
+        if self._gate.slots.one_at_a_time:
+            return max(0, 1 - len(self._in_hand))
+        return max(0, WAITING_AT_A_TIME - sum(self._in_hand.values()))
+
+    def _take(
+        self,
+        group: asyncio.TaskGroup,
+        found: Iterable[str],
+        held_back: set[str],
+        room: int,
+        *,
+        waited_for: bool = True,
+    ) -> int:
+        """Start work on as many of these as there is room for; how many."""
+        fresh = [c for c in found if c not in held_back and c not in self._in_hand][:room]
+        for contact_id in fresh:
+            self._in_hand[contact_id] = waited_for
+            group.create_task(self._guarded(contact_id))
+        return len(fresh)
 
     async def _due(self, limit: int) -> list[str]:
         try:
@@ -145,11 +201,20 @@ class Push:
         pause_s = LOOK_AGAIN_S
         if following is not None and not self._containment.held_back():
             pause_s = min(pause_s, max(SHORTEST_PAUSE_S, following - self._clock.wall()))
+        await self._until_news(pause_s)
+
+    async def _until_news(self, pause_s: float) -> None:
+        """Wait for news, but no longer than until it is time to look at who waits."""
+        if self._room_for_waiting:
+            busy = self._containment.held_back() | self._in_hand.keys()
+            following = self._waiting.next_at(busy) - self._clock.wall()
+            pause_s = min(pause_s, max(SHORTEST_PAUSE_S, following))
         await run_until(self._news, self._clock.sleep(pause_s))
 
     async def _guarded(self, contact_id: str) -> None:
         try:
-            await self.transactions.run(contact_id)
+            again_at = await self.transactions.run(contact_id)
+            self._waiting.looked_at(contact_id, again_at)
         except StoreUnavailable as error:
             # Its claim lapses by itself; the intent saved with it says what may have been sent.
             _log.warning("push.store_unavailable", contact_id=contact_id, reason=str(error))
@@ -158,5 +223,5 @@ class Push:
             self._containment.hold_back(contact_id)
             self._faults.note("contact", error, contact_id=contact_id)
         finally:
-            self._in_hand.discard(contact_id)
+            self._in_hand.pop(contact_id, None)
             self._news.set()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import structlog
 
@@ -18,10 +19,10 @@ from pipelines.action import Action, Change, LiveAction, OpenPage, Reading, Writ
 from pipelines.age import KEPT_S
 from pipelines.agenda import Agenda
 from pipelines.contact import Contact
-from pipelines.outcome import Delayed, Outcome, Undeliverable
-from pipelines.plan import Plan
+from pipelines.outcome import Delayed, Done, Outcome, Undeliverable
 from pipelines.settle import settle
 from pipelines.snapshot import Snapshot
+from pipelines.waiting import is_waited_for
 from worker.amazon_connect import live
 from worker.amazon_connect.enrichment import Enrichment
 from worker.amazon_connect.protocol import Connect, ScreenPop
@@ -31,10 +32,13 @@ from worker.dynamics.gate import Gate
 from worker.dynamics.performer import Performer
 from worker.engine.claims import CLAIM_S, Claims
 from worker.engine.containment import Containment
+from worker.engine.openings import Openings
 from worker.engine.planner import Planner
 from worker.engine.policy import AT_ONCE, NOT_TAKEN, Policy, SetAside, TryAgain, is_unanswered
+from worker.engine.waiting import Waiting
 from worker.errors import StoreUnavailable
 from worker.faults import Faults
+from worker.precedence import Since, nobody, waited_for
 from worker.stores.protocol import ContactStore, Entry, Saved
 
 
@@ -42,6 +46,9 @@ _log = structlog.get_logger(__name__)
 
 #: How long one request may take in all its tries (s).
 REQUEST_S = 60.0
+
+#: When a contact that another worker holds is looked at again (s), if somebody waits for it.
+LOOK_AGAIN_S = 1.0
 
 #: Dataverse gives up on a request after this long (s); until then it may still commit.
 SERVER_S = 120.0
@@ -53,7 +60,7 @@ class Sent:
 
     writes: int = 0
     lookups: int = 0
-    opened: int = 0
+    shown: int = 0
     written_back: int = 0
     expired: int = 0
     parked: int = 0
@@ -77,10 +84,12 @@ class Transactions:
             restored (``worker.stores.restoration``).
         latency: Called with how long (s) each contact was due when Dynamics came to match it.
         wrote: Called with the kind of each action that was acknowledged.
+        openings: Reports what came of what is done for agents.
         faults: Counts and reports bugs of ours.
         sent: Counts.
         containment: Decides on contacts whose rounds ended in one.
         policy: Decides what failures mean.
+        waiting: The contacts for which somebody waits.
     """
 
     store: ContactStore
@@ -95,10 +104,12 @@ class Transactions:
     doubt: Callable[[Contact], None] = lambda _contact: None
     latency: Callable[[float], None] = lambda _seconds: None
     wrote: Callable[[str], None] = lambda _kind: None
+    openings: Openings = field(default_factory=Openings)
     faults: Faults = field(default_factory=Faults)
     sent: Sent = field(init=False, default_factory=Sent)
     containment: Containment = field(init=False)
     policy: Policy = field(init=False)
+    waiting: Waiting = field(init=False)
     _claims: Claims = field(init=False)
 
     def __post_init__(self) -> None:
@@ -108,9 +119,13 @@ class Transactions:
         )
         self.policy = Policy(self.gate, self.containment, self.clock)
         self._claims = Claims(self.store, self.clock)
+        self.waiting = Waiting(self.planner, self.clock)
 
-    async def run(self, contact_id: str) -> None:
+    async def run(self, contact_id: str) -> float | None:
         """Bring Dynamics to match one contact, as far as it can be done now.
+
+        Returns:
+            When to look at it again (s since 1970), as far as is known; None: when it comes due.
 
         Raises:
             StoreUnavailable: What was sent is known from its intent.
@@ -119,18 +134,23 @@ class Transactions:
         try:
             (entry,) = await self.store.load([contact_id])
             now = self.clock.wall()
-            if entry.due_at is None or entry.due_at > now or entry.claimed_until > now:
-                return  # another worker was faster
+            if entry.due_at is None or entry.due_at > now:
+                return entry.due_at  # another worker was faster
+            if entry.claimed_until > now:
+                return now + LOOK_AGAIN_S
             if await self.containment.admits(entry):
-                await self._round(entry, entry.due_at)
+                return await self._round(entry, entry.due_at)
         except StoreUnavailable:
             raise
         except Exception as error:  # noqa: BLE001 - a bug of ours stays with this contact
             note = await self.containment.failed(contact_id, entry, error)
             self.sent.parked += note is not None and note.parked
+        return None
 
-    async def _round(self, entry: Entry, due_at: float) -> None:
+    async def _round(self, entry: Entry, due_at: float) -> float | None:
+        """The round of a contact that was due at this time; when it is due again."""
         contact = entry.contact
+        self.waiting.see(contact)  # it may be another worker that took it in
         self.doubt(contact)
         ledger.mark_unknown(contact)
         parked, before = set(contact.parked), ledger.columns_of(contact)
@@ -141,29 +161,35 @@ class Transactions:
         if self.enrichment and questions:
             # Claim first: other workers that see it due would ask the same.
             if not await self._claims.take(entry, ()):
-                return
-            with self.faults.contained("enrichment", contact_id=contact.id):
+                return entry.due_at
+            with (
+                self.faults.contained("enrichment", contact_id=contact.id),
+                waited_for(partial(self.waiting.since, contact.id)),
+            ):
                 await self.enrichment.complete(contact, questions)
             seen = self.planner.snapshot(contact)  # nothing else changes the facts in this round
         agenda = Agenda(contact, lambda: self.planner.plan(contact, seen).actions)
         if agenda.actions and not (questions or await self._claims.take(entry, agenda.actions)):
-            return
-        again = await self._work(entry, agenda, last_start)
+            return entry.due_at
+        again = await self._work(entry, agenda, seen, last_start)
         contact.intent.clear()
-        again = self._look_ahead(entry, seen, again)
+        again = self._look_ahead(entry, seen, again, due_at)
         note = entry.fault
         # A copy: should this fail, the entry still says how often it did before.
         fault = self.containment.noted(contact.id, note) if again else None
-        await self._claims.release(replace(entry, fault=fault), parked, before)
+        next_at = await self._claims.release(replace(entry, fault=fault), parked, before)
         if again is None:
             self.containment.succeeded(contact.id, note)
             self._report_done(contact.id, self.clock.wall() - due_at)
+        return next_at
 
-    def _look_ahead(self, entry: Entry, seen: Snapshot, again: TryAgain | None) -> TryAgain | None:
+    def _look_ahead(
+        self, entry: Entry, seen: Snapshot, again: TryAgain | None, due_at: float
+    ) -> TryAgain | None:
         """Note when the contact is due next and how long it is kept; None: it is done for now."""
         contact = entry.contact
         left = self.planner.plan(contact, seen)
-        self._expire(contact, left)
+        self.sent.expired += self.openings.left(contact, left, due_at)
         for step in left.forgotten:
             ledger.forget(contact, step)
         if again is None and left.actions:
@@ -174,13 +200,6 @@ class Transactions:
             entry.expires_at = max(self.clock.wall(), seen.ended or 0.0) + KEPT_S
         return again
 
-    def _expire(self, contact: Contact, planned: Plan) -> None:
-        """Record live-only steps for which it is too late."""
-        for step in planned.expired:
-            ledger.expire(contact, step)
-            self.sent.expired += 1
-            _log.info("push.expired", contact_id=contact.id, step=step)
-
     def _report_done(self, contact_id: str, latency_s: float) -> None:
         with self.faults.contained("telemetry", contact_id=contact_id):
             self.latency(latency_s)
@@ -188,7 +207,9 @@ class Transactions:
 
     # --- act ---
 
-    async def _work(self, entry: Entry, agenda: Agenda, last_start: float) -> TryAgain | None:
+    async def _work(
+        self, entry: Entry, agenda: Agenda, seen: Snapshot, last_start: float
+    ) -> TryAgain | None:
         """Carry actions out until none is left; None: nothing is left that could be done."""
         contact = entry.contact
         again = None
@@ -198,14 +219,22 @@ class Transactions:
             if self.clock.monotonic() > last_start:
                 return AT_ONCE
             action = agenda.actions[0]
-            outcome = await self._perform(contact, action)
+            with waited_for(self._precedence(contact, agenda.actions)):
+                outcome = await self._perform(contact, action)
             if isinstance(outcome, TryAgain):
                 return outcome
             if isinstance(outcome, Delayed):
                 again = NOT_TAKEN
                 agenda.plan = _without_live(agenda.plan)
-            self._settle(contact, agenda, outcome)
+            if isinstance(action, LiveAction):
+                self._settle_live(contact, agenda, outcome, seen)
+            else:
+                self._settle(contact, agenda, outcome)
         return again
+
+    def _precedence(self, contact: Contact, actions: list[Action]) -> Since:
+        """Whether somebody waits for the first of these actions, whenever it is asked for."""
+        return partial(self.waiting.since, contact.id) if is_waited_for(actions) else nobody
 
     async def _intend(self, entry: Entry, actions: list[Action]) -> bool:
         """Note what is about to be sent; False: facts came meanwhile, plan again."""
@@ -216,7 +245,8 @@ class Transactions:
     async def _perform(self, contact: Contact, action: Action) -> Outcome | TryAgain:
         """Carry out one action; its outcome, or when to try again if there is no definitive one."""
         if isinstance(action, LiveAction):
-            return await live.perform(action, self.connect, self.desktop, self.faults)
+            outcome = await live.perform(action, self.connect, self.desktop, self.faults)
+            return outcome if isinstance(outcome, Done) else replace(outcome, at=self.clock.wall())
         try:
             return await self.performer.perform(action, timeout_s=REQUEST_S)
         except DynamicsError as error:
@@ -225,23 +255,35 @@ class Transactions:
     def _settle(self, contact: Contact, agenda: Agenda, outcome: Outcome) -> None:
         """Settle the outcome of the next action, and count it."""
         action, parked = agenda.actions[0], len(contact.parked)
-        if isinstance(outcome, Delayed | Undeliverable):
-            event = "push.open_failed" if isinstance(action, OpenPage) else "push.write_back_failed"
-            _log.warning(event, contact_id=contact.id, reason=outcome.reason)
-            agenda.settle(outcome)
-            return
-        if not isinstance(action, LiveAction):
-            contact.tries = 0
+        contact.tries = 0
         if agenda.settle(outcome):
             self._count(action)
             self._report_written(contact, action)
         if len(contact.parked) > parked:
             self._report_parked(contact, action)
 
+    def _settle_live(
+        self, contact: Contact, agenda: Agenda, outcome: Outcome, seen: Snapshot
+    ) -> None:
+        """Settle the outcome of the next action, which is live, and report it."""
+        action = agenda.actions[0]
+        assert isinstance(action, LiveAction)  # noqa: S101 - what the caller has asked
+        first = action.place not in contact.ledger
+        agenda.settle(outcome)
+        self.openings.settled(contact, action, outcome, seen, first=first)
+        if isinstance(outcome, Delayed):
+            # Not now: it does not hold up what else is to be done, one timeout after the other.
+            agenda.actions = [one for one in agenda.actions if not isinstance(one, LiveAction)]
+        elif isinstance(outcome, Undeliverable):
+            agenda.actions = [one for one in agenda.actions if one.steps != action.steps]
+        else:
+            self._count(action)
+            self._report_written(contact, action)
+
     def _count(self, action: Action) -> None:
         self.sent.lookups += isinstance(action, Reading)
         self.sent.writes += isinstance(action, Change)
-        self.sent.opened += isinstance(action, OpenPage)
+        self.sent.shown += isinstance(action, OpenPage)
         self.sent.written_back += isinstance(action, WriteBack)
 
     def _failed(self, contact: Contact, action: Reading | Change, error: DynamicsError) -> TryAgain:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from datetime import time as time_of_day
 from importlib.metadata import version
-from typing import Final
+from typing import Final, get_args
 
 from prometheus_client import (
     CollectorRegistry,
@@ -27,6 +27,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from pipelines.action import KINDS, Verb
+from pipelines.effect import Outcome as Opening
 from worker.clock import Clock
 from worker.sources.shard_reader import TRIMMED
 from worker.telemetry.labels import Codes, short, status_class
@@ -36,6 +37,9 @@ PREFIX: Final = "connect_dynamics_"
 
 #: Upper bounds of the latency histogram (s): from well below the target of 1 s to a long outage.
 LATENCY_S: Final = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14_400)
+
+#: The same of the histogram of openings: around the target of 1 s, up to when they expire.
+OPENING_S: Final = (0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 20, 40, 60)
 
 #: Kinds of writes; adopting only reads what is there.
 WRITTEN: Final = tuple(kind for kind in KINDS if kind != Verb.ADOPT.value)
@@ -85,6 +89,16 @@ class Metrics:
             buckets=LATENCY_S,
             registry=registry,
         )
+        self._openings = counter(
+            "openings_total", "Pages for agents, by what came of them.", "outcome"
+        )
+        self._opening_s = Histogram(
+            f"{PREFIX}opening_seconds",
+            "From a milestone to Connect having what agents are to see of it.",
+            ("milestone",),
+            buckets=OPENING_S,
+            registry=registry,
+        )
         self._writes = counter("writes_total", "Writes that were acknowledged.", "kind")
         self._requests = counter(
             "requests_total", "Requests to Dynamics, by class of their answer.", "method", "status"
@@ -97,6 +111,10 @@ class Metrics:
             "clock_skew_seconds", "How far this machine's clock is ahead of others'; 0: not known."
         )
         self._token = gauge("token_expires_timestamp_seconds", "When the access token expires.")
+        for outcome in get_args(Opening):
+            self._openings.labels(outcome)
+        for milestone in ("created", "answered"):
+            self._opening_s.labels(milestone)
         for kind in WRITTEN:  # a series that begins at 1 hides its first increase from Prometheus
             self._writes.labels(kind)
         build = {"version": version("connect-dynamics"), "python": platform.python_version()}
@@ -132,6 +150,14 @@ class Metrics:
     def wrote(self, kind: str) -> None:
         """A write was acknowledged."""
         self._writes.labels(kind).inc()
+
+    def opening(self, outcome: str) -> None:
+        """This came of a page for an agent, see ``pipelines.effect``."""
+        self._openings.labels(outcome).inc()
+
+    def opening_s(self, milestone: str, seconds: float) -> None:
+        """Connect has what agents are to see of a milestone, this long (s) after it."""
+        self._opening_s.labels(milestone).observe(seconds)
 
     def answered(self, method: str, status: int | None) -> None:
         """A request to Dynamics got this answer; None: no answer."""

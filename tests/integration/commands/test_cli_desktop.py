@@ -184,7 +184,10 @@ def test_a_dry_run_writes_nothing_and_says_what_it_would_and_what_to_click(
     assert desktop.url in ended.out
 
 
-def test_a_second_installation_changes_nothing(command: Command, desktop: Any) -> None:
+@pytest.mark.parametrize("made", ["absent", "made"])
+def test_a_second_installation_changes_nothing(command: Command, desktop: Any, made: Any) -> None:
+    """Whether or not Dynamics makes a tab's parameters with it."""
+    desktop.dataverse.switches.tab_parameters = made
     first = command("desktop", "install")
     assert first.status == 0, first.err
     assert f"{ALL_N} written, 0 as they should be" in first.out
@@ -193,6 +196,11 @@ def test_a_second_installation_changes_nothing(command: Command, desktop: Any) -
     assert second.status == 0, second.err
     assert f"0 written, {ALL_N} as they should be" in second.out
     assert writes(desktop) == []
+    named = [
+        (row["_msdyn_applicationtabtemplateid_value"], row["msdyn_name"])
+        for row in rows_of(desktop, PARAMETERS)
+    ]
+    assert len(set(named)) == len(named) >= PARAMETERS_N
 
 
 def test_only_what_differs_is_written(command: Command, desktop: Any) -> None:

@@ -72,6 +72,11 @@ def test_a_contact_is_shown_with_what_came_in_and_what_dynamics_has(
     assert record["state"] == "there"
     assert {"subject", "phonenumber", "actualend", "statecode"} <= set(record["acknowledged"])
     assert shown["owed"] == []
+    assert shown["effects"]["phonecall/STEP3"] == {
+        "state": "expired",
+        "when": "",
+        "why": "it was replayed: no agent waits for it",
+    }
 
 
 def test_a_contact_shows_what_is_owed_and_why_it_waits(command: Command, day: Path) -> None:

@@ -101,7 +101,7 @@ def test_compose_understands_its_file(compose: Callable[..., str]) -> None:
     assert "worker-b" in compose("config", "--services").split()
 
 
-@pytest.mark.usefixtures("engine")
+@pytest.mark.usefixtures("engine", "in_image")  # which makes the pages that it copies
 def test_compose_brings_contacts_from_traffic_to_dynamics(compose: Callable[..., str]) -> None:
     try:
         compose("up", "--build", "--detach")  # ends once both workers are healthy

@@ -35,6 +35,9 @@ from worker.sandbox.traffic.people import AGENTS
 NOW = datetime(2026, 1, 2, 15, 0, tzinfo=UTC)
 SMALL = 8
 
+#: The one kind of contact that is not live: it is of the night before.
+PAST = "voice_midnight"
+
 #: What ``make run`` leaves on the timeline, for people to read. When it must change, read the
 #: difference that the test shows and write the new text here.
 GOLDEN = Path(__file__).parents[2] / "samples" / "timeline.golden.txt"
@@ -72,7 +75,13 @@ def outcome() -> Outcome:
         records=records,
         expected=wanted,
         differences=[],
-        log=[{"event": "push.done", "latency_s": 0.001 * n} for n in range(1, 101)],
+        log=[
+            *({"event": "push.done", "latency_s": 0.001 * n} for n in range(1, 101)),
+            *({"event": "desktop.shown", "seconds": 0.01 * n} for n in range(1, 21)),
+            *({"event": "push.written_back", "seconds": 0.02 * n} for n in range(1, 21)),
+            {"event": "push.expired", "step": "chat/STEP3", "outcome": "ended_first"},
+            {"event": "push.expired", "step": "timeline/writeback", "outcome": "worker_late"},
+        ],
         quarantined=["not JSON"],
         parked=0,
         rested=True,
@@ -175,6 +184,26 @@ def test_all_right_is_said_in_a_table_of_100_columns(outcome: Outcome) -> None:
             assert any(one.columns["subject"][:32] in line for line in lines)
 
 
+def test_the_report_says_how_soon_agents_could_see_their_records_and_why_some_could_not(
+    outcome: Outcome,
+) -> None:
+    lines = shown(outcome)
+    at = lines.index(
+        "pages for agents   20 shown in time; answer to attribute p50 100 ms, p95 190 ms"
+    )
+    assert lines[at + 1] == "                   0 expired because the worker was slow"
+    assert lines[at + 2].endswith("not shown: 1 ended before anything was heard of the answer")
+    assert "                   begin to attribute p50 200 ms, p95 380 ms" in lines
+
+
+def test_a_slow_worker_and_pages_that_are_only_logged_are_told(outcome: Outcome) -> None:
+    late = {"event": "push.expired", "step": "chat/STEP3", "outcome": "worker_late"}
+    logged = {"event": "desktop.logged"}
+    lines = shown(replace(outcome, log=[*outcome.log, late, logged]))
+    assert "                   1 expired because the worker was slow" in lines
+    assert '                   1 only logged (open_by = "log")' in lines
+
+
 def test_a_timeline_activity_is_shown_with_who_spoke_with_whom(outcome: Outcome) -> None:
     made = {row["activityid"]: row for row in outcome.records["phonecalls"]}
     call = next(row for row in made.values() if row["subject"].startswith("Call with "))
@@ -240,6 +269,20 @@ def test_a_scenario_has_every_kind_and_is_told_in_seconds() -> None:
     assert scenario.sent[-1].at_s <= LATEST_S
     assert scenario.lost > 0
     assert scenario.repeated > 0
+
+
+def test_what_happens_on_a_contact_is_told_as_it_happens() -> None:
+    scenario = tell(60, 1, NOW)
+    answered = {leg.id: leg for leg in scenario.legs if leg.answered and leg.kind != PAST}
+    sent = {m.contact_id: m for m in scenario.sent if b"CONNECTED_TO_AGENT" in m.body}
+    delays = [
+        NOW.timestamp() + message.at_s - (answered[contact_id].answered_ms or 0) / 1000
+        for contact_id, message in sent.items()
+        if contact_id in answered
+    ]
+    assert len(delays) > 30
+    assert all(delay > 0 for delay in delays)
+    assert percentile(sorted(delays), 0.9) < 1.0
 
 
 def test_every_contact_of_a_scenario_has_ended_when_its_record_is_sent() -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from pipelines.outcome import Shown
 from pipelines.pipeline import Pipeline
 from pipelines.plan import Terms
 from twins import kinesis
@@ -62,12 +63,14 @@ class Desktop:
     """Notes every page that was to be opened, and can do more."""
 
     def __init__(self) -> None:
+        self.no_page: dict[str, str] = {}
         self.opened: list[Any] = []
         self.then: Callable[[], None] = lambda: None
 
-    async def open(self, page: Any) -> None:
+    async def open(self, page: Any) -> Shown:
         self.opened.append(page)
         self.then()
+        return Shown()
 
 
 @dataclass

@@ -198,6 +198,17 @@ def test_our_own_names_are_those_that_the_timeline_writes_back() -> None:
     assert set(timeline.writeback.attributes) <= ours
 
 
+def test_an_attribute_that_is_written_by_another_name_is_named(settings: Settings) -> None:
+    timeline = find_all(["timeline"])
+    assert configuration(settings, timeline).warnings == ()
+    other = settings.model_copy(update={"desktop_names": "cornerstonecx"})
+    warnings = configuration(other, timeline).warnings
+    assert [warning.split(" in ")[0] for warning in warnings] == [
+        "timeline.toml: writeback: ms_search_type is ms_searchType",
+        "timeline.toml: writeback: ms_search_text is ms_searchText",
+    ]
+
+
 @pytest.mark.parametrize(
     ("path", "value", "why"),
     [

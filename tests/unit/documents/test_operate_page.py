@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import date
+from typing import get_args
 
 from prometheus_client.metrics_core import Metric
 
 from alarms import alarms
 from command_line import commands
 from document_tables import ROOT, code, rows, written
+from pipelines.effect import Outcome
 from worker.dynamics.gate import make_gate
 from worker.dynamics.reasons import Reason
 from worker.engine.ingest import Tally
@@ -45,6 +47,11 @@ def test_the_page_for_operators_says_of_every_metric_what_it_is_and_what_is_norm
 def test_a_metric_whose_name_says_seconds_is_in_seconds_on_the_page_for_operators() -> None:
     wrong = [row[0] for row in rows(PAGE, *METRIC) if ("_seconds" in row[0]) != (row[3][:1] == "s")]
     assert wrong == []
+
+
+def test_the_page_for_operators_says_what_each_outcome_of_a_page_means() -> None:
+    found = rows(PAGE, "outcome", "meaning", "what to do")
+    assert [row[0] for row in found] == [code(outcome) for outcome in get_args(Outcome)]
 
 
 def test_every_alarm_on_a_metric_of_the_worker_looks_at_one_that_there_is() -> None:

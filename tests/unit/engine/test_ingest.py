@@ -284,8 +284,10 @@ async def test_objects_of_other_buckets_do_not_count(rig: Rig) -> None:
 
 async def test_push_hears_of_contacts_that_came_due(rig: Rig, call: Call) -> None:
     heard: list[str] = []
-    rig.ingest.news = lambda: heard.append("news")
+    rig.ingest.news = lambda contacts: heard.extend(one.id for one in contacts)
     await rig.tell(b"no JSON")
     assert not heard
     await rig.tell(call.begun())
-    assert heard
+    assert heard == [call.id]
+    await rig.tell(call.begun())
+    assert heard == [call.id], "it is due already, and nothing new came"

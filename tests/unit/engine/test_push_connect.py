@@ -11,6 +11,7 @@ import pytest
 
 from structlog.testing import capture_logs
 
+from pipelines.effect import Effect
 from pipelines.live import LIVE_WITHIN_S
 from pipelines.pipeline import Pipeline
 from twins.calls import Call
@@ -164,7 +165,7 @@ async def test_attributes_are_written_while_the_contact_is_on(writing: Rig, call
     await writing.run(1)
     written = writing.connect.shared[call.id]
     assert written == {"ms_id": call.id, "ms_activity_id": writing.calls[0]["activityid"]}
-    assert writing.push.transactions.sent.written_back == 1
+    assert writing.push.transactions.sent.written_back == 2
 
 
 async def test_what_connect_tells_of_written_attributes_makes_no_further_request(
@@ -184,7 +185,7 @@ async def test_what_connect_tells_of_written_attributes_makes_no_further_request
     await writing.tell(again)
     await writing.run(100)
     assert (len(writing.connect.calls), len(writing.sent)) == (calls, requests)
-    assert calls == 1
+    assert calls == 2
 
 
 async def test_a_replayed_archive_asks_writes_and_opens_nothing(
@@ -226,7 +227,8 @@ async def test_a_refused_write_back_is_not_repeated(writing: Rig, call: Call) ->
     await writing.tell(call.begun(instanceArn=INSTANCE))
     await writing.run(30)
     assert len(writing.connect.calls) == 1
-    assert (await writing.entry(call.id)).contact.effects == {"p/writeback": "refused"}
+    text = (await writing.entry(call.id)).contact.effects["p/writeback"]
+    assert Effect.read(text).why == "Connect did not take it: ResourceNotFoundException"
     assert len(writing.calls) == 1
 
 
@@ -246,13 +248,13 @@ async def test_a_write_back_whose_outcome_is_unknown_is_repeated(
     assert len(rig.connect.calls) == 2
 
 
-async def test_nothing_is_written_of_a_record_that_dynamics_has_not_taken(
+async def test_a_record_that_dynamics_has_not_taken_holds_up_only_what_names_it(
     writing: Rig, call: Call
 ) -> None:
     writing.dynamics.script = lambda _request: Failure(Unavailable("no answer"))
     await writing.tell(call.begun(instanceArn=INSTANCE))
     await writing.run(10)
-    assert writing.connect.calls == []
+    assert writing.connect.shared[call.id] == {"ms_id": call.id}
 
 
 async def test_of_two_legs_the_newer_one_writes(
@@ -268,4 +270,4 @@ async def test_of_two_legs_the_newer_one_writes(
     await writing.run(1)
     assert writing.connect.shared.keys() == {first.id}
     assert writing.connect.shared[first.id]["ms_id"] == second.id
-    assert len(writing.connect.calls) == 2
+    assert len(writing.connect.calls) == 4

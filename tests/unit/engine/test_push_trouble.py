@@ -11,6 +11,8 @@ import pytest
 
 from structlog.testing import capture_logs
 
+from pipelines.effect import Effect
+from pipelines.outcome import Shown
 from pipelines.pipeline import Pipeline
 from twins.calls import Call
 from twins.dynamics import Failure, in_turn
@@ -409,8 +411,9 @@ async def test_an_outcome_is_saved_once_the_store_is_back_or_else_found_out_afte
 class BrokenDesktop:
     def __init__(self) -> None:
         self.asked = 0
+        self.no_page: dict[str, str] = {}
 
-    async def open(self, page: Page) -> None:
+    async def open(self, page: Page) -> Shown:
         self.asked += 1
         raise ScreenPopError(f"{page.contact_id} cannot be told")
 
@@ -426,7 +429,9 @@ async def test_a_desktop_that_fails_never_blocks_a_write_and_is_told_again_while
     assert len(rig.calls) == 1
     await rig.run(200)
     assert 5 < broken.asked < 60
-    assert (await rig.entry(call.id)).contact.effects == {"phonecall/STEP3": "expired"}
+    effect = Effect.read((await rig.entry(call.id)).contact.effects["phonecall/STEP3"])
+    assert (effect.state, effect.outcome) == ("expired", "refused")
+    assert effect.why == f"Connect did not take it: {call.id} cannot be told"
     assert (await rig.entry(call.id)).due_at is None
 
 
@@ -442,7 +447,7 @@ async def test_a_record_is_opened_once_for_the_agent_while_the_contact_is_on(
     assert rig.calls[0]["activityid"] in opening.url
     await rig.tell(call.record())
     await rig.run(5)
-    assert rig.push.transactions.sent.opened == 1
+    assert rig.push.transactions.sent.shown == 1
 
 
 async def test_nothing_is_opened_for_an_agent_after_the_contacts_end_or_a_minute(

@@ -86,9 +86,9 @@ def test_a_flow_after_a_leg_gets_its_record_when_it_is_queued_and_its_page_when_
     assert kinds(contact) == []
     assert wanted(contact, [PIPELINE]) == []
     contact.observe(event("QUEUED", initiationMethod="DISCONNECT"))
-    assert kinds(contact) == ["create", "attributes"]
+    assert kinds(contact) == ["attributes", "create"]
     contact.observe(event("CONNECTED_TO_AGENT", initiationMethod="DISCONNECT"))
-    assert kinds(contact) == ["create", "attributes", "open"]
+    assert kinds(contact) == ["attributes", "open", "create"]
 
 
 @pytest.mark.parametrize("queue", [QUEUE, None])

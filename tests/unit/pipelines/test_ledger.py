@@ -20,7 +20,7 @@ from pipelines.ledger import (
     record_of,
     same,
 )
-from pipelines.outcome import Closed, Done, Exists, Found, Missing
+from pipelines.outcome import Closed, Done, Exists, Found, Logged, Missing, Outcome, Shown
 from pipelines.settle import settle
 
 
@@ -118,9 +118,13 @@ def test_a_lookup_is_remembered_with_its_question(contact: Contact) -> None:
     assert contact.ledger == {}
 
 
-def test_an_opened_record_is_done(contact: Contact) -> None:
-    settle(contact, OpenPage("p/OPEN", "i", "c", "c", "https://x"), Done())
-    assert (contact.effects, contact.ledger) == ({"p/OPEN": "done"}, {})
+@pytest.mark.parametrize(("told", "word"), [(Shown(1.0), "shown"), (Logged(1.0), "logged")])
+def test_the_ledger_says_of_a_page_whether_it_was_shown_or_only_logged(
+    contact: Contact, told: Outcome, word: str
+) -> None:
+    settle(contact, OpenPage("p/OPEN", "i", "c", "c", "https://x"), told)
+    effects = {"p/OPEN": f"{word} 1970-01-01T00:00:01.000Z"}
+    assert (contact.effects, contact.ledger) == (effects, {})
 
 
 # --- intent -------------------------------------------------------------------------------------

@@ -24,10 +24,12 @@ from pipelines.outcome import (
     Exists,
     Forbidden,
     Found,
+    Logged,
     Missing,
     NoTable,
     Outcome,
     Refused,
+    Shown,
     Undeliverable,
 )
 from pipelines.settle import BESIDES, SENT_IN, SETTLE, line_for, mermaid, settle
@@ -49,14 +51,16 @@ POSSIBLE: dict[Verb | type[Action], tuple[type[Outcome], ...]] = {
     Lookup: (Done, *REFUSALS),
     ReadFile: (Done,),
     WriteBack: (Done, Delayed, Undeliverable),
-    OpenPage: (Done, Delayed, Undeliverable),
+    OpenPage: (Shown, Logged, Delayed, Undeliverable),
 }
 
 OUTCOMES: dict[type[Outcome], Outcome] = {
     Done: Done({"createdon": "now"}),
     Found: Found({"subject": "x", "_createdby_value": US, "_modifiedby_value": US}, US),
-    Delayed: Delayed("busy"),
-    Undeliverable: Undeliverable("refused"),
+    Shown: Shown(1.0),
+    Logged: Logged(1.0),
+    Delayed: Delayed("busy", 1.0),
+    Undeliverable: Undeliverable("refused", 1.0),
     Exists: Exists(PARKED),
     Closed: Closed(PARKED),
     Missing: Missing(PARKED),
@@ -197,15 +201,22 @@ def test_a_lookup_by_a_key_that_is_not_there_finds_nobody() -> None:
     assert contact == Contact("c", lookups={"p/WHO": asked})
 
 
-def test_what_connect_or_the_agent_will_not_take_is_refused_and_what_they_cannot_now_is_not() -> (
-    None
-):
-    for what, step in ((WriteBack, "p/writeback"), (OpenPage, "p/OPEN")):
-        contact = Contact("c")
-        settle(contact, action_of(what), Delayed("busy"))
-        assert contact == Contact("c")
-        settle(contact, action_of(what), Undeliverable("no"))
-        assert contact == Contact("c", effects={step: "refused"})
+@pytest.mark.parametrize(("what", "step"), [(WriteBack, "p/writeback"), (OpenPage, "p/OPEN")])
+def test_what_connect_will_not_take_is_refused_and_what_it_cannot_take_now_is_delayed(
+    what: type[Action], step: str
+) -> None:
+    contact = Contact("c")
+    settle(contact, action_of(what), Delayed("busy", 1.5))
+    assert contact == Contact("c", effects={step: "delayed 1970-01-01T00:00:01.500Z busy"})
+    settle(contact, action_of(what), Undeliverable("no", 2.0))
+    assert contact == Contact("c", effects={step: "refused 1970-01-01T00:00:02.000Z no"})
+
+
+def test_a_write_back_that_is_taken_at_last_was_not_delayed() -> None:
+    contact = Contact("c")
+    settle(contact, action_of(WriteBack), Delayed("busy", 1.5))
+    settle(contact, action_of(WriteBack), Done())
+    assert contact.effects == {}
 
 
 # --- what is touched ----------------------------------------------------------------------------

@@ -17,7 +17,8 @@ from pipelines.kin import told as told_others
 from pipelines.live import LIVE_WITHIN_S
 from pipelines.loader import PipelineError, load
 from pipelines.plan import Terms, plan
-from pipelines.writeback import MOST_BYTES
+from pipelines.view import Names
+from pipelines.writeback import MOST_BYTES, attributes_for
 
 
 Makes = Callable[..., Fact]
@@ -46,10 +47,10 @@ def pipeline(table: str = TABLE, steps: str = CREATE) -> Any:
 
 
 def written(contact: Contact, now: float = BEGAN + 1, table: str = TABLE, **terms: Any) -> Any:
-    """The attributes that are due."""
+    """The attributes that are due, now and once the records are made."""
     result = plan(contact, [pipeline(table)], now, Terms(**{"live": True, **terms}))
     found = [one.attributes for one in result.actions if isinstance(one, WriteBack)]
-    return found[0] if found else None
+    return {name: text for part in found for name, text in part.items()} or None
 
 
 def later_leg(event: Makes, kind: str, contact: Contact, **detail: Any) -> list[Fact]:
@@ -60,21 +61,55 @@ def later_leg(event: Makes, kind: str, contact: Contact, **detail: Any) -> list[
     return told_others(event(kind, **linked, **began, **detail))
 
 
-def test_attributes_go_after_the_records_they_name(event: Makes, told: Told) -> None:
+def test_attributes_wait_for_no_record_but_those_that_name_it(event: Makes, told: Told) -> None:
     contact = told(event("INITIATED"))
-    create, written_back = plan(contact, [pipeline()], BEGAN + 1, LIVE).actions
+    at_once, create, after = plan(contact, [pipeline()], BEGAN + 1, LIVE).actions
     assert create.kind == "create"
+    assert isinstance(at_once, WriteBack)
+    assert isinstance(after, WriteBack)
+    assert at_once.attributes == {"ms_id": contact.id, "ms_activity_id": ""}
+    assert after.attributes == {"ms_activity_id": record_id(contact.id, "p", "MAKE")}
+    assert at_once.initial_contact_id == after.initial_contact_id == contact.id
+
+
+def test_attributes_of_a_record_that_is_there_are_one_request_before_all_others(
+    event: Makes, told: Told, carry_out: CarryOut
+) -> None:
+    contact = told(event("INITIATED"))
+    carry_out(contact, plan(contact, [pipeline('a = "b"')], BEGAN, LIVE).actions, {})
+    late = CREATE.replace("ContactId", "Channel")
+    written_back, update = plan(contact, [pipeline(steps=late)], BEGAN, LIVE).actions
     assert isinstance(written_back, WriteBack)
-    key = record_id(contact.id, "p", "MAKE")
-    assert written_back.attributes == {"ms_id": contact.id, "ms_activity_id": key}
-    assert written_back.initial_contact_id == contact.id
+    assert written_back.attributes.keys() == {"ms_id", "ms_activity_id"}
+    assert update.kind == "update"
 
 
-def test_attributes_go_to_the_first_contact_of_the_chain(event: Makes, told: Told) -> None:
+def test_attributes_go_to_the_first_contact_of_the_chain_and_the_instance_that_events_name(
+    event: Makes, told: Told
+) -> None:
+    arn = "arn:aws:connect:eu-central-1:111122223333:instance/abc"
+    contact = told(event("INITIATED", initialContactId="first", instanceArn=arn))
+    for one in plan(contact, [pipeline()], BEGAN, LIVE).actions:
+        if isinstance(one, WriteBack):
+            about = (one.contact_id, one.initial_contact_id, one.instance_id)
+            assert about == (contact.id, "first", "abc")
+
+
+def test_a_new_legs_attributes_hold_no_record_of_the_leg_before(event: Makes, told: Told) -> None:
     contact = told(event("INITIATED", initialContactId="first"))
-    _, written_back = plan(contact, [pipeline()], BEGAN, LIVE).actions
-    assert isinstance(written_back, WriteBack)
-    assert (written_back.contact_id, written_back.initial_contact_id) == (contact.id, "first")
+    at_once, _, after = plan(contact, [pipeline()], BEGAN, LIVE).actions
+    assert isinstance(at_once, WriteBack)
+    assert isinstance(after, WriteBack)
+    assert at_once.attributes == {"ms_id": contact.id, "ms_activity_id": ""}
+    assert (at_once.begins, after.begins) == (True, False)
+
+
+def test_the_page_of_an_answered_leg_is_not_cleared_by_attributes_that_come_later(
+    event: Makes, told: Told
+) -> None:
+    contact = told(event("CONNECTED_TO_AGENT", initialContactId="first"))
+    actions = plan(contact, [pipeline()], ANSWERED, LIVE).actions
+    assert not any(one.begins for one in actions if isinstance(one, WriteBack))
 
 
 def test_only_what_differs_from_our_own_ledger_is_written(
@@ -88,9 +123,7 @@ def test_only_what_differs_from_our_own_ledger_is_written(
     assert set(written(contact, ANSWERED, table)) == {"agent"}
 
 
-def test_a_value_that_is_gone_is_emptied_and_one_that_never_was_is_left_alone(
-    event: Makes, told: Told, carry_out: CarryOut
-) -> None:
+def test_a_value_that_is_gone_is_emptied(event: Makes, told: Told, carry_out: CarryOut) -> None:
     table = 'reason = "{{DisconnectReason}}"\nnobody = "{{CustomerId}}"'
     contact = told(event("INITIATED", disconnectReason="OTHER"))
     carry_out(contact, plan(contact, [pipeline(table)], BEGAN, LIVE).actions, {})
@@ -103,6 +136,7 @@ def test_a_value_that_is_gone_is_emptied_and_one_that_never_was_is_left_alone(
     [
         ("INITIATED", LIVE_WITHIN_S, True),
         ("INITIATED", LIVE_WITHIN_S + 1, False),
+        ("QUEUED", 5 + LIVE_WITHIN_S, True),
         ("CONNECTED_TO_AGENT", 20 + LIVE_WITHIN_S, True),
         ("CONNECTED_TO_AGENT", 21 + LIVE_WITHIN_S, False),
         ("DISCONNECTED", 0.0, False),
@@ -117,7 +151,7 @@ def test_attributes_are_written_within_a_minute_of_beginning_or_answer_and_never
 
 def test_what_was_never_written_has_expired_with_the_contact(event: Makes, told: Told) -> None:
     contact = told(event("DISCONNECTED"))
-    assert plan(contact, [pipeline()], BEGAN, LIVE).expired == ["p/writeback"]
+    assert plan(contact, [pipeline()], BEGAN, LIVE).expired.keys() == {"p/writeback"}
 
 
 def test_a_contact_that_is_over_asks_for_nothing_more(
@@ -128,7 +162,7 @@ def test_a_contact_that_is_over_asks_for_nothing_more(
     carry_out(contact, plan(contact, [pipeline(table)], BEGAN, LIVE).actions, {})
     contact.observe(record())
     result = plan(contact, [pipeline(table)], BEGAN, LIVE)
-    assert result.expired == []
+    assert result.expired == {}
     assert "attributes" not in {write.kind for write in result.actions}
 
 
@@ -155,7 +189,41 @@ def test_an_id_is_told_once_its_record_is_there(event: Makes, told: Told) -> Non
     steps = CREATE.replace('on = "created"', 'on = "completed"')
     (written_back,) = plan(contact, [pipeline(steps=steps)], BEGAN, LIVE).actions
     assert isinstance(written_back, WriteBack)
-    assert written_back.attributes == {"ms_id": contact.id}
+    assert written_back.attributes == {"ms_id": contact.id, "ms_activity_id": ""}
+
+
+def test_what_others_have_left_is_emptied_together_with_the_id_that_vouches_for_it(
+    event: Makes, told: Told
+) -> None:
+    """Whoever begins a chat can set attributes, but does not know the contact's id."""
+    table = 'ms_id = "{{ContactId}}"\nms_contact_id = "{{CustomerId}}"'
+    contact = told(event("INITIATED", attributes={"ms_contact_id": "somebody else"}))
+    assert written(contact, table=table) == {"ms_id": contact.id, "ms_contact_id": ""}
+
+
+def test_what_a_flow_has_written_for_the_contact_stays(event: Makes, told: Told) -> None:
+    table = 'ms_id = "{{ContactId}}"\nms_contact_id = "{{CustomerId}}"'
+    contact = told(event("INITIATED"))
+    seen = {"Attributes": {"ms_id": contact.id, "ms_contact_id": "found by the flow"}}
+    compiled = pipeline(table).writeback
+    assert compiled is not None
+    names = Names({"ContactId": contact.id, **seen})
+    found = attributes_for(compiled, contact, names, contact.id, lambda _: True)
+    assert found is not None
+    assert found.attributes == {"ms_id": contact.id}
+
+
+def test_where_room_is_short_what_others_have_left_is_emptied_first(
+    event: Makes, told: Told
+) -> None:
+    table = 'ms_id = "{{ContactId}}"\nms_contact_id = "{{CustomerId}}"'
+    contact = told(event("INITIATED"))
+    left = MOST_BYTES - len("ms_contact_id")
+    compiled = pipeline(table).writeback
+    assert compiled is not None
+    names = Names({"ContactId": contact.id, "Attributes": {"x": "y" * (left - 1)}})
+    found = attributes_for(compiled, contact, names, contact.id, lambda _: True)
+    assert found is None, "the id does not fit beside it, and vouches for nothing"
 
 
 # --- legs ---

@@ -17,7 +17,7 @@ from pipelines.action import LiveAction, OpenPage, WriteBack
 from pipelines.contact import Contact
 from pipelines.enrichment import Question
 from pipelines.loader import load
-from pipelines.outcome import Delayed
+from pipelines.outcome import Delayed, Shown
 from worker import aws
 from worker.amazon_connect import live
 from worker.amazon_connect.client import ConnectClient
@@ -210,7 +210,7 @@ async def test_a_bug_in_telling_the_desktop_is_a_declared_outcome_that_tells_no_
         raise TypeError("+4930")
 
     class Broken(MemoryScreenPop):
-        async def open(self, _opening: object) -> None:
+        async def open(self, _opening: object) -> Shown:
             raise TypeError("+4930")
 
     faults = Faults()

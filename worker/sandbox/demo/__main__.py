@@ -1,8 +1,8 @@
 """``make run`` and ``make up``: the whole product on this machine, without clouds.
 
-``make run`` plays the last hour of an invented contact centre in seconds, waits until all has come
-to rest, and compares what Dynamics holds with what happened. ``make up`` plays a contact a second,
-at true speed, until it is interrupted.
+``make run`` plays an invented contact centre live, in contacts that last seconds, waits until all
+has come to rest, and compares what Dynamics holds with what happened. ``make up`` plays
+a contact a second, at true speed, until it is interrupted.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import time
 from argparse import ArgumentParser
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from functools import partial
 from itertools import chain
@@ -28,6 +29,7 @@ from rich.console import Console
 from worker.errors import WorkerError
 from worker.sandbox.amazon.contact_lens import analyses
 from worker.sandbox.children import end
+from worker.sandbox.demo.desktop import AGENT, NOT_BUILT, DesktopError, built, desktop
 from worker.sandbox.demo.outcome import Outcome
 from worker.sandbox.demo.report import report
 from worker.sandbox.demo.scenario import Scenario, tell
@@ -71,9 +73,15 @@ look around from another terminal:
   set -a; . {folder}/environment; PATH={scripts}:$PATH
   connect-dynamics check --online
   tail -f {folder}/worker.log
-  connect-dynamics contact show <the contact_id of a desktop.open line>
+  connect-dynamics contact show <the contact_id of a desktop.shown line>
   connect-dynamics parked list
   connect-dynamics quarantine list"""
+
+PLACES: Final = """\
+desktop    play an agent by hand in a browser, as {agent}
+  agent page        {at.page}
+  Customer Service  {at.workspace}
+  switchboard       {at.switchboard}  (customers call, write and hang up here)"""
 
 #: Told what is going on.
 Say = Callable[[str], object]
@@ -84,7 +92,7 @@ class WorkerEndedError(WorkerError):
 
 
 async def demo(folder: Path, say: Say, contacts: int = CONTACTS, seed: int = SEED) -> Outcome:
-    """Tell contacts of the last hour and wait until Dynamics has come to match them.
+    """Tell contacts as they happen and wait until Dynamics has come to match them.
 
     Args:
         folder: An empty folder for all files.
@@ -117,7 +125,7 @@ async def demo(folder: Path, say: Say, contacts: int = CONTACTS, seed: int = SEE
 def _announcement(contacts: int, scenario: Scenario) -> str:
     return (
         f"traffic    {contacts} contacts, {len(scenario.legs)} legs with transfers,"
-        f" replayed in {scenario.sent[-1].at_s:.0f} s:\n"
+        f" played live in {scenario.sent[-1].at_s:.0f} s:\n"
         f"           {len(scenario.sent)} messages, many late or out of order,"
         f" {scenario.repeated} twice, {scenario.lost} events lost, 1 malformed"
     )
@@ -163,9 +171,14 @@ async def stay_up(folder: Path, say: Say) -> None:
     Raises:
         WorkerEndedError: The worker did not start, or ended by itself.
     """
-    async with stage(folder, within=WITHIN) as running:
+    async with stage(folder, within=WITHIN, pages=True) as running, AsyncExitStack() as stack:
         await _started(running, say)
         _export(running.environment, folder / "environment")
+        if built():
+            places = await stack.enter_async_context(desktop(running, SEED))
+            say(PLACES.format(agent=AGENT, at=places))
+        else:
+            say(f"desktop    {NOT_BUILT}")
         say(DIRECTIONS.format(url=running.url, folder=folder, scripts=COMMAND.parent))
         traffic = day(SEED, DAY_S, start=datetime.now(UTC), met=partial(_meet, running))
         told = running.amazon.told(chain([malformed(Random(SEED))], traffic))
@@ -236,7 +249,7 @@ async def _run(folder: Path, console: Console, *, up: bool) -> int:
     except asyncio.CancelledError:
         say("interrupted; everything has been ended")
         return 0 if up else INTERRUPTED
-    except WorkerEndedError as error:
+    except (WorkerEndedError, DesktopError) as error:
         say(str(error))
         return FAILED
     console.print(report(outcome))

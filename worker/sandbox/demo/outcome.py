@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -55,6 +56,27 @@ class Outcome:
     def latencies_s(self) -> list[float]:
         """How long (s) contacts were due until Dynamics matched them, ascending."""
         return sorted(line["latency_s"] for line in self.log if line["event"] == "push.done")
+
+    @property
+    def shown_s(self) -> list[float]:
+        """How long (s) after agents had answered Connect had the page for them, ascending."""
+        return self._seconds("desktop.shown")
+
+    @property
+    def written_s(self) -> list[float]:
+        """How long (s) after contacts had begun Connect had their first attributes, ascending."""
+        return self._seconds("push.written_back")
+
+    def _seconds(self, event: str) -> list[float]:
+        lines = (line for line in self.log if line["event"] == event)
+        return sorted(line["seconds"] for line in lines if line["seconds"] is not None)
+
+    def expired(self, *, pages: bool) -> Counter[str]:
+        """Why pages, or write-backs, came too late, and how often."""
+        lines = (line for line in self.log if line["event"] == "push.expired")
+        return Counter(
+            line["outcome"] for line in lines if line["step"].endswith("/writeback") is not pages
+        )
 
     def count(self, event: str) -> int:
         """How often the worker logged an event."""

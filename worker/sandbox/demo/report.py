@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from rich import box
@@ -29,10 +30,10 @@ UPDATE: Final = "UpdateContactAttributes"
 #: Columns of the tables and how wide they are.
 COLUMNS: Final = {
     "activity": 9,
-    "subject": 46,
+    "subject": 43,
     "in/out": 6,
-    "start": 5,
-    "min": 3,
+    "start": 8,
+    "sec": 3,
     "status": 6,
     "recording": 9,
 }
@@ -43,6 +44,18 @@ TIMELINE_COLUMNS: Final = {
     "to": 16,
     "reason": 9,
     "note": 4,
+}
+
+#: Why a page is not shown that the worker could have shown.
+SLOW: Final = ("worker_late", "record_late", "refused")
+
+#: Why else a page is not shown, in few words.
+NOT_SHOWN: Final = {
+    "ended_first": "ended before anything was heard of the answer",
+    "heard_late": "answered hours before",
+    "value_missing": "without a value of the page",
+    "no_record": "without a record",
+    "replayed": "replayed",
 }
 
 _STATES: Final = {0: "open", 1: "closed", 2: "cancelled"}
@@ -118,11 +131,17 @@ def _timeline_cells(
 def _cells(row: dict[str, Any]) -> Iterator[str]:
     yield row.get("subject", "")
     yield {True: "out", False: "in"}.get(row.get("directioncode", ""), "")
-    yield row.get("actualstart", "")[11:16]
-    yield str(row.get("actualdurationminutes", ""))
+    yield row.get("actualstart", "")[11:19]
+    yield _seconds(row.get("actualstart"), row.get("actualend"))
     yield _STATES[row["statecode"]]
     begins = row.get("description", "")
     yield next((told for text, told in _FILES.items() if begins.startswith(text)), "")
+
+
+def _seconds(start: str | None, end: str | None) -> str:
+    if not start or not end:
+        return ""
+    return str(round((datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()))
 
 
 def _counts(outcome: Outcome) -> Iterator[str]:
@@ -131,19 +150,35 @@ def _counts(outcome: Outcome) -> Iterator[str]:
     ascending = outcome.latencies_s
     p50, p95, most = (f"{1000 * percentile(ascending, s):.0f} ms" for s in (0.5, 0.95, 1.0))
     yield f"event to Dynamics  p50 {p50}, p95 {p95}, max {most}; from read to acknowledged"
-    opened, expired = outcome.count("desktop.open"), outcome.count("push.expired")
     questions = sum(count for call, count in outcome.asked.items() if call != UPDATE)
     attributes = sum(map(len, outcome.written_back))
     yield f"requests           {outcome.requests} for {len(outcome.expected)} records"
     found = (f"{number} {name}" for name, number in sorted(outcome.lookups.items()))
     yield f"lookups            {', '.join(found)}"
     yield f"calls to Connect   {questions} questions; {outcome.throttled} calls throttled"
-    yield f"written back       {attributes} attributes of {len(outcome.written_back)} contacts"
-    pages = f'{opened} logged (open_by = "log"); {expired} pages and write-backs came too late,'
-    yield f"pages for agents   {pages}"
-    yield "                   for the hour that is replayed is over"
+    yield f"written back       {attributes} attributes of {len(outcome.written_back)} contacts;"
+    yield f"                   begin to attribute {_times(outcome.written_s)}"
+    yield from _pages(outcome)
     yield f"quarantined        {len(outcome.quarantined)}{_reasons(outcome)}"
     yield f"parked             {outcome.parked}"
+
+
+def _pages(outcome: Outcome) -> Iterator[str]:
+    """What agents were shown, how soon, and what they were not, with the reasons."""
+    shown, missed = outcome.count("desktop.shown"), outcome.expired(pages=True)
+    yield f"pages for agents   {shown} shown in time; answer to attribute {_times(outcome.shown_s)}"
+    slow = sum(missed.pop(reason, 0) for reason in SLOW)
+    reasons = ", ".join(f"{count} {NOT_SHOWN[why]}" for why, count in sorted(missed.items()))
+    yield f"                   {slow} expired because the worker was slow"
+    if reasons:
+        yield f"                   not shown: {reasons}"
+    if logged := outcome.count("desktop.logged"):
+        yield f'                   {logged} only logged (open_by = "log")'
+
+
+def _times(ascending: Sequence[float]) -> str:
+    p50, p95 = (f"{1000 * percentile(ascending, share):.0f} ms" for share in (0.5, 0.95))
+    return f"p50 {p50}, p95 {p95}"
 
 
 def _reasons(outcome: Outcome) -> str:

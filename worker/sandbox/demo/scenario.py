@@ -1,12 +1,13 @@
-"""A scenario: the last hour of an invented contact centre, played in seconds.
+"""A scenario: an invented contact centre, live, in contacts that last seconds.
 
-Every contact keeps its true length; it is played faster than it went and ends the moment its end is
-played, so the waits that count from the end (``within``) are real.
+Whatever happens on a contact is told at the moment it happens: agents answer, and see the record,
+while the contact is on. Only what comes minutes after a contact's end in truth (its record, its
+recording) comes at once, and one call is of the night before.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from operator import attrgetter
 from random import Random
@@ -24,9 +25,13 @@ from worker.sandbox.traffic import (
 )
 
 
-#: How fast it is played (s): contacts begin within the first, each takes the second at most.
+#: Contacts begin within the first (s), each ends within the second, and all is told in the third.
 BEGIN_WITHIN_S: Final = 8.0
-TOLD_IN_S: Final = 7.0
+ENDS_WITHIN_S: Final = 7.5
+TOLD_IN_S: Final = 10.0
+
+#: What comes after the end takes at least so long (s).
+AFTER_S: Final = 1.5
 
 #: Messages hours late would come at the very end, so many seconds after the first.
 LATEST_S: Final = 18.0
@@ -35,6 +40,10 @@ DUPLICATED: Final = 0.1
 REORDERED: Final = 0.3
 LATE: Final = 0.03
 LOST_EVENTS: Final = 0.05
+
+#: How long what is reordered is held back: of two minutes these shares, so up to 0.2 s and 2 s.
+EVENTS_HELD_BACK: Final = 0.002
+OTHERS_HELD_BACK: Final = 0.02
 
 _DAY: Final = timedelta(days=1)
 
@@ -70,16 +79,8 @@ def tell(contacts: int, seed: int, now: datetime) -> Scenario:
     lost = repeated = 0
     for number, kind in enumerate(_kinds(rng, contacts)):
         begin_s = BEGIN_WITHIN_S * number / contacts
-        told, factor = _told(kind, rng.getrandbits(32), now + timedelta(seconds=begin_s))
-        arriving = disturb(
-            told.sent,
-            rng,
-            duplicate=DUPLICATED,
-            reorder=REORDERED,
-            late=LATE,
-            lose_events=LOST_EVENTS,
-            compress=factor,
-        )
+        told = _told(kind, rng.getrandbits(32), now + timedelta(seconds=begin_s))
+        arriving = _disturbed(told.sent, rng)
         bodies = {message.body for message in arriving}
         lost += sum(m.stream == EVENTS and m.body not in bodies for m in told.sent)
         repeated += len(arriving) - len(bodies)
@@ -96,16 +97,25 @@ def _kinds(rng: Random, contacts: int) -> list[str]:
     return once + rng.choices(kinds, weights, k=contacts - len(once))
 
 
-def _told(kind: str, seed: int, at: datetime) -> tuple[History, float]:
-    """A contact played from ``at`` on, and the factor of its haste.
+def _disturbed(sent: list[SentMessage], rng: Random) -> list[SentMessage]:
+    """The messages as they arrive: events soon, best effort; the others later, but all of them."""
+    events = [message for message in sent if message.stream == EVENTS]
+    others = [message for message in sent if message.stream != EVENTS]
+    often = {"duplicate": DUPLICATED, "reorder": REORDERED, "late": LATE}
+    return [
+        *disturb(events, rng, lose_events=LOST_EVENTS, compress=EVENTS_HELD_BACK, **often),
+        *disturb(others, rng, compress=OTHERS_HELD_BACK, **often),
+    ]
 
-    How long it takes only shows once it has been played, so it is played twice.
-    """
-    draft = history(kind, Random(seed), at)
-    factor = min(1.0, TOLD_IN_S / draft.sent[-1].at_s)
-    first, last_ms = draft.contacts[0], max(leg.disconnected_ms for leg in draft.contacts)
-    length_s = (last_ms - first.initiated_ms) / 1000
-    begin = at - timedelta(seconds=length_s * (1 - factor))
-    if first.initiated_ms > int(at.timestamp() * 1000):  # the call around midnight: the last one
-        begin = at - _DAY
-    return history(kind, Random(seed), begin, factor), factor
+
+def _told(kind: str, seed: int, at: datetime) -> History:
+    """A contact that begins now; what comes after its end comes at once."""
+    told = history(kind, Random(seed), at, within_s=ENDS_WITHIN_S)
+    if told.contacts[0].initiated_ms > int(at.timestamp() * 1000):  # around midnight: the last one
+        told = history(kind, Random(seed), at - _DAY, within_s=ENDS_WITHIN_S)
+    first = told.contacts[0].initiated_ms
+    end_s = (max(leg.ended_ms for leg in told.contacts) - first) / 1000
+    left_s = max(told.sent[-1].at_s - end_s, AFTER_S)
+    haste = min(1.0, max(TOLD_IN_S - end_s, AFTER_S) / left_s)
+    sent = [m._replace(at_s=min(m.at_s, end_s + (m.at_s - end_s) * haste)) for m in told.sent]
+    return replace(told, sent=sent)

@@ -22,6 +22,7 @@ import orjson
 from worker.definitions import SHIPPED
 from worker.sandbox.amazon.connect_api import AmazonConnect
 from worker.sandbox.amazon.moto_server import Cloud, embedded_aws
+from worker.sandbox.browser.dynamics import Dynamics
 from worker.sandbox.children import child
 from worker.sandbox.command import settings
 from worker.sandbox.dataverse.app import Dataverse, create_dataverse
@@ -80,12 +81,15 @@ class Stage:
 
 
 @asynccontextmanager
-async def stage(folder: Path, *, within: str = SHORT_WITHIN) -> AsyncIterator[Stage]:
+async def stage(
+    folder: Path, *, within: str = SHORT_WITHIN, pages: bool = False
+) -> AsyncIterator[Stage]:
     """Everything, while the block runs.
 
     Args:
         folder: An empty folder for all files.
         within: What pipelines wait for a recording at most, in place of ``WITHIN``.
+        pages: Dynamics has pages too, not only its Web API.
     """
     ca, state = folder / "sandbox-ca.pem", f"sqlite:{folder / 'state.sqlite'}"
     dataverse, amazon, store = create_dataverse(), AmazonConnect(), open_store(state)
@@ -93,7 +97,7 @@ async def stage(folder: Path, *, within: str = SHORT_WITHIN) -> AsyncIterator[St
     try:
         async with (
             embedded_aws() as cloud,
-            serve(dataverse, ca_path=ca) as url,
+            serve(Dynamics(dataverse) if pages else dataverse, ca_path=ca) as url,
             serve_plainly(amazon.app) as connect_url,
         ):
             environment = {
@@ -108,7 +112,7 @@ async def stage(folder: Path, *, within: str = SHORT_WITHIN) -> AsyncIterator[St
             await _age_pipelines(store)
             with _log_file(folder).open("wb") as log:
                 command = [str(COMMAND), "run"]
-                async with child(command, _inherited() | environment, stderr=log) as worker:
+                async with child(command, inherited() | environment, stderr=log) as worker:
                     yield Stage(cloud, amazon, dataverse, url, worker, store, folder, environment)
     finally:
         await store.close()
@@ -140,6 +144,6 @@ async def _age_pipelines(store: ContactStore) -> None:
         await store.remember(f"pipeline/{name}", since)
 
 
-def _inherited() -> dict[str, str]:
+def inherited() -> dict[str, str]:
     """This process's environment without what would lead the worker elsewhere."""
     return {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
 
-from worker.sandbox.traffic import moment, objects
+from worker.sandbox.traffic import moment, objects, pace
 from worker.sandbox.traffic.events import events
 from worker.sandbox.traffic.kinds import KINDS
 from worker.sandbox.traffic.records import record
@@ -82,7 +82,13 @@ class History:
         ]
 
 
-def history(kind: str, rng: Random, start: datetime = START, compress: float = 1.0) -> History:
+def history(
+    kind: str,
+    rng: Random,
+    start: datetime = START,
+    compress: float = 1.0,
+    within_s: float = math.inf,
+) -> History:
     """Tell one contact of this kind, beginning at ``start``.
 
     Args:
@@ -90,11 +96,14 @@ def history(kind: str, rng: Random, start: datetime = START, compress: float = 1
         rng: Decides everything else.
         start: An aware time: when the first leg begins.
         compress: Factor on the times of sending; the timestamps inside stay true.
+        within_s: So brief (s) is what happens on it, timestamps and all; see ``pace``.
 
     Raises:
         KeyError: no such kind.
     """
     legs = KINDS[kind].tell(rng, moment.of(start))
+    if within_s < math.inf:
+        pace.hasten(legs, int(within_s * 1000))
     sent = sorted(_messages(legs, rng), key=_when)
     return History(kind, legs, [m._replace(at_s=m.at_s * compress) for m in sent])
 
