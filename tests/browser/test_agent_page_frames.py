@@ -1,13 +1,13 @@
-"""Stories of the agent page that last longer than one contact: what stays in its frames and its tab."""
+"""Stories of the agent page that last longer than one contact: what its frames and its tab keep."""
 
 from __future__ import annotations
 
 import pytest
 
-from browsing.desk import Desk, desk
-from browsing.stage import AGENT, Stage
 from playwright.async_api import BrowserContext, Locator, expect
 
+from browsing.desk import Desk, desk
+from browsing.stage import AGENT, Stage
 from worker.sandbox.browser.contacts import Channel
 
 

@@ -12,9 +12,9 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
-from playwright.async_api import FloatRect, Frame, Page
+from playwright.async_api import FloatRect, Frame, Page, expect
 
 
 #: Widths (px) of the window: a telephone or a narrow panel, and a usual screen.
@@ -36,7 +36,8 @@ WIDE: Final = "() => document.documentElement.scrollWidth - document.documentEle
 #: Text that is cut off where nothing says so.
 CUT: Final = """() => [...document.querySelectorAll('button, p, h1, h2, .tag')]
   .filter((one) => one.checkVisibility() && !one.classList.contains('unseen'))
-  .filter((one) => one.scrollWidth > one.clientWidth + 1 && getComputedStyle(one).display !== 'inline')
+  .filter((one) => getComputedStyle(one).display !== 'inline')
+  .filter((one) => one.scrollWidth > one.clientWidth + 1)
   .map((one) => one.textContent.trim())"""
 
 #: Lets the next Tab begin at the top of our page.
@@ -103,9 +104,16 @@ class Album:
             self.faults += [f"{self.host}, {state}, {width} px: {one}" for one in said]
             await self._picture(f"{self.host} {state} {width}", part, width)
 
+    async def notice(self, kind: str, frame: Frame | None = None) -> None:
+        """Look at a notice as soon as it is there; its button is what matters."""
+        notice = (frame or self.page.main_frame).locator(f'[data-trouble="{kind}"]')
+        await expect(notice).to_be_visible(timeout=30_000)
+        button = await notice.get_by_role("button").text_content()
+        await self.look(kind, main=button or "no button", frame=frame)
+
     async def _judged(self, ours: Frame, width: int) -> list[str]:
         # Narrow in the light scheme, wide in the dark one: both are held to the same.
-        scheme = "light" if width < HEIGHT else "dark"
+        scheme: Literal["light", "dark"] = "light" if width < HEIGHT else "dark"
         await self.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         if not await ours.evaluate("() => 'axe' in window"):
             await ours.evaluate(f"() => {{ {AXE.read_text('utf-8')} }}")

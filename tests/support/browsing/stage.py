@@ -32,6 +32,7 @@ from worker.settings import Settings
 #: The customer whom Dynamics knows, and the record that the worker makes of a call with her.
 NAME: Final = "Ada Abendroth"
 NUMBER: Final = "+4915550000042"
+LONG: Final = "Wilhelmine-Friederike von Hohenstaufen-Württemberg-Oberlausitz"
 CUSTOMER: Final = "7d9f6a52-0f0c-4c37-9f3a-0a6f3f2f6a11"
 
 AGENT: Final = "maria.keller"
@@ -96,6 +97,13 @@ class Stage:
             "ms_entityrecord_record_id": key,
             **more,
         }
+
+    def unmatched(self, contact_id: str, status: str) -> dict[str, str]:
+        """Attributes of a contact whose customer was not found, or that several may be."""
+        nobody = self.known(contact_id) | {"LookupStatus": status, "ms_search_text": NUMBER}
+        for name in ("ms_contact_id", "ms_customer_name"):
+            del nobody[name]
+        return nobody
 
     def page_of(self, contact_id: str, channel: str = "voice") -> dict[str, str]:
         """The attributes that name the page to open, as the worker writes them on the answer."""

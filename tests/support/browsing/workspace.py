@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from playwright.async_api import BrowserContext, FrameLocator, Locator, Page, expect
+from playwright.async_api import BrowserContext, Frame, FrameLocator, Locator, Page, expect
 
 from browsing.stage import AGENT, NUMBER, Stage, install
 from worker.sandbox.browser.contacts import Channel
@@ -45,6 +45,14 @@ class Workspace:
     def sessions(self) -> Locator:
         """Our sessions."""
         return self.page.locator('[data-session][data-owner="provider"]')
+
+    async def frame(self) -> Frame:
+        """Our page, once it is there."""
+        element = await self.page.wait_for_selector("[data-panel]", state="attached")
+        frame = await element.content_frame() if element else None
+        assert frame is not None
+        await frame.wait_for_load_state("domcontentloaded")
+        return frame
 
     def trouble(self, kind: str) -> Locator:
         """The notice of a trouble in our page."""

@@ -189,6 +189,16 @@ test('the page follows the contact that the agent chooses, and stays with it', a
   assert.equal(page.desk.inView, ID);
 });
 
+test('after a reload the contact that the agent had chosen is in view', async () => {
+  const before = desk();
+  const both = [contact(), contact({id: OTHER, channel: 'chat', since: 3000})];
+  await see(before, ...both);
+  before.desk.choose(ID);
+  const after = desk({remembered: before.kept});
+  await see(after, ...both);
+  assert.equal(after.desk.inView, ID);
+});
+
 test('a contact that the softphone does not show cannot be chosen', async () => {
   const page = desk();
   await see(page, contact());

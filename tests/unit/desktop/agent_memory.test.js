@@ -14,7 +14,7 @@ function storage(text = null) {
 
 test('what is kept is recalled', () => {
   const store = storage();
-  const what = {followed: recall(null).followed, opened: ['a', 'b'], tab: true};
+  const what = {followed: recall(null).followed, opened: ['a', 'b'], inView: 'b', tab: true};
   keep(store, what);
   assert.deepEqual(recall(store), what);
 });
@@ -24,9 +24,10 @@ test('a page whose storage is forbidden, full or foreign starts afresh', () => {
     getItem: () => { throw new Error('forbidden'); }, setItem: () => { throw new Error('full'); },
   };
   keep(forbidden, recall(null));
-  const foreign = ['no JSON', 'null', '7', '{"opened":{"a":1},"tab":"yes"}'].map(storage);
+  const foreign = ['no JSON', 'null', '7', '{"opened":{"a":1},"inView":2,"tab":"yes"}'].map(storage);
   for (const store of [null, forbidden, ...foreign]) {
-    assert.deepEqual(recall(store), {followed: recall(null).followed, opened: [], tab: false});
+    const afresh = {followed: recall(null).followed, opened: [], inView: '', tab: false};
+    assert.deepEqual(recall(store), afresh);
   }
 });
 

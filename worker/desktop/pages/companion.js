@@ -58,7 +58,7 @@ function say(troubles, kind, wrong) {
 }
 
 const note = document.getElementById('note');
-if (note && !window.opener) note.textContent = 'This window is not connected to Dynamics: calls work, toasts and sessions do not appear.';
+if (note && !window.opener) note.textContent = 'This window is not connected to Dynamics: calls work, notifications and sessions do not appear.';
 
 const answer = await configuration(fetch, window.isSecureContext);
 if ('config' in answer) {

@@ -44,7 +44,7 @@ export class Desk {
     this.means = means;
     /** @type {Map<string, Entry>} */
     this.entries = new Map();
-    this.inView = '';
+    this.inView = remembered.inView;
   }
 
   /**
@@ -59,7 +59,7 @@ export class Desk {
     const entries = new Map();
     for (const contact of seen) entries.set(contact.id, this.entry(contact));
     this.entries = entries;
-    this.inView = next(this.inView, seen, intents);
+    this.turnTo(next(this.inView, seen, intents));
     this.refresh();
   }
 
@@ -76,8 +76,14 @@ export class Desk {
    */
   choose(id) {
     if (!this.entries.has(id)) return;
-    this.inView = id;
+    this.turnTo(id);
     this.means.changed();
+  }
+
+  /** @param {string} id   The contact in view from now on, after a reload, too; '' none. */
+  turnTo(id) {
+    if (id !== this.inView) this.remember({inView: id});
+    this.inView = id;
   }
 
   /** The contact in view. */

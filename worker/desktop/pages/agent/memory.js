@@ -6,6 +6,7 @@
  * @typedef {object} Remembered
  * @property {Memory} followed   The core's memory of stages seen.
  * @property {string[]} opened   Ids of the contacts whose page has been opened, oldest first.
+ * @property {string} inView   Id of the contact that the page shows; '' none.
  * @property {boolean} tab   The agent has connected the Dynamics tab.
  *
  * @typedef {Pick<Storage, 'getItem'|'setItem'>} Store
@@ -34,6 +35,7 @@ export function recall(store) {
   return {
     followed: restored(JSON.stringify(kept?.followed ?? null)),
     opened: opened.filter((/** @type {unknown} */ id) => typeof id === 'string').slice(-MOST),
+    inView: typeof kept?.inView === 'string' ? kept.inView : '',
     tab: kept?.tab === true,
   };
 }

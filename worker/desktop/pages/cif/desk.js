@@ -11,6 +11,7 @@
 /** @import {Store} from './storage.js' */
 /** @import {Toasts} from './toasts.js' */
 
+import {next} from '../agent/view.js';
 import {empty, follow, restored} from '../core/intents.js';
 import {recordId} from '../core/record.js';
 import {session} from '../core/session.js';
@@ -25,7 +26,7 @@ const KEY = 'contacts';
  * @property {string} reason  why the customer called
  * @property {boolean} late  nothing has been heard of the customer for too long
  * @property {ReturnType<Sessions['of']>} session
- * @property {boolean} viewed  in view in the softphone
+ * @property {boolean} viewed  in view: chosen in the softphone or here, or answered last
  * @property {boolean} front  its session is in front in Customer Service
  *
  * @typedef {object} InDynamics  there once the framework is
@@ -92,6 +93,7 @@ export class Desk {
     for (const contact of contacts) void this.#identify(contact);
     const {memory, intents} = follow(this.memory, contacts, this.host.now());
     this.#remember(memory);
+    this.viewed = next(this.viewed, contacts, intents);
     for (const intent of intents) this.#carryOut(intent);
     this.refresh();
   }
@@ -122,6 +124,8 @@ export class Desk {
   openSession(contactId) {
     const contact = this.contacts.find(({id}) => id === contactId);
     if (!contact || !this.dynamics) return;
+    this.viewed = contactId;
+    this.#show();
     const {sessions} = this.dynamics;
     if (sessions.of(contactId) === 'open') void sessions.follow(contactId);
     else void sessions.reopen(contactId, this.plan(contact), this.#ready(contact));
@@ -278,7 +282,7 @@ export class Desk {
     };
   }
 
-  /** The contact in view: the one chosen in the softphone, else the newest. */
+  /** The contact in view: the one chosen or answered last, else the newest. */
   get #inView() {
     const chosen = this.contacts.find(({id}) => id === this.viewed);
     return (chosen ?? this.contacts.at(-1))?.id;

@@ -17,7 +17,7 @@ export const TROUBLES = {
   library: AGENT.library,
   frame: {
     ...AGENT.frame,
-    text: 'The softphone does not appear inside Dynamics. Use it in a window of its own; toasts and sessions still come here.',
+    text: 'The softphone does not appear inside Dynamics. Use it in a window of its own; notifications and sessions still come here.',
     hint: 'For the administrator: add this page’s origin and the Dynamics organization’s to the approved origins of the '
       + 'Amazon Connect instance, and allow its third-party cookies.',
   },
@@ -33,7 +33,7 @@ export const TROUBLES = {
   },
   address: AGENT.address,
   cif: {
-    text: 'Dynamics does not answer this panel. Calls work; toasts and sessions do not appear by themselves.',
+    text: 'Dynamics does not answer this panel. Calls work; notifications and sessions do not appear by themselves.',
     hint: 'For the administrator: the channel provider, its trusted domain, and whether the agent is signed in to this organization.',
     button: 'Try again',
   },
@@ -50,7 +50,7 @@ export const TROUBLES = {
     button: 'Try again',
   },
   toast: {
-    text: 'Dynamics did not show the toast. Answer in the softphone.',
+    text: 'Dynamics did not show the notification. Answer in the softphone.',
     button: HIDE,
   },
   answer: {
@@ -74,7 +74,7 @@ export const TROUBLES = {
   window: {
     grave: true,
     text: 'The softphone’s window was blocked, or is kept apart from this panel. If it did open, take calls there; '
-      + 'toasts and sessions do not appear by themselves then.',
+      + 'notifications and sessions do not appear by themselves then.',
     hint: 'For the administrator: allow pop-ups for Dynamics and for this page.',
     button: 'Open the softphone',
   },
