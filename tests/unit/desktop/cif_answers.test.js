@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import {test} from 'node:test';
 
 import {
-  affirmed, clicked, fields, identifier, identifiers, mentions, notified, refusal, unwrapped,
+  affirmed, clicked, fields, identifier, identifiers, mentions, notified, refusal, rows, unwrapped,
 } from '../../../worker/desktop/pages/cif/answers.js';
 
 const ACCEPTED = {actionName: 'Accept', responseReason: 'AutoAccept'};
@@ -61,12 +61,23 @@ test('a session says whose it is, at whatever depth its context says so', () => 
   assert.equal(mentions(context, 'bbbbbbbb-1111-4111-8111-111111111111'), false);
 });
 
-test('a click tells number and record, and no record where its id is missing or is none', () => {
+test('a click tells number, table and column, and the record only where its id is one', () => {
   const record = {table: 'contact', id: '33333333-3333-4333-8333-333333333333'};
   const click = {value: '+49 151 1', name: 'telephone1', format: 'phone', entityLogicalName: 'contact'};
-  assert.deepEqual(clicked(JSON.stringify({...click, entityId: `{${record.id.toUpperCase()}}`})), {value: '+49 151 1', record});
-  for (const entityId of [undefined, '', '7', `${record.id}/x`]) assert.equal(clicked({...click, entityId}).record, null);
-  assert.equal(clicked({...click, entityId: record.id, entityLogicalName: 'contact(1)'}).record, null);
+  const told = {value: '+49 151 1', table: 'contact', column: 'telephone1'};
+  assert.deepEqual(clicked(JSON.stringify({...click, entityId: `{${record.id.toUpperCase()}}`})), {...told, record});
+  for (const entityId of [undefined, '', '7', `${record.id}/x`]) assert.deepEqual(clicked({...click, entityId}), {...told, record: null});
+});
+
+test('a click’s table and column are names or nothing, for they become part of a query', () => {
+  const {table, column, record} = clicked({value: '1', entityLogicalName: 'contact(1)', name: "a eq 1 or 'x'", entityId: '33333333-3333-4333-8333-333333333333'});
+  assert.deepEqual([table, column, record], ['', '', null]);
+});
+
+test('rows of a search are read as a list, as numbered fields and as a value', () => {
+  const row = {contactid: '1'};
+  for (const form of [[row], {0: row}, {value: [row]}, JSON.stringify({0: row}), new Map([['0', row]])]) assert.deepEqual(rows(form), [row]);
+  for (const form of [null, '', {}]) assert.deepEqual(rows(form), []);
 });
 
 test('text that merely looks like JSON stays text', () => {

@@ -123,7 +123,53 @@ test('a call that does not appear in time is told', async () => {
   assert.deepEqual(panel.notices, ['lost']);
 });
 
-test('a click that names no record calls, and opens the search', async () => {
+for (const form of ['text', 'object', 'map']) {
+  test(`a click that names no record means the form in front (answers as ${form})`, async () => {
+    const service = new CustomerService({form});
+    service.inFront = {etn: 'contact', id: RECORD};
+    const panel = await clicked({entityId: undefined}, {service});
+    await panel.dialling.confirm();
+    await panel.see(outbound());
+    assert.equal(panel.dialling.customer(outbound().id).id, RECORD);
+  });
+
+  test(`a click elsewhere than on its form means the only record with that number (answers as ${form})`, async () => {
+    const service = new CustomerService({form});
+    service.inFront = {etn: 'account', id: OTHER};
+    service.records.set(`contact/${RECORD}`, {fullname: 'Martina Sommerfeld', telephone1: CLICK.value});
+    const panel = await clicked({entityId: undefined}, {service});
+    await settled();
+    await panel.dialling.confirm();
+    await panel.see(outbound({state: 'connected'}));
+    assert.equal(service.sessions[0].context.customerRecordId, RECORD);
+  });
+}
+
+test('a number that several records have is called and bound to none, and that is told', async () => {
+  const service = new CustomerService();
+  for (const id of [RECORD, OTHER]) service.records.set(`contact/${id}`, {telephone1: CLICK.value});
+  const panel = await clicked({entityId: undefined}, {service});
+  await settled();
+  assert.deepEqual(panel.notices, ['several']);
+  await panel.dialling.confirm();
+  await panel.see(outbound());
+  assert.equal(panel.dialling.customer(outbound().id), null);
+});
+
+test('a record that is found only after the call came is bound to it all the same', async () => {
+  const service = new CustomerService();
+  let find = () => undefined;
+  service.getEnvironment = () => new Promise((resolve) => { find = () => resolve({etn: 'contact', id: RECORD}); });
+  const panel = await clicked({entityId: undefined}, {service});
+  await panel.dialling.confirm();
+  await panel.see(outbound());
+  assert.equal(panel.dialling.customer(outbound().id), null);
+  find();
+  await settled();
+  assert.equal(panel.dialling.customer(outbound().id).id, RECORD);
+});
+
+test('a click whose record cannot be told calls, and opens the search', async () => {
   const panel = await clicked({entityId: undefined});
   await panel.dialling.confirm();
   await panel.see(outbound());

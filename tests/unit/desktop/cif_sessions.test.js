@@ -331,6 +331,10 @@ test('a customer of whom nothing is heard is told after the time that is waited'
   assert.equal(panel.troubles.has('attributes'), false);
   await panel.pass(25);
   assert.ok(panel.troubles.has('attributes'));
+  await panel.service.turnTo(null);
+  panel.desk.showLate();
+  await settled();
+  assert.equal(panel.service.focused, 'session-1');
   await panel.see(connected({attributes: known(id)}));
   assert.equal(panel.troubles.has('attributes'), false);
 });

@@ -31,6 +31,15 @@ test('an organization may be given with a slash at its end', () => {
   assert.equal(checked(config).config.dynamics.url, 'https://org.crm4.dynamics.com');
 });
 
+test('waits may be none or ten minutes, and countries in capitals', () => {
+  const given = configuration();
+  Object.assign(given.open, {recordAfterMs: 0, searchAfterMs: 600_000});
+  given.dial.countries = ['DE', 'at'];
+  const {config} = checked(given);
+  assert.deepEqual([config.open.recordAfterMs, config.open.searchAfterMs], [0, 600_000]);
+  assert.deepEqual(config.dial.countries, ['de', 'at']);
+});
+
 test('http is for this machine only', () => {
   for (const host of ['localhost:1', '127.0.0.1:8080', '[::1]:80']) {
     const config = configuration();
@@ -54,6 +63,10 @@ const WRONG = [
   [['connect', 'softphone'], 'yes', 'connect.softphone should be true or false'],
   [['dynamics', 'url'], 'https://org.crm4.dynamics.com/main.aspx', 'dynamics.url should have no path'],
   [['dynamics', 'url'], 'https://a:b@org.crm4.dynamics.com', 'dynamics.url should be an https address'],
+  [['dynamics', 'url'], 'https://org.crm4.dynamics.com/?x=1', 'dynamics.url should have no path'],
+  [['dynamics', 'url'], 'https://org.crm4.dynamics.com/#x', 'dynamics.url should have no path'],
+  [['dynamics', 'url'], 'https://a@org.crm4.dynamics.com', 'dynamics.url should be an https address'],
+  [['dynamics', 'url'], 'https://:b@org.crm4.dynamics.com', 'dynamics.url should be an https address'],
   [['dynamics', 'appId'], 'x', 'dynamics.appId should be a GUID'],
   [['open', 'tab'], 1, 'open.tab should be true or false'],
   [['open', 'urlAttribute'], '', 'open.urlAttribute should be a text'],

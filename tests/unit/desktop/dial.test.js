@@ -4,7 +4,7 @@ import {test} from 'node:test';
 import {BIND_MS, bind, dialable} from '../../../worker/desktop/pages/core/dial.js';
 import {CONTACT, NOW, OTHER, contact} from './support/samples.js';
 
-for (const value of ['+4930123456', ' +49 (30) 12-34.56 ', '+49\u00a030\u00a0123456']) {
+for (const value of ['+4930123456', ' +49 (30) 12-34.56 ', '\t+4930123456\n', '+49\u00a030\u00a0123456']) {
   test(`${JSON.stringify(value)} is dialled as +4930123456`, () => {
     assert.deepEqual(dialable(value, []), {number: '+4930123456'});
   });

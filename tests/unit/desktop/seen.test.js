@@ -36,7 +36,7 @@ test('a call whose agent is on the line already is accepted', () => {
 });
 
 test('a call that the agent makes does not ring, whoever says that it is outbound', () => {
-  for (const given of [{connections: [agent(), customer({type: 'outbound'})]}, {initiationMethod: 'outbound'}]) {
+  for (const given of [{connections: [agent(), customer({type: 'outbound'})]}, {initiationMethod: 'OUTBOUND'}]) {
     assert.deepEqual([one(given).inbound, one(given).state], [false, 'accepted']);
   }
 });
@@ -109,7 +109,8 @@ test('times are by this machine\'s clock, however Amazon\'s differs or writes th
 });
 
 test('the first contact of a chain has no initial id but its own', () => {
-  assert.deepEqual([one().initialId, one({initialContactId: null}).initialId], ['', '']);
+  for (const initialContactId of [CONTACT, CONTACT.toUpperCase(), null]) assert.equal(one({initialContactId}).initialId, '');
+  assert.equal(one({contactId: CONTACT.toUpperCase()}).initialId, '');
   assert.equal(one({initialContactId: OTHER}).initialId, OTHER);
 });
 

@@ -122,6 +122,16 @@ test('a customer whom the worker found after a flow had not is shown', () => {
   assert.deepEqual([it.match, it.customer?.id], ['single', CUSTOMER]);
 });
 
+test('a record of which only the half is named is none', () => {
+  for (const half of [{ms_entityrecord_entity_name: ''}, {ms_entityrecord_record_id: ''}]) {
+    assert.deepEqual(look(contact({attributes: found(half)})).page, own);
+  }
+});
+
+test('a contact whose own id is in capitals is the same contact', () => {
+  assert.equal(look(contact({id: CONTACT.toUpperCase(), attributes: found()})).match, 'single');
+});
+
 test('a match without a customer, or with no GUID, is no match that can be shown', () => {
   for (const ms_contact_id of ['', 'x', `${CUSTOMER}?x=1`]) {
     const it = look(contact({attributes: found({ms_contact_id})}));
@@ -156,18 +166,21 @@ test('a channel without a record: customer, else search, once it is said or late
   const config = {...CONFIG, records: {}};
   const none = {recordId: ''};
   const plain = {ms_entityrecord_record_id: '', ms_entityrecord_entity_name: ''};
-  assert.deepEqual(look(contact({attributes: found(plain)}), 0, none, config).page, {kind: 'record', table: 'contact', id: CUSTOMER});
+  const known = look(contact({attributes: found(plain)}), 0, none, config);
+  assert.deepEqual([known.page, known.proven], [{kind: 'record', table: 'contact', id: CUSTOMER}, true]);
   const unknown = look(contact(), 0, none, config);
-  assert.deepEqual([unknown.page, unknown.awaiting], [null, 'customer']);
+  assert.deepEqual([unknown.page, unknown.proven, unknown.awaiting], [null, false, 'customer']);
   const late = look(contact(), 20_000, none, config);
-  assert.deepEqual([late.page, late.awaiting], [{kind: 'search', text: '+4930123456', type: 0}, '']);
+  assert.deepEqual(
+    [late.page, late.proven, late.awaiting], [{kind: 'search', text: '+4930123456', type: 0}, true, ''],
+  );
   const said = look(contact({attributes: {ms_id: CONTACT, LookupStatus: 'NoMatch'}}), 0, none, config);
   assert.deepEqual(said.page, {kind: 'search', text: '+4930123456', type: 0});
 });
 
 test('a withheld number with nothing to search for opens nothing', () => {
   const it = look(contact({number: ''}), 20_000, {recordId: ''}, {...CONFIG, records: {}});
-  assert.deepEqual([it.page, it.search, it.awaiting], [null, {type: 0, text: ''}, '']);
+  assert.deepEqual([it.page, it.proven, it.search, it.awaiting], [null, false, {type: 0, text: ''}, '']);
 });
 
 test('names of attributes are the configuration\'s', () => {

@@ -23,6 +23,7 @@ export class CustomerService {
     this.handlers = new Map();
     this.count = 0;
     this.mode = 0;
+    this.inFront = null; // {etn, id} of the form that the agent sees
   }
 
   /** What the page finds as `Microsoft.CIFramework`. */
@@ -133,12 +134,20 @@ export class CustomerService {
     return this.#given(columns);
   }
 
+  searchAndOpenRecords(table, options, searchOnly) {
+    if (searchOnly !== true) throw this.#refusal('this would open a page');
+    const [, key, column, value] = /^\?\$select=(\w+)&\$filter=(\w+) eq '(.*)'&\$top=2$/.exec(options) ?? [];
+    const found = [...this.records].filter(([name, columns]) => name.startsWith(`${table}/`) && columns[column] === value);
+    return this.#given(Object.fromEntries(found.slice(0, 2).map(([name], at) => [at, {[key]: name.split('/')[1]}])));
+  }
+
   setMode(mode) {
     this.mode = mode;
   }
 
   getEnvironment() {
-    return this.#given({appid: '{12345678-1234-4234-8234-123456789ABC}', customParams: this.parameters ?? ''});
+    const {etn = '', id = ''} = this.inFront ?? {};
+    return this.#given({appid: '{12345678-1234-4234-8234-123456789ABC}', etn, id, customParams: this.parameters ?? ''});
   }
 
   setClickToAct(on) {
@@ -194,6 +203,6 @@ export class CustomerService {
 
 const METHODS = [
   'notifyEvent', 'cancelEvent', 'canCreateSession', 'createSession', 'createTab', 'getTabs', 'getAllSessions', 'getSession',
-  'getFocusedSession', 'requestFocusSession', 'setSessionTitle', 'updateContext', 'retrieveRecord', 'setMode',
+  'getFocusedSession', 'requestFocusSession', 'setSessionTitle', 'updateContext', 'retrieveRecord', 'setMode', 'searchAndOpenRecords',
   'getEnvironment', 'setClickToAct', 'addHandler',
 ];

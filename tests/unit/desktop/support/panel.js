@@ -1,6 +1,7 @@
 /** The panel's parts put together as its page does, without a page. */
 
 import {Awaited} from '../../../../worker/desktop/pages/cif/awaited.js';
+import {clickedRecord} from '../../../../worker/desktop/pages/cif/clicked.js';
 import {Desk} from '../../../../worker/desktop/pages/cif/desk.js';
 import {Dialling} from '../../../../worker/desktop/pages/cif/dialling.js';
 import {Dynamics} from '../../../../worker/desktop/pages/cif/dynamics.js';
@@ -103,6 +104,7 @@ export class Panel {
       enabled: this.config.dial.enabled,
       countries: this.config.dial.countries,
       dial: (number) => this.#softphone('dial', number),
+      find: (click) => clickedRecord(click, this.dynamics),
       text: async (record, column) => (await this.dynamics?.text(record, column)) ?? '',
       now: () => this.now,
       ask: (question) => this.questions.push(question),

@@ -5,10 +5,10 @@
  * everything else in the panel sees one form.
  */
 
-/** @import {Answer, Click} from './types.js' */
+/** @import {Answer, Click, RecordName} from './types.js' */
 
 const GUID = /^\{?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\}?$/i;
-const TABLE = /^[a-z][a-z0-9_]{0,99}$/;
+const NAME = /^[a-z][a-z0-9_]{0,99}$/; // of a table or a column
 
 /**
  * A value without its wrapping: JSON text is parsed, a Map becomes an object.
@@ -119,17 +119,41 @@ export function mentions(value, wanted, depth = 6) {
 }
 
 /**
- * A click on a phone number. `entityId` is read by code in the wild, but is not documented: without it no record.
+ * A click on a phone number. `entityId` is read by code in the wild, but is not documented.
  *
  * @param {unknown} data
  * @returns {Click}
  */
 export function clicked(data) {
-  const {value, entityLogicalName, entityId} = fields(data);
-  const table = String(entityLogicalName ?? '');
-  const id = GUID.exec(String(entityId ?? ''))?.[1] ?? '';
+  const {value, name, entityLogicalName, entityId} = fields(data);
   return {
     value: typeof value === 'string' || typeof value === 'number' ? String(value) : '',
-    record: TABLE.test(table) && id ? {table, id: id.toLowerCase()} : null,
+    table: NAME.test(String(entityLogicalName)) ? String(entityLogicalName) : '',
+    column: NAME.test(String(name)) ? String(name) : '',
+    record: record(entityLogicalName, entityId),
   };
+}
+
+/**
+ * A record by table and id; null if one of them is none.
+ *
+ * @param {unknown} table
+ * @param {unknown} id
+ * @returns {RecordName | null}
+ */
+export function record(table, id) {
+  const key = GUID.exec(String(id ?? ''))?.[1] ?? '';
+  return typeof table === 'string' && NAME.test(table) && key ? {table, id: key.toLowerCase()} : null;
+}
+
+/**
+ * Rows of a search: a list, or an object with a row under each number.
+ *
+ * @param {unknown} value
+ * @returns {Record<string, unknown>[]}
+ */
+export function rows(value) {
+  const plain = fields(value);
+  const list = Array.isArray(plain) ? plain : Array.isArray(plain.value) ? plain.value : Object.values(plain);
+  return list.map(fields);
 }

@@ -127,6 +127,12 @@ export class Desk {
     else void sessions.reopen(contactId, this.plan(contact), this.#ready(contact));
   }
 
+  /** The agent wants to search for the customer of whom nothing is heard: in the session of that contact. */
+  showLate() {
+    const late = this.contacts.find((contact) => isLate(contact, this.#target(contact)));
+    if (late) this.openSession(late.id);
+  }
+
   /** Show and complete what can be, by now. */
   refresh() {
     const contacts = this.contacts.filter(({monitoring}) => !monitoring);

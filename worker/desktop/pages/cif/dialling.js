@@ -6,7 +6,7 @@
  */
 
 /** @import {Seen, Target} from '../core/types.js' */
-/** @import {RecordName} from './types.js' */
+/** @import {Click, RecordName} from './types.js' */
 
 import {bind, dialable} from '../core/dial.js';
 import {clicked} from './answers.js';
@@ -15,16 +15,20 @@ import {clicked} from './answers.js';
 const NAMES = new Map([['contact', 'fullname'], ['account', 'name'], ['lead', 'fullname']]);
 
 /**
- * @typedef {'format' | 'country' | 'disabled' | 'failed' | 'ambiguous' | 'lost'} Notice
+ * @typedef {'format' | 'country' | 'disabled' | 'failed' | 'several' | 'ambiguous' | 'lost'} Notice
  *
- * @typedef {object} Question  what the agent is asked
+ * @typedef {object} Question  what the agent is asked, and what becomes of it
  * @property {string} number  E.164
- * @property {RecordName | null} record
+ * @property {RecordName | null} record  that was clicked, once it is known
+ * @property {number} at  when the call was asked for, in ms since 1970
+ * @property {string[]} before  contacts that were there by then
+ * @property {string} contact  that the call is; '' until it came
  *
  * @typedef {object} DiallingHost
  * @property {boolean} enabled
  * @property {string[]} countries  that may be called by configuration; none: all
  * @property {(number: string) => Promise<unknown>} dial
+ * @property {(click: Click) => Promise<{record: RecordName | null, several: boolean}>} find
  * @property {(record: RecordName, column: string) => Promise<string>} text
  * @property {() => number} now  ms since 1970
  * @property {(question: Question | null) => void} ask
@@ -41,7 +45,7 @@ export class Dialling {
     this.allowed = [];
     /** @type {Question | null} */
     this.question = null;
-    /** @type {{number: string, record: RecordName | null, at: number, before: string[]} | null} */
+    /** @type {Question | null} called, and not seen yet */
     this.pending = null;
     /** @type {string[]} */
     this.present = [];
@@ -55,11 +59,13 @@ export class Dialling {
    * @param {Record<string, unknown>} event
    */
   click(event) {
-    const {value, record} = clicked(event);
+    const click = clicked(event);
     if (!this.host.enabled) return this.host.onNotice('disabled');
-    const result = dialable(value, this.#countries());
+    const result = dialable(click.value, this.#countries());
     if ('refused' in result) return this.host.onNotice(result.refused);
-    this.#ask({number: result.number, record});
+    const question = {number: result.number, record: click.record, at: 0, before: [], contact: ''};
+    if (!click.record) void this.#find(click, question);
+    this.#ask(question);
   }
 
   /** The agent said yes. */
@@ -67,12 +73,12 @@ export class Dialling {
     const {question} = this;
     if (!question) return;
     this.#ask(null);
-    const pending = {...question, at: this.host.now(), before: this.present};
-    this.pending = pending;
+    Object.assign(question, {at: this.host.now(), before: this.present});
+    this.pending = question;
     try {
       await this.host.dial(question.number);
     } catch {
-      if (this.pending === pending) this.pending = null;
+      if (this.pending === question) this.pending = null;
       this.host.onNotice('failed'); // whatever the softphone said: no call was made
     }
   }
@@ -95,8 +101,12 @@ export class Dialling {
     const found = bind(pending, contacts, this.host.now());
     if ('wait' in found && found.wait) return;
     this.pending = null;
-    if ('contact' in found) void this.#bind(found.contact, pending.record);
-    else if (pending.record) this.host.onNotice('ambiguous' in found ? 'ambiguous' : 'lost');
+    if ('contact' in found) {
+      pending.contact = found.contact;
+      void this.#bind(pending);
+    } else if (pending.record) {
+      this.host.onNotice('ambiguous' in found ? 'ambiguous' : 'lost');
+    }
   }
 
   /**
@@ -110,13 +120,21 @@ export class Dialling {
   }
 
   /**
-   * @param {string} contactId
-   * @param {RecordName | null} record
+   * @param {Click} click
+   * @param {Question} question
    */
-  async #bind(contactId, record) {
+  async #find(click, question) {
+    const {record, several} = await this.host.find(click);
+    question.record = record;
+    if (several && this.question === question) this.host.onNotice('several');
+    if (question.contact) await this.#bind(question);
+  }
+
+  /** @param {Question} question */
+  async #bind({contact, record}) {
     if (!record) return;
     const bound = {...record, name: ''};
-    this.bound.set(contactId, bound);
+    this.bound.set(contact, bound);
     const column = NAMES.get(record.table);
     if (column) bound.name = await this.host.text(record, column);
     this.host.onBound();

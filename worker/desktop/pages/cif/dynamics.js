@@ -2,7 +2,9 @@
 
 /** @import {Answer, Framework, Plan, RecordName} from './types.js' */
 
-import {affirmed, fields, identifier, identifiers, mentions, notified, refusal, unwrapped} from './answers.js';
+import {
+  affirmed, fields, identifier, identifiers, mentions, notified, record, refusal, rows, unwrapped,
+} from './answers.js';
 
 const LIMIT_MS = 15_000; // the framework gives up after 10 s itself where it is documented to
 const DOCKED = 1;
@@ -196,17 +198,40 @@ export class Dynamics {
   }
 
   /**
-   * Where the panel stands: the app's id, and the provider's custom parameters as the administrator typed them.
+   * Where the panel stands: the app's id, the record on the form in front, and the provider's custom parameters as the
+   * administrator typed them.
    *
-   * @returns {Promise<{appId: string, customParameters: string}>}
+   * @returns {Promise<{appId: string, form: RecordName | null, customParameters: string}>}
    */
   async environment() {
     const found = fields(await this.#call('getEnvironment', () => this.framework.getEnvironment()));
-    const {appid, appId = appid, customParams} = found;
+    const {appid, appId = appid, etn, id, customParams} = found;
     return {
+      form: record(etn, id),
       appId: String(appId ?? '').replace(/[{}]/g, '').toLowerCase(),
       customParameters: typeof customParams === 'string' ? customParams : JSON.stringify(customParams ?? ''),
     };
+  }
+
+  /**
+   * Ids of the records of a table with a value in a column, two at most. Nothing is opened.
+   *
+   * @param {string} table
+   * @param {string} key  the column of its primary key
+   * @param {string} column
+   * @param {string} value
+   */
+  async find(table, key, column, value) {
+    const quoted = `'${value.replaceAll("'", "''")}'`;
+    // Whether the framework encodes a filter's value is not documented; wrongly encoded it finds nothing.
+    for (const text of new Set([quoted, encodeURIComponent(quoted)])) {
+      const options = `?$select=${key}&$filter=${column} eq ${text}&$top=2`;
+      const call = () => this.framework.searchAndOpenRecords(table, options, true);
+      const found = rows(await attempted(this.#call('searchAndOpenRecords', call)));
+      const ids = found.map((row) => record(table, row[key])?.id ?? '').filter(Boolean);
+      if (ids.length) return ids;
+    }
+    return [];
   }
 
   /** Have phone numbers on forms clickable. */

@@ -7,6 +7,7 @@
 /** @import {Dynamics} from './dynamics.js' */
 
 import {Awaited} from './awaited.js';
+import {clickedRecord} from './clicked.js';
 import {Desk} from './desk.js';
 import {Dialling} from './dialling.js';
 import {Panel} from './panel.js';
@@ -20,6 +21,7 @@ const NOTICES = {
   country: 'This number is not called: calls to its country are not allowed.',
   disabled: 'Numbers in Dynamics are not called from here: dialling is switched off.',
   failed: 'The softphone did not make the call. Try again, or dial there.',
+  several: 'More than one record has this number, so a call will be bound to none of them.',
   ambiguous: 'Two calls to this number began at once, so neither was bound to the record that you clicked.',
   lost: 'No call to this number appeared, so none was bound to the record that you clicked.',
 };
@@ -133,6 +135,9 @@ export class Host {
       enabled: this.config.dial.enabled,
       countries: this.config.dial.countries,
       dial: (number) => this.#phone('dial', number),
+      find: async (click) => (
+        this.dynamics ? clickedRecord(click, this.dynamics) : {record: click.record, several: false}
+      ),
       text: async (record, column) => (await this.dynamics?.text(record, column)) ?? '',
       now: Date.now,
       ask: (question) => this.panel.ask(question),
@@ -219,6 +224,7 @@ export class Host {
 
   /** @param {Kind} kind */
   #hide(kind) {
+    if (kind === 'attributes') this.desk.showLate();
     if (kind === 'attributes' || kind === 'address') this.hidden.add(kind); // said anew each second while it lasts
     this.troubles.set(kind, false);
   }

@@ -28,8 +28,8 @@ export const TROUBLES = {
   denied: AGENT.denied,
   config: AGENT.config,
   attributes: {
-    text: 'Nothing has been heard of the customer yet. Search for them in the contact’s session.',
-    button: HIDE,
+    text: 'Nothing has been heard of the customer yet. The contact’s session has a search.',
+    button: 'Show its session',
   },
   address: AGENT.address,
   cif: {

@@ -26,6 +26,7 @@
  * @property {(input: Record<string, string>) => Promise<unknown>} setSessionTitle
  * @property {(input: Record<string, string>, sessionId: string) => Promise<unknown>} updateContext
  * @property {(table: string, id: string, options: string) => Promise<unknown>} retrieveRecord
+ * @property {(table: string, options: string, searchOnly: boolean) => Promise<unknown>} searchAndOpenRecords
  * @property {(mode: number) => Promise<unknown>} setMode  0 minimised, 1 docked, 2 hidden
  * @property {() => Promise<unknown>} getEnvironment
  * @property {(on: boolean) => Promise<unknown>} setClickToAct
@@ -43,6 +44,8 @@
  *
  * @typedef {object} Click  a phone number that the agent clicked in Dynamics
  * @property {string} value  the number as the form shows it
- * @property {RecordName | null} record  the record it stood on
+ * @property {string} table  the table of the record it stood on; '' not told
+ * @property {string} column  the column it stood in; '' not told
+ * @property {RecordName | null} record  that record, if Dynamics tells it
  */
 export {};
