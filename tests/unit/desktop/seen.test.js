@@ -66,13 +66,16 @@ test('monitoring and barge are somebody else\'s contact, without attributes', ()
   const supervisor = [{type: 'monitoring', initial: true, endpoint: null, state: {type: 'connected'}}];
   for (const given of [
     {connections: supervisor}, {connections: [...supervisor, customer()]}, {initiationMethod: 'monitor', connections: [agent()]},
+    {connections: [...supervisor, agent('connected'), customer()]}, {connections: [agent('silent_monitor'), customer()]},
+    {connections: [{...agent('connected'), monitorStatus: 'SILENT_MONITOR'}, customer()]},
+    {connections: [{...agent('connected'), monitorStatus: 'BARGE'}, customer()]},
   ]) {
     assert.deepEqual([one(given).monitoring, one(given).attributes], [true, null]);
   }
 });
 
 test('an agent who is listened to keeps their contact', () => {
-  const barge = {type: 'monitoring', initial: false, endpoint: null, state: {type: 'barge'}};
+  const barge = {type: 'monitoring', initial: false, endpoint: null, state: {type: 'barge'}, monitorStatus: 'BARGE'};
   assert.equal(one({connections: [agent('connected'), customer(), barge]}).monitoring, false);
 });
 

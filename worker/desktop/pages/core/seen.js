@@ -8,6 +8,7 @@
  * @property {boolean|null} [initial]
  * @property {{type?: string|null, phoneNumber?: string|null}|null} [endpoint]
  * @property {{type: string}|null} [state]
+ * @property {string|null} [monitorStatus]   SILENT_MONITOR or BARGE: of who listens, or has barged in.
  *
  * @typedef {object} Contact
  * @property {string} contactId
@@ -41,6 +42,9 @@ const STATES = {
   connected: 'connected', paused: 'connected', ended: 'after', acw: 'after',
   missed: 'missed', rejected: 'missed', error: 'ended',
 };
+
+/** What a connection is, or its state, while its agent supervises another one. */
+const LISTENING = ['silent_monitor', 'barge'];
 
 /** Seconds since 1970 are below this, milliseconds above. */
 const SECONDS = 100_000_000_000;
@@ -126,15 +130,17 @@ function isInbound(contact) {
 }
 
 /**
- * Whether the agent listens to somebody else's contact, or has barged in. In the contact of the
- * agent who is listened to, there is a monitoring connection too, beside the agent's own.
+ * Whether the agent listens to somebody else's contact, or has barged in: the agent's own connection
+ * says so, which for the library is the first one of these types. In the contact of the agent who
+ * is listened to, there is a monitoring connection too, behind the agent's own.
  *
  * @param {Contact} contact
  */
 function isMonitoring(contact) {
   if (contact.initiationMethod?.toLowerCase() === 'monitor') return true;
-  const types = (contact.connections ?? []).map((connection) => connection.type);
-  return types.includes('monitoring') && !types.includes('agent');
+  const own = (contact.connections ?? []).find(({type}) => type === 'agent' || type === 'monitoring');
+  if (!own) return false;
+  return own.type === 'monitoring' || LISTENING.includes((own.monitorStatus ?? own.state?.type ?? '').toLowerCase());
 }
 
 /** @param {Contact} contact */
