@@ -121,3 +121,11 @@ test('a snapshot of an agent without contacts is empty', () => {
   assert.deepEqual(look({contacts: []}, NOBODY, NOW).seen, []);
   assert.deepEqual(look({}, NOBODY, NOW).seen, []);
 });
+
+test('without a skew, clocks are compared by when the snapshot was made', () => {
+  const hour = 3_600_000;
+  const state = {type: 'connected', timestamp: new Date(NOW + hour)};
+  const contacts = [{contactId: CONTACT, type: 'voice', state, connections: []}];
+  const {seen} = look({contacts, snapshotTimestamp: new Date(NOW + hour + 2_000)}, NOBODY, NOW + 2_000);
+  assert.equal(seen[0].since, NOW);
+});

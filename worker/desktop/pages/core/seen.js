@@ -25,6 +25,7 @@
  * @typedef {object} Snapshot
  * @property {Contact[]|null} [contacts]
  * @property {number|null} [skew]   How far Amazon's clock is ahead of this machine's (ms).
+ * @property {Date|number|string|null} [snapshotTimestamp]   When it was made, by Amazon's clock.
  *
  * @typedef {object} Answered   What snapshots do not say: which contacts were answered.
  * @property {string[]} offered   Ids of callbacks that were offered, and not connected since.
@@ -58,8 +59,9 @@ const SECONDS = 100_000_000_000;
 export function look(snapshot, before, now) {
   const known = (snapshot.contacts ?? []).filter((contact) => CHANNELS[contact.type]);
   const answered = answeredOf(known, before);
+  const skew = snapshot.skew ?? timeOf(snapshot.snapshotTimestamp, now) - now;
   const seen = known.map((contact) => (
-    seenOf(contact, answered.accepted.includes(contact.contactId), snapshot.skew ?? 0, now)
+    seenOf(contact, answered.accepted.includes(contact.contactId), skew, now)
   ));
   return {seen, answered};
 }
@@ -104,7 +106,7 @@ function seenOf(contact, accepted, skew, now) {
     number: numberOf(contact),
     queue: contact.queue?.name ?? '',
     attributes: monitoring ? null : attributesOf(contact),
-    since: since(contact.state.timestamp, skew, now),
+    since: timeOf(contact.state.timestamp, now + skew) - skew,
   };
 }
 
@@ -177,12 +179,12 @@ function attributesOf(contact) {
 }
 
 /**
- * @param {Date|number|string|null|undefined} timestamp   By Amazon's clock.
- * @param {number} skew
- * @param {number} now
+ * @param {Date|number|string|null|undefined} timestamp
+ * @param {number} otherwise   Where there is none.
+ * @returns {number}   In ms since 1970.
  */
-function since(timestamp, skew, now) {
+function timeOf(timestamp, otherwise) {
   const given = timestamp == null ? NaN : new Date(timestamp).getTime();
   const time = given < SECONDS ? given * 1000 : given;
-  return Number.isFinite(time) ? time - skew : now;
+  return Number.isFinite(time) ? time : otherwise;
 }
