@@ -396,3 +396,14 @@ test('a tab that is refused because the agent turned away is opened when they co
   await settled();
   assert.deepEqual(tabs(panel), ['connect_customer']);
 });
+
+test('an answer that says what is wrong is no record: its tab waits', async () => {
+  const panel = new Panel();
+  const wrong = JSON.stringify({errorCode: 2147746327, message: `phonecall With Id = ${RECORD} Does Not Exist`});
+  panel.service.retrieveRecord = () => wrong;
+  await panel.see(ringing({attributes: known(id)}));
+  await panel.see(connected({attributes: known(id)}));
+  await panel.pass(3);
+  assert.deepEqual(tabs(panel), []);
+  assert.equal(panel.line(id).target.awaiting, 'record');
+});
