@@ -155,6 +155,24 @@ async def test_a_lost_session_is_told_of_until_the_agent_is_back(
     assert await page.evaluate("told.seen[0].id") == contact
 
 
+async def test_an_agent_who_signs_in_again_in_mid_call_finds_the_call_and_no_trouble(
+    softphone: Softphone, page: Page, open_host: Open
+) -> None:
+    softphone.sign_in(AGENT)
+    await open_host(page)
+    await working(page)
+    contact = softphone.ring(AGENT)
+    softphone.connect(AGENT, contact)
+    await page.wait_for_function("told.seen[0]?.state === 'connected'")
+    async with page.expect_popup() as opened:
+        softphone.lose_session(AGENT)
+        await page.wait_for_function("told.troubles() !== ''")
+        await page.get_by_role("button", name="Sign in").click()
+    await sign_in(await opened.value)
+    await troubled(page)
+    assert await page.evaluate("told.seen.map(({id}) => id)") == [contact]
+
+
 async def test_a_softphone_that_may_not_be_framed_is_told_of_once_the_agent_has_signed_in(
     softphone: Softphone, page: Page, open_host: Open
 ) -> None:

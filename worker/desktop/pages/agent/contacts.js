@@ -50,7 +50,7 @@ export class Contacts {
     button.addEventListener('click', () => this.onChoose(id));
     const about = span('about');
     about.append(span('tag'), span('where'));
-    button.append(icon(), span('who'), about);
+    button.append(icon(), span('unseen'), span('who'), about);
     item.append(button);
     this.items.set(id, item);
     this.list.append(item);
@@ -71,7 +71,9 @@ function fill(item, seen, target, inView) {
   item.querySelector('button')?.setAttribute('aria-pressed', String(inView));
   item.querySelector('use')?.setAttribute('href', `#icon-${seen.channel}`);
   write(item.querySelector('.who'), words.who(seen, target));
-  write(item.querySelector('.where'), words.about(seen));
+  // To the eye, the icon says the channel.
+  write(item.querySelector('.unseen'), words.channel(seen));
+  write(item.querySelector('.where'), seen.queue || words.channel(seen));
   write(item.querySelector('.tag'), words.state(seen));
 }
 

@@ -43,11 +43,6 @@ export function who(seen, target) {
   return target.customer?.name || seen.number || NOBODY[seen.channel];
 }
 
-/** @param {Seen} seen  @returns {string}   Queue and channel; the channel has an icon, too. */
-export function about(seen) {
-  return [seen.queue, channel(seen)].filter(Boolean).join(' · ');
-}
-
 /**
  * Channel, number (where the name stands above it) and queue.
  * @param {Seen} seen
