@@ -424,3 +424,11 @@ test('a record that Dynamics never tells of is told as late as one that is not t
   await panel.pass(2);
   assert.ok(panel.troubles.has('record'));
 });
+
+test('a contact that is transferred keeps the customer that it had', async () => {
+  const panel = await talking({attributes: known(id)});
+  await panel.see(connected({attributes: known(OTHER)}));
+  await panel.pass(30);
+  assert.equal(panel.line(id).target.customer?.name, 'Martina Sommerfeld');
+  assert.equal(panel.troubles.has('attributes'), false);
+});
