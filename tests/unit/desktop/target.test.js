@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 
-import {target} from '../../../worker/desktop/pages/core/target.js';
+import {remembering, target} from '../../../worker/desktop/pages/core/target.js';
 import {
   CONTACT, CUSTOMER, NOW, OTHER, RECORD, configuration, contact, found, random,
 } from './support/samples.js';
@@ -211,4 +211,18 @@ test('whatever attributes say, no customer or foreign record is shown for anothe
     assert.deepEqual([it.customer, it.page, it.match], [null, own, 'unknown'], JSON.stringify(attributes));
     assert.equal(it.search?.text, '+4930123456');
   }
+});
+
+test('once a contact is transferred, what was said of it stays, and the next leg’s attributes are not taken for its own', () => {
+  const before = contact({attributes: found()});
+  for (const attributes of [found({ms_id: OTHER, ms_customer_name: 'Else'}), {}, null]) {
+    const after = contact({state: 'after', attributes});
+    assert.equal(look(remembering(before, after, CONFIG)).customer?.name, 'Ada Example');
+    assert.deepEqual(remembering(contact({attributes: {}}), after, CONFIG), after);
+    assert.deepEqual(remembering(undefined, after, CONFIG), after);
+  }
+  const corrected = contact({attributes: found({ms_customer_name: 'Else'})});
+  assert.deepEqual(remembering(before, corrected, CONFIG), corrected);
+  const monitored = contact({monitoring: true, attributes: null});
+  assert.deepEqual(remembering(before, monitored, CONFIG), monitored);
 });

@@ -71,6 +71,20 @@ export function counting(seen, config) {
 }
 
 /**
+ * A contact with the attributes that were last about it: once it is transferred, those that all legs
+ * share are about the next one.
+ *
+ * @param {Seen|undefined} before   The same contact as it was seen until now.
+ * @param {Seen} seen
+ * @param {Config} config
+ * @returns {Seen}
+ */
+export function remembering(before, seen, config) {
+  if (!before || seen.monitoring || counting(seen, config) || !counting(before, config)) return seen;
+  return {...seen, attributes: before.attributes};
+}
+
+/**
  * @param {Record<string, string>} attributes
  * @param {string} name
  */
