@@ -30,6 +30,18 @@ test('without an address it is the record that the attributes name', () => {
   assert.deepEqual([it.proven, it.awaiting, it.search], [true, '', null]);
 });
 
+test('where an address is to come, the record that attributes name is not opened before it', () => {
+  const config = configuration();
+  config.open.urlChannels = ['voice'];
+  const awaited = (seen, after = 0) => look(contact({attributes: found(), ...seen}), after, {recordId: OWN}, config).awaiting;
+  assert.equal(awaited({}), 'record');
+  assert.equal(awaited({}, 1_499), 'record');
+  assert.equal(awaited({}, 1_500), '');
+  assert.equal(awaited({state: 'accepted'}), 'record');
+  assert.equal(awaited({channel: 'chat'}), '');
+  assert.equal(awaited({attributes: found({DynamicsUrl: url('incident', CUSTOMER)})}), '');
+});
+
 test('the contact id counts in any case', () => {
   assert.equal(look(contact({attributes: found({ms_id: ` ${CONTACT.toUpperCase()} `})})).match, 'single');
 });
