@@ -42,7 +42,7 @@ async def test_the_agent_page_is_readable_and_usable_in_every_state(
     await several_contacts(at, album)
     await without_a_match(at, album)
     await the_tab(at, album)
-    assert album.faults == []
+    assert not album.faults, "\n".join(album.faults)
 
 
 async def one_call(at: Desk, album: Album) -> None:
@@ -178,7 +178,7 @@ async def test_the_agent_page_with_records_in_it_is_readable_and_usable(
     await expect(at.page.locator("#second")).to_be_visible()
     await expect(at.page.locator("#frame-check")).to_be_visible()
     await album.look("frame refused", main="open-tab")
-    assert album.faults == []
+    assert not album.faults, "\n".join(album.faults)
 
 
 async def test_each_trouble_of_the_agent_page_is_readable_and_has_a_button(
@@ -203,7 +203,7 @@ async def test_each_trouble_of_the_agent_page_is_readable_and_has_a_button(
     await album.notice("frame")
     for one in silent:
         await one.close()
-    assert album.faults == []
+    assert not album.faults, "\n".join(album.faults)
 
 
 async def not_started(scene: Stage, album: Album) -> None:

@@ -32,7 +32,7 @@ async def test_the_panel_is_readable_and_usable_in_every_state(
     await any_channel(at, album, panel)
     await a_question(at, album, panel)
     await too_many(at, album, panel)
-    assert album.faults == []
+    assert not album.faults, "\n".join(album.faults)
 
 
 def listed(contact: str, state: str) -> str:
@@ -170,7 +170,8 @@ async def test_each_trouble_of_the_panel_is_readable_and_has_a_button(
     await own.look("ringing")
     scene.softphone.lose_session(AGENT)
     await own.notice("session")
-    assert album.faults + own.faults == []
+    faults = album.faults + own.faults
+    assert not faults, "\n".join(faults)
 
 
 #: All notices that there are, beneath one another; some take minutes to come about.
