@@ -102,7 +102,6 @@ class NotingDesktop:
     def __init__(self) -> None:
         self.no_page: dict[str, str] = {}
         self.opened: dict[str, float] = {}
-        self.no_page: dict[str, str] = {}
 
     async def open(self, page: Page) -> Shown:
         self.opened.setdefault(page.contact_id, now())
