@@ -97,44 +97,10 @@ async def working(page: Page, state: str = "Available") -> None:
     await troubled(page)
 
 
-async def sign_in(popup: Page, *, saml: bool = False) -> None:
+async def sign_in(popup: Page) -> None:
     await popup.get_by_label("User name").fill(AGENT)
-    if saml:
-        await popup.get_by_role("button", name="Next").click()
     await popup.get_by_label("Password").fill("anything")
     await popup.get_by_role("button", name="Sign in").click()
-
-
-async def test_an_agent_comes_from_signed_out_to_available_by_an_identity_provider(
-    softphone: Softphone, page: Page, open_host: Open
-) -> None:
-    softphone.saml = True
-    async with page.expect_popup() as opened:
-        await open_host(page)
-    await troubled(page, "login")
-    popup = await opened.value
-    await sign_in(popup, saml=True)
-    await page.wait_for_function("told.agent.startsWith('Maria Keller')", timeout=PATIENCE_MS)
-    await troubled(page)
-    softphone.choose(AGENT, "Available")
-    await working(page)
-    if not popup.is_closed():
-        await popup.wait_for_event("close")
-
-
-async def test_a_blocked_sign_in_window_is_told_of_and_opened_by_a_click(
-    page: Page, open_host: Open
-) -> None:
-    await page.add_init_script("window.allowed = window.open; window.open = () => null;")
-    await open_host(page)
-    await troubled(page, "popup")
-    await page.evaluate("() => { window.open = window.allowed; }")
-    async with page.expect_popup() as opened:
-        await page.get_by_role("button", name="Sign in").click()
-    await troubled(page, "login")
-    await sign_in(await opened.value)
-    await page.wait_for_function("told.agent !== ''", timeout=PATIENCE_MS)
-    await troubled(page)
 
 
 @pytest.mark.parametrize(("loss", "kind"), [("auth_fail", "session"), ("access_denied", "denied")])
@@ -171,20 +137,6 @@ async def test_an_agent_who_signs_in_again_in_mid_call_finds_the_call_and_no_tro
     await sign_in(await opened.value)
     await troubled(page)
     assert await page.evaluate("told.seen.map(({id}) => id)") == [contact]
-
-
-async def test_a_softphone_that_may_not_be_framed_is_told_of_once_the_agent_has_signed_in(
-    softphone: Softphone, page: Page, open_host: Open
-) -> None:
-    softphone.frame_ancestors = ["https://elsewhere.example"]
-    async with page.expect_popup() as opened:
-        await open_host(page)
-    await troubled(page, "login")
-    await (await opened.value).close()
-    await troubled(page, "frame")
-    softphone.frame_ancestors = None
-    softphone.sign_in(AGENT)
-    await working(page)
 
 
 async def test_a_second_page_with_the_softphone_is_told_of_until_it_is_closed(

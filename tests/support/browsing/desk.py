@@ -83,6 +83,8 @@ class Desk:
 
     async def shows(self, record_id: str) -> None:
         """The tab comes to show a record."""
+        while all(tab.is_closed() for tab in self.tabs):
+            await self.page.wait_for_event("popup")
         await expect(self.record).to_have_attribute("data-id", record_id)
         await expect(self.record).to_have_attribute("data-found", "true")
 
