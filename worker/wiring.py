@@ -163,7 +163,7 @@ def _push(
         doubt=keeper.doubt,
         latency=metrics.latency,
         wrote=metrics.wrote,
-        openings=Openings(metrics.opening, metrics.opening_s, clock, common.faults),
+        openings=Openings(metrics.opening, metrics.opening_s, common.faults),
         faults=common.faults,
     )
     return Push(transactions, client.probe)

@@ -17,12 +17,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import product
+from math import inf
 from pathlib import Path
 from random import Random
 from statistics import median
 from typing import Any, Final
 
 from playwright.async_api import BrowserContext, Frame, async_playwright
+from playwright.async_api import TimeoutError as PlaywrightTimeout
 from rich.console import Console
 from rich.table import Table
 
@@ -55,8 +57,10 @@ from worker.settings import Settings
 #: Customer Service takes ten sessions at once, and nobody closes one.
 CALLS: Final = 8
 
-#: How long the agent lets it ring (s), and how long anything may take.
+#: How long the agent lets it ring at least and, for the customer's name, at most (s), and how long
+#: anything else may take.
 ANSWERS_AFTER_S: Final = 1.5
+RINGS_AT_MOST_S: Final = 5.0
 LIMIT_S: Final = 60.0
 
 #: The softphone's poll, by which a change of attributes alone is seen (s).
@@ -71,7 +75,7 @@ class Waits:
 
     Attributes:
         toast: From the ring to the notification.
-        named: From the ring until the notification names the customer.
+        named: From the ring until the notification names the customer; infinite: not in time.
         opened: From the connection to the opened record; 0 if it was opened on the answer.
     """
 
@@ -191,8 +195,11 @@ async def measure(at: Centre, frame: Frame, poll_s: float, *, toasts: bool, call
             rang = await mark(frame, "ring", leg.id)
             waits.toast.append((await mark(frame, "toast", leg.id) - rang) / 1000)
             named = frame.page.locator("[data-toast]", has_text=who.name)
-            await named.wait_for(timeout=LIMIT_S * 1000)
-            waits.named.append(time.monotonic() - rang_at)
+            try:
+                await named.wait_for(timeout=RINGS_AT_MOST_S * 1000)
+                waits.named.append(time.monotonic() - rang_at)
+            except PlaywrightTimeout:
+                waits.named.append(inf)  # she answers without it
         await asyncio.sleep(max(0.0, rang_at + ANSWERS_AFTER_S - time.monotonic()))
         phone.accept(AGENT, leg.id)
         connected = await mark(frame, "connected", leg.id)
@@ -202,6 +209,10 @@ async def measure(at: Centre, frame: Frame, poll_s: float, *, toasts: bool, call
         phone.clear(AGENT, leg.id)
         await until(lambda: not phone.contacts(AGENT))
     return waits
+
+
+def _said(seconds: float) -> str:
+    return "not while it rang" if seconds == inf else f"{seconds:.3f} s"
 
 
 def report(found: dict[tuple[str, float], Waits]) -> Table:
@@ -219,9 +230,7 @@ def report(found: dict[tuple[str, float], Waits]) -> Table:
         for what, times in rows:
             if times:
                 aim = "" if poll_s else f"<= {AIMED_P95_S} s"
-                table.add_row(
-                    host, seen, what, f"{median(times):.3f} s", f"{p95(times):.3f} s", aim
-                )
+                table.add_row(host, seen, what, _said(median(times)), _said(p95(times)), aim)
     return table
 
 
@@ -248,7 +257,7 @@ async def bench(calls: int) -> dict[tuple[str, float], Waits]:
 
 def main() -> int:
     """Measure and print."""
-    Console(width=110).print(report(asyncio.run(bench(CALLS))))
+    Console(width=140).print(report(asyncio.run(bench(CALLS))))
     return 0
 
 

@@ -98,6 +98,7 @@ def configuration(
         raise ConfigError(f"{PREFIX}APP_ID: {settings.app_id!r} is not the id of an app")
     found = list(pipelines)
     records, pages, warnings = _records(found)
+    steps = [step for opening in pages.values() for step in opening]
     names = load_names(settings.desktop_names)
     content: dict[str, Any] = {
         "version": VERSION,
@@ -112,9 +113,14 @@ def configuration(
             "appId": settings.app_id.lower(),
         },
         "open": {
-            "tab": _tab(pages) if choices.tab is None else choices.tab,
+            "tab": _tab(steps) if choices.tab is None else choices.tab,
             "urlAttribute": settings.open_url_attribute,
             "tabAttribute": settings.open_tab_attribute,
+            "urlChannels": [
+                channel
+                for channel, opening in pages.items()
+                if opening and settings.open_by == "attributes"
+            ],
             "recordAfterMs": RECORD_AFTER_MS,
             "searchAfterMs": SEARCH_AFTER_MS,
         },
@@ -154,6 +160,7 @@ _KNOWN: Final[Mapping[str, Mapping[str, Any]]] = {
         "tab": True,
         "urlAttribute": "DynamicsUrl",
         "tabAttribute": "DynamicsTab",
+        "urlChannels": [],
         "recordAfterMs": RECORD_AFTER_MS,
         "searchAfterMs": SEARCH_AFTER_MS,
     },
@@ -199,14 +206,14 @@ def _login_url(text: str) -> str:
 
 def _records(
     pipelines: list[Pipeline],
-) -> tuple[dict[str, dict[str, str]], list[OpenStep], list[str]]:
-    """The record of each channel; the steps that open pages; and what may surprise."""
+) -> tuple[dict[str, dict[str, str]], dict[str, list[OpenStep]], list[str]]:
+    """The record of each channel; its steps that open pages; and what may surprise."""
     records: dict[str, dict[str, str]] = {}
-    pages: list[OpenStep] = []
+    pages: dict[str, list[OpenStep]] = {}
     warnings: list[str] = []
     for channel, value in CHANNELS.items():
         opening = list(_taking(pipelines, value, OpenStep))
-        pages += [step for _, step in opening]
+        pages[channel] = [step for _, step in opening]
         for pipeline, step in opening:
             made = _opened(pipeline, step)
             if made is not None:

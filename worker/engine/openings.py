@@ -15,7 +15,6 @@ from pipelines.lifecycle import moment
 from pipelines.outcome import Delayed, Done, Logged, Outcome, Shown, Undeliverable
 from pipelines.plan import Plan
 from pipelines.snapshot import Snapshot
-from worker.clock import Clock
 from worker.faults import Faults
 
 
@@ -30,19 +29,24 @@ class Openings:
         counted: Called with what finally came of each page, see ``pipelines.effect``.
         latency: Called with a milestone and how long (s) after it Connect had what agents are to
             see: the first attributes of a contact after ``created``, a page after its own.
-        clock: Time.
         faults: Contains the bugs of either.
     """
 
     counted: Callable[[str], None] = lambda _outcome: None
     latency: Callable[[str, float], None] = lambda _milestone, _seconds: None
-    clock: Clock = field(default_factory=Clock)
     faults: Faults = field(default_factory=Faults)
 
     def settled(
-        self, contact: Contact, action: LiveAction, outcome: Outcome, seen: Snapshot, *, first: bool
+        self,
+        contact: Contact,
+        action: LiveAction,
+        outcome: Outcome,
+        *,
+        seen: Snapshot,
+        now: float,
+        first: bool,
     ) -> None:
-        """A live action was carried out, or was not; ``first``: the first of its kind."""
+        """A live action was carried out by now, or was not; ``first``: the first of its kind."""
         with self.faults.contained("telemetry", contact_id=contact.id):
             match outcome:
                 case Delayed(reason) | Undeliverable(reason):
@@ -53,37 +57,38 @@ class Openings:
                         self.counted("refused")
                 case Shown():
                     self.counted(Shown.says)
-                    seconds = self._since(contact, action.on, seen)
+                    seconds = self._since(contact, action.on, seen, now)
                     _log.info("desktop.shown", contact_id=contact.id, seconds=seconds)
                 case Logged():
                     self.counted(Logged.says)
                 case Done() if first:
-                    seconds = self._since(contact, action.on, seen)
+                    seconds = self._since(contact, action.on, seen, now)
                     _log.info("push.written_back", contact_id=contact.id, seconds=seconds)
 
-    def _since(self, contact: Contact, milestone: str, seen: Snapshot) -> float | None:
+    def _since(self, contact: Contact, milestone: str, seen: Snapshot, now: float) -> float | None:
         """How long ago (s) a milestone was, measured; None: nobody knows when it was."""
         at = moment(contact, milestone, seen.reached.get(milestone, ""))
         if at is None:
             return None
-        seconds = max(0.0, self.clock.wall() - at)  # Amazon's clock may be ahead of ours
+        seconds = max(0.0, now - at)  # Amazon's clock may be ahead of ours
         self.latency(milestone, seconds)
         return round(seconds, 3)
 
-    def left(self, contact: Contact, planned: Plan, heard_at: float) -> int:
+    def left(self, contact: Contact, planned: Plan, *, heard_at: float, now: float) -> int:
         """Record what is left for later, and what it is too late for, and why; how many of these.
 
         Args:
             contact: The contact.
             planned: Its plan after a round.
             heard_at: When (s since 1970) the worker had heard what made the contact due.
+            now: The time.
         """
         for step, reason in planned.pending.items():
             # Not lost when the worker is: since when it has been known, and what held it up first.
-            waiting = Effect("waiting", self.clock.wall(), reason)
+            waiting = Effect("waiting", now, reason)
             contact.effects.setdefault(step, str(waiting))
         for step, expired in planned.expired.items():
-            effect = expired.judged(heard_at, self.clock.wall())
+            effect = expired.judged(heard_at, now)
             ledger.expire(contact, step, effect)
             with self.faults.contained("telemetry", contact_id=contact.id):
                 if expired.page:

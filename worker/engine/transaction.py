@@ -189,7 +189,9 @@ class Transactions:
         """Note when the contact is due next and how long it is kept; None: it is done for now."""
         contact = entry.contact
         left = self.planner.plan(contact, seen)
-        self.sent.expired += self.openings.left(contact, left, due_at)
+        self.sent.expired += self.openings.left(
+            contact, left, heard_at=due_at, now=self.clock.wall()
+        )
         for step in left.forgotten:
             ledger.forget(contact, step)
         if again is None and left.actions:
@@ -270,7 +272,8 @@ class Transactions:
         assert isinstance(action, LiveAction)  # noqa: S101 - what the caller has asked
         first = action.place not in contact.ledger
         agenda.settle(outcome)
-        self.openings.settled(contact, action, outcome, seen, first=first)
+        now = self.clock.wall()
+        self.openings.settled(contact, action, outcome, seen=seen, now=now, first=first)
         if isinstance(outcome, Delayed):
             # Not now: it does not hold up what else is to be done, one timeout after the other.
             agenda.actions = [one for one in agenda.actions if not isinstance(one, LiveAction)]

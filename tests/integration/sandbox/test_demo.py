@@ -192,7 +192,7 @@ def test_the_report_says_how_soon_agents_could_see_their_records_and_why_some_co
         "pages for agents   20 shown in time; answer to attribute p50 100 ms, p95 190 ms"
     )
     assert lines[at + 1] == "                   0 expired because the worker was slow"
-    assert lines[at + 2].endswith("not shown: 1 ended before anything was heard of the answer")
+    assert lines[at + 2].endswith("1 not shown: the contact had ended when the answer was heard of")
     assert "                   begin to attribute p50 200 ms, p95 380 ms" in lines
 
 

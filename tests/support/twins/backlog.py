@@ -100,8 +100,8 @@ class NotingDesktop:
     """Notes when (virtual s) each contact's page was opened, and in which order."""
 
     def __init__(self) -> None:
-        self.opened: dict[str, float] = {}
         self.no_page: dict[str, str] = {}
+        self.opened: dict[str, float] = {}
 
     async def open(self, page: Page) -> Shown:
         self.opened.setdefault(page.contact_id, now())

@@ -132,3 +132,8 @@ test('names of tables, GUIDs and texts to search for are cleaned, or are empty',
   assert.equal(searchText('  Ada\r\n\u0000Example\u2028 '), 'Ada Example');
   assert.equal(searchText('x'.repeat(500)).length, 200);
 });
+
+test('words do not turn the direction of writing round, and keep the marks that names are spelled with', () => {
+  assert.equal(searchText('\u202eAda\u202d\u2066B\u2069'), 'Ada B');
+  assert.equal(searchText('\u05d0\u200f\u05d1'), '\u05d0\u200f\u05d1');
+});

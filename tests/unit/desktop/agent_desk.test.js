@@ -233,3 +233,10 @@ test('the search by hand looks for what the lookup looked for', async () => {
   const search = new URL(page.desk.searchPage(page.desk.current));
   assert.equal(search.searchParams.get('searchText'), 'Müller & Co');
 });
+
+test('a contact that is transferred keeps the customer that it had', async () => {
+  const page = desk();
+  await see(page, contact({attributes: known(ID)}));
+  await see(page, contact({attributes: known(OTHER)}));
+  assert.equal(page.desk.current.target.match, 'single');
+});

@@ -257,6 +257,11 @@ test('nothing is opened after a reload while Dynamics does not say which session
   const after = new Panel({service: before.service, store: before.store, idle: false});
   await after.see(connected());
   assert.equal(after.service.calls('createSession').length, 1);
+  assert.ok(after.troubles.has('refused')); // the agent is told, and may ask for it
+  after.service.refusals.clear();
+  after.sessions.retry();
+  await settled();
+  assert.deepEqual([after.line(id).session, after.troubles.has('refused')], ['open', false]);
 });
 
 test('what a reload may know holds ids alone', async () => {
@@ -307,9 +312,11 @@ test('a session that opens late does not hold up another contact’s, and is tak
   await new Promise((resolve) => { setTimeout(resolve, 20); });
   await settled();
   assert.equal(panel.line(OTHER).session, 'open');
+  assert.ok(panel.troubles.has('refused'));
   open();
   await settled();
   assert.equal(panel.line(id).session, 'open');
+  assert.equal(panel.troubles.has('refused'), false);
   assert.equal(service.sessions.length, 2);
 });
 
@@ -395,4 +402,33 @@ test('a tab that is refused because the agent turned away is opened when they co
   await panel.service.turnTo('session-1');
   await settled();
   assert.deepEqual(tabs(panel), ['connect_customer']);
+});
+
+test('an answer that says what is wrong is no record: its tab waits', async () => {
+  const panel = new Panel();
+  const wrong = JSON.stringify({errorCode: 2147746327, message: `phonecall With Id = ${RECORD} Does Not Exist`});
+  panel.service.retrieveRecord = () => wrong;
+  await panel.see(ringing({attributes: known(id)}));
+  await panel.see(connected({attributes: known(id)}));
+  await panel.pass(3);
+  assert.deepEqual(tabs(panel), []);
+  assert.equal(panel.line(id).target.awaiting, 'record');
+});
+
+test('a record that Dynamics never tells of is told as late as one that is not there', async () => {
+  const panel = new Panel();
+  panel.service.retrieveRecord = () => new Promise(() => undefined);
+  await panel.see(connected({attributes: known(id)}));
+  await panel.pass(89);
+  assert.equal(panel.troubles.has('record'), false);
+  await panel.pass(2);
+  assert.ok(panel.troubles.has('record'));
+});
+
+test('a contact that is transferred keeps the customer that it had', async () => {
+  const panel = await talking({attributes: known(id)});
+  await panel.see(connected({attributes: known(OTHER)}));
+  await panel.pass(30);
+  assert.equal(panel.line(id).target.customer?.name, 'Martina Sommerfeld');
+  assert.equal(panel.troubles.has('attributes'), false);
 });

@@ -149,6 +149,19 @@ test('an answer that the softphone refuses is told to the agent', async () => {
   assert.equal(panel.troubles.has('answer'), false);
 });
 
+test('an answer whose success gets lost is not told as refused once the contact is on', async () => {
+  const panel = new Panel();
+  let late = () => undefined;
+  panel.toasts.host.accept = () => new Promise((_resolve, reject) => { late = reject; });
+  await panel.see(ringing());
+  panel.service.answer('Accept', 'Accept');
+  await settled();
+  await panel.see(contact({state: 'connected'}));
+  late(new Error('the softphone does not answer'));
+  await settled();
+  assert.equal(panel.troubles.has('answer'), false);
+});
+
 test('calls that the agent makes have no toast; callbacks that they are given have one', async () => {
   const panel = new Panel();
   await panel.see(ringing({inbound: false}));

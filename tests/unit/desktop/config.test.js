@@ -70,6 +70,8 @@ const WRONG = [
   [['dynamics', 'appId'], 'x', 'dynamics.appId should be a GUID'],
   [['open', 'tab'], 1, 'open.tab should be true or false'],
   [['open', 'urlAttribute'], '', 'open.urlAttribute should be a text'],
+  [['open', 'urlChannels'], ['voice', 'fax'], 'open.urlChannels should be a list of channels'],
+  [['open', 'urlChannels'], 'voice', 'open.urlChannels should be a list of channels'],
   [['open', 'recordAfterMs'], -1, 'open.recordAfterMs should be milliseconds'],
   [['open', 'searchAfterMs'], 1e9, 'open.searchAfterMs should be milliseconds'],
   [['open', 'searchAfterMs'], NaN, 'open.searchAfterMs should be milliseconds'],

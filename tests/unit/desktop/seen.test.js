@@ -66,13 +66,16 @@ test('monitoring and barge are somebody else\'s contact, without attributes', ()
   const supervisor = [{type: 'monitoring', initial: true, endpoint: null, state: {type: 'connected'}}];
   for (const given of [
     {connections: supervisor}, {connections: [...supervisor, customer()]}, {initiationMethod: 'monitor', connections: [agent()]},
+    {connections: [...supervisor, agent('connected'), customer()]}, {connections: [agent('silent_monitor'), customer()]},
+    {connections: [{...agent('connected'), monitorStatus: 'SILENT_MONITOR'}, customer()]},
+    {connections: [{...agent('connected'), monitorStatus: 'BARGE'}, customer()]},
   ]) {
     assert.deepEqual([one(given).monitoring, one(given).attributes], [true, null]);
   }
 });
 
 test('an agent who is listened to keeps their contact', () => {
-  const barge = {type: 'monitoring', initial: false, endpoint: null, state: {type: 'barge'}};
+  const barge = {type: 'monitoring', initial: false, endpoint: null, state: {type: 'barge'}, monitorStatus: 'BARGE'};
   assert.equal(one({connections: [agent('connected'), customer(), barge]}).monitoring, false);
 });
 
@@ -117,4 +120,12 @@ test('the first contact of a chain has no initial id but its own', () => {
 test('a snapshot of an agent without contacts is empty', () => {
   assert.deepEqual(look({contacts: []}, NOBODY, NOW).seen, []);
   assert.deepEqual(look({}, NOBODY, NOW).seen, []);
+});
+
+test('without a skew, clocks are compared by when the snapshot was made', () => {
+  const hour = 3_600_000;
+  const state = {type: 'connected', timestamp: new Date(NOW + hour)};
+  const contacts = [{contactId: CONTACT, type: 'voice', state, connections: []}];
+  const {seen} = look({contacts, snapshotTimestamp: new Date(NOW + hour + 2_000)}, NOBODY, NOW + 2_000);
+  assert.equal(seen[0].since, NOW);
 });

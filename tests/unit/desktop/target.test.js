@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 
-import {target} from '../../../worker/desktop/pages/core/target.js';
+import {remembering, target} from '../../../worker/desktop/pages/core/target.js';
 import {
   CONTACT, CUSTOMER, NOW, OTHER, RECORD, configuration, contact, found, random,
 } from './support/samples.js';
@@ -28,6 +28,18 @@ test('without an address it is the record that the attributes name', () => {
   assert.deepEqual(it.activity, {table: 'phonecall', id: RECORD});
   assert.deepEqual(it.customer, {table: 'contact', id: CUSTOMER, name: 'Ada Example'});
   assert.deepEqual([it.proven, it.awaiting, it.search], [true, '', null]);
+});
+
+test('where an address is to come, the record that attributes name is not opened before it', () => {
+  const config = configuration();
+  config.open.urlChannels = ['voice'];
+  const awaited = (seen, after = 0) => look(contact({attributes: found(), ...seen}), after, {recordId: OWN}, config).awaiting;
+  assert.equal(awaited({}), 'record');
+  assert.equal(awaited({}, 1_499), 'record');
+  assert.equal(awaited({}, 1_500), '');
+  assert.equal(awaited({state: 'accepted'}), 'record');
+  assert.equal(awaited({channel: 'chat'}), '');
+  assert.equal(awaited({attributes: found({DynamicsUrl: url('incident', CUSTOMER)})}), '');
 });
 
 test('the contact id counts in any case', () => {
@@ -211,4 +223,18 @@ test('whatever attributes say, no customer or foreign record is shown for anothe
     assert.deepEqual([it.customer, it.page, it.match], [null, own, 'unknown'], JSON.stringify(attributes));
     assert.equal(it.search?.text, '+4930123456');
   }
+});
+
+test('once a contact is transferred, what was said of it stays, and the next leg’s attributes are not taken for its own', () => {
+  const before = contact({attributes: found()});
+  for (const attributes of [found({ms_id: OTHER, ms_customer_name: 'Else'}), {}, null]) {
+    const after = contact({state: 'after', attributes});
+    assert.equal(look(remembering(before, after, CONFIG)).customer?.name, 'Ada Example');
+    assert.deepEqual(remembering(contact({attributes: {}}), after, CONFIG), after);
+    assert.deepEqual(remembering(undefined, after, CONFIG), after);
+  }
+  const corrected = contact({attributes: found({ms_customer_name: 'Else'})});
+  assert.deepEqual(remembering(before, corrected, CONFIG), corrected);
+  const monitored = contact({monitoring: true, attributes: null});
+  assert.deepEqual(remembering(before, monitored, CONFIG), monitored);
 });

@@ -172,6 +172,15 @@ def test_a_softphones_address_without_a_path_gets_its_own(settings: Settings) ->
     assert made["connect"]["ccpUrl"] == "https://acme.my.connect.aws/ccp-v2/"
 
 
+def test_channels_are_named_whose_page_comes_with_the_answer(settings: Settings) -> None:
+    phonecall, timeline = find_all(["phonecall", "timeline"])
+    made = configuration(settings, [phonecall, timeline]).content["open"]
+    assert made["urlChannels"] == ["voice"]
+    assert configuration(settings, [timeline]).content["open"]["urlChannels"] == []
+    logs = settings.model_copy(update={"open_by": "log"})
+    assert configuration(logs, [phonecall]).content["open"]["urlChannels"] == []
+
+
 # --- names ---
 
 

@@ -159,3 +159,14 @@ async def test_a_contact_that_another_worker_holds_is_not_asked_for_all_the_time
     await site.run(15)
     assert site.connect.written[call.id] == pytest.approx(10, abs=1.1)
     assert store.asked < 60
+
+
+async def test_on_trial_a_contact_that_somebody_waits_for_is_the_only_one_in_hand() -> None:
+    site = Backlog(latency_s=5.0)
+    site.gate.slots.one_at_a_time = True
+    said = {"initiationTimestamp": iso(wall()), "instanceArn": INSTANCE}
+    await site.tell(*(new_call(n).begun(**said) for n in range(3)))
+    running = asyncio.create_task(site.run(2))
+    await asyncio.sleep(1)
+    assert len(site.push._in_hand) == 1
+    await running

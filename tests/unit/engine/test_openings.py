@@ -41,7 +41,6 @@ class Watched:
         openings = self.rig.push.transactions.openings
         openings.counted = self.counted.append
         openings.latency = lambda milestone, seconds: self.measured.append((milestone, seconds))
-        openings.clock = self.rig.clock
 
     async def effect(self, call: Call) -> Effect:
         return Effect.read((await self.rig.entry(call.id)).contact.effects[STEP])
@@ -209,7 +208,7 @@ async def test_a_bug_in_counting_changes_nothing(make_rig: MakeRig, call: Call) 
         raise TypeError
 
     rig = make_rig(desktop=MemoryScreenPop())
-    rig.push.transactions.openings = Openings(broken, clock=rig.clock)
+    rig.push.transactions.openings = Openings(broken)
     await asyncio.sleep(12)
     await rig.tell(call.begun(), call.answered())
     await rig.run(1)

@@ -30,11 +30,11 @@ UPDATE: Final = "UpdateContactAttributes"
 #: Columns of the tables and how wide they are.
 COLUMNS: Final = {
     "activity": 9,
-    "subject": 43,
+    "subject": 40,
     "in/out": 6,
     "start": 8,
     "sec": 3,
-    "status": 6,
+    "status": 9,
     "recording": 9,
 }
 TIMELINE_COLUMNS: Final = {
@@ -51,11 +51,11 @@ SLOW: Final = ("worker_late", "record_late", "refused")
 
 #: Why else a page is not shown, in few words.
 NOT_SHOWN: Final = {
-    "ended_first": "ended before anything was heard of the answer",
-    "heard_late": "answered hours before",
-    "value_missing": "without a value of the page",
-    "no_record": "without a record",
-    "replayed": "replayed",
+    "ended_first": "the contact had ended when the answer was heard of",
+    "heard_late": "answered more than a minute before that was heard of",
+    "value_missing": "a value of the page never came",
+    "no_record": "the contact gets no record",
+    "replayed": "the contact was replayed",
 }
 
 _STATES: Final = {0: "open", 1: "closed", 2: "cancelled"}
@@ -168,10 +168,9 @@ def _pages(outcome: Outcome) -> Iterator[str]:
     shown, missed = outcome.count("desktop.shown"), outcome.expired(pages=True)
     yield f"pages for agents   {shown} shown in time; answer to attribute {_times(outcome.shown_s)}"
     slow = sum(missed.pop(reason, 0) for reason in SLOW)
-    reasons = ", ".join(f"{count} {NOT_SHOWN[why]}" for why, count in sorted(missed.items()))
     yield f"                   {slow} expired because the worker was slow"
-    if reasons:
-        yield f"                   not shown: {reasons}"
+    for why, count in sorted(missed.items()):
+        yield f"                   {count} not shown: {NOT_SHOWN[why]}"
     if logged := outcome.count("desktop.logged"):
         yield f'                   {logged} only logged (open_by = "log")'
 

@@ -18,7 +18,7 @@ export function configuration(table = 'connect') {
     connect: {ccpUrl: 'https://softphone.example/ccp-v2/', loginUrl: '', region: 'eu-central-1', softphone: true},
     dynamics: {url: 'https://org.crm4.dynamics.com', appId: 'd1d2d3d4-0000-4000-8000-000000000001'},
     open: {
-      tab: true, urlAttribute: 'DynamicsUrl', tabAttribute: 'DynamicsTab',
+      tab: true, urlAttribute: 'DynamicsUrl', tabAttribute: 'DynamicsTab', urlChannels: [],
       recordAfterMs: 4000, searchAfterMs: 20000,
     },
     namespace: '5f0c7c5e-7a3b-5d0e-9c53-1d6f6a4e2b10',

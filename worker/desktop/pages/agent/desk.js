@@ -27,7 +27,7 @@
 
 import {href} from '../core/address.js';
 import {follow} from '../core/intents.js';
-import {counting, target} from '../core/target.js';
+import {counting, remembering, target} from '../core/target.js';
 import {withId} from './memory.js';
 import {isDue, isLate, isTaken} from './opening.js';
 import {next} from './view.js';
@@ -147,7 +147,7 @@ export class Desk {
       seen, target: this.aim(seen, ''), recordId: null, takenAt: 0, refused: false, page: '',
       wanted: '',
     };
-    entry.seen = seen;
+    entry.seen = remembering(before?.seen, seen, this.config);
     if (entry.takenAt === 0 && isTaken(seen)) entry.takenAt = seen.since;
     if (!before) this.identify(entry);
     return entry;

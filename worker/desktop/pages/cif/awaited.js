@@ -12,7 +12,7 @@ const KEY = 'activityid'; // the primary key of every kind of activity
 /**
  * @typedef {object} Wanted
  * @property {RecordName} record
- * @property {number} tries
+ * @property {number} tries  seconds that it has been looked for; Dynamics may take longer for an answer
  * @property {boolean} asking
  * @property {boolean} there
  */
@@ -58,7 +58,12 @@ export class Awaited {
 
   /** A second has passed. */
   tick() {
-    for (const contactId of this.wanted.keys()) void this.#look(contactId);
+    for (const [contactId, wanted] of this.wanted) {
+      if (wanted.there || wanted.tries >= TRIES) continue;
+      wanted.tries += 1;
+      if (wanted.tries >= TRIES) this.host.onLate();
+      void this.#look(contactId);
+    }
   }
 
   /** Look again for those that were given up. */
@@ -70,15 +75,13 @@ export class Awaited {
   /** @param {string} contactId */
   async #look(contactId) {
     const wanted = this.wanted.get(contactId);
-    if (!wanted || wanted.there || wanted.asking || wanted.tries >= TRIES) return;
+    if (!wanted || wanted.there || wanted.asking) return;
     wanted.asking = true;
-    wanted.tries += 1;
     const there = await this.host.exists(wanted.record, KEY);
     wanted.asking = false;
     if (this.wanted.get(contactId) !== wanted) return;
     wanted.there = there;
     if (there) this.host.onThere(contactId);
-    else if (wanted.tries >= TRIES) this.host.onLate();
     this.#tellWell();
   }
 

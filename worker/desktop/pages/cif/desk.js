@@ -15,7 +15,7 @@ import {next} from '../agent/view.js';
 import {empty, follow, restored} from '../core/intents.js';
 import {recordId} from '../core/record.js';
 import {session} from '../core/session.js';
-import {target} from '../core/target.js';
+import {remembering, target} from '../core/target.js';
 
 const KEY = 'contacts';
 
@@ -84,9 +84,11 @@ export class Desk {
   /**
    * The softphone's contacts as they are now.
    *
-   * @param {Seen[]} contacts
+   * @param {Seen[]} seen
    */
-  seen(contacts) {
+  seen(seen) {
+    const before = new Map(this.contacts.map((contact) => [contact.id, contact]));
+    const contacts = seen.map((contact) => remembering(before.get(contact.id), contact, this.host.config));
     this.contacts = contacts;
     if (!this.started) this.found = new Set(contacts.map(({id}) => id));
     this.started = true;

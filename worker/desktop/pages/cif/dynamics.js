@@ -176,7 +176,7 @@ export class Dynamics {
     const options = `?$select=${key}`;
     // Not there yet, not readable, no answer: all are "not now".
     const found = await attempted(this.#call('retrieveRecord', () => this.framework.retrieveRecord(table, id, options)));
-    return Object.keys(fields(found)).length > 0;
+    return mentions(found, id); // an answer may also be a text about what is wrong
   }
 
   /**

@@ -10,6 +10,7 @@ import {Awaited} from './awaited.js';
 import {clickedRecord} from './clicked.js';
 import {Desk} from './desk.js';
 import {Dialling} from './dialling.js';
+import {attempted, Refused} from './dynamics.js';
 import {Panel} from './panel.js';
 import {Sessions} from './sessions.js';
 import {sessionStore} from './storage.js';
@@ -77,9 +78,11 @@ export class Host {
   }
 
   /**
-   * The framework is there.
+   * The framework is there. Toasts and sessions need nothing but a Dynamics that answers at all: whatever else it refuses,
+   * or leaves open, is done without.
    *
    * @param {Dynamics} dynamics
+   * @throws {Refused} it answers nothing
    */
   async connect(dynamics) {
     this.dynamics = dynamics;
@@ -91,9 +94,8 @@ export class Host {
       onLate: () => this.trouble('record', true),
       onWell: () => this.trouble('record', false),
     });
-    await this.#listen(dynamics, sessions);
-    sessions.focused = await dynamics.focused();
-    if (!this.appId) this.appId = (await dynamics.environment()).appId;
+    this.#listen(dynamics, sessions);
+    await this.#reach(dynamics, sessions);
     const showPanel = () => void dynamics.showPanel().catch(() => undefined); // it is seen already, or cannot be moved
     this.sessions = sessions;
     this.awaited = awaited;
@@ -115,19 +117,44 @@ export class Host {
    * @param {Dynamics} dynamics
    * @param {Sessions} sessions
    */
-  async #listen(dynamics, sessions) {
-    await dynamics.on('onSessionSwitched', (event) => void sessions.switched(event));
-    await dynamics.on('onSessionClosed', (event) => sessions.closed(event));
-    await dynamics.on('onmodechanged', (event) => {
+  #listen(dynamics, sessions) {
+    const on = (/** @type {string} */ event, /** @type {Parameters<Dynamics['on']>[1]} */ handler) => {
+      void attempted(dynamics.on(event, handler));
+    };
+    on('onSessionSwitched', (event) => void sessions.switched(event));
+    on('onSessionClosed', (event) => sessions.closed(event));
+    on('onmodechanged', (event) => {
       this.page.document.body.dataset.mode = String(event.value ?? event.mode ?? '');
     });
     if (!this.config.dial.enabled) return;
-    await dynamics.on('onclicktoact', (event) => {
+    on('onclicktoact', (event) => {
       void dynamics.showPanel().catch(() => undefined); // as above
       this.trouble('dial', false);
       this.dialling.click(event);
     });
-    await dynamics.allowClicks();
+  }
+
+  /**
+   * Until Dynamics has answered one question; the other answers are taken as they come.
+   *
+   * @param {Dynamics} dynamics
+   * @param {Sessions} sessions
+   */
+  async #reach(dynamics, sessions) {
+    const focused = async () => {
+      const session = await dynamics.focused();
+      sessions.focused ||= session; // the agent may have turned to another meanwhile
+    };
+    const app = async () => {
+      const {appId} = await dynamics.environment();
+      this.appId ||= appId;
+    };
+    const clicks = this.config.dial.enabled ? [dynamics.allowClicks()] : [];
+    try {
+      await Promise.any([focused(), app(), ...clicks]);
+    } catch {
+      throw new Refused('getFocusedSession', 'no answer'); // each of them was refused
+    }
   }
 
   #newDialling() {

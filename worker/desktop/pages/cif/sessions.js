@@ -85,8 +85,8 @@ export class Sessions {
     return this.queue.add(async () => {
       if (this.begun.has(contactId) || this.of(contactId) === 'closed') return;
       const session = await this.#existing(contactId);
-      if (session === null) return;
-      if (session) await this.#adopt(contactId, session, plan, ready);
+      if (session === null) this.#unsaid(contactId, plan, ready);
+      else if (session) await this.#adopt(contactId, session, plan, ready);
       else await this.#anew(contactId, plan, ready);
     });
   }
@@ -189,6 +189,8 @@ export class Sessions {
     const room = await attempted(dynamics.roomForSession());
     if (room === false) this.#refuse(held, 'sessions', '');
     else await Promise.race([this.#create(contactId, held), pause(patienceMs)]);
+    // It may still open. Until then the agent is told, and may ask for another.
+    if (held.stage === 'opening') this.#refuse(held, 'refused', '');
   }
 
   /**
@@ -294,6 +296,19 @@ export class Sessions {
     const held = {...nothing(), plan, ready: new Set(ready)};
     this.#hold(contactId, held);
     await this.#open(contactId, held);
+  }
+
+  /**
+   * Whether the contact has a session is for the agent to see: they may ask for one.
+   *
+   * @param {string} contactId
+   * @param {Session} plan
+   * @param {Tab[]} ready
+   */
+  #unsaid(contactId, plan, ready) {
+    const held = {...nothing(), plan, ready: new Set(ready)};
+    this.#hold(contactId, held);
+    this.#refuse(held, 'refused', '');
   }
 
   /**

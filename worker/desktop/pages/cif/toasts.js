@@ -130,6 +130,7 @@ export class Toasts {
     try {
       await how(contactId);
     } catch {
+      if (toast.over) return; // it was answered all the same, or is gone
       this.host.onTrouble('answer', ''); // whatever the softphone said: the agent can still answer there
     }
   }

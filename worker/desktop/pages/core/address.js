@@ -76,13 +76,14 @@ export function guid(text) {
 }
 
 /**
- * Words to search for: one line of bounded length.
+ * Words to search for or to show: one line of bounded length, in which nothing turns the direction
+ * of writing round for what follows.
  *
  * @param {string|undefined} text
  */
 export function searchText(text) {
   // eslint-disable-next-line no-control-regex -- it is control characters that have to go
-  return (text ?? '').replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, ' ').trim().slice(0, LONGEST_SEARCH);
+  return (text ?? '').replace(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]+/g, ' ').trim().slice(0, LONGEST_SEARCH);
 }
 
 /**

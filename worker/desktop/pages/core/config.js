@@ -59,6 +59,7 @@ function configuration(all) {
       tab: open.flag('tab', true),
       urlAttribute: open.text('urlAttribute', 'DynamicsUrl'),
       tabAttribute: open.text('tabAttribute', 'DynamicsTab'),
+      urlChannels: open.channels('urlChannels'),
       recordAfterMs: open.wait('recordAfterMs', 4_000),
       searchAfterMs: open.wait('searchAfterMs', 20_000),
     },
@@ -215,6 +216,14 @@ class Part {
       return value.map((one) => String(one).toLowerCase());
     }
     throw new Wrong(`${this.at(name)} should be a list of two-letter countries`);
+  }
+
+  /** @param {string} name */
+  channels(name) {
+    const value = this.value[name] ?? [];
+    const found = CHANNELS.filter((channel) => Array.isArray(value) && value.includes(channel));
+    if (Array.isArray(value) && found.length === value.length) return found;
+    throw new Wrong(`${this.at(name)} should be a list of channels: ${CHANNELS.join(', ')}`);
   }
 
   /** @param {string} name */

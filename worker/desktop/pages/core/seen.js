@@ -8,6 +8,7 @@
  * @property {boolean|null} [initial]
  * @property {{type?: string|null, phoneNumber?: string|null}|null} [endpoint]
  * @property {{type: string}|null} [state]
+ * @property {string|null} [monitorStatus]   SILENT_MONITOR or BARGE: of who listens, or has barged in.
  *
  * @typedef {object} Contact
  * @property {string} contactId
@@ -24,6 +25,7 @@
  * @typedef {object} Snapshot
  * @property {Contact[]|null} [contacts]
  * @property {number|null} [skew]   How far Amazon's clock is ahead of this machine's (ms).
+ * @property {Date|number|string|null} [snapshotTimestamp]   When it was made, by Amazon's clock.
  *
  * @typedef {object} Answered   What snapshots do not say: which contacts were answered.
  * @property {string[]} offered   Ids of callbacks that were offered, and not connected since.
@@ -42,6 +44,9 @@ const STATES = {
   missed: 'missed', rejected: 'missed', error: 'ended',
 };
 
+/** What a connection is, or its state, while its agent supervises another one. */
+const LISTENING = ['silent_monitor', 'barge'];
+
 /** Seconds since 1970 are below this, milliseconds above. */
 const SECONDS = 100_000_000_000;
 
@@ -54,8 +59,9 @@ const SECONDS = 100_000_000_000;
 export function look(snapshot, before, now) {
   const known = (snapshot.contacts ?? []).filter((contact) => CHANNELS[contact.type]);
   const answered = answeredOf(known, before);
+  const skew = snapshot.skew ?? timeOf(snapshot.snapshotTimestamp, now) - now;
   const seen = known.map((contact) => (
-    seenOf(contact, answered.accepted.includes(contact.contactId), snapshot.skew ?? 0, now)
+    seenOf(contact, answered.accepted.includes(contact.contactId), skew, now)
   ));
   return {seen, answered};
 }
@@ -100,7 +106,7 @@ function seenOf(contact, accepted, skew, now) {
     number: numberOf(contact),
     queue: contact.queue?.name ?? '',
     attributes: monitoring ? null : attributesOf(contact),
-    since: since(contact.state.timestamp, skew, now),
+    since: timeOf(contact.state.timestamp, now + skew) - skew,
   };
 }
 
@@ -126,15 +132,17 @@ function isInbound(contact) {
 }
 
 /**
- * Whether the agent listens to somebody else's contact, or has barged in. In the contact of the
- * agent who is listened to, there is a monitoring connection too, beside the agent's own.
+ * Whether the agent listens to somebody else's contact, or has barged in: the agent's own connection
+ * says so, which for the library is the first one of these types. In the contact of the agent who
+ * is listened to, there is a monitoring connection too, behind the agent's own.
  *
  * @param {Contact} contact
  */
 function isMonitoring(contact) {
   if (contact.initiationMethod?.toLowerCase() === 'monitor') return true;
-  const types = (contact.connections ?? []).map((connection) => connection.type);
-  return types.includes('monitoring') && !types.includes('agent');
+  const own = (contact.connections ?? []).find(({type}) => type === 'agent' || type === 'monitoring');
+  if (!own) return false;
+  return own.type === 'monitoring' || LISTENING.includes((own.monitorStatus ?? own.state?.type ?? '').toLowerCase());
 }
 
 /** @param {Contact} contact */
@@ -171,12 +179,12 @@ function attributesOf(contact) {
 }
 
 /**
- * @param {Date|number|string|null|undefined} timestamp   By Amazon's clock.
- * @param {number} skew
- * @param {number} now
+ * @param {Date|number|string|null|undefined} timestamp
+ * @param {number} otherwise   Where there is none.
+ * @returns {number}   In ms since 1970.
  */
-function since(timestamp, skew, now) {
+function timeOf(timestamp, otherwise) {
   const given = timestamp == null ? NaN : new Date(timestamp).getTime();
   const time = given < SECONDS ? given * 1000 : given;
-  return Number.isFinite(time) ? time - skew : now;
+  return Number.isFinite(time) ? time : otherwise;
 }

@@ -11,6 +11,12 @@
 import {guid, parse, searchText, tableName} from './address.js';
 
 /**
+ * How long after the answer the address of a page is waited for (ms), where one is to come: it may
+ * name another record than the attributes that are there before.
+ */
+const ADDRESS_MS = 1_500;
+
+/**
  * @param {Seen} seen
  * @param {Config} config
  * @param {number} now   In ms since 1970.
@@ -36,7 +42,10 @@ export function target(seen, config, now, known) {
   const hopeful = seen.state !== 'after' && waited < config.open.searchAfterMs;
   const awaited = match === 'unknown' && hopeful ? 'customer' : '';
   const page = given.page ?? (record && {kind: 'record', ...record});
-  if (page) return {...base, page, proven: true, awaiting: awaited};
+  if (page) {
+    const isComing = !given.page && waited < ADDRESS_MS && config.open.urlChannels.includes(seen.channel);
+    return {...base, page, proven: true, awaiting: isComing ? 'record' : awaited};
+  }
   if (own) {
     const there = known.exists === true || waited >= config.open.recordAfterMs;
     return {
@@ -68,6 +77,20 @@ export function counting(seen, config) {
   const vouched = value(attributes, names.id);
   if (!vouched || vouched.toLowerCase() !== seen.id.toLowerCase()) return null;
   return (key) => value(attributes, names[key]);
+}
+
+/**
+ * A contact with the attributes that were last about it: once it is transferred, those that all legs
+ * share are about the next one.
+ *
+ * @param {Seen|undefined} before   The same contact as it was seen until now.
+ * @param {Seen} seen
+ * @param {Config} config
+ * @returns {Seen}
+ */
+export function remembering(before, seen, config) {
+  if (!before || seen.monitoring || counting(seen, config) || !counting(before, config)) return seen;
+  return {...seen, attributes: before.attributes};
 }
 
 /**

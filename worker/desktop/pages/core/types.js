@@ -93,8 +93,9 @@
  * @property {1} version
  * @property {{ccpUrl: string, loginUrl: string, region: string, softphone: boolean}} connect
  * @property {Dynamics} dynamics
- * @property {{tab: boolean, urlAttribute: string, tabAttribute: string, recordAfterMs: number,
- *   searchAfterMs: number}} open
+ * @property {{tab: boolean, urlAttribute: string, tabAttribute: string, urlChannels: Channel[],
+ *   recordAfterMs: number, searchAfterMs: number}} open   urlChannels: where the worker names the page
+ *   once an agent has answered.
  * @property {string} namespace   UUID namespace of record ids.
  * @property {Partial<Record<Channel, RecordOf>>} records
  * @property {{enabled: boolean, countries: string[]}} dial   Countries as two lower-case letters.
