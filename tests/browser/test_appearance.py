@@ -178,7 +178,23 @@ async def test_the_agent_page_with_records_in_it_is_readable_and_usable(
     await expect(at.page.locator("#second")).to_be_visible()
     await expect(at.page.locator("#frame-check")).to_be_visible()
     await album.look("frame refused", main="open-tab")
+    await at.page.add_init_script(f"const allowed = '{scene.softphone_url}'; {FORBID}")
+    await at.page.reload()
+    await album.notice("dynamics-frame")
     assert not album.faults, "\n".join(album.faults)
+
+
+#: The page allows frames of one origin alone, as with headers of a server that knows no other.
+FORBID = """
+  new MutationObserver((_, observer) => {
+    if (!document.head) return;
+    observer.disconnect();
+    const policy = document.createElement('meta');
+    policy.httpEquiv = 'Content-Security-Policy';
+    policy.content = `frame-src ${allowed}`;
+    document.head.append(policy);
+  }).observe(document, {childList: true, subtree: true});
+"""
 
 
 async def test_each_trouble_of_the_agent_page_is_readable_and_has_a_button(
