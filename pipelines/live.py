@@ -132,11 +132,7 @@ class LivePlanner:
         return "", ""
 
     def write_back(self) -> tuple[WriteBack, ...] | Waits | Expired:
-        """The attributes that the contact's agent and flows should see by now.
-
-        Those that can be written at once come first and apart, so that nothing holds them up; the
-        others hold the id of a record that is still to be made.
-        """
+        """The attributes that the contact's agent and flows should see by now, in their parts."""
         contact, values = self.scope.contact, self.scope.seen.values
         table, aside = self.scope.pipeline.writeback, no_conversation(values)
         if table is None or aside or is_final(contact.effects.get(table.path)):
@@ -165,9 +161,13 @@ class LivePlanner:
         return None
 
     def _parts(self, written: WriteBack) -> Iterator[WriteBack]:
-        """The attributes that can be written now, then the others; neither is empty."""
+        """All attributes once their records are made: Connect takes few requests in a second.
+
+        If a record is held up, those that do not name it come first and apart; neither is empty.
+        """
         texts = written.attributes.items()
-        later = {name: text for name, text in texts if not self._records_are_made(text)}
+        held_up = self._is_held_up()
+        later = {n: text for n, text in texts if held_up and not self._records_are_made(text)}
         now = {name: text for name, text in texts if name not in later}
         if written.begins:
             now |= dict.fromkeys(later, "")
@@ -176,6 +176,11 @@ class LivePlanner:
             yield replace(written, attributes=now, begins=begins)
         if later:
             yield replace(written, attributes=later, begins=False)
+
+    def _is_held_up(self) -> bool:
+        """Whether Dynamics was asked to make a record of the contact and has not, so far."""
+        contact = self.scope.contact
+        return contact.tries > 0 or any(one.state == "sent" for one in contact.ledger.values())
 
     def is_made(self, written: WriteBack) -> bool:
         """Whether every record of ours that attributes name exists."""

@@ -370,7 +370,7 @@ async def test_a_softphone_that_may_not_be_framed_runs_in_a_window_of_its_own(
     await panel.shows("Activity", "phonecall", scene.activity(contact))
 
 
-async def test_nothing_personal_gets_into_console_or_storage(
+async def test_nothing_personal_gets_into_the_panel_s_console_or_storage(
     scene: Stage, context: BrowserContext
 ) -> None:
     at = await workspace(scene, context)

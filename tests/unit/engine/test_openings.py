@@ -251,7 +251,7 @@ async def test_a_new_leg_does_not_show_the_page_of_the_leg_before(
     linked = {"initialContactId": first.id, "previousContactId": first.id}
     began = {"initiationTimestamp": "2026-01-02T03:00:12.000Z", "instanceArn": INSTANCE}
     await rig.tell(second.begun(**linked, **began))
-    await rig.run(1)
+    await rig.run(10)
     assert attributes == {
         "ms_id": second.id,
         "ms_activity_id": "",

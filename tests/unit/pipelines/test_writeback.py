@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
+from pipelines import ledger
 from pipelines.action import Action, WriteBack
 from pipelines.contact import Contact
 from pipelines.fact import Fact
@@ -61,15 +62,35 @@ def later_leg(event: Makes, kind: str, contact: Contact, **detail: Any) -> list[
     return told_others(event(kind, **linked, **began, **detail))
 
 
-def test_attributes_wait_for_no_record_but_those_that_name_it(event: Makes, told: Told) -> None:
+def test_attributes_are_one_request_right_after_the_records_they_name(
+    event: Makes, told: Told
+) -> None:
     contact = told(event("INITIATED"))
-    at_once, create, after = plan(contact, [pipeline()], BEGAN + 1, LIVE).actions
+    create, after = plan(contact, [pipeline()], BEGAN + 1, LIVE).actions
+    assert create.kind == "create"
+    assert isinstance(after, WriteBack)
+    made = record_id(contact.id, "p", "MAKE")
+    assert after.attributes == {"ms_id": contact.id, "ms_activity_id": made}
+    assert after.initial_contact_id == contact.id
+
+
+@pytest.mark.parametrize("why", ["no answer", "forbidden"])
+def test_a_record_that_is_held_up_holds_up_no_attributes_but_those_that_name_it(
+    event: Makes, told: Told, why: str
+) -> None:
+    contact = told(event("INITIATED"))
+    first, _ = plan(contact, [pipeline()], BEGAN + 1, LIVE).actions
+    if why == "forbidden":
+        contact.tries = 1
+    else:
+        ledger.intend(contact, [first])
+        ledger.mark_unknown(contact)
+    at_once, create, after = plan(contact, [pipeline()], BEGAN + 2, LIVE).actions
     assert create.kind == "create"
     assert isinstance(at_once, WriteBack)
     assert isinstance(after, WriteBack)
     assert at_once.attributes == {"ms_id": contact.id, "ms_activity_id": ""}
     assert after.attributes == {"ms_activity_id": record_id(contact.id, "p", "MAKE")}
-    assert at_once.initial_contact_id == after.initial_contact_id == contact.id
 
 
 def test_attributes_of_a_record_that_is_there_are_one_request_before_all_others(
@@ -97,6 +118,7 @@ def test_attributes_go_to_the_first_contact_of_the_chain_and_the_instance_that_e
 
 def test_a_new_legs_attributes_hold_no_record_of_the_leg_before(event: Makes, told: Told) -> None:
     contact = told(event("INITIATED", initialContactId="first"))
+    contact.tries = 1
     at_once, _, after = plan(contact, [pipeline()], BEGAN, LIVE).actions
     assert isinstance(at_once, WriteBack)
     assert isinstance(after, WriteBack)
