@@ -17,7 +17,7 @@ from argparse import ArgumentParser
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -47,6 +47,9 @@ SEED: Final = 9  # one whose last calls are brief: agents are shown some custome
 #: Limits (s) on the worker's start, and on coming to rest once everything is sent.
 START_LIMIT_S: Final = 30.0
 REST_LIMIT_S: Final = 40.0
+
+#: So long (s) before its first contact the scenario is made up: what is told at once must be ready.
+PREPARATION_S: Final = 2.0
 
 #: How often (s) we look.
 LOOK_S: Final = 0.2
@@ -107,11 +110,13 @@ async def demo(folder: Path, say: Say, contacts: int = CONTACTS, seed: int = SEE
     async with stage(folder) as running:
         await _started(running, say)
         say(f'pipelines  {", ".join(PIPELINES)}; within = "{WITHIN}" shortened to "{SHORT_WITHIN}"')
-        scenario = tell(contacts, seed, datetime.now(UTC))
+        begins = datetime.now(UTC) + timedelta(seconds=PREPARATION_S)
+        scenario = tell(contacts, seed, begins)
         await running.cloud.keep(analyses(scenario.legs))
         say(_announcement(contacts, scenario))
         for leg in scenario.legs:
             _meet(running, leg)
+        await asyncio.sleep(max(0.0, (begins - datetime.now(UTC)).total_seconds()))
         await running.cloud.send(running.amazon.told(scenario.sent))
         sent = time.monotonic()
         rested = await _until(running, lambda: _at_rest(running), REST_LIMIT_S)
