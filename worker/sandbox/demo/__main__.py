@@ -41,7 +41,7 @@ from worker.signals import stopping_on_signals
 from worker.stores.protocol import ContactStore
 
 
-CONTACTS: Final = 60
+CONTACTS: Final = 40
 SEED: Final = 9  # one whose last calls are brief: agents are shown some customers in time
 
 #: Limits (s) on the worker's start, and on coming to rest once everything is sent.

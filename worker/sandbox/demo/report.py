@@ -47,12 +47,13 @@ TIMELINE_COLUMNS: Final = {
 }
 
 #: Why a page is not shown that the worker could have shown.
-SLOW: Final = ("worker_late", "record_late", "refused")
+SLOW: Final = ("worker_late", "refused")
 
 #: Why else a page is not shown, in few words.
 NOT_SHOWN: Final = {
     "ended_first": "the contact had ended when the answer was heard of",
     "heard_late": "answered more than a minute before that was heard of",
+    "record_late": "its record waits, as an agent's reply has none before it is sent",
     "value_missing": "a value of the page never came",
     "no_record": "the contact gets no record",
     "replayed": "the contact was replayed",

@@ -26,7 +26,7 @@ from worker.sandbox.traffic import (
 
 
 #: Contacts begin within the first (s), each ends within the second, and all is told in the third.
-BEGIN_WITHIN_S: Final = 10.0
+BEGIN_WITHIN_S: Final = 13.0
 ENDS_WITHIN_S: Final = 7.5
 TOLD_IN_S: Final = 10.0
 
@@ -34,7 +34,7 @@ TOLD_IN_S: Final = 10.0
 AFTER_S: Final = 1.5
 
 #: Messages hours late would come at the very end, so many seconds after the first.
-LATEST_S: Final = 20.0
+LATEST_S: Final = 23.0
 
 DUPLICATED: Final = 0.1
 REORDERED: Final = 0.3
