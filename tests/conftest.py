@@ -18,6 +18,9 @@ from worker.sandbox import traffic
 #: Tests that run the same lines so often that measuring them takes longer than running them;
 #: other tests measure those lines.
 UNMEASURED = (
+    "tests/browser/",
+    "tests/integration/hostile/",
+    "tests/integration/stores/test_dynamodb_chunks.py",
     "tests/integration/stores/test_dynamodb_contract.py",
     "tests/integration/leases/test_leases_sharing.py",
     "tests/property/",
@@ -25,7 +28,9 @@ UNMEASURED = (
     "tests/unit/leases/test_lease_model.py",
     "tests/unit/leases/test_leased_stream.py",
     "tests/unit/amazon_connect/test_connect_fleet.py",
+    "tests/unit/engine/test_agents_first.py",
     "tests/unit/engine/test_push_monkey.py",
+    "tests/unit/pipelines/test_plan_traffic.py",
     "tests/unit/pipelines/test_decode_split.py",
     "tests/unit/regressions/test_breakage_messages.py::test_decoding_takes_time",
     "tests/unit/regressions/test_breakage_messages.py::test_an_archive_is_split_in_time",

@@ -150,6 +150,7 @@ async def test_values_that_come_while_it_rings_replace_the_notification_once(
     accepted: list[str] = []
     scene.softphone.on("accept", lambda _agent, one: accepted.append(one))
     await at.toast.get_by_role("button", name="Accept").click()
+    await expect(at.softphone.get_by_role("button", name="End")).to_be_visible()
     await expect(at.toast).to_have_count(0)
     assert accepted == [contact]
 
