@@ -193,8 +193,8 @@ def each_once(spots: list[Spot]) -> list[tuple[Spot, Exception, bool]]:
 
 
 def some_once(spots: list[Spot]) -> list[tuple[Spot, Exception, bool]]:
-    """Every eighth of them: a sample for each day; the judge tries them all."""
-    return each_once(spots)[::8]
+    """Every fourth of them: a sample for each day."""
+    return each_once(spots)[::4]
 
 
 def each_always(spots: list[Spot]) -> list[tuple[Spot, Exception, bool]]:
