@@ -154,7 +154,7 @@ def _from_package(folder: Path) -> Iterator[str]:
 
 def _installed() -> Path:
     """Where it is installed, at first use; who comes meanwhile waits."""
-    caches = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser()
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
     home = caches / "connect-dynamics" / f"localstack-{_version()}"
     home.parent.mkdir(parents=True, exist_ok=True)
     stamp = home / "stamp"

@@ -102,7 +102,7 @@ async def _listening(port: int, server: Process) -> None:
 
 def installed_kinesis_mock(npm: str) -> Path:
     """The package's folder, installed by npm the first time it is needed."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "connect-dynamics"
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "connect-dynamics"
     home = cache / ("npm-" + KINESIS_MOCK.replace("@", "-"))
     package = home / "node_modules" / "kinesis-local"
     if not package.exists():

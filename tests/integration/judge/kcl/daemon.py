@@ -140,7 +140,7 @@ class Daemon:
 
 def installed() -> Path:
     """The folder of the jars; they are installed the first time they are needed."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "connect-dynamics"
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "connect-dynamics"
     home = cache / RELEASE
     if not home.exists():
         cache.mkdir(parents=True, exist_ok=True)
