@@ -72,8 +72,8 @@ class TurnLock:
                 place.set_result(None)
             yield
         finally:
-            self._turns.leave(place)
-            # Also if it was given to a task that was cancelled at that moment.
+            # Also if it was given to a task that was cancelled at that moment. Whoever was
+            # cancelled while it waited stays in line: its turn is passed over.
             if place.done() and not place.cancelled():
                 self._is_held = False
                 self._pass_on()

@@ -85,10 +85,10 @@ class Workspace:
 
     async def shows(self, title: str, table: str, record_id: str) -> None:
         """The session in front has a tab that shows a record."""
-        tab = self.tab(title)
-        await expect(tab).to_be_visible()
-        frame = await tab.get_attribute("data-tab")
-        main = self.page.frame_locator(f'[data-frame="{frame}"]').locator("main")
+        await expect(self.tab(title)).to_be_visible()
+        # In one expression, so that it is looked for anew if another session comes to the front.
+        tab = f'//*[@role="tab" and contains(., "{title}")]'
+        main = self.page.frame_locator(f"//*[@data-frame = {tab}/@data-tab]").locator("main")
         await expect(main).to_have_attribute("data-table", table)
         await expect(main).to_have_attribute("data-id", record_id)
         await expect(main).to_have_attribute("data-found", "true")
