@@ -10,15 +10,9 @@ import enum
 import uuid
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
 
 from worker.sandbox.dataverse.rows.records import Row, Rows
-from worker.sandbox.dataverse.schema.columns import Column, Table, number, text
-from worker.sandbox.dataverse.schema.tables import BY_LOGICAL, PARTY_NAVS, RELATIONS, TABLES
-
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from worker.sandbox.dataverse.schema.columns import Column, Table
 
 
 #: A row and its table.
@@ -65,21 +59,26 @@ class Navigation:
 
 def navigation(table: Table, name: str) -> Navigation | None:
     """The navigation property of a table; None if there is none. Names are case-sensitive."""
+    tables = table.schema.by_logical
     if column := table.navs.get(name):
-        targets = tuple(BY_LOGICAL[target] for target in column.navs[name])
-        return Navigation(name, Kind.SINGLE, targets, column)
+        targets = tuple(tables[target] for target in column.navs[name] if target in tables)
+        return Navigation(name, Kind.SINGLE, targets, column) if targets else None
     if table.activity and name == table.parties:
-        return Navigation(name, Kind.PARTIES, (ACTIVITY_PARTY,))
-    join = RELATIONS.get(name)
+        return Navigation(name, Kind.PARTIES, (table.schema.activity_party,))
+    join = table.schema.joins.get(name)
     if join and table.logical in join.joins:
         return Navigation(name, Kind.MANY, (other_side(join, table),), join=join)
-    return next((found for found in _collections(table) if found.name == name), None)
+    if relation := table.collections.get(name):
+        other = tables[relation.table]
+        column = next(column for column in other.columns if column.name == relation.column)
+        return Navigation(name, Kind.COLLECTION, (other,), column)
+    return None
 
 
 def related(records: Rows, table: Table, record: Row, nav: Navigation) -> list[Item]:
     """The rows a navigation property leads to from a row, with their tables, oldest first."""
     if nav.kind is Kind.PARTIES:
-        return [(ACTIVITY_PARTY, row) for row in party_rows(record)]
+        return [(nav.target, row) for row in party_rows(record)]
     if nav.join:
         return [(nav.target, row) for row in joined(records, nav.join, table, record)]
     if nav.column is None:
@@ -87,7 +86,7 @@ def related(records: Rows, table: Table, record: Row, nav: Navigation) -> list[I
     name = nav.column.json_name
     if nav.single:
         target = record.targets.get(name, "")
-        other = BY_LOGICAL.get(target)
+        other = table.schema.by_logical.get(target)
         row = records.get(other, record.columns[name]) if other in nav.targets and other else None
         return [(other, row)] if other and row else []
     return [
@@ -116,58 +115,15 @@ def party_rows(record: Row) -> list[Row]:
     return rows
 
 
+def all_parties(records: Rows) -> list[Row]:
+    """The parties of all activities."""
+    activities = [table for table in records.schema.tables.values() if table.activity]
+    return [
+        party for table in activities for row in records.all(table) for party in party_rows(row)
+    ]
+
+
 def other_side(join: Table, table: Table) -> Table:
     """The table a many-to-many relation leads to from one of its sides."""
     left, right = join.joins
-    return BY_LOGICAL[right if table.logical == left else left]
-
-
-def _collections(table: Table) -> Iterator[Navigation]:
-    """The collections of a table: the lookups of others that lead to it."""
-    for other in TABLES.values():
-        for column in other.columns:
-            for targets in column.navs.values():
-                if table.logical in targets:
-                    name = collection_name(other, column, table)
-                    yield Navigation(name, Kind.COLLECTION, (other,), column)
-
-
-def collection_name(other: Table, column: Column, table: Table) -> str:
-    """What a lookup of another table is called from the side of the table it leads to."""
-    return _NAMES.get((other.logical, column.name, table.logical)) or (
-        f"{table.logical.capitalize()}_{_plural(other)}"
-        if other.activity or other.logical == "annotation"
-        else f"{table.logical}_{other.logical}_{column.name}"
-    )
-
-
-def _plural(other: Table) -> str:
-    return "Annotation" if other.logical == "annotation" else other.entity_set.capitalize()
-
-
-#: Names of Microsoft's relations that follow no rule.
-_NAMES: Final = {
-    ("contact", "parentcustomerid", "account"): "contact_customer_accounts",
-    ("contact", "parentcustomerid", "contact"): "contact_customer_contacts",
-    ("account", "primarycontactid", "contact"): "account_primary_contact",
-    ("account", "parentaccountid", "account"): "account_parent_account",
-    ("lead", "customerid", "account"): "lead_customer_accounts",
-    ("lead", "customerid", "contact"): "lead_customer_contacts",
-}
-
-#: Parties as a table: read alone, written with their activity.
-ACTIVITY_PARTY: Final = Table(
-    "activityparty",
-    "activityparties",
-    "activitypartyid",
-    "activitypartyid",
-    (
-        Column("activitypartyid", "Uniqueidentifier", create=False, update=False),
-        Column("activityid", "Lookup"),
-        Column("partyid", "Lookup", navs={nav: (name,) for nav, name in PARTY_NAVS.items()}),
-        number("participationtypemask"),
-        text("addressused", 320),
-        text("unresolvedpartyname", 200),
-    ),
-    {},
-)
+    return table.schema.by_logical[right if table.logical == left else left]
