@@ -19,7 +19,7 @@ from worker.sandbox.dataverse.odata.paths import Path, parse_path
 from worker.sandbox.dataverse.odata.refusals import Refusal
 from worker.sandbox.dataverse.odata.wire import Call, Reply, json_reply, prefer
 from worker.sandbox.dataverse.reading.listing import Listing
-from worker.sandbox.dataverse.reading.queries import parse_options
+from worker.sandbox.dataverse.reading.queries import ROW, parse_options
 from worker.sandbox.dataverse.rows.keys import Key, parse_key
 from worker.sandbox.dataverse.rows.navigation import all_parties
 from worker.sandbox.dataverse.rows.records import Rows
@@ -212,6 +212,7 @@ class Organisation:
         return self._listing.row(call, table, record)
 
     def _create(self, call: Call, table: Table) -> Reply:
+        parse_options(call.query, ROW)
         body = read_json(table, call)
         wanted = prefer(call.headers)
         with self.records.transaction(writes=1):
@@ -221,6 +222,7 @@ class Organisation:
         return Reply(204, [_entity_id(call, table, record.id)])
 
     def _patch(self, call: Call, table: Table, path: Path) -> Reply:
+        parse_options(call.query, ROW)
         key, record = self._find(table, path)
         self._check_conditions(call, table, key, record)
         body = read_json(table, call)
@@ -245,6 +247,7 @@ class Organisation:
             raise refusals.key_taken(self.switches.key_taken_code)
 
     def _delete(self, call: Call, table: Table, path: Path) -> Reply:
+        parse_options(call.query, ())
         key, record = self._find(table, path)
         if record is None:
             raise _not_found(table, key)

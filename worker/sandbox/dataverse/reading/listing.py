@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from worker.sandbox.dataverse.odata import refusals
@@ -53,16 +54,17 @@ class Listing:
     records: Rows
     clock: Callable[[], float]
 
-    def row(
-        self, call: Call, table: Table, record: Row, status: int = 200, wanted: Prefer | None = None
-    ) -> Reply:
+    def row(self, call: Call, table: Table, record: Row, status: int = 200) -> Reply:
         """One row.
 
         Raises:
             Refusal: Its options cannot be understood.
         """
-        wanted = wanted or prefer(call.headers)
-        shown = self._viewing(call, wanted).view(table, parse_options(call.query, ROW))
+        wanted = prefer(call.headers)
+        options = parse_options(call.query, ROW)
+        if call.method == "PATCH" and status == HTTPStatus.OK:
+            options.pop("$expand", None)  # ignored, as documented of updates
+        shown = self._viewing(call, wanted).view(table, options)
         where = f"{call.root}$metadata#{context(table, shown)}/$entity"
         body = {"@odata.context": where, **self._presenter.show(table, record, shown)}
         reply = json_reply(status, body, wanted)
@@ -122,7 +124,8 @@ class Listing:
             body[f"@{_TOTAL}"] = -1 if page.count is None else page.count
         if _wants(wanted, _EXCEEDED):
             body[f"@{_EXCEEDED}"] = page.count is not None and page.exceeded
-        body["value"] = [self._presenter.show(table, record, shown) for record in page.records]
+        presenter = self._presenter
+        body["value"] = [presenter.show(table, record, shown) for record in page.records]
         if page.next_query:
             body["@odata.nextLink"] = f"{call.root}{address}?{page.next_query}"
         return json_reply(200, body, wanted)
