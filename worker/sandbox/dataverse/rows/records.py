@@ -106,6 +106,12 @@ class Rows:
         """Every row of a table, oldest first."""
         return self._rows.get(table.entity_set, {}).values()
 
+    def title(self, logical: str, record_id: str) -> str | None:
+        """What a lookup shows of the row it leads to; None if there is no such row."""
+        table = self.schema.by_logical.get(logical)
+        found = self.get(table, record_id) if table else None
+        return str(found.columns.get(table.title, "")) if found and table else None
+
     def find(self, table: Table, values: Mapping[str, Any]) -> Row | None:
         """The row with these values of an alternate key.
 
