@@ -12,7 +12,7 @@ import uuid
 from dataclasses import dataclass
 
 from worker.sandbox.dataverse.rows.records import Row, Rows
-from worker.sandbox.dataverse.schema.columns import Column, Table
+from worker.sandbox.dataverse.schema.columns import Column, Schema, Table
 
 
 #: A row and its table.
@@ -67,7 +67,7 @@ def navigation(table: Table, name: str) -> Navigation | None:
         return Navigation(name, Kind.PARTIES, (table.schema.activity_party,))
     join = table.schema.joins.get(name)
     if join and table.logical in join.joins:
-        return Navigation(name, Kind.MANY, (other_side(join, table),), join=join)
+        return Navigation(name, Kind.MANY, (other_side(table.schema, join, table),), join=join)
     if relation := table.collections.get(name):
         other = tables[relation.table]
         column = next(column for column in other.columns if column.name == relation.column)
@@ -98,7 +98,7 @@ def related(records: Rows, table: Table, record: Row, nav: Navigation) -> list[I
 
 def joined(records: Rows, join: Table, table: Table, record: Row) -> list[Row]:
     """The rows a many-to-many relation leads to, in the order in which they were associated."""
-    other = other_side(join, table)
+    other = other_side(records.schema, join, table)
     pairs = [row for row in records.all(join) if row.columns[table.key] == record.id]
     found = (records.get(other, row.columns[other.key]) for row in pairs)
     return [row for row in found if row]
@@ -123,7 +123,7 @@ def all_parties(records: Rows) -> list[Row]:
     ]
 
 
-def other_side(join: Table, table: Table) -> Table:
+def other_side(schema: Schema, join: Table, table: Table) -> Table:
     """The table a many-to-many relation leads to from one of its sides."""
     left, right = join.joins
-    return table.schema.by_logical[right if table.logical == left else left]
+    return schema.by_logical[right if table.logical == left else left]
