@@ -29,6 +29,7 @@ from liquid.undefined import StrictDefaultUndefined
 from pipelines.conversion import Kind, fitted
 from pipelines.filters import CHOICES, FILTERS, LENGTH, Choices, forgiving
 from pipelines.odata import GUID, doubled, unwild
+from pipelines.text import units
 from pipelines.value import ABSENT, HELD, Nothing, as_text, plain
 from pipelines.view import Names
 
@@ -51,7 +52,7 @@ _PLACEHOLDER = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 _TAGS_LEFT_OUT = ("include", "render", "increment", "decrement", "extends", "block", "cycle")
 
 
-#: Longest text that is rendered; Liquid counts its bytes, we its characters. The longest columns
+#: Longest text that is rendered; Liquid counts its bytes, we its UTF-16 units. The longest columns
 #: there are hold 1,048,576 characters, as a table's metadata tells (``MaxLength``).
 LONGEST = 1_000_000
 
@@ -184,7 +185,7 @@ class Template:
         else:
             value = self._run(names, lenient=lenient)
         value = value if value is HELD else plain(value)
-        if isinstance(value, str) and len(value) > LONGEST:
+        if isinstance(value, str) and units(value) > LONGEST:
             return ABSENT if lenient or self.whole else HELD
         return fitted(value, self._kind)
 

@@ -137,6 +137,15 @@ def too_long(logical: str, column: str, max_length: int) -> Refusal:
     )
 
 
+def no_xml(column: str, character: str) -> Refusal:
+    """A character that XML cannot hold; the code is what organisations were seen to answer."""
+    message = (
+        f"Invalid character in field '{column}': '{character}', hexadecimal value "
+        f"0x{ord(character):02X}, is an invalid character."
+    )
+    return Refusal(400, "0x80040278", message)
+
+
 def out_of_range(table: Table, column: str) -> Refusal:
     """An Integer beyond its column's bounds."""
     message = (

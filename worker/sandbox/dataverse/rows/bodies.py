@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from worker.sandbox.dataverse.odata import refusals
 from worker.sandbox.dataverse.rows.keys import resolve, split_reference
 from worker.sandbox.dataverse.rows.records import Party, Rows
-from worker.sandbox.dataverse.rows.values import coerce
+from worker.sandbox.dataverse.rows.values import coerce, text
 from worker.sandbox.dataverse.schema.tables import PARTY_NAVS
 
 
@@ -157,8 +157,6 @@ def _participation(table: Table, value: Any) -> int:
 
 
 def _party_text(table: Table, name: str, value: Any) -> str | None:
-    if value is not None and not isinstance(value, str):
-        raise refusals.wrong_type(table.entity_set, "Edm.String")
-    if value and len(value) > PARTY_TEXTS[name]:
-        raise refusals.too_long("activityparty", name, PARTY_TEXTS[name])
-    return value or None
+    if value is None:
+        return None
+    return text(table.entity_set, "activityparty", name, value, PARTY_TEXTS[name])
