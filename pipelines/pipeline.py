@@ -13,10 +13,11 @@ from typing import Any
 from pipelines.condition import ALWAYS, Condition, Every, certain, paths
 from pipelines.conversion import Kind, is_no
 from pipelines.legs import RELATIVES
+from pipelines.link import LINK
 from pipelines.names import DESCRIBED_ONLY, EVENT_ONLY, EVENTS_ALONE, FILLED, MEMBERS
 from pipelines.reference import is_new
 from pipelines.step import CreateStep, RecordStep, Step, TableStep, tables_of
-from pipelines.template import LINK, Query, Template, templates
+from pipelines.template import Query, Template, templates
 from pipelines.view import NAMES
 from pipelines.writeback import AttributeTable
 

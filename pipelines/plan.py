@@ -374,10 +374,10 @@ class _Planner:
                 self.wait(step, f"{column}: for a name without a value")
             elif value is ABSENT:
                 if column not in desired.held and column != OWNER:
-                    desired.columns.setdefault(column, None)
+                    desired.empty(column)
             else:
                 desired.held.discard(column)
-                desired.columns[column] = value
+                desired.put(column, value)
 
     def diff(self, desired: Desired) -> list[Action]:
         """Add what brings the record to the desired columns; what closes it is returned."""

@@ -85,7 +85,8 @@ async def _change(performer: Performer, change: Change, timeout_s: float) -> Out
     except Refused as error:
         return performer.refusal(change, error)
     if change.verb is Verb.ADOPT:
-        return Found(answer.body, await performer.dynamics.user_id(), performer.overwrite)
+        users = frozenset((await performer.dynamics.user_id(),))
+        return Found(answer.body, users, performer.overwrite)
     return Done(answer.body)
 
 

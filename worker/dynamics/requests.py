@@ -17,6 +17,7 @@ from pipelines.action import Change, Lookup, ReadFile, Reading, Verb
 from pipelines.entity import Entity, entity, is_party_list
 from pipelines.identity import note_id
 from pipelines.ledger import digest, digests
+from pipelines.link import emptied
 from pipelines.lookup import MOST_ROWS
 from pipelines.text import cut, units
 from worker.dynamics.protocol import Request
@@ -80,7 +81,7 @@ def _parties(change: Change, _: CreateBy) -> Request:
 
 
 def _update(change: Change, _: CreateBy) -> Request:
-    return Request("PATCH", change.record, UPDATE_ONLY, change.columns)
+    return Request("PATCH", change.record, UPDATE_ONLY, emptied(change.columns))
 
 
 _REQUESTS: Mapping[Verb, Callable[[Change, CreateBy], Request]] = {

@@ -116,3 +116,10 @@ def test_a_note_is_never_longer_than_a_note_may_be() -> None:
     assert note.startswith("description: &lt;😀&gt;&lt;")
     assert units(note) <= 100_000
     assert note.endswith("…")
+
+
+@pytest.mark.parametrize("verb", [Verb.UPDATE, Verb.REOPEN, Verb.CLOSE])
+def test_a_link_is_emptied_by_its_own_name_and_never_by_a_null_bind(verb: Verb) -> None:
+    columns = {"regardingobjectid_contact_phonecall@odata.bind": None, "subject": None}
+    request = request_for(change(verb, columns=columns))
+    assert request.body == {"regardingobjectid_contact_phonecall": None, "subject": None}

@@ -64,7 +64,7 @@ class Organisation:
         self.switches = switches
         self.writer = RowWriter(records, switches, clock, new_id)
         self.new_id = new_id
-        self._presenter = Presenter(records)
+        self._presenter = Presenter(records, switches)
         self._associations = Associations(records, switches)
         self._row_methods: dict[str, Callable[[Call, Table, Path], Reply]] = {
             "GET": self._read,

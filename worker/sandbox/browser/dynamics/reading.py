@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from worker.sandbox.browser.dynamics import forms
 from worker.sandbox.dataverse.reading.presenter import FORMATTED, Presenter, View
 from worker.sandbox.dataverse.schema.tables import ANNOTATION, BY_LOGICAL, TABLES
+from worker.sandbox.dataverse.switches import Switches
 
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Reading:
 
     def __init__(self, records: Rows) -> None:
         self._records = records
-        self._presenter = Presenter(records)
+        self._presenter = Presenter(records, Switches())
 
     def find(self, logical: str, row_id: str) -> tuple[Table, Row] | None:
         """The row, or None: no such table or row."""

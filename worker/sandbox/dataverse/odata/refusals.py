@@ -100,6 +100,28 @@ def undeclared(table: Table, name: str) -> Refusal:
     )
 
 
+def null_bind(table: Table, nav: str) -> Refusal:
+    """``"<nav>@odata.bind": null``."""
+    return payload(
+        table.entity_set,
+        f"Microsoft.OData.ODataException: The 'odata.bind' instance or property annotation of "
+        f"'{nav}' must have a non-null string value.",
+    )
+
+
+def two_binds(table: Table, one: str, other: str) -> Refusal:
+    """One lookup under two names; what an organisation says of it is not documented."""
+    return payload(
+        table.entity_set,
+        f"Microsoft.Crm.CrmException: '{one}' and '{other}' are one attribute of {table.logical}.",
+    )
+
+
+def unexpected() -> Refusal:
+    """UnExpected."""
+    return Refusal(500, "0x80040216", "An unexpected error occurred.")
+
+
 def unknown_column(table: Table, name: str) -> Refusal:
     """A column in a body that is not there (web-api-client-errors, "Invalid property")."""
     return payload(

@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from worker.sandbox.dataverse.associations import other_side, related
 from worker.sandbox.dataverse.odata import refusals
+from worker.sandbox.dataverse.rows.records import Party
 from worker.sandbox.dataverse.schema.tables import BY_LOGICAL, PARTY_NAVS, RELATIONS
 
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from worker.sandbox.dataverse.rows.records import Party, Row, Rows
+    from worker.sandbox.dataverse.rows.records import Row, Rows
     from worker.sandbox.dataverse.schema.columns import Column, Table
+    from worker.sandbox.dataverse.switches import Switches
 
 
 FORMATTED: Final = "OData.Community.Display.V1.FormattedValue"
@@ -35,6 +37,9 @@ _PARTY_COLUMNS: Final = (
     "addressused",
     "unresolvedpartyname",
 )
+#: The participationtypemask of whom a lookup of the activity itself leads to.
+AUTOMATIC_ROLES: Final = {"_regardingobjectid_value": 8, "_ownerid_value": 9}
+
 _PARTY_TYPE: Final = "Microsoft.Dynamics.CRM.activityparty"
 _EXPANSION: Final = re.compile(r"\s*(\w+)(?:\(([^()]*)\))?\s*(?:,|$)")
 
@@ -76,10 +81,12 @@ class Presenter:
 
     Args:
         records: Where expanded rows and the names of lookups are found.
+        switches: Whether an activity's regarding and owner are among its parties.
     """
 
-    def __init__(self, records: Rows) -> None:
+    def __init__(self, records: Rows, switches: Switches) -> None:
         self._records = records
+        self._switches = switches
 
     def show(self, table: Table, record: Row, shown: View) -> dict[str, Any]:
         """A row as JSON, with its ETag."""
@@ -97,9 +104,11 @@ class Presenter:
         self, record: Row, columns: Sequence[str] | None, annotations: frozenset[str]
     ) -> list[dict[str, Any]]:
         """The parties of an activity as JSON."""
+        shown = self._switches.automatic_parties == "shown"
+        parties = (*record.parties, *_automatic(record)) if shown else record.parties
         return [
             self._party(record, number, party, columns, annotations)
-            for number, party in enumerate(record.parties)
+            for number, party in enumerate(parties)
         ]
 
     def _expanded(
@@ -138,8 +147,8 @@ class Presenter:
         if party.target and LOGICAL in annotations:
             row[f"_partyid_value@{LOGICAL}"] = party.target
         if party.target and NAVIGATION in annotations:
-            nav = next(nav for nav, target in PARTY_NAVS.items() if target == party.target)
-            row[f"_partyid_value@{NAVIGATION}"] = nav
+            navs = (nav for nav, target in PARTY_NAVS.items() if target == party.target)
+            row[f"_partyid_value@{NAVIGATION}"] = next(navs, f"partyid_{party.target}")
         return row
 
     def _annotate(
@@ -166,6 +175,15 @@ class Presenter:
             found = self._records.get(BY_LOGICAL[target], value)
             return str(found.columns.get(BY_LOGICAL[target].title, "")) if found else None
         return None
+
+
+def _automatic(record: Row) -> list[Party]:
+    """The parties that an activity has by itself [DOC reference/entities/activityparty]."""
+    return [
+        Party({"_partyid_value": value, "participationtypemask": role}, record.targets[name])
+        for name, role in AUTOMATIC_ROLES.items()
+        if (value := record.columns.get(name))
+    ]
 
 
 def _select(table: Table, text: str | None) -> tuple[str, ...] | None:
