@@ -41,6 +41,14 @@ def request_for(action: Reading | Change, create_by: CreateBy = "post") -> Reque
             return _REQUESTS[action.verb](action, create_by)
 
 
+def made_by(create: Request) -> str:
+    """The address of the record that a request makes."""
+    path = create.path.partition("?")[0]
+    if create.method == "PATCH":
+        return path
+    return f"{path}({(create.body or {})[entity(path).key]})"
+
+
 def _create(create: Change, create_by: CreateBy) -> Request:
     table = entity(create.entity)
     made = _insert(table, create.key, create.columns, create_by)
