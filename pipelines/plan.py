@@ -387,6 +387,9 @@ class _Planner:
             for step in desired.steps:
                 self.wait(step, reason)
             return []
+        for step in desired.steps:
+            for column in desired.replaced & step.body.keys():
+                self.wait(step, f"{column}: no, a later step links the same lookup elsewhere")
         if record is not None:
             self.note_named(desired, record)
         adopting = self.adopting or desired.probing or desired.name in self.not_made

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from itertools import count
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -14,9 +13,12 @@ from hypothesis import strategies as st
 from pipelines.action import Change, Verb
 from pipelines.contact import UNKNOWN, Contact, RecordLedger
 from pipelines.difference import Desired, difference
+from pipelines.fact import Fact
 from pipelines.ledger import NULL, digest, digests, mark_unknown
 from pipelines.link import address, emptied, linked, lookup_of, one_each, rivals, unbraced
+from pipelines.loader import load
 from pipelines.outcome import Done, Found
+from pipelines.plan import Terms, plan
 from pipelines.settle import settle
 from pipelines.step import CreateStep
 from pipelines.template import Query, compile_data
@@ -227,14 +229,14 @@ def test_whatever_the_ledger_says_each_wish_is_one_change_of_one_name(
     wishes: list[dict[str, Any]], columns: dict[str, str]
 ) -> None:
     contact = Contact("c", ledger={NAME: known(**columns)})
-    about = None  # what Dynamics holds, from the first change on
-    for number, wish in zip(count(), wishes, strict=False):
+    about: Any = "not known"  # what Dynamics holds, from the first change on
+    for wish in wishes:
         sent = brought(contact, wish)
         assert len(sent) <= 1
         assert all(len(change) == 1 for change in sent)
         for change in sent:
             (about,) = change.values()
-        if number or sent:
+        if about != "not known":
             assert about == next((v for v in reversed(wish.values()) if v is not None), None)
         assert brought(contact, wish) == []
 
@@ -304,3 +306,102 @@ def test_a_link_that_we_set_under_another_name_is_known_again() -> None:
     assert adopted(ours, {ACCOUNT: COMPANY}, row(SOMEBODY, **by)) == []
     assert adopted(ours, {ACCOUNT: None}, row(ONE, **by)) == [{CONTACT: None}]
     assert adopted(ours, {ACCOUNT: None}, row(SOMEBODY, **by)) == []
+
+
+# --- the author is told ---------------------------------------------------------------------------
+
+
+def call(*links: str, more: str = "") -> str:
+    body = ", ".join(f'"{one}"' if ":" not in one else one for one in links)
+    return f"""
+name = "p"
+
+[[step]]
+name = "WHO"
+on = "created"
+method = "GET"
+entity = "contacts"
+query = "?$filter=telephone1 eq '{{{{CustomerEndpoint}}}}'"
+
+[[step]]
+name = "CALL"
+on = "created"
+method = "POST"
+entity = "phonecalls"
+body = '{{{body}}}'
+{more}"""
+
+
+UPDATE = """
+[[step]]
+name = "LATER"
+on = "ended"
+method = "PATCH"
+entity = "phonecalls"
+query = "({{CALL-Response.activityid}})"
+when = { Channel = ["VOICE"] }
+body = '{"%s": "%s"}'
+"""
+TO_CONTACT = f'"{CONTACT}": "/contacts({{{{WHO-Response.contactid}}}})"'
+TO_ACCOUNT = f'"{ACCOUNT}": "/accounts({{{{WHO-Response.accountid}}}})"'
+
+
+def warned(text: str) -> list[str]:
+    return [one for one in load(text, "p.toml").warnings() if "same lookup" in one]
+
+
+def test_two_links_of_one_lookup_that_may_both_have_a_value_are_a_finding() -> None:
+    (text,) = warned(call(TO_ACCOUNT, TO_CONTACT))
+    assert "step CALL" in text
+    assert CONTACT in text
+    assert ACCOUNT in text
+    later = UPDATE % (ACCOUNT, "/accounts({{WHO-Response.accountid}})")
+    (text,) = warned(call(TO_CONTACT, more=later))
+    assert "step LATER" in text
+    assert "of step CALL" in text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        call(TO_CONTACT),
+        call(TO_CONTACT, more=UPDATE % (CONTACT, "/contacts({{WHO-Response.contactid}})")),
+        call(  # one lookup in several tables finds one customer
+            f'"{CONTACT}": "/contacts({{{{WHO-Response.contact}}}})"',
+            f'"{ACCOUNT}": "/accounts({{{{WHO-Response.account}}}})"',
+        ),
+        call(
+            TO_CONTACT,
+            more=(UPDATE % (ACCOUNT, COMPANY)).replace("CALL-Response", "OTHER-Response"),
+        ),
+    ],
+)
+def test_links_that_cannot_meet_are_none(text: str) -> None:
+    assert warned(text.replace("OTHER-Response.activityid", "Attributes.id")) == []
+
+
+def test_links_for_different_contacts_are_none() -> None:
+    text = call(TO_CONTACT, more=UPDATE % (ACCOUNT, COMPANY))
+    text = text.replace('name = "CALL"', 'name = "CALL"\nwhen = { Channel = ["CHAT"] }')
+    assert warned(text) == []
+
+
+def test_where_the_last_link_wins_the_other_step_says_why_it_does_not(
+    record: Callable[..., Fact], told: Callable[..., Contact]
+) -> None:
+    later = UPDATE.replace('"ended"', '"created"') % (ACCOUNT, COMPANY)
+    pipeline = load(call(f'"{CONTACT}": "{PERSON}"', more=later), "p.toml")
+    contact = told(record())
+    contact.lookups["p/WHO"] = {"asked": "", "answer": {}}
+    contact.effects["p/WHO"] = "dropped"
+    planned = plan(contact, [pipeline], 0.0, Terms())
+    (create,) = planned.actions
+    assert isinstance(create, Change)
+    assert create.columns == {ACCOUNT: COMPANY}
+    assert CONTACT in planned.waiting["p/CALL"]
+
+
+def test_a_column_that_a_create_alone_sets_is_a_finding_in_an_update() -> None:
+    later = UPDATE % ("overriddencreatedon", "{{InitiationTimestamp}}")
+    (text,) = load(call(more=later), "p.toml").warnings()
+    assert "overriddencreatedon can only be set by the step that makes the record" in text
