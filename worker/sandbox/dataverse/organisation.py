@@ -62,7 +62,7 @@ class Organisation:
         new_id: Callable[[], str],
     ) -> None:
         self.records = records
-        self.switches = switches
+        self.switches = records.switches = switches
         self.writer = RowWriter(records, switches, clock, new_id)
         self.new_id = new_id
         self._listing = Listing(records, clock)
