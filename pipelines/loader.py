@@ -290,7 +290,9 @@ class _Loader:
             if "{{" in column or "{%" in column:
                 raise self.fail("a column's name cannot be a template", source, source.find(column))
             if value is not None and plain(value) != value:
-                raise self.fail(f"{column}: a number, text or structure that JSON cannot hold")
+                raise self.fail(
+                    f"{column}: a number, text or structure that JSON cannot hold, or XML"
+                )
             length, kind = (
                 (table.lengths.get(column), table.kind(column)) if table else (None, None)
             )

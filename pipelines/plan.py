@@ -392,10 +392,10 @@ class _Planner:
                 self.wait(step, f"{column}: for a name without a value")
             elif value is ABSENT:
                 if column not in desired.held and column != OWNER:
-                    desired.columns.setdefault(column, None)
+                    desired.empty(column)
             else:
                 desired.held.discard(column)
-                desired.columns[column] = value
+                desired.put(column, value)
 
     def diff(self, desired: Desired) -> list[Action]:
         """Add what brings the record to the desired columns; what closes it is returned."""
@@ -406,6 +406,9 @@ class _Planner:
             for step in desired.steps:
                 self.wait(step, reason)
             return []
+        for step in desired.steps:
+            for column in desired.replaced & step.body.keys():
+                self.wait(step, f"{column}: no, a later step links the same lookup elsewhere")
         if record is not None:
             self.note_named(desired, record)
         adopting = self.adopting or desired.probing or desired.name in self.not_made

@@ -33,6 +33,7 @@ from worker.dynamics.gate import Gate
 from worker.dynamics.gate_sync import GateSync
 from worker.dynamics.performer import Performer
 from worker.dynamics.slots import Slots
+from worker.dynamics.users import Users
 from worker.engine.containment import build_of
 from worker.engine.ingest import Ingest
 from worker.engine.openings import Openings
@@ -148,7 +149,9 @@ def _push(
     files = S3Files(partial(aws.client, "s3"), faults=common.faults)
     transactions = Transactions(
         store=common.store,
-        performer=Performer(client, clock, files, settings.create_by),
+        performer=Performer(
+            client, clock, files, settings.create_by, users=Users(client, common.store, clock)
+        ),
         gate=client.gate,
         desktop=_desktop(settings, amazon),
         connect=amazon,

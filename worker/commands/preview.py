@@ -105,7 +105,7 @@ def _planned(contact: Contact, pipeline: Pipeline, step: Step, terms: Terms) -> 
     while before.actions:
         # What is looked at before it is changed counts as there, empty and ours.
         read = isinstance(one := before.actions[0], Change) and one.verb is Verb.ADOPT
-        before.settle(Found({}, "") if read else Done())
+        before.settle(Found({}, frozenset(("",))) if read else Done())
     return plan(contact, [until], inf, terms, seen)
 
 

@@ -14,14 +14,20 @@ from pipelines.lens import said_in
 from pipelines.lookup import status
 from pipelines.outcome import Done, Found, Outcome, Refusal
 from worker.clock import Clock
-from worker.dynamics.errors import DynamicsError, Refused
+from worker.dynamics.errors import DynamicsError, Exists, Missing, Refused
 from worker.dynamics.lookup import LookupCache, look_up, lookup_cache
 from worker.dynamics.ownership import send_owned
-from worker.dynamics.protocol import Dynamics
+from worker.dynamics.protocol import Dynamics, Request
 from worker.dynamics.refusal import refusal
-from worker.dynamics.requests import request_for
+from worker.dynamics.requests import made_by, request_for
+from worker.dynamics.users import Users
 from worker.files import Files
 from worker.settings import CreateBy
+
+
+#: Codes of a 412 that may be about another record than the one under our primary key: one that has
+#: the value of an alternate key. Some organizations were seen to give it for primary keys too.
+ANOTHERS = frozenset(("0x80060892",))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +41,7 @@ class Performer:
         create_by: How records are made, see ``worker.dynamics.requests``.
         overwrite: Existing records are brought up to date whoever made or changed them.
         remembered: Answers to lookups of a few seconds ago.
+        users: Remembers as whom was ever written; None: only we of today are known.
     """
 
     dynamics: Dynamics
@@ -43,6 +50,7 @@ class Performer:
     create_by: CreateBy = "post"
     overwrite: bool = False
     remembered: LookupCache = field(default_factory=lookup_cache)
+    users: Users | None = None
 
     async def perform(self, action: Action, *, timeout_s: float) -> Outcome:
         """Carry the action out, and say what came of it.
@@ -82,11 +90,33 @@ async def _change(performer: Performer, change: Change, timeout_s: float) -> Out
     request = request_for(change, performer.create_by)
     try:
         answer = await send_owned(performer.dynamics, request, timeout_s=timeout_s)
+    except Exists as error:
+        if error.code not in ANOTHERS or await _is_there(performer, request, timeout_s):
+            return performer.refusal(change, error)
+        taken = Refused(str(error), status=error.status, code=error.code, detail=error.detail)
+        return performer.refusal(change, taken)
     except Refused as error:
         return performer.refusal(change, error)
     if change.verb is Verb.ADOPT:
-        return Found(answer.body, await performer.dynamics.user_id(), performer.overwrite)
+        return Found(answer.body, await _users(performer), performer.overwrite)
+    if performer.users is not None:
+        await performer.users.acknowledged()
     return Done(answer.body)
+
+
+async def _is_there(performer: Performer, create: Request, timeout_s: float) -> bool:
+    """Whether the record of a create exists: it may be another that the create collided with."""
+    try:
+        await performer.dynamics.send(Request("GET", made_by(create)), timeout_s=timeout_s)
+    except Missing:
+        return False
+    return True
+
+
+async def _users(performer: Performer) -> frozenset[str]:
+    if performer.users is not None:
+        return await performer.users.known()
+    return frozenset((await performer.dynamics.user_id(),))
 
 
 _PERFORM: Mapping[type[Action], Callable[[Performer, Any, float], Awaitable[Outcome]]] = {

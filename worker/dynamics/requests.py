@@ -17,7 +17,9 @@ from pipelines.action import Change, Lookup, ReadFile, Reading, Verb
 from pipelines.entity import Entity, entity, is_party_list
 from pipelines.identity import note_id
 from pipelines.ledger import digest, digests
+from pipelines.link import emptied
 from pipelines.lookup import MOST_ROWS
+from pipelines.text import cut, units
 from worker.dynamics.protocol import Request
 from worker.settings import CreateBy
 
@@ -39,6 +41,14 @@ def request_for(action: Reading | Change, create_by: CreateBy = "post") -> Reque
             return _REQUESTS[action.verb](action, create_by)
 
 
+def made_by(create: Request) -> str:
+    """The address of the record that a request makes."""
+    path = create.path.partition("?")[0]
+    if create.method == "PATCH":
+        return path
+    return f"{path}({(create.body or {})[entity(path).key]})"
+
+
 def _create(create: Change, create_by: CreateBy) -> Request:
     table = entity(create.entity)
     made = _insert(table, create.key, create.columns, create_by)
@@ -50,14 +60,15 @@ def _create(create: Change, create_by: CreateBy) -> Request:
 
 def _note(note: Change, create_by: CreateBy) -> Request:
     """What a closed record would not take, as an annotation on it, whose id says its content."""
+    table = entity("annotations")
     lines = [f"{column}: {_readable(value)}" for column, value in sorted(note.columns.items())]
     columns = {
         "subject": "Came after the record was closed",
-        "notetext": escape("\n".join(lines), quote=False),  # it is shown as HTML
+        "notetext": _as_html("\n".join(lines), table.lengths["notetext"]),
         f"objectid_{entity(note.entity).logical}@odata.bind": f"/{note.record}",
     }
     key = note_id(note.record, digest(digests(note.columns)))
-    return _insert(entity("annotations"), key, columns, create_by)
+    return _insert(table, key, columns, create_by)
 
 
 def _insert(table: Entity, key: str, columns: dict[str, Any], create_by: CreateBy) -> Request:
@@ -78,7 +89,7 @@ def _parties(change: Change, _: CreateBy) -> Request:
 
 
 def _update(change: Change, _: CreateBy) -> Request:
-    return Request("PATCH", change.record, UPDATE_ONLY, change.columns)
+    return Request("PATCH", change.record, UPDATE_ONLY, emptied(change.columns))
 
 
 _REQUESTS: Mapping[Verb, Callable[[Change, CreateBy], Request]] = {
@@ -90,6 +101,15 @@ _REQUESTS: Mapping[Verb, Callable[[Change, CreateBy], Request]] = {
     Verb.NOTE: _note,
     Verb.CLOSE: _update,
 }
+
+
+def _as_html(text: str, most: int) -> str:
+    """Text as HTML of at most as many UTF-16 units, cut if need be."""
+    shown = escape(text, quote=False)
+    while (length := units(shown)) > most:
+        text = cut(text, units(text) * most // length - 1, "…")
+        shown = escape(text, quote=False)
+    return shown
 
 
 def _readable(value: Any) -> str:
