@@ -30,7 +30,7 @@ from worker.dynamics.http import require_https
 from worker.dynamics.marks import VERSION, is_dataverses
 from worker.dynamics.protocol import WHO_AM_I, Answer, Request
 from worker.dynamics.reasons import GateClosed
-from worker.dynamics.transport import Broken
+from worker.dynamics.transport import Broken, redirect
 from worker.retry import retry_until
 
 
@@ -236,6 +236,13 @@ class DataverseClient:
         self.gate.slots.budget.observe(reply.headers)
         if hint := _HINT.fullmatch(reply.headers.get("x-ms-dop-hint", "")):
             self.gate.take_hint(int(hint[1]))
+        if host := redirect(reply.status, reply.headers):
+            raise Unavailable(
+                f"{describe(request)} was redirected to {host}, which gets no token: is "
+                "CONNECT_DYNAMICS_ENVIRONMENT_URL the environment's address, and is no proxy in "
+                "the way?",
+                status=reply.status,
+            )
         if not httpx.codes.is_success(reply.status):
             raise _failure(request, reply)
         body = _parse(request, reply)

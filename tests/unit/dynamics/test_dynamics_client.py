@@ -387,11 +387,24 @@ async def test_a_success_that_is_not_a_json_object_is_no_answer(
         await rig(Server(httpx.Response(200, content=content))).client.send(LOOKUP, timeout_s=10)
 
 
-async def test_redirects_are_not_followed(rig: MakeRig) -> None:
-    server = Server(httpx.Response(302, headers={"Location": "https://elsewhere.example/"}))
-    with pytest.raises(Unavailable):
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize(
+    ("location", "host"),
+    [
+        ("https://login.microsoftonline.com/t?state=%2B15550100", "login.microsoftonline.com"),
+        ("//Elsewhere.Example:99/x", "elsewhere.example"),
+        ("/login?user=%2B15550100", "another"),
+        ("https://%2B15550100/", "another"),
+    ],
+)
+async def test_a_redirect_gets_no_token_and_only_its_host_is_told(
+    rig: MakeRig, status: int, location: str, host: str
+) -> None:
+    server = Server(httpx.Response(status, headers={"Location": location}))
+    with pytest.raises(Unavailable, match=f"^GET contacts was redirected to {host},") as raised:
         await rig(server).client.send(LOOKUP, timeout_s=1)
     assert {sent.url.host for sent in server.requests} == {"org.crm.dynamics.com"}
+    assert "15550100" not in str(raised.value)
 
 
 async def test_cookies_are_dropped(rig: MakeRig) -> None:
