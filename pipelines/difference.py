@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from pipelines.action import Change, Verb
+from pipelines.caller import Caller
 from pipelines.contact import UNKNOWN, RecordLedger, State
 from pipelines.entity import STATE, entity, is_party_list, link_group
 from pipelines.ledger import NULL, OPEN, digest
 from pipelines.step import CreateStep, RecordStep
+from pipelines.view import Names
 
 
 @dataclass(slots=True)
@@ -26,6 +29,8 @@ class Desired:
         named: Columns beside them that steps of the pipeline name, though not for it as it is now.
         forced: Columns that held what was redacted since: theirs is written whoever changed them.
         probing: It is only emptied if it is there, and never made.
+        callers: Column -> in whose name the step writes that set it, where it is not our own; the
+            latest step's last. "": the creating step's.
     """
 
     entity: str
@@ -37,6 +42,7 @@ class Desired:
     named: set[str] = field(default_factory=set)
     forced: set[str] = field(default_factory=set)
     probing: bool = False
+    callers: dict[str, Caller] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -47,6 +53,21 @@ class Desired:
     def state(self) -> dict[str, Any]:
         """The columns that open or close it."""
         return {c: v for c, v in self.columns.items() if c in STATE and v is not None}
+
+    def called_by(self, step: RecordStep, names: Names) -> Caller | None:
+        """In whose name a step writes; noted if it is the one that creates the record."""
+        caller = step.as_.caller(names) if step.as_ else None
+        if caller and isinstance(step, CreateStep):
+            self.callers[""] = caller
+        return caller
+
+    def lay(self, column: str, value: Any, caller: Caller | None) -> None:
+        """Lay a step's value over the column."""
+        self.held.discard(column)
+        self.columns[column] = value
+        self.callers.pop(column, None)
+        if caller:
+            self.callers[column] = caller
 
     def change(self, verb: Verb, columns: dict[str, Any]) -> Change:
         """A change of the record."""
@@ -59,7 +80,20 @@ class Desired:
             on_missing=(self.creating or self.steps[0]).on_missing,
             creatable=self.creating is not None,
             forced=frozenset(self.forced) if verb in (Verb.CREATE, Verb.ADOPT) else frozenset(),
+            caller=self._caller(verb, columns),
         )
+
+    def _caller(self, verb: Verb, columns: Mapping[str, Any]) -> Caller | None:
+        """In whose name: of a create the creating step's, else the last step's of those it is of.
+
+        A request has one caller, and what is read before a change is read in our own name.
+        """
+        if verb is Verb.CREATE:
+            return self.callers.get("")
+        if verb is Verb.ADOPT:
+            return None
+        latest_first = reversed(self.callers.items())
+        return next((caller for column, caller in latest_first if column in columns), None)
 
 
 def difference(

@@ -149,7 +149,8 @@ class Batch:
         headers = {"content-type": "application/json"} | _headers(lines)
         text = _referred(body.decode(), made) if b"@odata.bind" in body else body.decode()
         call = self.call
-        return Call(match[1], path, query, headers, text.encode(), call.root, call.user)
+        body, by = text.encode(), call.delegate
+        return Call(match[1], path, query, headers, body, call.root, call.user, delegate=by)
 
 
 def _referred(text: str, made: Mapping[str, str]) -> str:

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 import orjson
 
-from worker.sandbox.dataverse import bulk
+from worker.sandbox.dataverse import bulk, users
 from worker.sandbox.dataverse.associations import Associations, Link, parse_link, related
 from worker.sandbox.dataverse.batch import Batch
 from worker.sandbox.dataverse.odata import refusals
@@ -51,6 +51,9 @@ class Organisation:
         switches: What is done where Dataverse's behaviour is not documented.
         clock: Wall-clock time (s since 1970).
         new_id: Makes ids.
+
+    Attributes:
+        denied: What users may not do; everything else they may.
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class Organisation:
         self.records = records
         self.switches = switches
         self.writer = RowWriter(records, switches, clock, new_id)
+        self.denied: set[users.Denied] = set()
         self.new_id = new_id
         self._presenter = Presenter(records)
         self._associations = Associations(records, switches)
@@ -82,6 +86,8 @@ class Organisation:
             return self._route(call)
         except Refusal as refusal:
             return self.refuse(refusal, call.headers)
+        finally:
+            self.writer.delegate = ""
 
     def refuse(self, refusal: Refusal, headers: Mapping[str, str]) -> Reply:
         """A refusal as an answer."""
@@ -111,11 +117,13 @@ class Organisation:
     def _route(self, call: Call) -> Reply:
         if len(call.query) > URL_LIMIT and call.method == "GET":
             raise Refusal(414, "0x80060888", "The request URI is too long.")
+        self._name_caller(call)
         path = parse_path(call.path)
         table = TABLES.get(path.name)
         if table is None:
             return self._special(call, path)
         self._check_user(call.user)
+        users.check_rights(self.denied, call, table)
         if path.key is None:
             return self._collection(call, table, path)
         if path.member:
@@ -138,6 +146,14 @@ class Organisation:
             transaction = self.records.transaction
             return Batch(call, self.answer, self.refuse, transaction, self.new_id, undoes).run()
         raise refusals.no_segment(self.switches.segment_code, unquote(path.name))
+
+    def _name_caller(self, call: Call) -> None:
+        """Let the request be the user's in whose name it is made, if it names one."""
+        if not call.delegate and (caller := users.caller(self.records, self.switches, call)):
+            self._check_user(call.user)
+            users.check_delegate(self.denied, call.user)
+            call.user, call.delegate = caller, call.user
+        self.writer.delegate = call.delegate
 
     def _check_user(self, user: str) -> None:
         """A disabled application user may do nothing."""
@@ -249,6 +265,8 @@ class Organisation:
         key, record = self._find(table, path)
         if record is None:
             raise _not_found(table, key)
+        if table is SYSTEMUSER and (privilege := users.asked_privilege(path.member)):
+            return json_reply(200, users.privileges(self.denied, record.id, privilege, call.root))
         name = path.member
         if link := parse_link(table, name):
             return self._link(call, table, record, link)

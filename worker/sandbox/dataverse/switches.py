@@ -35,6 +35,7 @@ class Switches:
         bind_by_key: ``contacts(emailaddress1='x')`` as the target of a bind.
         tab_parameters: Whether a new tab template gets empty rows for its page type's parameters.
         short_regarding: ``regardingobjectid_contact`` beside ``…_contact_phonecall``.
+        unknown_caller: Code for a request in the name of a user who is not there.
     """
 
     closed: Literal["allow", "0x8004022e", "0x80040230"] = "allow"
@@ -58,3 +59,4 @@ class Switches:
     bind_by_key: Literal["accept", "refuse"] = "accept"
     tab_parameters: Literal["absent", "made"] = "absent"
     short_regarding: Literal["accept", "refuse"] = "accept"
+    unknown_caller: Literal["0x80072560", "0x80041d1f", "0x80040217"] = "0x80072560"

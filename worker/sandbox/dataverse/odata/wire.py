@@ -32,6 +32,7 @@ class Call:
         root: Absolute URL up to and including ``/api/data/v9.2/``.
         user: The systemuserid it is made by.
         was_missing: Whether an upsert's row was not there when the request came in.
+        delegate: Who really made it, on behalf of ``user``; "" if that is the same.
     """
 
     method: str
@@ -42,6 +43,7 @@ class Call:
     root: str
     user: str
     was_missing: bool = False
+    delegate: str = ""
 
 
 @dataclass(slots=True)

@@ -25,6 +25,8 @@ AUDIT: Final = (
     read_only(date("modifiedon")),
     read_only(lookup("createdby", "systemuser", nav="createdby")),
     read_only(lookup("modifiedby", "systemuser", nav="modifiedby")),
+    read_only(lookup("createdonbehalfby", "systemuser", nav="createdonbehalfby")),
+    read_only(lookup("modifiedonbehalfby", "systemuser", nav="modifiedonbehalfby")),
     create_only(date("overriddencreatedon")),
     create_only(number("importsequencenumber", -(2**31))),
     read_only(Column("versionnumber", "BigInt")),
