@@ -376,6 +376,7 @@ class _Planner:
         """Lay the step's columns over the record's."""
         lenient = self.contact.record is not None
         names = self.scope.names(step.on)
+        caller = desired.called_by(step, names)
         for column, compiled in step.body.items():
             value = render_data(compiled, names, lenient=lenient)
             if value is HELD and self.wait_is_over(step):
@@ -394,8 +395,7 @@ class _Planner:
                 if column not in desired.held and column != OWNER:
                     desired.empty(column)
             else:
-                desired.held.discard(column)
-                desired.put(column, value)
+                desired.lay(column, value, caller)
 
     def diff(self, desired: Desired) -> list[Action]:
         """Add what brings the record to the desired columns; what closes it is returned."""

@@ -25,6 +25,7 @@ from pipelines.pipeline import Pipeline, doubles, type_doubt
 from pipelines.step import CreateStep, LookupStep, RecordStep, TableStep, tables_of
 from pipelines.template import Template
 from worker import aws
+from worker.commands import check_access
 from worker.definitions import find
 from worker.dynamics.connection import open_dynamics
 from worker.dynamics.errors import DynamicsError, Missing
@@ -94,6 +95,7 @@ async def check_offline(settings: Settings) -> list[Finding]:
     found = [Finding(_unset(name)) for name in DYNAMICS if not getattr(settings, name)]
     if unread := nothing_to_read(settings):
         found.append(Finding(unread))
+    found += [Finding(text) for text in check_access.clouds(settings)]
     found += await _secret(settings)
     found += await _state(settings)
     for name in settings.pipelines:
@@ -184,6 +186,8 @@ async def ask(
     except DynamicsError as error:
         return [Finding(f"{settings.environment_url}: {error}. {_advice(error)}")]
     found = [good(f"{settings.environment_url} knows us as user {user}")]
+    pipelines = list(pipelines)
+    found += await _impersonation(dynamics, user, pipelines)
     tables: dict[str, dict[str, Any] | Finding] = {}
     for pipeline in pipelines:
         for step in pipeline.steps:
@@ -198,6 +202,11 @@ async def ask(
                     where = f"{pipeline.source}: step {step.name}"
                     found += _mismatches(where, step, table, definition)
     return found
+
+
+async def _impersonation(dynamics: Dynamics, user: str, pipelines: list[Pipeline]) -> list[Finding]:
+    holds, text = await check_access.impersonation(dynamics, user, pipelines)
+    return [Finding(text, wrong=holds is False, fine=holds is True)] if text else []
 
 
 def _mismatches(

@@ -21,6 +21,7 @@ from pipelines.snapshot import snapshot
 from pipelines.step import OpenStep, Step
 from worker import aws
 from worker.dynamics.client import HEADERS
+from worker.dynamics.impersonation import in_name_of
 from worker.dynamics.lookup import look_up, lookup_cache
 from worker.dynamics.performer import found_by
 from worker.dynamics.protocol import Dynamics, Request
@@ -122,6 +123,8 @@ def _shown(action: Reading | Change, settings: Settings) -> Preview:
     if isinstance(action, ReadFile):
         return Preview("READ", action.url, {}, None)
     request = request_for(action, settings.create_by)
+    if isinstance(action, Change):
+        request = in_name_of(request, action.caller)
     headers = {**HEADERS, **request.headers, "Authorization": "Bearer <token>"}
     if request.body is not None:
         headers["Content-Type"] = "application/json"

@@ -38,6 +38,7 @@ from worker.engine.planner import Planner
 from worker.engine.push import Push
 from worker.engine.remembered_steps import remember_steps
 from worker.engine.transaction import Sent, Transactions
+from worker.environment import environment_in
 from worker.errors import ConfigError, Interrupted
 from worker.files import Files, MemoryFiles, S3Files
 from worker.moments import text_of
@@ -327,9 +328,13 @@ async def _sandbox(path: Path | None) -> AsyncIterator[_Target]:
 
 @asynccontextmanager
 async def _environment(url: str, settings: Settings) -> AsyncIterator[_Target]:
-    if not url.startswith("https://"):
-        raise ConfigError(f"--dynamics {url}: 'sandbox', or an address that begins with https://")
-    named = settings.model_copy(update={"environment_url": url.rstrip("/")})
+    try:
+        address = environment_in(url)
+    except ValueError as error:
+        raise ConfigError(
+            f"--dynamics {url} {error}: 'sandbox', or an address that begins with https://"
+        ) from None
+    named = settings.model_copy(update={"environment_url": address})
     async with open_dynamics(named, aws.secrets) as client:
         await client.user_id()  # a wrong address or secret shows before work begins
         files = S3Files(partial(aws.client, "s3"))

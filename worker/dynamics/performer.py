@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from pipelines.action import Action, Change, Lookup, ReadFile, Reading, Verb
@@ -15,6 +16,7 @@ from pipelines.lookup import status
 from pipelines.outcome import Done, Found, Outcome, Refusal
 from worker.clock import Clock
 from worker.dynamics.errors import DynamicsError, Exists, Missing, Refused
+from worker.dynamics.impersonation import Refusals, send_as
 from worker.dynamics.lookup import LookupCache, look_up, lookup_cache
 from worker.dynamics.ownership import send_owned
 from worker.dynamics.protocol import Dynamics, Request
@@ -42,6 +44,7 @@ class Performer:
         overwrite: Existing records are brought up to date whoever made or changed them.
         remembered: Answers to lookups of a few seconds ago.
         users: Remembers as whom was ever written; None: only we of today are known.
+        refusals: Users in whose name nothing can be written at the moment.
     """
 
     dynamics: Dynamics
@@ -51,6 +54,7 @@ class Performer:
     overwrite: bool = False
     remembered: LookupCache = field(default_factory=lookup_cache)
     users: Users | None = None
+    refusals: Refusals = field(default_factory=Refusals)
 
     async def perform(self, action: Action, *, timeout_s: float) -> Outcome:
         """Carry the action out, and say what came of it.
@@ -89,7 +93,8 @@ async def _read_file(performer: Performer, action: ReadFile, _: float) -> Outcom
 async def _change(performer: Performer, change: Change, timeout_s: float) -> Outcome:
     request = request_for(change, performer.create_by)
     try:
-        answer = await send_owned(performer.dynamics, request, timeout_s=timeout_s)
+        send = partial(send_owned, performer.dynamics, timeout_s=timeout_s)
+        answer = await send_as(request, change.caller, performer.refusals, send)
     except Exists as error:
         if error.code not in ANOTHERS or await _is_there(performer, request, timeout_s):
             return performer.refusal(change, error)
