@@ -16,7 +16,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipelines.conversion import Kind
+from pipelines.conversion import Holds, Kind
+
+
+#: Dataverse's attribute types (``AttributeTypeCode``), and what their columns hold.
+HOLDS: Mapping[str, Holds] = {
+    **dict.fromkeys(("String", "Memo"), "text"),
+    "Boolean": "boolean",
+    **dict.fromkeys(("Integer", "BigInt", "Picklist", "State", "Status"), "integer"),
+    **dict.fromkeys(("Decimal", "Double", "Money"), "decimal"),
+    **dict.fromkeys(("Uniqueidentifier", "Lookup", "Customer", "Owner"), "guid"),
+    "DateTime": "date",
+}
+
+#: Those of them that point to a record: a read has their values under other names.
+LINKING = frozenset(("Lookup", "Customer", "Owner"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +50,9 @@ class Entity:
         links: Columns that point to a record; a read has their values under other names.
         parent: That of them which points to the customer that a customer belongs to.
         title: Column of its rows' names; "" if that is not known.
-        known: False if derived from the set's name by rule.
+        known: False if derived from the set's name by rule: its key and logical name are guesses.
+        types: Column -> its attribute type, where metadata told it.
+        stated: The key is the pipeline's, which names it.
     """
 
     set: str
@@ -52,6 +68,14 @@ class Entity:
     title: str = ""
     known: bool = True
     kinds: Mapping[str, Kind] = field(default_factory=dict)
+    types: Mapping[str, str] = field(default_factory=dict)
+    stated: bool = False
+
+    def holds(self, column: str) -> Holds | None:
+        """What a column holds; None if that is not known."""
+        if column == self.key or column in self.links:
+            return "guid"
+        return HOLDS.get(self.types.get(column, ""), self.kind(column))
 
     def kind(self, column: str) -> Kind | None:
         """What a column holds, if that is known."""

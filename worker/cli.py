@@ -260,7 +260,7 @@ def _some(ids: Iterable[str]) -> str:
 
 def _print_preview(one: Preview) -> None:
     lines = [f"{one.method} {one.uri}", *(f"{k}: {v}" for k, v in one.headers.items())]
-    lines += [f"\nthen, unless several were found: GET {uri}" for uri in one.then]
+    lines += [f"\nthen, if nobody is found: GET {uri}" for uri in one.then]
     if one.body is not None:
         lines += ["", pretty(one.body)]
     out.print(shown_lines("\n".join(lines)), markup=False, highlight=False, soft_wrap=True)

@@ -28,6 +28,7 @@ from worker.clock import Clock
 from worker.dynamics.connection import open_dynamics
 from worker.dynamics.dry import DryRun
 from worker.dynamics.gate import Gate, make_gate
+from worker.dynamics.lookup import make_lookups
 from worker.dynamics.performer import Performer
 from worker.dynamics.protocol import Dynamics
 from worker.dynamics.rate_limit import Paced
@@ -218,7 +219,14 @@ async def _push(
     terms = Terms(settings.constants, versions=versions, files=settings.files)
     transactions = Transactions(
         store=store,
-        performer=Performer(paced, Clock(), target.files, settings.create_by, options.overwrite),
+        performer=Performer(
+            paced,
+            Clock(),
+            target.files,
+            settings.create_by,
+            options.overwrite,
+            make_lookups(wildcard=settings.lookup_wildcard),
+        ),
         gate=target.gate,
         desktop=MemoryScreenPop(),
         connect=MemoryConnect(),

@@ -14,8 +14,9 @@ from pipelines.lens import said_in
 from pipelines.lookup import status
 from pipelines.outcome import Done, Found, Outcome, Refusal
 from worker.clock import Clock
+from worker.dynamics.classify import QUERY_THROTTLED
 from worker.dynamics.errors import DynamicsError, Refused
-from worker.dynamics.lookup import LookupCache, look_up, lookup_cache
+from worker.dynamics.lookup import Lookups, look_up, make_lookups, note_throttled
 from worker.dynamics.ownership import send_owned
 from worker.dynamics.protocol import Dynamics
 from worker.dynamics.refusal import refusal
@@ -34,7 +35,7 @@ class Performer:
         files: Where stored files are read.
         create_by: How records are made, see ``worker.dynamics.requests``.
         overwrite: Existing records are brought up to date whoever made or changed them.
-        remembered: Answers to lookups of a few seconds ago.
+        lookups: What lookups share.
     """
 
     dynamics: Dynamics
@@ -42,7 +43,7 @@ class Performer:
     files: Files
     create_by: CreateBy = "post"
     overwrite: bool = False
-    remembered: LookupCache = field(default_factory=lookup_cache)
+    lookups: Lookups = field(default_factory=make_lookups)
 
     async def perform(self, action: Action, *, timeout_s: float) -> Outcome:
         """Carry the action out, and say what came of it.
@@ -63,12 +64,15 @@ async def _look_up(performer: Performer, lookup: Lookup, timeout_s: float) -> Ou
     try:
         if lookup.search is not None:
             found = await look_up(
-                performer.dynamics, lookup.search, performer.remembered, timeout_s=timeout_s
+                performer.dynamics, lookup.search, performer.lookups, timeout_s=timeout_s
             )
             return Done(found)
         request = request_for(lookup)
         answer = await performer.dynamics.send(request, timeout_s=timeout_s)
     except Refused as error:
+        if error.code in QUERY_THROTTLED:  # of other tries some succeed, but nobody waits for them
+            note_throttled(lookup.url.partition("?")[0].partition("(")[0], error)
+            return Done(status("NoMatch"))
         return performer.refusal(lookup, error)
     return Done(found_by(lookup, answer.body))
 

@@ -20,6 +20,7 @@ from worker.sandbox.dataverse.odata.wire import Call, Prefer, Reply, json_reply,
 from worker.sandbox.dataverse.reading import metadata
 from worker.sandbox.dataverse.reading.presenter import Presenter, context, view
 from worker.sandbox.dataverse.reading.queries import URL_LIMIT, parse_options, select_page
+from worker.sandbox.dataverse.reading.throttling import leads_with_wildcard, throttled
 from worker.sandbox.dataverse.rows.keys import Key, parse_key
 from worker.sandbox.dataverse.rows.records import Rows
 from worker.sandbox.dataverse.rows.writes import RowWriter
@@ -183,6 +184,7 @@ class Organisation:
 
     def _list(self, call: Call, table: Table) -> Reply:
         options = parse_options(call.query)
+        self._throttle(table, options.get("$filter", ""))
         wanted = prefer(call.headers)
         shown = view(table, options, wanted.annotations)
         page = select_page(self.records, table, options, wanted.page_size)
@@ -193,6 +195,12 @@ class Organisation:
         if page.next_query:
             body["@odata.nextLink"] = f"{call.root}{table.entity_set}?{page.next_query}"
         return json_reply(200, body, wanted)
+
+    def _throttle(self, table: Table, text: str) -> None:
+        """Refuse a query that would read the whole of a large table."""
+        large = len(self.records.all(table)) > self.switches.wildcard_rows
+        if large and leads_with_wildcard(text):
+            raise throttled(self.switches.wildcard_status)
 
     def _read(self, call: Call, table: Table, path: Path) -> Reply:
         key, record = self._find(table, path)

@@ -35,6 +35,8 @@ class Switches:
         bind_by_key: ``contacts(emailaddress1='x')`` as the target of a bind.
         tab_parameters: Whether a new tab template gets empty rows for its page type's parameters.
         short_regarding: ``regardingobjectid_contact`` beside ``…_contact_phonecall``.
+        wildcard_rows: How many rows of a table a query that begins with a wildcard may read.
+        wildcard_status: HTTP status of such a query.
     """
 
     closed: Literal["allow", "0x8004022e", "0x80040230"] = "allow"
@@ -58,3 +60,5 @@ class Switches:
     bind_by_key: Literal["accept", "refuse"] = "accept"
     tab_parameters: Literal["absent", "made"] = "absent"
     short_regarding: Literal["accept", "refuse"] = "accept"
+    wildcard_rows: int = 5_000
+    wildcard_status: Literal[429, 400, 503] = 429
