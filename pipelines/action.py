@@ -103,6 +103,8 @@ class Change:
         on_missing: What the pipeline says of a 404: park, recreate or skip.
         creatable: One of our own steps creates the record.
         forced: Of a CREATE or ADOPT: columns that held what was redacted, whoever changed them.
+        key_column: The primary key's column, where the pipeline names it.
+        partition: The record's partition in an elastic table; "" in any other.
     """
 
     verb: Verb
@@ -113,6 +115,8 @@ class Change:
     on_missing: str = "park"
     creatable: bool = False
     forced: frozenset[str] = frozenset()
+    key_column: str = ""
+    partition: str = ""
 
     @property
     def kind(self) -> str:

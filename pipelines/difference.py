@@ -7,7 +7,7 @@ from typing import Any
 
 from pipelines.action import Change, Verb
 from pipelines.contact import UNKNOWN, RecordLedger, State
-from pipelines.entity import STATE, entity, is_party_list, link_group
+from pipelines.entity import PARTITION, STATE, entity, is_party_list, link_group
 from pipelines.ledger import NULL, OPEN, digest
 from pipelines.step import CreateStep, RecordStep
 
@@ -50,6 +50,7 @@ class Desired:
 
     def change(self, verb: Verb, columns: dict[str, Any]) -> Change:
         """A change of the record."""
+        table = (self.creating or self.steps[0]).table
         return Change(
             verb,
             tuple(step.path for step in self.steps),
@@ -59,6 +60,8 @@ class Desired:
             on_missing=(self.creating or self.steps[0]).on_missing,
             creatable=self.creating is not None,
             forced=frozenset(self.forced) if verb in (Verb.CREATE, Verb.ADOPT) else frozenset(),
+            key_column=table.key if table.stated else "",
+            partition=str(self.columns.get(PARTITION) or "") if self.creating else "",
         )
 
 

@@ -212,6 +212,29 @@ ENTITIES = {
                 "casetypecode": "integer",
             },
         ),
+        *(
+            Entity(
+                entity_set,
+                logical,
+                "activityid",
+                {"subject": 200, "category": 250, "subcategory": 250},
+                _ACTIVITY_DEFAULTS,
+                kinds=_ACTIVITY_KINDS,
+            )
+            for entity_set, logical in (
+                ("campaignactivities", "campaignactivity"),
+                ("campaignresponses", "campaignresponse"),
+                ("faxes", "fax"),
+                ("letters", "letter"),
+                ("recurringappointmentmasters", "recurringappointmentmaster"),
+                ("serviceappointments", "serviceappointment"),
+                ("socialactivities", "socialactivity"),
+            )
+        ),
+        Entity("opportunities", "opportunity", "opportunityid", title="name", kinds=_STATES),
+        Entity("queueitems", "queueitem", "queueitemid", title="title", kinds=_STATES),
+        Entity("queues", "queue", "queueid", title="name", kinds=_STATES),
+        Entity("teams", "team", "teamid", title="name"),
         Entity(
             "annotations",
             "annotation",
@@ -232,15 +255,30 @@ ENTITIES = {
 #: A record's owner: there always is one, so it cannot be emptied.
 OWNER = "ownerid@odata.bind"
 
+#: The column that says in which partition of an elastic table a record is. Set once, it is part of
+#: the record's address (powerapps-docs ``use-elastic-tables``).
+PARTITION = "partitionid"
+
 #: Columns that change a record's state; they go last, in a request of their own.
 STATE = ("statecode", "statuscode")
+
+
+#: Ends of plurals and of their singulars; the first that fits is the likeliest.
+_PLURALS = (
+    ("ies$", "y"),
+    ("(?<=ss)es$|(?<=[^aeo]us)es$|(?<=[xz])es$|(?<=[cs]h)es$", ""),
+    ("ses$", "se"),
+    ("s$", ""),
+    ("$", ""),
+)
 
 
 def entity(name: str) -> Entity:
     """The table of an entity set; for a custom one, names by Dataverse's own plural rule."""
     if name in ENTITIES:
         return ENTITIES[name]
-    logical = re.sub(r"(?<=[sxz])es$|(?<=[cs]h)es$|s$", "", re.sub(r"ies$", "y", name))
+    end, singular = next((plural, one) for plural, one in _PLURALS if re.search(plural, name))
+    logical = re.sub(end, singular, name)
     return Entity(name, logical, f"{logical}id", known=False)
 
 

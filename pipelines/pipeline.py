@@ -41,6 +41,17 @@ class Pipeline:
         """The step of that name."""
         return next((step for step in self.steps if step.name == name), None)
 
+    def guesses(self, name: str) -> list[str]:
+        """What a step leaves to be guessed where Dynamics cannot be asked."""
+        step = self.step(name)
+        return [
+            f"{self.source}: step {name}: entity set {table.set!r} is not one this program "
+            f"knows; its key is taken to be {table.key!r} where Dynamics cannot be asked; write "
+            'key = "…" if it is another (check --online says)'
+            for table in (tables_of(step) if isinstance(step, TableStep) else ())
+            if not table.known
+        ]
+
     def warnings(self) -> list[str]:
         """What ``check`` should report: things that work but may surprise."""
         found = [f"{self.source}: when: {text}" for text in _in_names(paths(self.when))]
@@ -50,13 +61,7 @@ class Pipeline:
         for step in self.steps:
             read = {*step.names(), *paths(step.when)}
             found += [f"{self.source}: step {step.name}: {text}" for text in _in_names(read)]
-            found += [
-                f"{self.source}: step {step.name}: entity set {table.set!r} is not one "
-                f"this program knows; its key is taken to be {table.key!r} "
-                "(check --online asks Dynamics)"
-                for table in (tables_of(step) if isinstance(step, TableStep) else ())
-                if not table.known
-            ]
+            found += self.guesses(step.name)
             if isinstance(step, RecordStep):
                 found += [f"{self.source}: step {step.name}: {text}" for text in _in_body(step)]
         return found

@@ -75,10 +75,14 @@ class TtlCache(Generic[K, V]):
                 if not question.asking.done():
                     await cancel_and_wait(question.asking)
 
-    async def _ask(self, key: K, ask: Callable[[], Awaitable[V]]) -> V:
-        answer = await ask()
+    def put(self, key: K, answer: V) -> None:
+        """Keep an answer that came another way."""
         self._kept.pop(key, None)
         while len(self._kept) >= self._most:
             del self._kept[next(iter(self._kept))]
         self._kept[key] = self._clock.monotonic() + self._keep_s(answer), answer
+
+    async def _ask(self, key: K, ask: Callable[[], Awaitable[V]]) -> V:
+        answer = await ask()
+        self.put(key, answer)
         return answer

@@ -242,9 +242,12 @@ def preview_command(
     chosen = contacts.get(contact.lower()) if contact else next(iter(contacts.values()))
     if chosen is None:
         raise ConfigError(f"no message is about contact {contact}; there are {_some(contacts)}")
-    found, reason = previews(chosen, find(pipeline), step, loaded)
+    planned = find(pipeline)
+    found, reason = previews(chosen, planned, step, loaded)
     for one in found:
         _print_preview(one)
+    for note in planned.guesses(step):
+        out.print(f"\nnote {escape(shown(note))}", highlight=False, soft_wrap=True)
     if not found:
         out.print(f"{step} sends nothing: {escape(shown(reason))}", highlight=False)
         raise typer.Exit(FAILED)

@@ -32,6 +32,7 @@ from worker.dynamics.connection import open_dynamics
 from worker.dynamics.gate import Gate
 from worker.dynamics.gate_sync import GateSync
 from worker.dynamics.lookup import make_lookups
+from worker.dynamics.metadata import Metadata
 from worker.dynamics.performer import Performer
 from worker.dynamics.slots import Slots
 from worker.engine.containment import build_of
@@ -155,6 +156,7 @@ def _push(
             files,
             settings.create_by,
             lookups=make_lookups(wildcard=settings.lookup_wildcard),
+            tables=Metadata(client, common.store),
         ),
         gate=client.gate,
         desktop=_desktop(settings, amazon),

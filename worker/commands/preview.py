@@ -22,6 +22,7 @@ from pipelines.step import OpenStep, Step
 from worker import aws
 from worker.dynamics.client import HEADERS
 from worker.dynamics.lookup import look_up, make_lookups
+from worker.dynamics.metadata import Metadata
 from worker.dynamics.performer import found_by
 from worker.dynamics.protocol import Dynamics, Request
 from worker.dynamics.requests import request_for
@@ -149,7 +150,8 @@ async def send(preview: Preview, dynamics: Dynamics) -> dict[str, Any]:
     assert preview.request is not None  # noqa: S101 - pages to open are not sent
     request, lookup = preview.request, preview.lookup
     if lookup is not None and lookup.search is not None:
-        return await look_up(dynamics, lookup.search, make_lookups(), timeout_s=SEND_S)
+        tables = Metadata(dynamics)
+        return await look_up(dynamics, lookup.search, make_lookups(), tables, timeout_s=SEND_S)
     if request.method in ("POST", "PATCH"):
         headers = {**request.headers, "Prefer": "return=representation"}
         request = replace(request, headers=headers)

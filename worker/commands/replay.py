@@ -29,6 +29,7 @@ from worker.dynamics.connection import open_dynamics
 from worker.dynamics.dry import DryRun
 from worker.dynamics.gate import Gate, make_gate
 from worker.dynamics.lookup import make_lookups
+from worker.dynamics.metadata import Metadata
 from worker.dynamics.performer import Performer
 from worker.dynamics.protocol import Dynamics
 from worker.dynamics.rate_limit import Paced
@@ -226,6 +227,7 @@ async def _push(
             settings.create_by,
             options.overwrite,
             make_lookups(wildcard=settings.lookup_wildcard),
+            Metadata(paced, store),
         ),
         gate=target.gate,
         desktop=MemoryScreenPop(),

@@ -8,7 +8,7 @@ is refused too nobody is found. No contact waits for it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -21,6 +21,7 @@ from worker.cache import TtlCache
 from worker.clock import Clock
 from worker.dynamics.classify import QUERY_THROTTLED
 from worker.dynamics.errors import NotSent, Refused, Throttled, Unavailable
+from worker.dynamics.metadata import Tables
 from worker.dynamics.protocol import Dynamics, Request
 
 
@@ -85,7 +86,12 @@ def make_lookups(clock: Clock | None = None, *, wildcard: bool = False) -> Looku
 
 
 async def look_up(
-    dynamics: Dynamics, search: Search, lookups: Lookups, *, timeout_s: float
+    dynamics: Dynamics,
+    search: Search,
+    lookups: Lookups,
+    tables: Tables | None = None,
+    *,
+    timeout_s: float,
 ) -> dict[str, Any]:
     """The answer of a search: its status and, of a single match, the columns asked for.
 
@@ -95,13 +101,15 @@ async def look_up(
         dynamics: Where to ask.
         search: What for.
         lookups: Earlier answers. Who asks the same meanwhile shares the answer or the error.
+        tables: Tells what the columns hold that this program does not know; None: text.
         timeout_s: How long each of its queries (four at most in each table) may take.
 
     Raises:
         DynamicsError: One of them was refused or not answered.
     """
     answer: dict[str, Any] = status("NoMatch")
-    for one in search.chain:
+    for part in search.chain:
+        one = await _typed(part, tables)
         # The names of what is answered are not all in the queries.
         asked = (*one.queries(), *one.returning)
         ask = partial(_ask, dynamics, one, lookups, timeout_s)
@@ -109,6 +117,16 @@ async def look_up(
         if answer != status("NoMatch"):
             break
     return dict(answer)  # what is done with it does not change what others get
+
+
+async def _typed(search: Search, tables: Tables | None) -> Search:
+    """The search with a table that knows what its columns hold, where that matters."""
+    table, way = search.table, search.way
+    plain = way.by != "attribute" or all(map(table.holds, way.columns))
+    if tables is None or (plain and table.known):
+        return search
+    learned = await tables.learn(table.set)
+    return replace(search, table=replace(learned, key=table.key) if table.stated else learned)
 
 
 async def _ask(

@@ -17,6 +17,7 @@ from worker.clock import Clock
 from worker.dynamics.classify import QUERY_THROTTLED
 from worker.dynamics.errors import DynamicsError, Refused
 from worker.dynamics.lookup import Lookups, look_up, make_lookups, note_throttled
+from worker.dynamics.metadata import UNKNOWN_NAME, KnownTables, Tables, table_for
 from worker.dynamics.ownership import send_owned
 from worker.dynamics.protocol import Dynamics
 from worker.dynamics.refusal import refusal
@@ -36,6 +37,7 @@ class Performer:
         create_by: How records are made, see ``worker.dynamics.requests``.
         overwrite: Existing records are brought up to date whoever made or changed them.
         lookups: What lookups share.
+        tables: Tells what the tables are that this program does not know.
     """
 
     dynamics: Dynamics
@@ -44,6 +46,7 @@ class Performer:
     create_by: CreateBy = "post"
     overwrite: bool = False
     lookups: Lookups = field(default_factory=make_lookups)
+    tables: Tables = field(default_factory=KnownTables)
 
     async def perform(self, action: Action, *, timeout_s: float) -> Outcome:
         """Carry the action out, and say what came of it.
@@ -64,7 +67,11 @@ async def _look_up(performer: Performer, lookup: Lookup, timeout_s: float) -> Ou
     try:
         if lookup.search is not None:
             found = await look_up(
-                performer.dynamics, lookup.search, performer.lookups, timeout_s=timeout_s
+                performer.dynamics,
+                lookup.search,
+                performer.lookups,
+                performer.tables,
+                timeout_s=timeout_s,
             )
             return Done(found)
         request = request_for(lookup)
@@ -83,11 +90,16 @@ async def _read_file(performer: Performer, action: ReadFile, _: float) -> Outcom
 
 
 async def _change(performer: Performer, change: Change, timeout_s: float) -> Outcome:
-    request = request_for(change, performer.create_by)
+    table = await table_for(change, performer.tables)
+    request = request_for(change, performer.create_by, table)
     try:
         answer = await send_owned(performer.dynamics, request, timeout_s=timeout_s)
     except Refused as error:
-        return performer.refusal(change, error)
+        if error.code in UNKNOWN_NAME:
+            now = await table_for(change, performer.tables, anew=True)
+            if (now.key, now.logical) != (table.key, table.logical):
+                return await _change(performer, change, timeout_s)
+        return refusal(change, request, error, performer.clock.wall())
     if change.verb is Verb.ADOPT:
         return Found(answer.body, await performer.dynamics.user_id(), performer.overwrite)
     return Done(answer.body)

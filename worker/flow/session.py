@@ -17,6 +17,7 @@ from worker.dynamics.client import DataverseClient
 from worker.dynamics.connection import open_dynamics
 from worker.dynamics.gate import Gate
 from worker.dynamics.lookup import Lookups, look_up, make_lookups
+from worker.dynamics.metadata import KnownTables, Metadata, Tables
 from worker.dynamics.protocol import Answer, Request
 from worker.dynamics.reasons import GateClosed, GateState
 from worker.errors import ConfigError
@@ -37,6 +38,7 @@ class FlowSession:
         pipeline: Says how customers are looked up and what an activity looks like.
         create_by: How records are made, see ``worker.dynamics.requests``.
         lookups: What lookups share.
+        tables: Tells what the tables are that this program does not know.
     """
 
     client: DataverseClient
@@ -44,6 +46,7 @@ class FlowSession:
     pipeline: Pipeline
     create_by: CreateBy = "post"
     lookups: Lookups = field(default_factory=make_lookups)
+    tables: Tables = field(default_factory=KnownTables)
 
     async def open(self) -> None:
         """Let requests pass again if they may: nothing probes a closed gate between invocations.
@@ -59,7 +62,7 @@ class FlowSession:
 
     async def look_up(self, search: Search) -> dict[str, Any]:
         """See ``worker.dynamics.lookup``."""
-        return await look_up(self.client, search, self.lookups, timeout_s=ANSWER_S)
+        return await look_up(self.client, search, self.lookups, self.tables, timeout_s=ANSWER_S)
 
     async def send(self, request: Request) -> Answer:
         """Send a request; see ``worker.dynamics.protocol``."""
@@ -76,7 +79,8 @@ async def open_session(settings: Settings) -> AsyncIterator[FlowSession]:
     async with open_dynamics(settings, runtime_secrets) as client:
         pipeline = looking_up(find_all(settings.pipelines))
         lookups = make_lookups(wildcard=settings.lookup_wildcard)
-        yield FlowSession(client, client.gate, pipeline, settings.create_by, lookups)
+        tables = Metadata(client)
+        yield FlowSession(client, client.gate, pipeline, settings.create_by, lookups, tables)
 
 
 def looking_up(pipelines: list[Pipeline]) -> Pipeline:
