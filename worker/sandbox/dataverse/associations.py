@@ -16,7 +16,6 @@ from urllib.parse import unquote
 from worker.sandbox.dataverse.odata import refusals
 from worker.sandbox.dataverse.rows.keys import parse_key, resolve, split_reference
 from worker.sandbox.dataverse.rows.records import Row, Rows
-from worker.sandbox.dataverse.schema.tables import BY_LOGICAL, RELATIONS
 
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ class Link:
 def parse_link(table: Table, member: str) -> Link | None:
     """Read the member of a path; None if it names no relation of the table."""
     match = _MEMBER.fullmatch(unquote(member))
-    join = RELATIONS.get(match["nav"]) if match else None
+    join = table.schema.joins.get(match["nav"]) if match else None
     if match is None or join is None or table.logical not in join.joins:
         return None
     return Link(join, other_side(join, table), match["key"] or "", bool(match["ref"]))
@@ -57,7 +56,7 @@ def parse_link(table: Table, member: str) -> Link | None:
 def other_side(join: Table, table: Table) -> Table:
     """The table a relation leads to from one of its sides."""
     left, right = join.joins
-    return BY_LOGICAL[right if table.logical == left else left]
+    return table.schema.by_logical[right if table.logical == left else left]
 
 
 def related(records: Rows, join: Table, table: Table, record: Row) -> list[Row]:
@@ -87,7 +86,7 @@ class Associations:
             Refusal: It names none, or they are related already.
         """
         reference = body.get("@odata.id")
-        found = split_reference(reference) if isinstance(reference, str) else None
+        found = split_reference(table.schema, reference) if isinstance(reference, str) else None
         if found is None or found[0] is not link.other:
             inner = "Microsoft.OData.ODataException: The '@odata.id' names no row of the relation."
             raise refusals.payload(link.join.entity_set, inner)
@@ -117,7 +116,7 @@ class Associations:
 
     def _pair(self, link: Link, table: Table, record: Row, other_id: str) -> Row:
         ids = {table.key: record.id, link.other.key: other_id}
-        left, right = (ids[BY_LOGICAL[side].key] for side in link.join.joins)
+        left, right = (ids[table.schema.by_logical[side].key] for side in link.join.joins)
         own = str(uuid.uuid5(_NAMESPACE, f"{link.join.logical}/{left}/{right}"))
         version = self._records.next_version()
         return Row(own, version, {link.join.key: own, **ids, "versionnumber": version})

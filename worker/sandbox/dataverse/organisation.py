@@ -13,18 +13,18 @@ import orjson
 from worker.sandbox.dataverse import bulk
 from worker.sandbox.dataverse.associations import Associations, Link, parse_link, related
 from worker.sandbox.dataverse.batch import Batch
+from worker.sandbox.dataverse.metadata.answers import SETS, Catalogue
 from worker.sandbox.dataverse.odata import refusals
 from worker.sandbox.dataverse.odata.paths import Path, parse_path
 from worker.sandbox.dataverse.odata.refusals import Refusal
 from worker.sandbox.dataverse.odata.wire import Call, Prefer, Reply, json_reply, prefer
-from worker.sandbox.dataverse.reading import metadata
 from worker.sandbox.dataverse.reading.presenter import Presenter, context, view
 from worker.sandbox.dataverse.reading.queries import URL_LIMIT, parse_options, select_page
 from worker.sandbox.dataverse.reading.throttling import leads_with_wildcard, throttled
 from worker.sandbox.dataverse.rows.keys import Key, parse_key
 from worker.sandbox.dataverse.rows.records import Rows
 from worker.sandbox.dataverse.rows.writes import RowWriter
-from worker.sandbox.dataverse.schema.tables import SYSTEMUSER, TABLES
+from worker.sandbox.dataverse.schema.tables import SHIPPED, SYSTEMUSER
 from worker.sandbox.dataverse.switches import Switches
 from worker.sandbox.dataverse.users import CLIENT_ID, add_user
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from worker.sandbox.dataverse.rows.records import Row
-    from worker.sandbox.dataverse.schema.columns import Table
+    from worker.sandbox.dataverse.schema.columns import Schema, Table
 
 
 DETAILS: Final = "@Microsoft.PowerApps.CDS."
@@ -105,7 +105,7 @@ class Organisation:
             path = parse_path(call.path)
         except Refusal:
             return False
-        table = TABLES.get(path.name)
+        table = self.records.schema.tables.get(path.name)
         key = path.key
         return bool(table and key and self.records.get(table, key.lower()) is None)
 
@@ -113,7 +113,7 @@ class Organisation:
         if len(call.query) > URL_LIMIT and call.method == "GET":
             raise Refusal(414, "0x80060888", "The request URI is too long.")
         path = parse_path(call.path)
-        table = TABLES.get(path.name)
+        table = self.records.schema.tables.get(path.name)
         if table is None:
             return self._special(call, path)
         self._check_user(call.user)
@@ -131,14 +131,20 @@ class Organisation:
         if path.name == "WhoAmI" and call.method == "GET":
             self._check_user(call.user)
             return self._who_am_i(call)
-        if path.name == "EntityDefinitions" and call.method == "GET":
-            options = parse_options(call.query)
-            return json_reply(200, metadata.answer(path, options, self.records, call.root))
+        if path.name in SETS and call.method == "GET":
+            self._check_user(call.user)
+            catalogue = Catalogue(self.records.schema, self._key_status)
+            return json_reply(200, catalogue.answer(path, parse_options(call.query), call.root))
         if path.name == "$batch" and call.method == "POST":
             undoes = self.switches.batch_failure == "rolled back"
             transaction = self.records.transaction
             return Batch(call, self.answer, self.refuse, transaction, self.new_id, undoes).run()
         raise refusals.no_segment(self.switches.segment_code, unquote(path.name))
+
+    def _key_status(self, logical: str) -> str:
+        """Whether the indexes of a table's alternate keys are built."""
+        pending = logical == "phonecall" and self.switches.phonecall_keys == "pending"
+        return "Pending" if pending else "Active"
 
     def _check_user(self, user: str) -> None:
         """A disabled application user may do nothing."""
@@ -328,6 +334,7 @@ class Organisation:
 def create_organisation(
     path: pathlib.Path | None = None,
     *,
+    schema: Schema = SHIPPED,
     keys: Mapping[str, Sequence[tuple[str, ...]]] | None = None,
     switches: Switches | None = None,
     clients: Collection[str] = (),
@@ -338,7 +345,8 @@ def create_organisation(
 
     Args:
         path: SQLite file that keeps the rows; None: memory alone.
-        keys: Alternate keys, as columns, by entity set.
+        schema: What tables there are.
+        keys: More alternate keys, as columns, by entity set.
         switches: What is done where Dataverse's behaviour is not documented.
         clients: More client ids.
         clock: Wall-clock time (s since 1970).
@@ -351,7 +359,8 @@ def create_organisation(
         hexes = f"{random.getrandbits(128):032x}"
         return f"{hexes[:8]}-{hexes[8:12]}-4{hexes[13:16]}-8{hexes[17:20]}-{hexes[20:]}"
 
-    organisation = Organisation(Rows(path, keys), switches or Switches(), clock, new_id)
+    rows = Rows(path, schema.with_keys(keys or {}))
+    organisation = Organisation(rows, switches or Switches(), clock, new_id)
     for client_id in dict.fromkeys((CLIENT_ID, *clients)):
         add_user(organisation.records, client_id)
     return organisation

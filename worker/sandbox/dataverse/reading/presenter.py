@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from worker.sandbox.dataverse.associations import other_side, related
 from worker.sandbox.dataverse.odata import refusals
-from worker.sandbox.dataverse.schema.tables import BY_LOGICAL, PARTY_NAVS, RELATIONS
 
 
 if TYPE_CHECKING:
@@ -112,7 +111,7 @@ class Presenter:
     ) -> Any:
         if nav == table.parties:
             return self.parties(record, columns, annotations)
-        if join := RELATIONS.get(nav):
+        if join := table.schema.joins.get(nav):
             other, shown = other_side(join, table), View(columns, {}, annotations)
             rows = related(self._records, join, table, record)
             return [self.show(other, row, shown) for row in rows]
@@ -120,8 +119,9 @@ class Presenter:
         target = record.targets.get(name)
         if target is None or target not in table.navs[nav].navs[nav]:
             return None
-        found = self._records.get(BY_LOGICAL[target], record.columns[name])
-        return found and self.show(BY_LOGICAL[target], found, View(columns, {}, annotations))
+        other = table.schema.by_logical[target]
+        found = self._records.get(other, record.columns[name])
+        return found and self.show(other, found, View(columns, {}, annotations))
 
     def _party(
         self,
@@ -138,8 +138,7 @@ class Presenter:
         if party.target and LOGICAL in annotations:
             row[f"_partyid_value@{LOGICAL}"] = party.target
         if party.target and NAVIGATION in annotations:
-            nav = next(nav for nav, target in PARTY_NAVS.items() if target == party.target)
-            row[f"_partyid_value@{NAVIGATION}"] = nav
+            row[f"_partyid_value@{NAVIGATION}"] = f"partyid_{party.target}"
         return row
 
     def _annotate(
@@ -163,8 +162,9 @@ class Presenter:
         if column.type == "DateTime":
             return datetime.fromisoformat(value).strftime("%m/%d/%Y %I:%M %p")
         if target:
-            found = self._records.get(BY_LOGICAL[target], value)
-            return str(found.columns.get(BY_LOGICAL[target].title, "")) if found else None
+            other = self._records.schema.by_logical[target]
+            found = self._records.get(other, value)
+            return str(found.columns.get(other.title, "")) if found else None
         return None
 
 
@@ -201,10 +201,10 @@ def _select_inside(table: Table, nav: str, text: str) -> tuple[str, ...] | None:
             if name not in _PARTY_COLUMNS:
                 raise refusals.no_property(_PARTY_TYPE, name)
         return chosen
-    join = RELATIONS.get(nav)
+    join = table.schema.joins.get(nav)
     if join and table.logical in join.joins:
         return _select(other_side(join, table), names)
     column = table.navs.get(nav)
     if column is None:
         raise refusals.no_property(table.type, nav)
-    return _select(BY_LOGICAL[column.navs[nav][0]], names)
+    return _select(table.schema.by_logical[column.navs[nav][0]], names)
