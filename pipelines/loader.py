@@ -117,7 +117,7 @@ class _Loader:
         readers: list[Step | AttributeTable] = [*steps, *([writeback] if writeback else [])]
         read = tuple(_with_reads(step, readers) for step in steps)
         digest = blake2b(self.text.encode(), digest_size=8).hexdigest()
-        return Pipeline(name, read, when, self.source, writeback, digest, both)
+        return Pipeline(name, read, when, self.source, writeback, digest, both, self.choices)
 
     def choices_of(self, document: dict[str, Any]) -> dict[str, dict[str, bool | int | str]]:
         """The tables of labels and option values, ``[choices.priority]``."""

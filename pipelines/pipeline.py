@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import re
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
 
@@ -26,7 +26,8 @@ class Pipeline:
     """Steps in file order, for the contacts that ``when`` admits, and what goes back to Connect.
 
     ``digest`` is of the file's text: two with one digest send the same. ``both``: its activities
-    are wanted beside those that another pipeline makes of the same contacts.
+    are wanted beside those that another pipeline makes of the same contacts. ``choices``: its
+    tables of labels and options.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Pipeline:
     writeback: AttributeTable | None = None
     digest: str = ""
     both: bool = False
+    choices: Mapping[str, Mapping[str, bool | int | str]] = field(default_factory=dict)
 
     def step(self, name: str) -> Step | None:
         """The step of that name."""
