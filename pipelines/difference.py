@@ -9,7 +9,7 @@ from typing import Any
 from pipelines.action import Change, Verb
 from pipelines.caller import Caller
 from pipelines.contact import UNKNOWN, RecordLedger, State
-from pipelines.entity import STATE, entity, is_party_list
+from pipelines.entity import PARTITION, STATE, entity, is_party_list
 from pipelines.ledger import NULL, OPEN, digest
 from pipelines.link import lookup_of, one_each, rivals
 from pipelines.step import CreateStep, RecordStep
@@ -88,6 +88,7 @@ class Desired:
 
     def change(self, verb: Verb, columns: dict[str, Any]) -> Change:
         """A change of the record."""
+        table = (self.creating or self.steps[0]).table
         return Change(
             verb,
             tuple(step.path for step in self.steps),
@@ -98,6 +99,8 @@ class Desired:
             creatable=self.creating is not None,
             forced=frozenset(self.forced) if verb in (Verb.CREATE, Verb.ADOPT) else frozenset(),
             caller=self._caller(verb, columns),
+            key_column=table.key if table.stated else "",
+            partition=str(self.columns.get(PARTITION) or "") if self.creating else "",
         )
 
     def _caller(self, verb: Verb, columns: Mapping[str, Any]) -> Caller | None:

@@ -28,6 +28,8 @@ from worker.clock import Clock
 from worker.dynamics.connection import open_dynamics
 from worker.dynamics.dry import DryRun
 from worker.dynamics.gate import Gate, make_gate
+from worker.dynamics.lookup import make_lookups
+from worker.dynamics.metadata import Metadata
 from worker.dynamics.performer import Performer
 from worker.dynamics.protocol import Dynamics
 from worker.dynamics.rate_limit import Paced
@@ -227,6 +229,8 @@ async def _push(
             target.files,
             settings.create_by,
             options.overwrite,
+            lookups=make_lookups(wildcard=settings.lookup_wildcard),
+            tables=Metadata(paced, store),
             users=Users(paced, store, clock),
         ),
         gate=target.gate,

@@ -89,7 +89,7 @@ def subject_of(request: Request) -> str:
     place = request.path.partition("?")[0]
     if request.method != "POST":
         return request.path if request.method == "GET" else place
-    return f"{place}({(request.body or {}).get(entity(place).key, '')})"
+    return request.record or f"{place}({(request.body or {}).get(entity(place).key, '')})"
 
 
 class DataverseClient:

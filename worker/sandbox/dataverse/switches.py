@@ -40,6 +40,8 @@ class Switches:
         bind_text: A key in a bind: the text as it stands, or percent-decoded first.
         automatic_parties: Whether an activity's parties list its regarding (8) and its owner (9).
         unknown_caller: Code for a request in the name of a user who is not there.
+        wildcard_rows: How many rows of a table a query that begins with a wildcard may read.
+        wildcard_status: HTTP status of such a query.
     """
 
     closed: Literal["allow", "0x8004022e", "0x80040230"] = "allow"
@@ -68,3 +70,5 @@ class Switches:
     bind_text: Literal["raw", "decoded"] = "raw"
     automatic_parties: Literal["shown", "hidden"] = "shown"
     unknown_caller: Literal["0x80072560", "0x80041d1f", "0x80040217"] = "0x80072560"
+    wildcard_rows: int = 5_000
+    wildcard_status: Literal[429, 400, 503] = 429
