@@ -51,6 +51,9 @@ class Organisation:
         switches: What is done where Dataverse's behaviour is not documented.
         clock: Wall-clock time (s since 1970).
         new_id: Makes ids.
+
+    Attributes:
+        answer_part: Answers a request of a batch.
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class Organisation:
         self.switches = switches
         self.writer = RowWriter(records, switches, clock, new_id)
         self.new_id = new_id
+        self.answer_part = self.answer
         self._presenter = Presenter(records)
         self._associations = Associations(records, switches)
         self._row_methods: dict[str, Callable[[Call, Table, Path], Reply]] = {
@@ -102,11 +106,10 @@ class Organisation:
         """Whether an upsert's row is not there yet: asked when the request comes in."""
         try:
             path = parse_path(call.path)
+            table = TABLES.get(path.name)
+            return bool(table and path.key and self._find(table, path)[1] is None)
         except Refusal:
             return False
-        table = TABLES.get(path.name)
-        key = path.key
-        return bool(table and key and self.records.get(table, key.lower()) is None)
 
     def _route(self, call: Call) -> Reply:
         if len(call.query) > URL_LIMIT and call.method == "GET":
@@ -136,7 +139,9 @@ class Organisation:
         if path.name == "$batch" and call.method == "POST":
             undoes = self.switches.batch_failure == "rolled back"
             transaction = self.records.transaction
-            return Batch(call, self.answer, self.refuse, transaction, self.new_id, undoes).run()
+            return Batch(
+                call, self.answer_part, self.refuse, transaction, self.new_id, undoes
+            ).run()
         raise refusals.no_segment(self.switches.segment_code, unquote(path.name))
 
     def _check_user(self, user: str) -> None:
