@@ -13,7 +13,7 @@ from urllib.parse import unquote_plus
 import orjson
 import pydantic
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from worker.sandbox.dataverse.faults import Ending, InjectedFault
 from worker.sandbox.dataverse.odata.paths import Path, parse_path
@@ -38,6 +38,11 @@ _BY_METHOD: Final[dict[str, Action]] = {
 }
 
 
+def _without_braces(text: str) -> str:
+    """An id, or what fits one, in lower case and without the braces it may be in."""
+    return text.strip("{}").lower()
+
+
 @pydantic.dataclasses.dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
 class Rule(InjectedFault):
     """A fault, and the requests that it befalls: those that all that is named fits.
@@ -46,7 +51,8 @@ class Rule(InjectedFault):
         method: HTTP method.
         path: Regular expression, found in what follows ``/api/data/v9.2/``, percent-encoded.
         table: Logical name or entity set.
-        record: Id of the record the request is about: in its path, or its body's primary key.
+        record: Regular expression that a whole id fits of a record the request is about: the one in
+            its path, or its body's primary key.
         action: What it does.
         body: Regular expression, found in the body; JSON without white space between its tokens.
         query: Regular expression, found in what follows the ``?``, decoded.
@@ -57,7 +63,7 @@ class Rule(InjectedFault):
     method: Literal["GET", "POST", "PATCH", "PUT", "DELETE"] | None = None
     path: re.Pattern[str] | None = None
     table: str | None = None
-    record: str | None = None
+    record: Annotated[re.Pattern[str], BeforeValidator(_without_braces)] | None = None
     action: Action | None = None
     body: re.Pattern[str] | None = None
     query: re.Pattern[str] | None = None
@@ -75,7 +81,7 @@ class Rule(InjectedFault):
             self.method in {None, asked.call.method}
             and (self.table is None or self.table in asked.tables)
             and (self.action is None or self.action in asked.actions)
-            and (self.record is None or _id(self.record) in asked.records)
+            and (self.record is None or any(map(self.record.fullmatch, asked.records)))
             and _found(self.path, asked.call.path)
             and _found(self.query, asked.query)
             and _found(self.body, asked.body)
@@ -177,11 +183,7 @@ def _records(path: Path, key: str, body: Any) -> frozenset[str]:
     ids = [path.key or ""]
     rows = body.get("Targets", [body]) if isinstance(body, dict) else ()
     ids += [str(row.get(key, "")) for row in rows if isinstance(row, dict)]
-    return frozenset(_id(one) for one in ids if one)
-
-
-def _id(text: str) -> str:
-    return text.strip("{}").lower()
+    return frozenset(_without_braces(one) for one in ids if one)
 
 
 def _found(pattern: re.Pattern[str] | None, text: str) -> bool:
@@ -206,9 +208,20 @@ class InjectedFaults:
         """Let the next ``times`` requests fail that ``where`` fits (see ``Rule``)."""
         self.rules.append(Rule(**asdict(fault), times=times, **where))
 
-    def sometimes(self, fault: InjectedFault, probability: float, **where: Any) -> None:
-        """Let requests that ``where`` fits fail with this probability, until ``clear``."""
-        self.rules.append(Rule(**asdict(fault), probability=probability, **where))
+    def sometimes(self, fault: InjectedFault, probability: float, **where: Any) -> Rule:
+        """Let requests that ``where`` fits fail with this probability, until it is removed."""
+        rule = Rule(**asdict(fault), probability=probability, **where)
+        self.rules.append(rule)
+        return rule
+
+    def always(self, fault: InjectedFault, **where: Any) -> Rule:
+        """Let all requests that ``where`` fits fail until it is removed."""
+        return self.sometimes(fault, 1.0, **where)
+
+    def remove(self, rule: Rule) -> None:
+        """Remove one of the faults, if it is still there."""
+        if rule in self.rules:
+            self.rules.remove(rule)
 
     def add(self, data: bytes) -> None:
         """Add the rules of a JSON list.
