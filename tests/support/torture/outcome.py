@@ -11,7 +11,8 @@ from typing import Final
 
 from fleet.account import missing_in_state
 from fleet.trial import Trial
-from torture.plan import NETWORK, PROCESSES, SANDBOX, Act
+from torture.plan import CONTENT, NETWORK, PROCESSES, SANDBOX, Act
+from torture.poison import poisoned_in, stuck
 from torture.versions import Journal, expected_with_version
 from worker.sandbox.oracle.verdict import ACTIVITIES, Expected, Records, differences, key_of
 from worker.sandbox.traffic import RECORDS
@@ -19,6 +20,9 @@ from worker.sandbox.traffic import RECORDS
 
 #: How many lines of each kind of fault are told.
 _TOLD: Final = 20
+
+#: More than are ever set aside here.
+_ALL: Final = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,8 @@ class Verdict:
         stale: An older contact record over a newer one, at any time in Dynamics or at last in
             the state.
         disordered: A checkpoint that moved back, a child shard read before its parents' ends.
-        stuck: Contacts that are set aside though nothing is wrong with them.
+        stuck: Contacts that are set aside though nothing is wrong with them, or are not though one
+            of their records is poisoned.
         fallen: Workers that ended by themselves.
     """
 
@@ -97,19 +102,21 @@ async def judge(trial: Trial, journal: Journal, fallen: list[str]) -> Verdict:
     puts = trial.producer.puts
     in_state = [fault async for fault in missing_in_state(trial.ground.store, puts)]
     wanted = expected_with_version(trial.producer.legs, [put.message for put in puts])
-    wrong, doubled = wrong_in_dynamics(wanted, trial.ground.dataverse.dump(), journal)
+    poisoned = poisoned_in(trial.producer.legs)
+    taken = [one for one in wanted if one.key not in poisoned.keys]
+    wrong, doubled = wrong_in_dynamics(taken, trial.ground.dataverse.dump(), journal)
     return Verdict(
         lost=[*(line for line in in_state if line.startswith("lost")), *wrong],
         doubled=doubled,
         stale=[*(line for line in in_state if not line.startswith("lost")), *journal.stale],
         disordered=trial.watch.wrong,
-        stuck=[f"{contact_id} is set aside" for contact_id in await _set_aside(trial)],
+        stuck=[*stuck(await _set_aside(trial), poisoned.contacts)],
         fallen=fallen,
     )
 
 
 async def _set_aside(trial: Trial) -> list[str]:
-    return list(await trial.ground.store.parked("", _TOLD))
+    return list(await trial.ground.store.parked("", _ALL))
 
 
 def wrong_in_dynamics(
@@ -142,6 +149,7 @@ def page(outcome: Outcome) -> str:
         ("resharded", str(outcome.struck[Act.RESHARD])),
         ("network faults", _counted(outcome.struck, NETWORK)),
         ("sandbox faults", _counted(outcome.struck, SANDBOX)),
+        ("faults by content", _counted(outcome.struck, CONTENT)),
         ("answers spoiled", _spoiled(outcome.spoiled)),
         ("take-over", _spread(outcome.take_overs)),
         *((name, str(len(wrong))) for name, wrong in verdict.lines.items()),
@@ -163,6 +171,7 @@ def counts(trial: Trial, journal: Journal) -> dict[str, int]:
         "workers started": len(trial.crew.workers),
         "requests": trial.ground.dataverse.requests,
         "rows written": journal.writes,
+        "poisoned contacts": len(poisoned_in(trial.producer.legs).contacts),
     }
 
 

@@ -22,6 +22,7 @@ from torture.fire import Fire
 from torture.oddities import tell_oddly
 from torture.outcome import Outcome, counts, judge
 from torture.plan import plan
+from torture.poison import poison
 from torture.versions import add_step, journal
 from worker.clock import alongside
 from worker.sandbox.oracle.verdict import PIPELINES
@@ -54,6 +55,7 @@ async def torture(folder: Path, *, seed: int, fire_s: float) -> Outcome:
             )
         )
         add_step(folder)
+        poison(under.dataverse.faults)
         ca = Path(under.environment["CONNECT_DYNAMICS_CA_FILE"])
         spoilers = between(under.environment, aws_url, ca)
         middles, environment = await stack.enter_async_context(spoilers)
