@@ -93,7 +93,8 @@ class Afflictions:
             row, spoilt = rows[contact_id], contact_id in self._services.rows.spoilt
             if row.claimed_until > self._services.wall() and not spoilt:
                 return f"{contact_id} is claimed"
-            if row.due_at is not None and self._parks(contact_id) and not spoilt:
+            parks = self._parks(contact_id) and not self._services.particular
+            if row.due_at is not None and parks and not spoilt:
                 return f"{contact_id} is not parked: {row.fault}"
         return ""
 

@@ -15,7 +15,7 @@ from simulated.dynamics import shown
 from simulated.network import at_once
 from simulated.schedule import Schedule
 from worker.dynamics.classify import kind_of
-from worker.dynamics.errors import Forbidden, Refused
+from worker.dynamics.errors import Refused
 from worker.sandbox.dataverse import faults
 from worker.sandbox.dataverse.faults import InjectedFault
 from worker.sandbox.dataverse.limits import TOO_LONG
@@ -143,7 +143,7 @@ class Contents:
     def may_be_parked(self, place: str, one: Parked) -> bool:
         """Whether an operator has to look at it: not what an outage or a role has held up."""
         kind = kind_of(one.status or 0, one.code, one.answer, creates=False)
-        return issubclass(kind, Refused | Forbidden) or any(key in place for key in self.poisoned)
+        return issubclass(kind, Refused) or any(key in place for key in self.poisoned)
 
     def _hangs_on_poison(self, key: str) -> bool:
         """Whether it is about a record that is not taken."""

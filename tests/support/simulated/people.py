@@ -62,15 +62,13 @@ class People:
 
         What was parked for a bug of ours waits until that is mended.
         """
-        store, deleted = self.services.store, self.services.conduct.deleted
+        store, conduct = self.services.store, self.services.conduct
+        gone = {conduct.contacts[key] for key in conduct.deleted}
         for entry in at_once(store.load(at_once(store.parked("", 1000)))):
-            if entry.fault or entry.unreadable:
+            if entry.fault or entry.unreadable or entry.contact.id in gone:
                 continue
-            places = [
-                place
-                for place, one in entry.contact.parked.items()
-                if not any(key in place for key in deleted) and self.tried_again(place, one)
-            ]
+            parked = entry.contact.parked.items()
+            places = [place for place, one in parked if self.tried_again(place, one)]
             for place in places:
                 del entry.contact.parked[place]
             if places:

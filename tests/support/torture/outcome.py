@@ -12,7 +12,7 @@ from typing import Final
 from fleet.account import missing_in_state
 from fleet.trial import Trial
 from torture.plan import CONTENT, NETWORK, PROCESSES, SANDBOX, Act
-from torture.poison import poisoned_in, stuck
+from torture.poison import poisoned_in
 from torture.versions import Journal, expected_with_version
 from worker.sandbox.oracle.verdict import ACTIVITIES, Expected, Records, differences, key_of
 from worker.sandbox.traffic import RECORDS
@@ -35,8 +35,7 @@ class Verdict:
         stale: An older contact record over a newer one, at any time in Dynamics or at last in
             the state.
         disordered: A checkpoint that moved back, a child shard read before its parents' ends.
-        stuck: Contacts that are set aside though nothing is wrong with them, or are not though one
-            of their records is poisoned.
+        stuck: Contacts that are set aside though nothing is wrong with them.
         fallen: Workers that ended by themselves.
     """
 
@@ -102,15 +101,20 @@ async def judge(trial: Trial, journal: Journal, fallen: list[str]) -> Verdict:
     puts = trial.producer.puts
     in_state = [fault async for fault in missing_in_state(trial.ground.store, puts)]
     wanted = expected_with_version(trial.producer.legs, [put.message for put in puts])
-    poisoned = poisoned_in(trial.producer.legs)
-    taken = [one for one in wanted if one.key not in poisoned.keys]
-    wrong, doubled = wrong_in_dynamics(taken, trial.ground.dataverse.dump(), journal)
+    poisoned, set_aside = poisoned_in(trial.producer.legs), await _set_aside(trial)
+    out = poisoned.kept_out(set_aside)
+    records = {
+        name: [row for row in rows if row.get(key_of(name)) not in out]
+        for name, rows in trial.ground.dataverse.dump().items()
+    }
+    taken = [one for one in wanted if one.key not in out]
+    wrong, doubled = wrong_in_dynamics(taken, records, journal)
     return Verdict(
         lost=[*(line for line in in_state if line.startswith("lost")), *wrong],
         doubled=doubled,
         stale=[*(line for line in in_state if not line.startswith("lost")), *journal.stale],
         disordered=trial.watch.wrong,
-        stuck=[*stuck(await _set_aside(trial), poisoned.contacts)],
+        stuck=[*poisoned.stuck(set_aside)],
         fallen=fallen,
     )
 
@@ -171,7 +175,7 @@ def counts(trial: Trial, journal: Journal) -> dict[str, int]:
         "workers started": len(trial.crew.workers),
         "requests": trial.ground.dataverse.requests,
         "rows written": journal.writes,
-        "poisoned contacts": len(poisoned_in(trial.producer.legs).contacts),
+        "poisoned contacts": len(poisoned_in(trial.producer.legs).keys),
     }
 
 

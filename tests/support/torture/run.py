@@ -35,6 +35,10 @@ SHARDS: Final = 4  # of each stream
 CONTACTS: Final = 6
 
 
+#: Longest time (s) to come to rest: what was poisoned has waited ever longer, or is parked.
+REST_LIMIT_S: Final = 900.0
+
+
 async def torture(folder: Path, *, seed: int, fire_s: float) -> Outcome:
     """Run; ``folder`` is empty and keeps the workers' logs.
 
@@ -55,7 +59,7 @@ async def torture(folder: Path, *, seed: int, fire_s: float) -> Outcome:
             )
         )
         add_step(folder)
-        poison(under.dataverse.faults)
+        poisonous = poison(under.dataverse.faults)
         ca = Path(under.environment["CONNECT_DYNAMICS_CA_FILE"])
         spoilers = between(under.environment, aws_url, ca)
         middles, environment = await stack.enter_async_context(spoilers)
@@ -74,6 +78,7 @@ async def torture(folder: Path, *, seed: int, fire_s: float) -> Outcome:
         fire = Fire(under, workers, watch, list(proxies.values()), middles)
         begun = time.monotonic()
         await fire.burn(plan(seed, fire_s))
+        under.dataverse.faults.remove(poisonous)
         ended = time.monotonic()
         at_rest = await _rest(trial)
         return Outcome(
@@ -101,7 +106,7 @@ def _through(proxies: Mapping[str, Proxy], environment: Mapping[str, str]) -> di
 
 async def _rest(trial: Trial) -> bool:
     try:
-        await trial.come_to_rest()
+        await trial.come_to_rest(REST_LIMIT_S)
     except TimeoutError:
         return False
     return True
