@@ -55,6 +55,7 @@ class Organisation:
 
     Attributes:
         denied: What users may not do; everything else they may.
+        answer_part: Answers a request of a batch.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Organisation:
         self.writer = RowWriter(records, switches, clock, new_id)
         self.denied: set[users.Denied] = set()
         self.new_id = new_id
+        self.answer_part = self.answer
         self._listing = Listing(records, clock)
         self._associations = Associations(records, switches, self.writer)
         self._members = Members(records, switches, self._listing, self._associations)
@@ -106,11 +108,10 @@ class Organisation:
         """Whether an upsert's row is not there yet: asked when the request comes in."""
         try:
             path = parse_path(call.path)
+            table = self.records.schema.tables.get(path.name)
+            return bool(table and path.key and self._find(table, path)[1] is None)
         except Refusal:
             return False
-        table = self.records.schema.tables.get(path.name)
-        key = path.key
-        return bool(table and key and self.records.get(table, key.lower()) is None)
 
     def _route(self, call: Call) -> Reply:
         if len(call.query) > call.url_limit and call.method == "GET":
@@ -146,7 +147,9 @@ class Organisation:
         if path.name == "$batch" and call.method == "POST":
             undoes = self.switches.batch_failure == "rolled back"
             transaction = self.records.transaction
-            return Batch(call, self.answer, self.refuse, transaction, self.new_id, undoes).run()
+            return Batch(
+                call, self.answer_part, self.refuse, transaction, self.new_id, undoes
+            ).run()
         raise refusals.no_segment(self.switches.segment_code, unquote(path.name))
 
     def _parties(self, call: Call, path: Path) -> Reply:
