@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pipelines.action import Change, Verb
 from pipelines.contact import UNKNOWN, Contact, RecordLedger
 from pipelines.difference import Desired, difference
+from pipelines.entity import entity
 from pipelines.fact import Fact
 from pipelines.ledger import NULL, digest, digests, mark_unknown
 from pipelines.link import address, emptied, linked, lookup_of, one_each, rivals, unbraced
@@ -171,6 +172,7 @@ def _plain(one: Desired) -> Desired:
 class _Step:
     path = "p/S"
     on_missing = "park"
+    table = entity("phonecalls")
 
 
 def known(**columns: str) -> RecordLedger:
