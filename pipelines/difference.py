@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from pipelines.action import Change, Verb
+from pipelines.caller import Caller
 from pipelines.contact import UNKNOWN, RecordLedger, State
-from pipelines.entity import STATE, entity, is_party_list
+from pipelines.entity import PARTITION, STATE, entity, is_party_list
 from pipelines.ledger import NULL, OPEN, digest
 from pipelines.link import lookup_of, one_each, rivals
 from pipelines.step import CreateStep, RecordStep
+from pipelines.view import Names
 
 
 @dataclass(slots=True)
@@ -29,6 +32,8 @@ class Desired:
         forced: Columns that held what was redacted since: theirs is written whoever changed them.
         probing: It is only emptied if it is there, and never made.
         replaced: Links that have a value, and a later one of the same lookup as well.
+        callers: Column -> in whose name the step writes that set it, where it is not our own; the
+            latest step's last. "": the creating step's.
     """
 
     entity: str
@@ -41,6 +46,7 @@ class Desired:
     forced: set[str] = field(default_factory=set)
     probing: bool = False
     replaced: set[str] = field(default_factory=set)
+    callers: dict[str, Caller] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -52,22 +58,37 @@ class Desired:
         """The columns that open or close it."""
         return {c: v for c, v in self.columns.items() if c in STATE and v is not None}
 
-    def put(self, column: str, value: Any) -> None:
-        """Lay a column over what is there; a link over the others of its lookup."""
+    def lay(self, column: str, value: Any, caller: Caller | None = None) -> None:
+        """Lay a step's value over the column; a link over the others of its lookup."""
+        self.held.discard(column)
         for other in rivals(column, self.columns):
+            self.callers.pop(other, None)
             if self.columns.pop(other) is not None:
                 self.replaced.add(other)
         self.replaced.discard(column)
         self.columns[column] = value
+        self.callers.pop(column, None)
+        if caller:
+            self.callers[column] = caller
 
     def empty(self, column: str) -> None:
         """Have no value in a column that nothing else has given one."""
         others = rivals(column, self.columns)
         if column not in self.columns and all(self.columns[other] is None for other in others):
-            self.put(column, None)
+            for other in others:
+                del self.columns[other]
+            self.columns[column] = None
+
+    def called_by(self, step: RecordStep, names: Names) -> Caller | None:
+        """In whose name a step writes; noted if it is the one that creates the record."""
+        caller = step.as_.caller(names) if step.as_ else None
+        if caller and isinstance(step, CreateStep):
+            self.callers[""] = caller
+        return caller
 
     def change(self, verb: Verb, columns: dict[str, Any]) -> Change:
         """A change of the record."""
+        table = (self.creating or self.steps[0]).table
         return Change(
             verb,
             tuple(step.path for step in self.steps),
@@ -77,7 +98,22 @@ class Desired:
             on_missing=(self.creating or self.steps[0]).on_missing,
             creatable=self.creating is not None,
             forced=frozenset(self.forced) if verb in (Verb.CREATE, Verb.ADOPT) else frozenset(),
+            caller=self._caller(verb, columns),
+            key_column=table.key if table.stated else "",
+            partition=str(self.columns.get(PARTITION) or "") if self.creating else "",
         )
+
+    def _caller(self, verb: Verb, columns: Mapping[str, Any]) -> Caller | None:
+        """In whose name: of a create the creating step's, else the last step's of those it is of.
+
+        A request has one caller, and what is read before a change is read in our own name.
+        """
+        if verb is Verb.CREATE:
+            return self.callers.get("")
+        if verb is Verb.ADOPT:
+            return None
+        latest_first = reversed(self.callers.items())
+        return next((caller for column, caller in latest_first if column in columns), None)
 
 
 def difference(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import re
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
 
@@ -28,7 +28,8 @@ class Pipeline:
     """Steps in file order, for the contacts that ``when`` admits, and what goes back to Connect.
 
     ``digest`` is of the file's text: two with one digest send the same. ``both``: its activities
-    are wanted beside those that another pipeline makes of the same contacts.
+    are wanted beside those that another pipeline makes of the same contacts. ``choices``: its
+    tables of labels and options.
     """
 
     name: str
@@ -38,10 +39,22 @@ class Pipeline:
     writeback: AttributeTable | None = None
     digest: str = ""
     both: bool = False
+    choices: Mapping[str, Mapping[str, bool | int | str]] = field(default_factory=dict)
 
     def step(self, name: str) -> Step | None:
         """The step of that name."""
         return next((step for step in self.steps if step.name == name), None)
+
+    def guesses(self, name: str) -> list[str]:
+        """What a step leaves to be guessed where Dynamics cannot be asked."""
+        step = self.step(name)
+        return [
+            f"{self.source}: step {name}: entity set {table.set!r} is not one this program "
+            f"knows; its key is taken to be {table.key!r} where Dynamics cannot be asked; write "
+            'key = "…" if it is another (check --online says)'
+            for table in (tables_of(step) if isinstance(step, TableStep) else ())
+            if not table.known
+        ]
 
     def warnings(self) -> list[str]:
         """What ``check`` should report: things that work but may surprise."""
@@ -52,13 +65,7 @@ class Pipeline:
         for step in self.steps:
             read = {*step.names(), *paths(step.when)}
             found += [f"{self.source}: step {step.name}: {text}" for text in _in_names(read)]
-            found += [
-                f"{self.source}: step {step.name}: entity set {table.set!r} is not one "
-                f"this program knows; its key is taken to be {table.key!r} "
-                "(check --online asks Dynamics)"
-                for table in (tables_of(step) if isinstance(step, TableStep) else ())
-                if not table.known
-            ]
+            found += self.guesses(step.name)
             if isinstance(step, RecordStep):
                 found += [f"{self.source}: step {step.name}: {text}" for text in _in_body(step)]
         found += [f"{self.source}: {text}" for text in _in_links(self.steps)]

@@ -151,7 +151,7 @@ def desired(columns: Mapping[str, Any]) -> Desired:
         if value is None:
             one.empty(column)
         else:
-            one.put(column, value)
+            one.lay(column, value)
     return one
 
 

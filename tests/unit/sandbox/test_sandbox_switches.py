@@ -244,3 +244,33 @@ async def test_the_parties_of_an_activity_list_its_owner_as_switched(
     row = (await http.get(f"phonecalls({call})?$expand=phonecall_activity_parties")).json()
     listed = [party["participationtypemask"] for party in row["phonecall_activity_parties"]]
     assert listed == roles
+
+
+WILD = [
+    "contains(lastname,'a')",
+    "endswith(lastname,'a')",
+    "statecode eq 0 and (lastname eq 'x' or endswith( lastname , 'a'))",
+    "startswith(lastname,'%25a')",
+]
+TAME = ["startswith(lastname,'a')", "lastname eq 'contains(x'", "lastname eq 'a'"]
+
+
+@pytest.mark.parametrize("status", [429, 400, 503])
+async def test_a_leading_wildcard_on_a_large_table_is_throttled_as_switched(
+    http: httpx.AsyncClient, dataverse: Dataverse, status: Any
+) -> None:
+    dataverse.switches.wildcard_rows, dataverse.switches.wildcard_status = 1, status
+    for _ in range(2):
+        dataverse.put("contacts", {"lastname": "a"})
+    for text in WILD:
+        assert code(await http.get(f"contacts?$filter={text}")) == (status, "0x80048644")
+    for text in TAME:
+        assert (await http.get(f"contacts?$filter={text}")).status_code == 200
+
+
+async def test_a_leading_wildcard_on_a_small_table_is_not_throttled(
+    http: httpx.AsyncClient, dataverse: Dataverse
+) -> None:
+    dataverse.put("contacts", {"lastname": "a"})
+    for text in (*WILD, *TAME):
+        assert (await http.get(f"contacts?$filter={text}")).status_code == 200

@@ -8,7 +8,7 @@ from random import Random
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
-from worker.sandbox.dataverse import bulk, deep
+from worker.sandbox.dataverse import bulk, deep, users
 from worker.sandbox.dataverse.associations import Associations
 from worker.sandbox.dataverse.batch import Batch
 from worker.sandbox.dataverse.members import Members
@@ -52,6 +52,10 @@ class Organisation:
         switches: What is done where Dataverse's behaviour is not documented.
         clock: Wall-clock time (s since 1970).
         new_id: Makes ids.
+
+    Attributes:
+        denied: What users may not do; everything else they may.
+        answer_part: Answers a request of a batch.
     """
 
     def __init__(
@@ -64,7 +68,9 @@ class Organisation:
         self.records = records
         self.switches = records.switches = switches
         self.writer = RowWriter(records, switches, clock, new_id)
+        self.denied: set[users.Denied] = set()
         self.new_id = new_id
+        self.answer_part = self.answer
         self._listing = Listing(records, clock)
         self._associations = Associations(records, switches, self.writer)
         self._members = Members(records, switches, self._listing, self._associations)
@@ -80,6 +86,8 @@ class Organisation:
             return self._route(call)
         except Refusal as refusal:
             return self.refuse(refusal, call.headers)
+        finally:
+            self.writer.delegate = ""
 
     def refuse(self, refusal: Refusal, headers: Mapping[str, str]) -> Reply:
         """A refusal as an answer."""
@@ -100,20 +108,21 @@ class Organisation:
         """Whether an upsert's row is not there yet: asked when the request comes in."""
         try:
             path = parse_path(call.path)
+            table = self.records.schema.tables.get(path.name)
+            return bool(table and path.key and self._find(table, path)[1] is None)
         except Refusal:
             return False
-        table = self.records.schema.tables.get(path.name)
-        key = path.key
-        return bool(table and key and self.records.get(table, key.lower()) is None)
 
     def _route(self, call: Call) -> Reply:
         if len(call.query) > call.url_limit and call.method == "GET":
             raise Refusal(414, "0x80060888", "The request URI is too long.")
+        self._name_caller(call)
         path = parse_path(call.path)
         table = self.records.schema.tables.get(path.name)
         if table is None:
             return self._special(call, path)
         self._check_user(call.user)
+        users.check_rights(self.denied, call, table)
         if path.key is None:
             return self._collection(call, table, path)
         if path.member:
@@ -138,7 +147,9 @@ class Organisation:
         if path.name == "$batch" and call.method == "POST":
             undoes = self.switches.batch_failure == "rolled back"
             transaction = self.records.transaction
-            return Batch(call, self.answer, self.refuse, transaction, self.new_id, undoes).run()
+            return Batch(
+                call, self.answer_part, self.refuse, transaction, self.new_id, undoes
+            ).run()
         raise refusals.no_segment(self.switches.segment_code, unquote(path.name))
 
     def _parties(self, call: Call, path: Path) -> Reply:
@@ -158,6 +169,14 @@ class Organisation:
         """Whether the indexes of a table's alternate keys are built."""
         pending = logical == "phonecall" and self.switches.phonecall_keys == "pending"
         return "Pending" if pending else "Active"
+
+    def _name_caller(self, call: Call) -> None:
+        """Let the request be the user's in whose name it is made, if it names one."""
+        if not call.delegate and (caller := users.caller(self.records, self.switches, call)):
+            self._check_user(call.user)
+            users.check_delegate(self.denied, call.user)
+            call.user, call.delegate = caller, call.user
+        self.writer.delegate = call.delegate
 
     def _check_user(self, user: str) -> None:
         """A disabled application user may do nothing."""
@@ -260,6 +279,8 @@ class Organisation:
         key, record = self._find(table, path)
         if record is None:
             raise _not_found(table, key)
+        if table is SYSTEMUSER and (privilege := users.asked_privilege(path.member)):
+            return json_reply(200, users.privileges(self.denied, record.id, privilege, call.root))
         return self._members.answer(call, table, record, path.member)
 
     def _find(self, table: Table, path: Path) -> tuple[Key, Row | None]:

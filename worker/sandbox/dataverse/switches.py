@@ -39,6 +39,9 @@ class Switches:
         two_binds: A body that sets one lookup under two names: refused, or the last counts.
         bind_text: A key in a bind: the text as it stands, or percent-decoded first.
         automatic_parties: Whether an activity's parties list its regarding (8) and its owner (9).
+        unknown_caller: Code for a request in the name of a user who is not there.
+        wildcard_rows: How many rows of a table a query that begins with a wildcard may read.
+        wildcard_status: HTTP status of such a query.
     """
 
     closed: Literal["allow", "0x8004022e", "0x80040230"] = "allow"
@@ -66,3 +69,6 @@ class Switches:
     two_binds: Literal["refuse", "last"] = "refuse"
     bind_text: Literal["raw", "decoded"] = "raw"
     automatic_parties: Literal["shown", "hidden"] = "shown"
+    unknown_caller: Literal["0x80072560", "0x80041d1f", "0x80040217"] = "0x80072560"
+    wildcard_rows: int = 5_000
+    wildcard_status: Literal[429, 400, 503] = 429

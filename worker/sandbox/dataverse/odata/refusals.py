@@ -280,3 +280,19 @@ def no_collection() -> Refusal:
         "Query options $filter, $orderby, $count, $skip, and $top can be applied only on "
         "collections."
     )
+
+
+def missing_privilege(user: str, privilege: str) -> Refusal:
+    """PrivilegeDenied."""
+    message = f"Principal user (Id={user}, type=8) is missing {privilege} privilege"
+    return Refusal(403, "0x80040220", message)
+
+
+def unknown_caller(code: str, user: str) -> Refusal:
+    """A request in the name of nobody; neither status nor code is documented."""
+    status, message = {
+        "0x80072560": (403, "The user is not a member of the organization."),
+        "0x80041d1f": (400, f"The user Id(s) [{user}] is invalid."),
+        "0x80040217": (404, f"systemuser With Id = {user} Does Not Exist"),
+    }[code]
+    return Refusal(status, code, message)

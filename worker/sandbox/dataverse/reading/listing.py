@@ -25,6 +25,7 @@ from worker.sandbox.dataverse.reading.queries import (
     select_page,
     select_rows,
 )
+from worker.sandbox.dataverse.reading.throttling import leads_with_wildcard, throttled
 from worker.sandbox.dataverse.reading.views import View, Viewing, context
 
 
@@ -89,6 +90,7 @@ class Listing:
             if option in options:
                 message = f"{logical} With Id = {options[option]} Does Not Exist"
                 raise refusals.Refusal(404, "0x80040217", message)
+        self._throttle(rows, options.get("$filter", ""))
         if FETCH in options:
             return self._fetched(call, table, rows, options, wanted)
         if "$apply" in options:
@@ -101,8 +103,15 @@ class Listing:
     def count(self, call: Call, table: Table, rows: Collection[Row]) -> Reply:
         """How many rows a collection has, up to ``PAGE``, as plain text."""
         options = parse_options(call.query, {"$filter"})
+        self._throttle(rows, options.get("$filter", ""))
         found = select_rows(self.records, table, rows, options, self._circumstances(call))
         return plain_reply(str(min(len(found), PAGE)))
+
+    def _throttle(self, rows: Collection[Row], text: str) -> None:
+        """Refuse a query that would read the whole of a large table."""
+        switches = self.records.switches
+        if len(rows) > switches.wildcard_rows and leads_with_wildcard(text):
+            raise throttled(switches.wildcard_status)
 
     @property
     def _presenter(self) -> Presenter:
