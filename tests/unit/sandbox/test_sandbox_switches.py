@@ -244,3 +244,17 @@ async def test_the_parties_of_an_activity_list_its_owner_as_switched(
     row = (await http.get(f"phonecalls({call})?$expand=phonecall_activity_parties")).json()
     listed = [party["participationtypemask"] for party in row["phonecall_activity_parties"]]
     assert listed == roles
+
+
+@pytest.mark.parametrize(("mode", "status"), [("refuse", 400), ("last", 204)])
+async def test_a_party_that_is_two_records_answers_as_switched(
+    http: httpx.AsyncClient, dataverse: Dataverse, mode: Any, status: int
+) -> None:
+    dataverse.switches.two_binds = mode
+    party = {
+        "participationtypemask": 1,
+        "partyid_contact@odata.bind": f"/contacts({dataverse.put('contacts', {})})",
+        "partyid_account@odata.bind": f"/accounts({dataverse.put('accounts', {})})",
+    }
+    answer = await http.post("phonecalls", json={"phonecall_activity_parties": [party]})
+    assert answer.status_code == status
