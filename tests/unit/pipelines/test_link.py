@@ -22,7 +22,7 @@ from pipelines.outcome import Done, Found
 from pipelines.plan import Terms, plan
 from pipelines.settle import settle
 from pipelines.step import CreateStep
-from pipelines.template import Query, compile_data
+from pipelines.template import Query, compile_data, render_data
 from pipelines.view import Names
 
 
@@ -140,6 +140,31 @@ def test_a_link_by_alternate_key_stands_in_the_body_as_text(value: str, written:
 @pytest.mark.parametrize("value", ["a') or (b eq 'c", "1,2", "{x}", f"{{{ONE}"])
 def test_nothing_but_a_literal_stands_outside_quotes(value: str) -> None:
     assert not link("/contacts({{X}})", X=value)
+
+
+PARTY = compile_data(
+    [
+        {
+            "participationtypemask": 1,
+            "partyid_contact@odata.bind": "/contacts({{Contact}})",
+            "partyid_account@odata.bind": "/accounts({{Account}})",
+            "partyid_lead@odata.bind": None,
+        }
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("names", "link_"),
+    [
+        ({"Contact": ONE, "Account": OTHER}, {"partyid_account@odata.bind": COMPANY}),
+        ({"Contact": ONE}, {"partyid_contact@odata.bind": PERSON}),
+    ],
+)
+def test_a_party_is_one_record_and_never_linked_to_null(
+    names: dict[str, str], link_: dict[str, str]
+) -> None:
+    assert render_data(PARTY, Names(names)) == [{"participationtypemask": 1, **link_}]
 
 
 # --- what the ledger makes of it ------------------------------------------------------------------
