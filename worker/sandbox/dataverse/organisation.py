@@ -13,7 +13,7 @@ from worker.sandbox.dataverse.associations import Associations
 from worker.sandbox.dataverse.batch import Batch
 from worker.sandbox.dataverse.members import Members
 from worker.sandbox.dataverse.metadata.answers import SETS, Catalogue
-from worker.sandbox.dataverse.metadata.document import edmx
+from worker.sandbox.dataverse.metadata.csdl import edmx
 from worker.sandbox.dataverse.odata import refusals
 from worker.sandbox.dataverse.odata.bodies import read_json
 from worker.sandbox.dataverse.odata.paths import Path, parse_path
