@@ -13,6 +13,7 @@ from worker.sandbox.dataverse.associations import Associations
 from worker.sandbox.dataverse.batch import Batch
 from worker.sandbox.dataverse.members import Members
 from worker.sandbox.dataverse.metadata.answers import SETS, Catalogue
+from worker.sandbox.dataverse.metadata.csdl import edmx
 from worker.sandbox.dataverse.odata import refusals
 from worker.sandbox.dataverse.odata.bodies import read_json
 from worker.sandbox.dataverse.odata.paths import Path, parse_path
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 
 DETAILS: Final = "@Microsoft.PowerApps.CDS."
+VERSION: Final = "9.2.24044.168"  # of a Dataverse of 2024
 ORGANISATION_ID: Final = "0f0e0d0c-0b0a-4908-8706-050403020100"
 
 _MESSAGES: Final = {"POST": "Create", "PATCH": "Upsert", "DELETE": "Delete"}
@@ -140,6 +142,14 @@ class Organisation:
         if path.name == self.records.schema.activity_party.entity_set and not path.member:
             self._check_user(call.user)
             return self._parties(call, path)
+        if path.name == "RetrieveVersion" and call.method == "GET":
+            self._check_user(call.user)
+            where = f"{call.root}$metadata#Microsoft.Dynamics.CRM.RetrieveVersionResponse"
+            return json_reply(200, {"@odata.context": where, "Version": VERSION})
+        if path.name == "$metadata" and call.method == "GET":
+            self._check_user(call.user)
+            content = [("content-type", "application/xml")]
+            return Reply(200, content, edmx(self.records.schema))
         if path.name in SETS and call.method == "GET":
             self._check_user(call.user)
             catalogue = Catalogue(self.records.schema, self._key_status)
