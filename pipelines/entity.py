@@ -81,10 +81,17 @@ class Entity:
         """What a column holds, if that is known."""
         return "text" if column in self.lengths else self.kinds.get(column)
 
+    def fixes(self, column: str) -> bool:
+        """Whether a column can be set by a create alone; an update of it is no error, but none."""
+        return column == self.key or column in CREATE_ONLY
+
     def read_as(self, column: str) -> str:
         """The column's name in a query and its answer."""
         return f"_{column}_value" if column in self.links else column
 
+
+#: Columns of every table that are valid for create and not for update (entity reference).
+CREATE_ONLY = frozenset(("overriddencreatedon", "importsequencenumber"))
 
 _ACTIVITY = {"subject": 200, "category": 250, "subcategory": 250, "description": 2000}
 _ACTIVITY_DEFAULTS = {"prioritycode": 1, "isbilled": False, "isworkflowcreated": False}
@@ -282,14 +289,9 @@ def entity(name: str) -> Entity:
     return Entity(name, logical, f"{logical}id", known=False)
 
 
-#: Lookups that lead to one of several tables, by a link of its own to each.
-_TO_ONE_OF = ("regardingobjectid", "objectid", "customerid", "parentcustomerid")
-
-
-def link_group(column: str) -> str:
-    """The lookup that a link sets, if other links set it too: they replace one another; else ""."""
-    name = column.partition("_")[0]
-    return name if name in _TO_ONE_OF and column.endswith("@odata.bind") else ""
+#: Roles of parties that Dataverse keeps by itself, a record's regarding and its owner
+#: (``participationtypemask``; activityparty reference). They are nobody's to write.
+AUTOMATIC_ROLES = frozenset((8, 9))
 
 
 def is_party_list(column: str) -> bool:

@@ -15,6 +15,7 @@ from dataclasses import replace
 from hashlib import blake2b
 from typing import Any, cast, get_args
 
+from pipelines.caller import As, read_as
 from pipelines.condition import Condition, paths
 from pipelines.entity import Entity, entity
 from pipelines.lifecycle import MILESTONES
@@ -139,7 +140,7 @@ class _Loader:
             row,
             (
                 "name", "on", "method", "entity", "body", "query", "open", "tab", "when", "after",
-                "within", "on_missing", "description", "lookup", "read", "key",
+                "within", "on_missing", "description", "lookup", "read", "key", "as",
             ),
         )  # fmt: skip
         name = self.text_of(row, "name", needed=True)
@@ -153,6 +154,8 @@ class _Loader:
             "after": self.after(row),
             "within_s": self.within(row),
         }
+        if "as" in row and row.get("method") not in ("POST", "PATCH"):
+            raise self.fail('\'as\' goes with method = "POST" or "PATCH"')
         if "open" in row:
             return self.opening(row, shared)
         if "read" in row:
@@ -192,9 +195,20 @@ class _Loader:
         missing = self.choice(row, "on_missing", ON_MISSING, "park")
         if method == "GET":
             return LookupStep(**shared, places=places, query=query)
+        shared |= {"table": table, "body": body, "on_missing": missing, "as_": self.as_(row)}
         if query is None:  # a POST: a PATCH without one has been refused
-            return CreateStep(**shared, table=table, body=body, on_missing=missing)
-        return UpdateStep(**shared, table=table, key=query, body=body, on_missing=missing)
+            return CreateStep(**shared)
+        return UpdateStep(**shared, key=query)
+
+    def as_(self, row: dict[str, Any]) -> As | None:
+        if "as" not in row:
+            return None
+        try:
+            return read_as(row["as"], self.choices)
+        except TemplateError as error:
+            raise self.fail(f"as: {error}", error.source, error.index) from error
+        except ValueError as error:
+            raise self.fail(str(error)) from error
 
     def entities_of(self, row: dict[str, Any], method: str) -> list[Entity]:
         """The step's table; of a lookup several in their order."""
@@ -303,7 +317,9 @@ class _Loader:
             if "{{" in column or "{%" in column:
                 raise self.fail("a column's name cannot be a template", source, source.find(column))
             if value is not None and plain(value) != value:
-                raise self.fail(f"{column}: a number, text or structure that JSON cannot hold")
+                raise self.fail(
+                    f"{column}: a number, text or structure that JSON cannot hold, or XML"
+                )
             length, kind = (
                 (table.lengths.get(column), table.kind(column)) if table else (None, None)
             )

@@ -14,10 +14,11 @@ from typing import Any, Final
 
 from pipelines.conversion import integer
 from pipelines.entity import HOLDS, STATE, is_party_list
+from pipelines.link import LINK
 from pipelines.odata import GUID
 from pipelines.pipeline import type_doubt
 from pipelines.step import CreateStep, RecordStep
-from pipelines.template import LINK, Template
+from pipelines.template import Template
 from worker.commands.link_check import (
     WORDS,
     Tables,

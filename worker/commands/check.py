@@ -21,6 +21,7 @@ from pipelines.lookup import column_of, fields_of
 from pipelines.pipeline import Pipeline, doubles
 from pipelines.step import CreateStep, LookupStep, RecordStep, TableStep, tables_of
 from worker import aws
+from worker.commands import check_access
 from worker.commands.body_check import Choices, mistakes
 from worker.commands.link_check import Tables, addressed, suggestion
 from worker.commands.query_check import query_mistakes
@@ -60,6 +61,7 @@ async def check_offline(settings: Settings) -> list[Finding]:
     found = [Finding(_unset(name)) for name in DYNAMICS if not getattr(settings, name)]
     if unread := nothing_to_read(settings):
         found.append(Finding(unread))
+    found += [Finding(text) for text in check_access.clouds(settings)]
     found += await _secret(settings)
     found += await _state(settings)
     for name in settings.pipelines:
@@ -150,6 +152,8 @@ async def ask(
     except DynamicsError as error:
         return [Finding(f"{settings.environment_url}: {error}. {_advice(error)}")]
     found = [good(f"{settings.environment_url} knows us as user {user}")]
+    pipelines = list(pipelines)
+    found += await _impersonation(dynamics, user, pipelines)
     try:
         sets = await read_sets(dynamics, timeout_s=ASK_S)
     except DynamicsError as error:
@@ -171,6 +175,11 @@ async def ask(
             if table.set in definitions:
                 found += _step(where, step, table, tables, choices)
     return found
+
+
+async def _impersonation(dynamics: Dynamics, user: str, pipelines: list[Pipeline]) -> list[Finding]:
+    holds, text = await check_access.impersonation(dynamics, user, pipelines)
+    return [Finding(text, wrong=holds is False, fine=holds is True)] if text else []
 
 
 async def _definitions(

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pipelines.conversion import Kind
+from pipelines.link import LINK
 from pipelines.odata import GUID
 from pipelines.pipeline import type_doubt
-from pipelines.template import LINK, Query, Template
+from pipelines.template import Query, Template
 from worker.dynamics.definitions import Definition
 
 

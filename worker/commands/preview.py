@@ -21,6 +21,7 @@ from pipelines.snapshot import snapshot
 from pipelines.step import OpenStep, Step
 from worker import aws
 from worker.dynamics.client import HEADERS
+from worker.dynamics.impersonation import in_name_of
 from worker.dynamics.lookup import look_up, make_lookups
 from worker.dynamics.metadata import Metadata
 from worker.dynamics.performer import found_by
@@ -106,7 +107,7 @@ def _planned(contact: Contact, pipeline: Pipeline, step: Step, terms: Terms) -> 
     while before.actions:
         # What is looked at before it is changed counts as there, empty and ours.
         read = isinstance(one := before.actions[0], Change) and one.verb is Verb.ADOPT
-        before.settle(Found({}, "") if read else Done())
+        before.settle(Found({}, frozenset(("",))) if read else Done())
     return plan(contact, [until], inf, terms, seen)
 
 
@@ -123,6 +124,8 @@ def _shown(action: Reading | Change, settings: Settings) -> Preview:
     if isinstance(action, ReadFile):
         return Preview("READ", action.url, {}, None)
     request = request_for(action, settings.create_by)
+    if isinstance(action, Change):
+        request = in_name_of(request, action.caller)
     headers = {**HEADERS, **request.headers, "Authorization": "Bearer <token>"}
     if request.body is not None:
         headers["Content-Type"] = "application/json"

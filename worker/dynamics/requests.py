@@ -18,8 +18,10 @@ from pipelines.action import Change, Lookup, ReadFile, Reading, Verb
 from pipelines.entity import PARTITION, Entity, entity, is_party_list
 from pipelines.identity import note_id
 from pipelines.ledger import digest, digests
+from pipelines.link import emptied
 from pipelines.lookup import MOST_ROWS
 from pipelines.odata import doubled
+from pipelines.text import cut, units
 from worker.dynamics.protocol import Request
 from worker.settings import CreateBy
 
@@ -52,6 +54,11 @@ def request_for(
             return _REQUESTS[action.verb](action, create_by, table)
 
 
+def made_by(create: Request) -> str:
+    """The address of the record that a request makes."""
+    return create.record or create.path.partition("?")[0]
+
+
 def _create(create: Change, create_by: CreateBy, table: Entity) -> Request:
     made = _insert(table, create.key, create.columns, create_by)
     if not create.returning:
@@ -62,14 +69,15 @@ def _create(create: Change, create_by: CreateBy, table: Entity) -> Request:
 
 def _note(note: Change, create_by: CreateBy, table: Entity) -> Request:
     """What a closed record would not take, as an annotation on it, whose id says its content."""
+    notes = entity("annotations")
     lines = [f"{column}: {_readable(value)}" for column, value in sorted(note.columns.items())]
     columns = {
         "subject": "Came after the record was closed",
-        "notetext": escape("\n".join(lines), quote=False),  # it is shown as HTML
+        "notetext": _as_html("\n".join(lines), notes.lengths["notetext"]),
         f"objectid_{table.logical}@odata.bind": f"/{_address(note, table)}",
     }
     key = note_id(note.record, digest(digests(note.columns)))
-    return _insert(entity("annotations"), key, columns, create_by)
+    return _insert(notes, key, columns, create_by)
 
 
 def _insert(table: Entity, key: str, columns: dict[str, Any], create_by: CreateBy) -> Request:
@@ -99,7 +107,7 @@ def _parties(change: Change, _: CreateBy, table: Entity) -> Request:
 
 
 def _update(change: Change, _: CreateBy, table: Entity) -> Request:
-    return Request("PATCH", _address(change, table), UPDATE_ONLY, change.columns)
+    return Request("PATCH", _address(change, table), UPDATE_ONLY, emptied(change.columns))
 
 
 _REQUESTS: Mapping[Verb, Callable[[Change, CreateBy, Entity], Request]] = {
@@ -111,6 +119,15 @@ _REQUESTS: Mapping[Verb, Callable[[Change, CreateBy, Entity], Request]] = {
     Verb.NOTE: _note,
     Verb.CLOSE: _update,
 }
+
+
+def _as_html(text: str, most: int) -> str:
+    """Text as HTML of at most as many UTF-16 units, cut if need be."""
+    shown = escape(text, quote=False)
+    while (length := units(shown)) > most:
+        text = cut(text, units(text) * most // length - 1, "…")
+        shown = escape(text, quote=False)
+    return shown
 
 
 def _readable(value: Any) -> str:

@@ -34,8 +34,8 @@ from worker.flow.errors import Declined
 from worker.flow.session import FlowSession
 
 
-#: No systemuserid: records that are there are treated as somebody else's.
-NOBODY = "-"
+#: No systemuserids: records that are there are treated as somebody else's.
+NOBODY: frozenset[str] = frozenset()
 
 #: A record is finished after fewer actions: look up, create, adopt, fill.
 MOST_ACTIONS = 32

@@ -209,3 +209,19 @@ async def test_the_activity_may_be_a_custom_one_whose_key_metadata_says(flow: Fl
         assert (made["outcome"], made["entity"]) == ("Created", "cr8a1_smsmessage")
     found = flow.rows("cr8a1_smsmessages")
     assert [row["_regardingobjectid_value"] for row in found] == [key, key]
+
+
+async def test_a_note_has_no_character_that_dynamics_refuses_and_is_cut_between_two(
+    flow: Flow,
+) -> None:
+    key = flow.know(lastname="Lovelace")
+    about = {"ms_operation": "addnote", "entity": "annotation", "ms_contact_id": key}
+    made = await flow.ask(**about, subject="x" * 499 + "😀", notetext="first\x0bsecond")
+    (row,) = flow.rows("annotations")
+    assert made["outcome"] == "Created"
+    assert (row["subject"], row["notetext"]) == ("x" * 499, "firstsecond")
+
+
+async def test_a_note_of_nothing_but_such_characters_has_no_text(flow: Flow) -> None:
+    about = {"ms_operation": "addnote", "entity": "annotation", "ms_contact_id": CONTACT}
+    assert (await flow.ask(**about, notetext="\x0b\0"))["outcome"] == "NoMatch"

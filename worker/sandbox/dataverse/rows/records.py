@@ -14,6 +14,7 @@ from worker.errors import ConfigError
 from worker.sandbox.dataverse.odata import refusals
 from worker.sandbox.dataverse.rows.values import folded
 from worker.sandbox.dataverse.schema.tables import SHIPPED
+from worker.sandbox.dataverse.switches import Switches
 
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ class Rows:
     Attributes:
         schema: What tables there are.
         writes: How many writes of requests succeeded.
+        switches: What is read where Dataverse's behaviour is not documented.
     """
 
     def __init__(self, path: Path | None = None, schema: Schema = SHIPPED) -> None:
@@ -91,6 +93,7 @@ class Rows:
             (name, columns): {} for name, keys in self.keys.items() for columns in keys
         }
         self.writes = 0
+        self.switches = Switches()
         self._version = 1_000_000
         self._undo: list[tuple[Table, str, Row | None]] = []
         self._depth = 0
@@ -105,6 +108,12 @@ class Rows:
     def all(self, table: Table) -> Collection[Row]:
         """Every row of a table, oldest first."""
         return self._rows.get(table.entity_set, {}).values()
+
+    def title(self, logical: str, record_id: str) -> str | None:
+        """What a lookup shows of the row it leads to; None if there is no such row."""
+        table = self.schema.by_logical.get(logical)
+        found = self.get(table, record_id) if table else None
+        return str(found.columns.get(table.title, "")) if found and table else None
 
     def find(self, table: Table, values: Mapping[str, Any]) -> Row | None:
         """The row with these values of an alternate key.
