@@ -150,9 +150,6 @@ def replay_command(
         dump=dump,
         schema=schema,
     )
-    for one in options.pipelines:
-        for note in (text for step in one.steps for text in one.guesses(step.name)):
-            typer.echo(f"note {shown(note)}", err=True)
     with _progress() as watch:
         result = asyncio.run(replay(options, loaded, watch))
     if report == "json":
