@@ -136,7 +136,9 @@ class Organisation:
         if path.name == "$batch" and call.method == "POST":
             undoes = self.switches.batch_failure == "rolled back"
             transaction = self.records.transaction
-            return Batch(call, self.answer, self.refuse, transaction, self.new_id, undoes).run()
+            ends = self.switches.batch_line_ends
+            refuse, new_id = self.refuse, self.new_id
+            return Batch(call, self.answer, refuse, transaction, new_id, undoes, ends).run()
         raise refusals.no_segment(self.switches.segment_code, unquote(path.name))
 
     def _check_user(self, user: str) -> None:

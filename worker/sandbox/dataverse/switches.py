@@ -35,6 +35,7 @@ class Switches:
         bind_by_key: ``contacts(emailaddress1='x')`` as the target of a bind.
         tab_parameters: Whether a new tab template gets empty rows for its page type's parameters.
         short_regarding: ``regardingobjectid_contact`` beside ``…_contact_phonecall``.
+        batch_line_ends: Whether a batch needs CRLF everywhere, as documented; two clients do not.
     """
 
     closed: Literal["allow", "0x8004022e", "0x80040230"] = "allow"
@@ -58,3 +59,4 @@ class Switches:
     bind_by_key: Literal["accept", "refuse"] = "accept"
     tab_parameters: Literal["absent", "made"] = "absent"
     short_regarding: Literal["accept", "refuse"] = "accept"
+    batch_line_ends: Literal["crlf", "any"] = "crlf"
