@@ -54,7 +54,7 @@ async def etag(http: httpx.AsyncClient) -> str:
         ("GET", f"phonecalls({ID})/category", {}, None, 204),
         ("PUT", f"phonecalls({ID})/subject", {}, {"value": "x"}, 204),
         ("DELETE", f"phonecalls({ID})/subject", {}, None, 204),
-        ("PUT", f"phonecalls({ID})/regardingobjectid_contact", {}, {"value": "x"}, 404),
+        ("PUT", f"phonecalls({ID})/regardingobjectid_contact", {}, {"value": "x"}, 405),
         ("POST", f"phonecalls({ID})", {}, {}, 405),
         ("DELETE", "phonecalls", {}, None, 405),
         ("GET", "nothings", {}, None, 404),

@@ -5,22 +5,23 @@ from __future__ import annotations
 import time
 
 from random import Random
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
-import orjson
-
-from worker.sandbox.dataverse import bulk
-from worker.sandbox.dataverse.associations import Associations, Link, parse_link, related
+from worker.sandbox.dataverse import bulk, deep
+from worker.sandbox.dataverse.associations import Associations
 from worker.sandbox.dataverse.batch import Batch
+from worker.sandbox.dataverse.members import Members
 from worker.sandbox.dataverse.odata import refusals
+from worker.sandbox.dataverse.odata.bodies import read_json
 from worker.sandbox.dataverse.odata.paths import Path, parse_path
 from worker.sandbox.dataverse.odata.refusals import Refusal
-from worker.sandbox.dataverse.odata.wire import Call, Prefer, Reply, json_reply, prefer
+from worker.sandbox.dataverse.odata.wire import Call, Reply, json_reply, prefer
 from worker.sandbox.dataverse.reading import metadata
-from worker.sandbox.dataverse.reading.presenter import Presenter, context, view
-from worker.sandbox.dataverse.reading.queries import URL_LIMIT, parse_options, select_page
+from worker.sandbox.dataverse.reading.listing import Listing
+from worker.sandbox.dataverse.reading.queries import parse_options
 from worker.sandbox.dataverse.rows.keys import Key, parse_key
+from worker.sandbox.dataverse.rows.navigation import ACTIVITY_PARTY, party_rows
 from worker.sandbox.dataverse.rows.records import Rows
 from worker.sandbox.dataverse.rows.writes import RowWriter
 from worker.sandbox.dataverse.schema.tables import SYSTEMUSER, TABLES
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 DETAILS: Final = "@Microsoft.PowerApps.CDS."
 ORGANISATION_ID: Final = "0f0e0d0c-0b0a-4908-8706-050403020100"
 
-_MESSAGES: Final = {"PATCH": "Upsert", "DELETE": "Delete"}
+_MESSAGES: Final = {"POST": "Create", "PATCH": "Upsert", "DELETE": "Delete"}
 
 
 class Organisation:
@@ -64,16 +65,13 @@ class Organisation:
         self.switches = switches
         self.writer = RowWriter(records, switches, clock, new_id)
         self.new_id = new_id
-        self._presenter = Presenter(records)
-        self._associations = Associations(records, switches)
+        self._listing = Listing(records, clock)
+        self._associations = Associations(records, switches, self.writer)
+        self._members = Members(records, switches, self._listing, self._associations)
         self._row_methods: dict[str, Callable[[Call, Table, Path], Reply]] = {
             "GET": self._read,
             "PATCH": self._patch,
             "DELETE": self._delete,
-        }
-        self._member_methods: dict[str, Callable[[Call, Table, Row, str], None]] = {
-            "PUT": self._put_member,
-            "DELETE": self._empty_member,
         }
 
     def answer(self, call: Call) -> Reply:
@@ -109,7 +107,7 @@ class Organisation:
         return bool(table and key and self.records.get(table, key.lower()) is None)
 
     def _route(self, call: Call) -> Reply:
-        if len(call.query) > URL_LIMIT and call.method == "GET":
+        if len(call.query) > call.url_limit and call.method == "GET":
             raise Refusal(414, "0x80060888", "The request URI is too long.")
         path = parse_path(call.path)
         table = TABLES.get(path.name)
@@ -133,6 +131,9 @@ class Organisation:
         if path.name == "EntityDefinitions" and call.method == "GET":
             options = parse_options(call.query)
             return json_reply(200, metadata.answer(path, options, self.records, call.root))
+        if path.name == ACTIVITY_PARTY.entity_set and not path.member:
+            self._check_user(call.user)
+            return self._parties(call, path)
         if path.name == "$batch" and call.method == "POST":
             undoes = self.switches.batch_failure == "rolled back"
             transaction = self.records.transaction
@@ -140,6 +141,22 @@ class Organisation:
             refuse, new_id = self.refuse, self.new_id
             return Batch(call, self.answer, refuse, transaction, new_id, undoes, ends).run()
         raise refusals.no_segment(self.switches.segment_code, unquote(path.name))
+
+    def _parties(self, call: Call, path: Path) -> Reply:
+        """The parties of all activities: a table that can only be read."""
+        if call.method != "GET":
+            message = _MESSAGES.get(call.method, call.method)
+            raise refusals.no_message(message, ACTIVITY_PARTY)
+        activities = [table for table in TABLES.values() if table.activity]
+        rows = [
+            p for table in activities for row in self.records.all(table) for p in party_rows(row)
+        ]
+        if path.key is None:
+            return self._listing.rows(call, ACTIVITY_PARTY, rows, ACTIVITY_PARTY.entity_set)
+        found = next((row for row in rows if row.id == path.key.lower()), None)
+        if found is None:
+            raise refusals.no_row(ACTIVITY_PARTY, path.key)
+        return self._listing.row(call, ACTIVITY_PARTY, found)
 
     def _check_user(self, user: str) -> None:
         """A disabled application user may do nothing."""
@@ -160,13 +177,15 @@ class Organisation:
         return json_reply(200, body)
 
     def _collection(self, call: Call, table: Table, path: Path) -> Reply:
+        if path.member == "$count" and call.method == "GET":
+            return self._listing.count(call, table, self.records.all(table))
         if path.member:
             return self._action(call, table, path.member)
         if call.method == "GET":
-            return self._list(call, table)
+            return self._listing.rows(call, table, self.records.all(table), table.entity_set)
         if call.method == "POST":
             if table.joins:
-                raise refusals.no_message("Create", table)
+                raise refusals.no_message(_MESSAGES[call.method], table)
             return self._create(call, table)
         raise refusals.not_allowed(call.method)
 
@@ -183,34 +202,21 @@ class Organisation:
             ids = action(self.writer, table, targets, call.user)
         return bulk.reply(message, ids, call.root)
 
-    def _list(self, call: Call, table: Table) -> Reply:
-        options = parse_options(call.query)
-        wanted = prefer(call.headers)
-        shown = view(table, options, wanted.annotations)
-        page = select_page(self.records, table, options, wanted.page_size)
-        body: dict[str, Any] = {"@odata.context": f"{call.root}$metadata#{context(table, shown)}"}
-        if page.count is not None:
-            body["@odata.count"] = page.count
-        body["value"] = [self._presenter.show(table, record, shown) for record in page.records]
-        if page.next_query:
-            body["@odata.nextLink"] = f"{call.root}{table.entity_set}?{page.next_query}"
-        return json_reply(200, body, wanted)
-
     def _read(self, call: Call, table: Table, path: Path) -> Reply:
         key, record = self._find(table, path)
         if record is None:
             raise _not_found(table, key)
         if call.headers.get("if-none-match") == record.etag:
             return Reply(304, [("etag", record.etag)])
-        return self._shown(call, table, record, prefer(call.headers), 200)
+        return self._listing.row(call, table, record)
 
     def _create(self, call: Call, table: Table) -> Reply:
         body = read_json(table, call)
         wanted = prefer(call.headers)
         with self.records.transaction(writes=1):
-            record = self.writer.create(table, body, call.user, detect=_detect(call))
+            record = deep.create(self._associations, table, body, call.user, detect=_detect(call))
         if wanted.representation:
-            return self._shown(call, table, record, wanted, 201)
+            return self._listing.row(call, table, record, 201)
         return Reply(204, [_entity_id(call, table, record.id)])
 
     def _patch(self, call: Call, table: Table, path: Path) -> Reply:
@@ -221,7 +227,7 @@ class Organisation:
         with self.records.transaction(writes=1):
             written = self.writer.upsert(table, key, body, call.user, detect=_detect(call))
         if wanted.representation:
-            return self._shown(call, table, written, wanted, 200 if record else 201)
+            return self._listing.row(call, table, written, 200 if record else 201)
         return Reply(204, [_entity_id(call, table, unquote(path.key or ""))])
 
     def _check_conditions(self, call: Call, table: Table, key: Key, record: Row | None) -> None:
@@ -247,76 +253,14 @@ class Organisation:
         return Reply(204)
 
     def _member(self, call: Call, table: Table, path: Path) -> Reply:
-        """A column, or the parties, of one row."""
         key, record = self._find(table, path)
         if record is None:
             raise _not_found(table, key)
-        name = path.member
-        if link := parse_link(table, name):
-            return self._link(call, table, record, link)
-        if name not in table.by_property and not (table.activity and name == table.parties):
-            raise refusals.no_segment(self.switches.segment_code, unquote(name))
-        if call.method == "GET":
-            return self._show_member(call, table, record, name)
-        if call.method not in self._member_methods:
-            raise refusals.not_allowed(call.method)
-        with self.records.transaction(writes=1):
-            self._member_methods[call.method](call, table, record, name)
-        return Reply(204)
-
-    def _link(self, call: Call, table: Table, record: Row, link: Link) -> Reply:
-        """A many-to-many relation of one row."""
-        if call.method == "GET" and not link.key:
-            shown = view(link.other, {} if link.ref else parse_options(call.query), ())
-            rows = related(self.records, link.join, table, record)
-            listed = [self._presenter.show(link.other, row, shown) for row in rows]
-            if link.ref:
-                listed = [{"@odata.id": _url(call, link.other, row.id)} for row in rows]
-            where = f"{call.root}$metadata#{context(link.other, shown)}"
-            return json_reply(200, {"@odata.context": where, "value": listed})
-        if not link.ref or call.method not in {"POST", "DELETE"}:
-            raise refusals.not_allowed(call.method)
-        with self.records.transaction(writes=1):
-            if call.method == "POST":
-                self._associations.add(link, table, record, read_json(link.join, call))
-            else:
-                self._associations.remove(link, table, record)
-        return Reply(204)
-
-    def _show_member(self, call: Call, table: Table, record: Row, name: str) -> Reply:
-        value = record.columns.get(name)
-        if name == table.parties:
-            shown = view(table, {}, prefer(call.headers).annotations)
-            value = self._presenter.parties(record, None, shown.annotations)
-        elif value is None:
-            return Reply(204)
-        where = f"{call.root}$metadata#{table.entity_set}({record.id})/{name}"
-        return json_reply(200, {"@odata.context": where, "value": value})
-
-    def _put_member(self, call: Call, table: Table, record: Row, name: str) -> None:
-        value = read_json(table, call).get("value")
-        if name == table.parties:
-            self.writer.replace_parties(table, record, value, call.user)
-        else:
-            self.writer.update(table, record, {name: value}, call.user)
-
-    def _empty_member(self, call: Call, table: Table, record: Row, name: str) -> None:
-        if name == table.parties:
-            raise refusals.not_allowed(call.method)
-        self.writer.update(table, record, {name: None}, call.user)
+        return self._members.answer(call, table, record, path.member)
 
     def _find(self, table: Table, path: Path) -> tuple[Key, Row | None]:
         key = parse_key(table, unquote(path.key or ""))
         return key, self.writer.find(table, key)
-
-    def _shown(self, call: Call, table: Table, record: Row, wanted: Prefer, status: int) -> Reply:
-        options = parse_options(call.query)
-        shown = view(table, options, wanted.annotations)
-        where = f"{call.root}$metadata#{context(table, shown)}/$entity"
-        body = {"@odata.context": where, **self._presenter.show(table, record, shown)}
-        reply = json_reply(status, body, wanted)
-        reply.headers.append(("etag", record.etag))
-        return reply
 
 
 def create_organisation(
@@ -349,24 +293,6 @@ def create_organisation(
     for client_id in dict.fromkeys((CLIENT_ID, *clients)):
         add_user(organisation.records, client_id)
     return organisation
-
-
-def read_json(table: Table, call: Call) -> dict[str, Any]:
-    """A request's body.
-
-    Raises:
-        Refusal: It is not a JSON object.
-    """
-    if not call.headers.get("content-type", "application/json").startswith("application/json"):
-        raise Refusal(415, "0x80060888", "The request's Content-Type is not supported.")
-    try:
-        body = orjson.loads(call.body)
-    except orjson.JSONDecodeError:
-        body = None
-    if not isinstance(body, dict):
-        inner = "Microsoft.OData.ODataException: The body is not a JSON object."
-        raise refusals.payload(table.entity_set, inner)
-    return body
 
 
 def _not_found(table: Table, key: Key) -> Refusal:

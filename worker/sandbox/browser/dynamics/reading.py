@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from worker.sandbox.browser.dynamics import forms
-from worker.sandbox.dataverse.reading.presenter import FORMATTED, Presenter, View
+from worker.sandbox.dataverse.reading.presenter import Presenter
+from worker.sandbox.dataverse.reading.views import FORMATTED, View
 from worker.sandbox.dataverse.schema.tables import ANNOTATION, BY_LOGICAL, TABLES
 
 

@@ -224,3 +224,28 @@ def bad_unique_name(table: Table) -> Refusal:
 def already_related() -> Refusal:
     """DuplicateRecord: two rows are associated already; observed, but not documented."""
     return Refusal(412, "0x80040237", "Cannot insert duplicate key.")
+
+
+def no_node(kind: str) -> Refusal:
+    """An expression OData has and Dataverse does not; ``kind`` is OData's name of it.
+
+    The text is documented for SingleValueOpenPropertyAccess [DOC webapi/query/aggregate-data].
+    """
+    return bad_query(f"The query node {kind} is not supported.")
+
+
+def incompatible(left: str, right: str, operator: str) -> Refusal:
+    """A comparison of values of two types."""
+    return bad_query(
+        "A binary operator with incompatible types was detected. Found operand types "
+        f"'{left}' and '{right}' for operator kind '{operator}'."
+    )
+
+
+def no_collection() -> Refusal:
+    """An option of collections, for a single row."""
+    return bad_query(
+        "The query specified in the URI is not valid. The requested resource is not a collection. "
+        "Query options $filter, $orderby, $count, $skip, and $top can be applied only on "
+        "collections."
+    )

@@ -13,7 +13,7 @@ import orjson
 from worker.errors import ConfigError
 from worker.sandbox.dataverse.odata import refusals
 from worker.sandbox.dataverse.rows.values import folded
-from worker.sandbox.dataverse.schema.tables import TABLES
+from worker.sandbox.dataverse.schema.tables import BY_LOGICAL, TABLES
 
 
 if TYPE_CHECKING:
@@ -103,6 +103,12 @@ class Rows:
     def all(self, table: Table) -> Collection[Row]:
         """Every row of a table, oldest first."""
         return self._rows[table.entity_set].values()
+
+    def title(self, logical: str, record_id: str) -> str | None:
+        """What a lookup shows of the row it leads to; None if there is no such row."""
+        table = BY_LOGICAL.get(logical)
+        found = self.get(table, record_id) if table else None
+        return str(found.columns.get(table.title, "")) if found and table else None
 
     def find(self, table: Table, values: Mapping[str, Any]) -> Row | None:
         """The row with these values of an alternate key.

@@ -23,7 +23,7 @@ from worker.sandbox.dataverse.schema.tables import RELATIONS
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from worker.sandbox.dataverse.schema.columns import Table
+    from worker.sandbox.dataverse.schema.columns import Column, Table
     from worker.sandbox.dataverse.switches import Switches
 
 
@@ -115,6 +115,24 @@ class RowWriter:
         """
         change = self.reader.read(table, body, creating=False)
         self._check_parties(table, change)
+        return self._changed(table, record, change, user, detect=detect)
+
+    def link(
+        self, table: Table, record: Row, column: Column, target: tuple[str, str] | None, user: str
+    ) -> Row:
+        """Let a lookup lead to the row of a table, by logical name and id, or nowhere.
+
+        Raises:
+            Refusal: The row is closed to changes.
+        """
+        change = Change(columns={column.json_name: target[1] if target else None})
+        if target:
+            change.targets[column.json_name] = target[0]
+        return self._changed(table, record, change, user)
+
+    def _changed(
+        self, table: Table, record: Row, change: Change, user: str, *, detect: bool = False
+    ) -> Row:
         self._check_open(table, record, change)
         if detect:
             self._detect(table, change, record.id)
