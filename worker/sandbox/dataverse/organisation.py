@@ -12,8 +12,12 @@ from worker.sandbox.dataverse import bulk, deep
 from worker.sandbox.dataverse.associations import Associations
 from worker.sandbox.dataverse.batch import Batch
 from worker.sandbox.dataverse.members import Members
+from worker.sandbox.dataverse.messages import answers
+from worker.sandbox.dataverse.messages.answers import MODEL, Asked, Item
+from worker.sandbox.dataverse.messages.arguments import arguments
 from worker.sandbox.dataverse.odata import refusals
-from worker.sandbox.dataverse.odata.bodies import read_json
+from worker.sandbox.dataverse.odata.bodies import read_json, read_object
+from worker.sandbox.dataverse.odata.nesting import opened
 from worker.sandbox.dataverse.odata.paths import Path, parse_path
 from worker.sandbox.dataverse.odata.refusals import Refusal
 from worker.sandbox.dataverse.odata.wire import Call, Reply, json_reply, prefer
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
 
     from collections.abc import Callable, Collection, Mapping, Sequence
 
+    from worker.sandbox.dataverse.messages.answers import Answer
     from worker.sandbox.dataverse.rows.records import Row
     from worker.sandbox.dataverse.schema.columns import Table
 
@@ -140,7 +145,25 @@ class Organisation:
             ends = self.switches.batch_line_ends
             refuse, new_id = self.refuse, self.new_id
             return Batch(call, self.answer, refuse, transaction, new_id, undoes, ends).run()
+        if message := answers.find(call.method, "", path.name):
+            return self._message(call, message, path.name, path.key)
         raise refusals.no_segment(self.switches.segment_code, unquote(path.name))
+
+    def _message(
+        self, call: Call, message: Answer, name: str, given: str | None, bound: Item | None = None
+    ) -> Reply:
+        """A function, whose arguments are in the address, or an action, whose are in the body."""
+        self._check_user(call.user)
+        fields = arguments(given, call.query) if call.method == "GET" else read_object(call)
+        asked = Asked(
+            self.records, self.switches, self.writer, self.new_id, call.user, fields, bound
+        )
+        with self.records.transaction(writes=int(call.method == "POST")):
+            answer = message(asked)
+        if answer is None:
+            return Reply(204)
+        where = f"{call.root}$metadata#{MODEL}{name}Response"
+        return json_reply(200, {"@odata.context": where, **answer})
 
     def _parties(self, call: Call, path: Path) -> Reply:
         """The parties of all activities: a table that can only be read."""
@@ -256,6 +279,10 @@ class Organisation:
         key, record = self._find(table, path)
         if record is None:
             raise _not_found(table, key)
+        if path.member.startswith(MODEL):
+            name, given = opened(path.member.removeprefix(MODEL))
+            if message := answers.find(call.method, table.logical, name):
+                return self._message(call, message, name, given, (table, record))
         return self._members.answer(call, table, record, path.member)
 
     def _find(self, table: Table, path: Path) -> tuple[Key, Row | None]:

@@ -127,7 +127,7 @@ operation("a row is added to those that refer to another, and taken away", async
 operation("rows of a many-to-many relation are linked and unlinked", async () => {
     const session = await api.create(at, "msdyn_sessiontemplates", { msdyn_name: "s", msdyn_uniquename: `new_${newId().slice(0, 8)}` });
     const tab = await api.create(at, "msdyn_applicationtabtemplates", { msdyn_name: "t", msdyn_uniquename: `new_${newId().slice(0, 8)}` });
-    const relation = "msdyn_sessiontemplate_applicationtabtemplate";
+    const relation = "msdyn_sessiontemplate_applicationtab";
     const listed = async () => (await api.retrieveMultiple(at, `msdyn_sessiontemplates(${session})/${relation}`)).value.length;
     await api.associate(at, "msdyn_sessiontemplates", session, relation, "msdyn_applicationtabtemplates", tab);
     same(await listed(), 1);

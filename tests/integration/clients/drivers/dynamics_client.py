@@ -341,6 +341,10 @@ def _() -> None:
     assert "contact" in names, names
     names = client.functions.get_valid_referenced_entities("contact").data[0]["EntityNames"]
     assert "account" in names, names
+
+
+@operation("a function lists the tables that may refer to a table")
+def _() -> None:
     names = client.functions.get_valid_referencing_entities("account").data[0]["EntityNames"]
     assert "contact" in names, names
 

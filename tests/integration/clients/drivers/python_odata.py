@@ -154,8 +154,8 @@ def _() -> None:
 
 @operation("rows are grouped")
 def _() -> None:
-    found = plain.query(Contact).apply("groupby((jobtitle))").select(Contact.job).all()
-    assert {"jobtitle": "Seeded"}.items() <= found[0].items() or len(found) > 1, found
+    found = plain.query(Contact).apply("groupby((jobtitle))").all()
+    assert "Seeded" in {one.job for one in found}, found
 
 
 @operation("a query is written out")

@@ -322,7 +322,11 @@ def _() -> None:
 @operation("a query brings what refers to a row, filtered and sorted")
 def _() -> None:
     option = ExpandOption("contact_customer_accounts").select("lastname")
-    option = option.filter("lastname ne 'Baker'").order_by("lastname", descending=True).top(5)
+    option = (
+        option.filter("jobtitle eq 'Seeded' and lastname ne 'Baker'")
+        .order_by("lastname", descending=True)
+        .top(5)
+    )
     found = query.builder("account").where(col("accountnumber") == "SEED").expand(option).execute()
     listed = found.first()["contact_customer_accounts"]
     same([row["lastname"] for row in listed], ["Clark", "Adams"])
