@@ -107,7 +107,7 @@ class Associations:
 
     def _named(self, table: Table, nav: Navigation, reference: str) -> Item:
         """The row a key or an address names."""
-        found = split_reference(reference)
+        found = split_reference(table.schema, reference)
         if found is None and "/" not in reference and nav.kind is not Kind.SINGLE:
             found = nav.target, parse_key(nav.target, reference)
         if found is None or found[0] not in nav.targets:

@@ -15,20 +15,20 @@ from worker.sandbox.dataverse.members import Members
 from worker.sandbox.dataverse.messages import answers
 from worker.sandbox.dataverse.messages.answers import MODEL, Asked, Item
 from worker.sandbox.dataverse.messages.arguments import arguments
+from worker.sandbox.dataverse.metadata.answers import SETS, Catalogue
 from worker.sandbox.dataverse.odata import refusals
 from worker.sandbox.dataverse.odata.bodies import read_json, read_object
 from worker.sandbox.dataverse.odata.nesting import opened
 from worker.sandbox.dataverse.odata.paths import Path, parse_path
 from worker.sandbox.dataverse.odata.refusals import Refusal
 from worker.sandbox.dataverse.odata.wire import Call, Reply, json_reply, prefer
-from worker.sandbox.dataverse.reading import metadata
 from worker.sandbox.dataverse.reading.listing import Listing
 from worker.sandbox.dataverse.reading.queries import parse_options
 from worker.sandbox.dataverse.rows.keys import Key, parse_key
-from worker.sandbox.dataverse.rows.navigation import ACTIVITY_PARTY, party_rows
+from worker.sandbox.dataverse.rows.navigation import party_rows
 from worker.sandbox.dataverse.rows.records import Rows
 from worker.sandbox.dataverse.rows.writes import RowWriter
-from worker.sandbox.dataverse.schema.tables import SYSTEMUSER, TABLES
+from worker.sandbox.dataverse.schema.tables import SHIPPED, SYSTEMUSER
 from worker.sandbox.dataverse.switches import Switches
 from worker.sandbox.dataverse.users import CLIENT_ID, add_user
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from worker.sandbox.dataverse.messages.answers import Answer
     from worker.sandbox.dataverse.rows.records import Row
-    from worker.sandbox.dataverse.schema.columns import Table
+    from worker.sandbox.dataverse.schema.columns import Schema, Table
 
 
 DETAILS: Final = "@Microsoft.PowerApps.CDS."
@@ -107,7 +107,7 @@ class Organisation:
             path = parse_path(call.path)
         except Refusal:
             return False
-        table = TABLES.get(path.name)
+        table = self.records.schema.tables.get(path.name)
         key = path.key
         return bool(table and key and self.records.get(table, key.lower()) is None)
 
@@ -115,7 +115,7 @@ class Organisation:
         if len(call.query) > call.url_limit and call.method == "GET":
             raise Refusal(414, "0x80060888", "The request URI is too long.")
         path = parse_path(call.path)
-        table = TABLES.get(path.name)
+        table = self.records.schema.tables.get(path.name)
         if table is None:
             return self._special(call, path)
         self._check_user(call.user)
@@ -133,10 +133,11 @@ class Organisation:
         if path.name == "WhoAmI" and call.method == "GET":
             self._check_user(call.user)
             return self._who_am_i(call)
-        if path.name == "EntityDefinitions" and call.method == "GET":
-            options = parse_options(call.query)
-            return json_reply(200, metadata.answer(path, options, self.records, call.root))
-        if path.name == ACTIVITY_PARTY.entity_set and not path.member:
+        if path.name in SETS and call.method == "GET":
+            self._check_user(call.user)
+            catalogue = Catalogue(self.records.schema, self._key_status)
+            return json_reply(200, catalogue.answer(path, parse_options(call.query), call.root))
+        if path.name == self.records.schema.activity_party.entity_set and not path.member:
             self._check_user(call.user)
             return self._parties(call, path)
         if path.name == "$batch" and call.method == "POST":
@@ -167,19 +168,28 @@ class Organisation:
 
     def _parties(self, call: Call, path: Path) -> Reply:
         """The parties of all activities: a table that can only be read."""
+        table = self.records.schema.activity_party
         if call.method != "GET":
             message = _MESSAGES.get(call.method, call.method)
-            raise refusals.no_message(message, ACTIVITY_PARTY)
-        activities = [table for table in TABLES.values() if table.activity]
+            raise refusals.no_message(message, table)
         rows = [
-            p for table in activities for row in self.records.all(table) for p in party_rows(row)
+            party
+            for activity in table.schema.tables.values()
+            if activity.activity
+            for row in self.records.all(activity)
+            for party in party_rows(row)
         ]
         if path.key is None:
-            return self._listing.rows(call, ACTIVITY_PARTY, rows, ACTIVITY_PARTY.entity_set)
+            return self._listing.rows(call, table, rows, table.entity_set)
         found = next((row for row in rows if row.id == path.key.lower()), None)
         if found is None:
-            raise refusals.no_row(ACTIVITY_PARTY, path.key)
-        return self._listing.row(call, ACTIVITY_PARTY, found)
+            raise refusals.no_row(table, path.key)
+        return self._listing.row(call, table, found)
+
+    def _key_status(self, logical: str) -> str:
+        """Whether the indexes of a table's alternate keys are built."""
+        pending = logical == "phonecall" and self.switches.phonecall_keys == "pending"
+        return "Pending" if pending else "Active"
 
     def _check_user(self, user: str) -> None:
         """A disabled application user may do nothing."""
@@ -293,6 +303,7 @@ class Organisation:
 def create_organisation(
     path: pathlib.Path | None = None,
     *,
+    schema: Schema = SHIPPED,
     keys: Mapping[str, Sequence[tuple[str, ...]]] | None = None,
     switches: Switches | None = None,
     clients: Collection[str] = (),
@@ -303,7 +314,8 @@ def create_organisation(
 
     Args:
         path: SQLite file that keeps the rows; None: memory alone.
-        keys: Alternate keys, as columns, by entity set.
+        schema: What tables there are.
+        keys: More alternate keys, as columns, by entity set.
         switches: What is done where Dataverse's behaviour is not documented.
         clients: More client ids.
         clock: Wall-clock time (s since 1970).
@@ -316,7 +328,8 @@ def create_organisation(
         hexes = f"{random.getrandbits(128):032x}"
         return f"{hexes[:8]}-{hexes[8:12]}-4{hexes[13:16]}-8{hexes[17:20]}-{hexes[20:]}"
 
-    organisation = Organisation(Rows(path, keys), switches or Switches(), clock, new_id)
+    rows = Rows(path, schema.with_keys(keys or {}))
+    organisation = Organisation(rows, switches or Switches(), clock, new_id)
     for client_id in dict.fromkeys((CLIENT_ID, *clients)):
         add_user(organisation.records, client_id)
     return organisation

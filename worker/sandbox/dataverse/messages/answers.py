@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from worker.sandbox.dataverse.odata import refusals
 from worker.sandbox.dataverse.rows.keys import resolve, split_reference
-from worker.sandbox.dataverse.schema.tables import BY_LOGICAL, TABLES
 
 
 if TYPE_CHECKING:
+    from worker.sandbox.dataverse.rows.keys import Key
     from worker.sandbox.dataverse.rows.records import Row, Rows
     from worker.sandbox.dataverse.rows.writes import RowWriter
-    from worker.sandbox.dataverse.schema.columns import Table
+    from worker.sandbox.dataverse.schema.columns import Schema, Table
     from worker.sandbox.dataverse.switches import Switches
 
 
@@ -99,7 +99,7 @@ class Asked:
             Refusal: It names none, or one that is not there.
         """
         value = self.given.get(name)
-        named = _reference(value) if isinstance(value, dict) else None
+        named = self._reference(value) if isinstance(value, dict) else None
         if named is None:
             raise refusals.invalid_argument(f"The parameter '{name}' names no row.")
         table, key = named
@@ -108,17 +108,32 @@ class Asked:
             raise refusals.no_row(table, str(key))
         return table, found
 
+    def table(self, logical: str) -> Table:
+        """The table of that name.
+
+        Raises:
+            Refusal: There is none.
+        """
+        table = self.schema.by_logical.get(logical)
+        if table is None:
+            raise refusals.invalid_argument(f"There is no table '{logical}'.")
+        return table
+
+    @property
+    def schema(self) -> Schema:
+        """The tables there are."""
+        return self.records.schema
+
+    def _reference(self, value: Fields) -> tuple[Table, Key] | None:
+        if isinstance(value.get("@odata.id"), str):
+            return split_reference(self.schema, value["@odata.id"])
+        kind = str(value.get("@odata.type", "")).lstrip("#").removeprefix(MODEL)
+        table = self.schema.by_logical.get(kind)
+        key = value.get(table.key) if table else None
+        return (table, key.strip("{}").lower()) if table and isinstance(key, str) else None
+
 
 Answer = Callable[[Asked], Fields | None]
-
-
-def _reference(value: Fields) -> tuple[Table, Any] | None:
-    if isinstance(value.get("@odata.id"), str):
-        return split_reference(value["@odata.id"])
-    kind = str(value.get("@odata.type", "")).lstrip("#").removeprefix(MODEL)
-    table = BY_LOGICAL.get(kind)
-    key = value.get(table.key) if table else None
-    return (table, key.strip("{}").lower()) if table and isinstance(key, str) else None
 
 
 # --- functions ---
@@ -139,32 +154,25 @@ def _access(asked: Asked) -> Fields:
 
 def _referenced(asked: Asked) -> Fields:
     """The tables that rows of a table may refer to."""
-    table = _named(asked.text("ReferencingEntityName"))
-    leads = {name for column in table.columns for names in column.navs.values() for name in names}
-    return {"EntityNames": sorted(leads & BY_LOGICAL.keys())}
+    table = asked.table(asked.text("ReferencingEntityName"))
+    leads = {name for column in table.columns for name in column.targets}
+    return {"EntityNames": sorted(leads & asked.schema.by_logical.keys())}
 
 
 def _referencing(asked: Asked) -> Fields:
     """The tables whose rows may refer to those of a table."""
-    wanted = _named(asked.text("ReferencedEntityName")).logical
+    wanted = asked.table(asked.text("ReferencedEntityName")).logical
     found = {
         table.logical
-        for table in TABLES.values()
-        for column in table.columns
-        if any(wanted in names for names in column.navs.values())
+        for table in asked.schema.tables.values()
+        if any(wanted in column.targets for column in table.columns)
     }
     return {"EntityNames": sorted(found)}
 
 
-def _many_to_many(_: Asked) -> Fields:
-    return {"EntityNames": sorted(name for name, table in BY_LOGICAL.items() if not table.joins)}
-
-
-def _named(logical: str) -> Table:
-    table = BY_LOGICAL.get(logical)
-    if table is None:
-        raise refusals.invalid_argument(f"There is no table '{logical}'.")
-    return table
+def _many_to_many(asked: Asked) -> Fields:
+    tables = asked.schema.by_logical.items()
+    return {"EntityNames": sorted(name for name, table in tables if not table.joins)}
 
 
 # --- actions ---
@@ -176,7 +184,7 @@ def _bulk_delete(asked: Asked) -> Fields:
     if not isinstance(queries, list) or not queries:
         raise refusals.invalid_argument("The QuerySet parameter is missing or empty.")
     for query in queries:
-        table = _named(str(query.get("EntityName", "")))
+        table = asked.table(str(query.get("EntityName", "")))
         for row in [row for row in asked.records.all(table) if _takes(table, query, row)]:
             asked.writer.delete(table, row)
     return {"JobId": asked.new_id()}
@@ -225,8 +233,8 @@ def _merge(asked: Asked) -> None:
 
 def _led_over(asked: Asked, table: Table, before: str, after: str) -> None:
     """Let every lookup that leads to a row lead to another of the same table."""
-    for referring in TABLES.values():
-        names = [c for c in referring.columns if any(table.logical in n for n in c.navs.values())]
+    for referring in asked.schema.tables.values():
+        names = [column for column in referring.columns if table.logical in column.targets]
         for row in list(asked.records.all(referring)) if names else ():
             binds = {
                 f"{column.nav(table.logical)}@odata.bind": f"/{table.entity_set}({after})"
@@ -241,14 +249,15 @@ def _add_to_queue(asked: Asked) -> Fields:
     """Put a row into a queue; one that is in a queue already moves."""
     table, target = asked.row("Target")
     queue = asked.bound[1] if asked.bound else None
-    items = _named("queueitem")
+    items = asked.table("queueitem")
     if queue is None:
         raise refusals.invalid_argument("AddToQueue is asked of a queue.")
     body = {"queueid@odata.bind": f"/queues({queue.id})"}
     for row in asked.records.all(items):
         if row.columns.get("_objectid_value") == target.id:
             return {"QueueItemId": asked.writer.update(items, row, body, asked.user).id}
-    body[f"objectid_{table.logical}@odata.bind"] = f"/{table.entity_set}({target.id})"
+    nav = items.by_property["_objectid_value"].nav(table.logical)
+    body[f"{nav}@odata.bind"] = f"/{table.entity_set}({target.id})"
     return {"QueueItemId": asked.writer.create(items, body, asked.user).id}
 
 

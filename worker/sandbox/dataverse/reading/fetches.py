@@ -16,7 +16,6 @@ from worker.sandbox.dataverse.reading.fetchxml import invalid, parse_fetch
 from worker.sandbox.dataverse.reading.orders import rank
 from worker.sandbox.dataverse.reading.paging import PAGE, last_of
 from worker.sandbox.dataverse.schema.columns import Table
-from worker.sandbox.dataverse.schema.tables import BY_LOGICAL
 
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from worker.sandbox.dataverse.reading.operators import Circumstances
     from worker.sandbox.dataverse.reading.presenter import Presenter
     from worker.sandbox.dataverse.rows.records import Row, Rows
-    from worker.sandbox.dataverse.schema.columns import Column
+    from worker.sandbox.dataverse.schema.columns import Column, Schema
 
 
 _LINKS: Final = frozenset({"inner", "outer"})
@@ -100,7 +99,7 @@ class Fetching:
         entity = fetch.find("entity")
         if entity is None or len(fetch) != 1:
             raise invalid("A fetch has one entity.")
-        if table_of(entity.attrib.get("name", "")) is not table:
+        if table_of(self.records.schema, entity.attrib.get("name", "")) is not table:
             raise invalid(f"The entity of the query is not '{table.logical}'.")
         first = Link("", table, entity)
         links = [first]
@@ -125,7 +124,7 @@ class Fetching:
         kind = element.attrib.get("link-type", "inner")
         if kind not in _LINKS:
             raise invalid(f"The link-type '{kind}' is not supported here.")
-        table = table_of(element.attrib.get("name", ""))
+        table = table_of(self.records.schema, element.attrib.get("name", ""))
         alias = element.attrib.get("alias") or f"{table.logical}{len(links)}"
         from_ = column_of(table, element.attrib.get("from", ""))
         to = column_of(parent.table, element.attrib.get("to", ""))
@@ -257,13 +256,13 @@ def _number(fetch: Element, name: str, default: int = PAGE) -> int:
     return int(text)
 
 
-def table_of(logical: str) -> Table:
+def table_of(schema: Schema, logical: str) -> Table:
     """The table of that name.
 
     Raises:
         Refusal: QueryBuilderNoEntity: there is none.
     """
-    table = BY_LOGICAL.get(logical)
+    table = schema.by_logical.get(logical)
     if table is None:
         raise refusals.Refusal(
             400,

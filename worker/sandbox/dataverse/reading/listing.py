@@ -26,7 +26,6 @@ from worker.sandbox.dataverse.reading.queries import (
     select_rows,
 )
 from worker.sandbox.dataverse.reading.views import View, Viewing, context
-from worker.sandbox.dataverse.schema.tables import BY_LOGICAL
 
 
 if TYPE_CHECKING:
@@ -90,7 +89,7 @@ class Listing:
                 message = f"{logical} With Id = {options[option]} Does Not Exist"
                 raise refusals.Refusal(404, "0x80040217", message)
         if sql.OPTION in options:
-            selected = sql.select(self.records, BY_LOGICAL.get, options[sql.OPTION])
+            selected = sql.select(self.records, options[sql.OPTION])
             where = f"{call.root}$metadata#{table.entity_set}"
             return json_reply(200, {"@odata.context": where, "value": selected}, wanted)
         if FETCH in options:

@@ -18,8 +18,6 @@ from worker.sandbox.dataverse.reading.paging import PAGE
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from worker.sandbox.dataverse.rows.records import Rows
     from worker.sandbox.dataverse.schema.columns import Table
 
@@ -39,14 +37,11 @@ _SELECT: Final = re.compile(
 _TABLE: Final = re.compile(r"\b(?:FROM|JOIN)\s+(\w+)", re.IGNORECASE)
 
 
-def select(
-    records: Rows, table_of: Callable[[str], Table | None], text: str
-) -> list[dict[str, Any]]:
+def select(records: Rows, text: str) -> list[dict[str, Any]]:
     """The rows a query selects, by the names of its columns; without what is null.
 
     Args:
         records: The rows.
-        table_of: The table of a logical name.
         text: The query.
 
     Raises:
@@ -61,7 +56,7 @@ def select(
     query = f"SELECT {match['distinct'] or ''}{match['rest']} LIMIT {most}"
     with closing(sqlite3.connect(":memory:")) as database:
         for name in dict.fromkeys(name.lower() for name in _TABLE.findall(_TEXT.sub("''", text))):
-            table = table_of(name)
+            table = records.schema.by_logical.get(name)
             if table is None:
                 raise refusals.bad_query(f"There is no table '{name}'.")
             _fill(database, records, table)

@@ -9,7 +9,6 @@ from worker.sandbox.dataverse.odata import refusals
 from worker.sandbox.dataverse.rows.keys import resolve, split_reference
 from worker.sandbox.dataverse.rows.records import Party, Rows
 from worker.sandbox.dataverse.rows.values import coerce
-from worker.sandbox.dataverse.schema.tables import PARTY_NAVS
 
 
 if TYPE_CHECKING:
@@ -107,7 +106,7 @@ class Reader:
 
     def _target(self, table: Table, value: Any, targets: tuple[str, ...]) -> tuple[str, str]:
         """The table and id of the row a bind names."""
-        found = split_reference(value) if isinstance(value, str) else None
+        found = split_reference(table.schema, value) if isinstance(value, str) else None
         if found is None or found[0].logical not in targets:
             raise refusals.payload(
                 table.entity_set,
@@ -132,8 +131,9 @@ class Reader:
         target = ""
         for name, value in body.items():
             nav = name.removesuffix(BIND)
-            if nav in PARTY_NAVS and name != nav:
-                target, columns["_partyid_value"] = self._target(table, value, (PARTY_NAVS[nav],))
+            if nav in table.schema.party_navs and name != nav:
+                to = (table.schema.party_navs[nav],)
+                target, columns["_partyid_value"] = self._target(table, value, to)
             elif name == "participationtypemask":
                 columns[name] = _participation(table, value)
             elif name in PARTY_TEXTS:

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Final
 
 from worker.sandbox.dataverse.odata import refusals
 from worker.sandbox.dataverse.rows.values import GUID
-from worker.sandbox.dataverse.schema.tables import TABLES
 
 
 if TYPE_CHECKING:
     from worker.sandbox.dataverse.rows.records import Row, Rows
-    from worker.sandbox.dataverse.schema.columns import Table
+    from worker.sandbox.dataverse.schema.columns import Schema, Table
     from worker.sandbox.dataverse.switches import Switches
 
 
@@ -71,9 +70,9 @@ def undefined_key(table: Table) -> refusals.Refusal:
     return refusals.Refusal(400, "0x80060890", message)
 
 
-def split_reference(text: str) -> tuple[Table, Key] | None:
+def split_reference(schema: Schema, text: str) -> tuple[Table, Key] | None:
     """``/contacts(<key>)``, with or without the slash or the whole URL before it."""
     root = _ROOT.match(text)
     match = _SEGMENT.fullmatch(text, root.end() if root else 0)
-    table = TABLES.get(match[1]) if match else None
+    table = schema.tables.get(match[1]) if match else None
     return (table, parse_key(table, match[2])) if match and table else None

@@ -10,15 +10,9 @@ import enum
 import uuid
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
 
 from worker.sandbox.dataverse.rows.records import Row, Rows
-from worker.sandbox.dataverse.schema.columns import Column, Table, number, text
-from worker.sandbox.dataverse.schema.tables import BY_LOGICAL, PARTY_NAVS, RELATIONS, TABLES
-
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from worker.sandbox.dataverse.schema.columns import Column, Schema, Table
 
 
 #: A row and its table.
@@ -66,20 +60,24 @@ class Navigation:
 def navigation(table: Table, name: str) -> Navigation | None:
     """The navigation property of a table; None if there is none. Names are case-sensitive."""
     if column := table.navs.get(name):
-        targets = tuple(BY_LOGICAL[target] for target in column.navs[name])
+        targets = tuple(table.schema.by_logical[target] for target in column.navs[name])
         return Navigation(name, Kind.SINGLE, targets, column)
     if table.activity and name == table.parties:
-        return Navigation(name, Kind.PARTIES, (ACTIVITY_PARTY,))
-    join = RELATIONS.get(name)
+        return Navigation(name, Kind.PARTIES, (table.schema.activity_party,))
+    join = table.schema.joins.get(name)
     if join and table.logical in join.joins:
-        return Navigation(name, Kind.MANY, (other_side(join, table),), join=join)
-    return next((found for found in _collections(table) if found.name == name), None)
+        return Navigation(name, Kind.MANY, (other_side(table.schema, join, table),), join=join)
+    if relation := table.collections.get(name):
+        other = table.schema.by_logical[relation.table]
+        column = next(c for c in other.columns if c.name == relation.column)
+        return Navigation(name, Kind.COLLECTION, (other,), column)
+    return None
 
 
 def related(records: Rows, table: Table, record: Row, nav: Navigation) -> list[Item]:
     """The rows a navigation property leads to from a row, with their tables, oldest first."""
     if nav.kind is Kind.PARTIES:
-        return [(ACTIVITY_PARTY, row) for row in party_rows(record)]
+        return [(nav.target, row) for row in party_rows(record)]
     if nav.join:
         return [(nav.target, row) for row in joined(records, nav.join, table, record)]
     if nav.column is None:
@@ -87,7 +85,7 @@ def related(records: Rows, table: Table, record: Row, nav: Navigation) -> list[I
     name = nav.column.json_name
     if nav.single:
         target = record.targets.get(name, "")
-        other = BY_LOGICAL.get(target)
+        other = table.schema.by_logical.get(target)
         row = records.get(other, record.columns[name]) if other in nav.targets and other else None
         return [(other, row)] if other and row else []
     return [
@@ -99,7 +97,7 @@ def related(records: Rows, table: Table, record: Row, nav: Navigation) -> list[I
 
 def joined(records: Rows, join: Table, table: Table, record: Row) -> list[Row]:
     """The rows a many-to-many relation leads to, in the order in which they were associated."""
-    other = other_side(join, table)
+    other = other_side(records.schema, join, table)
     pairs = [row for row in records.all(join) if row.columns[table.key] == record.id]
     found = (records.get(other, row.columns[other.key]) for row in pairs)
     return [row for row in found if row]
@@ -116,58 +114,7 @@ def party_rows(record: Row) -> list[Row]:
     return rows
 
 
-def other_side(join: Table, table: Table) -> Table:
+def other_side(schema: Schema, join: Table, table: Table) -> Table:
     """The table a many-to-many relation leads to from one of its sides."""
     left, right = join.joins
-    return BY_LOGICAL[right if table.logical == left else left]
-
-
-def _collections(table: Table) -> Iterator[Navigation]:
-    """The collections of a table: the lookups of others that lead to it."""
-    for other in TABLES.values():
-        for column in other.columns:
-            for targets in column.navs.values():
-                if table.logical in targets:
-                    name = collection_name(other, column, table)
-                    yield Navigation(name, Kind.COLLECTION, (other,), column)
-
-
-def collection_name(other: Table, column: Column, table: Table) -> str:
-    """What a lookup of another table is called from the side of the table it leads to."""
-    return _NAMES.get((other.logical, column.name, table.logical)) or (
-        f"{table.logical.capitalize()}_{_plural(other)}"
-        if other.activity or other.logical == "annotation"
-        else f"{table.logical}_{other.logical}_{column.name}"
-    )
-
-
-def _plural(other: Table) -> str:
-    return "Annotation" if other.logical == "annotation" else other.entity_set.capitalize()
-
-
-#: Names of Microsoft's relations that follow no rule.
-_NAMES: Final = {
-    ("contact", "parentcustomerid", "account"): "contact_customer_accounts",
-    ("contact", "parentcustomerid", "contact"): "contact_customer_contacts",
-    ("account", "primarycontactid", "contact"): "account_primary_contact",
-    ("account", "parentaccountid", "account"): "account_parent_account",
-    ("lead", "customerid", "account"): "lead_customer_accounts",
-    ("lead", "customerid", "contact"): "lead_customer_contacts",
-}
-
-#: Parties as a table: read alone, written with their activity.
-ACTIVITY_PARTY: Final = Table(
-    "activityparty",
-    "activityparties",
-    "activitypartyid",
-    "activitypartyid",
-    (
-        Column("activitypartyid", "Uniqueidentifier", create=False, update=False),
-        Column("activityid", "Lookup"),
-        Column("partyid", "Lookup", navs={nav: (name,) for nav, name in PARTY_NAVS.items()}),
-        number("participationtypemask"),
-        text("addressused", 320),
-        text("unresolvedpartyname", 200),
-    ),
-    {},
-)
+    return schema.by_logical[right if table.logical == left else left]

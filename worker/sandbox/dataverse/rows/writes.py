@@ -17,7 +17,6 @@ from worker.sandbox.dataverse.schema.desktop import (
     PAGE_PARAMETERS,
     TEMPLATE_PARAMETER,
 )
-from worker.sandbox.dataverse.schema.tables import RELATIONS
 
 
 if TYPE_CHECKING:
@@ -95,7 +94,10 @@ class RowWriter:
         if table.states:
             self._first_state(table, change, record_id)
         written = self._write(table, self._born(table, change, record_id, user), change)
-        if table is APPLICATION_TAB_TEMPLATE and self._switches.tab_parameters == "made":
+        if (
+            table.logical == APPLICATION_TAB_TEMPLATE.logical
+            and self._switches.tab_parameters == "made"
+        ):
             self._make_parameters(written, user)
         return written
 
@@ -173,12 +175,13 @@ class RowWriter:
     def delete(self, table: Table, record: Row) -> None:
         """Remove a row and its many-to-many relations; other references to it stay."""
         self._records.remove(table, record.id)
-        for join in RELATIONS.values():
+        for join in table.schema.joins.values():
             for row in [row for row in self._records.all(join) if table.logical in join.joins]:
                 if row.columns[table.key] == record.id:
                     self._records.remove(join, row.id)
 
     def _make_parameters(self, template: Row, user: str) -> None:
+        parameters = self._records.schema.by_logical[TEMPLATE_PARAMETER.logical]
         bound = f"/{APPLICATION_TAB_TEMPLATE.entity_set}({template.id})"
         for name in PAGE_PARAMETERS.get(template.columns.get("msdyn_pagetype", 0), ()):
             body = {
@@ -186,7 +189,7 @@ class RowWriter:
                 "msdyn_uniquename": f"msdyn_{template.id.replace('-', '')}_{name}",
                 "msdyn_applicationtabtemplateid@odata.bind": bound,
             }
-            self.create(TEMPLATE_PARAMETER, body, user)
+            self.create(parameters, body, user)
 
     def _born(self, table: Table, change: Change, record_id: str, user: str) -> Row:
         now = self._now()
