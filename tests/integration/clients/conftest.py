@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import shutil
+import ssl
 import subprocess
 import sys
 
@@ -18,10 +19,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
+import httpx
 import pytest
 
 from worker.sandbox.dataverse.app import CLIENT_SECRET, Dataverse, create_dataverse
-from worker.sandbox.dataverse.schema.tables import ACCOUNT
 from worker.sandbox.dataverse.switches import Switches
 from worker.sandbox.dataverse.users import CLIENT_ID, application_user
 from worker.sandbox.server import serve
@@ -80,8 +81,9 @@ def drive(tmp_path_factory: pytest.TempPathFactory) -> Drive:
     return drive
 
 
-def _ground(dataverse: Dataverse) -> dict[str, Any]:
+async def _ground(one: Served) -> dict[str, Any]:
     """Rows that the drivers rely on (``outside.Ground``)."""
+    dataverse = one.dataverse
     company = dataverse.put(
         "accounts", {"name": "Seed Ltd", "accountnumber": "SEED", "numberofemployees": 250}
     )
@@ -99,23 +101,26 @@ def _ground(dataverse: Dataverse) -> dict[str, Any]:
         )
         for first, last in (("Ada", "Adams"), ("Bob", "Baker"), ("Cleo", "Clark"))
     ]
-    user = application_user(CLIENT_ID)
-    with dataverse.records.transaction():
-        writer = dataverse.organisation.writer
-        account = writer.find(ACCOUNT, company)
-        assert account
-        writer.update(
-            ACCOUNT, account, {"primarycontactid@odata.bind": f"/contacts({people[0]})"}, user
+    bind = {"primarycontactid@odata.bind": f"/contacts({people[0]})"}
+    trusted = ssl.create_default_context(cafile=one.ca_path)
+    async with httpx.AsyncClient(verify=trusted) as http:
+        answer = await http.patch(
+            f"{one.url}/api/data/v9.2/accounts({company})",
+            json=bind,
+            headers={"Authorization": f"Bearer {one.token}"},
         )
+        answer.raise_for_status()
     entra = "7a3f9c1e-0000-4000-8000-00000000c011"
     colleague = dataverse.put(
         "systemusers",
         {"firstname": "Cora", "lastname": "Colleague", "azureactivedirectoryobjectid": entra},
     )
     return {
+        "url": one.url,
+        "token": one.token,
         "account": company,
         "contacts": people,
-        "user": user,
+        "user": application_user(CLIENT_ID),
         "colleague": colleague,
         "colleague_object": entra,
     }
@@ -127,7 +132,7 @@ async def _driven(client: str, folder: Path, switches: Switches) -> Seen:
     script = driver.suffix == ".mjs"
     modules = await asyncio.to_thread(_installed) if script else Path()
     async with _served(folder, switches) as one:
-        ground = {"url": one.url, "token": one.token, **_ground(one.dataverse)}
+        ground = await _ground(one)
         environment = {
             **os.environ,
             "PYTHONPATH": os.pathsep.join(sys.path),
