@@ -12,10 +12,11 @@ from worker.sandbox.dataverse import bulk, deep
 from worker.sandbox.dataverse.associations import Associations
 from worker.sandbox.dataverse.batch import Batch
 from worker.sandbox.dataverse.members import Members
-from worker.sandbox.dataverse.messages import answers
-from worker.sandbox.dataverse.messages.answers import MODEL, Asked, Item
+from worker.sandbox.dataverse.messages import answers, filters
 from worker.sandbox.dataverse.messages.arguments import arguments
-from worker.sandbox.dataverse.metadata.answers import SETS, Catalogue
+from worker.sandbox.dataverse.messages.asked import MODEL, Asked, Item
+from worker.sandbox.dataverse.metadata.answers import SETS, Noted
+from worker.sandbox.dataverse.metadata.service import Definitions
 from worker.sandbox.dataverse.odata import refusals
 from worker.sandbox.dataverse.odata.bodies import read_json, read_object
 from worker.sandbox.dataverse.odata.nesting import opened
@@ -38,13 +39,12 @@ if TYPE_CHECKING:
 
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from worker.sandbox.dataverse.messages.answers import Answer
+    from worker.sandbox.dataverse.messages.asked import Answer
     from worker.sandbox.dataverse.rows.records import Row
     from worker.sandbox.dataverse.schema.columns import Schema, Table
 
 
 DETAILS: Final = "@Microsoft.PowerApps.CDS."
-ORGANISATION_ID: Final = "0f0e0d0c-0b0a-4908-8706-050403020100"
 
 _MESSAGES: Final = {"POST": "Create", "PATCH": "Upsert", "DELETE": "Delete"}
 
@@ -70,7 +70,9 @@ class Organisation:
         self.switches = switches
         self.writer = RowWriter(records, switches, clock, new_id)
         self.new_id = new_id
+        self._clock = clock
         self._listing = Listing(records, clock)
+        self._definitions = Definitions(records, self._key_status, Noted())
         self._associations = Associations(records, switches, self.writer)
         self._members = Members(records, switches, self._listing, self._associations)
         self._row_methods: dict[str, Callable[[Call, Table, Path], Reply]] = {
@@ -130,13 +132,14 @@ class Organisation:
         return self._row_methods[call.method](call, table, path)
 
     def _special(self, call: Call, path: Path) -> Reply:
-        if path.name == "WhoAmI" and call.method == "GET":
+        if path.name in SETS:
             self._check_user(call.user)
-            return self._who_am_i(call)
-        if path.name in SETS and call.method == "GET":
-            self._check_user(call.user)
-            catalogue = Catalogue(self.records.schema, self._key_status)
-            return json_reply(200, catalogue.answer(path, parse_options(call.query), call.root))
+            options = parse_options(call.query) if call.method == "GET" else {}
+            return self._definitions.answer(call, path, options)
+        if path.name in filters.SETS and call.method == "GET" and path.key is None:
+            rows = filters.messages(self.records.schema)
+            table = rows.schema.tables[path.name]
+            return Listing(rows, self._clock).rows(call, table, rows.all(table), path.name)
         if path.name == self.records.schema.activity_party.entity_set and not path.member:
             self._check_user(call.user)
             return self._parties(call, path)
@@ -157,7 +160,14 @@ class Organisation:
         self._check_user(call.user)
         fields = arguments(given, call.query) if call.method == "GET" else read_object(call)
         asked = Asked(
-            self.records, self.switches, self.writer, self.new_id, call.user, fields, bound
+            self.records,
+            self.switches,
+            self.writer,
+            self.new_id,
+            call.user,
+            fields,
+            self._definitions,
+            bound,
         )
         with self.records.transaction(writes=int(call.method == "POST")):
             answer = message(asked)
@@ -199,15 +209,6 @@ class Organisation:
                 "The specified user is either disabled or is not a member of any business unit."
             )
             raise Refusal(self.switches.disabled_status, "0x80040225", message)
-
-    def _who_am_i(self, call: Call) -> Reply:
-        body = {
-            "@odata.context": f"{call.root}$metadata#Microsoft.Dynamics.CRM.WhoAmIResponse",
-            "BusinessUnitId": ORGANISATION_ID,
-            "UserId": call.user,
-            "OrganizationId": ORGANISATION_ID,
-        }
-        return json_reply(200, body)
 
     def _collection(self, call: Call, table: Table, path: Path) -> Reply:
         if path.member == "$count" and call.method == "GET":

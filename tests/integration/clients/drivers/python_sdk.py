@@ -362,7 +362,7 @@ def _() -> None:
     text = (
         "SELECT a.name, COUNT(c.contactid) AS people FROM account a"
         " JOIN contact c ON c.parentcustomerid = a.accountid"
-        " WHERE a.accountnumber = 'SEED' GROUP BY a.name"
+        " WHERE c.jobtitle = 'Seeded' GROUP BY a.name"
     )
     same([(row["name"], row["people"]) for row in query.sql(text)], [("Seed Ltd", 3)])
 
