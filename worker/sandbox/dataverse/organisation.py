@@ -8,25 +8,18 @@ from random import Random
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
-from worker.sandbox.dataverse import bulk, deep
+from worker.sandbox.dataverse import bulk, deep, users
 from worker.sandbox.dataverse.associations import Associations
-from worker.sandbox.dataverse.batch import Batch
 from worker.sandbox.dataverse.members import Members
-from worker.sandbox.dataverse.messages import answers, filters
-from worker.sandbox.dataverse.messages.arguments import arguments
-from worker.sandbox.dataverse.messages.asked import MODEL, Asked, Item
-from worker.sandbox.dataverse.metadata.answers import SETS, Noted
-from worker.sandbox.dataverse.metadata.service import Definitions
 from worker.sandbox.dataverse.odata import refusals
-from worker.sandbox.dataverse.odata.bodies import read_json, read_object
-from worker.sandbox.dataverse.odata.nesting import opened
+from worker.sandbox.dataverse.odata.bodies import read_json
 from worker.sandbox.dataverse.odata.paths import Path, parse_path
 from worker.sandbox.dataverse.odata.refusals import Refusal
 from worker.sandbox.dataverse.odata.wire import Call, Reply, json_reply, prefer
 from worker.sandbox.dataverse.reading.listing import Listing
-from worker.sandbox.dataverse.reading.queries import parse_options
+from worker.sandbox.dataverse.reading.queries import ROW, parse_options
+from worker.sandbox.dataverse.root import Root
 from worker.sandbox.dataverse.rows.keys import Key, parse_key
-from worker.sandbox.dataverse.rows.navigation import party_rows
 from worker.sandbox.dataverse.rows.records import Rows
 from worker.sandbox.dataverse.rows.writes import RowWriter
 from worker.sandbox.dataverse.schema.tables import SHIPPED, SYSTEMUSER
@@ -39,7 +32,6 @@ if TYPE_CHECKING:
 
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from worker.sandbox.dataverse.messages.asked import Answer
     from worker.sandbox.dataverse.rows.records import Row
     from worker.sandbox.dataverse.schema.columns import Schema, Table
 
@@ -57,6 +49,10 @@ class Organisation:
         switches: What is done where Dataverse's behaviour is not documented.
         clock: Wall-clock time (s since 1970).
         new_id: Makes ids.
+
+    Attributes:
+        denied: What users may not do; everything else they may.
+        answer_part: Answers a request of a batch.
     """
 
     def __init__(
@@ -67,14 +63,23 @@ class Organisation:
         new_id: Callable[[], str],
     ) -> None:
         self.records = records
-        self.switches = switches
+        self.switches = records.switches = switches
         self.writer = RowWriter(records, switches, clock, new_id)
+        self.denied: set[users.Denied] = set()
         self.new_id = new_id
-        self._clock = clock
+        self.answer_part = self.answer
         self._listing = Listing(records, clock)
-        self._definitions = Definitions(records, self._key_status, Noted())
         self._associations = Associations(records, switches, self.writer)
         self._members = Members(records, switches, self._listing, self._associations)
+        self._root = Root(
+            self._listing,
+            self.writer,
+            switches,
+            self.denied,
+            new_id,
+            lambda call: self.answer_part(call),  # noqa: PLW0108 - it may be exchanged
+            self.refuse,
+        )
         self._row_methods: dict[str, Callable[[Call, Table, Path], Reply]] = {
             "GET": self._read,
             "PATCH": self._patch,
@@ -87,6 +92,8 @@ class Organisation:
             return self._route(call)
         except Refusal as refusal:
             return self.refuse(refusal, call.headers)
+        finally:
+            self.writer.delegate = ""
 
     def refuse(self, refusal: Refusal, headers: Mapping[str, str]) -> Reply:
         """A refusal as an answer."""
@@ -107,20 +114,22 @@ class Organisation:
         """Whether an upsert's row is not there yet: asked when the request comes in."""
         try:
             path = parse_path(call.path)
+            table = self.records.schema.tables.get(path.name)
+            return bool(table and path.key and self._find(table, path)[1] is None)
         except Refusal:
             return False
-        table = self.records.schema.tables.get(path.name)
-        key = path.key
-        return bool(table and key and self.records.get(table, key.lower()) is None)
 
     def _route(self, call: Call) -> Reply:
         if len(call.query) > call.url_limit and call.method == "GET":
             raise Refusal(414, "0x80060888", "The request URI is too long.")
+        self._name_caller(call)
         path = parse_path(call.path)
         table = self.records.schema.tables.get(path.name)
+        if path.name != "$batch":
+            self._check_user(call.user)
         if table is None:
-            return self._special(call, path)
-        self._check_user(call.user)
+            return self._root.answer(call, path)
+        users.check_rights(self.denied, call, table)
         if path.key is None:
             return self._collection(call, table, path)
         if path.member:
@@ -131,75 +140,13 @@ class Organisation:
             raise refusals.not_allowed(call.method)
         return self._row_methods[call.method](call, table, path)
 
-    def _special(self, call: Call, path: Path) -> Reply:
-        if path.name in SETS:
+    def _name_caller(self, call: Call) -> None:
+        """Let the request be the user's in whose name it is made, if it names one."""
+        if not call.delegate and (caller := users.caller(self.records, self.switches, call)):
             self._check_user(call.user)
-            options = parse_options(call.query) if call.method == "GET" else {}
-            return self._definitions.answer(call, path, options)
-        if path.name in filters.SETS and call.method == "GET" and path.key is None:
-            rows = filters.messages(self.records.schema)
-            table = rows.schema.tables[path.name]
-            return Listing(rows, self._clock).rows(call, table, rows.all(table), path.name)
-        if path.name == self.records.schema.activity_party.entity_set and not path.member:
-            self._check_user(call.user)
-            return self._parties(call, path)
-        if path.name == "$batch" and call.method == "POST":
-            undoes = self.switches.batch_failure == "rolled back"
-            transaction = self.records.transaction
-            ends = self.switches.batch_line_ends
-            refuse, new_id = self.refuse, self.new_id
-            return Batch(call, self.answer, refuse, transaction, new_id, undoes, ends).run()
-        if message := answers.find(call.method, "", path.name):
-            return self._message(call, message, path.name, path.key)
-        raise refusals.no_segment(self.switches.segment_code, unquote(path.name))
-
-    def _message(
-        self, call: Call, message: Answer, name: str, given: str | None, bound: Item | None = None
-    ) -> Reply:
-        """A function, whose arguments are in the address, or an action, whose are in the body."""
-        self._check_user(call.user)
-        fields = arguments(given, call.query) if call.method == "GET" else read_object(call)
-        asked = Asked(
-            self.records,
-            self.switches,
-            self.writer,
-            self.new_id,
-            call.user,
-            fields,
-            self._definitions,
-            bound,
-        )
-        with self.records.transaction(writes=int(call.method == "POST")):
-            answer = message(asked)
-        if answer is None:
-            return Reply(204)
-        where = f"{call.root}$metadata#{MODEL}{name}Response"
-        return json_reply(200, {"@odata.context": where, **answer})
-
-    def _parties(self, call: Call, path: Path) -> Reply:
-        """The parties of all activities: a table that can only be read."""
-        table = self.records.schema.activity_party
-        if call.method != "GET":
-            message = _MESSAGES.get(call.method, call.method)
-            raise refusals.no_message(message, table)
-        rows = [
-            party
-            for activity in table.schema.tables.values()
-            if activity.activity
-            for row in self.records.all(activity)
-            for party in party_rows(row)
-        ]
-        if path.key is None:
-            return self._listing.rows(call, table, rows, table.entity_set)
-        found = next((row for row in rows if row.id == path.key.lower()), None)
-        if found is None:
-            raise refusals.no_row(table, path.key)
-        return self._listing.row(call, table, found)
-
-    def _key_status(self, logical: str) -> str:
-        """Whether the indexes of a table's alternate keys are built."""
-        pending = logical == "phonecall" and self.switches.phonecall_keys == "pending"
-        return "Pending" if pending else "Active"
+            users.check_delegate(self.denied, call.user)
+            call.user, call.delegate = caller, call.user
+        self.writer.delegate = call.delegate
 
     def _check_user(self, user: str) -> None:
         """A disabled application user may do nothing."""
@@ -245,6 +192,7 @@ class Organisation:
         return self._listing.row(call, table, record)
 
     def _create(self, call: Call, table: Table) -> Reply:
+        parse_options(call.query, ROW)
         body = read_json(table, call)
         wanted = prefer(call.headers)
         with self.records.transaction(writes=1):
@@ -254,6 +202,7 @@ class Organisation:
         return Reply(204, [_entity_id(call, table, record.id)])
 
     def _patch(self, call: Call, table: Table, path: Path) -> Reply:
+        parse_options(call.query, ROW)
         key, record = self._find(table, path)
         self._check_conditions(call, table, key, record)
         body = read_json(table, call)
@@ -278,6 +227,7 @@ class Organisation:
             raise refusals.key_taken(self.switches.key_taken_code)
 
     def _delete(self, call: Call, table: Table, path: Path) -> Reply:
+        parse_options(call.query, ())
         key, record = self._find(table, path)
         if record is None:
             raise _not_found(table, key)
@@ -290,10 +240,8 @@ class Organisation:
         key, record = self._find(table, path)
         if record is None:
             raise _not_found(table, key)
-        if path.member.startswith(MODEL):
-            name, given = opened(path.member.removeprefix(MODEL))
-            if message := answers.find(call.method, table.logical, name):
-                return self._message(call, message, name, given, (table, record))
+        if reply := self._root.of_row(call, (table, record), path.member):
+            return reply
         return self._members.answer(call, table, record, path.member)
 
     def _find(self, table: Table, path: Path) -> tuple[Key, Row | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from worker.sandbox.dataverse.rows.writes import RowWriter
     from worker.sandbox.dataverse.schema.columns import Schema, Table
     from worker.sandbox.dataverse.switches import Switches
+    from worker.sandbox.dataverse.users import Denied
 
 
 Fields = dict[str, Any]
@@ -38,6 +39,7 @@ class Asked:
         new_id: Makes ids.
         user: Who asks.
         given: Arguments by name.
+        denied: What users may not do.
         definitions: Of tables and columns.
         bound: What it is asked of: a row of a table; None for the organisation.
     """
@@ -48,6 +50,7 @@ class Asked:
     new_id: Callable[[], str]
     user: str
     given: Fields
+    denied: Collection[Denied]
     definitions: Definitions
     bound: Item | None = None
 

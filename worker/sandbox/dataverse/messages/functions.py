@@ -6,6 +6,7 @@ from typing import Final
 
 from worker.sandbox.dataverse.messages.asked import Answer, Asked, Fields
 from worker.sandbox.dataverse.odata import refusals
+from worker.sandbox.dataverse.users import privileges
 
 
 ENGLISH: Final = 1033
@@ -37,6 +38,11 @@ def _version(_: Asked) -> Fields:
 def _access(asked: Asked) -> Fields:
     asked.row("Target")
     return {"AccessRights": _RIGHTS}
+
+
+def _privilege(asked: Asked) -> Fields:
+    user = asked.bound[1].id if asked.bound else asked.user
+    return {"RolePrivileges": privileges(asked.denied, user, asked.text("PrivilegeName"))}
 
 
 def _referenced(asked: Asked) -> Fields:
@@ -137,5 +143,6 @@ FUNCTIONS: Final[dict[tuple[str, str], Answer]] = {
     ("", "RetrieveMetadataChanges"): _metadata_changes,
     ("", "RetrieveVersion"): _version,
     ("systemuser", "RetrievePrincipalAccess"): _access,
+    ("systemuser", "RetrieveUserPrivilegeByPrivilegeName"): _privilege,
     ("", "WhoAmI"): _who_am_i,
 }
