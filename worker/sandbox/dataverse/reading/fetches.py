@@ -7,6 +7,8 @@ distinct. Properties that are null are not shown [DOC fetchxml/retrieve-data].
 
 from __future__ import annotations
 
+import re
+
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from worker.sandbox.dataverse.schema.columns import Column
 
 
+_POSITIVE: Final = re.compile(r"0*[1-9][0-9]{0,8}")
 _LINKS: Final = frozenset({"inner", "outer"})
 _TRUE: Final = frozenset({"true", "1"})
 
@@ -262,6 +265,6 @@ def _number(fetch: Element, name: str, default: int = PAGE) -> int:
     text = fetch.attrib.get(name)
     if text is None:
         return default
-    if not text.isdigit() or not int(text):
+    if not _POSITIVE.fullmatch(text):
         raise invalid(f"'{text}' is no {name}.")
     return int(text)
