@@ -303,20 +303,26 @@ async def test_a_collection_of_a_row_is_fetched_from(http: httpx.AsyncClient) ->
         ("<attribute name='contactid' aggregate='count' alias='n'/>", [{"n": 3}]),
         ("<attribute name='fax' aggregate='countcolumn' alias='n'/>", [{"n": 1}]),
         (
-            "<attribute name='fax' aggregate='countcolumn' distinct='true' alias='n'/>"
-            "<attribute name='lastname' aggregate='max' alias='most'/>",
+            (
+                "<attribute name='fax' aggregate='countcolumn' distinct='true' alias='n'/>"
+                "<attribute name='lastname' aggregate='max' alias='most'/>"
+            ),
             [{"n": 1, "most": "c"}],
         ),
         ("<attribute name='pager' aggregate='min' alias='n'/>", [{}]),
         (
-            "<attribute name='jobtitle' groupby='true' alias='job'/>"
-            "<attribute name='contactid' aggregate='count' alias='n'/>"
-            "<order alias='n' descending='true'/>",
+            (
+                "<attribute name='jobtitle' groupby='true' alias='job'/>"
+                "<attribute name='contactid' aggregate='count' alias='n'/>"
+                "<order alias='n' descending='true'/>"
+            ),
             [{"job": "x", "n": 2}, {"job": "y", "n": 1}],
         ),
         (
-            "<attribute name='createdon' groupby='true' dategrouping='month' alias='month'/>"
-            "<attribute name='contactid' aggregate='count' alias='n'/>",
+            (
+                "<attribute name='createdon' groupby='true' dategrouping='month' alias='month'/>"
+                "<attribute name='contactid' aggregate='count' alias='n'/>"
+            ),
             [{"month": 1, "n": 3}],
         ),
     ],
