@@ -12,6 +12,7 @@ from worker.sandbox.dataverse.messages import answers, filters
 from worker.sandbox.dataverse.messages.arguments import arguments
 from worker.sandbox.dataverse.messages.asked import MODEL, Asked, Item
 from worker.sandbox.dataverse.metadata.answers import SETS, Noted
+from worker.sandbox.dataverse.metadata.document import edmx
 from worker.sandbox.dataverse.metadata.service import Definitions
 from worker.sandbox.dataverse.odata import refusals
 from worker.sandbox.dataverse.odata.bodies import read_object
@@ -68,6 +69,9 @@ class Root:
             return self._definitions.answer(call, path, options)
         if path.name == "$batch" and call.method == "POST":
             return self._batch(call)
+        if path.name == "$metadata" and call.method == "GET":
+            content = [("content-type", "application/xml")]
+            return Reply(200, content, edmx(self.listing.records.schema))
         if message := answers.find(call.method, "", path.name):
             return self._message(call, message, path.name, path.key, None)
         return self._given(call, path)

@@ -10,6 +10,7 @@ from worker.sandbox.dataverse.users import privileges
 
 
 ENGLISH: Final = 1033
+VERSION: Final = "9.2.24044.168"  # of a Dataverse of 2024
 ORGANISATION_ID: Final = "0f0e0d0c-0b0a-4908-8706-050403020100"
 
 #: Nobody is kept from anything here: the sandbox has no roles.
@@ -32,7 +33,7 @@ def _languages(_: Asked) -> Fields:
 
 
 def _version(_: Asked) -> Fields:
-    return {"Version": "9.2.24044.00193"}
+    return {"Version": VERSION}
 
 
 def _access(asked: Asked) -> Fields:
