@@ -5,11 +5,9 @@ Impersonation: [DOC webapi/impersonate-another-user-web-api].
 
 from __future__ import annotations
 
-import re
 import uuid
 
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import unquote
 
 from worker.sandbox.dataverse.odata import refusals
 from worker.sandbox.dataverse.rows.records import Row
@@ -38,9 +36,6 @@ _VERBS: Final = {
 }  # fmt: skip
 #: Privileges whose name is not their table's.
 _NAMES: Final = {"annotation": "Note", "systemuser": "User"}
-_FUNCTION: Final = re.compile(
-    r"Microsoft\.Dynamics\.CRM\.RetrieveUserPrivilegeByPrivilegeName\(PrivilegeName='(\w+)'\)"
-)
 
 _NAMESPACE: Final = uuid.UUID("c5b0a7f0-1f4e-4c1e-9a57-0a4b5a0d8f11")
 
@@ -105,22 +100,12 @@ def check_rights(denied: Collection[Denied], call: Call, table: Table) -> None:
         raise refusals.missing_privilege(call.user, privilege)
 
 
-def asked_privilege(table: Table, member: str) -> str:
-    """The privilege that ``RetrieveUserPrivilegeByPrivilegeName`` is asked for; "" if it is not."""
-    match = _FUNCTION.fullmatch(unquote(member)) if table.logical == "systemuser" else None
-    return match[1] if match else ""
-
-
-def privileges(denied: Collection[Denied], user: str, privilege: str, root: str) -> dict[str, Any]:
-    """What that function answers: none if the user lacks it [DOC auditing/retrieve-audit-data]."""
+def privileges(denied: Collection[Denied], user: str, privilege: str) -> list[dict[str, Any]]:
+    """A privilege as a user has it; nothing if they lack it [DOC auditing/retrieve-audit-data]."""
     held = {
         "Depth": "Global",
         "PrivilegeId": str(uuid.uuid5(_NAMESPACE, privilege)),
         "BusinessUnitId": "0f0e0d0c-0b0a-4908-8706-050403020100",
         "PrivilegeName": privilege,
     }
-    kind = "RetrieveUserPrivilegeByPrivilegeNameResponse"
-    return {
-        "@odata.context": f"{root}$metadata#Microsoft.Dynamics.CRM.{kind}",
-        "RolePrivileges": [] if (user, privilege) in denied else [held],
-    }
+    return [] if (user, privilege) in denied else [held]
