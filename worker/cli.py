@@ -336,6 +336,9 @@ def sandbox_command(
     ca: Annotated[Path, typer.Option(help="Write the CA certificate to trust here.")] = Path(
         "sandbox-ca.pem"
     ),
+    like: Annotated[
+        str, typer.Option(help="Behave as the organization of this file of conform's.")
+    ] = "",
 ) -> None:
     """Serve a local Dataverse with a token endpoint until SIGTERM."""
     try:
@@ -345,4 +348,32 @@ def sandbox_command(
         raise ConfigError(message) from error
     # Lines to paste into a shell: they stay whole however narrow the terminal is.
     show = partial(out.print, markup=False, highlight=False, soft_wrap=True)
-    asyncio.run(serve_until_stopped(port, data, ca, show))
+    asyncio.run(serve_until_stopped(port, data, ca, show, like))
+
+
+@app.command("conform")
+def conform_command(
+    dynamics: Annotated[
+        str, typer.Option(help="The test organization's https:// address; else the setting.")
+    ] = "",
+    is_test: Annotated[
+        bool, typer.Option("--test-organization", help="Yes, it is for tests only.")
+    ] = False,
+    to: Annotated[Path, typer.Option("--out", help="Write what was found here.")] = Path(
+        "conformance.json"
+    ),
+    settings: SettingsFile = None,
+) -> None:
+    """Find out where a test organization behaves otherwise than the sandbox."""
+    from worker.commands.conform import Options, conform
+
+    loaded = load_settings(settings)
+    configure("error")
+    show = partial(out.print, markup=False, highlight=False, soft_wrap=True)
+    report = asyncio.run(conform(Options(dynamics, is_test, to), loaded, show))
+    for name, position in report.switches.items():
+        mark = "differs" if name in report.differs else "as here"
+        show(f"{mark} {name}: {position!r}")
+    for name, why in {**report.unknown, **report.not_probed}.items():
+        show(f"unknown {name}: {why}")
+    show(f"written to {to}; connect-dynamics sandbox --like {to} behaves so")

@@ -5,19 +5,20 @@ from __future__ import annotations
 import asyncio
 import errno
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from worker.errors import ConfigError
 from worker.sandbox.browser.dynamics import Dynamics
 from worker.sandbox.dataverse.app import CLIENT_SECRET, create_dataverse
 from worker.sandbox.dataverse.users import CLIENT_ID
+from worker.sandbox.likeness import switches_like
 from worker.sandbox.server import serve
 from worker.signals import stopping_on_signals
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 
 #: Any tenant will do for the sandbox; this one is printed.
@@ -25,14 +26,22 @@ TENANT = "00000000-0000-4000-8000-000000000001"
 
 
 async def serve_until_stopped(
-    port: int, data: Path | None, ca: Path, show: Callable[[str], object]
+    port: int, data: Path | None, ca: Path, show: Callable[[str], object], like: str = ""
 ) -> None:
     """Serve until SIGTERM or SIGINT; ``show`` gets the settings that reach it.
+
+    Args:
+        port: 0 takes a free one.
+        data: File that keeps the records.
+        ca: Where the certificate to trust goes.
+        show: See above.
+        like: File of ``connect-dynamics conform``, whose organization's behaviour is to be had.
 
     Raises:
         ConfigError: The port is taken.
     """
-    dataverse = create_dataverse(path=data)
+    switches = switches_like(Path(like)) if like else None
+    dataverse = create_dataverse(path=data, switches=switches)
     stop = asyncio.Event()
     try:
         with stopping_on_signals(stop.set):
