@@ -105,6 +105,8 @@ class Change:
         creatable: One of our own steps creates the record.
         forced: Of a CREATE or ADOPT: columns that held what was redacted, whoever changed them.
         caller: In whose name; None: in our own. What it changes does not depend on it.
+        key_column: The primary key's column, where the pipeline names it.
+        partition: The record's partition in an elastic table; "" in any other.
     """
 
     verb: Verb
@@ -116,6 +118,8 @@ class Change:
     creatable: bool = False
     forced: frozenset[str] = frozenset()
     caller: Caller | None = None
+    key_column: str = ""
+    partition: str = ""
 
     @property
     def kind(self) -> str:

@@ -78,6 +78,10 @@ class Settings(BaseSettings):
     create_by: CreateBy = Field(
         default="post", description="POST with the key, or PATCH If-None-Match"
     )
+    lookup_wildcard: bool = Field(
+        default=False,
+        description="Numbers found in no spelling are looked for by their end; may be throttled",
+    )
 
     # Amazon Connect (AWS credentials, region and endpoints as botocore finds them)
     contact_events: str = Field(

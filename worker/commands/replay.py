@@ -28,9 +28,12 @@ from worker.clock import Clock
 from worker.dynamics.connection import open_dynamics
 from worker.dynamics.dry import DryRun
 from worker.dynamics.gate import Gate, make_gate
+from worker.dynamics.lookup import make_lookups
+from worker.dynamics.metadata import Metadata
 from worker.dynamics.performer import Performer
 from worker.dynamics.protocol import Dynamics
 from worker.dynamics.rate_limit import Paced
+from worker.dynamics.users import Users
 from worker.engine.containment import build_of
 from worker.engine.ingest import Ingest, Tally
 from worker.engine.planner import Planner
@@ -217,9 +220,19 @@ async def _push(
         return Sent(), paced
     versions = await remember_steps(store, pipelines, text_of(time.time()))
     terms = Terms(settings.constants, versions=versions, files=settings.files)
+    clock = Clock()
     transactions = Transactions(
         store=store,
-        performer=Performer(paced, Clock(), target.files, settings.create_by, options.overwrite),
+        performer=Performer(
+            paced,
+            clock,
+            target.files,
+            settings.create_by,
+            options.overwrite,
+            lookups=make_lookups(wildcard=settings.lookup_wildcard),
+            tables=Metadata(paced, store),
+            users=Users(paced, store, clock),
+        ),
         gate=target.gate,
         desktop=MemoryScreenPop(),
         connect=MemoryConnect(),

@@ -72,7 +72,9 @@ async def null_bind(organization: Organization) -> Any:
     answer = await organization.ask("PATCH", f"phonecalls({call})", {CUSTOMER: None})
     if answer.failed:
         return "fail" if answer.status >= 500 else "refuse"  # noqa: PLR2004 - HTTP
-    return "ignore" if await _regarding(organization, call) else "empty"
+    if not await _regarding(organization, call):
+        raise CannotTellError("it empties the link, which the sandbox has no position for")
+    return "ignore"
 
 
 async def two_binds(organization: Organization) -> Any:

@@ -33,12 +33,15 @@ PROBES: Final = tuple(
         *(states.bulk_everywhere, states.batch_failure, states.tab_parameters),
         *(keys.key_taken_code, keys.duplicate_status, keys.phonecall_keys, keys.upsert_race),
         *(links.patch_parties, links.bad_bind_status, links.short_regarding, links.bind_by_key),
+        *(links.null_bind, links.two_binds, links.bind_text, links.automatic_parties),
         *(access.www_authenticate, access.disabled_status, access.unknown_caller),
+        access.wildcard_status,
     )
 )
 
 #: Switches without a probe, and points of reference/dataverse.md section 14 that are no switch.
 NOT_PROBED: Final[Mapping[str, str]] = {
+    "wildcard_rows": "a table is throttled only from thousands of rows on, which are not made",
     "lost answers": "what becomes of a request whose answer is lost cannot be brought about",
     "SQL time-outs": "a time-out of the database cannot be brought about",
     "service protection": "its numbers would need thousands of requests, and hold up others",

@@ -29,6 +29,7 @@ from worker.dynamics.gate import Gate
 from worker.dynamics.http import require_https
 from worker.dynamics.impersonation import caller_of, is_about, of_caller
 from worker.dynamics.marks import VERSION, is_dataverses
+from worker.dynamics.privileges import privilege_of
 from worker.dynamics.protocol import WHO_AM_I, Answer, Request
 from worker.dynamics.reasons import GateClosed
 from worker.dynamics.transport import Broken, redirect
@@ -88,7 +89,7 @@ def subject_of(request: Request) -> str:
     place = request.path.partition("?")[0]
     if request.method != "POST":
         return request.path if request.method == "GET" else place
-    return f"{place}({(request.body or {}).get(entity(place).key, '')})"
+    return request.record or f"{place}({(request.body or {}).get(entity(place).key, '')})"
 
 
 class DataverseClient:
@@ -298,6 +299,8 @@ def _failure(request: Request, reply: _Reply) -> DynamicsError:
     error = failure(
         describe(request), reply.status, reply.headers, reply.body, creates=is_create(request)
     )
+    if isinstance(error, Forbidden):
+        error.privilege = privilege_of(request)
     _log.info(
         "dynamics.refused",
         call=describe(request),

@@ -54,11 +54,14 @@ class InProcessDynamics:
 
     def ask(self, request: Request) -> Reply:
         """What the organisation answers, whatever it means."""
+        return self.organisation.answer(self.call(request))
+
+    def call(self, request: Request) -> Call:
+        """The request as the organisation gets it."""
         path, _, query = request.path.partition("?")
         headers = {name.lower(): value for name, value in request.headers.items()}
         body = b"" if request.body is None else orjson.dumps(request.body)
-        call = Call(request.method, path, query, headers, body, _ROOT, self._user_id)
-        return self.organisation.answer(call)
+        return Call(request.method, path, query, headers, body, _ROOT, self._user_id)
 
     async def user_id(self) -> str:
         """Our application user's systemuserid."""

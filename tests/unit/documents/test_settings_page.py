@@ -23,6 +23,7 @@ PAGE = "infra/settings.md"
 
 TYPES: dict[Any, str] = {
     str: "text",
+    bool: "`true` or `false`",
     int: "whole number",
     float: "number",
     Path | None: "path",
@@ -89,6 +90,8 @@ def _default(setting: FieldInfo) -> str:
     default = setting.default
     if isinstance(default, tuple):
         return ",".join(default)
+    if isinstance(default, bool):
+        return str(default).lower()
     return "" if default is None else str(default)
 
 
