@@ -39,6 +39,9 @@ async def duplicate_status(organization: Organization) -> Any:
 
 async def phonecall_keys(organization: Organization) -> Any:
     """A phone call is read by an alternate key."""
+    keys = await _keys(organization, "phonecall")
+    if keys and "Active" not in keys.values():
+        return "pending"
     column = await alternate_key(organization, "phonecall")
     answer = await organization.ask("GET", f"phonecalls({column}='{organization.run}')")
     return "allow" if answer.code == "0x80060891" or not answer.failed else "refuse"
@@ -61,9 +64,18 @@ async def alternate_key(organization: Organization, table: str) -> str:
     Raises:
         CannotTellError: There is none.
     """
-    path = f"EntityDefinitions(LogicalName='{table}')?$select=LogicalName&$expand=Keys"
-    for key in (await organization.read(path)).get("Keys", ()):
-        columns = key.get("KeyAttributes", ())
-        if len(columns) == 1 and key.get("EntityKeyIndexStatus") == "Active":
-            return str(columns[0])
+    for column, status in (await _keys(organization, table)).items():
+        if status == "Active":
+            return column
     raise CannotTellError(f"{table} has no alternate key of one column that is ready")
+
+
+async def _keys(organization: Organization, table: str) -> dict[str, str]:
+    """The columns that are an alternate key by themselves, and how far each is."""
+    path = f"EntityDefinitions(LogicalName='{table}')?$select=LogicalName&$expand=Keys"
+    found = (await organization.read(path)).get("Keys", ())
+    return {
+        str(key["KeyAttributes"][0]): str(key["EntityKeyIndexStatus"])
+        for key in found
+        if len(key["KeyAttributes"]) == 1
+    }

@@ -39,7 +39,7 @@ PROBES: Final = tuple(
     )
 )
 
-#: Switches without a probe, and points of reference/dataverse.md section 14 that are no switch.
+#: Switches without a probe, and what is not documented either and is no switch.
 NOT_PROBED: Final[Mapping[str, str]] = {
     "wildcard_rows": "a table is throttled only from thousands of rows on, which are not made",
     "lost answers": "what becomes of a request whose answer is lost cannot be brought about",
