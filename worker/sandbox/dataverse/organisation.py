@@ -281,7 +281,9 @@ class Organisation:
         key, record = self._find(table, path)
         if record is None:
             raise _not_found(table, key)
-        if table is SYSTEMUSER and (privilege := users.asked_privilege(path.member)):
+        if table.logical == SYSTEMUSER.logical and (
+            privilege := users.asked_privilege(path.member)
+        ):
             return json_reply(200, users.privileges(self.denied, record.id, privilege, call.root))
         return self._members.answer(call, table, record, path.member)
 
