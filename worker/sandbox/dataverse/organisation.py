@@ -172,12 +172,10 @@ class Organisation:
 
     def _name_caller(self, call: Call) -> None:
         """Let the request be the user's in whose name it is made, if it names one."""
-        named = (
-            "" if call.delegate else users.caller(self.records, self.switches, self.denied, call)
-        )
-        if named:
+        if not call.delegate and (caller := users.caller(self.records, self.switches, call)):
             self._check_user(call.user)
-            call.user, call.delegate = named, call.user
+            users.check_delegate(self.denied, call.user)
+            call.user, call.delegate = caller, call.user
         self.writer.delegate = call.delegate
 
     def _check_user(self, user: str) -> None:
@@ -281,9 +279,7 @@ class Organisation:
         key, record = self._find(table, path)
         if record is None:
             raise _not_found(table, key)
-        if table.logical == SYSTEMUSER.logical and (
-            privilege := users.asked_privilege(path.member)
-        ):
+        if privilege := users.asked_privilege(table, path.member):
             return json_reply(200, users.privileges(self.denied, record.id, privilege, call.root))
         return self._members.answer(call, table, record, path.member)
 

@@ -97,9 +97,9 @@ def check_rights(denied: Collection[Denied], call: Call, table: Table) -> None:
         raise refusals.missing_privilege(call.user, privilege)
 
 
-def asked_privilege(member: str) -> str:
+def asked_privilege(table: Table, member: str) -> str:
     """The privilege that ``RetrieveUserPrivilegeByPrivilegeName`` is asked for; "" if it is not."""
-    match = _FUNCTION.fullmatch(unquote(member))
+    match = _FUNCTION.fullmatch(unquote(member)) if table.logical == "systemuser" else None
     return match[1] if match else ""
 
 

@@ -7,6 +7,8 @@ distinct. Properties that are null are not shown [DOC fetchxml/retrieve-data].
 
 from __future__ import annotations
 
+import re
+
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,11 +17,12 @@ from worker.sandbox.dataverse.reading.conditions import Combined, Conditions, co
 from worker.sandbox.dataverse.reading.fetchxml import invalid, parse_fetch
 from worker.sandbox.dataverse.reading.orders import rank
 from worker.sandbox.dataverse.reading.paging import PAGE, last_of
+from worker.sandbox.dataverse.rows.navigation import all_parties
 from worker.sandbox.dataverse.schema.columns import Table
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
     from xml.etree.ElementTree import Element
 
     from worker.sandbox.dataverse.reading.operators import Circumstances
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from worker.sandbox.dataverse.schema.columns import Column
 
 
+_POSITIVE: Final = re.compile(r"0*[1-9][0-9]{0,8}")
 _LINKS: Final = frozenset({"inner", "outer"})
 _TRUE: Final = frozenset({"true", "1"})
 
@@ -114,7 +118,8 @@ class Fetching:
         return _page(fetch, rows, shown)
 
     def _table(self, logical: str) -> Table:
-        table = self.records.schema.by_logical.get(logical)
+        parties = self.records.schema.activity_party
+        table = {parties.logical: parties, **self.records.schema.by_logical}.get(logical)
         if table is None:
             raise refusals.Refusal(
                 400,
@@ -123,6 +128,11 @@ class Fetching:
                 "in the MetadataCache.",
             )
         return table
+
+    def _rows(self, table: Table) -> Collection[Row]:
+        if table is self.records.schema.activity_party:
+            return all_parties(self.records)
+        return self.records.all(table)
 
     def _joined(self, link: Link, links: list[Link], found: list[Combined]) -> list[Combined]:
         for element in link.element.findall("link-entity"):
@@ -143,7 +153,7 @@ class Fetching:
         inner_links = [own]
         wanted = Conditions({alias: table}, self.circumstances, alias).all_of(element)
         candidates: list[Combined] = [
-            {alias: row} for row in self.records.all(table) if wanted({alias: row})
+            {alias: row} for row in self._rows(table) if wanted({alias: row})
         ]
         candidates = self._joined(own, inner_links, candidates)
         index: dict[Any, list[Combined]] = {}
@@ -262,6 +272,6 @@ def _number(fetch: Element, name: str, default: int = PAGE) -> int:
     text = fetch.attrib.get(name)
     if text is None:
         return default
-    if not text.isdigit() or not int(text):
+    if not _POSITIVE.fullmatch(text):
         raise invalid(f"'{text}' is no {name}.")
     return int(text)
