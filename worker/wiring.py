@@ -263,6 +263,6 @@ async def serve(settings: Settings) -> None:
     stop = asyncio.Event()
     with stopping_on_signals(stop.set):
         async with build(settings) as service:
-            served = pages(service.metrics, service.health, service.push.transactions.gate.breaker)
+            served = pages(service.metrics, service.health, service.push.transactions.gate)
             async with serving(settings.metrics, served, service.faults):
                 await service.run(stop)

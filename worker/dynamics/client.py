@@ -28,6 +28,7 @@ from worker.dynamics.errors import (
 from worker.dynamics.gate import Gate
 from worker.dynamics.http import require_https
 from worker.dynamics.marks import VERSION, is_dataverses
+from worker.dynamics.privileges import privilege_of
 from worker.dynamics.protocol import WHO_AM_I, Answer, Request
 from worker.dynamics.reasons import GateClosed
 from worker.dynamics.transport import Broken
@@ -290,6 +291,8 @@ def _failure(request: Request, reply: _Reply) -> DynamicsError:
     error = failure(
         describe(request), reply.status, reply.headers, reply.body, creates=is_create(request)
     )
+    if isinstance(error, Forbidden):
+        error.privilege = privilege_of(request)
     _log.info(
         "dynamics.refused",
         call=describe(request),

@@ -16,6 +16,8 @@ Statuses are decided on first, codes second (Microsoft: "compose HTTP requests a
 
 from __future__ import annotations
 
+from typing import Literal, NamedTuple
+
 from worker.errors import WorkerError
 
 
@@ -57,8 +59,29 @@ class Unauthorized(DynamicsError):
     """No token, or Dataverse refuses it (401, disabled user)."""
 
 
+Access = Literal["create", "read", "write"]
+
+
+class Privilege(NamedTuple):
+    """What a request needs: the right to do something to the rows of a table.
+
+    Attributes:
+        table: The entity set.
+        access: What is done to its rows.
+    """
+
+    table: str
+    access: Access
+
+
 class Forbidden(DynamicsError):
-    """403: the application user lacks a privilege."""
+    """403: the application user lacks a privilege.
+
+    Attributes:
+        privilege: The one that the request needed first of all, if that is known.
+    """
+
+    privilege: Privilege | None = None
 
 
 class Refused(DynamicsError):
