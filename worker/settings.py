@@ -77,6 +77,10 @@ class Settings(BaseSettings):
     create_by: CreateBy = Field(
         default="post", description="POST with the key, or PATCH If-None-Match"
     )
+    probe_writes: bool = Field(
+        default=True,
+        description="Send the last change again, to find out whether writes are answered",
+    )
 
     # Amazon Connect (AWS credentials, region and endpoints as botocore finds them)
     contact_events: str = Field(

@@ -108,7 +108,7 @@ class Dataverse:
             return httpx.Response(200, content=mood.untrue)
         if wait_s > 0:
             seconds = 0 if mood.retry_at_once else int(wait_s) + 1
-            return self._said(429, headers={"Retry-After": str(seconds)})
+            return self._said(429, _error("0x80072322"), headers={"Retry-After": str(seconds)})
         if int(token) < mood.tokens:
             return self._said(401)
         if mood.breaks or (mood.read_only and sent.request.method != "GET"):
