@@ -43,6 +43,11 @@ USER_REFUSED: Mapping[str, str] = {
 READ_ONLY = frozenset({"0x8004022e", "0x80040230"})
 KEY_TAKEN = frozenset({"0x80040237"})
 DUPLICATE_RULE = frozenset({"0x80040333"})
+
+#: Dataverse throttles this query, not its user: some of its tries fail, those of others do not
+#: (powerapps-docs ``query-throttling``). The status is not documented.
+QUERY_THROTTLED = frozenset({"0x80048544", "0x80048573", "0x80048644", "0x80048744"})
+
 SQL_ERROR = frozenset({"0x80044150"})
 SQL_TIMEOUT = frozenset({"0x80044151"})
 
@@ -80,6 +85,7 @@ class Row(NamedTuple):
 
 #: The first row that fits decides; an answer that no row fits (a redirect) does not count.
 ROWS = (
+    Row(400, 599, Refused, QUERY_THROTTLED),
     Row(401, 401, Unauthorized),
     Row(403, 403, Unauthorized, frozenset(USER_REFUSED)),
     Row(400, 403, Closed, READ_ONLY),

@@ -12,6 +12,7 @@ import orjson
 
 from worker.dynamics.classify import failure
 from worker.dynamics.client import describe, is_create
+from worker.dynamics.impersonation import of_caller
 from worker.dynamics.protocol import Answer, Request
 from worker.sandbox.dataverse.odata.wire import Call, Reply
 from worker.sandbox.dataverse.users import CLIENT_ID, application_user
@@ -47,7 +48,8 @@ class InProcessDynamics:
         headers = httpx.Headers(reply.headers)
         if not httpx.codes.is_success(reply.status):
             creates = is_create(request)
-            raise failure(describe(request), reply.status, headers, reply.body, creates=creates)
+            error = failure(describe(request), reply.status, headers, reply.body, creates=creates)
+            raise of_caller(request, error)
         return Answer(reply.status, headers, orjson.loads(reply.body) if reply.body else {})
 
     def ask(self, request: Request) -> Reply:

@@ -19,7 +19,7 @@ from starlette.routing import Mount, Route
 from worker.sandbox.dataverse.limits import Limits, Throttle
 from worker.sandbox.dataverse.organisation import Organisation, create_organisation
 from worker.sandbox.dataverse.rules import InjectedFaults
-from worker.sandbox.dataverse.schema.tables import TABLES
+from worker.sandbox.dataverse.schema.tables import SHIPPED
 from worker.sandbox.dataverse.users import CLIENT_ID, application_user
 from worker.sandbox.dataverse.web import Listener, Web
 from worker.sandbox.entra import TokenServer
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
     from pathlib import Path
 
+    from worker.sandbox.dataverse.schema.columns import Schema
     from worker.sandbox.dataverse.switches import Switches
 
 
@@ -88,7 +89,8 @@ class Dataverse:
         """
         user = application_user(client_id)
         with self.records.transaction():
-            return self._organisation.writer.create(TABLES[entity_set], body, user).id
+            table = self.records.schema.tables[entity_set]
+            return self._organisation.writer.create(table, body, user).id
 
     def release(self) -> None:
         """End hanging requests, now and from now on."""
@@ -118,6 +120,7 @@ def create_dataverse(
     clients: Mapping[str, str] | None = None,
     tenants: Sequence[str] = (),
     expires_in_s: int = TOKEN_LIFETIME_S,
+    schema: Schema = SHIPPED,
     keys: Mapping[str, Sequence[tuple[str, ...]]] | None = None,
     switches: Switches | None = None,
     limits: Limits | None = None,
@@ -135,7 +138,8 @@ def create_dataverse(
         clients: Secrets by client id; ``CLIENT_ID`` with ``CLIENT_SECRET`` by default.
         tenants: The tenants there are; any by default.
         expires_in_s: How long tokens are valid.
-        keys: Alternate keys, as columns, by entity set.
+        schema: What tables there are.
+        keys: More alternate keys, as columns, by entity set.
         switches: What it does where Dataverse's behaviour is not documented.
         limits: Service protection; None: none.
         dop_hint: What ``x-ms-dop-hint`` recommends.
@@ -148,14 +152,20 @@ def create_dataverse(
 
     secrets = {CLIENT_ID: CLIENT_SECRET} if clients is None else clients
     organisation = create_organisation(
-        path, keys=keys, switches=switches, clients=secrets, clock=clock, random=random
+        path,
+        schema=schema,
+        keys=keys,
+        switches=switches,
+        clients=secrets,
+        clock=clock,
+        random=random,
     )
     tokens = TokenServer(secrets, frozenset(tenants), expires_in_s, clock, organisation.new_id)
     web = Web(
         organisation=organisation,
         authenticate=_by_token(tokens) if auth else _always_default,
         throttle=Throttle(limits, clock) if limits else None,
-        faults=InjectedFaults(random, TABLES),
+        faults=InjectedFaults(random, schema.tables),
         dop_hint=dop_hint,
         listener=listener,
         sleep=sleep,

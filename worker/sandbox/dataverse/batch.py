@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from worker.sandbox.dataverse.odata import refusals
 from worker.sandbox.dataverse.odata.refusals import Refusal
-from worker.sandbox.dataverse.odata.wire import Call, Reply, prefer
+from worker.sandbox.dataverse.odata.wire import BATCH_URL_LIMIT, Call, Reply, prefer
 
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ FAILED: Final = 400  # statuses from here on
 _BOUNDARY: Final = re.compile(r'multipart/mixed;.*?boundary="?([^";]+)"?', re.IGNORECASE)
 _API: Final = re.compile(r"(?:https?://[^/]+)?/?api/data/v9\.\d+/")
 _REFERENCE: Final = re.compile(r"\$(\d+)(?![\w$])")
+_REFERRING: Final = re.compile(rb"@odata\.(?:bind|id)")
 _GONE: Final = "Microsoft.OData.ODataException: Stream was not readable."
 
 
@@ -147,9 +148,11 @@ class Batch:
         url = _referred(match[2], made) if match[2].lstrip("/").startswith("$") else match[2]
         path, _, query = _API.sub("", url, count=1).partition("?")
         headers = {"content-type": "application/json"} | _headers(lines)
-        text = _referred(body.decode(), made) if b"@odata.bind" in body else body.decode()
+        text = _referred(body.decode(), made) if _REFERRING.search(body) else body.decode()
         call = self.call
-        return Call(match[1], path, query, headers, text.encode(), call.root, call.user)
+        inner = Call(match[1], path, query, headers, text.encode(), call.root, call.user)
+        inner.url_limit, inner.delegate = BATCH_URL_LIMIT, call.delegate
+        return inner
 
 
 def _referred(text: str, made: Mapping[str, str]) -> str:
