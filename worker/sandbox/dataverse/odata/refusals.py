@@ -215,6 +215,16 @@ def no_property(type_name: str, name: str) -> Refusal:
     )
 
 
+def no_attribute(logical: str, name: str) -> Refusal:
+    """QueryBuilderNoAttribute: no column of that logical name."""
+    return Refusal(
+        400,
+        "0x80041103",
+        f"'{logical}' entity doesn't contain attribute with Name = '{name}' and "
+        "NameMapping = 'Logical'.",
+    )
+
+
 def bad_query(message: str) -> Refusal:
     """A query that cannot be understood."""
     return Refusal(400, "0x80060888", message)
