@@ -45,6 +45,7 @@ from worker.errors import ConfigError, Interrupted
 from worker.files import Files, MemoryFiles, S3Files
 from worker.moments import text_of
 from worker.sandbox.dataverse.organisation import create_organisation
+from worker.sandbox.dataverse.schema.files import load_schema
 from worker.sandbox.inprocess import InProcessDynamics
 from worker.settings import Settings
 from worker.signals import stopping_on_signals
@@ -79,6 +80,7 @@ class Options:
     until: str = ""
     rate: float | None = None
     dump: Path | None = None
+    schema: Path | None = None
 
     @property
     def enqueues(self) -> bool:
@@ -138,6 +140,8 @@ async def replay(
     started = time.monotonic()
     if options.dump is not None and (options.dry_run or not _is_sandbox(options.dynamics)):
         raise ConfigError("--dump writes the sandbox's records: use it with --dynamics sandbox")
+    if options.schema is not None and not _is_sandbox(options.dynamics):
+        raise ConfigError("--schema is the sandbox's: use it with --dynamics sandbox")
     if options.enqueues and (options.dry_run or options.dump or options.overwrite):
         raise ConfigError(
             f"--state {options.state} only enqueues; --dry-run, --dump and --overwrite need another"
@@ -297,7 +301,7 @@ def _target(options: Options, settings: Settings) -> AbstractAsyncContextManager
     if options.dry_run or options.enqueues:
         return _no_target()
     if _is_sandbox(options.dynamics):
-        return _sandbox(_sandbox_path(options))
+        return _sandbox(_sandbox_path(options), options.schema)
     return _environment(options.dynamics, settings)
 
 
@@ -319,8 +323,8 @@ async def _no_target() -> AsyncIterator[_Target]:
 
 
 @asynccontextmanager
-async def _sandbox(path: Path | None) -> AsyncIterator[_Target]:
-    organisation = create_organisation(path)
+async def _sandbox(path: Path | None, schema: Path | None) -> AsyncIterator[_Target]:
+    organisation = create_organisation(path, schema=load_schema(schema))
     dynamics = InProcessDynamics(organisation)
     try:
         yield _Target(

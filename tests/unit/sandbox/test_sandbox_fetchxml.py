@@ -314,3 +314,62 @@ async def test_activities_are_linked_to_their_parties(
     alone = "<fetch><entity name='activityparty'><attribute name='partyid'/></entity></fetch>"
     rows = (await answer(http, alone, "activityparties")).json()["value"]
     assert [row["_partyid_value"] for row in rows].count(ADA) == 1
+
+
+@pytest.mark.parametrize(
+    ("inside", "rows"),
+    [
+        ("<attribute name='contactid' aggregate='count' alias='n'/>", [{"n": 3}]),
+        ("<attribute name='fax' aggregate='countcolumn' alias='n'/>", [{"n": 1}]),
+        (
+            (
+                "<attribute name='fax' aggregate='countcolumn' distinct='true' alias='n'/>"
+                "<attribute name='lastname' aggregate='max' alias='most'/>"
+            ),
+            [{"n": 1, "most": "c"}],
+        ),
+        ("<attribute name='pager' aggregate='min' alias='n'/>", [{}]),
+        (
+            (
+                "<attribute name='jobtitle' groupby='true' alias='job'/>"
+                "<attribute name='contactid' aggregate='count' alias='n'/>"
+                "<order alias='n' descending='true'/>"
+            ),
+            [{"job": "x", "n": 2}, {"job": "y", "n": 1}],
+        ),
+        (
+            (
+                "<attribute name='createdon' groupby='true' dategrouping='month' alias='month'/>"
+                "<attribute name='contactid' aggregate='count' alias='n'/>"
+            ),
+            [{"month": 1, "n": 3}],
+        ),
+    ],
+)
+async def test_an_aggregate_fetch_counts_and_groups(
+    http: httpx.AsyncClient, dataverse: Dataverse, inside: str, rows: list[dict[str, Any]]
+) -> None:
+    for last, job, fax in (("a", "x", None), ("b", "x", "1"), ("c", "y", None)):
+        body = {"lastname": last, "jobtitle": job, "fax": fax, "department": "counted"}
+        dataverse.put("contacts", body)
+    wanted = "<filter><condition attribute='department' operator='eq' value='counted'/></filter>"
+    xml = f"<fetch aggregate='true'><entity name='contact'>{inside}{wanted}</entity></fetch>"
+    found = await answer(http, xml, "contacts")
+    assert found.json()["value"] == rows
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        "<attribute name='contactid' aggregate='count'/>",
+        "<attribute name='contactid' alias='n'/>",
+        "<attribute name='lastname' aggregate='sum' alias='n'/>",
+        "<attribute name='createdon' groupby='true' alias='n'/>",
+        "<attribute name='contactid' aggregate='count' alias='n'/><order alias='m'/>",
+    ],
+)
+async def test_an_aggregate_fetch_that_means_nothing_is_refused(
+    http: httpx.AsyncClient, inside: str
+) -> None:
+    xml = f"<fetch aggregate='true'><entity name='contact'>{inside}</entity></fetch>"
+    assert (await answer(http, xml, "contacts")).json()["error"]["code"] == "0x80040203"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from xml.etree.ElementTree import Element, fromstring
 
 import pytest
 
@@ -289,3 +290,67 @@ async def test_metadata_takes_no_order(http: httpx.AsyncClient) -> None:
 )
 async def test_what_is_not_there_is_not_found(http: httpx.AsyncClient, path: str) -> None:
     assert (await http.get(path)).status_code == 404
+
+
+EDM = "{http://docs.oasis-open.org/odata/ns/edm}"
+
+
+async def document(http: httpx.AsyncClient) -> Element:
+    answer = await http.get("$metadata")
+    assert answer.headers["content-type"] == "application/xml"
+    return fromstring(answer.content)
+
+
+async def test_the_service_document_describes_every_set_with_its_key(
+    http: httpx.AsyncClient,
+) -> None:
+    root = await document(http)
+    sets = {e.attrib["Name"]: e.attrib["EntityType"] for e in root.iter(f"{EDM}EntitySet")}
+    assert sets["faxes"] == "mscrm.fax"
+    assert sets["activityparties"] == "mscrm.activityparty"
+    types = {e.attrib["Name"]: e for e in root.iter(f"{EDM}EntityType")}
+    key = types["fax"].find(f"{EDM}Key/{EDM}PropertyRef")
+    assert key is not None
+    assert key.attrib["Name"] == "activityid"
+    edms = {p.attrib["Name"]: p.attrib["Type"] for p in types["fax"].iter(f"{EDM}Property")}
+    assert edms["_regardingobjectid_value"] == "Edm.Guid"
+    assert edms["numberofpages"] == "Edm.Int32"
+    assert types["fax"].attrib["BaseType"] == "mscrm.crmbaseentity"
+
+
+async def test_navigation_properties_have_partners_that_lead_back(http: httpx.AsyncClient) -> None:
+    root = await document(http)
+    navs = {
+        (entity.attrib["Name"], nav.attrib["Name"]): nav.attrib
+        for entity in root.iter(f"{EDM}EntityType")
+        for nav in entity.iter(f"{EDM}NavigationProperty")
+    }
+    to = navs["contact", "parentcustomerid_account"]
+    assert to == {
+        "Name": "parentcustomerid_account",
+        "Type": "mscrm.account",
+        "Partner": "contact_customer_accounts",
+    }
+    assert navs["account", "contact_customer_accounts"]["Type"] == "Collection(mscrm.contact)"
+    for (name, _), nav in navs.items():
+        if partner := nav.get("Partner"):
+            kind = nav["Type"].removeprefix("Collection(").removesuffix(")").removeprefix("mscrm.")
+            assert (kind, partner) in navs, f"{name} has no partner {partner}"
+    assert navs["phonecall", "ownerid"]["Type"] == "mscrm.principal"
+    parties = navs["phonecall", "phonecall_activity_parties"]
+    assert parties["Type"] == "Collection(mscrm.activityparty)"
+
+
+async def test_every_type_the_service_document_names_is_in_it(http: httpx.AsyncClient) -> None:
+    root = await document(http)
+    known = {
+        e.attrib["Name"] for kind in ("EntityType", "ComplexType") for e in root.iter(EDM + kind)
+    }
+    for element in root.iter():
+        named = element.attrib.get("Type", "") or element.attrib.get("EntityType", "")
+        kind = named.removeprefix("Collection(").removesuffix(")")
+        assert kind.startswith("Edm.") or kind.removeprefix("mscrm.") in {*known, ""}
+
+
+async def test_the_version_is_told(http: httpx.AsyncClient) -> None:
+    assert (await read(http, "RetrieveVersion()"))["Version"].startswith("9.2.")

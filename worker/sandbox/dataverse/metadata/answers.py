@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
@@ -43,16 +43,31 @@ _CLASS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
+class Noted:
+    """What clients defined that is no part of a schema, because rows do not depend on it.
+
+    Attributes:
+        properties: Labels and the like, by MetadataId.
+        choices: Global choices without a column, by name, with the labels of their ``options``.
+    """
+
+    properties: dict[str, Fields] = field(default_factory=dict)
+    choices: dict[str, Fields] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Catalogue:
     """What is asked.
 
     Attributes:
         schema: The tables.
         key_status: Of the indexes of a table's alternate keys, by logical name.
+        noted: What is shown in place of what follows from the schema.
     """
 
     schema: Schema
     key_status: Callable[[str], str]
+    noted: Noted
 
     def answer(self, path: Path, query: Mapping[str, str], root: str) -> Fields:
         """The answer to a GET of one of ``SETS``.
@@ -60,28 +75,38 @@ class Catalogue:
         Raises:
             Refusal: No such table, column, property or option.
         """
-        rows = self._rows(path.name)
+        rows = self.rows(path.name)
         wanted = read_options(query)
         where = f"{root}$metadata#{path.name}"
         steps = [unquote(step) for step in path.member.split("/")] if path.member else []
         if path.key is None:
             found: list[Fields] | Fields = self._cast(rows, steps, path.name)
         else:
-            found = self._one(rows, path.name, unquote(path.key), steps)
+            found = self.one(rows, path.name, unquote(path.key), steps)
             where = where if isinstance(found, list) else f"{where}/$entity"
         return {"@odata.context": where, **self._shown(found, wanted, SETS[path.name])}
 
-    def _rows(self, name: str) -> list[Fields]:
+    def rows(self, name: str) -> list[Fields]:
+        """All rows of one of ``SETS``."""
         if name == "EntityDefinitions":
-            return [definitions.table_row(table) for table in definitions.every(self.schema)]
+            tables = definitions.every(self.schema)
+            return self._as_noted([definitions.table_row(table) for table in tables])
         if name == "RelationshipDefinitions":
-            return definitions.relations(self.schema)
-        return attributes.option_sets(self.schema)
+            return self._as_noted(definitions.relations(self.schema))
+        return self._as_noted(attributes.option_sets(self.schema, self.noted.choices))
 
-    def _one(
+    def _as_noted(self, rows: list[Fields]) -> list[Fields]:
+        noted = self.noted.properties
+        return [row | noted.get(row["MetadataId"], {}) for row in rows] if noted else rows
+
+    def one(
         self, rows: list[Fields], what: str, key: str, steps: list[str]
     ) -> Fields | list[Fields]:
-        """What a path leads to from one row of a set."""
+        """What a path leads to from one row of a set.
+
+        Raises:
+            Refusal: It leads nowhere.
+        """
         row = _named(rows, what, key)
         if not steps:
             return row
@@ -89,11 +114,11 @@ class Catalogue:
         name, inner = (match[1], match[2]) if match else (steps[0], None)
         if name.startswith(MODEL):
             cast = self._cast([row], steps[:1], what)
-            return self._one(cast, what, key, steps[1:]) if cast else _missing(what, key)
+            return self.one(cast, what, key, steps[1:]) if cast else _missing(what, key)
         if name in _CLASS and what == "EntityDefinitions":
             members = self.members(row["LogicalName"], name)
             if inner is not None:
-                return self._one(members, name, inner, steps[1:])
+                return self.one(members, name, inner, steps[1:])
             return self._cast(members, steps[1:], name)
         if name in {"OptionSet", "GlobalOptionSet"} and what == "Attributes":
             found = self._option_sets(row)[name]
@@ -101,6 +126,15 @@ class Catalogue:
         if name in row and not steps[1:]:
             return {"value": row[name]}
         raise refusals.no_segment("0x80060888", name)
+
+    def row(self, name: str, key: str, steps: list[str]) -> Fields:
+        """One row of a set, or of what belongs to it.
+
+        Raises:
+            Refusal: It is not there.
+        """
+        found = self.one(self.rows(name), name, key, steps)
+        return found if isinstance(found, dict) else _missing(name, key)
 
     def _cast(self, rows: list[Fields], steps: list[str], name: str) -> list[Fields]:
         """The rows of a class, ``Microsoft.Dynamics.CRM.PicklistAttributeMetadata``."""
@@ -124,7 +158,7 @@ class Catalogue:
             "OneToManyRelationships": lambda t: definitions.one_to_many(self.schema, t),
             "ManyToManyRelationships": lambda t: definitions.many_to_many(self.schema, t),
         }
-        return found[name](table)
+        return self._as_noted(found[name](table))
 
     def _shown(self, found: Fields | list[Fields], wanted: Wanted, kind: str) -> Fields:
         if isinstance(found, dict):

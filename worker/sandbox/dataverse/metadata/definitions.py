@@ -48,7 +48,12 @@ _CODES: Final = {
 _FIRST_CODE: Final = 10_000
 
 #: What stands before an underscore in Microsoft's own names.
-_STANDARD: Final = frozenset({"address1", "address2", "address3", "adx", "msdyn", "msfp", "mspp"})
+_STANDARD: Final = frozenset(
+    {
+        *("address1", "address2", "address3", "adx", "bot", "bpf", "li", "msauto", "msdyn"),
+        *("msdyncrm", "msdynmkt", "msevtmgt", "msfp", "msgdpr", "mspcat", "mspp"),
+    }
+)
 
 
 def every(schema: Schema) -> list[Table]:

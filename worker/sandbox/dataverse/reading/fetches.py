@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from worker.sandbox.dataverse.odata import refusals
 from worker.sandbox.dataverse.reading.conditions import Combined, Conditions, column_of
-from worker.sandbox.dataverse.reading.fetchxml import invalid, parse_fetch
+from worker.sandbox.dataverse.reading.fetchxml import TRUE, invalid, parse_fetch
 from worker.sandbox.dataverse.reading.orders import rank
 from worker.sandbox.dataverse.reading.paging import PAGE, last_of
+from worker.sandbox.dataverse.reading.totals import totals
 from worker.sandbox.dataverse.rows.navigation import all_parties
 from worker.sandbox.dataverse.schema.columns import Table
 
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
 _POSITIVE: Final = re.compile(r"0*[1-9][0-9]{0,8}")
 _LINKS: Final = frozenset({"inner", "outer"})
-_TRUE: Final = frozenset({"true", "1"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +109,16 @@ class Fetching:
         links = [first]
         joined: list[Combined] = [{"": row} for row in own]
         found = self._filtered(links, self._joined(first, links, joined))
+        if fetch.attrib.get("aggregate") in TRUE:
+            rows = totals([(link.alias, link.table, link.element) for link in links], found)
+            return Fetched(rows[: _number(fetch, "top")], (), 1, len(rows), False, more=False)
         found = self._ordered(links, found)
-        distinct = fetch.attrib.get("distinct") in _TRUE
+        distinct = fetch.attrib.get("distinct") in TRUE
         shown = [self._shown(links, combined, bare=distinct) for combined in found]
-        rows = [row for combined in found if (row := combined[""])]
+        own = [row for combined in found if (row := combined[""])]
         if distinct:
-            rows, shown = _distinct(rows, shown)
-        return _page(fetch, rows, shown)
+            own, shown = _distinct(own, shown)
+        return _page(fetch, own, shown)
 
     def _table(self, logical: str) -> Table:
         parties = self.records.schema.activity_party
@@ -187,7 +190,7 @@ class Fetching:
             if table is None:
                 raise invalid(f"There is no link-entity '{alias}'.")
             column = column_of(table, order.attrib.get("attribute", ""))
-            descending = order.attrib.get("descending", "false").lower() in _TRUE
+            descending = order.attrib.get("descending", "false").lower() in TRUE
             found = sorted(found, key=self._rank(alias, column), reverse=descending)
         return found
 
@@ -242,7 +245,7 @@ class Fetching:
 
 
 def _page(fetch: Element, rows: list[Row], shown: list[dict[str, Any]]) -> Fetched:
-    counted = fetch.attrib.get("returntotalrecordcount") in _TRUE
+    counted = fetch.attrib.get("returntotalrecordcount") in TRUE
     if "top" in fetch.attrib:
         if fetch.attrib.keys() & {"count", "page"}:
             raise invalid("The top attribute can't be specified with paging attribute page.")

@@ -60,6 +60,8 @@ class Presenter:
 
     def formatted(self, column: Column, value: Any, target: str = "") -> str | None:
         """A value as people read it; None for what is its own text."""
+        if column.type == "MultiSelectPicklist":
+            return "; ".join(column.options[int(choice)] for choice in value.split(","))
         if column.options:
             return _labels(column, value)
         if column.type == "Integer":

@@ -83,6 +83,33 @@ def _integer(table: Table, column: Column, value: Any) -> int:
     return value
 
 
+def _number(table: Table, column: Column, value: Any) -> float:
+    """Decimal, Double and Money."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise refusals.wrong_type(table.entity_set, column.edm)
+    if not (column.minimum or 0) <= value <= (column.maximum or 0):
+        raise refusals.out_of_range(table, column.name)
+    return value
+
+
+def _long(table: Table, _: Column, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise refusals.wrong_type(table.entity_set, "Edm.Int64")
+    return value
+
+
+def _choices(table: Table, column: Column, value: Any) -> str | None:
+    """Several choices: their values with commas between them."""
+    if not isinstance(value, str):
+        raise refusals.wrong_type(table.entity_set, "Edm.String")
+    parts = [part.strip() for part in value.split(",") if part.strip()]
+    for part in parts:
+        if not part.lstrip("-").isdigit():
+            raise refusals.wrong_type(table.entity_set, "Edm.Int32")
+        _choice(table, column, int(part))
+    return ",".join(parts) or None
+
+
 def _choice(table: Table, column: Column, value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise refusals.wrong_type(table.entity_set, "Edm.Int32")
@@ -106,10 +133,16 @@ def _guid(table: Table, _: Column, value: Any) -> str:
 
 
 _BY_TYPE: Final[dict[str, Callable[[Table, Column, Any], Any]]] = {
+    "BigInt": _long,
     "Boolean": _boolean,
     "DateTime": _date,
+    "Decimal": _number,
+    "Double": _number,
+    "EntityName": _text,
     "Integer": _integer,
     "Memo": _text,
+    "Money": _number,
+    "MultiSelectPicklist": _choices,
     "Picklist": _choice,
     "State": _choice,
     "Status": _choice,

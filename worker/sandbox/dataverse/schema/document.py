@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 
 
 KINDS: Final = ("standard", "activity", "elastic")
-OWNERSHIPS: Final = ("UserOwned", "OrganizationOwned", "None")
+OWNERSHIPS: Final = (
+    *("UserOwned", "TeamOwned", "BusinessOwned", "OrganizationOwned", "BusinessParented", "None"),
+)
 
 _TABLE_KEYS: Final = (
     *("set", "key", "name", "schema_name", "kind", "ownership", "has", "columns", "keys", "states"),
@@ -121,8 +123,8 @@ def _new(logical: str, entry: Entry, *, exact: bool) -> Table:
     )
     usual = () if exact else _usual_columns(table)
     features = _features(entry)
-    if activity and not exact:
-        features |= {"has_notes": True, "in_queues": True}
+    if not exact:
+        features |= {"has_notes": True, "in_queues": True} if activity else {"bulk": True}
     keys = {_PARTITION_KEY: (table.key, "partitionid")} if table.elastic and not exact else {}
     return replace(
         table,
