@@ -220,6 +220,8 @@ def _report_table(report: Report) -> Table:
         table.add_row(f"  ignored: {escape(shown(reason))}", f"{count:,}")
     for reason, count in report.quarantined_by_reason.items():
         table.add_row(f"  quarantined: {escape(shown(reason))}", f"{count:,}")
+    if report.unfinished:
+        table.add_row("unfinished: Dynamics gave no answer", f"{report.unfinished:,}")
     table.add_row("writes", f"{report.writes:,}")
     table.add_row("requests", f"{report.requests:,}")
     table.add_row("seconds", f"{report.seconds:.1f}")

@@ -76,13 +76,14 @@ def messages(kind: str = "voice_inbound") -> list[bytes]:
 
 def error(kind: type[errors.DynamicsError]) -> errors.DynamicsError:
     """An error of this kind as the client would raise it, its detail marked."""
-    if kind is errors.Throttled:
-        return errors.Throttled("POST phonecalls answered 429", retry_after_s=1.0)
+    if issubclass(kind, errors.Busy):
+        return kind("POST phonecalls answered 429", retry_after_s=1.0)
     return kind("POST phonecalls answered 400", status=400, code="0x0", detail=f"no {CANARY}")
 
 
-ERRORS = [
+ERRORS: list[type[errors.DynamicsError]] = [
     errors.Unavailable,
+    errors.Busy,
     errors.Throttled,
     errors.Unauthorized,
     errors.Forbidden,
