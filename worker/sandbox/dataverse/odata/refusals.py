@@ -283,6 +283,11 @@ def incompatible(left: str, right: str, operator: str) -> Refusal:
     )
 
 
+def too_deep() -> Refusal:
+    """Something nested beyond what can be read: OData's own words for it."""
+    return bad_query("Recursion depth exceeded allowed limit.")
+
+
 def no_collection() -> Refusal:
     """An option of collections, for a single row."""
     return bad_query(

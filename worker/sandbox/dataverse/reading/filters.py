@@ -101,16 +101,16 @@ class _Parser:
         self._variable = variable
 
     def either(self) -> Test:
-        test = self._both()
+        tests = [self._both()]
         while self._reader.take("or"):
-            test = predicates.either(test, self._both())
-        return test
+            tests.append(self._both())
+        return predicates.any_of(tests)
 
     def _both(self) -> Test:
-        test = self._one()
+        tests = [self._one()]
         while self._reader.take("and"):
-            test = predicates.both(test, self._one())
-        return test
+            tests.append(self._one())
+        return predicates.all_of(tests)
 
     def _one(self) -> Test:
         reader = self._reader

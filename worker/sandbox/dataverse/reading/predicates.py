@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from worker.sandbox.dataverse.reading.operators import Wanted
@@ -14,14 +14,14 @@ from worker.sandbox.dataverse.rows.values import folded
 Test = Callable[[Any], bool]
 
 
-def either(one: Test, other: Test) -> Test:
+def any_of(tests: Sequence[Test]) -> Test:
     """Whether one of them holds."""
-    return lambda item: one(item) or other(item)
+    return tests[0] if len(tests) == 1 else lambda item: any(test(item) for test in tests)
 
 
-def both(one: Test, other: Test) -> Test:
-    """Whether both hold."""
-    return lambda item: one(item) and other(item)
+def all_of(tests: Sequence[Test]) -> Test:
+    """Whether all of them hold."""
+    return tests[0] if len(tests) == 1 else lambda item: all(test(item) for test in tests)
 
 
 def opposite(test: Test) -> Test:
