@@ -92,6 +92,8 @@ class Organisation:
             return self._route(call)
         except Refusal as refusal:
             return self.refuse(refusal, call.headers)
+        except RecursionError:  # nested without end, in an address, a query or a body
+            return self.refuse(refusals.too_deep(), call.headers)
         finally:
             self.writer.delegate = ""
 

@@ -156,7 +156,7 @@ class Listing:
         if "$orderby" in others:
             raise refusals.no_node("SingleValueOpenPropertyAccess")
         if others:
-            raise refusals.bad_query(f"The query parameter '{others[0]}' does not go with $apply.")
+            raise refusals.bad_query(f"The query parameter {others[0]} does not go with $apply.")
         annotations = self._viewing(call, wanted).view(table, {}).annotations
         applying = Applying(
             self.records, table, self._circumstances(call), self._presenter, annotations
@@ -175,9 +175,7 @@ class Listing:
     ) -> Reply:
         others = sorted(COLLECTION & options.keys() - {"$count"})
         if others:
-            raise refusals.bad_query(
-                f"The query parameter '{others[0]}' does not go with fetchXml."
-            )
+            raise refusals.bad_query(f"The query parameter {others[0]} does not go with fetchXml.")
         annotations = self._viewing(call, wanted).view(table, {}).annotations
         fetching = Fetching(self.records, self._circumstances(call), self._presenter, annotations)
         found = fetching.fetch(table, list(rows), options[FETCH])
