@@ -376,6 +376,7 @@ class _Planner:
         """Lay the step's columns over the record's."""
         lenient = self.contact.record is not None
         names = self.scope.names(step.on)
+        caller = desired.called_by(step, names)
         for column, compiled in step.body.items():
             value = render_data(compiled, names, lenient=lenient)
             if value is HELD and self.wait_is_over(step):
@@ -392,10 +393,9 @@ class _Planner:
                 self.wait(step, f"{column}: for a name without a value")
             elif value is ABSENT:
                 if column not in desired.held and column != OWNER:
-                    desired.columns.setdefault(column, None)
+                    desired.empty(column)
             else:
-                desired.held.discard(column)
-                desired.columns[column] = value
+                desired.lay(column, value, caller)
 
     def diff(self, desired: Desired) -> list[Action]:
         """Add what brings the record to the desired columns; what closes it is returned."""
@@ -406,6 +406,9 @@ class _Planner:
             for step in desired.steps:
                 self.wait(step, reason)
             return []
+        for step in desired.steps:
+            for column in desired.replaced & step.body.keys():
+                self.wait(step, f"{column}: no, a later step links the same lookup elsewhere")
         if record is not None:
             self.note_named(desired, record)
         adopting = self.adopting or desired.probing or desired.name in self.not_made

@@ -124,6 +124,9 @@ def replay_command(
     rate: Annotated[float | None, typer.Option(min=0.001, help="Requests per second.")] = None,
     report: Annotated[Literal["table", "json"], typer.Option(help="Form of the report.")] = "table",
     dump: Annotated[Path | None, typer.Option(help="Write the sandbox's records here.")] = None,
+    schema: Annotated[
+        Path | None, typer.Option(help="The sandbox's tables, from this file.")
+    ] = None,
     settings: SettingsFile = None,
 ) -> None:
     """Replay archived messages into Dynamics. Exit status 3: something was set aside."""
@@ -145,6 +148,7 @@ def replay_command(
         until=_time(until, "--until"),
         rate=rate,
         dump=dump,
+        schema=schema,
     )
     with _progress() as watch:
         result = asyncio.run(replay(options, loaded, watch))
@@ -244,9 +248,12 @@ def preview_command(
     chosen = contacts.get(contact.lower()) if contact else next(iter(contacts.values()))
     if chosen is None:
         raise ConfigError(f"no message is about contact {contact}; there are {_some(contacts)}")
-    found, reason = previews(chosen, find(pipeline), step, loaded)
+    planned = find(pipeline)
+    found, reason = previews(chosen, planned, step, loaded)
     for one in found:
         _print_preview(one)
+    for note in planned.guesses(step):
+        out.print(f"\nnote {escape(shown(note))}", highlight=False, soft_wrap=True)
     if not found:
         out.print(f"{step} sends nothing: {escape(shown(reason))}", highlight=False)
         raise typer.Exit(FAILED)
@@ -262,7 +269,7 @@ def _some(ids: Iterable[str]) -> str:
 
 def _print_preview(one: Preview) -> None:
     lines = [f"{one.method} {one.uri}", *(f"{k}: {v}" for k, v in one.headers.items())]
-    lines += [f"\nthen, unless several were found: GET {uri}" for uri in one.then]
+    lines += [f"\nthen, if nobody is found: GET {uri}" for uri in one.then]
     if one.body is not None:
         lines += ["", pretty(one.body)]
     out.print(shown_lines("\n".join(lines)), markup=False, highlight=False, soft_wrap=True)
@@ -338,13 +345,56 @@ def sandbox_command(
     ca: Annotated[Path, typer.Option(help="Write the CA certificate to trust here.")] = Path(
         "sandbox-ca.pem"
     ),
+    schema: Annotated[
+        Path | None, typer.Option(help="Tables, columns, keys and choices from this file.")
+    ] = None,
+    like: Annotated[
+        str,
+        typer.Option(
+            help="Read the tables of this environment, once, into the file; or behave as the "
+            "organization of this file of conform's."
+        ),
+    ] = "",
+    customers: Annotated[
+        Path | None, typer.Option(help="Begin with the rows of this file, JSON or CSV.")
+    ] = None,
+    settings: SettingsFile = None,
 ) -> None:
     """Serve a local Dataverse with a token endpoint until SIGTERM."""
     try:
-        from worker.sandbox.command import serve_until_stopped  # an optional extra
+        from worker.sandbox.command import Options, serve_until_stopped  # an optional extra
     except ModuleNotFoundError as error:
         message = f"the sandbox needs {error.name}: install connect-dynamics[sandbox]"
         raise ConfigError(message) from error
     # Lines to paste into a shell: they stay whole however narrow the terminal is.
     show = partial(out.print, markup=False, highlight=False, soft_wrap=True)
-    asyncio.run(serve_until_stopped(port, data, ca, show))
+    options = Options(port, data, ca, schema, like, customers, settings)
+    asyncio.run(serve_until_stopped(options, show))
+
+
+@app.command("conform")
+def conform_command(
+    dynamics: Annotated[
+        str, typer.Option(help="The test organization's https:// address; else the setting.")
+    ] = "",
+    is_test: Annotated[
+        bool, typer.Option("--test-organization", help="Yes, it is for tests only.")
+    ] = False,
+    to: Annotated[Path, typer.Option("--out", help="Write what was found here.")] = Path(
+        "conformance.json"
+    ),
+    settings: SettingsFile = None,
+) -> None:
+    """Find out where a test organization behaves otherwise than the sandbox."""
+    from worker.commands.conform import Options, conform
+
+    loaded = load_settings(settings)
+    configure("error")
+    show = partial(out.print, markup=False, highlight=False, soft_wrap=True)
+    report = asyncio.run(conform(Options(dynamics, is_test, to), loaded, show))
+    for name, position in report.switches.items():
+        mark = "differs" if name in report.differs else "as here"
+        show(f"{mark} {name}: {position!r}")
+    for name, why in {**report.unknown, **report.not_probed}.items():
+        show(f"unknown {name}: {why}")
+    show(f"written to {to}; connect-dynamics sandbox --like {to} behaves so")

@@ -28,19 +28,24 @@ from worker.clock import Clock
 from worker.dynamics.connection import open_dynamics
 from worker.dynamics.dry import DryRun
 from worker.dynamics.gate import Gate, make_gate
+from worker.dynamics.lookup import make_lookups
+from worker.dynamics.metadata import Metadata
 from worker.dynamics.performer import Performer
 from worker.dynamics.protocol import Dynamics
 from worker.dynamics.rate_limit import Paced
+from worker.dynamics.users import Users
 from worker.engine.containment import build_of
 from worker.engine.ingest import Ingest, Tally
 from worker.engine.planner import Planner
 from worker.engine.push import Push
 from worker.engine.remembered_steps import remember_steps
 from worker.engine.transaction import Sent, Transactions
+from worker.environment import environment_in
 from worker.errors import ConfigError, Interrupted
 from worker.files import Files, MemoryFiles, S3Files
 from worker.moments import text_of
 from worker.sandbox.dataverse.organisation import create_organisation
+from worker.sandbox.dataverse.schema.files import load_schema
 from worker.sandbox.inprocess import InProcessDynamics
 from worker.settings import Settings
 from worker.signals import stopping_on_signals
@@ -78,6 +83,7 @@ class Options:
     until: str = ""
     rate: float | None = None
     dump: Path | None = None
+    schema: Path | None = None
 
     @property
     def enqueues(self) -> bool:
@@ -141,6 +147,8 @@ async def replay(
     started = time.monotonic()
     if options.dump is not None and (options.dry_run or not _is_sandbox(options.dynamics)):
         raise ConfigError("--dump writes the sandbox's records: use it with --dynamics sandbox")
+    if options.schema is not None and not _is_sandbox(options.dynamics):
+        raise ConfigError("--schema is the sandbox's: use it with --dynamics sandbox")
     if options.enqueues and (options.dry_run or options.dump or options.overwrite):
         raise ConfigError(
             f"--state {options.state} only enqueues; --dry-run, --dump and --overwrite need another"
@@ -224,9 +232,19 @@ async def _push(
         return Sent(), paced
     versions = await remember_steps(store, pipelines, text_of(time.time()))
     terms = Terms(settings.constants, versions=versions, files=settings.files)
+    clock = Clock()
     transactions = Transactions(
         store=store,
-        performer=Performer(paced, Clock(), target.files, settings.create_by, options.overwrite),
+        performer=Performer(
+            paced,
+            clock,
+            target.files,
+            settings.create_by,
+            options.overwrite,
+            lookups=make_lookups(wildcard=settings.lookup_wildcard),
+            tables=Metadata(paced, store),
+            users=Users(paced, store, clock),
+        ),
         gate=target.gate,
         desktop=MemoryScreenPop(),
         connect=MemoryConnect(),
@@ -292,7 +310,7 @@ def _target(options: Options, settings: Settings) -> AbstractAsyncContextManager
     if options.dry_run or options.enqueues:
         return _no_target()
     if _is_sandbox(options.dynamics):
-        return _sandbox(_sandbox_path(options))
+        return _sandbox(_sandbox_path(options), options.schema)
     return _environment(options.dynamics, settings)
 
 
@@ -314,8 +332,8 @@ async def _no_target() -> AsyncIterator[_Target]:
 
 
 @asynccontextmanager
-async def _sandbox(path: Path | None) -> AsyncIterator[_Target]:
-    organisation = create_organisation(path)
+async def _sandbox(path: Path | None, schema: Path | None) -> AsyncIterator[_Target]:
+    organisation = create_organisation(path, schema=load_schema(schema))
     dynamics = InProcessDynamics(organisation)
     try:
         yield _Target(
@@ -327,9 +345,13 @@ async def _sandbox(path: Path | None) -> AsyncIterator[_Target]:
 
 @asynccontextmanager
 async def _environment(url: str, settings: Settings) -> AsyncIterator[_Target]:
-    if not url.startswith("https://"):
-        raise ConfigError(f"--dynamics {url}: 'sandbox', or an address that begins with https://")
-    named = settings.model_copy(update={"environment_url": url.rstrip("/")})
+    try:
+        address = environment_in(url)
+    except ValueError as error:
+        raise ConfigError(
+            f"--dynamics {url} {error}: 'sandbox', or an address that begins with https://"
+        ) from None
+    named = settings.model_copy(update={"environment_url": address})
     async with open_dynamics(named, aws.secrets) as client:
         await client.user_id()  # a wrong address or secret shows before work begins
         files = S3Files(partial(aws.client, "s3"))

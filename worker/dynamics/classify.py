@@ -44,6 +44,11 @@ USER_REFUSED: Mapping[str, str] = {
 READ_ONLY = frozenset({"0x8004022e", "0x80040230"})
 KEY_TAKEN = frozenset({"0x80040237"})
 DUPLICATE_RULE = frozenset({"0x80040333"})
+
+#: Dataverse throttles this query, not its user: some of its tries fail, those of others do not
+#: (powerapps-docs ``query-throttling``). The status is not documented.
+QUERY_THROTTLED = frozenset({"0x80048544", "0x80048573", "0x80048644", "0x80048744"})
+
 #: Too many requests, too long or too many at a time: all that service protection says
 #: (powerapps-docs ``api-limits``). Any other 429 is a plug-in's, a table's or a proxy's.
 SERVICE_PROTECTION = frozenset({"0x80072321", "0x80072322", "0x80072326"})
@@ -84,6 +89,7 @@ class Row(NamedTuple):
 
 #: The first row that fits decides; an answer that no row fits (a redirect) does not count.
 ROWS = (
+    Row(400, 599, Refused, QUERY_THROTTLED),
     Row(401, 401, Unauthorized),
     Row(403, 403, Unauthorized, frozenset(USER_REFUSED)),
     Row(400, 403, Closed, READ_ONLY),

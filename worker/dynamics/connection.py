@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 
-from worker.dynamics.auth import MsalTokens
+import httpx
+
+from worker.dynamics.auth import MsalTokens, Tokens
 from worker.dynamics.client import DataverseClient
 from worker.dynamics.gate import Gate, make_gate
 from worker.dynamics.http import make_http
@@ -38,18 +40,8 @@ async def open_dynamics(
     Raises:
         ConfigError: A setting it needs is empty or unusable.
     """
-    if missing := settings.missing(*DYNAMICS):
-        raise ConfigError(f"to reach Dynamics, please set {', '.join(missing)}")
-    async with make_http(settings.ca_file) as http:
-        tokens = MsalTokens(
-            f"{settings.authority}/{settings.tenant}",
-            settings.client_id,
-            partial(read_secret, settings.secret, secrets),
-            settings.token_scope,
-            http,
-            renewed=renewed,
-        )
-        client = DataverseClient(
+    async with open_access(settings, secrets, renewed=renewed) as (http, tokens):
+        yield DataverseClient(
             settings.environment_url,
             http,
             tokens,
@@ -58,7 +50,32 @@ async def open_dynamics(
             answered=answered,
             dated=dated,
         )
+
+
+@asynccontextmanager
+async def open_access(
+    settings: Settings,
+    secrets: SecretsClientFactory,
+    *,
+    renewed: Callable[[float], None] = lambda _life_s: None,
+) -> AsyncIterator[tuple[httpx.AsyncClient, Tokens]]:
+    """What requests to the environment go through, and the tokens they need; see above.
+
+    Raises:
+        ConfigError: A setting it needs is empty or unusable.
+    """
+    if missing := settings.missing(*DYNAMICS):
+        raise ConfigError(f"to reach Dynamics, please set {', '.join(missing)}")
+    async with make_http(settings.ca_file) as http:
+        tokens = MsalTokens(
+            f"{settings.token_authority}/{settings.tenant}",
+            settings.client_id,
+            partial(read_secret, settings.secret, secrets),
+            settings.token_scope,
+            http,
+            renewed=renewed,
+        )
         try:
-            yield client
+            yield http, tokens
         finally:
             await tokens.close()

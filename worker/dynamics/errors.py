@@ -10,6 +10,7 @@ DynamicsError
 └── Refused         definitive for this request; another try of the same one is useless
     ├── Missing     404: the record is not there
     ├── Exists      412 on a create: the primary key is taken
+    ├── NotAs       not in this user's name; in our own it may well succeed
     └── Closed      the record is closed and refuses updates
 
 Statuses are decided on first, codes second (Microsoft: "compose HTTP requests and handle errors").
@@ -105,3 +106,7 @@ class Exists(Refused):
 
 class Closed(Refused):
     """The record is completed or cancelled and takes no updates."""
+
+
+class NotAs(Refused):
+    """The user in whose name it was sent may not, is disabled or unknown, or may not be named."""

@@ -191,10 +191,10 @@ class Transactions:
                 await self.enrichment.complete(contact, questions)
             seen = self.planner.snapshot(contact)  # nothing else changes the facts in this round
         put_off: dict[str, float] = {}
-        agenda = Agenda(contact, partial(self._plan, contact, seen, put_off))
+        agenda = Agenda(contact, partial(self._plan, contact, seen, put_off), put_off)
         if agenda.actions and not (questions or await self._claims.take(entry, agenda.actions)):
             return entry.due_at
-        again = await self._work(entry, agenda, seen, last_start, put_off)
+        again = await self._work(entry, agenda, seen, last_start)
         if again is None and put_off:
             again = TryAgain(min(put_off.values()))
         contact.intent.clear()
@@ -250,12 +250,7 @@ class Transactions:
             put_off |= waiting
 
     async def _work(
-        self,
-        entry: Entry,
-        agenda: Agenda,
-        seen: Snapshot,
-        last_start: float,
-        put_off: dict[str, float],
+        self, entry: Entry, agenda: Agenda, seen: Snapshot, last_start: float
     ) -> TryAgain | None:
         """Carry actions out until none is left; None: nothing is left that could be done."""
         contact = entry.contact
@@ -272,7 +267,7 @@ class Transactions:
                 return outcome
             if isinstance(outcome, PutOff | SetAside):
                 if isinstance(outcome, PutOff):
-                    put_off[action.place] = outcome.after_s
+                    agenda.put_off[action.place] = outcome.after_s
                 agenda.actions = agenda.plan()
                 continue
             if isinstance(outcome, Delayed):

@@ -5,36 +5,74 @@ from __future__ import annotations
 import asyncio
 import errno
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
+from worker import aws
+from worker.dynamics.connection import open_dynamics
 from worker.errors import ConfigError
 from worker.sandbox.browser.dynamics import Dynamics
 from worker.sandbox.dataverse.app import CLIENT_SECRET, create_dataverse
-from worker.sandbox.dataverse.users import CLIENT_ID
+from worker.sandbox.dataverse.schema.files import load_schema, save_schema
+from worker.sandbox.dataverse.users import CLIENT_ID, application_user
+from worker.sandbox.likeness import switches_like
+from worker.sandbox.seed import seed
 from worker.sandbox.server import serve
+from worker.sandbox.survey import survey
+from worker.settings import load_settings
 from worker.signals import stopping_on_signals
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 
 #: Any tenant will do for the sandbox; this one is printed.
 TENANT = "00000000-0000-4000-8000-000000000001"
 
 
-async def serve_until_stopped(
-    port: int, data: Path | None, ca: Path, show: Callable[[str], object]
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What ``connect-dynamics sandbox`` is told.
+
+    Attributes:
+        port: 0 takes a free one.
+        data: Keeps records in this file; None: in memory.
+        ca: Where the certificate to trust is written.
+        schema: File of tables; None: those shipped.
+        like: Address of an environment whose tables are to be had, read once into ``schema``; or
+            a file of ``connect-dynamics conform``, whose organization's behaviour is.
+        customers: File of rows to begin with.
+        settings: The worker's settings file, whose credentials ask the environment.
+    """
+
+    port: int
+    data: Path | None
+    ca: Path
+    schema: Path | None = None
+    like: str = ""
+    customers: Path | None = None
+    settings: Path | None = None
+
+
+async def serve_until_stopped(options: Options, show: Callable[[str], object]) -> None:
     """Serve until SIGTERM or SIGINT; ``show`` gets the settings that reach it.
 
     Raises:
-        ConfigError: The port is taken.
+        ConfigError: The port is taken, or a file is wrong.
+        DynamicsError: The environment does not tell its tables.
     """
-    dataverse = create_dataverse(path=data)
+    of_environment = "://" in options.like
+    path = await _read_once(options) if of_environment else options.schema
+    switches = switches_like(Path(options.like)) if options.like and not of_environment else None
+    dataverse = create_dataverse(path=options.data, schema=load_schema(path), switches=switches)
+    ca, port = options.ca, options.port
     stop = asyncio.Event()
     try:
+        if options.customers:
+            seed(dataverse.organisation, options.customers, application_user(CLIENT_ID))
         with stopping_on_signals(stop.set):
             async with serve(Dynamics(dataverse), ca_path=ca, port=port) as url:
                 show(
@@ -47,6 +85,20 @@ async def serve_until_stopped(
         raise ConfigError(f"{error.filename or port}: {error.strerror}") from None
     finally:
         dataverse.close()
+
+
+async def _read_once(options: Options) -> Path:
+    """The file of an environment's tables; it is asked only if there is no such file yet."""
+    path = options.schema or Path(f"{urlsplit(options.like).hostname or 'schema'}.json")
+    if path.exists():
+        return path
+    if not options.like.startswith("https://"):
+        raise ConfigError(f"--like {options.like}: write an address that begins with https://")
+    loaded = load_settings(options.settings)
+    named = loaded.model_copy(update={"environment_url": options.like.rstrip("/")})
+    async with open_dynamics(named, aws.secrets) as client:
+        save_schema(path, await survey(client))
+    return path
 
 
 def settings(url: str, ca: Path) -> dict[str, str]:

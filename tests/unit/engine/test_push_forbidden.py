@@ -13,8 +13,8 @@ from pipelines.pipeline import Pipeline
 from twins.calls import Call
 from twins.dynamics import Failure
 from twins.rig import Rig
-from worker.dynamics.errors import Forbidden
-from worker.dynamics.privileges import LONGEST_PAUSE_S, TRIAL_S, TRIES, Privilege
+from worker.dynamics.errors import Forbidden, Privilege
+from worker.dynamics.privileges import LONGEST_PAUSE_S, TRIAL_S, TRIES
 from worker.dynamics.protocol import Request
 from worker.dynamics.reasons import GateState
 from worker.engine.push import CONTACTS_AT_A_TIME

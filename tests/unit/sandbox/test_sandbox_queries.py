@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, unquote
+from xml.etree import ElementTree as ET
 
+import httpx
 import pytest
 
-from worker.sandbox.dataverse.reading.filters import like
+from worker.sandbox.dataverse.reading.operators import like
 
 
 if TYPE_CHECKING:
-    import httpx
-
     from worker.sandbox.dataverse.app import Dataverse
 
 
@@ -108,15 +108,22 @@ async def test_a_filter_finds_what_it_names(
         ("$filter=createdon gt 2026-99-99", "Syntax error"),
         ("$select=Lastname", "Could not find a property named 'Lastname'"),
         ("$expand=nothing", "Could not find a property named 'nothing'"),
-        ("$expand=ownerid($filter=x)", "Syntax error in $expand"),
+        ("$expand=ownerid($filter=x)", "Could not find a property named 'x'"),
+        ("$expand=ownerid($skip=1)", "Syntax error in $expand: '$skip'"),
+        ("$expand=ownerid($levels=2)", "Syntax error in $expand: '$levels'"),
         ("$expand=ownerid($select=nothing)", "Could not find a property named 'nothing'"),
-        ("$expand=ownerid)", "Syntax error in $expand"),
+        ("$expand=ownerid)", "unbalanced bracket"),
+        ("$expand=ownerid/fullname", "Could not find a property named 'ownerid/fullname'"),
         ("$orderby=nothing", "Could not find a property named 'nothing'"),
         ("$orderby=lastname down", "Syntax error in '$orderby'"),
         ("$skip=1", "Skip Clause is not supported in CRM"),
         ("$search=x", "The query parameter '$search' is not supported."),
         ("$format=json", "The query parameter '$format' is not supported."),
         ("$Filter=lastname eq 'x'", "The query parameter '$Filter' is not supported."),
+        ("fetchxml=<fetch/>", "The query parameter 'fetchxml' is not supported."),
+        ("filter=lastname eq 'x'", "The query parameter 'filter' is not supported."),
+        ("$deltatoken=1", "The query parameter '$deltatoken' is not supported."),
+        ("$skiptoken=5", "Malformed XML"),
         ("$top=x", "Invalid value 'x' for $top"),
         ("$count=yes", "Invalid value 'yes' for $count"),
     ],
@@ -164,11 +171,93 @@ async def test_pages_follow_each_other(http: httpx.AsyncClient) -> None:
     assert "@odata.nextLink" not in second
 
 
-async def test_top_does_not_combine_with_pages(http: httpx.AsyncClient) -> None:
+async def test_top_is_ignored_where_pages_are_asked_for(http: httpx.AsyncClient) -> None:
     headers = {"Prefer": "odata.maxpagesize=1"}
     body = (await http.get("contacts?$top=2", headers=headers)).json()
-    assert len(body["value"]) == 2
-    assert "@odata.nextLink" not in body
+    assert len(body["value"]) == 1
+    assert "@odata.nextLink" in body
+
+
+async def test_a_page_begins_behind_the_last_row_of_the_one_before(
+    http: httpx.AsyncClient,
+) -> None:
+    headers = {"Prefer": "odata.maxpagesize=1"}
+    first = (await http.get("contacts?$orderby=lastname", headers=headers)).json()
+    assert [row["contactid"] for row in first["value"]] == [CY]
+    await http.post("contacts", json={"lastname": "A"})
+    second = (await http.get(first["@odata.nextLink"], headers=headers)).json()
+    assert [row["contactid"] for row in second["value"]] == [ADA]
+
+
+async def test_a_link_to_the_next_page_has_a_cookie_with_the_ends_of_this_one(
+    http: httpx.AsyncClient,
+) -> None:
+    headers = {"Prefer": "odata.maxpagesize=2"}
+    link = (await http.get("contacts?$orderby=contactid", headers=headers)).json()[
+        "@odata.nextLink"
+    ]
+    cookie = ET.fromstring(httpx.URL(link).params["$skiptoken"])
+    assert (cookie.attrib["pagenumber"], cookie.attrib["istracking"]) == ("2", "False")
+    inner = unquote(unquote(cookie.attrib["pagingcookie"]))
+    assert inner == (
+        f'<cookie page="1"><contactid last="{{{BOB.upper()}}}" first="{{{ADA.upper()}}}" />'
+        "</cookie>"
+    )
+
+
+async def test_rows_are_ordered_by_several_columns(http: httpx.AsyncClient) -> None:
+    assert await found(http, "$orderby=donotphone desc,lastname desc") == ["ada", "bob", "cy"]
+    assert await found(http, "$orderby=@a desc,@b&@a=donotphone&@b=lastname") == [
+        "ada",
+        "cy",
+        "bob",
+    ]
+
+
+async def test_a_lookup_orders_by_the_name_it_shows(http: httpx.AsyncClient) -> None:
+    await http.post("accounts", json={"accountid": BOB, "name": "Aardvark"})
+    bind = {"parentcustomerid_account@odata.bind": f"/accounts({BOB})"}
+    await http.patch(f"contacts({BOB})", json=bind)
+    assert await found(http, "$orderby=_parentcustomerid_value") == ["cy", "bob", "ada"]
+
+
+async def test_the_total_is_annotated_on_request(http: httpx.AsyncClient) -> None:
+    headers = {"Prefer": 'odata.include-annotations="Microsoft.Dynamics.CRM.*"'}
+    counted = (await http.get("contacts?$count=true&$top=1", headers=headers)).json()
+    assert counted["@Microsoft.Dynamics.CRM.totalrecordcount"] == 3
+    assert counted["@Microsoft.Dynamics.CRM.totalrecordcountlimitexceeded"] is False
+    plain = (await http.get("contacts?$top=1", headers=headers)).json()
+    assert plain["@Microsoft.Dynamics.CRM.totalrecordcount"] == -1
+
+
+async def test_a_parameter_for_plug_ins_changes_nothing(http: httpx.AsyncClient) -> None:
+    assert await found(http, "tag=x&$filter=lastname eq 'Smith'") == ["bob"]
+
+
+@pytest.mark.parametrize("option", ["$filter=lastname eq 'x'", "$top=1", "$orderby=lastname"])
+async def test_options_of_collections_are_refused_for_a_single_row(
+    http: httpx.AsyncClient, option: str
+) -> None:
+    answer = await http.get(f"contacts({ADA})?{option}")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "0x80060888")
+    assert "can be applied only on collections" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("option", ["savedQuery", "userQuery"])
+async def test_a_view_that_is_not_there_is_not_found(http: httpx.AsyncClient, option: str) -> None:
+    answer = await http.get(f"contacts?{option}={ADA}")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "0x80040217")
+    message = f"{option.lower()} With Id = {ADA} Does Not Exist"
+    assert answer.json()["error"]["message"] == message
+
+
+@pytest.mark.parametrize(("query", "count"), [("", "3"), ("?$filter=lastname eq 'Smith'", "1")])
+async def test_a_count_is_a_text_of_its_own(
+    http: httpx.AsyncClient, query: str, count: str
+) -> None:
+    answer = await http.get(f"contacts/$count{query}")
+    assert (answer.text, answer.headers["content-type"]) == (count, "text/plain")
+    assert (await http.get("contacts/$count?$top=1")).status_code == 400
 
 
 async def test_lookups_are_expanded_in_collections(http: httpx.AsyncClient) -> None:

@@ -12,12 +12,14 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.applications import Starlette
-from starlette.routing import Mount
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route
 
-from worker.sandbox.dataverse.faults import InjectedFaults
 from worker.sandbox.dataverse.limits import Limits, Throttle
 from worker.sandbox.dataverse.organisation import Organisation, create_organisation
-from worker.sandbox.dataverse.schema.tables import TABLES
+from worker.sandbox.dataverse.rules import InjectedFaults
+from worker.sandbox.dataverse.schema.tables import SHIPPED
 from worker.sandbox.dataverse.users import CLIENT_ID, application_user
 from worker.sandbox.dataverse.web import Listener, Web
 from worker.sandbox.entra import TokenServer
@@ -27,12 +29,16 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
     from pathlib import Path
 
+    from worker.sandbox.dataverse.schema.columns import Schema
     from worker.sandbox.dataverse.switches import Switches
 
 
 CLIENT_SECRET: Final = "sandbox-secret"
 TOKEN_LIFETIME_S: Final = 3599
 DOP_HINT: Final = 4  # what Microsoft's samples print
+
+#: Where faults are listed, added and removed at run time.
+FAULTS: Final = "/sandbox/faults"
 
 
 class Dataverse:
@@ -47,7 +53,8 @@ class Dataverse:
     """
 
     def __init__(self, organisation: Organisation, tokens: TokenServer, web: Web) -> None:
-        self.app = Starlette(routes=[Mount("/api/data", app=web), *tokens.routes()])
+        at_run_time = Route(FAULTS, self._change_faults, methods=["GET", "POST", "DELETE"])
+        self.app = Starlette(routes=[Mount("/api/data", app=web), at_run_time, *tokens.routes()])
         self.tokens = tokens
         self.faults = web.faults
         self.records = organisation.records
@@ -82,11 +89,23 @@ class Dataverse:
         """
         user = application_user(client_id)
         with self.records.transaction():
-            return self._organisation.writer.create(TABLES[entity_set], body, user).id
+            table = self.records.schema.tables[entity_set]
+            return self._organisation.writer.create(table, body, user).id
 
     def release(self) -> None:
         """End hanging requests, now and from now on."""
         self._web.closing.set()
+
+    async def _change_faults(self, request: Request) -> Response:
+        """GET lists the rules, POST adds those of a JSON list, DELETE removes all."""
+        if request.method == "DELETE":
+            self.faults.clear()
+        elif request.method == "POST":
+            try:
+                self.faults.add(await request.body())
+            except ValueError as error:
+                return JSONResponse({"error": {"code": "", "message": str(error)}}, 400)
+        return Response(self.faults.shown(), media_type="application/json")
 
     def close(self) -> None:
         """End hanging requests and close the file."""
@@ -101,6 +120,7 @@ def create_dataverse(
     clients: Mapping[str, str] | None = None,
     tenants: Sequence[str] = (),
     expires_in_s: int = TOKEN_LIFETIME_S,
+    schema: Schema = SHIPPED,
     keys: Mapping[str, Sequence[tuple[str, ...]]] | None = None,
     switches: Switches | None = None,
     limits: Limits | None = None,
@@ -118,7 +138,8 @@ def create_dataverse(
         clients: Secrets by client id; ``CLIENT_ID`` with ``CLIENT_SECRET`` by default.
         tenants: The tenants there are; any by default.
         expires_in_s: How long tokens are valid.
-        keys: Alternate keys, as columns, by entity set.
+        schema: What tables there are.
+        keys: More alternate keys, as columns, by entity set.
         switches: What it does where Dataverse's behaviour is not documented.
         limits: Service protection; None: none.
         dop_hint: What ``x-ms-dop-hint`` recommends.
@@ -131,14 +152,20 @@ def create_dataverse(
 
     secrets = {CLIENT_ID: CLIENT_SECRET} if clients is None else clients
     organisation = create_organisation(
-        path, keys=keys, switches=switches, clients=secrets, clock=clock, random=random
+        path,
+        schema=schema,
+        keys=keys,
+        switches=switches,
+        clients=secrets,
+        clock=clock,
+        random=random,
     )
     tokens = TokenServer(secrets, frozenset(tenants), expires_in_s, clock, organisation.new_id)
     web = Web(
         organisation=organisation,
         authenticate=_by_token(tokens) if auth else _always_default,
         throttle=Throttle(limits, clock) if limits else None,
-        faults=InjectedFaults(random),
+        faults=InjectedFaults(random, schema.tables),
         dop_hint=dop_hint,
         listener=listener,
         sleep=sleep,

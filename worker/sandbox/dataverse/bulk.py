@@ -62,7 +62,7 @@ def upsert_multiple(
 
 
 def _upsert(writer: RowWriter, table: Table, row: Target, user: str) -> str:
-    named = split_reference(str(row.get("@odata.id", "")))
+    named = split_reference(table.schema, str(row.get("@odata.id", "")))
     key = named[1] if named else str(row.get(table.key, "")).lower()
     if not key:
         raise refusals.invalid_argument("A target of UpsertMultiple needs a key.")

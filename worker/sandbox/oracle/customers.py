@@ -13,7 +13,7 @@ from typing import Any, Final
 from zlib import crc32
 
 from worker.sandbox.dataverse.app import Dataverse
-from worker.sandbox.dataverse.schema.tables import CONTACT
+from worker.sandbox.dataverse.schema.customers import CONTACT
 from worker.sandbox.traffic.people import AGENTS, Customer
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 from worker.sandbox.browser.dynamics import addresses, forms
 from worker.sandbox.browser.dynamics.html import NOTHING, Html, join, page, tag
 from worker.sandbox.browser.dynamics.reading import Reading, Reference, moment
-from worker.sandbox.dataverse.schema.tables import BY_LOGICAL
 
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ class Pages:
             title, main = self._record(table, query)
         elif kind == "search":
             title, main = self._search(query.get("searchText", ""))
-        elif kind == "entitylist" and table in BY_LOGICAL:
+        elif kind == "entitylist" and table in self._reading.tables:
             title, main = self._list(table)
         else:
             title, main = self._dashboard()
@@ -56,13 +55,13 @@ class Pages:
 
     def _record(self, logical: str, query: Mapping[str, str]) -> tuple[str, Html]:
         row_id = addresses.record_id(query.get("id", ""))
-        if logical not in BY_LOGICAL:
+        if logical not in self._reading.tables:
             return _unavailable(logical, row_id)
         found = self._reading.find(logical, row_id)
         if found:
             return self._found(*found)
         if not row_id or query.get("validate") == "no":
-            return _create(BY_LOGICAL[logical])
+            return _create(self._reading.tables[logical])
         return _unavailable(logical, row_id)
 
     def _found(self, table: Table, row: Row) -> tuple[str, Html]:
@@ -137,22 +136,25 @@ class Pages:
         return f"Search: {text}", main
 
     def _list(self, logical: str) -> tuple[str, Html]:
-        _, many = forms.NAMES.get(logical, (logical, BY_LOGICAL[logical].entity_set))
-        lines = [self._line(*item) for item in self._reading.newest(BY_LOGICAL[logical])]
+        table = self._reading.tables[logical]
+        _, many = forms.NAMES.get(logical, (logical, table.entity_set))
+        lines = [self._line(*item) for item in self._reading.newest(table)]
         heading = tag("header", tag("p", "List"), tag("h1", many), class_="title")
         card = _card("Newest first", lines, "None yet.", logical)
         return many, tag("main", heading, card, data_page="list", data_table=logical)
 
     def _dashboard(self) -> tuple[str, Html]:
+        tables = self._reading.tables
         heading = tag("header", tag("p", "Home"), tag("h1", "Agent dashboard"), class_="title")
         cards = [
             _card(
                 forms.NAMES[logical][1],
-                [self._line(*item) for item in self._reading.newest(BY_LOGICAL[logical])[:8]],
+                [self._line(*item) for item in self._reading.newest(tables[logical])[:8]],
                 "None yet.",
                 logical,
             )
             for logical in _DASHBOARD
+            if logical in tables
         ]
         main = tag(
             "main",

@@ -9,12 +9,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from worker.sandbox.browser.dynamics import forms
-from worker.sandbox.dataverse.reading.presenter import FORMATTED, Presenter, View
-from worker.sandbox.dataverse.schema.tables import ANNOTATION, BY_LOGICAL, TABLES
+from worker.sandbox.dataverse.reading.presenter import Presenter
+from worker.sandbox.dataverse.reading.views import FORMATTED, View
+from worker.sandbox.dataverse.schema.tables import ANNOTATION
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from worker.sandbox.dataverse.rows.records import Row, Rows
     from worker.sandbox.dataverse.schema.columns import Table
@@ -54,9 +55,14 @@ class Reading:
         self._records = records
         self._presenter = Presenter(records)
 
+    @property
+    def tables(self) -> Mapping[str, Table]:
+        """Every table by logical name."""
+        return self._records.schema.by_logical
+
     def find(self, logical: str, row_id: str) -> tuple[Table, Row] | None:
         """The row, or None: no such table or row."""
-        table = BY_LOGICAL.get(logical)
+        table = self.tables.get(logical)
         row = self._records.get(table, row_id) if table else None
         return (table, row) if table and row else None
 
@@ -100,7 +106,7 @@ class Reading:
         """The activities regarding a row or with it as a party, newest first."""
         found = [
             (table, activity)
-            for table in TABLES.values()
+            for table in self.tables.values()
             if table.activity
             for activity in self._records.all(table)
             if activity.columns.get("_regardingobjectid_value") == row.id
@@ -123,9 +129,10 @@ class Reading:
         if not wanted:
             return []
         hits = [
-            (BY_LOGICAL[logical], row)
+            (self.tables[logical], row)
             for logical, columns in forms.SEARCHED.items()
-            for row in self._records.all(BY_LOGICAL[logical])
+            if logical in self.tables
+            for row in self._records.all(self.tables[logical])
             if _hit(row, columns, wanted, digits)
         ]
         return hits[:HITS]

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from worker.sandbox.browser.dynamics import addresses
-from worker.sandbox.dataverse.associations import related
-from worker.sandbox.dataverse.organisation import ORGANISATION_ID
+from worker.sandbox.dataverse.messages.functions import ORGANISATION_ID
+from worker.sandbox.dataverse.rows.navigation import joined
 from worker.sandbox.dataverse.schema import desktop
 from worker.sandbox.dataverse.users import CLIENT_ID, application_user
 
@@ -95,7 +95,7 @@ def _order(row: Row) -> tuple[int, int]:
 
 
 def _notification(records: Rows, row: Row) -> dict[str, Any]:
-    fields = related(records, desktop.NOTIFICATION_FIELDS, desktop.NOTIFICATION_TEMPLATE, row)
+    fields = joined(records, desktop.NOTIFICATION_FIELDS, desktop.NOTIFICATION_TEMPLATE, row)
     fields.sort(key=lambda item: item.columns.get("msdyn_order", 0))
     columns = row.columns
     return {
@@ -117,7 +117,7 @@ def _notification(records: Rows, row: Row) -> dict[str, Any]:
 
 
 def _session(records: Rows, row: Row) -> dict[str, Any]:
-    tabs = related(records, desktop.SESSION_TABS, desktop.SESSION_TEMPLATE, row)
+    tabs = joined(records, desktop.SESSION_TABS, desktop.SESSION_TEMPLATE, row)
     anchor = row.columns.get("_msdyn_anchortab_value")
     found = records.get(desktop.APPLICATION_TAB_TEMPLATE, anchor) if anchor else None
     return {

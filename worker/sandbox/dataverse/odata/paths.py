@@ -6,8 +6,10 @@ import re
 
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import unquote
 
 from worker.sandbox.dataverse.odata import refusals
+from worker.sandbox.dataverse.odata.nesting import opened, split
 
 
 _PATH: Final = re.compile(
@@ -44,3 +46,20 @@ def parse_path(text: str) -> Path:
     key = match["key"]
     member = match["member"] or ""
     return Path(match["name"], key or None, member)
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One part of what follows a row's key, decoded: a name, and a key if one stands behind it."""
+
+    name: str
+    key: str | None = None
+
+
+def parse_segments(text: str) -> list[Segment]:
+    """Read the member of a path: ``contact_customer_accounts(<key>)/$ref``.
+
+    Raises:
+        Refusal: It is none.
+    """
+    return [Segment(*opened(unquote(part))) for part in split(text, "/")]

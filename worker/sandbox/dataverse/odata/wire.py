@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 
 JSON: Final = ("content-type", "application/json; odata.metadata=minimal")
 
+#: Characters of the URL of a GET, and of one in a batch [DOC compose-http-requests-handle-errors].
+URL_LIMIT: Final = 32_768
+BATCH_URL_LIMIT: Final = 65_536
+
+_DIGITS: Final = 10  # more rows than that nobody has
+
 _PREFERENCE: Final = re.compile(r'([\w.-]+)(?:\s*=\s*(?:"([^"]*)"|([^,;\s]*)))?')
 
 
@@ -32,6 +38,8 @@ class Call:
         root: Absolute URL up to and including ``/api/data/v9.2/``.
         user: The systemuserid it is made by.
         was_missing: Whether an upsert's row was not there when the request came in.
+        url_limit: Characters its URL may have.
+        delegate: Who really made it, on behalf of ``user``; "" if that is the same.
     """
 
     method: str
@@ -42,6 +50,8 @@ class Call:
     root: str
     user: str
     was_missing: bool = False
+    url_limit: int = URL_LIMIT
+    delegate: str = ""
 
 
 @dataclass(slots=True)
@@ -95,7 +105,7 @@ def _take(wanted: Prefer, name: str, value: str) -> bool:
         wanted.representation = True
     elif name == "odata.include-annotations":
         wanted.annotations = tuple(part.strip() for part in value.split(","))
-    elif name == "odata.maxpagesize" and value.isdigit():
+    elif name == "odata.maxpagesize" and value.isdecimal() and len(value) < _DIGITS:
         wanted.page_size = int(value)
     elif name == "odata.continue-on-error":
         wanted.continue_on_error = value != "false"
@@ -110,3 +120,8 @@ def json_reply(status: int, body: Mapping[str, Any], wanted: Prefer = _NOTHING) 
     if wanted.applied:
         headers.append(("preference-applied", wanted.applied))
     return Reply(status, headers, orjson.dumps(body))
+
+
+def plain_reply(text: str) -> Reply:
+    """An answer of text alone: a count, a value."""
+    return Reply(200, [("content-type", "text/plain")], text.encode())

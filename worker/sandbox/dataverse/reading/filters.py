@@ -1,307 +1,349 @@
-"""``$filter``: from text to a test of one row.
+"""``$filter``: from text to a test of one item.
 
-Text compares without case; null is never greater or less than anything; ``%``, ``_`` and ``[]`` are
-LIKE wildcards in contains, startswith and endswith [DOC webapi/query/filter-rows].
+Text compares without case; null is never greater or less than anything, and unequal to everything;
+``%``, ``_`` and ``[]`` are LIKE wildcards in contains, startswith and endswith; columns of the same
+row may be compared; ``any`` and ``all`` look into collections, though not behind a lookup
+[DOC webapi/query/filter-rows].
 """
 
 from __future__ import annotations
 
-import re
+import operator
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, Final, NoReturn
+from datetime import UTC, datetime
+from typing import Any, Final
 
 import orjson
 
 from worker.sandbox.dataverse.odata import refusals
-from worker.sandbox.dataverse.rows.values import folded, moment
-
-
-#: Tells whether a row, its non-null columns by property, is wanted.
-Test = Callable[[Mapping[str, Any]], bool]
-
-_TOKEN: Final = re.compile(
-    r"""\s*(?:
-      (?P<guid>[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})
-    | (?P<date>\d{4}-\d\d-\d\d(?:T[\d:.]+(?:Z|[+-]\d\d:\d\d))?)
-    | (?P<number>-?\d+(?:\.\d+)?)
-    | (?P<string>'(?:[^']|'')*')
-    | (?P<array>\[(?:"(?:[^"\\]|\\.)*"|[^\]"])*\])
-    | (?P<name>[@A-Za-z_][\w.]*)
-    | (?P<sign>[(),=])
-    )""",
-    re.VERBOSE,
+from worker.sandbox.dataverse.reading import operators
+from worker.sandbox.dataverse.reading.operators import Circumstances, Wanted
+from worker.sandbox.dataverse.reading.scopes import Operand, Scope, Shape, Step, behind
+from worker.sandbox.dataverse.reading.tokens import (
+    KINDS,
+    WORDS,
+    Literal,
+    Reader,
+    fits,
+    literal,
+    tokens,
 )
+from worker.sandbox.dataverse.rows.values import folded
 
-_KINDS: Final = {
-    "string": "Edm.String",
-    "guid": "Edm.Guid",
-    "date": "Edm.DateTimeOffset",
-    "number": "Edm.Int32",
-    "boolean": "Edm.Boolean",
-}
-_WORDS: Final[dict[str, Any]] = {"true": True, "false": False, "null": None}
+
+__all__ = ["Shape", "Test", "parse_filter"]
+
+#: Tells whether an item is wanted.
+Test = Callable[[Any], bool]
+
 _COMPARE: Final[dict[str, tuple[str, Callable[[Any, Any], bool]]]] = {
-    "eq": ("Equal", lambda a, b: a == b),
-    "ne": ("NotEqual", lambda a, b: a != b),
-    "gt": ("GreaterThan", lambda a, b: a > b),
-    "ge": ("GreaterThanOrEqual", lambda a, b: a >= b),
-    "lt": ("LessThan", lambda a, b: a < b),
-    "le": ("LessThanOrEqual", lambda a, b: a <= b),
+    "eq": ("Equal", operator.eq),
+    "ne": ("NotEqual", operator.ne),
+    "gt": ("GreaterThan", operator.gt),
+    "ge": ("GreaterThanOrEqual", operator.ge),
+    "lt": ("LessThan", operator.lt),
+    "le": ("LessThanOrEqual", operator.le),
 }
 _LIKE: Final = {"contains": "%{}%", "startswith": "{}%", "endswith": "%{}"}
-_IN: Final = "Microsoft.Dynamics.CRM.In"
+_NAMESPACE: Final = "Microsoft.Dynamics.CRM."
+
+#: OData's own, which Dataverse does not have; how it says so is not documented.
+_NOT_HERE: Final = frozenset(
+    {
+        *("tolower", "toupper", "length", "indexof", "substring", "trim", "concat"),
+        *("year", "month", "day", "hour", "minute", "second", "fractionalseconds", "date", "time"),
+        *("now", "mindatetime", "maxdatetime", "totaloffsetminutes"),
+        *("round", "floor", "ceiling", "cast", "isof", "matchesPattern"),
+    }
+)
+_ARITHMETIC: Final = frozenset({"add", "sub", "mul", "div", "divby", "mod", "in", "has"})
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """What a filter may name: the rows' type, and the OData type of each property."""
-
-    type: str
-    edms: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class _Token:
-    kind: str
-    text: str
-
-
-def parse_filter(shape: Shape, text: str, aliases: Mapping[str, str]) -> Test:
+def parse_filter(
+    scope: Scope,
+    text: str,
+    aliases: Mapping[str, str],
+    circumstances: Circumstances | None = None,
+) -> Test:
     """Read a filter.
 
     Args:
-        shape: What it may name.
+        scope: What it may name.
         text: Decoded.
         aliases: Values of ``@p1`` and the like, from the query.
+        circumstances: What query functions look at; None: now, and nobody.
 
     Raises:
         Refusal: It cannot be understood, or names something that is not there.
     """
-    return _Parser(shape, text, aliases).parse()
-
-
-def _tokens(text: str) -> list[_Token]:
-    found = []
-    at = 0
-    while text[at:].strip():
-        match = _TOKEN.match(text, at)
-        if not match:
-            if text[at:].lstrip().startswith("'"):
-                where = f"position {len(text)} in '{text}'"
-                raise refusals.bad_query(f"There is an unterminated literal at {where}.")
-            raise refusals.bad_query(f"Syntax error at position {at} in '{text}'.")
-        found.append(_Token(match.lastgroup or "", match[match.lastgroup or 0]))
-        at = match.end()
-    return found
+    now = circumstances or Circumstances(datetime.now(UTC), "")
+    reader = Reader(text)
+    test = _Parser(scope, reader, aliases, now).either()
+    if not reader.done:
+        reader.fail()
+    return test
 
 
 class _Parser:
-    def __init__(self, shape: Shape, text: str, aliases: Mapping[str, str]) -> None:
-        self._shape = shape
-        self._text = text
+    """Reads tests of one scope; inside a lambda, of its variable's."""
+
+    def __init__(
+        self,
+        scope: Scope,
+        reader: Reader,
+        aliases: Mapping[str, str],
+        circumstances: Circumstances,
+        variable: str = "",
+    ) -> None:
+        self._scope = scope
+        self._reader = reader
         self._aliases = aliases
-        self._tokens = _tokens(text)
-        self._at = 0
+        self._circumstances = circumstances
+        self._variable = variable
 
-    def parse(self) -> Test:
-        test = self._either()
-        if self._at < len(self._tokens):
-            self._fail()
-        return test
-
-    def _fail(self) -> NoReturn:
-        raise refusals.bad_query(f"Syntax error in filter expression '{self._text}'.")
-
-    def _peek(self) -> str:
-        return self._tokens[self._at].text if self._at < len(self._tokens) else ""
-
-    def _next(self) -> _Token:
-        if self._at >= len(self._tokens):
-            self._fail()
-        self._at += 1
-        return self._tokens[self._at - 1]
-
-    def _expect(self, text: str) -> None:
-        if self._next().text != text:
-            self._fail()
-
-    def _either(self) -> Test:
+    def either(self) -> Test:
         test = self._both()
-        while self._peek() == "or":
-            self._next()
-            test = _any(test, self._both())
+        while self._reader.take("or"):
+            test = _or(test, self._both())
         return test
 
     def _both(self) -> Test:
         test = self._one()
-        while self._peek() == "and":
-            self._next()
-            test = _all(test, self._one())
+        while self._reader.take("and"):
+            test = _and(test, self._one())
         return test
 
     def _one(self) -> Test:
-        if self._peek() == "not":
-            self._next()
-            return _none(self._one())
-        if self._peek() == "(":
-            self._next()
-            test = self._either()
-            self._expect(")")
+        reader = self._reader
+        if reader.take("not"):
+            return _not(self._one())
+        if reader.take("("):
+            test = self.either()
+            reader.expect(")")
             return test
-        name = self._next()
-        if name.kind != "name":
-            self._fail()
-        if name.text in _LIKE:
-            return self._like(name.text)
-        if name.text == _IN:
-            return self._in()
-        return self._comparison(name.text)
+        if reader.peek(1) == "(" and reader.kind == "name":
+            return self._function(reader.name())
+        return self._comparison()
 
-    def _edm(self, name: str) -> str:
-        edm = self._shape.edms.get(name)
-        if edm is None:
-            raise refusals.no_property(self._shape.type, name)
-        return edm
+    def _function(self, name: str) -> Test:
+        if name in _LIKE:
+            return self._like(_LIKE[name])
+        if name.startswith(_NAMESPACE):
+            return self._query_function(name)
+        if name in _NOT_HERE:
+            raise refusals.no_node("SingleValueFunctionCall")
+        raise refusals.bad_query(
+            f"An unknown function with name '{name}' was found. This may also be a function import "
+            "or a key lookup on a navigation property, which is not allowed."
+        )
 
-    def _literal(self) -> tuple[str, Any]:
-        """Kind and value of what comes next; kind "null" for null."""
-        token = self._next()
-        if token.kind == "name" and token.text.startswith("@"):
-            aliased = _tokens(self._aliases.get(token.text, "null"))
-            token = aliased[0] if len(aliased) == 1 else self._fail()
-        if token.kind == "name":
-            return self._word(token.text)
-        if token.kind not in _KINDS and token.kind != "array":
-            self._fail()
-        return token.kind, token.text
+    def _like(self, pattern: str) -> Test:
+        reader = self._reader
+        reader.expect("(")
+        found = self._operand()
+        reader.expect(",")
+        value = self._literal()
+        reader.expect(")")
+        if not isinstance(found, Operand) or found.edm != "Edm.String" or value.kind != "string":
+            reader.fail()
+        return _tested(found, operators.matches(pattern.format(value.value)))
 
-    def _word(self, text: str) -> tuple[str, Any]:
-        if text in _WORDS:
-            return ("null" if text == "null" else "boolean"), _WORDS[text]
-        if self._peek().startswith("'"):
-            literal = f"{text}{self._peek()}"
-            raise refusals.bad_query(f"Unrecognized literal '{literal}' in '{self._text}'.")
-        raise refusals.no_property(self._shape.type, text)
-
-    def _comparison(self, name: str) -> Test:
-        operator = self._next().text
-        if operator not in _COMPARE:
-            self._fail()
-        edm = self._edm(name)
-        kind, value = self._literal()
-        label, compare = _COMPARE[operator]
-        if kind == "null":
-            return _present(name) if operator == "ne" else _none(_present(name))
-        if not _fits(kind, edm):
-            raise refusals.bad_query(
-                "A binary operator with incompatible types was detected. Found operand types "
-                f"'{edm}' and '{_KINDS.get(kind, kind)}' for operator kind '{label}'."
-            )
-        wanted = self._value(kind, value)
-        return _compared(name, compare, wanted, null=operator == "ne")
-
-    def _value(self, kind: str, text: Any) -> Any:
-        if kind == "string":
-            return text[1:-1].replace("''", "'").casefold()
-        if kind == "guid":
-            return text.lower()
-        if kind == "number":
-            return float(text) if "." in text else int(text)
-        if kind == "date":
-            return moment(text if "T" in text else f"{text}T00:00:00Z") or self._fail()
-        return text
-
-    def _like(self, function: str) -> Test:
-        self._expect("(")
-        name = self._next().text
-        if self._edm(name) != "Edm.String":
-            self._fail()
-        self._expect(",")
-        kind, value = self._literal()
-        if kind != "string":
-            self._fail()
-        self._expect(")")
-        pattern = _LIKE[function].format(self._value(kind, value))
-        return _matches(name, like(pattern))
-
-    def _in(self) -> Test:
+    def _query_function(self, name: str) -> Test:
         """``Microsoft.Dynamics.CRM.In(PropertyName='x',PropertyValues=["a","b"])``."""
-        self._expect("(")
-        self._expect("PropertyName")
-        self._expect("=")
-        _, name = self._literal()
-        self._expect(",")
-        self._expect("PropertyValues")
-        self._expect("=")
-        _, array = self._literal()
-        self._expect(")")
-        column = name.strip("'")
-        edm = self._edm(column)
+        given = self._parameters()
+        column = given.pop("PropertyName", None)
+        if column is None or not isinstance(column.value, str):
+            self._reader.fail()
+        operand = self._path_of(column.value)
+        texts = [text for value in given.values() for text in self._texts(value)]
+        short = name.removeprefix(_NAMESPACE)
+        wanted = operators.wanted(short, operand.edm, texts, self._circumstances)
+        if wanted is None:
+            raise refusals.bad_query(f"The query function '{name}' is not supported.")
+        return _tested(operand, wanted)
+
+    def _parameters(self) -> dict[str, Literal]:
+        reader, given = self._reader, dict[str, Literal]()
+        reader.expect("(")
+        while not reader.take(")"):
+            name = reader.name()
+            reader.expect("=")
+            given[name] = self._literal()
+            if reader.peek() != ")":
+                reader.expect(",")
+        return given
+
+    def _path_of(self, text: str) -> Operand:
+        """The column a query function names: a path as text; a lookup by its logical name too."""
+        scope, steps = self._scope, list[Step]()
+        *navs, name = text.split("/")
+        for nav in navs:
+            step = scope.step(nav)
+            if step is None or not step.single:
+                raise refusals.no_property(scope.type, nav)
+            steps.append(step)
+            scope = step.scope
+        lookup = f"_{name}_value"
+        if scope.operand(name) is None and scope.operand(lookup):
+            name = lookup
+        return self._behind(steps, scope, name)
+
+    def _texts(self, value: Literal) -> list[str]:
+        if value.kind != "array":
+            return [str(value.value)]
+        text = value.value if "'" not in value.value else _double_quoted(value.value)
         try:
-            values = orjson.loads(array)
+            found = orjson.loads(text)
         except orjson.JSONDecodeError:
-            self._fail()
-        texts = edm in {"Edm.String", "Edm.Guid"}
-        wanted = frozenset(folded(v) if texts else _number(v) for v in values)
-        return lambda row: folded(row.get(column)) in wanted
+            raise refusals.bad_query(
+                "Invalid JSON. A comma character ',' was expected in scope 'Array'. Every two "
+                "elements in an array and properties of an object must be separated by commas."
+            ) from None
+        for item in found:
+            if not isinstance(item, str):
+                raise refusals.bad_query(
+                    f"Cannot convert the literal '{item}' to the expected type 'Edm.String'."
+                )
+        return list(found)
+
+    def _comparison(self) -> Test:
+        reader = self._reader
+        left = self._operand()
+        if not isinstance(left, Operand):
+            return left
+        word = reader.next().text
+        if word in _ARITHMETIC:
+            raise refusals.no_node("In" if word == "in" else "BinaryOperator")
+        if word not in _COMPARE:
+            reader.fail()
+        label, compare = _COMPARE[word]
+        right = self._value()
+        if isinstance(right, Operand):
+            if right.edm != left.edm:
+                raise refusals.incompatible(left.edm, right.edm, label)
+            return _columns(left, right, compare, null=word == "ne")
+        if right.kind == "null":
+            return _tested(left, _present if word == "ne" else _absent)
+        if not fits(right.kind, left.edm):
+            raise refusals.incompatible(left.edm, KINDS.get(right.kind, right.kind), label)
+        other = folded(right.value)
+        return _tested(left, operators.compared(compare, other, null=word == "ne"))
+
+    def _value(self) -> Literal | Operand:
+        """What stands right of a comparison: a literal, or a column of the same row."""
+        reader = self._reader
+        if reader.kind != "name" or reader.peek().startswith("@"):
+            return self._aliased() or self._literal()
+        if reader.peek() in WORDS:
+            return self._literal()
+        if reader.peek(1).startswith("'"):
+            wrong = f"{reader.peek()}{reader.peek(1)}"
+            raise refusals.bad_query(f"Unrecognized literal '{wrong}' in '{reader.text}'.")
+        found_operand = self._operand()
+        return found_operand if isinstance(found_operand, Operand) else reader.fail()
+
+    def _aliased(self) -> Operand | None:
+        """The column an alias stands for; None if a literal comes next."""
+        text = self._aliases.get(self._reader.peek(), "")
+        operand = self._scope.operand(text) if text else None
+        if operand:
+            self._reader.next()
+        return operand
+
+    def _literal(self) -> Literal:
+        """The value that comes next; an alias that nothing is assigned to is null."""
+        token = self._reader.next()
+        if token.text.startswith("@"):
+            assigned = tokens(self._aliases.get(token.text, "null"))
+            token = assigned[0] if len(assigned) == 1 else self._reader.fail()
+        found = literal(token)
+        return self._reader.fail() if found is None else found
+
+    def _operand(self) -> Operand | Test:
+        """A path: to a column, or to the test that a lambda at its end makes."""
+        reader, scope, steps = self._reader, self._scope, list[Step]()
+        if reader.peek().startswith("@"):
+            return self._aliased() or reader.fail()
+        if self._variable and not reader.take(self._variable):
+            raise refusals.no_property(scope.type, reader.name())
+        if self._variable:
+            reader.expect("/")
+        while True:
+            name = reader.name()
+            if reader.peek() != "/":
+                return self._behind(steps, scope, name)
+            step = scope.step(name)
+            if step is None:
+                raise refusals.no_property(scope.type, name)
+            reader.expect("/")
+            if not step.single:
+                return self._lambda(steps, step)
+            steps.append(step)
+            scope = step.scope
+
+    def _behind(self, steps: list[Step], scope: Scope, name: str) -> Operand:
+        operand = scope.operand(name)
+        if operand is None:
+            raise refusals.no_property(scope.type, name)
+        for step in reversed(steps):
+            operand = behind(step, operand)
+        return operand
+
+    def _lambda(self, steps: list[Step], step: Step) -> Test:
+        """``any(c:c/lastname eq 'x')``, ``any()``, ``all(c:…)``."""
+        reader, word = self._reader, self._reader.name()
+        if steps:
+            raise refusals.no_node("Any" if word == "any" else "All")
+        if word not in {"any", "all"}:
+            reader.fail()
+        reader.expect("(")
+        if word == "any" and reader.take(")"):
+            return lambda item: bool(step.follow(item))
+        variable = reader.name()
+        reader.expect(":")
+        inner = _Parser(step.scope, reader, self._aliases, self._circumstances, variable)
+        test = inner.either()
+        reader.expect(")")
+        quantified = any if word == "any" else all
+        return lambda item: quantified(test(found) for found in step.follow(item))
 
 
-def _fits(kind: str, edm: str) -> bool:
-    return _KINDS.get(kind) == edm or (kind == "number" and edm == "Edm.Int64")
+def _double_quoted(text: str) -> str:
+    """An array of single-quoted texts as JSON, unless it has double quotes already."""
+    return text if '"' in text else text.replace("'", '"')
 
 
-def _number(value: Any) -> Any:
-    return int(value) if isinstance(value, str) and value.lstrip("-").isdigit() else value
+def _or(one: Test, other: Test) -> Test:
+    return lambda item: one(item) or other(item)
 
 
-def _any(one: Test, other: Test) -> Test:
-    return lambda row: one(row) or other(row)
+def _and(one: Test, other: Test) -> Test:
+    return lambda item: one(item) and other(item)
 
 
-def _all(one: Test, other: Test) -> Test:
-    return lambda row: one(row) and other(row)
+def _not(test: Test) -> Test:
+    return lambda item: not test(item)
 
 
-def _none(test: Test) -> Test:
-    return lambda row: not test(row)
+def _tested(operand: Operand, wanted: Wanted) -> Test:
+    get = operand.get
+    return lambda item: wanted(get(item))
 
 
-def _present(name: str) -> Test:
-    return lambda row: name in row
+def _columns(
+    left: Operand, right: Operand, compare: Callable[[Any, Any], bool], *, null: bool
+) -> Test:
+    def test(item: Any) -> bool:
+        one, other = folded(left.get(item)), folded(right.get(item))
+        return null if one is None or other is None else compare(one, other)
 
-
-def _compared(name: str, compare: Callable[[Any, Any], bool], wanted: Any, *, null: bool) -> Test:
-    def test(row: Mapping[str, Any]) -> bool:
-        value = row.get(name)
-        return null if value is None else compare(folded(value), wanted)
-
-    if isinstance(wanted, str):
-        wanted = wanted.casefold()  # times hold a T and a Z
     return test
 
 
-def _matches(name: str, pattern: re.Pattern[str]) -> Test:
-    def test(row: Mapping[str, Any]) -> bool:
-        value = row.get(name)
-        return value is not None and pattern.fullmatch(value) is not None
-
-    return test
+def _present(value: Any) -> bool:
+    return value is not None
 
 
-@lru_cache(maxsize=256)
-def like(pattern: str) -> re.Pattern[str]:
-    """A LIKE pattern as a regular expression: ``%`` any text, ``_`` a character, ``[…]`` one of."""
-    parts = []
-    for piece in re.findall(r"\[[^\]]+\]|.", pattern, re.DOTALL):
-        if piece == "%":
-            parts.append(".*")
-        elif piece == "_":
-            parts.append(".")
-        elif len(piece) > 1:
-            parts.append("[" + piece[1:-1].replace("\\", "\\\\").replace("[", "\\[") + "]")
-        else:
-            parts.append(re.escape(piece))
-    return re.compile("".join(parts), re.IGNORECASE | re.DOTALL)
+def _absent(value: Any) -> bool:
+    return value is None

@@ -48,6 +48,10 @@ def _annotation(table: Table, columns: dict[str, Any], _: dict[str, str]) -> Non
         raise refusals.wrong_type(table.entity_set, "Edm.Binary") from None
 
 
+def _queue_item(_: Table, columns: dict[str, Any], __: dict[str, str]) -> None:
+    columns.setdefault("enteredon", columns["createdon"])
+
+
 def _unique_name(table: Table, columns: dict[str, Any], _: dict[str, str]) -> None:
     name = columns.get("msdyn_uniquename")
     if name is not None and not _UNIQUE_NAME.fullmatch(name):
@@ -59,6 +63,7 @@ DERIVED: Final[dict[str, Callable[[Table, dict[str, Any], dict[str, str]], None]
     "annotation": _annotation,
     "contact": _contact,
     "lead": _full_name,
+    "queueitem": _queue_item,
     "systemuser": _full_name,
     **{table.logical: _unique_name for table in DESKTOP if not table.joins},
 }

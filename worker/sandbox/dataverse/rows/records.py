@@ -13,19 +13,22 @@ import orjson
 from worker.errors import ConfigError
 from worker.sandbox.dataverse.odata import refusals
 from worker.sandbox.dataverse.rows.values import folded
-from worker.sandbox.dataverse.schema.tables import TABLES
+from worker.sandbox.dataverse.schema.tables import SHIPPED
+from worker.sandbox.dataverse.switches import Switches
 
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
 
-    from worker.sandbox.dataverse.schema.columns import Table
+    from worker.sandbox.dataverse.schema.columns import Schema, Table
 
 
 #: Columns that say when and how often a row was written rather than what: a comparison of two
 #: dumps leaves them out.
 CLOCKED: Final = frozenset({"createdon", "modifiedon", "overriddencreatedon", "versionnumber"})
+
+_ADVICE: Final = "name the --schema they were made with, or another file of records"
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS record (
@@ -74,21 +77,19 @@ class Rows:
 
     Args:
         path: SQLite file, or None for memory alone.
-        keys: Alternate keys: the columns of each, by entity set.
+        schema: What tables there are.
 
     Attributes:
+        schema: What tables there are.
         writes: How many writes of requests succeeded.
+        switches: What is read where Dataverse's behaviour is not documented.
     """
 
-    def __init__(
-        self, path: Path | None = None, keys: Mapping[str, Sequence[tuple[str, ...]]] | None = None
-    ) -> None:
-        self.keys = {name: tuple(columns) for name, columns in (keys or {}).items()}
-        self._rows: dict[str, dict[str, Row]] = {name: {} for name in TABLES}
-        self._index: dict[tuple[str, tuple[str, ...]], dict[tuple[Any, ...], str]] = {
-            (name, columns): {} for name, keys in self.keys.items() for columns in keys
-        }
+    def __init__(self, path: Path | None = None, schema: Schema = SHIPPED) -> None:
+        self._rows: dict[str, dict[str, Row]] = {}
+        self.adopt(schema)
         self.writes = 0
+        self.switches = Switches()
         self._version = 1_000_000
         self._undo: list[tuple[Table, str, Row | None]] = []
         self._depth = 0
@@ -96,13 +97,41 @@ class Rows:
         if self._file:
             self._load(self._file)
 
+    def adopt(self, schema: Schema) -> None:
+        """Go on with other tables; the rows of those that are gone are gone too.
+
+        Raises:
+            Refusal: Rows that are there have the same values of a new alternate key.
+        """
+        keys = {name: tuple(t.keys.values()) for name, t in schema.tables.items() if t.keys}
+        rows = {name: self._rows.get(name, {}) for name in schema.tables}
+        index: dict[tuple[str, tuple[str, ...]], dict[tuple[Any, ...], str]] = {}
+        for name, columns in ((name, key) for name, own in keys.items() for key in own):
+            found = index[name, columns] = {}
+            for record in rows[name].values():
+                value = _key(columns, record.columns)
+                if value and found.setdefault(value, record.id) != record.id:
+                    raise refusals.alternate_key_taken(columns)
+        self.schema, self.keys, self._rows, self._index = schema, keys, rows, index
+
+    @property
+    def kept(self) -> bool:
+        """Whether they are kept in a file."""
+        return self._file is not None
+
     def get(self, table: Table, record_id: str) -> Row | None:
         """The row with this primary key (lower case)."""
-        return self._rows[table.entity_set].get(record_id)
+        return self._rows.get(table.entity_set, {}).get(record_id)
 
     def all(self, table: Table) -> Collection[Row]:
         """Every row of a table, oldest first."""
-        return self._rows[table.entity_set].values()
+        return self._rows.get(table.entity_set, {}).values()
+
+    def title(self, logical: str, record_id: str) -> str | None:
+        """What a lookup shows of the row it leads to; None if there is no such row."""
+        table = self.schema.by_logical.get(logical)
+        found = self.get(table, record_id) if table else None
+        return str(found.columns.get(table.title, "")) if found and table else None
 
     def find(self, table: Table, values: Mapping[str, Any]) -> Row | None:
         """The row with these values of an alternate key.
@@ -167,7 +196,7 @@ class Rows:
         Parties are a list under ``<entity>_activity_parties``, sorted, without ids of their own.
         """
         return {
-            name: [_plain(TABLES[name], rows[record_id]) for record_id in sorted(rows)]
+            name: [_plain(self.schema.tables[name], rows[record_id]) for record_id in sorted(rows)]
             for name, rows in self._rows.items()
         }
 
@@ -229,7 +258,12 @@ class Rows:
         with closing(file.execute("SELECT entity_set, id, body FROM record")) as rows:
             loaded = [(name, _record(key, orjson.loads(body))) for name, key, body in rows]
         for name, record in sorted(loaded, key=lambda item: item[1].version):
-            self._place(TABLES[name], record.id, None, record)
+            table = self.schema.tables.get(name)
+            if table is None:
+                raise ConfigError(
+                    f"the file has rows of {name}, of which there is no table; {_ADVICE}"
+                )
+            self._place(table, record.id, None, record)
             self._version = max(self._version, record.version)
 
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 GUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 INT32_MIN: Final = -(2**31)
 
+#: What no XML 1.0 document can hold, and so no column (https://www.w3.org/TR/xml/#charsets).
+NO_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
 
 def coerce(table: Table, column: Column, value: Any) -> Any:
     """The value as it is stored; None for null and for empty text.
@@ -39,17 +42,30 @@ def moment(text: str) -> str | None:
         return None
     if when.tzinfo is None:
         return None
-    return f"{when.astimezone(UTC).isoformat()[:19]}Z"
+    try:
+        return f"{when.astimezone(UTC).isoformat()[:19]}Z"
+    except OverflowError:  # before the year 1, or after 9999
+        return None
+
+
+def text(entity_set: str, logical: str, name: str, value: Any, limit: int) -> str | None:
+    """A text as it is stored; None for an empty one.
+
+    Raises:
+        Refusal: It is no text, too long, or XML 1.0 cannot hold it.
+    """
+    if not isinstance(value, str):
+        raise refusals.wrong_type(entity_set, "Edm.String")
+    if not value.isprintable() and (found := NO_XML.search(value)):
+        raise refusals.no_xml(name, found[0])
+    # Lengths are those of .NET strings: UTF-16 units. At most two per character.
+    if len(value) * 2 > limit and len(value.encode("utf-16-le", "surrogatepass")) > limit * 2:
+        raise refusals.too_long(logical, name, limit)
+    return value or None
 
 
 def _text(table: Table, column: Column, value: Any) -> str | None:
-    if not isinstance(value, str):
-        raise refusals.wrong_type(table.entity_set, "Edm.String")
-    limit = column.max_length or 0
-    # Lengths are those of .NET strings: UTF-16 units. At most two per character.
-    if len(value) * 2 > limit and len(value.encode("utf-16-le", "surrogatepass")) > limit * 2:
-        raise refusals.too_long(table.logical, column.name, limit)
-    return value or None
+    return text(table.entity_set, table.logical, column.name, value, column.max_length or 0)
 
 
 def _boolean(table: Table, _: Column, value: Any) -> bool:
@@ -65,6 +81,33 @@ def _integer(table: Table, column: Column, value: Any) -> int:
     if not low <= value <= (column.maximum or 0):
         raise refusals.out_of_range(table, column.name)
     return value
+
+
+def _number(table: Table, column: Column, value: Any) -> float:
+    """Decimal, Double and Money."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise refusals.wrong_type(table.entity_set, column.edm)
+    if not (column.minimum or 0) <= value <= (column.maximum or 0):
+        raise refusals.out_of_range(table, column.name)
+    return value
+
+
+def _long(table: Table, _: Column, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise refusals.wrong_type(table.entity_set, "Edm.Int64")
+    return value
+
+
+def _choices(table: Table, column: Column, value: Any) -> str | None:
+    """Several choices: their values with commas between them."""
+    if not isinstance(value, str):
+        raise refusals.wrong_type(table.entity_set, "Edm.String")
+    parts = [part.strip() for part in value.split(",") if part.strip()]
+    for part in parts:
+        if not part.lstrip("-").isdigit():
+            raise refusals.wrong_type(table.entity_set, "Edm.Int32")
+        _choice(table, column, int(part))
+    return ",".join(parts) or None
 
 
 def _choice(table: Table, column: Column, value: Any) -> int:
@@ -90,10 +133,16 @@ def _guid(table: Table, _: Column, value: Any) -> str:
 
 
 _BY_TYPE: Final[dict[str, Callable[[Table, Column, Any], Any]]] = {
+    "BigInt": _long,
     "Boolean": _boolean,
     "DateTime": _date,
+    "Decimal": _number,
+    "Double": _number,
+    "EntityName": _text,
     "Integer": _integer,
     "Memo": _text,
+    "Money": _number,
+    "MultiSelectPicklist": _choices,
     "Picklist": _choice,
     "State": _choice,
     "Status": _choice,

@@ -17,18 +17,23 @@ from worker.sandbox.dataverse.schema.desktop import (
     PAGE_PARAMETERS,
     TEMPLATE_PARAMETER,
 )
-from worker.sandbox.dataverse.schema.tables import RELATIONS
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from worker.sandbox.dataverse.schema.columns import Table
+    from worker.sandbox.dataverse.schema.columns import Column, Table
     from worker.sandbox.dataverse.switches import Switches
 
 
 #: Duplicate detection compares this column, as the published default rules do.
 DUPLICATE_COLUMN: Final = "emailaddress1"
+
+#: Who wrote a row, and on whose behalf.
+_BY_USERS: Final = (
+    *("_createdby_value", "_createdonbehalfby_value"),
+    *("_modifiedby_value", "_modifiedonbehalfby_value"),
+)
 
 CLOSED_STATES: Final = frozenset({1, 2})  # completed, cancelled
 STATE_COLUMNS: Final = frozenset({"statecode", "statuscode"})
@@ -42,6 +47,9 @@ class RowWriter:
         switches: What is done where Dataverse's behaviour is not documented.
         clock: Wall-clock time (s since 1970).
         new_id: Makes primary keys for creates that bring none.
+
+    Attributes:
+        delegate: Who writes on behalf of the user that is named; "" if nobody does.
     """
 
     def __init__(
@@ -56,6 +64,7 @@ class RowWriter:
         self._switches = switches
         self._clock = clock
         self._new_id = new_id
+        self.delegate = ""
 
     def find(self, table: Table, key: Key) -> Row | None:
         """The row a key names, or None.
@@ -95,7 +104,10 @@ class RowWriter:
         if table.states:
             self._first_state(table, change, record_id)
         written = self._write(table, self._born(table, change, record_id, user), change)
-        if table is APPLICATION_TAB_TEMPLATE and self._switches.tab_parameters == "made":
+        if (
+            table.logical == APPLICATION_TAB_TEMPLATE.logical
+            and self._switches.tab_parameters == "made"
+        ):
             self._make_parameters(written, user)
         return written
 
@@ -115,6 +127,24 @@ class RowWriter:
         """
         change = self.reader.read(table, body, creating=False)
         self._check_parties(table, change)
+        return self._changed(table, record, change, user, detect=detect)
+
+    def link(
+        self, table: Table, record: Row, column: Column, target: tuple[str, str] | None, user: str
+    ) -> Row:
+        """Let a lookup lead to the row of a table, by logical name and id, or nowhere.
+
+        Raises:
+            Refusal: The row is closed to changes.
+        """
+        change = Change(columns={column.json_name: target[1] if target else None})
+        if target:
+            change.targets[column.json_name] = target[0]
+        return self._changed(table, record, change, user)
+
+    def _changed(
+        self, table: Table, record: Row, change: Change, user: str, *, detect: bool = False
+    ) -> Row:
         self._check_open(table, record, change)
         if detect:
             self._detect(table, change, record.id)
@@ -155,12 +185,13 @@ class RowWriter:
     def delete(self, table: Table, record: Row) -> None:
         """Remove a row and its many-to-many relations; other references to it stay."""
         self._records.remove(table, record.id)
-        for join in RELATIONS.values():
+        for join in table.schema.joins.values():
             for row in [row for row in self._records.all(join) if table.logical in join.joins]:
                 if row.columns[table.key] == record.id:
                     self._records.remove(join, row.id)
 
     def _make_parameters(self, template: Row, user: str) -> None:
+        parameters = self._records.schema.by_logical[TEMPLATE_PARAMETER.logical]
         bound = f"/{APPLICATION_TAB_TEMPLATE.entity_set}({template.id})"
         for name in PAGE_PARAMETERS.get(template.columns.get("msdyn_pagetype", 0), ()):
             body = {
@@ -168,7 +199,7 @@ class RowWriter:
                 "msdyn_uniquename": f"msdyn_{template.id.replace('-', '')}_{name}",
                 "msdyn_applicationtabtemplateid@odata.bind": bound,
             }
-            self.create(TEMPLATE_PARAMETER, body, user)
+            self.create(parameters, body, user)
 
     def _born(self, table: Table, change: Change, record_id: str, user: str) -> Row:
         now = self._now()
@@ -178,8 +209,9 @@ class RowWriter:
             table.key: record_id,
             "createdon": now,
             "_createdby_value": user,
+            "_createdonbehalfby_value": self.delegate or None,
         }
-        targets = {"_createdby_value": "systemuser", "_modifiedby_value": "systemuser"}
+        targets = dict.fromkeys(_BY_USERS, "systemuser")
         if "ownerid" in table.navs:
             columns["_ownerid_value"] = user
             targets["_ownerid_value"] = "systemuser"
@@ -189,10 +221,15 @@ class RowWriter:
 
     def _touched(self, record: Row, user: str) -> Row:
         columns = {**record.columns, **self._modified(user)}
-        return Row(record.id, 0, columns, record.targets, record.parties)
+        targets = {**record.targets, **dict.fromkeys(_BY_USERS, "systemuser")}
+        return Row(record.id, 0, columns, targets, record.parties)
 
-    def _modified(self, user: str) -> dict[str, str]:
-        return {"modifiedon": self._now(), "_modifiedby_value": user}
+    def _modified(self, user: str) -> dict[str, str | None]:
+        return {
+            "modifiedon": self._now(),
+            "_modifiedby_value": user,
+            "_modifiedonbehalfby_value": self.delegate or None,
+        }
 
     def _now(self) -> str:
         return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._clock()))

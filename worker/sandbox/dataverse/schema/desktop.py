@@ -20,9 +20,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from worker.sandbox.dataverse.schema.columns import (
-    Column,
-    Table,
+from worker.sandbox.dataverse.schema.columns import Column, Table
+from worker.sandbox.dataverse.schema.kinds import (
     create_only,
     flag,
     guid,
@@ -92,7 +91,7 @@ def _join(logical: str, *sides: str) -> Table:
         *(read_only(guid(key)) for key in keys),
         read_only(Column("versionnumber", "BigInt")),
     )
-    return Table(logical, f"{logical}set", keys[0], keys[0], own, {}, joins=sides)
+    return Table(logical, f"{logical}set", keys[0], keys[0], own, {}, ownership="None", joins=sides)
 
 
 CHANNEL_PROVIDER: Final = _named(

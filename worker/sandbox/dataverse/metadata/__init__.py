@@ -1,0 +1,1 @@
+"""What the Web API tells of its own tables."""
