@@ -79,7 +79,7 @@ class WriteProbe:
 
     def acknowledged(self, change: Change) -> None:
         """Remember a change that Dynamics has acknowledged."""
-        columns = [column for column in change.columns if _is_plain(column)]
+        columns = [c for c, value in change.columns.items() if value is not None and _is_plain(c)]
         if not self._enabled or not columns or change.verb not in (Verb.CREATE, Verb.UPDATE):
             return
         self._acknowledged.pop(change.record, None)
