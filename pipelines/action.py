@@ -7,6 +7,7 @@ import enum
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from pipelines.caller import Caller
 from pipelines.lookup import Search
 
 
@@ -103,6 +104,9 @@ class Change:
         on_missing: What the pipeline says of a 404: park, recreate or skip.
         creatable: One of our own steps creates the record.
         forced: Of a CREATE or ADOPT: columns that held what was redacted, whoever changed them.
+        caller: In whose name; None: in our own. What it changes does not depend on it.
+        key_column: The primary key's column, where the pipeline names it.
+        partition: The record's partition in an elastic table; "" in any other.
     """
 
     verb: Verb
@@ -113,6 +117,9 @@ class Change:
     on_missing: str = "park"
     creatable: bool = False
     forced: frozenset[str] = frozenset()
+    caller: Caller | None = None
+    key_column: str = ""
+    partition: str = ""
 
     @property
     def kind(self) -> str:

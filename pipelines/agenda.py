@@ -22,11 +22,14 @@ class Agenda:
     Attributes:
         contact: The contact.
         plan: What is to be done by its facts and its ledger as it is now.
+        put_off: The places (see ``Change.place``) of what cannot be done now, which ``plan`` leaves
+            out, and how long (s) each waits.
         actions: What is left of the last plan; the first one is next.
     """
 
     contact: Contact
     plan: Callable[[], list[Action]]
+    put_off: dict[str, float] = field(default_factory=dict)
     actions: list[Action] = field(init=False)
 
     def __post_init__(self) -> None:

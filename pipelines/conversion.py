@@ -16,6 +16,9 @@ from pipelines.value import ABSENT, WHOLE, as_text
 #: What a column holds, as far as JSON tells it apart.
 Kind = Literal["boolean", "integer", "decimal", "text"]
 
+#: The same, with what a query writes without quotes although JSON has text.
+Holds = Kind | Literal["guid", "date"]
+
 #: A number as people and programs write it without ambiguity.
 NUMBER = re.compile(r"[+-]?\d{1,30}(?:\.\d{1,30})?", re.ASCII)
 

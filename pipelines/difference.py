@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from pipelines.action import Change, Verb
+from pipelines.caller import Caller
 from pipelines.contact import UNKNOWN, RecordLedger, State
-from pipelines.entity import STATE, entity, is_party_list, link_group
+from pipelines.entity import PARTITION, STATE, entity, is_party_list
 from pipelines.ledger import NULL, OPEN, digest
+from pipelines.link import lookup_of, one_each, rivals
 from pipelines.step import CreateStep, RecordStep
+from pipelines.view import Names
 
 
 @dataclass(slots=True)
@@ -20,12 +24,16 @@ class Desired:
         entity: Entity set.
         key: Its key.
         creating: The step that creates it; None for a record that is not ours.
-        columns: Column -> value; None for a placeholder without a value.
+        columns: Column -> value; None for a placeholder without a value. Of the names of one lookup
+            there is one.
         held: Columns whose text still waits for a value.
         steps: The steps that have laid their columns over it.
         named: Columns beside them that steps of the pipeline name, though not for it as it is now.
         forced: Columns that held what was redacted since: theirs is written whoever changed them.
         probing: It is only emptied if it is there, and never made.
+        replaced: Links that have a value, and a later one of the same lookup as well.
+        callers: Column -> in whose name the step writes that set it, where it is not our own; the
+            latest step's last. "": the creating step's.
     """
 
     entity: str
@@ -37,6 +45,8 @@ class Desired:
     named: set[str] = field(default_factory=set)
     forced: set[str] = field(default_factory=set)
     probing: bool = False
+    replaced: set[str] = field(default_factory=set)
+    callers: dict[str, Caller] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -48,8 +58,37 @@ class Desired:
         """The columns that open or close it."""
         return {c: v for c, v in self.columns.items() if c in STATE and v is not None}
 
+    def lay(self, column: str, value: Any, caller: Caller | None = None) -> None:
+        """Lay a step's value over the column; a link over the others of its lookup."""
+        self.held.discard(column)
+        for other in rivals(column, self.columns):
+            self.callers.pop(other, None)
+            if self.columns.pop(other) is not None:
+                self.replaced.add(other)
+        self.replaced.discard(column)
+        self.columns[column] = value
+        self.callers.pop(column, None)
+        if caller:
+            self.callers[column] = caller
+
+    def empty(self, column: str) -> None:
+        """Have no value in a column that nothing else has given one."""
+        others = rivals(column, self.columns)
+        if column not in self.columns and all(self.columns[other] is None for other in others):
+            for other in others:
+                del self.columns[other]
+            self.columns[column] = None
+
+    def called_by(self, step: RecordStep, names: Names) -> Caller | None:
+        """In whose name a step writes; noted if it is the one that creates the record."""
+        caller = step.as_.caller(names) if step.as_ else None
+        if caller and isinstance(step, CreateStep):
+            self.callers[""] = caller
+        return caller
+
     def change(self, verb: Verb, columns: dict[str, Any]) -> Change:
         """A change of the record."""
+        table = (self.creating or self.steps[0]).table
         return Change(
             verb,
             tuple(step.path for step in self.steps),
@@ -59,7 +98,22 @@ class Desired:
             on_missing=(self.creating or self.steps[0]).on_missing,
             creatable=self.creating is not None,
             forced=frozenset(self.forced) if verb in (Verb.CREATE, Verb.ADOPT) else frozenset(),
+            caller=self._caller(verb, columns),
+            key_column=table.key if table.stated else "",
+            partition=str(self.columns.get(PARTITION) or "") if self.creating else "",
         )
+
+    def _caller(self, verb: Verb, columns: Mapping[str, Any]) -> Caller | None:
+        """In whose name: of a create the creating step's, else the last step's of those it is of.
+
+        A request has one caller, and what is read before a change is read in our own name.
+        """
+        if verb is Verb.CREATE:
+            return self.callers.get("")
+        if verb is Verb.ADOPT:
+            return None
+        latest_first = reversed(self.callers.items())
+        return next((caller for column, caller in latest_first if column in columns), None)
 
 
 def difference(
@@ -87,7 +141,7 @@ def difference(
     reopened = any(change.verb is Verb.REOPEN for change in changes)
     differs = any(record.columns.get(c) != digest(v) for c, v in desired.state.items())
     if record.state == "doubted" and (changes or differs):
-        wanted = dict.fromkeys(desired.named) | desired.columns
+        wanted = one_each(dict.fromkeys(desired.named) | desired.columns)
         wanted = {c: v for c, v in wanted.items() if v is not None or c not in STATE}
         return [desired.change(Verb.ADOPT, wanted)], []
     return changes, _closing(desired) if desired.state and (reopened or differs) else []
@@ -121,20 +175,33 @@ def _updates(desired: Desired, record: RecordLedger) -> list[Change]:
 def _pending(desired: Desired, record: RecordLedger) -> dict[str, Any]:
     """Columns whose value is not the acknowledged one; what has no value any more becomes null.
 
-    Columns that no step names any more are left as they are.
+    Columns that no step names any more are left as they are, as are those that only a create sets.
     """
-    pending = {
-        column: value
-        for column, value in desired.columns.items()
-        if column not in STATE
-        and (
-            record.columns.get(column, NULL) != digest(value)
-            or (column in desired.forced and column not in record.columns)
-        )
-    }
-    for column in desired.named:
-        if record.columns.get(column, NULL) != NULL:
-            pending[column] = None
-    # A link to a row of another table replaces this one; emptying it would empty both.
-    linked = {link_group(c) for c, value in desired.columns.items() if value is not None} - {""}
-    return {c: v for c, v in pending.items() if v is not None or link_group(c) not in linked}
+    table = entity(desired.entity)
+    pending: dict[str, Any] = {}
+    for column, value in (dict.fromkeys(desired.named) | desired.columns).items():
+        forced = column in desired.forced and column not in record.columns
+        differs = record.columns.get(column, NULL) != digest(value)
+        if lookup_of(column):
+            pending |= _pending_link(column, value, desired, record, forced=forced)
+        elif column not in STATE and not table.fixes(column) and (differs or forced):
+            pending[column] = value
+    return pending
+
+
+def _pending_link(
+    column: str, value: Any, desired: Desired, record: RecordLedger, *, forced: bool
+) -> dict[str, Any]:
+    """How a lookup comes to its value: by one name, whatever others the ledger has it under."""
+    names = (column, *rivals(column, record.columns))
+    filled = [name for name in names if record.columns.get(name, NULL) != NULL]
+    if value is not None:
+        as_wanted = filled == [column] and record.columns[column] == digest(value)
+        return {} if as_wanted else {column: value}
+    if any(desired.columns[name] is not None for name in rivals(column, desired.columns)):
+        return {}
+    # It is emptied by the name that it was filled by.
+    acknowledged = [name for name in filled if record.columns[name] != UNKNOWN]
+    if filled:
+        return {(acknowledged or filled)[0]: None}
+    return {column: None} if forced else {}

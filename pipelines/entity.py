@@ -16,7 +16,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipelines.conversion import Kind
+from pipelines.conversion import Holds, Kind
+
+
+#: Dataverse's attribute types (``AttributeTypeCode``), and what their columns hold.
+HOLDS: Mapping[str, Holds] = {
+    **dict.fromkeys(("String", "Memo"), "text"),
+    "Boolean": "boolean",
+    **dict.fromkeys(("Integer", "BigInt", "Picklist", "State", "Status"), "integer"),
+    **dict.fromkeys(("Decimal", "Double", "Money"), "decimal"),
+    **dict.fromkeys(("Uniqueidentifier", "Lookup", "Customer", "Owner"), "guid"),
+    "DateTime": "date",
+}
+
+#: Those of them that point to a record: a read has their values under other names.
+LINKING = frozenset(("Lookup", "Customer", "Owner"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +50,9 @@ class Entity:
         links: Columns that point to a record; a read has their values under other names.
         parent: That of them which points to the customer that a customer belongs to.
         title: Column of its rows' names; "" if that is not known.
-        known: False if derived from the set's name by rule.
+        known: False if derived from the set's name by rule: its key and logical name are guesses.
+        types: Column -> its attribute type, where metadata told it.
+        stated: The key is the pipeline's, which names it.
     """
 
     set: str
@@ -52,15 +68,30 @@ class Entity:
     title: str = ""
     known: bool = True
     kinds: Mapping[str, Kind] = field(default_factory=dict)
+    types: Mapping[str, str] = field(default_factory=dict)
+    stated: bool = False
+
+    def holds(self, column: str) -> Holds | None:
+        """What a column holds; None if that is not known."""
+        if column == self.key or column in self.links:
+            return "guid"
+        return HOLDS.get(self.types.get(column, ""), self.kind(column))
 
     def kind(self, column: str) -> Kind | None:
         """What a column holds, if that is known."""
         return "text" if column in self.lengths else self.kinds.get(column)
 
+    def fixes(self, column: str) -> bool:
+        """Whether a column can be set by a create alone; an update of it is no error, but none."""
+        return column == self.key or column in CREATE_ONLY
+
     def read_as(self, column: str) -> str:
         """The column's name in a query and its answer."""
         return f"_{column}_value" if column in self.links else column
 
+
+#: Columns of every table that are valid for create and not for update (entity reference).
+CREATE_ONLY = frozenset(("overriddencreatedon", "importsequencenumber"))
 
 _ACTIVITY = {"subject": 200, "category": 250, "subcategory": 250, "description": 2000}
 _ACTIVITY_DEFAULTS = {"prioritycode": 1, "isbilled": False, "isworkflowcreated": False}
@@ -188,6 +219,29 @@ ENTITIES = {
                 "casetypecode": "integer",
             },
         ),
+        *(
+            Entity(
+                entity_set,
+                logical,
+                "activityid",
+                {"subject": 200, "category": 250, "subcategory": 250},
+                _ACTIVITY_DEFAULTS,
+                kinds=_ACTIVITY_KINDS,
+            )
+            for entity_set, logical in (
+                ("campaignactivities", "campaignactivity"),
+                ("campaignresponses", "campaignresponse"),
+                ("faxes", "fax"),
+                ("letters", "letter"),
+                ("recurringappointmentmasters", "recurringappointmentmaster"),
+                ("serviceappointments", "serviceappointment"),
+                ("socialactivities", "socialactivity"),
+            )
+        ),
+        Entity("opportunities", "opportunity", "opportunityid", title="name", kinds=_STATES),
+        Entity("queueitems", "queueitem", "queueitemid", title="title", kinds=_STATES),
+        Entity("queues", "queue", "queueid", title="name", kinds=_STATES),
+        Entity("teams", "team", "teamid", title="name"),
         Entity(
             "annotations",
             "annotation",
@@ -208,26 +262,36 @@ ENTITIES = {
 #: A record's owner: there always is one, so it cannot be emptied.
 OWNER = "ownerid@odata.bind"
 
+#: The column that says in which partition of an elastic table a record is. Set once, it is part of
+#: the record's address (powerapps-docs ``use-elastic-tables``).
+PARTITION = "partitionid"
+
 #: Columns that change a record's state; they go last, in a request of their own.
 STATE = ("statecode", "statuscode")
+
+
+#: Ends of plurals and of their singulars; the first that fits is the likeliest.
+_PLURALS = (
+    ("ies$", "y"),
+    ("(?<=ss)es$|(?<=[^aeo]us)es$|(?<=[xz])es$|(?<=[cs]h)es$", ""),
+    ("ses$", "se"),
+    ("s$", ""),
+    ("$", ""),
+)
 
 
 def entity(name: str) -> Entity:
     """The table of an entity set; for a custom one, names by Dataverse's own plural rule."""
     if name in ENTITIES:
         return ENTITIES[name]
-    logical = re.sub(r"(?<=[sxz])es$|(?<=[cs]h)es$|s$", "", re.sub(r"ies$", "y", name))
+    end, singular = next((plural, one) for plural, one in _PLURALS if re.search(plural, name))
+    logical = re.sub(end, singular, name)
     return Entity(name, logical, f"{logical}id", known=False)
 
 
-#: Lookups that lead to one of several tables, by a link of its own to each.
-_TO_ONE_OF = ("regardingobjectid", "objectid", "customerid", "parentcustomerid")
-
-
-def link_group(column: str) -> str:
-    """The lookup that a link sets, if other links set it too: they replace one another; else ""."""
-    name = column.partition("_")[0]
-    return name if name in _TO_ONE_OF and column.endswith("@odata.bind") else ""
+#: Roles of parties that Dataverse keeps by itself, a record's regarding and its owner
+#: (``participationtypemask``; activityparty reference). They are nobody's to write.
+AUTOMATIC_ROLES = frozenset((8, 9))
 
 
 def is_party_list(column: str) -> bool:

@@ -36,6 +36,7 @@ from liquid.filter import with_context
 
 from pipelines import conversion
 from pipelines.decode.timestamp import normalise
+from pipelines.text import cut, sound
 from pipelines.value import ABSENT
 
 
@@ -104,10 +105,8 @@ def minutes(value: object) -> int:
 def fit(value: object, length: object = None, *, context: RenderContext) -> str:
     """Text cut to the column's length (or the one given), an ellipsis where it was cut."""
     most = _whole(length) if length is not None else context.tag_namespace.get(LENGTH)
-    text = str(value)
-    if most is None or len(text) <= most:
-        return text
-    return text[: max(0, most - 1)] + "…" if most else ""
+    text = sound(str(value))
+    return text if most is None else cut(text, most, "…")
 
 
 def unless(value: object, other: object) -> object:

@@ -25,7 +25,8 @@ from pipelines.action import (
 from pipelines.contact import UNKNOWN, Contact, RecordLedger, State
 from pipelines.decode.timestamp import normalise
 from pipelines.effect import Effect, is_final
-from pipelines.entity import STATE, entity, link_group
+from pipelines.entity import AUTOMATIC_ROLES, STATE, entity, is_party_list
+from pipelines.link import LINK, address, linked, rivals
 from pipelines.lookup import status
 from pipelines.outcome import (
     Delayed,
@@ -201,9 +202,9 @@ def remember_no_match(contact: Contact, asked: Lookup, _: Missing) -> None:
 def acknowledge(contact: Contact, change: Change, _: Outcome) -> None:
     """Dynamics has the columns; a link has replaced the others of its lookup."""
     record = record_of(contact, change)
-    linked = {link_group(c) for c, value in change.columns.items() if value is not None} - {""}
-    replaced = [column for column in record.columns if link_group(column) in linked]
-    record.columns.update(dict.fromkeys(replaced, NULL) | digests(change.columns))
+    for column in change.columns:
+        record.columns.update(dict.fromkeys(rivals(column, record.columns), NULL))
+    record.columns.update(digests(change.columns))
 
 
 def acknowledge_create(contact: Contact, create: Change, made: Done) -> None:
@@ -278,17 +279,18 @@ def adopt(contact: Contact, look: Change, found: Found) -> None:
         look: The ADOPT; its columns are all that are desired.
         found: The record as read, and who we are.
     """
-    row, user_id = found.row, found.user_id
+    row = found.row
     record = record_of(contact, look)
     table = entity(record.entity)
-    makers = {str(row.get(f"_{by}_value", "")).lower() for by in ("createdby", "modifiedby")}
+    made, changed = (_actor(row, did) in found.users for did in ("created", "modified"))
     doubted = record.state == "doubted"
     if doubted:
-        record.ours &= str(row.get("_modifiedby_value", "")).lower() == user_id
+        record.ours &= changed
         ours = found.overwrite or record.ours
     else:
-        ours = found.overwrite or (record.ours and record.state == "found") or makers == {user_id}
-        record.ours = makers == {user_id}
+        untouched = made and changed
+        ours = found.overwrite or (record.ours and record.state == "found") or untouched
+        record.ours = untouched
     # We closed it for facts that the restored state does not have yet: they will come again.
     behind = contact.restored and ours and row.get("statecode") and not {*STATE} & {*look.columns}
     for column, value in look.columns.items():
@@ -296,39 +298,70 @@ def adopt(contact: Contact, look: Change, found: Found) -> None:
         free = actual in (None, []) or actual == table.defaults.get(column)
         if column in STATE:
             free = row.get("statecode") == 0
-        known = record.columns.get(column, NULL) if doubted else NULL
-        settled = behind or _stays(known, column, value, actual, free=ours or free, ours=ours)
+        names = (column, *rivals(column, record.columns))
+        known = NULL if not doubted else _acknowledged(record, names)
+        sent = _as_sent(row, column, value, actual)
+        settled = behind or _stays(known, column, value, sent, free=ours or free, ours=ours)
         if column in look.forced:
             settled = same(column, value or None, actual or None)
-        record.columns[column] = digest(value) if settled else UNKNOWN
-    for column in [c for c in record.columns if c not in look.columns]:
+        for name in names:
+            record.columns.pop(name, None)
+        if settled or table.fixes(column):
+            record.columns[column] = digest(value)
+        else:  # a link is emptied by the name that it was filled by
+            record.columns[linked(row, column)[1] if value is None else column] = UNKNOWN
+    for column in [
+        c for c in record.columns if not {c, *rivals(c, look.columns)} & {*look.columns}
+    ]:
         if not (ours or doubted) or current(row, column) in (None, []):
             del record.columns[column]
     record.answer = {name: row[name] for name in look.returning if name in row}
 
 
-def _stays(known: str, column: str, value: Any, actual: Any, *, free: bool, ours: bool) -> bool:
+def _actor(row: Mapping[str, Any], did: str) -> str:
+    """Who created or modified a record: of two, the one who did it on the other's behalf."""
+    who = row.get(f"_{did}onbehalfby_value") or row.get(f"_{did}by_value")
+    return str(who or "").lower()
+
+
+def _acknowledged(record: RecordLedger, names: Iterable[str]) -> str:
+    """The digest that a column was acknowledged with, under whichever of its names."""
+    known = (record.columns.get(name, NULL) for name in names)
+    return next((one for one in known if one != NULL), NULL)
+
+
+def _stays(known: str, column: str, value: Any, sent: list[Any], *, free: bool, ours: bool) -> bool:
     """Whether a column of a record that was read is left as it is.
 
     What the ledger has acknowledged is not written again whatever is there now: its facts are
     unchanged. Otherwise it replaces the value that the ledger acknowledged, no value, and whatever
     we were the last to write; anything else is what a person did after that ledger was saved.
+
+    Args:
+        known: What the ledger has of the column.
+        column: The column.
+        value: What it should hold.
+        sent: What it holds, first as it was read; see ``_as_sent``.
+        free: Whether nobody's value is lost.
+        ours: Whether nobody else has written the record.
     """
-    if known == digest(value) or same(column, value, actual):
+    if known == digest(value) or same(column, value, sent[0]):
         return True
     if known in (NULL, UNKNOWN):
         return not free
-    return not (ours or known in map(digest, _as_sent(value, actual)))
+    return not (ours or known in map(digest, sent))
 
 
-def _as_sent(value: Any, actual: Any) -> list[Any]:
+def _as_sent(row: Mapping[str, Any], column: str, value: Any, actual: Any) -> list[Any]:
     """The forms in which a value that was read may have been sent, judging by the desired one."""
     forms = [actual]
     if isinstance(actual, str):
         if at := normalise(actual):
             forms += [at, f"{at[:19]}Z"]
-        if isinstance(value, str) and value.endswith(")"):  # /contacts(<guid>)
-            forms.append(f"{value.rpartition('(')[0]}({actual})")
+        if column.endswith(LINK):
+            forms.append(address(row, column))
+            if isinstance(value, str) and value.endswith(")"):  # /contacts(<guid>)
+                forms.append(f"{value.rpartition('(')[0]}({actual})")
     return forms
 
 
@@ -364,14 +397,12 @@ def unpark(contact: Contact, fresh: Contact, name: str) -> None:
 
 def current(row: Mapping[str, Any], column: str) -> Any:
     """The value a column written by us has in a record read with annotations."""
-    if not column.endswith("@odata.bind"):
-        return row.get(column)
-    link = column.removesuffix("@odata.bind")
-    annotation = "@Microsoft.Dynamics.CRM.associatednavigationproperty"
-    for name, value in row.items():
-        if name.startswith("_") and name.endswith("_value") and row.get(name + annotation) == link:
-            return value
-    return None
+    if column.endswith(LINK):
+        return linked(row, column)[0]
+    value = row.get(column)
+    if is_party_list(column) and isinstance(value, list):
+        return [one for one in value if one.get("participationtypemask") not in AUTOMATIC_ROLES]
+    return value
 
 
 def same(column: str, desired: Any, actual: Any) -> bool:
@@ -382,14 +413,14 @@ def same(column: str, desired: Any, actual: Any) -> bool:
         return True
     if not isinstance(desired, str) or not isinstance(actual, str):
         return False
-    if column.endswith("@odata.bind"):  # /contacts(<guid>)
+    if column.endswith(LINK):  # /contacts(<guid>)
         return desired.rpartition("(")[2].removesuffix(")").lower() == actual.lower()
     return "" != normalise(desired)[:19] == normalise(actual)[:19]
 
 
 def _party(party: Mapping[str, Any]) -> str:
     """What of a party counts: its role and who it is."""
-    links = [str(v) for k, v in party.items() if k.endswith("@odata.bind")]
+    links = [str(v) for k, v in party.items() if k.endswith(LINK)]
     who = links[0].rpartition("(")[2].removesuffix(")") if links else party.get("_partyid_value")
     who = who or party.get("addressused") or party.get("unresolvedpartyname")
     return f"{party.get('participationtypemask')} {who}".lower()

@@ -17,7 +17,7 @@ from typing import Any
 
 import orjson
 
-from pipelines.value import sound
+from pipelines.text import sound, units
 
 
 #: What a step that reads a file knows of it. ``…_sentiment`` is from -5 to 5, ``…_s`` in seconds.
@@ -75,7 +75,7 @@ def said_in(body: bytes) -> dict[str, Any]:
         "non_talk_s": _seconds(_member(traits, "NonTalkTime")),
     }
     texts = {n: sound(v) for n, v in found.items() if isinstance(v, str)}
-    kept = {n: text for n, text in texts.items() if 0 < len(text) <= MOST_CHARACTERS}
+    kept = {n: text for n, text in texts.items() if 0 < units(text) <= MOST_CHARACTERS}
     numbers = {n: v for n, v in found.items() if n not in texts and v is not None}
     return kept | numbers
 
@@ -107,7 +107,7 @@ def _summary(summaries: Any) -> str:
     for text, kind in texts.items():
         words = _WORDS.sub(" ", kind.removesuffix("Summary")).capitalize()
         longer = f"{told}\n\n{words}: {text}".lstrip()
-        told = longer if len(longer) <= MOST_CHARACTERS else told
+        told = longer if units(longer) <= MOST_CHARACTERS else told
     return told
 
 

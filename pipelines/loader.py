@@ -15,6 +15,7 @@ from dataclasses import replace
 from hashlib import blake2b
 from typing import Any, cast, get_args
 
+from pipelines.caller import As, read_as
 from pipelines.condition import Condition, paths
 from pipelines.entity import Entity, entity
 from pipelines.lifecycle import MILESTONES
@@ -117,7 +118,7 @@ class _Loader:
         readers: list[Step | AttributeTable] = [*steps, *([writeback] if writeback else [])]
         read = tuple(_with_reads(step, readers) for step in steps)
         digest = blake2b(self.text.encode(), digest_size=8).hexdigest()
-        return Pipeline(name, read, when, self.source, writeback, digest, both)
+        return Pipeline(name, read, when, self.source, writeback, digest, both, self.choices)
 
     def choices_of(self, document: dict[str, Any]) -> dict[str, dict[str, bool | int | str]]:
         """The tables of labels and option values, ``[choices.priority]``."""
@@ -139,7 +140,7 @@ class _Loader:
             row,
             (
                 "name", "on", "method", "entity", "body", "query", "open", "tab", "when", "after",
-                "within", "on_missing", "description", "lookup", "read",
+                "within", "on_missing", "description", "lookup", "read", "key", "as",
             ),
         )  # fmt: skip
         name = self.text_of(row, "name", needed=True)
@@ -153,6 +154,8 @@ class _Loader:
             "after": self.after(row),
             "within_s": self.within(row),
         }
+        if "as" in row and row.get("method") not in ("POST", "PATCH"):
+            raise self.fail('\'as\' goes with method = "POST" or "PATCH"')
         if "open" in row:
             return self.opening(row, shared)
         if "read" in row:
@@ -160,7 +163,7 @@ class _Loader:
         return self.request(row, shared)
 
     def opening(self, row: dict[str, Any], shared: dict[str, Any]) -> OpenStep:
-        for key in ("method", "entity", "body", "lookup"):
+        for key in ("method", "entity", "body", "lookup", "key"):
             if key in row:
                 raise self.fail(f"a step with 'open' has no {key!r}")
         page = self.text_of(row, "open")
@@ -172,7 +175,7 @@ class _Loader:
         return OpenStep(**shared, page=page, tab=tab, query=self.data(row, "query", None))
 
     def reading(self, row: dict[str, Any], shared: dict[str, Any]) -> ReadFileStep:
-        for key in ("method", "entity", "body", "query", "lookup", "tab", "on_missing"):
+        for key in ("method", "entity", "body", "query", "lookup", "tab", "on_missing", "key"):
             if key in row:
                 raise self.fail(f"a step with 'read' has no {key!r}")
         if row["read"] is not True or shared["on"] not in ("transcript", "analysis"):
@@ -192,9 +195,20 @@ class _Loader:
         missing = self.choice(row, "on_missing", ON_MISSING, "park")
         if method == "GET":
             return LookupStep(**shared, places=places, query=query)
+        shared |= {"table": table, "body": body, "on_missing": missing, "as_": self.as_(row)}
         if query is None:  # a POST: a PATCH without one has been refused
-            return CreateStep(**shared, table=table, body=body, on_missing=missing)
-        return UpdateStep(**shared, table=table, key=query, body=body, on_missing=missing)
+            return CreateStep(**shared)
+        return UpdateStep(**shared, key=query)
+
+    def as_(self, row: dict[str, Any]) -> As | None:
+        if "as" not in row:
+            return None
+        try:
+            return read_as(row["as"], self.choices)
+        except TemplateError as error:
+            raise self.fail(f"as: {error}", error.source, error.index) from error
+        except ValueError as error:
+            raise self.fail(str(error)) from error
 
     def entities_of(self, row: dict[str, Any], method: str) -> list[Entity]:
         """The step's table; of a lookup several in their order."""
@@ -208,7 +222,20 @@ class _Loader:
                 raise self.fail(f"entity = {name!r}: the entity set's name, like phonecalls")
         if not given or len({*given}) < len(given):
             raise self.fail("entity: a list of entity sets, each once")
-        return [entity(name) for name in given]
+        return [self.keyed(row, entity(name), given) for name in given]
+
+    def keyed(self, row: dict[str, Any], table: Entity, given: list[str]) -> Entity:
+        """The table with the primary key that the step names."""
+        if "key" not in row:
+            return table
+        key = row["key"]
+        if not _is_column(key):
+            raise self.fail(f'key = {key!r}: the column of the primary key, like "activityid"')
+        if len(given) > 1:
+            raise self.fail("key goes with one entity set")
+        if table.known and table.key != key:
+            raise self.fail(f"key = {key!r}: the key of {table.set} is {table.key!r}")
+        return replace(table, key=key, known=True, stated=True)
 
     def query(self, row: dict[str, Any], method: str) -> Query | None:
         source = self.text_of(row, "query", needed=method == "PATCH")
@@ -290,7 +317,9 @@ class _Loader:
             if "{{" in column or "{%" in column:
                 raise self.fail("a column's name cannot be a template", source, source.find(column))
             if value is not None and plain(value) != value:
-                raise self.fail(f"{column}: a number, text or structure that JSON cannot hold")
+                raise self.fail(
+                    f"{column}: a number, text or structure that JSON cannot hold, or XML"
+                )
             length, kind = (
                 (table.lengths.get(column), table.kind(column)) if table else (None, None)
             )

@@ -12,10 +12,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from pipelines.conversion import decimal
+from pipelines.criteria import by_its_end, criteria
 from pipelines.entity import ENTITIES, Entity
 from pipelines.mail import bare
-from pipelines.odata import GUID, encoded, literal, unwild
-from pipelines.phone import Number, patterns
+from pipelines.odata import encoded
+from pipelines.phone import Number, visible
 from pipelines.template import Template
 from pipelines.value import Nothing, as_text
 from pipelines.view import Names
@@ -128,12 +130,19 @@ class Search:
         """What is asked, all in all: two of the same question have the same answer."""
         return "\n".join(next(iter(one.queries()), "") for one in self.chain)
 
-    def queries(self) -> list[str]:
-        """The URLs to ask below the service root, the next only while it may still matter.
+    def queries(self, formats: Sequence[str] = (), *, wildcard: bool = False) -> list[str]:
+        """The URLs to ask below the service root, the next only if nobody is found.
 
         None at all if nobody can have the value, such as the number ``anonymous``.
+
+        Args:
+            formats: How numbers are written in the table, see ``pipelines.formats``.
+            wildcard: Whether a number's end may be asked for, which Dataverse may throttle.
         """
-        return [self._url(terms) for terms in _TERMS[self.way.by](self) if terms]
+        terms = [criteria(self, formats)]
+        if wildcard and self.way.by == "phone":
+            terms.append(by_its_end(self))
+        return [self._url(one) for one in terms if one]
 
     def answer(self, rows: Iterable[Mapping[str, Any]], *, more: bool = False) -> dict[str, Any]:
         """What the rows found come to: the status and, of a single match, its columns.
@@ -169,12 +178,14 @@ class Search:
         found = " or ".join(terms)
         where = f"({found}) and {self.table.active}" if self.table.active else found
         known = [column_of(self.table, name) for name in (*self.returning, self.table.parent)]
-        wanted = [self.table.key, *self.way.columns, *filter(None, known)]
+        columns = map(self.table.read_as, self.way.columns)
+        wanted = [self.table.key, *columns, *filter(None, known)]
         select = ",".join(dict.fromkeys(wanted))
         return f"{self.table.set}?$select={select}&$filter={encoded(where)}&$top={MOST_ROWS}"
 
     def _fit(self, row: Mapping[str, Any]) -> int:
-        stored = (str(row[c]) for c in self.way.columns if row.get(c) is not None)
+        read = (row.get(self.table.read_as(column)) for column in self.way.columns)
+        stored = (as_text(value) for value in read if value is not None)
         return max((_FITS[self.way.by](self, value) for value in stored), default=OTHER)
 
 
@@ -188,7 +199,7 @@ def search(
         if not way.counts(names):
             continue
         value = way.value.render(names)
-        if isinstance(value, Nothing | dict | list) or not (text := as_text(value).strip()):
+        if isinstance(value, Nothing | dict | list) or not (text := visible(as_text(value))):
             continue
         text = bare(text) if way.by == "email" else text
         found = Search(table, way, text, tuple(sorted(columns - {table.key})))
@@ -241,59 +252,6 @@ def _id(value: Any) -> str:
     return str(value or "").lower()
 
 
-# --- what is asked --------------------------------------------------------------------------------
-
-
-def _equals(columns: Iterable[str], values: Iterable[str]) -> list[str]:
-    literals = [literal(value) for value in values]
-    return [f"{column} eq {value}" for column in columns for value in literals]
-
-
-def _phone_terms(one: Search) -> Iterator[list[str]]:
-    """Whole numbers first, which Dynamics finds by an index; then what ends alike."""
-    number = Number.read(one.value, one.way.country)
-    if number is None:
-        return
-    yield _equals(one.way.columns, number.spellings())
-    if tail := number.tail(one.way.suffix) if one.way.suffix else "":
-        yield [
-            f"endswith({column},{literal(pattern)})"
-            for column in one.way.columns
-            for pattern in patterns(tail)
-        ]
-
-
-def _email_terms(one: Search) -> Iterator[list[str]]:
-    name, at, host = one.value.rpartition("@")
-    if name and at and host:
-        yield _equals(one.way.columns, [one.value])
-
-
-def _user_terms(one: Search) -> Iterator[list[str]]:
-    """The name itself, or as the part before the @ of an address."""
-    found = _equals(one.way.columns, [one.value])
-    if "@" not in one.value:
-        start = literal(unwild(f"{one.value}@"))
-        found += [f"startswith({column},{start})" for column in one.way.columns]
-    yield found
-
-
-def _attribute_terms(one: Search) -> Iterator[list[str]]:
-    """A primary key is a GUID, which stands without quotes, or is no key."""
-    found = _equals([c for c in one.way.columns if c != one.table.key], [one.value])
-    if one.table.key in one.way.columns and GUID.fullmatch(one.value):
-        found.append(f"{one.table.key} eq {one.value}")
-    yield found
-
-
-_TERMS = {
-    "phone": _phone_terms,
-    "email": _email_terms,
-    "user": _user_terms,
-    "attribute": _attribute_terms,
-}
-
-
 # --- what fits ------------------------------------------------------------------------------------
 
 
@@ -308,7 +266,16 @@ def _phone_fit(one: Search, stored: str) -> int:
 
 
 def _text_fit(one: Search, stored: str) -> int:
-    return SAME if stored.strip().casefold() == one.value.casefold() else OTHER
+    return SAME if visible(stored).casefold() == visible(one.value).casefold() else OTHER
+
+
+def _attribute_fit(one: Search, stored: str) -> int:
+    """As text, without regard to a GUID's braces; numbers as numbers."""
+    ours, theirs = one.value.strip("{}"), stored.strip("{}")
+    if visible(theirs).casefold() == visible(ours).casefold():
+        return SAME
+    numbers = decimal(ours), decimal(theirs)
+    return SAME if numbers[0] == numbers[1] and isinstance(numbers[0], float) else OTHER
 
 
 def _user_fit(one: Search, stored: str) -> int:
@@ -317,4 +284,4 @@ def _user_fit(one: Search, stored: str) -> int:
     return ALIKE if _text_fit(one, stored.partition("@")[0]) else OTHER
 
 
-_FITS = {"phone": _phone_fit, "email": _text_fit, "user": _user_fit, "attribute": _text_fit}
+_FITS = {"phone": _phone_fit, "email": _text_fit, "user": _user_fit, "attribute": _attribute_fit}

@@ -18,6 +18,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from pipelines.names import member, segment
+from pipelines.text import cut, sound, units
 
 
 #: The names made here.
@@ -93,7 +94,7 @@ _parsed = (
 def _valid(address: str) -> str:
     """The address as Dynamics has it, or "" if it is none."""
     bare = address.strip("'").lower()
-    return bare if _ADDRESS.fullmatch(bare) and len(bare) <= _LONGEST_ADDRESS else ""
+    return bare if _ADDRESS.fullmatch(bare) and units(bare) <= _LONGEST_ADDRESS else ""
 
 
 def _quoted(name: re.Match[str]) -> str:
@@ -143,7 +144,7 @@ def _subject(values: Mapping[str, Any]) -> str:
 
 
 def _text(value: Any) -> str:
-    return " ".join(value.split()) if isinstance(value, str) else ""
+    return " ".join(sound(value).split()) if isinstance(value, str) else ""
 
 
 def _end(endpoint: Any, *, mail: bool) -> list[Mailbox]:
@@ -188,7 +189,7 @@ def _parties(people: Mapping[str, Iterable[Mailbox]]) -> list[dict[str, Any]]:
         for one in some:
             party = {"participationtypemask": _ROLES[name], "addressused": one.address}
             if one.name:
-                party["unresolvedpartyname"] = one.name[:_LONGEST_NAME]
-            if len(one.address) <= _LONGEST_ADDRESS:
+                party["unresolvedpartyname"] = cut(one.name, _LONGEST_NAME)
+            if units(one.address) <= _LONGEST_ADDRESS:
                 found.setdefault((_ROLES[name], one.address), party)
     return list(found.values())

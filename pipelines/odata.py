@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import re
 
+from datetime import datetime
 from urllib.parse import quote
+
+from pipelines.conversion import Holds, boolean, decimal, integer
+from pipelines.value import ABSENT
 
 
 #: What may stand as it is in a query's URL.
@@ -30,6 +34,36 @@ def unwild(text: str) -> str:
 def literal(text: str) -> str:
     """A string literal."""
     return f"'{doubled(text)}'"
+
+
+def bare_guid(text: str) -> str:
+    """A GUID as queries have it, whatever its case and its braces; "" if it is none."""
+    bare = text.strip().removeprefix("{").removesuffix("}")
+    return bare.lower() if GUID.fullmatch(bare) else ""
+
+
+def typed(text: str, holds: Holds) -> str:
+    """A text as the literal of a column that holds such values; "" if it cannot be one of them."""
+    match holds:
+        case "guid":
+            return bare_guid(text)
+        case "date":
+            return _moment(text.strip())
+        case "boolean" | "integer" | "decimal":
+            convert = {"boolean": boolean, "integer": integer, "decimal": decimal}[holds]
+            value = convert(text)
+            return "" if value is ABSENT else str(value).lower()
+        case _:
+            return literal(text)
+
+
+def _moment(text: str) -> str:
+    """A date, or a moment with its zone, as it is: neither has a quote in it."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return ""
+    return text if found.tzinfo is not None or re.fullmatch(r"[0-9]{4}(-[0-9]{2}){2}", text) else ""
 
 
 def encoded(query: str) -> str:

@@ -27,12 +27,12 @@ class Found:
 
     Attributes:
         row: The record as read, with annotations.
-        user_id: Who we are: our application user, lower case.
+        users: Who we are and have been: ids of application users, lower case.
         overwrite: It is treated as ours whoever made it.
     """
 
     row: Mapping[str, Any]
-    user_id: str
+    users: frozenset[str]
     overwrite: bool = False
     says: ClassVar[str] = "found"
 

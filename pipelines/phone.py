@@ -30,8 +30,23 @@ _NUMBER = re.compile(
 #: A trunk prefix between the country code and the rest, which nobody dials then.
 _TRUNK = re.compile(r"\(\s*0\s*\)")
 
+#: Country codes of one and of two digits (ITU-T, "List of ITU-T Recommendation E.164 assigned
+#: country codes"); all others have three.
+_COUNTRY_CODE = re.compile(
+    r"[17]|2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]|[0-9]{3}", re.ASCII
+)
+
+#: What shows nothing, and comes along when numbers are copied from contact lists and web pages:
+#: soft hyphen, zero-width characters, marks and embeddings of a writing direction.
+INVISIBLE = "\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff"
+
 #: LIKE pattern of an extension.
 EXTENSION = "[a-z;,#]%"
+
+
+def visible(text: str) -> str:
+    """A text without what shows nothing, at its ends and within."""
+    return re.sub(f"[{INVISIBLE}]", "", text).strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +87,36 @@ class Number:
             found |= {self.country + self.digits, self.country + self.digits.removeprefix("0")}
         return frozenset(found)
 
-    def spellings(self) -> list[str]:
-        """How it is stored most often, without anything between the digits."""
+    @property
+    def code(self) -> str:
+        """Its country code; "" if it is not international."""
+        if self.country and self.international and self.digits.startswith(self.country):
+            return self.country
+        match = _COUNTRY_CODE.match(self.digits) if self.international else None
+        return match.group() if match else ""
+
+    @property
+    def national(self) -> str:
+        """Its digits without country code and without the 0 that is dialled before them at home."""
+        return self.digits.removeprefix(self.code).removeprefix("0")
+
+    def spellings(self, shortest: int = 0) -> list[str]:
+        """How it is stored most often, without anything between the digits.
+
+        Args:
+            shortest: From so many digits on it may be stored without country code whatever its
+                country; 0: only if that is the known one.
+        """
         found = [self.digits] if self.digits.startswith("0") else []
         for reading in sorted(self.readings()):
             found += [f"+{reading}", f"00{reading}", reading]
             if self.country and reading.startswith(self.country):
                 national = reading.removeprefix(self.country)
                 found += [f"0{national.removeprefix('0')}", national]
+        if self.international and 0 < shortest <= len(self.national):
+            # With a trunk 0 it would be of the known country.
+            found += [] if self.country else [f"0{self.national}"]
+            found.append(self.national)
         return list(dict.fromkeys(found))
 
     def tail(self, length: int) -> str:

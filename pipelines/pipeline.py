@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 import re
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
 
 from pipelines.condition import ALWAYS, Condition, Every, certain, paths
 from pipelines.conversion import Kind, is_no
+from pipelines.entity import CREATE_ONLY, ENTITIES
 from pipelines.legs import RELATIVES
+from pipelines.link import LINK, rivals
 from pipelines.names import DESCRIBED_ONLY, EVENT_ONLY, EVENTS_ALONE, FILLED, MEMBERS
 from pipelines.reference import is_new
-from pipelines.step import CreateStep, RecordStep, Step, TableStep, tables_of
-from pipelines.template import LINK, Query, Template, templates
+from pipelines.step import RESPONSE, CreateStep, RecordStep, Step, TableStep, tables_of
+from pipelines.template import Query, Template, templates
 from pipelines.view import NAMES
 from pipelines.writeback import AttributeTable
 
@@ -26,7 +28,8 @@ class Pipeline:
     """Steps in file order, for the contacts that ``when`` admits, and what goes back to Connect.
 
     ``digest`` is of the file's text: two with one digest send the same. ``both``: its activities
-    are wanted beside those that another pipeline makes of the same contacts.
+    are wanted beside those that another pipeline makes of the same contacts. ``choices``: its
+    tables of labels and options.
     """
 
     name: str
@@ -36,10 +39,22 @@ class Pipeline:
     writeback: AttributeTable | None = None
     digest: str = ""
     both: bool = False
+    choices: Mapping[str, Mapping[str, bool | int | str]] = field(default_factory=dict)
 
     def step(self, name: str) -> Step | None:
         """The step of that name."""
         return next((step for step in self.steps if step.name == name), None)
+
+    def guesses(self, name: str) -> list[str]:
+        """What a step leaves to be guessed where Dynamics cannot be asked."""
+        step = self.step(name)
+        return [
+            f"{self.source}: step {name}: entity set {table.set!r} is not one this program "
+            f"knows; its key is taken to be {table.key!r} where Dynamics cannot be asked; write "
+            'key = "…" if it is another (check --online says)'
+            for table in (tables_of(step) if isinstance(step, TableStep) else ())
+            if not table.known
+        ]
 
     def warnings(self) -> list[str]:
         """What ``check`` should report: things that work but may surprise."""
@@ -50,15 +65,10 @@ class Pipeline:
         for step in self.steps:
             read = {*step.names(), *paths(step.when)}
             found += [f"{self.source}: step {step.name}: {text}" for text in _in_names(read)]
-            found += [
-                f"{self.source}: step {step.name}: entity set {table.set!r} is not one "
-                f"this program knows; its key is taken to be {table.key!r} "
-                "(check --online asks Dynamics)"
-                for table in (tables_of(step) if isinstance(step, TableStep) else ())
-                if not table.known
-            ]
+            found += self.guesses(step.name)
             if isinstance(step, RecordStep):
                 found += [f"{self.source}: step {step.name}: {text}" for text in _in_body(step)]
+        found += [f"{self.source}: {text}" for text in _in_links(self.steps)]
         return found
 
 
@@ -125,6 +135,47 @@ def _may_meet(one: Iterable[Condition], other: Iterable[Condition]) -> bool:
     return all(asked[0][path] & asked[1][path] for path in asked[0].keys() & asked[1].keys())
 
 
+def _in_links(steps: Iterable[Step]) -> list[str]:
+    """Which links of one lookup may both have a value."""
+    links = [
+        (step, column, value)
+        for step in steps
+        if isinstance(step, RecordStep)
+        for column, value in step.body.items()
+        if value is not None
+    ]
+    return [
+        f"step {b.name}: {other} is the same lookup as {one}"
+        f"{f' of step {a.name}' if a is not b else ''}; where both have a value, this one counts: "
+        "let a 'when', or one lookup in several tables, give a value to one of them alone"
+        for (a, one, v), (b, other, w) in combinations(links, 2)
+        if rivals(one, [other])
+        and _record_of(a) == _record_of(b)
+        and not _is_either(v, w)
+        and _may_meet((a.when,), (b.when,))
+    ]
+
+
+def _record_of(step: RecordStep) -> str:
+    """The record that a step is about, as far as its text says."""
+    if isinstance(step, CreateStep):
+        return step.name.lower()
+    answers = [path[0].lower().removesuffix(RESPONSE.lower()) for path, _ in step.key.names]
+    return answers[0] if len(answers) == 1 else step.key.source
+
+
+def _is_either(one: Any, other: Any) -> bool:
+    """Whether two links are of one lookup in several tables, which finds one customer."""
+    tables = {table.logical for table in ENTITIES.values()}
+    paths_ = [path for link in (one, other) for t in templates(link) for path, _ in t.names]
+    answers = {path[0].lower() for path in paths_}
+    return (
+        len(answers) == 1
+        and all(path[1:] and path[1].lower() in tables for path in paths_)
+        and len({path[1].lower() for path in paths_}) == len(paths_) > 1
+    )
+
+
 def _in_body(step: RecordStep) -> list[str]:
     found = [
         f"{word!r} stands in text without braces and is sent as it is; did you mean {{{{{word}}}}}?"
@@ -134,6 +185,11 @@ def _in_body(step: RecordStep) -> list[str]:
         f"{column}: {text}"
         for column, value in sorted(step.body.items())
         if (text := type_doubt(value, step.table.kind(column), converted=True))
+    ]
+    found += [
+        f"{column} can only be set by the step that makes the record, and is not sent by this one"
+        for column in sorted(CREATE_ONLY & step.body.keys())
+        if not isinstance(step, CreateStep)
     ]
     found += [
         f"{column} links to the record of another contact; Dynamics refuses it while that one is "

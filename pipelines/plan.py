@@ -7,7 +7,7 @@ acknowledged is written. Several steps due together are one request, and an unch
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,6 +46,9 @@ from pipelines.withdrawal import forgotten, held_gone, withdraw
 
 #: Why a step waits whose condition is about names without a value.
 UNDECIDED = "for a name that its 'when' needs"
+
+#: Why a step waits whose record or question is put off.
+PUT_OFF = "for Dynamics, which refused it or did not answer"
 
 #: The states of a record that others can refer to.
 _MADE = ("there", "doubted")
@@ -106,6 +109,8 @@ def plan(
     now: float,
     terms: Terms,
     seen: Snapshot | None = None,
+    *,
+    put_off: Container[str] = (),
 ) -> Plan:
     """What is still to be done for a contact.
 
@@ -115,6 +120,8 @@ def plan(
         now: The time (s since 1970); infinite: all waits are over.
         terms: Under which terms.
         seen: The contact's snapshot under the same terms, if there is one already.
+        put_off: The places (see ``Change.place``) of what cannot be done now; what does not need
+            them goes on.
     """
     result = Plan()
     if contact.record is None and not contact.events:
@@ -128,7 +135,7 @@ def plan(
             result.waiting |= dict.fromkeys((step.path for step in pipeline.steps), UNDECIDED)
         if fits:
             scope = Scope(contact, pipeline, seen, terms.versions.get(pipeline.name, ()))
-            closes += _Planner(scope, patience, terms, result).run()
+            closes += _Planner(scope, patience, terms, result, put_off).run()
     readings: list[Action] = [one for one in result.actions if isinstance(one, Reading)]
     # Later steps may use what they find: ask first, then plan again. Agents wait for neither.
     result.actions = result.at_once + (readings or page_first(result.actions) + closes)
@@ -145,7 +152,14 @@ def opening(contact: Contact, pipeline: Pipeline, step: OpenStep, terms: Terms) 
 class _Planner:
     """Plans one pipeline for one contact."""
 
-    def __init__(self, scope: Scope, patience: Patience, terms: Terms, result: Plan) -> None:
+    def __init__(
+        self,
+        scope: Scope,
+        patience: Patience,
+        terms: Terms,
+        result: Plan,
+        put_off: Container[str],
+    ) -> None:
         self.scope = scope
         self.contact = scope.contact
         self.pipeline = scope.pipeline
@@ -153,6 +167,7 @@ class _Planner:
         self.patience = patience
         self.terms = terms
         self.result = result
+        self.put_off = put_off
         # A contact that came by a replay gets nothing live.
         self.live = terms.live and not self.contact.replayed
         # Its records may exist although the ledger knows of none: each is read before it is made.
@@ -228,7 +243,7 @@ class _Planner:
         """Whether every record of ours that these names refer to is there already."""
         answers = {path[0].lower() for path in names}
         return all(
-            (known := self.contact.ledger.get(name)) and known.state in _MADE
+            _is_made(self.contact.ledger.get(name))
             for name, step in self.scope.own.items()
             if (step.name + RESPONSE).lower() in answers
         )
@@ -317,6 +332,9 @@ class _Planner:
         if step.path in self.contact.parked:
             self.wait(step, "parked")
             return
+        if step.path in self.put_off:
+            self.wait(step, PUT_OFF)
+            return
         self.result.actions.append(action)
 
     # --- records ---
@@ -358,6 +376,7 @@ class _Planner:
         """Lay the step's columns over the record's."""
         lenient = self.contact.record is not None
         names = self.scope.names(step.on)
+        caller = desired.called_by(step, names)
         for column, compiled in step.body.items():
             value = render_data(compiled, names, lenient=lenient)
             if value is HELD and self.wait_is_over(step):
@@ -374,19 +393,22 @@ class _Planner:
                 self.wait(step, f"{column}: for a name without a value")
             elif value is ABSENT:
                 if column not in desired.held and column != OWNER:
-                    desired.columns.setdefault(column, None)
+                    desired.empty(column)
             else:
-                desired.held.discard(column)
-                desired.columns[column] = value
+                desired.lay(column, value, caller)
 
     def diff(self, desired: Desired) -> list[Action]:
         """Add what brings the record to the desired columns; what closes it is returned."""
         record = self.contact.ledger.get(desired.name)
         if reason := self.blocked(desired, record):
-            self.blocked_records.add(desired.name)
+            if reason != PUT_OFF or not _is_made(record):
+                self.blocked_records.add(desired.name)
             for step in desired.steps:
                 self.wait(step, reason)
             return []
+        for step in desired.steps:
+            for column in desired.replaced & step.body.keys():
+                self.wait(step, f"{column}: no, a later step links the same lookup elsewhere")
         if record is not None:
             self.note_named(desired, record)
         adopting = self.adopting or desired.probing or desired.name in self.not_made
@@ -410,6 +432,8 @@ class _Planner:
             return "parked"
         if record is not None and record.state == "gone":
             return "no: the record was deleted or let go of"
+        if desired.name in self.put_off:
+            return PUT_OFF
         if self.is_lost(record):
             return "no: it was long over when first heard of, and the record is not there"
         return self.unavailable((p for s in desired.steps for p in s.names()), desired.name)
@@ -428,8 +452,13 @@ class _Planner:
             other = self.contact.ledger.get(name)
             if name in self.contact.parked or self.is_lost(other):
                 return f"for {step.name}, which is parked or gone"
-            if name in self.blocked_records:
+            if name in self.blocked_records or (name in self.put_off and not _is_made(other)):
                 return f"for {step.name}, which waits itself"
-            if name not in self.records and not (other and other.state in _MADE):
+            if name not in self.records and not _is_made(other):
                 return f"for {step.name}"
         return ""
+
+
+def _is_made(record: RecordLedger | None) -> bool:
+    """Whether a record is there, so that others can refer to it."""
+    return record is not None and record.state in _MADE

@@ -66,7 +66,8 @@ def _wrong_answer(path: tuple[str, ...], step: Step | None) -> str:
     if len(path) != 2:  # noqa: PLR2004 - step and field
         return f"{path[0]} needs one field: {path[0]}.{step.table.key}"
     if isinstance(step, UpdateStep) and path[1].lower() != step.table.key:
-        return f"{path[0]} is the answer of a PATCH, which is its key only: {step.table.key}"
+        text = f"{path[0]} is the answer of a PATCH, which is its key only: {step.table.key}"
+        return text if step.table.known else f'{text}; or say that it is another: key = "…"'
     return ""
 
 

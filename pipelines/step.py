@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from pipelines.caller import As
 from pipelines.condition import ALWAYS, Condition
 from pipelines.entity import Entity
 from pipelines.lookup import Place, Way
@@ -67,17 +68,19 @@ class CreateStep(BaseStep):
         body: Compiled JSON object: column -> value, template or nested data.
         on_missing: What to do when the record to update is gone: park, recreate or skip.
         reads: Answer fields later steps name, beside the primary key.
+        as_: In whose name it writes, if not in our own.
     """
 
     table: Entity
     body: dict[str, Any]
     on_missing: str = "park"
     reads: frozenset[str] = frozenset()
+    as_: As | None = None
 
     @property
     def data(self) -> tuple[Any, ...]:
-        """Its columns."""
-        return (self.body,)
+        """Its columns, and in whose name it writes."""
+        return self.body, self.as_.user if self.as_ else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,17 +92,19 @@ class UpdateStep(BaseStep):
         key: The record's key in parentheses, as a query.
         body: Compiled JSON object: column -> value, template or nested data.
         on_missing: What to do when the record is not there: park, recreate or skip.
+        as_: In whose name it writes, if not in our own.
     """
 
     table: Entity
     key: Query
     body: dict[str, Any]
     on_missing: str = "park"
+    as_: As | None = None
 
     @property
     def data(self) -> tuple[Any, ...]:
-        """Its columns, and which record it is about."""
-        return self.body, self.key
+        """Its columns, which record it is about, and in whose name it writes."""
+        return self.body, self.key, self.as_.user if self.as_ else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,7 +28,9 @@ from liquid.undefined import StrictDefaultUndefined
 
 from pipelines.conversion import Kind, fitted
 from pipelines.filters import CHOICES, FILTERS, LENGTH, Choices, forgiving
+from pipelines.link import LINK, unbraced
 from pipelines.odata import GUID, doubled, unwild
+from pipelines.text import units
 from pipelines.value import ABSENT, HELD, Nothing, as_text, plain
 from pipelines.view import Names
 
@@ -51,7 +53,7 @@ _PLACEHOLDER = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 _TAGS_LEFT_OUT = ("include", "render", "increment", "decrement", "extends", "block", "cycle")
 
 
-#: Longest text that is rendered; Liquid counts its bytes, we its characters. The longest columns
+#: Longest text that is rendered; Liquid counts its bytes, we its UTF-16 units. The longest columns
 #: there are hold 1,048,576 characters, as a table's metadata tells (``MaxLength``).
 LONGEST = 1_000_000
 
@@ -184,7 +186,7 @@ class Template:
         else:
             value = self._run(names, lenient=lenient)
         value = value if value is HELD else plain(value)
-        if isinstance(value, str) and len(value) > LONGEST:
+        if isinstance(value, str) and units(value) > LONGEST:
             return ABSENT if lenient or self.whole else HELD
         return fitted(value, self._kind)
 
@@ -295,22 +297,38 @@ _LITERAL = re.compile(
 _LIKE = re.compile(r"\b(contains|startswith|endswith)\s*\([^()]*$")
 _ENCODED = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
+#: What may stand as it is in the author's own part of a URL.
+_URL = "?$&=()',/:@-._~*+%;!"
+
+#: What parts a URL, or would be taken for an encoded character, in a value of a link.
+_PARTING = re.compile(r"[%#?/\\\x00-\x1f]")
+
 
 class Query:
-    """What is appended to an entity set's URI: a key in parentheses, or an OData query.
+    """What is appended to an entity set's URI: a key in parentheses, or an OData query. Or a link.
 
     Values are put between quotes with their quotes doubled, wildcards of ``contains`` and its like
     escaped, everything percent-encoded (Dataverse "query/filter-rows"). A value outside quotes
-    must be a plain literal, or the request is held back.
+    must be a plain literal, or the request is held back; a GUID in braces stands without them.
+
+    A link is no part of a URL but text in a body. Whether Dataverse decodes it is not documented,
+    so all stands as it is that means the same either way, and encoded is only what a URL would be
+    parted at; keys with such characters are not supported (``webapi/use-alternate-key…``).
+
+    Args:
+        source: The text.
+        choices: The pipeline's tables for the filter ``choice``.
+        link: Whether it is a link.
 
     Raises:
         TemplateError: The text is not a template.
     """
 
-    __slots__ = ("_pieces", "names", "source")
+    __slots__ = ("_link", "_pieces", "names", "source")
 
-    def __init__(self, source: str, choices: Choices | None = None) -> None:
+    def __init__(self, source: str, choices: Choices | None = None, *, link: bool = False) -> None:
         self.source = source
+        self._link = link
         if "{%" in source:
             raise TemplateError("tags are not allowed in a query", source, source.index("{%"))
         self._pieces: list[tuple[str, Template | None]] = []
@@ -322,9 +340,9 @@ class Query:
             except TemplateError as error:
                 raise TemplateError(str(error), source, match.start() + error.index) from error
             self.names += [(path, at + match.start()) for path, at in template.names]
-            self._pieces.append((source[position : match.start()], template))
+            self._pieces.append((unbraced(source[position : match.start()]), template))
             position = match.end()
-        self._pieces.append((source[position:], None))
+        self._pieces.append((unbraced(source[position:]), None))
         for text, _ in self._pieces:
             if "{{" in text:
                 raise TemplateError("expected '}}'", source, source.index(text) + text.index("{{"))
@@ -334,7 +352,7 @@ class Query:
         raw = encoded = ""
         for text, template in self._pieces:
             raw += text
-            encoded += quote(_ENCODED.sub("%25", text), safe="?$&=()',/:@-._~*+%;!")
+            encoded += text if self._link else quote(_ENCODED.sub("%25", text), safe=_URL)
             if template is None:
                 continue
             value = template.render(names)
@@ -343,12 +361,18 @@ class Query:
             escaped = _escaped(as_text(value), raw)
             if escaped is HELD:
                 return HELD
-            encoded += quote(escaped, safe="()" if _OWNER.fullmatch(escaped) else "")
+            encoded += self._encoded(escaped)
         return encoded
+
+    def _encoded(self, value: str) -> str:
+        if self._link:
+            return _PARTING.sub(lambda found: quote(found[0], safe=""), value)
+        return quote(value, safe="()" if _OWNER.fullmatch(value) else "")
 
 
 def _escaped(value: str, before: str) -> Any:
     if before.count("'") % 2 == 0:
+        value = unbraced(value)
         return value if _LITERAL.fullmatch(value) else HELD
     if _LIKE.search(before[: before.rindex("'")]):
         value = unwild(value)
@@ -358,9 +382,6 @@ def _escaped(value: str, before: str) -> Any:
 # --- bodies -------------------------------------------------------------------------------------
 
 Body = dict[str, Any]
-
-#: Ending of a column that links to another record.
-LINK = "@odata.bind"
 
 
 def compile_data(
@@ -387,8 +408,8 @@ def compile_data(
     if not isinstance(data, str):
         return data
     if key.endswith(LINK):
-        link = Query(data, choices)
-        return link if link.names else data
+        link = Query(data, choices, link=True)
+        return link if link.names else unbraced(data)
     template = Template(data, length, kind, choices)
     return data if template.constant else template
 

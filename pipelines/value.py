@@ -1,7 +1,7 @@
 """Values: what templates give, as JSON that requests, ledger and Dataverse can hold.
 
-One rule, applied to every template's result: text is kept, its lone surrogates replaced; numbers
-are kept that are finite and, if whole, fit into 64 bits (Dataverse's widest, ``Edm.Int64``);
+One rule, applied to every template's result: text is kept without what XML cannot hold; numbers are
+kept that are finite and, if whole, fit into 64 bits (Dataverse's widest, ``Edm.Int64``);
 objects and lists are kept with what of them can be held. Anything else is ``ABSENT``, as if there
 were no value: no request is worth a number that Dataverse would refuse.
 """
@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import json
 import math
-import re
 
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
 from liquid import Undefined
+
+from pipelines.text import sound
 
 
 class Nothing:
@@ -44,8 +45,6 @@ MOST_LEVELS = 100
 #: The whole numbers there are.
 WHOLE = range(-(2**63), 2**63)
 
-_LONE = re.compile("[\ud800-\udfff]")
-
 
 def plain(value: Any, levels: int = MOST_LEVELS) -> Any:
     """The value as JSON that can be held, or ABSENT.
@@ -66,11 +65,6 @@ def plain(value: Any, levels: int = MOST_LEVELS) -> Any:
     if issubclass(kind, Mapping | list | tuple):
         return _structure(value, levels - 1) if levels else ABSENT
     return ABSENT
-
-
-def sound(text: str) -> str:
-    """Text that UTF-8 can hold: a lone surrogate becomes U+FFFD."""
-    return str(text) if text.isascii() else _LONE.sub("\ufffd", text)
 
 
 def _number(value: float | Decimal) -> Any:

@@ -79,5 +79,5 @@ def _empty(scope: Scope, step: RecordStep, records: dict[str, Desired]) -> None:
         records[name] = Desired(step.table.set, scope.keys.of[own.name], own, probing=True)
         records[name].steps.append(step)
     for column in columns:
-        records[name].columns.setdefault(column, None)
+        records[name].empty(column)
     records[name].forced.update(columns)

@@ -27,13 +27,15 @@ class TtlCache(Generic[K, V]):
     """Answers by what was asked; failures are not kept.
 
     Args:
-        keep_s: How long an answer is good (s).
+        keep_s: How long an answer is good (s), or what says so of each.
         most: How many are kept; the oldest goes first.
         clock: Its ``monotonic`` says how old an answer is.
     """
 
-    def __init__(self, keep_s: float, most: int, clock: Clock | None = None) -> None:
-        self._keep_s = keep_s
+    def __init__(
+        self, keep_s: float | Callable[[V], float], most: int, clock: Clock | None = None
+    ) -> None:
+        self._keep_s = keep_s if callable(keep_s) else lambda _answer: keep_s
         self._most = most
         self._clock = clock or Clock()
         self._kept: dict[K, tuple[float, V]] = {}
@@ -73,10 +75,14 @@ class TtlCache(Generic[K, V]):
                 if not question.asking.done():
                     await cancel_and_wait(question.asking)
 
-    async def _ask(self, key: K, ask: Callable[[], Awaitable[V]]) -> V:
-        answer = await ask()
+    def put(self, key: K, answer: V) -> None:
+        """Keep an answer that came another way."""
         self._kept.pop(key, None)
         while len(self._kept) >= self._most:
             del self._kept[next(iter(self._kept))]
-        self._kept[key] = self._clock.monotonic() + self._keep_s, answer
+        self._kept[key] = self._clock.monotonic() + self._keep_s(answer), answer
+
+    async def _ask(self, key: K, ask: Callable[[], Awaitable[V]]) -> V:
+        answer = await ask()
+        self.put(key, answer)
         return answer

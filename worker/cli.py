@@ -150,6 +150,9 @@ def replay_command(
         dump=dump,
         schema=schema,
     )
+    for one in options.pipelines:
+        for note in (text for step in one.steps for text in one.guesses(step.name)):
+            typer.echo(f"note {shown(note)}", err=True)
     with _progress() as watch:
         result = asyncio.run(replay(options, loaded, watch))
     if report == "json":
@@ -246,9 +249,12 @@ def preview_command(
     chosen = contacts.get(contact.lower()) if contact else next(iter(contacts.values()))
     if chosen is None:
         raise ConfigError(f"no message is about contact {contact}; there are {_some(contacts)}")
-    found, reason = previews(chosen, find(pipeline), step, loaded)
+    planned = find(pipeline)
+    found, reason = previews(chosen, planned, step, loaded)
     for one in found:
         _print_preview(one)
+    for note in planned.guesses(step):
+        out.print(f"\nnote {escape(shown(note))}", highlight=False, soft_wrap=True)
     if not found:
         out.print(f"{step} sends nothing: {escape(shown(reason))}", highlight=False)
         raise typer.Exit(FAILED)
@@ -264,7 +270,7 @@ def _some(ids: Iterable[str]) -> str:
 
 def _print_preview(one: Preview) -> None:
     lines = [f"{one.method} {one.uri}", *(f"{k}: {v}" for k, v in one.headers.items())]
-    lines += [f"\nthen, unless several were found: GET {uri}" for uri in one.then]
+    lines += [f"\nthen, if nobody is found: GET {uri}" for uri in one.then]
     if one.body is not None:
         lines += ["", pretty(one.body)]
     out.print(shown_lines("\n".join(lines)), markup=False, highlight=False, soft_wrap=True)

@@ -23,6 +23,7 @@ from pydantic_settings import (
 )
 
 from pipelines.odata import GUID
+from worker.environment import authority_in, authority_of, environment_in
 from worker.errors import ConfigError
 
 
@@ -47,7 +48,7 @@ class Settings(BaseSettings):
 
     # Dynamics 365
     environment_url: str = Field(
-        default="", description="Environment, https://org.crm.dynamics.com"
+        default="", description="Environment, https://org.crm.dynamics.com; or its Web API address"
     )
     api_version: str = Field(default="v9.2", pattern=r"^v\d+\.\d+$", description="Web API version")
     app_id: str = Field(default="", description="Dynamics app opened for agents, {{AppId}}")
@@ -60,7 +61,7 @@ class Settings(BaseSettings):
     secret_expires: date | None = Field(default=None, description="Warns from 30 days before")
     scope: str = Field(default="", description="Token scope; default: environment_url/.default")
     authority: str = Field(
-        default="https://login.microsoftonline.com", description="Token authority"
+        default="", description="Token authority; default: that of the environment's cloud"
     )
     ca_file: Path | None = Field(
         default=None, description="PEM of a private authority, trusted as well"
@@ -76,6 +77,10 @@ class Settings(BaseSettings):
     )
     create_by: CreateBy = Field(
         default="post", description="POST with the key, or PATCH If-None-Match"
+    )
+    lookup_wildcard: bool = Field(
+        default=False,
+        description="Numbers found in no spelling are looked for by their end; may be throttled",
     )
 
     # Amazon Connect (AWS credentials, region and endpoints as botocore finds them)
@@ -157,12 +162,20 @@ class Settings(BaseSettings):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
 
-    @field_validator("environment_url", "authority")
+    @field_validator("environment_url")
     @classmethod
-    def _https(cls, value: str) -> str:
-        if value and not value.startswith("https://"):
-            raise ValueError("must begin with https://")
-        return value.rstrip("/")
+    def _environment(cls, value: str) -> str:
+        return environment_in(value) if value else value
+
+    @field_validator("authority")
+    @classmethod
+    def _authority(cls, value: str) -> str:
+        return authority_in(value) if value else value
+
+    @field_validator("tenant", "client_id")
+    @classmethod
+    def _id(cls, value: str) -> str:
+        return value.strip().strip("{}")
 
     @field_validator("owner")
     @classmethod
@@ -200,6 +213,11 @@ class Settings(BaseSettings):
     def token_scope(self) -> str:
         """The scope to ask a token for."""
         return self.scope or f"{self.environment_url}/.default"
+
+    @property
+    def token_authority(self) -> str:
+        """Where to ask for one."""
+        return self.authority or authority_of(self.environment_url)
 
     @property
     def constants(self) -> dict[str, str]:

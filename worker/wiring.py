@@ -31,8 +31,11 @@ from worker.dynamics.client import DataverseClient
 from worker.dynamics.connection import open_dynamics
 from worker.dynamics.gate import Gate
 from worker.dynamics.gate_sync import GateSync
+from worker.dynamics.lookup import make_lookups
+from worker.dynamics.metadata import Metadata
 from worker.dynamics.performer import Performer
 from worker.dynamics.slots import Slots
+from worker.dynamics.users import Users
 from worker.engine.containment import build_of
 from worker.engine.ingest import Ingest
 from worker.engine.openings import Openings
@@ -148,7 +151,15 @@ def _push(
     files = S3Files(partial(aws.client, "s3"), faults=common.faults)
     transactions = Transactions(
         store=common.store,
-        performer=Performer(client, clock, files, settings.create_by),
+        performer=Performer(
+            client,
+            clock,
+            files,
+            settings.create_by,
+            lookups=make_lookups(wildcard=settings.lookup_wildcard),
+            tables=Metadata(client, common.store),
+            users=Users(client, common.store, clock),
+        ),
         gate=client.gate,
         desktop=_desktop(settings, amazon),
         connect=amazon,
@@ -263,6 +274,6 @@ async def serve(settings: Settings) -> None:
     stop = asyncio.Event()
     with stopping_on_signals(stop.set):
         async with build(settings) as service:
-            served = pages(service.metrics, service.health, service.push.transactions.gate.breaker)
+            served = pages(service.metrics, service.health, service.push.transactions.gate)
             async with serving(settings.metrics, served, service.faults):
                 await service.run(stop)

@@ -9,6 +9,7 @@ import traceback
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -164,10 +165,20 @@ async def test_i8_a_desktop_that_fails_is_logged_without_the_page(
     assert "push.open_failed" in [line["event"] for line in said]
 
 
+@dataclass(frozen=True)
+class Answered(faults.InjectedFault):
+    """Anything at all is answered, also what a rule cannot say."""
+
+    reply: Reply | None = None
+    carried_out: bool | None = False
+
+    @property
+    def answer(self) -> Reply | None:
+        return self.reply
+
+
 def answered(status: int, body: str, *headers: tuple[str, str]) -> faults.InjectedFault:
-    return faults.InjectedFault(
-        carried_out=False, answer=Reply(status, list(headers), body.encode())
-    )
+    return Answered(reply=Reply(status, list(headers), body.encode()))
 
 
 ANSWERS = {

@@ -14,21 +14,21 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
 
 from pipelines.changes import departures
-from pipelines.conversion import Kind
-from pipelines.entity import Entity, is_party_list
+from pipelines.entity import Entity
 from pipelines.lookup import column_of, fields_of
-from pipelines.pipeline import Pipeline, doubles, type_doubt
+from pipelines.pipeline import Pipeline, doubles
 from pipelines.step import CreateStep, LookupStep, RecordStep, TableStep, tables_of
-from pipelines.template import Template
 from worker import aws
+from worker.commands import check_access
+from worker.commands.body_check import Choices, mistakes
+from worker.commands.link_check import Tables, addressed, suggestion
 from worker.definitions import find
 from worker.dynamics.connection import open_dynamics
-from worker.dynamics.errors import DynamicsError, Missing
-from worker.dynamics.protocol import Dynamics, Request
+from worker.dynamics.definitions import Definition, read_definition, read_sets
+from worker.dynamics.errors import DynamicsError
+from worker.dynamics.protocol import Dynamics
 from worker.dynamics.secret import read_secret
 from worker.engine.remembered_steps import recall_steps
 from worker.errors import ConfigError, WorkerError
@@ -39,40 +39,6 @@ from worker.stores import open_store
 
 #: Timeout of one request to Dynamics (s).
 ASK_S = 30.0
-
-#: Dataverse's attribute types, and the Python types of the values that fit them.
-FITTING: Mapping[str, tuple[type, ...]] = {
-    "String": (str,),
-    "Memo": (str,),
-    "Boolean": (bool,),
-    "Integer": (int,),
-    "BigInt": (int,),
-    "Picklist": (int,),
-    "State": (int,),
-    "Status": (int,),
-    "Decimal": (int, float),
-    "Double": (int, float),
-    "Money": (int, float),
-    "DateTime": (str,),
-    "Uniqueidentifier": (str,),
-}
-
-
-#: Dataverse's attribute types that are no text, as kinds of columns.
-KINDS: Mapping[str, Kind] = {
-    "Boolean": "boolean",
-    **dict.fromkeys(("Integer", "BigInt", "Picklist", "State", "Status"), "integer"),
-    **dict.fromkeys(("Decimal", "Double", "Money"), "decimal"),
-}
-
-
-#: How findings name the type of a value in a pipeline.
-WORDS: Mapping[type, str] = {
-    str: "a text in quotes",
-    bool: "true or false",
-    int: "a whole number",
-    float: "a number",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +60,7 @@ async def check_offline(settings: Settings) -> list[Finding]:
     found = [Finding(_unset(name)) for name in DYNAMICS if not getattr(settings, name)]
     if unread := nothing_to_read(settings):
         found.append(Finding(unread))
+    found += [Finding(text) for text in check_access.clouds(settings)]
     found += await _secret(settings)
     found += await _state(settings)
     for name in settings.pipelines:
@@ -184,126 +151,125 @@ async def ask(
     except DynamicsError as error:
         return [Finding(f"{settings.environment_url}: {error}. {_advice(error)}")]
     found = [good(f"{settings.environment_url} knows us as user {user}")]
-    tables: dict[str, dict[str, Any] | Finding] = {}
-    for pipeline in pipelines:
-        for step in pipeline.steps:
-            if not isinstance(step, TableStep):
-                continue
-            for table in tables_of(step):
-                if table.set not in tables:
-                    tables[table.set] = known = await _definition(dynamics, table)
-                    found.append(known if isinstance(known, Finding) else _key(table, known))
-                definition = tables[table.set]
-                if not isinstance(definition, Finding):
-                    where = f"{pipeline.source}: step {step.name}"
-                    found += _mismatches(where, step, table, definition)
+    pipelines = list(pipelines)
+    found += await _impersonation(dynamics, user, pipelines)
+    try:
+        sets = await read_sets(dynamics, timeout_s=ASK_S)
+    except DynamicsError as error:
+        return [
+            *found,
+            Finding(f"the tables' definitions cannot be read: {error}. {_advice(error)}"),
+        ]
+    asked = [
+        (f"{pipeline.source}: step {step.name}", step, pipeline.choices)
+        for pipeline in pipelines
+        for step in pipeline.steps
+        if isinstance(step, TableStep)
+    ]
+    definitions, told = await _definitions(dynamics, [step for _, step, _ in asked], sets)
+    found += told
+    tables = Tables(sets, definitions)
+    for where, step, choices in asked:
+        for table in tables_of(step):
+            if table.set in definitions:
+                found += _step(where, step, table, tables, choices)
     return found
 
 
-def _mismatches(
-    where: str, step: TableStep, table: Entity, definition: Mapping[str, Any]
+async def _impersonation(dynamics: Dynamics, user: str, pipelines: list[Pipeline]) -> list[Finding]:
+    holds, text = await check_access.impersonation(dynamics, user, pipelines)
+    return [Finding(text, wrong=holds is False, fine=holds is True)] if text else []
+
+
+async def _definitions(
+    dynamics: Dynamics, steps: Iterable[TableStep], sets: Mapping[str, str]
+) -> tuple[dict[str, Definition], list[Finding]]:
+    """Definitions of all tables that steps name, by entity set, and what is wrong with those."""
+    tables: dict[str, Entity] = {}
+    columns: dict[str, set[str]] = {}
+    addressed_by_key: set[str] = set()
+    for step in steps:
+        for table in tables_of(step):
+            tables.setdefault(table.set, table)
+            if isinstance(step, RecordStep):
+                columns.setdefault(table.set, set()).update(step.body)
+                addressed_by_key |= {*addressed(step.body)}
+    definitions: dict[str, Definition] = {}
+    found = []
+    for name in [*tables, *sorted(addressed_by_key & sets.keys() - tables.keys())]:
+        try:
+            read = await read_definition(dynamics, name, columns.get(name, ()), timeout_s=ASK_S)
+        except DynamicsError as error:
+            found.append(
+                Finding(f"{name}: its definition cannot be read: {error}. {_advice(error)}")
+            )
+            continue
+        if read is not None:
+            definitions[name] = read
+        if name in tables:
+            found.append(_key(tables[name], read) if read else _no_set(name, sets))
+    return definitions, found
+
+
+def _no_set(name: str, sets: Mapping[str, str]) -> Finding:
+    text = f"there is no entity set {name!r}"
+    right = next((one for one, logical in sets.items() if logical == name), "")
+    if right:
+        return Finding(f"{text}: that is the table's name; write {right}")
+    near = difflib.get_close_matches(name, list(sets), 1)
+    more = f"; did you mean {near[0]}?" if near else ""
+    return Finding(f"{text}; mind the plural and the publisher's prefix{more}")
+
+
+def _key(table: Entity, definition: Definition) -> Finding:
+    if definition.key == table.key:
+        return good(f"{table.set} is there")
+    if not table.known:
+        return good(f"{table.set} is there; its key is {definition.key!r}, as Dynamics says")
+    right = f'write key = "{definition.key}"' if table.stated else "report it"
+    return Finding(
+        f"{table.set}: its key is {definition.key!r}, this program takes it for {table.key!r}; "
+        f"{right}"
+    )
+
+
+def _step(
+    where: str, step: TableStep, table: Entity, tables: Tables, choices: Choices
 ) -> list[Finding]:
-    """Columns that a step names and the table lacks, or has with another type."""
+    """What Dynamics will refuse of a step, and what is shorter there than this program takes it."""
+    definition = tables.definitions[table.set]
     if isinstance(step, LookupStep):
         return _lookup(where, step, table, definition)
-    return _columns(where, step, definition)
-
-
-async def _definition(dynamics: Dynamics, table: Entity) -> dict[str, Any] | Finding:
-    """The table's metadata with its columns by logical name, or why it cannot be read."""
-    path = (
-        "EntityDefinitions?$select=LogicalName,EntitySetName,PrimaryIdAttribute"
-        f"&$filter=EntitySetName eq '{quote(table.set)}'&$expand=Attributes"
-    ).replace(" ", "%20")
-    try:
-        answer = await dynamics.send(Request("GET", path), timeout_s=ASK_S)
-    except Missing:
-        rows: list[dict[str, Any]] = []
-    except DynamicsError as error:
-        return Finding(f"{table.set}: its definition cannot be read: {error}. {_advice(error)}")
-    else:
-        rows = answer.body.get("value") or []
-    if not rows:
-        return Finding(
-            f"there is no entity set {table.set!r}; mind the plural and the publisher's prefix"
-        )
-    columns = {column["LogicalName"]: column for column in rows[0].get("Attributes") or []}
-    return {**rows[0], "columns": columns}
-
-
-def _key(table: Entity, definition: Mapping[str, Any]) -> Finding:
-    key = definition.get("PrimaryIdAttribute")
-    if key != table.key:
-        return Finding(f"{table.set}: its key is {key!r}, this program takes it for {table.key!r}")
-    return good(f"{table.set} is there")
-
-
-def _columns(where: str, step: RecordStep, definition: Mapping[str, Any]) -> list[Finding]:
-    found = []
-    table, creating = step.table, isinstance(step, CreateStep)
-    for column, value in step.body.items():
-        if is_party_list(column) or column.endswith("@odata.bind"):
-            continue  # navigation properties; Dynamics names them in its answer if wrong
-        known = definition["columns"].get(column)
-        if known is None:
-            text = f"{where}: {table.set} has no column {column!r}"
-            found.append(Finding(f"{text}; {_suggestion(column, definition['columns'])}"))
-            continue
-        converted = table.kind(column) is not None
-        doubts = _type_mismatch(known, value, converted=converted)
-        found += [Finding(f"{where}: {column}: {text}") for text in doubts]
-        if not known.get("IsValidForCreate" if creating else "IsValidForUpdate", True):
-            verb = "created" if creating else "updated"
-            text = f"{where}: {column} cannot be set when a record is {verb}; leave it out"
-            found.append(Finding(text))
-        length, assumed = known.get("MaxLength"), table.lengths.get(column)
+    found = [Finding(f"{where}: {text}") for text in mistakes(step, definition, tables, choices)]
+    for column in step.body.keys() & definition.columns.keys():
+        length, assumed = definition.columns[column].get("MaxLength"), table.lengths.get(column)
         if isinstance(length, int) and assumed is not None and length < assumed:
             text = f"{where}: {column} holds {length} characters here; use | fit: {length}"
             found.append(Finding(text, wrong=False))
+    if isinstance(step, CreateStep):
+        found += [
+            Finding(
+                f"{where}: {field}: a later step reads it of the record, but {table.set} has no "
+                f"such column; {suggestion(field, definition.columns)}"
+            )
+            for field in sorted(step.reads)
+            if re.sub(r"^_(\w+)_value$", r"\1", field) not in definition.columns
+        ]
     return found
 
 
-def _lookup(
-    where: str, step: LookupStep, table: Entity, definition: Mapping[str, Any]
-) -> list[Finding]:
+def _lookup(where: str, step: LookupStep, table: Entity, definition: Definition) -> list[Finding]:
     """Columns of a table in which a lookup searches, and those that steps read of its match."""
     ways = [way for place in step.places if place.table == table for way in place.ways]
     sought = {column for way in ways for column in way.columns}
     fields = fields_of(step.places, table, step.reads) if ways else set()
     wanted = {column_of(table, field) for field in fields} - {""}
-    known = definition["columns"]
+    known = definition.columns
     return [
-        Finding(f"{where}: {table.set} has no column {column!r}; {_suggestion(column, known)}")
+        Finding(f"{where}: {table.set} has no column {column!r}; {suggestion(column, known)}")
         for column in sorted(sought | wanted)
         if re.sub(r"^_(\w+)_value$", r"\1", column) not in known
     ]
-
-
-def _suggestion(column: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(column, list(known), 1)
-    return f"did you mean {near[0]}?" if near else "mind the publisher's prefix"
-
-
-def _type_mismatch(known: Mapping[str, Any], value: Any, *, converted: bool) -> list[str]:
-    """Why Dynamics will refuse a value; ``converted``: its text is made to fit, see ``Entity``."""
-    if value is None:
-        return []
-    kind = str(known.get("AttributeType"))
-    fitting = FITTING.get(kind)
-    if isinstance(value, Template):
-        doubt = type_doubt(value, KINDS.get(kind), converted=converted)
-        return [doubt] if doubt and not (converted and value.whole) else []
-    if fitting is None or (isinstance(value, fitting) and not _bool_for_int(value, fitting)):
-        length = known.get("MaxLength")
-        if isinstance(value, str) and isinstance(length, int) and len(value) > length:
-            return [f"is longer than the column's {length} characters; shorten it"]
-        return []
-    is_, wanted = WORDS.get(type(value), "a structure"), " or ".join(WORDS[t] for t in fitting)
-    return [f"is {is_}, but the column is {kind}: write {wanted}"]
-
-
-def _bool_for_int(value: Any, fitting: tuple[type, ...]) -> bool:
-    return isinstance(value, bool) and bool not in fitting
 
 
 def _advice(error: DynamicsError) -> str:

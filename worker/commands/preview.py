@@ -21,7 +21,9 @@ from pipelines.snapshot import snapshot
 from pipelines.step import OpenStep, Step
 from worker import aws
 from worker.dynamics.client import HEADERS
-from worker.dynamics.lookup import look_up, lookup_cache
+from worker.dynamics.impersonation import in_name_of
+from worker.dynamics.lookup import look_up, make_lookups
+from worker.dynamics.metadata import Metadata
 from worker.dynamics.performer import found_by
 from worker.dynamics.protocol import Dynamics, Request
 from worker.dynamics.requests import request_for
@@ -105,7 +107,7 @@ def _planned(contact: Contact, pipeline: Pipeline, step: Step, terms: Terms) -> 
     while before.actions:
         # What is looked at before it is changed counts as there, empty and ours.
         read = isinstance(one := before.actions[0], Change) and one.verb is Verb.ADOPT
-        before.settle(Found({}, "") if read else Done())
+        before.settle(Found({}, frozenset(("",))) if read else Done())
     return plan(contact, [until], inf, terms, seen)
 
 
@@ -122,13 +124,17 @@ def _shown(action: Reading | Change, settings: Settings) -> Preview:
     if isinstance(action, ReadFile):
         return Preview("READ", action.url, {}, None)
     request = request_for(action, settings.create_by)
+    if isinstance(action, Change):
+        request = in_name_of(request, action.caller)
     headers = {**HEADERS, **request.headers, "Authorization": "Bearer <token>"}
     if request.body is not None:
         headers["Content-Type"] = "application/json"
     service = f"{_root(settings)}/api/data/{settings.api_version}/"
     lookup = action if isinstance(action, Lookup) else None
     search = lookup.search if lookup else None
-    queries = [query for one in search.chain for query in one.queries()] if search else []
+    wild = settings.lookup_wildcard
+    chain = search.chain if search else ()
+    queries = [query for one in chain for query in one.queries(wildcard=wild)]
     then = tuple(service + query for query in queries[1:])
     uri = service + request.path
     return Preview(request.method, uri, headers, request.body, request, lookup, then)
@@ -147,7 +153,8 @@ async def send(preview: Preview, dynamics: Dynamics) -> dict[str, Any]:
     assert preview.request is not None  # noqa: S101 - pages to open are not sent
     request, lookup = preview.request, preview.lookup
     if lookup is not None and lookup.search is not None:
-        return await look_up(dynamics, lookup.search, lookup_cache(), timeout_s=SEND_S)
+        tables = Metadata(dynamics)
+        return await look_up(dynamics, lookup.search, make_lookups(), tables, timeout_s=SEND_S)
     if request.method in ("POST", "PATCH"):
         headers = {**request.headers, "Prefer": "return=representation"}
         request = replace(request, headers=headers)

@@ -28,15 +28,19 @@ from worker.clock import Clock
 from worker.dynamics.connection import open_dynamics
 from worker.dynamics.dry import DryRun
 from worker.dynamics.gate import Gate, make_gate
+from worker.dynamics.lookup import make_lookups
+from worker.dynamics.metadata import Metadata
 from worker.dynamics.performer import Performer
 from worker.dynamics.protocol import Dynamics
 from worker.dynamics.rate_limit import Paced
+from worker.dynamics.users import Users
 from worker.engine.containment import build_of
 from worker.engine.ingest import Ingest, Tally
 from worker.engine.planner import Planner
 from worker.engine.push import Push
 from worker.engine.remembered_steps import remember_steps
 from worker.engine.transaction import Sent, Transactions
+from worker.environment import environment_in
 from worker.errors import ConfigError, Interrupted
 from worker.files import Files, MemoryFiles, S3Files
 from worker.moments import text_of
@@ -220,9 +224,19 @@ async def _push(
         return Sent(), paced
     versions = await remember_steps(store, pipelines, text_of(time.time()))
     terms = Terms(settings.constants, versions=versions, files=settings.files)
+    clock = Clock()
     transactions = Transactions(
         store=store,
-        performer=Performer(paced, Clock(), target.files, settings.create_by, options.overwrite),
+        performer=Performer(
+            paced,
+            clock,
+            target.files,
+            settings.create_by,
+            options.overwrite,
+            lookups=make_lookups(wildcard=settings.lookup_wildcard),
+            tables=Metadata(paced, store),
+            users=Users(paced, store, clock),
+        ),
         gate=target.gate,
         desktop=MemoryScreenPop(),
         connect=MemoryConnect(),
@@ -322,9 +336,13 @@ async def _sandbox(path: Path | None, schema: Path | None) -> AsyncIterator[_Tar
 
 @asynccontextmanager
 async def _environment(url: str, settings: Settings) -> AsyncIterator[_Target]:
-    if not url.startswith("https://"):
-        raise ConfigError(f"--dynamics {url}: 'sandbox', or an address that begins with https://")
-    named = settings.model_copy(update={"environment_url": url.rstrip("/")})
+    try:
+        address = environment_in(url)
+    except ValueError as error:
+        raise ConfigError(
+            f"--dynamics {url} {error}: 'sandbox', or an address that begins with https://"
+        ) from None
+    named = settings.model_copy(update={"environment_url": address})
     async with open_dynamics(named, aws.secrets) as client:
         await client.user_id()  # a wrong address or secret shows before work begins
         files = S3Files(partial(aws.client, "s3"))

@@ -9,9 +9,8 @@ discovery request per hour, the gain is that nothing stale can be in it.
 from __future__ import annotations
 
 import asyncio
-import re
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 import httpx
@@ -21,6 +20,7 @@ import structlog
 from jwt.exceptions import PyJWTError
 
 from worker.clock import Clock
+from worker.dynamics.aadsts import read_refusal
 from worker.dynamics.entra import Entra
 from worker.dynamics.errors import DynamicsError, Unauthorized, Unavailable
 from worker.dynamics.http import require_https
@@ -37,27 +37,10 @@ RETRY_PAUSE_S = 5.0
 #: How long closing waits for a cancelled request to end (s).
 CLOSE_S = 2.0
 
-#: Entra's codes of conditions that pass by themselves.
-PASSING_CODES = frozenset({90024, 90025, 90033})
-PASSING_ERRORS = frozenset({"temporarily_unavailable", "server_error"})
-
-_AADSTS = re.compile(r"AADSTS(\d{4,9})")
-
 _log = structlog.get_logger(__name__)
 
 #: Kind, text and code of the last failure, as long as there has been none.
 NO_FAILURE: tuple[type[DynamicsError], str, str] = (Unavailable, "no token yet", "")
-
-#: What an operator can do about Entra's codes (learn.microsoft.com, "AADSTS error codes").
-ADVICE = {
-    7000222: "the client secret has expired: create a new one and store it",
-    7000215: "the client secret is wrong: store its value, not its id",
-    700027: "the certificate is not the one registered with the application",
-    700016: "the application is not in this tenant: check client id and tenant",
-    90002: "the tenant is unknown: check it",
-    7000229: "the application has no service principal in this tenant: consent to it",
-    500011: "the scope is unknown: it is the environment's address and /.default",
-}
 
 
 class Tokens(Protocol):
@@ -245,15 +228,3 @@ class MsalTokens:
         if "access_token" not in answer:
             raise read_refusal(answer)
         return answer
-
-
-def read_refusal(answer: Mapping[str, Any]) -> DynamicsError:
-    """The error that an OAuth error answer stands for, naming the AADSTS code and what to do."""
-    found = _AADSTS.search(str(answer.get("error_description", "")))
-    number = int(found.group(1)) if found else 0
-    code = f"AADSTS{number}" if found else ""
-    name = str(answer.get("error", ""))
-    if number in PASSING_CODES or name in PASSING_ERRORS:
-        return Unavailable(f"Entra is busy {code}".rstrip(), code=code)
-    advice = ADVICE.get(number, "see Entra's list of AADSTS error codes")
-    return Unauthorized(f"Entra refuses a token {code}: {advice}".replace(" :", ":"), code=code)

@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 
 from collections.abc import Awaitable, Callable
-from typing import Final
 
 import structlog
 
@@ -21,6 +20,7 @@ from worker import heartbeat
 from worker.clock import Clock
 from worker.dynamics.errors import (
     DynamicsError,
+    Forbidden,
     Refused,
     Throttled,
     Unauthorized,
@@ -39,9 +39,6 @@ from worker.dynamics.slots import POLL_S, Slots
 
 
 _log = structlog.get_logger(__name__)
-
-#: A person has to give the role back, so asking more often does not help.
-FORBIDDEN_PAUSE_S: Final = 60.0
 
 
 class Breaker:
@@ -86,7 +83,6 @@ class Breaker:
         """Count a success (see ``Gate.slot``)."""
         self._answered(subject, writes=writes)
         if writes:
-            self._failures.write_succeeded()
             self._end_trial()
         self._slots.grow()
 
@@ -101,15 +97,8 @@ class Breaker:
                 self._unavailable(error, subject, writes=writes)
             case Unauthorized():
                 self._unauthorized(error, writes=writes)
-            case Refused():
+            case Refused() | Forbidden():
                 self._answered(subject, writes=writes)
-
-    def forbidden(self, contact_id: str, code: str) -> bool:
-        """Count a 403 on a contact; True: it is not this contact's fault, the gate is closed."""
-        several = self._failures.forbidden(contact_id, code)
-        if self.state is GateState.OPEN and (several or self.reason is Reason.FORBIDDEN):
-            self._close(Reason.FORBIDDEN, FORBIDDEN_PAUSE_S, f"403 {code} on several contacts")
-        return self.reason is Reason.FORBIDDEN
 
     def _throttled(self, error: Throttled, *, writes: bool) -> None:
         """Close until Retry-After has passed, or for longer if that has not helped before.

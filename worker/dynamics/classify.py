@@ -34,10 +34,20 @@ RETRY_AFTER_MAX_S = 300.0
 
 DETAIL_MAX_CHARS = 2000
 
-USER_DISABLED = frozenset({"0x80040225"})
+#: Codes that say that this user may do nothing at all, and what an administrator does about it.
+USER_REFUSED: Mapping[str, str] = {
+    "0x80040225": "the application user is disabled, or in no business unit: enable it",
+    "0x80072560": "the application user is not a member of this environment: add it there",
+    "0x80095ffc": "this application may not use Dataverse: allow its id in the environment",
+}
 READ_ONLY = frozenset({"0x8004022e", "0x80040230"})
 KEY_TAKEN = frozenset({"0x80040237"})
 DUPLICATE_RULE = frozenset({"0x80040333"})
+
+#: Dataverse throttles this query, not its user: some of its tries fail, those of others do not
+#: (powerapps-docs ``query-throttling``). The status is not documented.
+QUERY_THROTTLED = frozenset({"0x80048544", "0x80048573", "0x80048644", "0x80048744"})
+
 SQL_ERROR = frozenset({"0x80044150"})
 SQL_TIMEOUT = frozenset({"0x80044151"})
 
@@ -75,8 +85,9 @@ class Row(NamedTuple):
 
 #: The first row that fits decides; an answer that no row fits (a redirect) does not count.
 ROWS = (
+    Row(400, 599, Refused, QUERY_THROTTLED),
     Row(401, 401, Unauthorized),
-    Row(403, 403, Unauthorized, USER_DISABLED),
+    Row(403, 403, Unauthorized, frozenset(USER_REFUSED)),
     Row(400, 403, Closed, READ_ONLY),
     Row(403, 403, Forbidden),
     Row(404, 404, Missing),
@@ -110,6 +121,8 @@ def failure(
     code, detail = read_error(body)
     kind = kind_of(status, code, detail, creates=creates)
     summary = f"{call} answered {status} {code}".rstrip()
+    if kind is Unauthorized and code in USER_REFUSED:
+        summary = f"{summary}: {USER_REFUSED[code]}"
     if kind is Throttled:
         return Throttled(summary, retry_after_s=retry_after_s(headers), code=code)
     return kind(summary, status=status, code=code, detail=detail)

@@ -16,7 +16,7 @@ import structlog
 
 from pipelines.entity import entity
 from worker.dynamics.auth import Tokens
-from worker.dynamics.classify import failure, http_date
+from worker.dynamics.classify import failure, http_date, read_error
 from worker.dynamics.errors import (
     DynamicsError,
     Forbidden,
@@ -27,10 +27,12 @@ from worker.dynamics.errors import (
 )
 from worker.dynamics.gate import Gate
 from worker.dynamics.http import require_https
+from worker.dynamics.impersonation import caller_of, is_about, of_caller
 from worker.dynamics.marks import VERSION, is_dataverses
+from worker.dynamics.privileges import privilege_of
 from worker.dynamics.protocol import WHO_AM_I, Answer, Request
 from worker.dynamics.reasons import GateClosed
-from worker.dynamics.transport import Broken
+from worker.dynamics.transport import Broken, redirect
 from worker.retry import retry_until
 
 
@@ -87,7 +89,7 @@ def subject_of(request: Request) -> str:
     place = request.path.partition("?")[0]
     if request.method != "POST":
         return request.path if request.method == "GET" else place
-    return f"{place}({(request.body or {}).get(entity(place).key, '')})"
+    return request.record or f"{place}({(request.body or {}).get(entity(place).key, '')})"
 
 
 class DataverseClient:
@@ -195,7 +197,7 @@ class DataverseClient:
             async with asyncio.timeout(timeout_s):
                 token = await self._tokens.token()
                 reply = await self._once(request, token)
-                if reply.status == httpx.codes.UNAUTHORIZED:
+                if reply.status == httpx.codes.UNAUTHORIZED and not _is_of_caller(request, reply):
                     await self._tokens.refuse(token)
                     reply = await self._once(request, await self._tokens.token())
         except TimeoutError:
@@ -236,6 +238,13 @@ class DataverseClient:
         self.gate.slots.budget.observe(reply.headers)
         if hint := _HINT.fullmatch(reply.headers.get("x-ms-dop-hint", "")):
             self.gate.take_hint(int(hint[1]))
+        if host := redirect(reply.status, reply.headers):
+            raise Unavailable(
+                f"{describe(request)} was redirected to {host}, which gets no token: is "
+                "CONNECT_DYNAMICS_ENVIRONMENT_URL the environment's address, and is no proxy in "
+                "the way?",
+                status=reply.status,
+            )
         if not httpx.codes.is_success(reply.status):
             raise _failure(request, reply)
         body = _parse(request, reply)
@@ -290,6 +299,8 @@ def _failure(request: Request, reply: _Reply) -> DynamicsError:
     error = failure(
         describe(request), reply.status, reply.headers, reply.body, creates=is_create(request)
     )
+    if isinstance(error, Forbidden):
+        error.privilege = privilege_of(request)
     _log.info(
         "dynamics.refused",
         call=describe(request),
@@ -298,7 +309,13 @@ def _failure(request: Request, reply: _Reply) -> DynamicsError:
         request_id=reply.request_id,
         service_request_id=reply.headers.get("x-ms-service-request-id", ""),
     )
-    return error
+    return of_caller(request, error)
+
+
+def _is_of_caller(request: Request, reply: _Reply) -> bool:
+    """Whether an answer refuses the user in whose name it was asked, so that the token is good."""
+    caller = caller_of(request.headers)
+    return bool(caller) and is_about(caller, reply.status, *read_error(reply.body))
 
 
 def _reason(error: httpx.RequestError) -> str:

@@ -42,7 +42,7 @@ async def open_dynamics(
         raise ConfigError(f"to reach Dynamics, please set {', '.join(missing)}")
     async with make_http(settings.ca_file) as http:
         tokens = MsalTokens(
-            f"{settings.authority}/{settings.tenant}",
+            f"{settings.token_authority}/{settings.tenant}",
             settings.client_id,
             partial(read_secret, settings.secret, secrets),
             settings.token_scope,

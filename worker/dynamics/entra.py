@@ -19,7 +19,9 @@ from typing import Any, Final
 import httpx
 import orjson
 
-from worker.dynamics.errors import Unavailable
+from worker.dynamics.aadsts import read_refusal
+from worker.dynamics.errors import DynamicsError, Unauthorized, Unavailable
+from worker.dynamics.transport import redirect
 
 
 #: Limit of each exchange (s).
@@ -60,6 +62,7 @@ class Entra:
 
         Raises:
             Unavailable: There was no answer that can be Entra's.
+            Unauthorized: Entra knows no such tenant.
         """
         return self._ask("GET", url, options)
 
@@ -103,8 +106,22 @@ class Entra:
         except httpx.RequestError as error:
             # Not chained, and without its text, which may quote what came over the wire.
             raise Unavailable(f"Entra gave no answer: {type(error).__name__}") from None
+        if host := redirect(response.status_code, response.headers):
+            raise Unavailable(
+                f"Entra answered {response.status_code}, a redirect to {host}, which is never "
+                "followed: is CONNECT_DYNAMICS_AUTHORITY right, and is no proxy in the way?"
+            )
         checked = check_answer(response.status_code, body, token=method == "POST")
+        if method == "GET" and "error" in checked:
+            raise _no_tenant(read_refusal(checked))  # MSAL's ValueError would have no code
         return httpx.Response(response.status_code, json=checked)
+
+
+def _no_tenant(refusal: DynamicsError) -> DynamicsError:
+    """A refused discovery, which is about the tenant whatever else it says."""
+    if refusal.code or isinstance(refusal, Unavailable):
+        return refusal
+    return Unauthorized("Entra does not know the tenant: check it")
 
 
 async def _read(response: httpx.Response) -> bytes:

@@ -9,12 +9,15 @@ DynamicsError
 └── Refused         definitive for this request; another try of the same one is useless
     ├── Missing     404: the record is not there
     ├── Exists      412 on a create: the primary key is taken
+    ├── NotAs       not in this user's name; in our own it may well succeed
     └── Closed      the record is closed and refuses updates
 
 Statuses are decided on first, codes second (Microsoft: "compose HTTP requests and handle errors").
 """
 
 from __future__ import annotations
+
+from typing import Literal, NamedTuple
 
 from worker.errors import WorkerError
 
@@ -57,8 +60,29 @@ class Unauthorized(DynamicsError):
     """No token, or Dataverse refuses it (401, disabled user)."""
 
 
+Access = Literal["create", "read", "write"]
+
+
+class Privilege(NamedTuple):
+    """What a request needs: the right to do something to the rows of a table.
+
+    Attributes:
+        table: The entity set.
+        access: What is done to its rows.
+    """
+
+    table: str
+    access: Access
+
+
 class Forbidden(DynamicsError):
-    """403: the application user lacks a privilege."""
+    """403: the application user lacks a privilege.
+
+    Attributes:
+        privilege: The one that the request needed first of all, if that is known.
+    """
+
+    privilege: Privilege | None = None
 
 
 class Refused(DynamicsError):
@@ -75,3 +99,7 @@ class Exists(Refused):
 
 class Closed(Refused):
     """The record is completed or cancelled and takes no updates."""
+
+
+class NotAs(Refused):
+    """The user in whose name it was sent may not, is disabled or unknown, or may not be named."""

@@ -15,9 +15,6 @@ from typing import Final
 #: requests of fewer subjects make a doubt.
 OUTAGE_AFTER: Final = 5
 
-#: Contacts refused with the same code, with no successful write between, that make a lost role.
-FORBIDDEN_AFTER: Final = 3
-
 #: Each request without an answer weighs 1, each answer takes some back: more than one in ten
 #: unanswered is an overload.
 OVERLOAD_WEIGHT: Final = 2.0
@@ -51,7 +48,6 @@ class FailureCounter:
         self._failing: dict[str, bool] = {}  # subject -> whether it is a write
         self._suspects: dict[str, None] = {}
         self._anonymous = 0
-        self._forbidden: dict[str, set[str]] = {}  # code -> contact ids
 
     @property
     def outage(self) -> bool:
@@ -85,10 +81,6 @@ class FailureCounter:
         self.pauses = 0
         return True
 
-    def write_succeeded(self) -> None:
-        """A write succeeded, so this user has its role."""
-        self._forbidden.clear()
-
     def note_trouble(self, *, writes: bool) -> None:
         """Note that there is trouble, with writes or with reads alone."""
         self._writes_affected = self._writes_affected or writes
@@ -113,13 +105,6 @@ class FailureCounter:
             return False
         self._weight = 0.0
         return True
-
-    def forbidden(self, contact_id: str, code: str) -> bool:
-        """Count a 403; True: so many contacts cannot all be at fault."""
-        contacts = self._forbidden.setdefault(code, set())
-        if len(contacts) < FORBIDDEN_AFTER:
-            contacts.add(contact_id)
-        return len(contacts) == FORBIDDEN_AFTER
 
     def next_pause_s(self) -> float:
         """Count one more pause; how long it is (s): twice the last one, its upper half random."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from worker.clock import Clock
 from worker.dynamics.breaker import Breaker
 from worker.dynamics.errors import DynamicsError
 from worker.dynamics.failure_counter import OUTAGE_AFTER
-from worker.dynamics.reasons import GateState
+from worker.dynamics.privileges import Privileges
+from worker.dynamics.reasons import GateState, Reason
 from worker.dynamics.slots import MAX_SLOTS, Slots
 
 
@@ -28,12 +29,17 @@ class Gate:
         breaker: Whether any.
         clock: The clock of both.
         refresh: Called before each request: learns what other workers know.
+        privileges: Which kinds of requests are refused.
     """
 
     slots: Slots
     breaker: Breaker
     clock: Clock
     refresh: Callable[[], Awaitable[None]] | None = None
+    privileges: Privileges = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "privileges", Privileges(self.clock))
 
     @asynccontextmanager
     async def slot(
@@ -62,6 +68,12 @@ class Gate:
                 raise
             else:
                 self.breaker.succeeded(subject, writes=writes)
+
+    @property
+    def reasons(self) -> set[Reason]:
+        """Why not everything is sent now: the breaker's reason, and missing privileges."""
+        missing = {Reason.FORBIDDEN} if self.privileges.missing else set()
+        return ({self.breaker.reason} | missing) - {Reason.NONE}
 
     def take_hint(self, slots: int) -> None:
         """Take ``x-ms-dop-hint``; a worker without a share of so few slots waits."""

@@ -1,18 +1,27 @@
 """Carries out lookups: asks Dynamics, query by query, and remembers answers for some seconds.
 
 Many contacts ask the same at once (an agent's user record, a customer who calls again), and the
-flow Lambda asks what the worker asks.
+flow Lambda asks what the worker asks. Dataverse refuses some tries of a query that costs its
+database too much (powerapps-docs ``query-throttling``): then a simpler one is asked, and where that
+is refused too nobody is found. No contact waits for it.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+import structlog
+
+from pipelines.formats import formats
 from pipelines.lookup import MOST_ROWS, Search, status
+from pipelines.odata import encoded
 from worker.cache import TtlCache
 from worker.clock import Clock
-from worker.dynamics.errors import Unavailable
+from worker.dynamics.classify import QUERY_THROTTLED
+from worker.dynamics.errors import NotSent, Refused, Throttled, Unavailable
+from worker.dynamics.metadata import Tables
 from worker.dynamics.protocol import Dynamics, Request
 
 
@@ -20,21 +29,69 @@ from worker.dynamics.protocol import Dynamics, Request
 REMEMBERED_S = 30.0
 MOST_REMEMBERED = 1_000
 
+#: How many rows show how numbers are written in a table, and for how long (s) that holds. In one of
+#: fewer rows it may change with every row, and asking again costs little.
+SAMPLE_ROWS = 250
+FORMATS_S = 86_400.0
+FEW_ROWS_S = REMEMBERED_S
+
+#: How long reading them may take (s): an agent waits for who is calling.
+SAMPLE_S = 2.0
+
 #: What was asked: the queries of a search, and what the answer is to have.
 Asked = tuple[str, ...]
 
-
-#: Answers of a few seconds ago, by what was asked.
-LookupCache = TtlCache[Asked, dict[str, Any]]
+_log = structlog.get_logger(__name__)
 
 
-def lookup_cache(clock: Clock | None = None) -> LookupCache:
-    """An empty one."""
-    return TtlCache(REMEMBERED_S, MOST_REMEMBERED, clock)
+@dataclass(frozen=True, slots=True)
+class Formats:
+    """How numbers are written in the columns of a table.
+
+    Attributes:
+        forms: See ``pipelines.formats``.
+        few: They are those of all rows, which are few, or could not be read.
+    """
+
+    forms: tuple[str, ...] = ()
+    few: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Lookups:
+    """What lookups share.
+
+    Attributes:
+        answers: Those of a few seconds ago, by what was asked.
+        formats: By table and columns.
+        wildcard: Whether a number's end is asked for where nobody has the number in a spelling.
+    """
+
+    answers: TtlCache[Asked, dict[str, Any]]
+    formats: TtlCache[Asked, Formats]
+    wildcard: bool = False
+
+
+def make_lookups(clock: Clock | None = None, *, wildcard: bool = False) -> Lookups:
+    """Lookups that remember nothing yet."""
+
+    def formats_s(found: Formats) -> float:
+        return FEW_ROWS_S if found.few else FORMATS_S
+
+    return Lookups(
+        TtlCache(REMEMBERED_S, MOST_REMEMBERED, clock),
+        TtlCache(formats_s, MOST_REMEMBERED, clock),
+        wildcard,
+    )
 
 
 async def look_up(
-    dynamics: Dynamics, search: Search, remembered: LookupCache, *, timeout_s: float
+    dynamics: Dynamics,
+    search: Search,
+    lookups: Lookups,
+    tables: Tables | None = None,
+    *,
+    timeout_s: float,
 ) -> dict[str, Any]:
     """The answer of a search: its status and, of a single match, the columns asked for.
 
@@ -43,36 +100,90 @@ async def look_up(
     Args:
         dynamics: Where to ask.
         search: What for.
-        remembered: Earlier answers. Who asks the same meanwhile shares the answer or the error.
-        timeout_s: How long each of its queries (two at most in each table) may take.
+        lookups: Earlier answers. Who asks the same meanwhile shares the answer or the error.
+        tables: Tells what the columns hold that this program does not know; None: text.
+        timeout_s: How long each of its queries (four at most in each table) may take.
 
     Raises:
         DynamicsError: One of them was refused or not answered.
     """
     answer: dict[str, Any] = status("NoMatch")
-    for one in search.chain:
-        queries = tuple(one.queries())
+    for part in search.chain:
+        one = await _typed(part, tables)
         # The names of what is answered are not all in the queries.
-        asked = (*queries, *one.returning)
-        answer = await remembered.get(asked, partial(_ask, dynamics, one, queries, timeout_s))
+        asked = (*one.queries(), *one.returning)
+        ask = partial(_ask, dynamics, one, lookups, timeout_s)
+        answer = await lookups.answers.get(asked, ask)
         if answer != status("NoMatch"):
             break
     return dict(answer)  # what is done with it does not change what others get
 
 
+async def _typed(search: Search, tables: Tables | None) -> Search:
+    """The search with a table that knows what its columns hold, where that matters."""
+    table, way = search.table, search.way
+    plain = way.by != "attribute" or all(map(table.holds, way.columns))
+    if tables is None or (plain and table.known):
+        return search
+    learned = await tables.learn(table.set)
+    return replace(search, table=replace(learned, key=table.key) if table.stated else learned)
+
+
 async def _ask(
-    dynamics: Dynamics, search: Search, asked: Asked, timeout_s: float
+    dynamics: Dynamics, search: Search, lookups: Lookups, timeout_s: float
 ) -> dict[str, Any]:
-    rows: dict[str, dict[str, Any]] = {}
-    more = False
-    answer = status("NoMatch")
-    for query in asked:
-        found = (await dynamics.send(Request("GET", query), timeout_s=timeout_s)).body["value"]
-        if any(not isinstance(row.get(search.table.key), str) for row in found):
-            raise Unavailable(f"GET {search.table.set} answered rows without a key")
-        rows |= {row[search.table.key]: row for row in found}
-        more = more or len(found) >= MOST_ROWS
-        answer = search.answer(rows.values(), more=more)
-        if answer == status("MultiMatch"):
-            break
+    plain = search.queries()
+    if search.way.by != "phone" or not plain:
+        return await _found(dynamics, search, plain, timeout_s)
+    columns = (search.table.set, *search.way.columns)
+    sample = partial(_sample, dynamics, search, min(timeout_s, SAMPLE_S))
+    here = await lookups.formats.get(columns, sample)
+    whole, *ends = search.queries(here.forms, wildcard=lookups.wildcard)
+    answer = await _found(dynamics, search, [whole, *plain], timeout_s)
+    if ends and answer == status("NoMatch"):
+        answer = await _found(dynamics, search, ends, timeout_s)
     return answer
+
+
+async def _found(
+    dynamics: Dynamics, search: Search, queries: list[str], timeout_s: float
+) -> dict[str, Any]:
+    """Whom a query finds: the first one that Dataverse does not throttle."""
+    for query in dict.fromkeys(queries):
+        try:
+            body = (await dynamics.send(Request("GET", query), timeout_s=timeout_s)).body
+        except Refused as error:
+            if error.code not in QUERY_THROTTLED:
+                raise
+            note_throttled(search.table.set, error)
+            continue
+        rows = body["value"]
+        if any(not isinstance(row.get(search.table.key), str) for row in rows):
+            raise Unavailable(f"GET {search.table.set} answered rows without a key")
+        return search.answer(rows, more=len(rows) >= MOST_ROWS)
+    return status("NoMatch")
+
+
+def note_throttled(table: str, error: Refused) -> None:
+    """Note that Dataverse would not carry out a query, so that nobody may be found."""
+    _log.warning("dynamics.query_throttled", table=table, code=error.code)
+
+
+async def _sample(dynamics: Dynamics, search: Search, timeout_s: float) -> Formats:
+    """How numbers are written, as some rows show; of what is read nothing is kept.
+
+    No lookup fails because this did: numbers are asked for as they are written most often then.
+    """
+    columns = search.way.columns
+    there = encoded(" or ".join(f"{column} ne null" for column in columns))
+    query = f"{search.table.set}?$select={','.join(columns)}&$filter={there}&$top={SAMPLE_ROWS}"
+    try:
+        body = (await dynamics.send(Request("GET", query), timeout_s=timeout_s)).body
+    except (NotSent, Throttled):
+        raise
+    except (Refused, Unavailable) as error:
+        _log.warning("dynamics.formats_unread", table=search.table.set, code=error.code)
+        return Formats()
+    rows = body["value"]
+    stored = [row[name] for row in rows for name in columns if isinstance(row.get(name), str)]
+    return Formats(formats(stored), few=len(rows) < SAMPLE_ROWS)

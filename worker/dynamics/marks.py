@@ -47,7 +47,7 @@ def is_dataverses(
         return marked and status in {CREATED, NO_CONTENT}
     returned = status in {OK, CREATED} and "return=representation" in _preference(request)
     place = _PLACE.match(request.path)
-    return marked and returned and place is not None and entity(place[1]).key in body
+    return marked and returned and place is not None and _has_key(place[1], body)
 
 
 def _read(request: Request, body: Mapping[str, Any]) -> bool:
@@ -58,8 +58,12 @@ def _read(request: Request, body: Mapping[str, Any]) -> bool:
     if place[2] is None:
         rows = body.get("value")
         return isinstance(rows, list) and all(isinstance(row, dict) for row in rows)
-    table = entity(place[1])
-    return table.key in body or not table.known
+    return _has_key(place[1], body)
+
+
+def _has_key(entity_set: str, body: Mapping[str, Any]) -> bool:
+    table = entity(entity_set)
+    return table.key in body or not table.known  # what a guessed key is called is not known
 
 
 def _preference(request: Request) -> str:

@@ -18,6 +18,7 @@ from worker.dynamics.errors import (
     Exists,
     Forbidden,
     Missing,
+    NotAs,
     Refused,
     Unauthorized,
 )
@@ -54,4 +55,4 @@ def _may_be_the_owner_s(request: Request, error: DynamicsError) -> bool:
         return "If-Match" not in request.headers  # of an update, it is the record that is not there
     if isinstance(error, Unauthorized):
         return error.status == _FORBIDDEN
-    return not isinstance(error, Exists | Closed)
+    return not isinstance(error, Exists | Closed | NotAs)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from pipelines.action import Action, Change, Lookup, ReadFile, Reading, Verb
@@ -14,14 +15,23 @@ from pipelines.lens import said_in
 from pipelines.lookup import status
 from pipelines.outcome import Done, Found, Outcome, Refusal
 from worker.clock import Clock
-from worker.dynamics.errors import DynamicsError, Refused
-from worker.dynamics.lookup import LookupCache, look_up, lookup_cache
+from worker.dynamics.classify import QUERY_THROTTLED
+from worker.dynamics.errors import DynamicsError, Exists, Missing, Refused
+from worker.dynamics.impersonation import Refusals, send_as
+from worker.dynamics.lookup import Lookups, look_up, make_lookups, note_throttled
+from worker.dynamics.metadata import UNKNOWN_NAME, KnownTables, Tables, table_for
 from worker.dynamics.ownership import send_owned
-from worker.dynamics.protocol import Dynamics
+from worker.dynamics.protocol import Dynamics, Request
 from worker.dynamics.refusal import refusal
-from worker.dynamics.requests import request_for
+from worker.dynamics.requests import made_by, request_for
+from worker.dynamics.users import Users
 from worker.files import Files
 from worker.settings import CreateBy
+
+
+#: Codes of a 412 that may be about another record than the one under our primary key: one that has
+#: the value of an alternate key. Some organizations were seen to give it for primary keys too.
+ANOTHERS = frozenset(("0x80060892",))
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +44,10 @@ class Performer:
         files: Where stored files are read.
         create_by: How records are made, see ``worker.dynamics.requests``.
         overwrite: Existing records are brought up to date whoever made or changed them.
-        remembered: Answers to lookups of a few seconds ago.
+        users: Remembers as whom was ever written; None: only we of today are known.
+        refusals: Users in whose name nothing can be written at the moment.
+        lookups: What lookups share.
+        tables: Tells what the tables are that this program does not know.
     """
 
     dynamics: Dynamics
@@ -42,7 +55,10 @@ class Performer:
     files: Files
     create_by: CreateBy = "post"
     overwrite: bool = False
-    remembered: LookupCache = field(default_factory=lookup_cache)
+    users: Users | None = None
+    refusals: Refusals = field(default_factory=Refusals)
+    lookups: Lookups = field(default_factory=make_lookups)
+    tables: Tables = field(default_factory=KnownTables)
 
     async def perform(self, action: Action, *, timeout_s: float) -> Outcome:
         """Carry the action out, and say what came of it.
@@ -63,12 +79,19 @@ async def _look_up(performer: Performer, lookup: Lookup, timeout_s: float) -> Ou
     try:
         if lookup.search is not None:
             found = await look_up(
-                performer.dynamics, lookup.search, performer.remembered, timeout_s=timeout_s
+                performer.dynamics,
+                lookup.search,
+                performer.lookups,
+                performer.tables,
+                timeout_s=timeout_s,
             )
             return Done(found)
         request = request_for(lookup)
         answer = await performer.dynamics.send(request, timeout_s=timeout_s)
     except Refused as error:
+        if error.code in QUERY_THROTTLED:  # of other tries some succeed, but nobody waits for them
+            note_throttled(lookup.url.partition("?")[0].partition("(")[0], error)
+            return Done(status("NoMatch"))
         return performer.refusal(lookup, error)
     return Done(found_by(lookup, answer.body))
 
@@ -79,14 +102,42 @@ async def _read_file(performer: Performer, action: ReadFile, _: float) -> Outcom
 
 
 async def _change(performer: Performer, change: Change, timeout_s: float) -> Outcome:
-    request = request_for(change, performer.create_by)
+    table = await table_for(change, performer.tables)
+    request = request_for(change, performer.create_by, table)
     try:
-        answer = await send_owned(performer.dynamics, request, timeout_s=timeout_s)
+        send = partial(send_owned, performer.dynamics, timeout_s=timeout_s)
+        answer = await send_as(request, change.caller, performer.refusals, send)
+    except Exists as error:
+        if error.code not in ANOTHERS or await _is_there(performer, request, timeout_s):
+            return performer.refusal(change, error)
+        taken = Refused(str(error), status=error.status, code=error.code, detail=error.detail)
+        return performer.refusal(change, taken)
     except Refused as error:
-        return performer.refusal(change, error)
+        if error.code in UNKNOWN_NAME:
+            now = await table_for(change, performer.tables, anew=True)
+            if (now.key, now.logical) != (table.key, table.logical):
+                return await _change(performer, change, timeout_s)
+        return refusal(change, request, error, performer.clock.wall())
     if change.verb is Verb.ADOPT:
-        return Found(answer.body, await performer.dynamics.user_id(), performer.overwrite)
+        return Found(answer.body, await _users(performer), performer.overwrite)
+    if performer.users is not None:
+        await performer.users.acknowledged()
     return Done(answer.body)
+
+
+async def _is_there(performer: Performer, create: Request, timeout_s: float) -> bool:
+    """Whether the record of a create exists: it may be another that the create collided with."""
+    try:
+        await performer.dynamics.send(Request("GET", made_by(create)), timeout_s=timeout_s)
+    except Missing:
+        return False
+    return True
+
+
+async def _users(performer: Performer) -> frozenset[str]:
+    if performer.users is not None:
+        return await performer.users.known()
+    return frozenset((await performer.dynamics.user_id(),))
 
 
 _PERFORM: Mapping[type[Action], Callable[[Performer, Any, float], Awaitable[Outcome]]] = {

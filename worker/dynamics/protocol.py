@@ -16,12 +16,14 @@ class Request:
         path: Relative to ``…/api/data/v9.2/``, already percent-encoded, query included.
         headers: In addition to those sent on every call (``If-Match``, ``Prefer``, …).
         body: JSON object, or None.
+        record: Of a POST of a record: the address that it will have.
     """
 
     method: str
     path: str
     headers: Mapping[str, str] = field(default_factory=dict)
     body: dict[str, Any] | None = None
+    record: str = ""
 
 
 #: Asks which user we are: the one request that needs no privilege.

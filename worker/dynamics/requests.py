@@ -12,12 +12,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from html import escape
 from typing import Any
+from urllib.parse import quote
 
 from pipelines.action import Change, Lookup, ReadFile, Reading, Verb
-from pipelines.entity import Entity, entity, is_party_list
+from pipelines.entity import PARTITION, Entity, entity, is_party_list
 from pipelines.identity import note_id
 from pipelines.ledger import digest, digests
+from pipelines.link import emptied
 from pipelines.lookup import MOST_ROWS
+from pipelines.odata import doubled
+from pipelines.text import cut, units
 from worker.dynamics.protocol import Request
 from worker.settings import CreateBy
 
@@ -28,60 +32,85 @@ REPRESENTATION = {"Prefer": "return=representation"}
 ANNOTATIONS = {"Prefer": 'odata.include-annotations="*"'}
 
 
-def request_for(action: Reading | Change, create_by: CreateBy = "post") -> Request:
-    """The request that carries an action out; of a lookup with several queries the first."""
+def request_for(
+    action: Reading | Change, create_by: CreateBy = "post", table: Entity | None = None
+) -> Request:
+    """The request that carries an action out; of a lookup with several queries the first.
+
+    Args:
+        action: What is to be done.
+        create_by: How records are made.
+        table: The table of a change; None: what this program takes it for.
+    """
     match action:
         case Lookup():
             return Request("GET", _limited(action.url))
         case ReadFile():
             return Request("GET", action.url)  # of S3
         case Change():
-            return _REQUESTS[action.verb](action, create_by)
+            table = table or entity(action.entity)
+            if action.key_column:
+                table = replace(table, key=action.key_column)
+            return _REQUESTS[action.verb](action, create_by, table)
 
 
-def _create(create: Change, create_by: CreateBy) -> Request:
-    table = entity(create.entity)
+def made_by(create: Request) -> str:
+    """The address of the record that a request makes."""
+    return create.record or create.path.partition("?")[0]
+
+
+def _create(create: Change, create_by: CreateBy, table: Entity) -> Request:
     made = _insert(table, create.key, create.columns, create_by)
     if not create.returning:
         return made
-    select = f"?$select={','.join((table.key, *create.returning))}"
+    select = f"?$select={','.join(dict.fromkeys((table.key, *create.returning)))}"
     return replace(made, path=made.path + select, headers={**REPRESENTATION, **made.headers})
 
 
-def _note(note: Change, create_by: CreateBy) -> Request:
+def _note(note: Change, create_by: CreateBy, table: Entity) -> Request:
     """What a closed record would not take, as an annotation on it, whose id says its content."""
+    notes = entity("annotations")
     lines = [f"{column}: {_readable(value)}" for column, value in sorted(note.columns.items())]
     columns = {
         "subject": "Came after the record was closed",
-        "notetext": escape("\n".join(lines), quote=False),  # it is shown as HTML
-        f"objectid_{entity(note.entity).logical}@odata.bind": f"/{note.record}",
+        "notetext": _as_html("\n".join(lines), notes.lengths["notetext"]),
+        f"objectid_{table.logical}@odata.bind": f"/{_address(note, table)}",
     }
     key = note_id(note.record, digest(digests(note.columns)))
-    return _insert(entity("annotations"), key, columns, create_by)
+    return _insert(notes, key, columns, create_by)
 
 
 def _insert(table: Entity, key: str, columns: dict[str, Any], create_by: CreateBy) -> Request:
     if create_by == "patch":
         return Request("PATCH", f"{table.set}({key})", CREATE_ONLY, columns)
-    return Request("POST", table.set, body={table.key: key, **columns})
+    body = {table.key: key, **columns}
+    return Request("POST", table.set, body=body, record=f"{table.set}({key})")
 
 
-def _adopt(look: Change, _: CreateBy) -> Request:
+def _address(change: Change, table: Entity) -> str:
+    """Where the record is; in a partition its key does not say that alone."""
+    if not change.partition:
+        return change.record
+    partition = quote(doubled(change.partition), safe="")
+    return f"{change.entity}({table.key}={change.key},{PARTITION}='{partition}')"
+
+
+def _adopt(look: Change, _: CreateBy, table: Entity) -> Request:
     lists = [column for column in look.columns if is_party_list(column)]
     expand = f"?$expand={','.join(lists)}" if lists else ""
-    return Request("GET", look.record + expand, ANNOTATIONS)
+    return Request("GET", _address(look, table) + expand, ANNOTATIONS)
 
 
-def _parties(change: Change, _: CreateBy) -> Request:
+def _parties(change: Change, _: CreateBy, table: Entity) -> Request:
     ((column, parties),) = change.columns.items()
-    return Request("PUT", f"{change.record}/{column}", body={"value": parties})
+    return Request("PUT", f"{_address(change, table)}/{column}", body={"value": parties})
 
 
-def _update(change: Change, _: CreateBy) -> Request:
-    return Request("PATCH", change.record, UPDATE_ONLY, change.columns)
+def _update(change: Change, _: CreateBy, table: Entity) -> Request:
+    return Request("PATCH", _address(change, table), UPDATE_ONLY, emptied(change.columns))
 
 
-_REQUESTS: Mapping[Verb, Callable[[Change, CreateBy], Request]] = {
+_REQUESTS: Mapping[Verb, Callable[[Change, CreateBy, Entity], Request]] = {
     Verb.CREATE: _create,
     Verb.ADOPT: _adopt,
     Verb.REOPEN: _update,
@@ -90,6 +119,15 @@ _REQUESTS: Mapping[Verb, Callable[[Change, CreateBy], Request]] = {
     Verb.NOTE: _note,
     Verb.CLOSE: _update,
 }
+
+
+def _as_html(text: str, most: int) -> str:
+    """Text as HTML of at most as many UTF-16 units, cut if need be."""
+    shown = escape(text, quote=False)
+    while (length := units(shown)) > most:
+        text = cut(text, units(text) * most // length - 1, "…")
+        shown = escape(text, quote=False)
+    return shown
 
 
 def _readable(value: Any) -> str:

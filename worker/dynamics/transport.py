@@ -8,10 +8,11 @@ enough.
 
 from __future__ import annotations
 
+import re
 import ssl
 import zlib
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Final
 
 import aiohttp
@@ -30,14 +31,21 @@ MAX_CONNECTIONS: Final = 64
 
 CHUNK_BYTES: Final = 64 * 1024
 
+#: Statuses that send a client elsewhere (RFC 9110 section 15.4).
+REDIRECTS: Final = frozenset((300, 301, 302, 303, 307, 308))
+
 #: Content codings that are accepted, one at most (RFC 9110 section 8.4.1); gzip is asked for.
 CODINGS: Final = frozenset(("gzip", "x-gzip", "deflate"))
 
 #: zlib's flag for "gzip or zlib, detect which".
 EITHER: Final = zlib.MAX_WBITS | 32
 
-#: Headers that are not passed on: no redirect, no cookie, and nothing is unpacked twice.
+#: Headers that are not passed on: no redirect, no cookie, and nothing is unpacked twice. Where a
+#: redirect leads to is told as ``REDIRECTED``: httpx would build a request of a location.
 DROPPED: Final = frozenset((b"content-encoding", b"location", b"set-cookie", b"set-cookie2"))
+REDIRECTED: Final = "x-redirected-to-host"
+
+_HOST: Final = re.compile(r"[a-z0-9.-]{1,253}")
 
 
 class Broken(httpx.TransportError):
@@ -80,11 +88,12 @@ class Transport(httpx.AsyncBaseTransport):
         except httpx.DecodingError:
             answer.close()
             raise
-        return httpx.Response(
-            answer.status,
-            headers=[(name, value) for name, value in raw if name.lower() not in DROPPED],
-            stream=_Body(answer, unpacking),
-        )
+        headers = [(name, value) for name, value in raw if name.lower() not in DROPPED]
+        for name, value in raw:
+            if name.lower() == b"location":
+                host = host_of(value.decode("latin-1"), request.url.host)
+                headers.append((REDIRECTED.encode(), host.encode()))
+        return httpx.Response(answer.status, headers=headers, stream=_Body(answer, unpacking))
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -102,6 +111,23 @@ class Transport(httpx.AsyncBaseTransport):
                 timeout=aiohttp.ClientTimeout(connect=CONNECT_TIMEOUT_S),
             )
         return self._session
+
+
+def host_of(location: str, asked: str) -> str:
+    """The host that a ``Location`` leads to, all that may be told of it; "another" if it is odd."""
+    try:
+        host = httpx.URL(location).host.lower() or asked
+    except httpx.InvalidURL:
+        host = ""
+    return host if _HOST.fullmatch(host) else "another"
+
+
+def redirect(status: int, headers: Mapping[str, str]) -> str:
+    """The host that an answer redirects to; "" if it is no redirect."""
+    if status not in REDIRECTS:
+        return ""
+    location = headers.get("location", "")  # of another transport than this one
+    return headers.get(REDIRECTED, "") or (host_of(location, "") if location else "")
 
 
 class Unpacking:

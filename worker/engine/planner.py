@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from math import inf
 
@@ -34,7 +34,9 @@ class Planner:
         """What follows from the contact's facts."""
         return snapshot(contact, self.terms.constants, self.terms.files)
 
-    def plan(self, contact: Contact, seen: Snapshot | None = None) -> Plan:
-        """What is still to be done for a contact now; ``seen`` is its snapshot, if there is one."""
+    def plan(
+        self, contact: Contact, seen: Snapshot | None = None, put_off: Container[str] = ()
+    ) -> Plan:
+        """What is still to be done for a contact now, see ``pipelines.plan``."""
         now = inf if self.waits_over else self.clock.wall()
-        return plan(contact, self.pipelines, now, self.terms, seen)
+        return plan(contact, self.pipelines, now, self.terms, seen, put_off=put_off)

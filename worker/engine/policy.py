@@ -9,18 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from pipelines.action import Action, Change, LiveAction, Reading
 from pipelines.contact import Contact
+from pipelines.outcome import Done, Found
 from worker.clock import Clock
 from worker.dynamics.errors import DynamicsError, Forbidden, NotSent, Throttled, Unavailable
 from worker.dynamics.gate import Gate
+from worker.dynamics.privileges import privilege_for, used_by
 from worker.engine.containment import Containment
 
 
-#: Pause before a contact whose request got no answer, or a 403, is tried again (s).
+#: Pause before a contact whose request was not sent or not taken is tried again (s).
 RETRY_S: Final = 2.0
-
-#: 403 answers on one contact alone, while others succeed, before its write is parked.
-FORBIDDEN_TRIES: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +38,25 @@ NOT_TAKEN: Final = TryAgain(RETRY_S)
 
 
 @dataclass(frozen=True, slots=True)
+class PutOff:
+    """The action waits for so long (s) at least; the contact goes on without it meanwhile."""
+
+    after_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class SetAside:
-    """The action is parked for an operator, and the contact goes on without it."""
+    """The action is parked for an operator, and the contact goes on without it.
+
+    Attributes:
+        error: Why.
+    """
+
+    error: DynamicsError
 
 
 #: What an action without a definitive outcome means.
-Verdict = TryAgain | SetAside
+Verdict = TryAgain | PutOff | SetAside
 
 
 def is_unanswered(error: DynamicsError) -> bool:
@@ -56,7 +69,7 @@ class Policy:
     """Decides what failures mean.
 
     Attributes:
-        gate: Knows whether a 403 concerns one contact or all.
+        gate: Knows what this application user is refused.
         containment: Counts earlier failures of each contact.
         clock: Chance.
     """
@@ -65,24 +78,56 @@ class Policy:
     containment: Containment
     clock: Clock
 
-    def of_dynamics(self, contact: Contact, error: DynamicsError) -> Verdict:
-        """What a request without a definitive outcome means; 403 answers are counted."""
+    def of_dynamics(
+        self, contact: Contact, action: Reading | Change, error: DynamicsError
+    ) -> Verdict:
+        """What an action without a definitive outcome means; 403 answers are counted."""
         if is_unanswered(error):
             return TryAgain(self.containment.unanswered_s(contact.id))
         if isinstance(error, Forbidden):
-            return self._forbidden(contact, error)
+            return self._forbidden(contact, action, error)
         return TryAgain(RETRY_S * (1 + self.clock.chance()))
+
+    # --- what is forbidden ---
+
+    def waits_s(self, contact: Contact, action: Action) -> float:
+        """How long (s) an action waits for a privilege that is missing; 0.0: it does not."""
+        if isinstance(action, LiveAction) or not self.containment.patient:
+            return 0.0
+        needed = privilege_for(action)
+        return self.gate.privileges.waits_s(needed, contact.id) if needed else 0.0
+
+    def before(self, contact: Contact, action: Reading | Change) -> Verdict | None:
+        """What is known of an action before it is tried; None: try it.
+
+        A replay has to end: what several contacts were refused it does not ask again.
+        """
+        needed, privileges = privilege_for(action), self.gate.privileges
+        if needed is None:
+            return None
+        if not self.containment.patient:
+            error = privileges.denied(needed)
+            return SetAside(error) if error else None
+        if wait_s := privileges.waits_s(needed, contact.id):
+            return PutOff(wait_s)
+        privileges.begin(needed, contact.id)
+        return None
+
+    def allowed(self, contact: Contact, action: Reading | Change, outcome: Done | Found) -> None:
+        """Note that an action succeeded."""
+        answer = outcome.answer if isinstance(outcome, Done) else {}
+        for privilege in used_by(action, answer):
+            self.gate.privileges.granted(privilege, contact.id)
 
     def unfinished(self, contact_id: str) -> TryAgain:
         """What it means that nothing failed and something still has to be sent."""
         return TryAgain(self.containment.unfinished_s(contact_id))
 
-    def _forbidden(self, contact: Contact, error: Forbidden) -> Verdict:
-        if self.gate.breaker.forbidden(contact.id, error.code):
-            contact.tries = 0  # a lost role is not this contact's fault
-            return TryAgain(RETRY_S)
-        contact.tries += 1
-        if contact.tries >= FORBIDDEN_TRIES:
-            contact.tries = 0
-            return SetAside()
-        return TryAgain(RETRY_S * 2.0**contact.tries * (1 + self.clock.chance()))
+    def _forbidden(self, contact: Contact, action: Reading | Change, error: Forbidden) -> Verdict:
+        needed = error.privilege or privilege_for(action)
+        if needed is None:
+            return TryAgain(RETRY_S)  # of a file: not an answer of Dynamics
+        pause_s = self.gate.privileges.refused(
+            needed, contact.id, error, must_end=not self.containment.patient
+        )
+        return SetAside(error) if pause_s is None else PutOff(pause_s)

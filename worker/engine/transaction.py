@@ -19,7 +19,7 @@ from pipelines.action import Action, Change, LiveAction, OpenPage, Reading, Writ
 from pipelines.age import KEPT_S
 from pipelines.agenda import Agenda
 from pipelines.contact import Contact
-from pipelines.outcome import Delayed, Done, Outcome, Undeliverable
+from pipelines.outcome import Delayed, Done, Found, Outcome, Undeliverable
 from pipelines.settle import settle
 from pipelines.snapshot import Snapshot
 from pipelines.waiting import is_waited_for
@@ -34,7 +34,16 @@ from worker.engine.claims import CLAIM_S, Claims
 from worker.engine.containment import Containment
 from worker.engine.openings import Openings
 from worker.engine.planner import Planner
-from worker.engine.policy import AT_ONCE, NOT_TAKEN, Policy, SetAside, TryAgain, is_unanswered
+from worker.engine.policy import (
+    AT_ONCE,
+    NOT_TAKEN,
+    Policy,
+    PutOff,
+    SetAside,
+    TryAgain,
+    Verdict,
+    is_unanswered,
+)
 from worker.engine.waiting import Waiting
 from worker.errors import StoreUnavailable
 from worker.faults import Faults
@@ -168,10 +177,13 @@ class Transactions:
             ):
                 await self.enrichment.complete(contact, questions)
             seen = self.planner.snapshot(contact)  # nothing else changes the facts in this round
-        agenda = Agenda(contact, lambda: self.planner.plan(contact, seen).actions)
+        put_off: dict[str, float] = {}
+        agenda = Agenda(contact, partial(self._plan, contact, seen, put_off), put_off)
         if agenda.actions and not (questions or await self._claims.take(entry, agenda.actions)):
             return entry.due_at
         again = await self._work(entry, agenda, seen, last_start)
+        if again is None and put_off:
+            again = TryAgain(min(put_off.values()))
         contact.intent.clear()
         again = self._look_ahead(entry, seen, again, due_at)
         note = entry.fault
@@ -209,6 +221,19 @@ class Transactions:
 
     # --- act ---
 
+    def _plan(self, contact: Contact, seen: Snapshot, put_off: dict[str, float]) -> list[Action]:
+        """What can be done now; what waits is added to what is put off, by place and how long."""
+        while True:
+            actions = self.planner.plan(contact, seen, put_off).actions
+            waiting = {
+                action.place: wait_s
+                for action in actions
+                if (wait_s := self.policy.waits_s(contact, action))
+            }
+            if not waiting:
+                return actions
+            put_off |= waiting
+
     async def _work(
         self, entry: Entry, agenda: Agenda, seen: Snapshot, last_start: float
     ) -> TryAgain | None:
@@ -225,6 +250,11 @@ class Transactions:
                 outcome = await self._perform(contact, action)
             if isinstance(outcome, TryAgain):
                 return outcome
+            if isinstance(outcome, PutOff | SetAside):
+                if isinstance(outcome, PutOff):
+                    agenda.put_off[action.place] = outcome.after_s
+                agenda.actions = agenda.plan()
+                continue
             if isinstance(outcome, Delayed):
                 again = NOT_TAKEN
                 agenda.plan = _without_live(agenda.plan)
@@ -244,15 +274,20 @@ class Transactions:
             return True
         return await self.store.save([entry]) == [Saved.SAVED]
 
-    async def _perform(self, contact: Contact, action: Action) -> Outcome | TryAgain:
-        """Carry out one action; its outcome, or when to try again if there is no definitive one."""
+    async def _perform(self, contact: Contact, action: Action) -> Outcome | Verdict:
+        """Carry out one action; its outcome, or what it means that there is no definitive one."""
         if isinstance(action, LiveAction):
-            outcome = await live.perform(action, self.connect, self.desktop, self.faults)
-            return outcome if isinstance(outcome, Done) else replace(outcome, at=self.clock.wall())
+            shown = await live.perform(action, self.connect, self.desktop, self.faults)
+            return shown if isinstance(shown, Done) else replace(shown, at=self.clock.wall())
+        if known := self.policy.before(contact, action):
+            return self._judged(contact, action, known)
         try:
-            return await self.performer.perform(action, timeout_s=REQUEST_S)
+            outcome = await self.performer.perform(action, timeout_s=REQUEST_S)
         except DynamicsError as error:
             return self._failed(contact, action, error)
+        if isinstance(outcome, Done | Found):
+            self.policy.allowed(contact, action, outcome)
+        return outcome
 
     def _settle(self, contact: Contact, agenda: Agenda, outcome: Outcome) -> None:
         """Settle the outcome of the next action, and count it."""
@@ -289,18 +324,20 @@ class Transactions:
         self.sent.shown += isinstance(action, OpenPage)
         self.sent.written_back += isinstance(action, WriteBack)
 
-    def _failed(self, contact: Contact, action: Reading | Change, error: DynamicsError) -> TryAgain:
+    def _failed(self, contact: Contact, action: Reading | Change, error: DynamicsError) -> Verdict:
         """Handle an action without a definitive outcome."""
         contact.intent.clear()
         if is_unanswered(error):
             ledger.intend(contact, [action])
             ledger.mark_unknown(contact)
         _log.info("push.not_done", contact_id=contact.id, kind=action.kind, reason=str(error))
-        verdict = self.policy.of_dynamics(contact, error)
+        return self._judged(contact, action, self.policy.of_dynamics(contact, action, error))
+
+    def _judged(self, contact: Contact, action: Reading | Change, verdict: Verdict) -> Verdict:
+        """Park the action if it is to be set aside."""
         if isinstance(verdict, SetAside):
-            settle(contact, action, self.performer.refusal(action, error))
+            settle(contact, action, self.performer.refusal(action, verdict.error))
             self._report_parked(contact, action)
-            return AT_ONCE
         return verdict
 
     def _report_written(self, contact: Contact, action: Action) -> None:

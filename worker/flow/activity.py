@@ -25,6 +25,7 @@ from pipelines.snapshot import snapshot
 from pipelines.step import CreateStep
 from pipelines.view import view
 from worker.dynamics.errors import Closed, Exists
+from worker.dynamics.metadata import table_for
 from worker.dynamics.refusal import refusal
 from worker.dynamics.requests import request_for
 from worker.flow.asked import Asked
@@ -33,8 +34,8 @@ from worker.flow.errors import Declined
 from worker.flow.session import FlowSession
 
 
-#: No systemuserid: records that are there are treated as somebody else's.
-NOBODY = "-"
+#: No systemuserids: records that are there are treated as somebody else's.
+NOBODY: frozenset[str] = frozenset()
 
 #: A record is finished after fewer actions: look up, create, adopt, fill.
 MOST_ACTIONS = 32
@@ -120,7 +121,8 @@ class _Performer:
                 return Done(status("NoMatch"))  # a file, or a query of a step's own
 
     async def _change(self, change: Change) -> Outcome:
-        request = request_for(change, self.session.create_by)
+        table = await table_for(change, self.session.tables)
+        request = request_for(change, self.session.create_by, table)
         try:
             answer = await self.session.send(request)
         except (Exists, Closed) as error:

@@ -13,6 +13,7 @@ from typing import Any
 from pipelines.contact import Contact
 from pipelines.decode.seal import seal
 from pipelines.fact import EVENT, Fact
+from pipelines.link import unbraced
 from pipelines.view import view, wanted
 from worker.flow.errors import Declined
 
@@ -60,7 +61,7 @@ def read(event: Any) -> Asked:
         contact,
         operation=parameters.get("ms_operation", "").lower(),
         entity=parameters.get("entity", "").lower(),
-        customer_id=parameters.get("ms_contact_id", "").lower(),
+        customer_id=unbraced(parameters.get("ms_contact_id", "").lower()),
         customer_entity=parameters.get("ms_customer_entity_name", "").lower() or "contact",
         wants_activity=wanted(parameters.get("CreateTimeline", "")) and _says_so(contact),
         subject=parameters.get("subject", ""),

@@ -8,6 +8,7 @@ from pipelines.entity import entity
 from pipelines.identity import note_id
 from pipelines.ledger import digest
 from pipelines.odata import GUID
+from pipelines.text import cut, sound
 from worker.dynamics.errors import Exists
 from worker.dynamics.protocol import Request
 from worker.flow.asked import Asked
@@ -32,13 +33,14 @@ async def add(asked: Asked, session: FlowSession) -> dict[str, Any]:
     table = customers(asked.customer_entity).table
     if not GUID.fullmatch(asked.customer_id):
         raise Declined("a note needs ms_contact_id, the customer's primary key")
-    if not asked.text:
+    if not sound(asked.text):
         raise Declined("a note needs notetext")
     customer = f"{table.set}({asked.customer_id})"
     texts = {
-        "subject": (asked.subject or SUBJECT)[: ANNOTATION.lengths["subject"]],
-        "notetext": asked.text[: ANNOTATION.lengths["notetext"]],
+        "subject": sound(asked.subject) or SUBJECT,
+        "notetext": sound(asked.text),
     }
+    texts = {column: cut(text, ANNOTATION.lengths[column]) for column, text in texts.items()}
     key = note_id(customer, digest([asked.contact.id, texts]))
     body = {ANNOTATION.key: key, **texts, f"objectid_{table.logical}@odata.bind": f"/{customer}"}
     outcome = "Created"

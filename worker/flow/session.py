@@ -16,7 +16,8 @@ from worker.definitions import find_all
 from worker.dynamics.client import DataverseClient
 from worker.dynamics.connection import open_dynamics
 from worker.dynamics.gate import Gate
-from worker.dynamics.lookup import LookupCache, look_up, lookup_cache
+from worker.dynamics.lookup import Lookups, look_up, make_lookups
+from worker.dynamics.metadata import KnownTables, Metadata, Tables
 from worker.dynamics.protocol import Answer, Request
 from worker.dynamics.reasons import GateClosed, GateState
 from worker.errors import ConfigError
@@ -36,13 +37,16 @@ class FlowSession:
         gate: The gate its requests pass.
         pipeline: Says how customers are looked up and what an activity looks like.
         create_by: How records are made, see ``worker.dynamics.requests``.
+        lookups: What lookups share.
+        tables: Tells what the tables are that this program does not know.
     """
 
     client: DataverseClient
     gate: Gate
     pipeline: Pipeline
     create_by: CreateBy = "post"
-    _remembered: LookupCache = field(default_factory=lookup_cache)
+    lookups: Lookups = field(default_factory=make_lookups)
+    tables: Tables = field(default_factory=KnownTables)
 
     async def open(self) -> None:
         """Let requests pass again if they may: nothing probes a closed gate between invocations.
@@ -58,7 +62,7 @@ class FlowSession:
 
     async def look_up(self, search: Search) -> dict[str, Any]:
         """See ``worker.dynamics.lookup``."""
-        return await look_up(self.client, search, self._remembered, timeout_s=ANSWER_S)
+        return await look_up(self.client, search, self.lookups, self.tables, timeout_s=ANSWER_S)
 
     async def send(self, request: Request) -> Answer:
         """Send a request; see ``worker.dynamics.protocol``."""
@@ -74,7 +78,9 @@ async def open_session(settings: Settings) -> AsyncIterator[FlowSession]:
     """
     async with open_dynamics(settings, runtime_secrets) as client:
         pipeline = looking_up(find_all(settings.pipelines))
-        yield FlowSession(client, client.gate, pipeline, settings.create_by)
+        lookups = make_lookups(wildcard=settings.lookup_wildcard)
+        tables = Metadata(client)
+        yield FlowSession(client, client.gate, pipeline, settings.create_by, lookups, tables)
 
 
 def looking_up(pipelines: list[Pipeline]) -> Pipeline:

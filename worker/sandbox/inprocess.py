@@ -12,6 +12,7 @@ import orjson
 
 from worker.dynamics.classify import failure
 from worker.dynamics.client import describe, is_create
+from worker.dynamics.impersonation import of_caller
 from worker.dynamics.protocol import Answer, Request
 from worker.sandbox.dataverse.odata.wire import Call, Reply
 from worker.sandbox.dataverse.users import CLIENT_ID, application_user
@@ -47,16 +48,20 @@ class InProcessDynamics:
         headers = httpx.Headers(reply.headers)
         if not httpx.codes.is_success(reply.status):
             creates = is_create(request)
-            raise failure(describe(request), reply.status, headers, reply.body, creates=creates)
+            error = failure(describe(request), reply.status, headers, reply.body, creates=creates)
+            raise of_caller(request, error)
         return Answer(reply.status, headers, orjson.loads(reply.body) if reply.body else {})
 
     def ask(self, request: Request) -> Reply:
         """What the organisation answers, whatever it means."""
+        return self.organisation.answer(self.call(request))
+
+    def call(self, request: Request) -> Call:
+        """The request as the organisation gets it."""
         path, _, query = request.path.partition("?")
         headers = {name.lower(): value for name, value in request.headers.items()}
         body = b"" if request.body is None else orjson.dumps(request.body)
-        call = Call(request.method, path, query, headers, body, _ROOT, self._user_id)
-        return self.organisation.answer(call)
+        return Call(request.method, path, query, headers, body, _ROOT, self._user_id)
 
     async def user_id(self) -> str:
         """Our application user's systemuserid."""

@@ -6,19 +6,19 @@ from http import HTTPStatus
 
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
-from worker.dynamics.breaker import Breaker
+from worker.dynamics.gate import Gate
 from worker.dynamics.reasons import GateState
 from worker.heartbeat import Health
 from worker.telemetry.http import Pages, StatusPage
 from worker.telemetry.metrics import Metrics
 
 
-def pages(metrics: Metrics, health: Health, breaker: Breaker) -> Pages:
+def pages(metrics: Metrics, health: Health, gate: Gate) -> Pages:
     """The pages by path, for ``serving``."""
     return {
         "/metrics": lambda: StatusPage(metrics.exposition(), content_type=CONTENT_TYPE_PLAIN_0_0_4),
         "/healthz": lambda: _health(health),
-        "/readyz": lambda: _readiness(health, breaker),
+        "/readyz": lambda: _readiness(health, gate),
     }
 
 
@@ -29,12 +29,13 @@ def _health(health: Health) -> StatusPage:
     return StatusPage(b"ok\n")
 
 
-def _readiness(health: Health, breaker: Breaker) -> StatusPage:
+def _readiness(health: Health, gate: Gate) -> StatusPage:
     """Whether store and sources are available; work for Dynamics may wait in the store."""
     if awaited := health.awaited():
         return _trouble("waiting for", awaited)
-    if breaker.state is GateState.CLOSED:
-        return StatusPage(f"ready, degraded: {breaker.reason.value}\n".encode())
+    if gate.breaker.state is GateState.CLOSED or gate.privileges.missing:
+        reasons = ", ".join(sorted(reason.value for reason in gate.reasons))
+        return StatusPage(f"ready, degraded: {reasons}\n".encode())
     return StatusPage(b"ready\n")
 
 

@@ -64,12 +64,17 @@ class StateCollector(Collector):
         yield _gauge("gate_in_flight", "Requests in flight to Dynamics.", slots.in_flight)
         summary = "Workers that share slots and budget, as far as this one knows."
         yield _gauge("gate_workers", summary, slots.workers)
-        summary = "1 for the reason why nothing is sent to Dynamics now, else 0."
+        summary = "1 for each reason why nothing, or not all, is sent to Dynamics now, else 0."
         degraded = GaugeMetricFamily(f"{PREFIX}degraded", summary, labels=["reason"])
         for reason in Reason:
             if reason is not Reason.NONE:
-                degraded.add_metric([reason.value], self.gate.breaker.reason is reason)
+                degraded.add_metric([reason.value], reason in self.gate.reasons)
         yield degraded
+        summary = "1 for each kind of access that this application user is refused."
+        forbidden = GaugeMetricFamily(f"{PREFIX}forbidden", summary, labels=["table", "access"])
+        for privilege in self.gate.privileges.missing:
+            forbidden.add_metric([privilege.table, privilege.access], 1)
+        yield forbidden
 
     def _contained(self) -> Iterator[Metric]:
         summary = "Bugs of this program that were contained, by what they could take with them."

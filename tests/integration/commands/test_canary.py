@@ -196,7 +196,7 @@ async def test_i8_a_worker_in_every_trouble_tells_nothing_of_anybody(
 ) -> None:
     stop = asyncio.Event()
     async with working(bodies) as (service, client):
-        told = pages(service.metrics, service.health, service.push.transactions.gate.breaker)
+        told = pages(service.metrics, service.health, service.push.transactions.gate)
         async with serving("127.0.0.1:0", told) as port, asyncio.TaskGroup() as group:
             running = group.create_task(service.run(stop))
             await done(service)

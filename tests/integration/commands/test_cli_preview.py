@@ -122,12 +122,12 @@ def test_a_lookup_is_a_get_with_its_value_escaped(
 def test_a_lookup_step_shows_what_it_asks_first_and_then(preview: Command) -> None:
     ended = preview("CUSTOMER", pipeline="timeline")
     assert ended.status == 0
-    first, _, then = ended.out.partition("\nthen, unless several were found: GET ")
+    first, _, then = ended.out.partition("\nthen, if nobody is found: GET ")
     line = first.splitlines()[0]
     assert line.startswith("GET https://<environment_url>/api/data/v9.2/contacts?$select=contactid")
     assert "telephone1%20eq%20'%2B15555550100'" in line
-    assert then.startswith("https://<environment_url>/api/data/v9.2/contacts?$select=contactid")
-    assert "endswith(telephone1,'" in then
+    assert then.startswith("https://<environment_url>/api/data/v9.2/accounts?$select=accountid")
+    assert "endswith(" not in ended.out
 
 
 def test_a_step_that_is_not_reached_says_why(preview: Command) -> None:

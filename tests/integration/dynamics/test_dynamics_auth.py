@@ -41,6 +41,8 @@ class Entra(BaseHTTPRequestHandler):
     secret = GOOD
     status = 200
     refusal: ClassVar[dict[str, Any]] = {}
+    said_of_tenant: ClassVar[dict[str, Any]] = {}
+    elsewhere = ""
     raw = b""
     expires_in = 3599
     forms: ClassVar[list[dict[str, str]]] = []
@@ -49,7 +51,12 @@ class Entra(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         if "unknown" in self.path:
-            return self.answer(400, {"error": "invalid_tenant"})
+            return self.answer(400, {"error": "invalid_tenant", **self.said_of_tenant})
+        if self.elsewhere:
+            self.send_response(302)
+            self.send_header("Location", self.elsewhere)
+            self.send_header("Content-Length", "0")
+            return self.end_headers()
         base = f"{self.url}/oauth2/v2.0"
         endpoints = {
             "authorization_endpoint": f"{base}/authorize",
@@ -123,6 +130,8 @@ def entra(authority: trustme.CA, monkeypatch: pytest.MonkeyPatch) -> Iterator[ty
         "hold": hold,
         "secret": GOOD,
         "refusal": {},
+        "said_of_tenant": {},
+        "elsewhere": "",
         "raw": b"",
         "status": 200,
         "expires_in": 3599,
@@ -354,6 +363,28 @@ async def test_an_unknown_tenant_is_for_the_operator(entra: type[Entra], ca_file
     with pytest.raises(Unauthorized, match="tenant"):
         await rig.token()
     await rig.close()
+
+
+@pytest.mark.parametrize("number", [90002, 900023])
+async def test_a_tenant_that_entra_refuses_at_discovery_has_its_code_s_sentence(
+    entra: type[Entra], ca_file: Path, number: int
+) -> None:
+    entra.said_of_tenant = {"error_description": f"AADSTS{number}: 'unknown' … Trace ID: 1"}
+    rig = Rig(entra.url.replace("tenant", "unknown"), ca_file)
+    with pytest.raises(Unauthorized, match=f"AADSTS{number}: the tenant") as raised:
+        await rig.token()
+    assert "unknown'" not in str(raised.value)
+    await rig.close()
+
+
+async def test_a_redirect_of_entra_s_is_not_followed_and_only_its_host_is_told(
+    rig: Rig, entra: type[Entra]
+) -> None:
+    entra.elsewhere = "https://proxy.example/login?user=ada"
+    with pytest.raises(Unavailable, match=r"a redirect to proxy\.example,") as raised:
+        await rig.token()
+    assert "ada" not in str(raised.value)
+    assert entra.forms == []
 
 
 async def test_an_authority_that_is_not_trusted_or_not_there_is_no_answer(

@@ -13,11 +13,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipelines.entity import entity
-from pipelines.lookup import By, Search, Way
+from pipelines.lookup import MOST_ROWS, By, Search, Way
 from pipelines.template import Template
 from twins.dynamics import connect_in_process
-from worker.dynamics.lookup import look_up, lookup_cache
-from worker.dynamics.protocol import Dynamics
+from worker.dynamics.client import DataverseClient
+from worker.dynamics.lookup import Lookups, look_up, make_lookups
+from worker.dynamics.protocol import Request
+from worker.dynamics.reasons import GateState
 from worker.sandbox.dataverse.app import Dataverse, create_dataverse
 from worker.sandbox.oracle.customers import introduce, match, rows
 from worker.sandbox.traffic.people import customer
@@ -37,7 +39,7 @@ SINGLE, MULTI, NONE = "SingleMatch", "MultiMatch", "NoMatch"
 class Rig:
     """A sandbox and the way to it."""
 
-    def __init__(self, dataverse: Dataverse, dynamics: Dynamics) -> None:
+    def __init__(self, dataverse: Dataverse, dynamics: DataverseClient) -> None:
         self.dataverse = dataverse
         self.dynamics = dynamics
 
@@ -45,9 +47,12 @@ class Rig:
         for row in stored:
             self.dataverse.put(table, row)
 
-    async def ask(self, how: dict[str, Any], value: str, table: str = "contacts") -> dict[str, Any]:
-        search = Search(entity(table), Way(value=VALUE, **how), value, ("accountid", "fullname"))
-        return await look_up(self.dynamics, search, lookup_cache(), timeout_s=20)
+    async def ask(
+        self, how: dict[str, Any], value: str, lookups: Lookups | None = None
+    ) -> dict[str, Any]:
+        columns = ("accountid", "fullname")
+        search = Search(entity("contacts"), Way(value=VALUE, **how), value, columns)
+        return await look_up(self.dynamics, search, lookups or make_lookups(), timeout_s=20)
 
 
 @pytest.fixture
@@ -78,7 +83,9 @@ def phones(*numbers: str) -> list[dict[str, Any]]:
         (PHONE, "+4930901820", phones("+49 30 901820 ext. 12"), SINGLE),
         (PHONE, "+4930901820", phones("+49 30 901820x7"), SINGLE),
         (PHONE, "+4930901820", phones("+49 30 901820 #7"), SINGLE),
-        ({**PHONE, "suffix": 0}, "+4930901820", phones("+49 30 90 18 20"), NONE),
+        ({**PHONE, "suffix": 0}, "+4930901820", phones("+49 30 90 18 20"), SINGLE),
+        (PHONE, "+4930901820", phones("\u202a+4930901820\u202c"), SINGLE),
+        (PHONE, "+4930901820", phones("\u200e+49\u00a030\u00a0901820"), SINGLE),
         # without country code
         (GERMAN, "+4930901820", phones("030901820"), SINGLE),
         (GERMAN, "+4930901820", phones("(030) 90 18 20"), SINGLE),
@@ -87,7 +94,9 @@ def phones(*numbers: str) -> list[dict[str, Any]]:
         (PHONE, "+15550100200", phones("(555) 010-0200"), SINGLE),
         (PHONE, "+15550100200", phones("1-555-010-0200"), SINGLE),
         ({**PHONE, "suffix": 11}, "+15550100200", phones("(555) 010-0200"), NONE),
-        (PHONE, "0930901820", phones("+49 930901820"), SINGLE),
+        ({**PHONE, "suffix": 0}, "+15550100200", phones("(555) 010-0200"), NONE),
+        (PHONE, "0930901820", phones("+49 930901820"), NONE),
+        ({**PHONE, "suffix": 7}, "+15552100200", phones("210-0200"), SINGLE),
         # numbers that merely end alike, or begin so
         (PHONE, "+4930901820", phones("+33930901820"), NONE),
         (PHONE, "+4930901820", phones("+4930901820 0"), NONE),
@@ -135,8 +144,33 @@ async def test_who_is_found(
 
 
 async def test_a_match_among_fifty_others_is_not_taken_for_the_only_one(rig: Rig) -> None:
-    rig.know(*phones("+49 30 901820", *["+33 930 901820"] * 60))
-    assert (await rig.ask(PHONE, "+4930901820"))["outcome"] == MULTI
+    rig.know(*phones("0049-30-901820", *["+33 930 901820"] * 260))
+    search = Search(entity("contacts"), Way(value=VALUE, **PHONE), "+4930901820")
+    _, by_its_end = search.queries(wildcard=True)
+    found = (await rig.dynamics.send(Request("GET", by_its_end), timeout_s=20)).body["value"]
+    assert search.answer(found, more=len(found) >= MOST_ROWS)["outcome"] == MULTI
+
+
+@pytest.mark.parametrize(("wildcard", "expected"), [(True, SINGLE), (False, NONE)])
+async def test_a_number_in_no_known_spelling_is_found_by_its_end_if_a_wildcard_is_allowed(
+    rig: Rig, wildcard: bool, expected: str
+) -> None:
+    rig.know(*phones("+49 930901820"))
+    lookups = make_lookups(wildcard=wildcard)
+    assert (await rig.ask(PHONE, "0930901820", lookups=lookups))["outcome"] == expected
+
+
+@pytest.mark.parametrize("status", [400, 429, 503])
+async def test_a_throttled_wildcard_finds_nobody_and_leaves_the_gate_open(
+    rig: Rig, status: Any
+) -> None:
+    """The exact spellings go on finding people, and other requests pass."""
+    rig.dataverse.switches.wildcard_rows, rig.dataverse.switches.wildcard_status = 0, status
+    rig.know(*phones("+49 930901820", "+49 30 901820"))
+    lookups = make_lookups(wildcard=True)
+    assert (await rig.ask(PHONE, "0930901820", lookups=lookups))["outcome"] == NONE
+    assert (await rig.ask(PHONE, "+4930901820", lookups=lookups))["outcome"] == SINGLE
+    assert rig.dynamics.gate.breaker.state is GateState.OPEN
 
 
 async def test_a_deactivated_customer_is_nobody(rig: Rig) -> None:
@@ -155,7 +189,7 @@ async def test_accounts_and_leads_are_looked_up_like_contacts(rig: Rig, table: s
     rig.know({"telephone1": "+49 30 901820"}, table=table)
     how = {**PHONE, "columns": ("telephone1", "telephone2")}
     search = Search(entity(table), Way(value=VALUE, **how), "+4930901820")
-    found = await look_up(rig.dynamics, search, lookup_cache(), timeout_s=20)
+    found = await look_up(rig.dynamics, search, make_lookups(), timeout_s=20)
     assert found["outcome"] == SINGLE
     assert entity(table).key in found
 
@@ -189,7 +223,7 @@ async def test_an_agent_is_found_by_user_name_or_address(
     )
     way = Way("user", VALUE, ("domainname", "internalemailaddress"))
     search = Search(entity("systemusers"), way, name)
-    found = await look_up(rig.dynamics, search, lookup_cache(), timeout_s=20)
+    found = await look_up(rig.dynamics, search, make_lookups(), timeout_s=20)
     assert found["outcome"] == expected
 
 

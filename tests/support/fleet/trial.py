@@ -73,14 +73,14 @@ class Trial:
         wrong = wrong_in_dynamics(self.producer.legs, records, requests)
         return [*lost, *wrong, *self.watch.wrong]
 
-    async def come_to_rest(self) -> None:
+    async def come_to_rest(self, limit_s: float = REST_LIMIT_S) -> None:
         """End the traffic and wait until all of it is done with.
 
         Raises:
             TimeoutError: It is not in time.
         """
         await self.producer.finish()
-        async with asyncio.timeout(REST_LIMIT_S):
+        async with asyncio.timeout(limit_s):
             while not await self._is_at_rest():  # noqa: ASYNC110 - nothing tells of it
                 await asyncio.sleep(REST_LOOK_S)
 

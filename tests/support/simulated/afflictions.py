@@ -1,4 +1,4 @@
-"""What befalls contacts: bugs of ours, rows that cannot be read, records that Dynamics chokes on.
+"""What befalls contacts: bugs of ours, rows that cannot be read.
 
 Some of it lasts until somebody mends it. Until then the contact waits or is parked, and all the
 others are written; afterwards it comes right as if nothing had been.
@@ -25,13 +25,6 @@ LET_GO_S: Final = 60.0
 STRIKES: Final = 60
 STRIKES_EVERY_S: Final = 100.0
 
-#: How often one record may be refused at first, and once in so many seconds.
-CHOKES: Final = 60
-CHOKES_EVERY_S: Final = 20.0
-
-#: How a record is refused for ever: a status and a code.
-POISONS: Final = ((500, ""), (400, "0x80044151"))
-
 
 class Afflictions:
     """Befall contacts. Each is planned for a time; how long (s) it lasts, if not until mended.
@@ -44,7 +37,6 @@ class Afflictions:
     def __init__(self, schedule: Schedule) -> None:
         self.lasting: set[str] = set()
         self.alone = False
-        self._poisoned_at: dict[str, float] = {}
         self._schedule = schedule
         self._services = schedule.services
         self._rng = schedule.services.odd
@@ -94,20 +86,6 @@ class Afflictions:
         self._schedule.at(at_s, lambda: self._services.rows.extend(self._rng))
         return 0.0
 
-    def poison(self, at_s: float) -> float:
-        """Dynamics never takes one record."""
-        keys = sorted(self._services.conduct.contacts)
-        key, poison = self._rng.choice(keys), self._rng.choice(POISONS)
-
-        def begin() -> None:
-            self._services.story.tell("dataverse", f"chokes on {key[:8]}: {poison}")
-            self._services.dataverse.mood.poisons[key] = poison
-            self._poisoned_at[key] = at_s
-            self.lasting.add(self._services.conduct.contacts[key])
-
-        self._schedule.at(at_s, begin)
-        return 0.0
-
     def unsettled(self) -> str:
         """What is not as it should be of a contact that waits to be mended; "" if all is."""
         rows = self._services.store._rows
@@ -115,7 +93,8 @@ class Afflictions:
             row, spoilt = rows[contact_id], contact_id in self._services.rows.spoilt
             if row.claimed_until > self._services.wall() and not spoilt:
                 return f"{contact_id} is claimed"
-            if row.due_at is not None and self._parks(contact_id) and not spoilt:
+            parks = self._parks(contact_id) and not self._services.particular
+            if row.due_at is not None and parks and not spoilt:
                 return f"{contact_id} is not parked: {row.fault}"
         return ""
 
@@ -125,7 +104,6 @@ class Afflictions:
         self._expect_patience()
         self._services.bugs.live.clear()
         self._services.rows.restore()
-        self._services.dataverse.mood.poisons.clear()
         self.lasting.clear()
 
     def _parks(self, contact_id: str) -> bool:
@@ -144,10 +122,6 @@ class Afflictions:
             if contact_id and len(at) > most * (services.started if mute else 1):
                 told = f"{len(at)} faults of {contact_id} in {at[-1] - at[0]:.0f} s"
                 services.story.breach("I9", told)
-        for key, count in services.dataverse.choked.items():
-            most = CHOKES + (services.loop.time() - self._poisoned_at[key]) / CHOKES_EVERY_S
-            if count > most:
-                services.story.breach("I9", f"{key} was refused {count} times")
 
     def _watch_claim(self, contact_id: str) -> None:
         """A bug raised in a contact's round: see that its claim is let go of."""

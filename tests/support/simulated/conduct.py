@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -83,6 +83,7 @@ class Conduct:
     Attributes:
         story: Told of breaches, and of every request.
         contacts: Record key -> contact.
+        calls: Keys of the records that are phone calls.
         going: Requests that have left and may yet be carried out.
         created: Key of each record that was created -> its contact.
         deleted: Keys of records that a person deleted.
@@ -93,6 +94,7 @@ class Conduct:
 
     story: Story
     contacts: Mapping[str, str]
+    calls: Collection[str]
     going: set[Sent] = field(default_factory=set)
     created: dict[str, str] = field(default_factory=dict)
     deleted: set[str] = field(default_factory=set)
@@ -230,7 +232,8 @@ class Conduct:
 def key_of(request: Request) -> str:
     """The key of the record a request is about; "" if it is about none."""
     if request.method == "POST":
-        return str((request.body or {}).get("activityid", ""))
+        body = request.body or {}
+        return str(body.get("activityid") or body.get("annotationid") or "")
     return request.path.partition("(")[2].partition(")")[0]
 
 

@@ -14,7 +14,7 @@ from worker.stores.memory import MemoryStore
 
 
 #: What a release of the future may have at the beginning of a row's data.
-FORM: Final = b'{"form":%d,'
+FORM: Final = b'"form":%d,'
 NEWER: Final = 1_000_000
 
 #: A field of a newer release that this one may leave alone, and must not lose.

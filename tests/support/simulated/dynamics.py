@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from email.utils import formatdate
+from typing import Final
 
 import httpx
 import orjson
@@ -20,10 +21,19 @@ from twins.dynamics import ScriptedDynamics
 from worker.dynamics.client import DataverseClient
 from worker.dynamics.errors import Unauthorized, Unavailable
 from worker.dynamics.protocol import Answer, Request
+from worker.sandbox.dataverse import limits
+from worker.sandbox.dataverse.faults import Ending, InjectedFault
+from worker.sandbox.dataverse.odata.refusals import Refusal
+from worker.sandbox.dataverse.odata.wire import Reply
+from worker.sandbox.dataverse.rules import InjectedFaults
 
 
 ENVIRONMENT = "https://dataverse.invalid"
 _BASE = f"{ENVIRONMENT}/api/data/v9.2/"
+
+#: Codes of service protection, and from which 429 on it is one record's own trouble all the same.
+PROTECTION: Final = frozenset((limits.TOO_MANY, limits.TOO_LONG, limits.TOO_PARALLEL))
+OWN_FROM: Final = 3
 
 
 @dataclass(slots=True)
@@ -39,7 +49,6 @@ class Mood:
         retry_at_once: Whoever is throttled is told ``Retry-After: 0``.
         read_only: Writes are answered 503, all else is fine.
         untrue: The body of a 200 that somebody else gives in Dataverse's name, or None.
-        poisons: Key of a record that is never taken -> status and code of the refusal.
     """
 
     throttled_until: float = 0.0
@@ -50,7 +59,6 @@ class Mood:
     retry_at_once: bool = False
     read_only: bool = False
     untrue: bytes | None = None
-    poisons: dict[str, tuple[int, str]] = field(default_factory=dict)
 
     def clear(self) -> None:
         """Nothing is wrong any more but what somebody must mend."""
@@ -74,27 +82,52 @@ class Dataverse:
         mood: What it makes of requests.
         weather: How it can be reached.
         doorstep: Not weather, but a place for an ambush: where a request is about to be sent.
+        faults: What goes wrong with some requests, by what they are about.
         asked: How many requests came.
-        choked: Key of a record that is never taken -> how often that was said.
+        spoilt: Key of a record -> how many of the requests about it went wrong like that.
     """
 
     loop: VirtualLoop
     conduct: Conduct
     wall: Callable[[], float]
     memory: ScriptedDynamics
+    faults: InjectedFaults
     mood: Mood = field(default_factory=Mood)
     weather: Weather = field(default_factory=Weather)
     doorstep: Weather = field(default_factory=Weather)
     asked: int = 0
-    choked: Counter[str] = field(default_factory=Counter)
+    spoilt: Counter[str] = field(default_factory=Counter)
 
-    def answer(self, sent: Sent, token: str) -> httpx.Response:
-        """Carry a request out, or refuse it."""
+    def answer(self, sent: Sent, token: str) -> httpx.Response | None:
+        """Carry a request out, or refuse it; None: there will be no answer.
+
+        Raises:
+            httpx.ReadError: The connection is closed without one.
+        """
         self.conduct.arrived(sent)
         self.asked += 1
         refusal = self._refusal(sent, token)
         if refusal is not None:
             return refusal
+        organisation = self.memory.organisation
+        fault = self.faults.take(self.memory.call(sent.request), organisation.row_is_missing)
+        if fault is None:
+            return self._carry_out(sent)
+        self.spoilt[sent.key] += 1
+        self.conduct.story.tell("dataverse", f"{shown(fault)} for {sent.key[:8]}")
+        if fault.acts:
+            self._carry_out(sent)
+        match fault.answer, fault.ending:
+            case _, Ending.HANG:
+                return None
+            case Refusal() as said, Ending.ANSWER:
+                reply = organisation.refuse(said, {})
+                return self._said(reply.status, reply.body, dict(reply.headers))
+            case Reply() as page, Ending.ANSWER:
+                return httpx.Response(page.status, content=page.body)
+        raise httpx.ReadError("the connection was closed")
+
+    def _carry_out(self, sent: Sent) -> httpx.Response:
         reply = self.memory.ask(sent.request)
         if httpx.codes.is_success(reply.status):
             self.conduct.carried_out(sent, reply.status)
@@ -102,21 +135,17 @@ class Dataverse:
 
     def _refusal(self, sent: Sent, token: str) -> httpx.Response | None:
         """What is said instead of doing it, if anything."""
-        mood, key = self.mood, sent.key
+        mood = self.mood
         wait_s = mood.throttled_until - self.loop.time()
         if mood.untrue is not None:
             return httpx.Response(200, content=mood.untrue)
         if wait_s > 0:
             seconds = 0 if mood.retry_at_once else int(wait_s) + 1
-            return self._said(429, headers={"Retry-After": str(seconds)})
+            return self._said(429, _error(limits.TOO_MANY), {"Retry-After": str(seconds)})
         if int(token) < mood.tokens:
             return self._said(401)
         if mood.breaks or (mood.read_only and sent.request.method != "GET"):
             return self._said(mood.breaks or 503)
-        if key in mood.poisons:
-            self.choked[key] += 1
-            status, code = mood.poisons[key]
-            return self._said(status, _error(code))
         return None
 
     def _said(
@@ -135,6 +164,7 @@ class Wire:
         self._network = network
         self._process = process
         self._conduct = dataverse.conduct
+        self._throttled: Counter[str] = Counter()
 
     @asynccontextmanager
     async def stream(
@@ -162,9 +192,20 @@ class Wire:
         response = await self._network.call(
             lambda: self._dataverse.answer(sent, token), self._dataverse.weather, lost
         )
+        if response is None:
+            await asyncio.get_running_loop().create_future()
+            raise AssertionError("nobody ends it")
         if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
-            self._conduct.throttled(self._process, float(response.headers["Retry-After"]))
+            self._hear_of_429(sent, response)
         yield response
+
+    def _hear_of_429(self, sent: Sent, response: httpx.Response) -> None:
+        """Nothing may be sent for a while, unless it is this record's own trouble."""
+        code = orjson.loads(response.content)["error"]["code"]
+        self._throttled[sent.key] += 1
+        own = self._dataverse.spoilt[sent.key] and self._throttled[sent.key] >= OWN_FROM
+        if code in PROTECTION and not own:
+            self._conduct.throttled(self._process, float(response.headers["Retry-After"]))
 
 
 class Tokens:
@@ -214,6 +255,13 @@ class Entrance:
     async def user_id(self) -> str:
         """See ``Dynamics``."""
         return await self._client.user_id()
+
+
+def shown(fault: InjectedFault) -> str:
+    """A fault, for the story."""
+    done = "does it and then " if fault.acts else ""
+    ends = "" if fault.ending is Ending.ANSWER else f"gives no answer ({fault.ending.value})"
+    return f"{done}{ends or f'says {fault.status} {fault.code}'}"
 
 
 def _error(code: str) -> bytes:

@@ -83,7 +83,9 @@ class Outages:
             pushed = services.pushed - pushed_before
             self.lived.append((for_s, pushed))
             most: float = SAVES_IN_OUTAGE * services.started
-            if mood.poisons:  # what is refused for ever goes on being tried, should others end it
+            if (
+                services.dataverse.faults.rules
+            ):  # what is refused for ever goes on being tried, should others end it
                 most += for_s / COST_EVERY_S
             if pushed > most:
                 services.story.breach("I9", f"push saved {pushed} entries in {for_s:.0f} s")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from pipelines.contact import UNKNOWN
+from pipelines.contact import UNKNOWN, Parked
 from simulated.network import at_once
 from simulated.worker import Services
 from worker.clock import Clock
@@ -26,16 +27,18 @@ class People:
     Attributes:
         services: Where the records are.
         edited: Key and column of what somebody edited.
+        tried_again: Whether what is parked is to be tried again.
     """
 
     services: Services
     edited: set[tuple[str, str]] = field(default_factory=set)
+    tried_again: Callable[[str, Parked], bool] = lambda _place, _parked: True
 
     def interfere(self) -> None:
         """Edit or delete a record, if there is one."""
         rng = self.services.rng
         memory = self.services.dataverse.memory
-        calls = [key for _, key in sorted(memory.records) if key in self.services.conduct.contacts]
+        calls = [key for _, key in sorted(memory.records) if key in self.services.conduct.calls]
         settled = [key for key in calls if self._settled(key)]
         if not settled:
             return
@@ -59,11 +62,13 @@ class People:
 
         What was parked for a bug of ours waits until that is mended.
         """
-        store, deleted = self.services.store, self.services.conduct.deleted
+        store, conduct = self.services.store, self.services.conduct
+        gone = {conduct.contacts[key] for key in conduct.deleted}
         for entry in at_once(store.load(at_once(store.parked("", 1000)))):
-            if entry.fault or entry.unreadable:
+            if entry.fault or entry.unreadable or entry.contact.id in gone:
                 continue
-            places = [p for p in entry.contact.parked if not any(key in p for key in deleted)]
+            parked = entry.contact.parked.items()
+            places = [place for place, one in parked if self.tried_again(place, one)]
             for place in places:
                 del entry.contact.parked[place]
             if places:

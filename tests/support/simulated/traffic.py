@@ -56,11 +56,38 @@ body   = '''{{"{REVISION}": "{{{{Attributes.revision}}}}", "{MOOD}": "{{{{Attrib
 """
 
 
+_NOTE: Final = """
+[[step]]
+name   = "WHO"
+on     = "created"
+method = "GET"
+entity = "contacts"
+[[step.lookup]]
+by      = "phone"
+columns = ["telephone1"]
+suffix  = 9
+
+[[step]]
+name   = "NOTE"
+on     = "ended"
+method = "POST"
+entity = "annotations"
+body   = '''{
+  "subject": "{{ContactId}}",
+  "objectid_phonecall@odata.bind": "/phonecalls({{STEP2-Response.activityid}})"
+}'''
+"""
+
+
 @cache
-def pipelines() -> list[Pipeline]:
-    """The shipped one for calls, with shorter waits and the simulation's own columns."""
+def pipelines(*, noted: bool = False) -> list[Pipeline]:
+    """The shipped one for calls, with shorter waits and the simulation's own columns.
+
+    If ``noted``, callers are looked up, and each call has a note.
+    """
     shipped = (SHIPPED / "phonecall.toml").read_text(encoding="utf-8")
-    return [load(shipped.replace('within = "15m"', 'within = "2m"') + _COLUMNS)]
+    told = shipped.replace('within = "15m"', 'within = "2m"') + _COLUMNS
+    return [load(told + _NOTE if noted else told)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,20 +96,23 @@ class Traffic:
 
     Attributes:
         sent: Messages in their order; ``at_s`` is the virtual time they come at.
-        wanted: The phone calls that Dynamics should show.
-        contacts: Phone call's key -> contact.
+        wanted: The records that Dynamics should show: phone calls first, then notes.
+        contacts: Their keys -> contact.
+        calls: Keys of phone calls.
     """
 
     sent: list[SentMessage]
     wanted: list[Expected]
     contacts: dict[str, str]
+    calls: frozenset[str]
 
 
-def traffic(rng: Random, contacts: int, over_s: float) -> Traffic:
+def traffic(rng: Random, contacts: int, over_s: float, *, noted: bool = False) -> Traffic:
     """Calls that begin within so many seconds, disturbed.
 
     Contact events get lost, everything comes late, twice and in any order. Each contact record
-    comes in several versions, numbered, with a value that changes to and fro.
+    comes in several versions, numbered, with a value that changes to and fro. ``noted``: see
+    ``pipelines``.
     """
     sent: list[SentMessage] = []
     wanted: list[Expected] = []
@@ -100,7 +130,16 @@ def traffic(rng: Random, contacts: int, over_s: float) -> Traffic:
         sent += [malformed(rng, rng.random() * over_s) for _ in range(rng.randint(1, 3))]
     lost = rng.choice((0.0, 0.0, 0.3, 1.0))
     disturbed = disturb(sent, rng, lose_events=lost, late=0.0, compress=COMPRESS, reorder=0.5)
-    return Traffic(disturbed, wanted, {_key(leg.id): leg.id for leg in legs})
+    calls = {_key(leg.id): leg.id for leg in legs}
+    notes = {_key(leg.id, "NOTE"): leg.id for leg in legs} if noted else {}
+    if noted:
+        wanted += [_note(calls[one.key]) for one in wanted]
+    return Traffic(disturbed, wanted, calls | notes, frozenset(calls))
+
+
+def _note(contact_id: str) -> Expected:
+    columns = {"subject": contact_id, "_objectid_value": _key(contact_id)}
+    return Expected("annotations", _key(contact_id, "NOTE"), columns, "phonecall")
 
 
 def _expected(legs: list[Leg]) -> Iterator[tuple[str, Expected]]:
@@ -138,5 +177,5 @@ def _revised(
                 yield message._replace(at_s=message.at_s + later_s, body=orjson.dumps(record))
 
 
-def _key(contact_id: str) -> str:
-    return record_id(contact_id, "phonecall", "STEP2")
+def _key(contact_id: str, step: str = "STEP2") -> str:
+    return record_id(contact_id, "phonecall", step)

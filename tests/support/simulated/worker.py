@@ -84,6 +84,7 @@ class Services:
         loop: Time.
         rng: Chance.
         odd: Chance, for what nobody imagined: without it a world goes as it went before.
+        content: Chance, for what goes wrong by what requests are about.
         story: Told what happens.
         network: The way to everything.
         stream: Kinesis.
@@ -98,6 +99,7 @@ class Services:
         indexes: What lists of the store's rows show.
         pace: How often workers look for work.
         shares_gate: Whether the workers' gates are one.
+        particular: Something goes wrong by what requests are about.
         pushed: Entries that push saved.
         started: Workers that started.
         build: What release runs on workers that are started now.
@@ -107,6 +109,7 @@ class Services:
     loop: VirtualLoop
     rng: Random
     odd: Random
+    content: Random
     story: Story
     network: Network
     stream: Stream
@@ -120,6 +123,7 @@ class Services:
     indexes: Indexes
     pace: Pace
     shares_gate: bool
+    particular: bool
     weathers: dict[str, Weather] = field(default_factory=dict)
     pushed: int = 0
     started: int = 0
@@ -272,7 +276,7 @@ def _parts(
         gate=gate,
         desktop=bugs.haunted(MemoryScreenPop(), DESKTOP),
         connect=MemoryConnect(),
-        planner=Planner(bugs.pipelines(pipelines()), terms, clock),
+        planner=Planner(bugs.pipelines(pipelines(noted=services.particular)), terms, clock),
         build=services.build,
         clock=clock,
     )

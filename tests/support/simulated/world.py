@@ -13,6 +13,7 @@ from typing import Final
 
 import structlog
 
+from pipelines.contact import Parked
 from simulated.assaults import CLOCK_S
 from simulated.bugs import Bugs
 from simulated.conduct import Conduct
@@ -31,7 +32,9 @@ from simulated.traffic import Traffic, traffic
 from simulated.worker import BEGINNING, Host, Pace, Services
 from twins.dynamics import ScriptedDynamics
 from worker.leases.memory import MemoryLeases
-from worker.sandbox.oracle.verdict import differences
+from worker.sandbox.dataverse.rules import InjectedFaults
+from worker.sandbox.dataverse.schema.tables import TABLES
+from worker.sandbox.oracle.verdict import Expected, Records, differences
 from worker.stores.memory import MemoryStore
 
 
@@ -41,6 +44,8 @@ PEACE_S: Final = 4000.0
 PARK_S: Final = 12_000.0
 #: Share of runs in which workers share one gate, as those with a store in DynamoDB do.
 SHARED: Final = 0.3
+#: Share of runs in which something goes wrong by what requests are about: see ``Contents``.
+PARTICULAR: Final = 0.0
 #: How often it is looked whether it is (s).
 LOOK_S: Final = 5.0
 #: Longer than anything waits that is waited for on purpose (s): a call of an hour is told in
@@ -102,9 +107,13 @@ class _World:
         self.loop = VirtualLoop(rng)
         self.story = Story(self.loop.time, self.loop.halt)
         over_s = rng.uniform(20, 150)
-        self.traffic = traffic(rng, rng.randint(1, 4), over_s)
+        content = Random(f"contents {seed}")
+        particular = content.random() < PARTICULAR
+        self.traffic = traffic(rng, rng.randint(1, 4), over_s, noted=particular)
         odd = Random(f"afflictions {seed}")
-        self.services = _services(self.loop, rng, odd, self.story, self.traffic)
+        self.services = _services(
+            self.loop, (rng, odd, content), self.story, self.traffic, particular=particular
+        )
         hosts = [
             Host(self.services, rng.uniform(-CLOCK_S, CLOCK_S)) for _ in range(rng.randint(2, 4))
         ]
@@ -115,6 +124,8 @@ class _World:
         last_s = max((message.at_s for message in self.traffic.sent), default=0.0)
         self.nemesis = Nemesis(self.services, self.fleet)
         self.afflictions = self.nemesis.afflictions
+        self.contents = self.nemesis.contents
+        self.people.tried_again = self._tried_again
         peace_s = self.nemesis.begin(max(over_s, last_s))
         if rng.random() < 0.4:
             for _ in range(3):
@@ -154,9 +165,9 @@ class _World:
         parked.
         """
         self.people.retry_parked()
-        undone = self._undone() or self.afflictions.unsettled()
+        undone = self._undone() or self.afflictions.unsettled() or self._unsettled()
         if not undone:
-            self._mend() if self.nemesis.afflicted else self.loop.halt()
+            self._mend() if self.nemesis.mends else self.loop.halt()
         elif self.loop.time() > self.until_s:
             self.story.breach("progress", f"not done in peace: {undone}")
         else:
@@ -165,8 +176,9 @@ class _World:
 
     def _mend(self) -> None:
         """Mend the bugs and what they spoilt; have all tried again, or trust in the new build."""
-        self.nemesis.afflicted = False
+        self.nemesis.mends = False
         self.afflictions.mend()
+        self.contents.mend()
         self.people.retry_quarantined()
         if self.services.odd.random() < 0.5:
             self.people.retry_faults()
@@ -175,67 +187,101 @@ class _World:
             self.fleet.upgrade("the next")
         self.until_s = self.loop.time() + PEACE_S
 
+    def _unsettled(self) -> str:
+        wanted, rows = self._wanted_and_there()
+        return self.contents.unsettled(wanted, rows, self.afflictions.lasting)
+
+    def _tried_again(self, place: str, one: Parked) -> bool:
+        """Whether an operator has it tried again: what is poisoned only once that is mended."""
+        if any(key in place for key in self.contents.poisoned):
+            return not self.nemesis.mends
+        return self.contents.may_be_parked(place, one)
+
+    @property
+    def _lasting(self) -> Collection[str]:
+        """Contacts that cannot be done before something is mended."""
+        if self.contents.waits:
+            return set(self.services.conduct.contacts.values())
+        return self.afflictions.lasting
+
     def _undone(self) -> str:
         unread = self.services.safekeeping.unread()
         if unread:
             return f"unread {unread}"
         if self.services.conduct.going:
             return "requests are on their way"
-        lasting = self.afflictions.lasting
+        lasting = self._lasting
         for contact_id, row in self.services.store._rows.items():
             if row.fault and contact_id not in lasting:
                 return f"{contact_id}: {row.fault}"
-        due_at = self._due_at(lasting)
+        due_at = min(self._due(lasting), default=None)
         return "" if due_at is None else f"due at {due_at - BEGINNING:.0f}"
 
-    def _due_at(self, without: Collection[str] = ()) -> float | None:
-        """When the next contact is due and not claimed, some left out."""
-        owed = self.services.store._owed.items()
-        times = (max(at, row.claimed_until) for key, (at, row) in owed if key not in without)
-        return min(times, default=None)
+    def _due(self, without: Collection[str]) -> Iterator[float]:
+        """When each contact is due and not claimed, some left out."""
+        for contact_id, (at, row) in self.services.store._owed.items():
+            if contact_id not in without:
+                yield max(at, row.claimed_until)
 
     def _pass_time(self) -> None:
         services, lasting = self.services, self.afflictions.lasting
-        due_at = self._due_at(lasting)
         rows = services.store._rows.items()
         claimed = any(row.claim for contact_id, row in rows if contact_id not in lasting)
-        if due_at is None or claimed or services.conduct.going:
+        if claimed or services.conduct.going:
             return
         behind_s = min(
             (h.ahead_s for h in self.fleet.hosts if abs(h.ahead_s) <= CLOCK_S), default=0
         )
-        wait_s = due_at - services.wall() - behind_s
-        if 2 * CLOCK_S < wait_s < LONGEST_WAIT_S:
+        waits_s = (at - services.wall() - behind_s for at in self._due(lasting))
+        if self.contents.waits:  # what is forbidden is tried before, to no effect
+            waits_s = (wait_s for wait_s in waits_s if wait_s > 2 * CLOCK_S)
+        if 2 * CLOCK_S < (wait_s := min(waits_s, default=0.0)) < LONGEST_WAIT_S:
             services.passed_s += wait_s
 
     def _judge(self) -> None:
         self.services.safekeeping.check_all()
-        rows: dict[str, list[dict[str, object]]] = {}
-        for (entity_set, _), record in self.services.dataverse.memory.records.items():
-            rows.setdefault(entity_set, []).append(record)
-        deleted = self.services.conduct.deleted
-        wanted = [one for one in self.traffic.wanted if one.key not in deleted]
-        for one in wanted:
-            one.columns.update({c: BY_HAND for key, c in self.people.edited if key == one.key})
-        for difference in differences(wanted, rows):
+        for difference in differences(*self._wanted_and_there()):
             self.story.breach("I1", difference)
 
+    def _wanted_and_there(self) -> tuple[list[Expected], Records]:
+        """What Dynamics should show, and what it does; deleted calls and their notes left out."""
+        rows: Records = {}
+        deleted = self.services.conduct.deleted
+        gone = {c for key, c in self.traffic.contacts.items() if key in deleted}
+        for (entity_set, key), record in self.services.dataverse.memory.records.items():
+            if entity_set != "annotations" or self.traffic.contacts.get(key) not in gone:
+                rows.setdefault(entity_set, []).append(record)
+        wanted = [one for one in self.traffic.wanted if self.traffic.contacts[one.key] not in gone]
+        for one in wanted:
+            one.columns.update({c: BY_HAND for key, c in self.people.edited if key == one.key})
+        return wanted, rows
 
-def _services(loop: VirtualLoop, rng: Random, odd: Random, story: Story, told: Traffic) -> Services:
+
+def _services(
+    loop: VirtualLoop,
+    chances: tuple[Random, Random, Random],
+    story: Story,
+    told: Traffic,
+    *,
+    particular: bool,
+) -> Services:
+    rng, odd, content = chances
+
     def wall() -> float:
         return services.wall()
 
     network = Network(loop, rng)
     stream = Stream(rng.randint(1, 3), story, wall)
     store = MemoryStore()
-    conduct = Conduct(story, told.contacts)
+    conduct = Conduct(story, told.contacts, told.calls)
     memory = ScriptedDynamics(refuse_closed=rng.random() < 0.5)
-    dataverse = Dataverse(loop, conduct, wall, memory)
+    dataverse = Dataverse(loop, conduct, wall, memory, InjectedFaults(content, TABLES))
     rows = Rows(story, store)
     services = Services(
         loop,
         rng,
         odd,
+        content,
         story,
         network,
         stream,
@@ -249,6 +295,7 @@ def _services(loop: VirtualLoop, rng: Random, odd: Random, story: Story, told: T
         Indexes(store, loop.time),
         Pace(rng.choice((5.0, 20.0)), rng.choice((15.0, 45.0)), rng.choice((5.0, 25.0))),
         rng.random() < SHARED,
+        particular,
         {"dataverse": dataverse.weather, "doorstep": dataverse.doorstep},
     )
     return services

@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from random import Random
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from fleet.crew import Crew, Worker
 from fleet.ground import Ground
@@ -18,21 +18,23 @@ from fleet.reshard import Reshard
 from fleet.watch import Place, Watch
 from hostile.behaviours import COMMON, OWN, PARKING
 from hostile.middle import Middle
-from torture.plan import NETWORK, SANDBOX, Act, Stroke
+from torture.plan import NETWORK, Act, Stroke
 from worker.sandbox.dataverse.faults import (
     InjectedFault,
     dropped,
+    forbidden,
     gateway,
     hang,
     latency,
     throttle,
     unexpected,
 )
+from worker.sandbox.dataverse.rules import Rule
 
 
 T = TypeVar("T")
 
-#: What happens in the sandbox, and to which share of requests.
+#: What happens in the sandbox, and to which share of the requests that fit.
 _FAULTS: Final[Mapping[Act, tuple[InjectedFault, float]]] = {
     Act.THROTTLED: (throttle(3), 0.3),
     Act.BROKEN: (unexpected(), 0.3),
@@ -41,7 +43,22 @@ _FAULTS: Final[Mapping[Act, tuple[InjectedFault, float]]] = {
     Act.LOST: (gateway(502, carried_out=True), 0.5),
     Act.DROPPED: (dropped(), 0.5),
     Act.HANGING: (hang(), 0.1),
+    Act.POISONED: (unexpected(), 1.0),
+    Act.UNTAKEN: (dropped(carried_out=False), 1.0),
+    Act.DOUBTED: (gateway(502, carried_out=True), 1.0),
+    Act.RATIONED: (InjectedFault(status=429, code="", retry_after_s=2), 1.0),
+    Act.FORBIDDEN: (forbidden(), 1.0),
+    Act.UNREADABLE: (forbidden(), 1.0),
+    Act.UNSEARCHED: (InjectedFault(status=429, code="0x80048644", retry_after_s=5), 1.0),
 }
+
+#: Which requests it befalls, if not any: see ``Rule``.
+_WHERE: Final[Mapping[Act, Mapping[str, str]]] = {
+    Act.FORBIDDEN: {"table": "annotations", "action": "create"},
+    Act.UNREADABLE: {"table": "contacts", "action": "read"},
+    Act.UNSEARCHED: {"query": "endswith"},
+}
+_SOME_RECORDS: Final = (Act.POISONED, Act.UNTAKEN, Act.DOUBTED, Act.RATIONED)
 
 #: A hostile service spoils this share of what each of its behaviours could happen to.
 _SPOILED: Final = 0.3
@@ -122,14 +139,21 @@ class Fire:
                 await self._last(stroke)
         elif stroke.act is Act.SPOILED:
             await self._spoil(stroke)
-        elif stroke.act in SANDBOX:
-            self._ground.dataverse.faults.sometimes(*_FAULTS[stroke.act])
+        elif stroke.act in _FAULTS:
+            rule = self._begin_fault(stroke)
             await self._last(stroke)
-            self._ground.dataverse.faults.clear()
+            self._ground.dataverse.faults.remove(rule)
         elif stroke.act is Act.RESHARD:
             await self._reshard(stroke)
         else:
             await self._strike_worker(stroke)
+
+    def _begin_fault(self, stroke: Stroke) -> Rule:
+        where: dict[str, Any] = {**_WHERE.get(stroke.act, {})}
+        if stroke.act in _SOME_RECORDS:
+            where["record"] = f"{int(16 * stroke.victim):x}.*"
+        fault, share = _FAULTS[stroke.act]
+        return self._ground.dataverse.faults.sometimes(fault, share, **where)
 
     async def _last(self, stroke: Stroke) -> None:
         self.struck[stroke.act] += 1

@@ -11,7 +11,8 @@ from typing import Final
 
 from fleet.account import missing_in_state
 from fleet.trial import Trial
-from torture.plan import NETWORK, PROCESSES, SANDBOX, Act
+from torture.plan import CONTENT, NETWORK, PROCESSES, SANDBOX, Act
+from torture.poison import poisoned_in
 from torture.versions import Journal, expected_with_version
 from worker.sandbox.oracle.verdict import ACTIVITIES, Expected, Records, differences, key_of
 from worker.sandbox.traffic import RECORDS
@@ -19,6 +20,9 @@ from worker.sandbox.traffic import RECORDS
 
 #: How many lines of each kind of fault are told.
 _TOLD: Final = 20
+
+#: More than are ever set aside here.
+_ALL: Final = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,19 +101,26 @@ async def judge(trial: Trial, journal: Journal, fallen: list[str]) -> Verdict:
     puts = trial.producer.puts
     in_state = [fault async for fault in missing_in_state(trial.ground.store, puts)]
     wanted = expected_with_version(trial.producer.legs, [put.message for put in puts])
-    wrong, doubled = wrong_in_dynamics(wanted, trial.ground.dataverse.dump(), journal)
+    poisoned, set_aside = poisoned_in(trial.producer.legs), await _set_aside(trial)
+    out = poisoned.kept_out(set_aside)
+    records = {
+        name: [row for row in rows if row.get(key_of(name)) not in out]
+        for name, rows in trial.ground.dataverse.dump().items()
+    }
+    taken = [one for one in wanted if one.key not in out]
+    wrong, doubled = wrong_in_dynamics(taken, records, journal)
     return Verdict(
         lost=[*(line for line in in_state if line.startswith("lost")), *wrong],
         doubled=doubled,
         stale=[*(line for line in in_state if not line.startswith("lost")), *journal.stale],
         disordered=trial.watch.wrong,
-        stuck=[f"{contact_id} is set aside" for contact_id in await _set_aside(trial)],
+        stuck=[*poisoned.stuck(set_aside)],
         fallen=fallen,
     )
 
 
 async def _set_aside(trial: Trial) -> list[str]:
-    return list(await trial.ground.store.parked("", _TOLD))
+    return list(await trial.ground.store.parked("", _ALL))
 
 
 def wrong_in_dynamics(
@@ -142,6 +153,7 @@ def page(outcome: Outcome) -> str:
         ("resharded", str(outcome.struck[Act.RESHARD])),
         ("network faults", _counted(outcome.struck, NETWORK)),
         ("sandbox faults", _counted(outcome.struck, SANDBOX)),
+        ("faults by content", _counted(outcome.struck, CONTENT)),
         ("answers spoiled", _spoiled(outcome.spoiled)),
         ("take-over", _spread(outcome.take_overs)),
         *((name, str(len(wrong))) for name, wrong in verdict.lines.items()),
@@ -163,6 +175,7 @@ def counts(trial: Trial, journal: Journal) -> dict[str, int]:
         "workers started": len(trial.crew.workers),
         "requests": trial.ground.dataverse.requests,
         "rows written": journal.writes,
+        "poisoned contacts": len(poisoned_in(trial.producer.legs).keys),
     }
 
 

@@ -29,6 +29,13 @@ class Act(enum.Enum):
     LOST = "502 after the commit"
     DROPPED = "closed after the commit"
     HANGING = "no answer after the commit"
+    POISONED = "500 for some records"  # Dynamics, by what requests are about
+    UNTAKEN = "no answer for some records"
+    DOUBTED = "502 after the commit for some records"
+    RATIONED = "429 for some records"
+    FORBIDDEN = "403 for notes"
+    UNREADABLE = "403 for reading contacts"
+    UNSEARCHED = "throttled wildcards"
 
 
 PROCESSES: Final = (Act.KILL, Act.STOP, Act.TERMINATE)
@@ -42,6 +49,15 @@ SANDBOX: Final = (
     Act.DROPPED,
     Act.HANGING,
 )
+CONTENT: Final = (
+    Act.POISONED,
+    Act.UNTAKEN,
+    Act.DOUBTED,
+    Act.RATIONED,
+    Act.FORBIDDEN,
+    Act.UNREADABLE,
+    Act.UNSEARCHED,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +68,7 @@ class Stroke:
         at_s: When, after the beginning.
         act: What.
         for_s: For how long; of a process that ends, until another one starts.
-        victim: From 0 to 1: which of those that can be struck.
+        victim: From 0 to 1: which of those that can be struck; of records the first digit.
     """
 
     at_s: float
@@ -87,6 +103,7 @@ _TRAINS: Final = (
     _Train(8, NETWORK, 1, 6),
     _Train(20, SANDBOX, 4, 14),
     _Train(7, (Act.SPOILED,), 2, 6),
+    _Train(20, CONTENT, 4, 18),
 )
 
 

@@ -22,6 +22,7 @@ from torture.fire import Fire
 from torture.oddities import tell_oddly
 from torture.outcome import Outcome, counts, judge
 from torture.plan import plan
+from torture.poison import poison
 from torture.versions import add_step, journal
 from worker.clock import alongside
 from worker.sandbox.oracle.verdict import PIPELINES
@@ -32,6 +33,10 @@ SHARDS: Final = 4  # of each stream
 
 #: Contacts of a wave; one comes every 8 s.
 CONTACTS: Final = 6
+
+
+#: Longest time (s) to come to rest: what was poisoned has waited ever longer, or is parked.
+REST_LIMIT_S: Final = 900.0
 
 
 async def torture(folder: Path, *, seed: int, fire_s: float) -> Outcome:
@@ -54,6 +59,7 @@ async def torture(folder: Path, *, seed: int, fire_s: float) -> Outcome:
             )
         )
         add_step(folder)
+        poisonous = poison(under.dataverse.faults)
         ca = Path(under.environment["CONNECT_DYNAMICS_CA_FILE"])
         spoilers = between(under.environment, aws_url, ca)
         middles, environment = await stack.enter_async_context(spoilers)
@@ -72,6 +78,7 @@ async def torture(folder: Path, *, seed: int, fire_s: float) -> Outcome:
         fire = Fire(under, workers, watch, list(proxies.values()), middles)
         begun = time.monotonic()
         await fire.burn(plan(seed, fire_s))
+        under.dataverse.faults.remove(poisonous)
         ended = time.monotonic()
         at_rest = await _rest(trial)
         return Outcome(
@@ -99,7 +106,7 @@ def _through(proxies: Mapping[str, Proxy], environment: Mapping[str, str]) -> di
 
 async def _rest(trial: Trial) -> bool:
     try:
-        await trial.come_to_rest()
+        await trial.come_to_rest(REST_LIMIT_S)
     except TimeoutError:
         return False
     return True

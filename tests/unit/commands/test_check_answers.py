@@ -19,7 +19,7 @@ name = "MAKE"
 on = "created"
 method = "POST"
 entity = "phonecalls"
-body = '{"subject": "x", "to_activity_parties": [], "regardingobjectid_contact@odata.bind": "/c"}'
+body = '{"subject": "x", "phonecall_activity_parties": []}'
 [[step]]
 name = "OPEN"
 on = "answered"
@@ -45,7 +45,8 @@ class Answers:
         assert timeout_s > 0
         if isinstance(self.answer, DynamicsError):
             raise self.answer
-        return Answer(200, {}, {"value": [self.answer]})
+        names = {"EntitySetName": "phonecalls", "LogicalName": "phonecall", "IsActivity": True}
+        return Answer(200, {}, {"value": [{**names, **self.answer}]})
 
 
 class Stranger(Answers):
@@ -70,7 +71,7 @@ async def test_another_key_than_assumed_is_a_failure() -> None:
     _, found = (await told(Answers({**DEFINITION, "PrimaryIdAttribute": "callid"})))[:2]
     assert found == (
         True,
-        "phonecalls: its key is 'callid', this program takes it for 'activityid'",
+        "phonecalls: its key is 'callid', this program takes it for 'activityid'; report it",
     )
 
 
@@ -149,7 +150,7 @@ async def test_the_columns_a_lookup_looks_in_and_finds_are_known() -> None:
 @pytest.mark.parametrize(
     ("error", "advice"),
     [
-        (Missing("404", status=404), "there is no entity set 'phonecalls'"),
+        (Missing("404", status=404), "the tables' definitions cannot be read"),
         (Forbidden("403", status=403), "Give the application user a security role"),
         (Unavailable("no answer"), "Check address, network and credentials."),
     ],
@@ -166,3 +167,19 @@ async def test_an_environment_that_does_not_know_us_is_asked_nothing_more() -> N
     ((wrong, text),) = await told(Stranger(Unauthorized("401", status=401)))
     assert wrong
     assert text.endswith("Check that the application user exists in this environment.")
+
+
+class Some(Answers):
+    """Tells which tables there are, and not what they are."""
+
+    async def send(self, request: Request, *, timeout_s: float) -> Answer:
+        if "$filter" in request.path:
+            return await super().send(request, timeout_s=timeout_s)
+        rows = [{"EntitySetName": "phonecalls", "LogicalName": "phonecall"}]
+        return Answer(200, {}, {"value": rows})
+
+
+async def test_a_table_whose_definition_is_refused_is_named_with_advice() -> None:
+    _, (wrong, text) = await told(Some(Forbidden("403", status=403)))
+    assert wrong
+    assert text.startswith("phonecalls: its definition cannot be read: 403. Give the application")

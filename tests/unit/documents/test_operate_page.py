@@ -13,6 +13,7 @@ from alarms import alarms
 from command_line import commands
 from document_tables import ROOT, code, rows, written
 from pipelines.effect import Outcome
+from worker.dynamics.errors import Forbidden, Privilege
 from worker.dynamics.gate import make_gate
 from worker.dynamics.reasons import Reason
 from worker.engine.ingest import Tally
@@ -93,7 +94,7 @@ def test_the_page_for_operators_has_a_row_for_every_reason_why_nothing_is_sent()
 
 def test_the_page_for_operators_has_a_row_for_every_page_of_a_worker() -> None:
     found = [row[0].strip("`") for row in rows(PAGE, "page", "200", "else")]
-    assert found == list(pages(Metrics(), Health(), make_gate().breaker))
+    assert found == list(pages(Metrics(), Health(), make_gate()))
 
 
 def test_every_command_that_a_page_gives_is_one_that_there_is() -> None:
@@ -123,7 +124,10 @@ def _exposed() -> list[Metric]:
     """All families of a worker, each with a sample that has all its labels."""
     metrics = Metrics()
     census = StoreCounts(MemoryStore(), Health(), counts=Counts(9, 4, 2, 3, 0.0))
-    metrics.registry.register(StateCollector(Tally(), make_gate(), census))
+    gate = make_gate()
+    for contact in "abc":
+        gate.privileges.refused(Privilege("tasks", "create"), contact, Forbidden("test"))
+    metrics.registry.register(StateCollector(Tally(), gate, census))
     metrics.lag("stream", "shard", 1)
     metrics.queue_trouble("queue", "Code")
     metrics.lease("stream", "shard", "taken")

@@ -13,6 +13,7 @@ from annotated_types import Ge, Gt, Le
 from pydantic.fields import FieldInfo
 
 from document_tables import code, rows, written
+from worker.environment import CLOUDS, authority_of
 from worker.flow import handler
 from worker.flow.session import open_session
 from worker.settings import PREFIX, Settings
@@ -22,6 +23,7 @@ PAGE = "infra/settings.md"
 
 TYPES: dict[Any, str] = {
     str: "text",
+    bool: "`true` or `false`",
     int: "whole number",
     float: "number",
     Path | None: "path",
@@ -42,6 +44,16 @@ def test_the_page_of_settings_has_a_row_for_every_setting_with_type_and_default(
 def test_the_page_of_settings_says_what_each_setting_is_for() -> None:
     found = rows(PAGE, "variable", "in TOML", "type", "default", "what it is for")
     assert [row[0] for row in found if not row[4]] == []
+
+
+def test_the_page_of_settings_has_a_row_for_every_cloud_with_where_its_tokens_come_from() -> None:
+    found = rows(PAGE, "cloud", "environments", "tokens come from")
+    assert {(name, tokens.strip("`")) for name, _, tokens in found} == {
+        (cloud.name, cloud.authority) for cloud in CLOUDS
+    }
+    for _, hosts, tokens in found:
+        host = hosts.split("`")[1].replace("*", "org")
+        assert authority_of(f"https://{host}") == tokens.strip("`")
 
 
 async def test_the_page_of_settings_lists_what_the_lambda_reads() -> None:
@@ -78,6 +90,8 @@ def _default(setting: FieldInfo) -> str:
     default = setting.default
     if isinstance(default, tuple):
         return ",".join(default)
+    if isinstance(default, bool):
+        return str(default).lower()
     return "" if default is None else str(default)
 
 

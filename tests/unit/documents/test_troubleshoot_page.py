@@ -7,6 +7,7 @@ import re
 from alarms import alarms
 from document_tables import ROOT, code, rows, written
 from log_events import Event, logged
+from worker.dynamics.aadsts import ADVICE
 
 
 PAGE = "infra/troubleshoot.md"
@@ -31,6 +32,12 @@ def test_the_page_for_trouble_says_of_every_log_event_when_it_is_logged_and_what
 def test_a_log_event_that_is_an_error_has_something_to_be_done_about_it() -> None:
     found = rows(PAGE, *EVENT)
     assert [row[0] for row in found if row[1] == "error" and row[4] == "nothing"] == []
+
+
+def test_the_page_for_trouble_has_a_row_for_every_code_of_entra_s_with_what_to_do() -> None:
+    expected = [[code(f"AADSTS{number}"), text] for number, text in sorted(ADVICE.items())]
+    found = rows(PAGE, "Entra's code", "what to do")
+    assert found == expected, written(expected)
 
 
 def test_the_page_for_trouble_has_a_row_for_every_alarm_with_its_metric() -> None:

@@ -10,7 +10,6 @@ from structlog.testing import capture_logs
 
 from gating import Probe, gate_on, take_share, throttled, use
 from twins.clock import Turned
-from worker.dynamics.breaker import FORBIDDEN_PAUSE_S
 from worker.dynamics.errors import (
     DynamicsError,
     Forbidden,
@@ -18,7 +17,7 @@ from worker.dynamics.errors import (
     Unauthorized,
     Unavailable,
 )
-from worker.dynamics.gate import Gate, make_gate
+from worker.dynamics.gate import make_gate
 from worker.dynamics.reasons import GateClosed, GateState, Reason
 from worker.dynamics.slots import START_SLOTS
 
@@ -140,33 +139,6 @@ async def test_a_refused_token_closes_at_once_and_the_probe_s_outcome_names_the_
     assert (gate.breaker.reason, gate.slots.limit) == (Reason.NONE, START_SLOTS)
 
 
-async def test_the_same_403_on_three_contacts_pauses_but_three_on_one_contact_do_not() -> None:
-    time = Turned(1000.0)
-    gate = gate_on(time)
-    assert [gate.breaker.forbidden("a", "0x1") for _ in range(3)] == [False, False, False]
-    assert not gate.breaker.forbidden("b", "0x1")
-    assert not gate.breaker.forbidden("c", "0x2")
-    assert gate.breaker.forbidden("c", "0x1")
-    assert (gate.breaker.reason, gate.breaker.retry_at) == (
-        Reason.FORBIDDEN,
-        1000 + FORBIDDEN_PAUSE_S,
-    )
-    assert gate.breaker.forbidden("d", "0x1")
-
-
-async def test_a_successful_write_between_403s_proves_the_role_and_a_read_does_not() -> None:
-    gate = gate_on()
-    gate.breaker.forbidden("a", "0x1")
-    gate.breaker.forbidden("b", "0x1")
-    await use(gate)
-    assert not gate.breaker.forbidden("c", "0x1")
-
-    gate.breaker.forbidden("d", "0x1")
-    async with gate.slot(writes=False):
-        pass
-    assert gate.breaker.forbidden("e", "0x1")
-
-
 async def test_of_many_that_wait_for_the_gate_one_probes() -> None:
     gate = gate_on()
     gate.breaker.failed(Unauthorized("test"))
@@ -197,17 +169,17 @@ async def test_a_bug_in_the_probe_is_raised_and_the_gate_stays_closed() -> None:
     assert gate.breaker.state is GateState.CLOSED
 
 
-def forbid(gate: Gate) -> None:
-    """Take the role away, as three contacts see it."""
-    for contact in "abc":
-        gate.breaker.forbidden(contact, "0x1")
-
-
-async def test_after_a_lost_role_one_request_at_a_time_is_on_trial_until_a_write_succeeds() -> None:
-    """``WhoAmI`` needs no role, so the probe says nothing of it."""
+async def test_a_403_on_a_request_is_an_answer_and_closes_nothing() -> None:
     gate = gate_on()
-    forbid(gate)
-    await gate.breaker.reopen(Probe())
+    for _ in range(20):
+        await use(gate, Forbidden("test", status=403))
+    assert gate.breaker.state is GateState.OPEN
+
+
+async def test_after_a_403_on_the_probe_one_request_is_on_trial_until_a_write_succeeds() -> None:
+    gate = gate_on()
+    gate.breaker.failed(Unauthorized("test"))
+    await gate.breaker.reopen(Probe(Forbidden("test", status=403)))
     assert (gate.breaker.state, gate.breaker.reason, gate.slots.limit, gate.slots.room) == (
         GateState.OPEN,
         Reason.FORBIDDEN,
@@ -221,14 +193,6 @@ async def test_after_a_lost_role_one_request_at_a_time_is_on_trial_until_a_write
     assert (gate.breaker.reason, gate.slots.limit) == (Reason.NONE, START_SLOTS)
 
 
-async def test_on_trial_one_more_403_closes_the_gate_again() -> None:
-    gate = gate_on()
-    forbid(gate)
-    await gate.breaker.reopen(Probe())
-    assert gate.breaker.forbidden("d", "0x2")
-    assert gate.breaker.state is GateState.CLOSED
-
-
 async def test_each_reason_is_logged_once_and_so_is_the_end() -> None:
     gate = gate_on()
     with capture_logs() as lines:
@@ -237,17 +201,15 @@ async def test_each_reason_is_logged_once_and_so_is_the_end() -> None:
             Probe(Unauthorized("still"), Unavailable("no answer"), Unavailable("no"))
         )
         await use(gate)
-        forbid(gate)
-        for _ in range(3):
-            await gate.breaker.reopen(Probe())
-            gate.breaker.forbidden("a", "0x1")
-        await gate.breaker.reopen(Probe())
+        await use(gate, throttled(1))
+        await gate.breaker.reopen(Probe(Forbidden("test", status=403)))
         await use(gate)
     told = [(line["event"], line.get("reason"), line["log_level"]) for line in lines]
     assert told == [
         ("dynamics.paused", "unauthorized", "error"),
         ("dynamics.paused", "outage", "error"),
         ("dynamics.resumed", None, "error"),
+        ("dynamics.paused", "throttled", "warning"),
         ("dynamics.paused", "forbidden", "error"),
         ("dynamics.resumed", None, "error"),
     ]

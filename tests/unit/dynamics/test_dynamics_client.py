@@ -22,6 +22,7 @@ from worker.dynamics.errors import (
     Exists,
     Forbidden,
     Missing,
+    NotAs,
     Refused,
     Throttled,
     Unauthorized,
@@ -387,11 +388,24 @@ async def test_a_success_that_is_not_a_json_object_is_no_answer(
         await rig(Server(httpx.Response(200, content=content))).client.send(LOOKUP, timeout_s=10)
 
 
-async def test_redirects_are_not_followed(rig: MakeRig) -> None:
-    server = Server(httpx.Response(302, headers={"Location": "https://elsewhere.example/"}))
-    with pytest.raises(Unavailable):
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize(
+    ("location", "host"),
+    [
+        ("https://login.microsoftonline.com/t?state=%2B15550100", "login.microsoftonline.com"),
+        ("//Elsewhere.Example:99/x", "elsewhere.example"),
+        ("/login?user=%2B15550100", "another"),
+        ("https://%2B15550100/", "another"),
+    ],
+)
+async def test_a_redirect_gets_no_token_and_only_its_host_is_told(
+    rig: MakeRig, status: int, location: str, host: str
+) -> None:
+    server = Server(httpx.Response(status, headers={"Location": location}))
+    with pytest.raises(Unavailable, match=f"^GET contacts was redirected to {host},") as raised:
         await rig(server).client.send(LOOKUP, timeout_s=1)
     assert {sent.url.host for sent in server.requests} == {"org.crm.dynamics.com"}
+    assert "15550100" not in str(raised.value)
 
 
 async def test_cookies_are_dropped(rig: MakeRig) -> None:
@@ -463,3 +477,29 @@ async def test_static_tokens_stay_the_same(rig: MakeRig) -> None:
         await client.send(UPDATE, timeout_s=10)
     assert server.requests[1].headers["authorization"] == "Bearer t"
     assert server.requests[1].url.path.startswith("/api/data/v9.1/")
+
+
+AS = Request("POST", "phonecalls", {"MSCRMCallerID": ID}, {"activityid": ID})
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(403, "0x80040220"), (403, "0x80040225"), (401, "0x80040225")]
+)
+async def test_a_user_who_may_not_be_named_closes_no_gate_and_costs_no_token(
+    rig: MakeRig, status: int, code: str
+) -> None:
+    one = rig(Server(error(status, code)))
+    for _ in range(20):
+        with pytest.raises(NotAs):
+            await one.client.send(AS, timeout_s=10)
+    assert one.gate.breaker.state is GateState.OPEN
+    assert await one.tokens.token() == "token-1"
+
+
+async def test_a_token_that_is_refused_in_a_user_s_name_is_renewed(rig: MakeRig) -> None:
+    server = Server(error(401), NO_CONTENT)
+    await rig(server).client.send(AS, timeout_s=10)
+    assert [sent.headers["authorization"] for sent in server.requests] == [
+        "Bearer token-1",
+        "Bearer token-2",
+    ]

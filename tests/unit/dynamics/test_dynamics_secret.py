@@ -16,7 +16,7 @@ import trustme
 from botocore.exceptions import ClientError, EndpointConnectionError, HTTPClientError
 from botocore.parsers import ResponseParserError
 
-from worker.dynamics.auth import read_refusal
+from worker.dynamics.aadsts import ADVICE, PASSING_CODES, read_refusal
 from worker.dynamics.errors import DynamicsError, Unauthorized, Unavailable
 from worker.dynamics.http import make_http, tls_context
 from worker.dynamics.secret import parse_credential, read_secret
@@ -181,6 +181,15 @@ def test_a_refusal_names_entra_s_code_and_what_to_do(
     assert error.code in str(error)
     assert advice in str(error)
     assert "Trace" not in str(error)
+
+
+@pytest.mark.parametrize("number", ADVICE)
+def test_every_code_of_entra_s_that_people_meet_has_a_sentence_of_what_to_do(number: int) -> None:
+    description = f"AADSTS{number}: Something 'x' … Trace ID: 1"
+    error = read_refusal({"error": "invalid_request", "error_description": description})
+    assert type(error) is Unauthorized
+    assert str(error).endswith(f"AADSTS{number}: {ADVICE[number]}")
+    assert number not in PASSING_CODES
 
 
 def test_a_refusal_without_a_code_is_classified_by_its_name() -> None:

@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 
 from gating import DAMAGED_NOTICES
 from worker.clock import Clock
-from worker.dynamics.breaker import FORBIDDEN_PAUSE_S, Breaker
+from worker.dynamics.breaker import Breaker
 from worker.dynamics.errors import DynamicsError, Throttled, Unauthorized, Unavailable
 from worker.dynamics.gate import Gate
 from worker.dynamics.gate_sync import JOIN_S, SYNC_TIMEOUT_S, GateSync
@@ -326,23 +326,6 @@ def test_a_worker_that_alone_has_trouble_does_not_hold_up_the_others(virtually: 
             await asyncio.sleep(SOON_S)
             await fleet.ask()
             assert fleet.reasons() == {Reason.OUTAGE}
-
-    virtually(story())
-
-
-def test_a_role_that_is_gone_pauses_all_and_each_comes_back_on_trial(virtually: Virtually) -> None:
-    async def story() -> None:
-        async with fleet_of(2) as fleet:
-            for contact in "abc":
-                fleet[0].gate.breaker.forbidden(contact, "0x80040220")
-            await asyncio.sleep(SOON_S)
-            await fleet.ask()
-            assert fleet.reasons() == {Reason.FORBIDDEN}
-            await asyncio.sleep(FORBIDDEN_PAUSE_S)
-            assert fleet.gates() == [GateState.OPEN] * 2
-            assert [worker.gate.slots.limit for worker in fleet.workers] == [1, 1]
-            await fleet[1].use()
-            assert fleet[1].gate.breaker.reason is Reason.NONE
 
     virtually(story())
 

@@ -9,12 +9,22 @@ from typing import Any
 import pytest
 
 from pipelines.entity import entity
+from pipelines.formats import MOST_FORMATS
 from pipelines.lookup import Search, Way
 from pipelines.template import Template
 from twins.clock import Turned
 from twins.dynamics import Failure, ScriptedDynamics, in_turn
-from worker.dynamics.errors import Unavailable
-from worker.dynamics.lookup import REMEMBERED_S, LookupCache, look_up, lookup_cache
+from worker.dynamics.classify import QUERY_THROTTLED
+from worker.dynamics.errors import DynamicsError, Refused, Unavailable
+from worker.dynamics.lookup import (
+    FEW_ROWS_S,
+    FORMATS_S,
+    REMEMBERED_S,
+    SAMPLE_ROWS,
+    Lookups,
+    look_up,
+    make_lookups,
+)
 
 
 KEY = "11111111-0000-4000-8000-000000000001"
@@ -34,13 +44,13 @@ def sought(number: str = "+4930901820") -> Search:
     return Search(entity("contacts"), WAY, number)
 
 
-async def ask(dynamics: ScriptedDynamics, search: Search, remembered: LookupCache) -> Any:
+async def ask(dynamics: ScriptedDynamics, search: Search, remembered: Lookups) -> Any:
     return (await look_up(dynamics, search, remembered, timeout_s=1))["outcome"]
 
 
 async def test_an_answer_is_remembered_for_some_seconds(dynamics: ScriptedDynamics) -> None:
     time = Turned()
-    remembered = lookup_cache(time.clock())
+    remembered = make_lookups(time.clock())
     know(dynamics, KEY, "+49 30 901820")
     assert await ask(dynamics, sought(), remembered) == "SingleMatch"
     asked = len(dynamics.requests)
@@ -54,7 +64,7 @@ async def test_an_answer_is_remembered_for_some_seconds(dynamics: ScriptedDynami
 async def test_what_is_done_with_an_answer_does_not_change_what_is_remembered(
     dynamics: ScriptedDynamics,
 ) -> None:
-    remembered = lookup_cache()
+    remembered = make_lookups()
     (await look_up(dynamics, sought(), remembered, timeout_s=1)).clear()
     assert await ask(dynamics, sought(), remembered) == "NoMatch"
 
@@ -63,8 +73,8 @@ async def test_contacts_that_ask_the_same_at_once_ask_dynamics_once(
     dynamics: ScriptedDynamics,
 ) -> None:
     know(dynamics, KEY, "+4930901820")
-    remembered = lookup_cache()
-    await ask(dynamics, sought(), lookup_cache())
+    remembered = make_lookups()
+    await ask(dynamics, sought(), make_lookups())
     alone = len(dynamics.requests)
     found = await asyncio.gather(*(ask(dynamics, sought(), remembered) for _ in range(5)))
     assert found == ["SingleMatch"] * 5
@@ -72,7 +82,7 @@ async def test_contacts_that_ask_the_same_at_once_ask_dynamics_once(
 
 
 async def test_an_error_is_not_remembered(dynamics: ScriptedDynamics) -> None:
-    remembered = lookup_cache()
+    remembered = make_lookups()
     dynamics.script = in_turn(None, Failure(Unavailable("no answer")))
     know(dynamics, KEY, "+4930901820")
     with pytest.raises(Unavailable):
@@ -83,10 +93,88 @@ async def test_an_error_is_not_remembered(dynamics: ScriptedDynamics) -> None:
 async def test_several_whole_numbers_need_no_second_query(dynamics: ScriptedDynamics) -> None:
     for key in (KEY, KEY.replace("1", "2")):
         know(dynamics, key, "+4930901820")
-    assert await ask(dynamics, sought(), lookup_cache()) == "MultiMatch"
+    lookups = make_lookups(wildcard=True)
+    await ask(dynamics, sought("+4930901821"), lookups)  # learns how numbers are written
+    dynamics.requests.clear()
+    assert await ask(dynamics, sought(), lookups) == "MultiMatch"
     assert len(dynamics.requests) == 1
 
 
 async def test_a_value_that_is_nobody_s_needs_no_query_at_all(dynamics: ScriptedDynamics) -> None:
-    assert await ask(dynamics, sought("anonymous"), lookup_cache()) == "NoMatch"
+    assert await ask(dynamics, sought("anonymous"), make_lookups()) == "NoMatch"
     assert dynamics.requests == []
+
+
+# --- how numbers are written ----------------------------------------------------------------------
+
+
+def samples(dynamics: ScriptedDynamics) -> list[str]:
+    return [one.path for one in dynamics.requests if "ne%20null" in one.path]
+
+
+async def test_how_numbers_are_written_is_read_once_a_day_in_a_large_table(
+    dynamics: ScriptedDynamics,
+) -> None:
+    time = Turned()
+    lookups = make_lookups(time.clock())
+    for n in range(SAMPLE_ROWS):
+        know(dynamics, f"{KEY[:-3]}{n:03}", f"+49 30 {n:06}")
+    for n in range(5):
+        time.now = n * FEW_ROWS_S * 2
+        assert await ask(dynamics, sought(f"+4930{n:06}"), lookups) == "SingleMatch"
+    (sample,) = samples(dynamics)
+    there = "contacts?$select=telephone1&$filter=telephone1%20ne%20null"
+    assert sample == f"{there}&$top={SAMPLE_ROWS}"
+    time.now = FORMATS_S
+    await ask(dynamics, sought(), lookups)
+    assert len(samples(dynamics)) == 2
+
+
+async def test_in_a_small_table_a_new_way_to_write_numbers_is_known_within_seconds(
+    dynamics: ScriptedDynamics,
+) -> None:
+    time = Turned()
+    lookups = make_lookups(time.clock())
+    assert await ask(dynamics, sought(), lookups) == "NoMatch"
+    know(dynamics, KEY, "+49 30-90 18 20")
+    time.now = FEW_ROWS_S
+    assert await ask(dynamics, sought(), lookups) == "SingleMatch"
+
+
+@pytest.mark.parametrize(
+    "error", [Refused("400", status=400, code="0x80048544"), Unavailable("no answer")]
+)
+async def test_a_lookup_goes_on_without_knowing_how_numbers_are_written(
+    dynamics: ScriptedDynamics, error: DynamicsError
+) -> None:
+    dynamics.script = in_turn(Failure(error))
+    know(dynamics, KEY, "+4930901820")
+    assert await ask(dynamics, sought(), make_lookups()) == "SingleMatch"
+
+
+@pytest.mark.parametrize("code", sorted(QUERY_THROTTLED))
+async def test_a_throttled_query_falls_back_to_the_plain_spellings_and_then_finds_nobody(
+    dynamics: ScriptedDynamics, code: str
+) -> None:
+    know(dynamics, KEY, "+4930901820")
+    know(dynamics, KEY.replace("1", "2"), "+49 30 901821")
+    throttled = Failure(Refused("429", status=429, code=code))
+    dynamics.script = in_turn(None, throttled)
+    assert await ask(dynamics, sought(), make_lookups()) == "SingleMatch"
+    dynamics.script = in_turn(None, throttled, throttled)
+    assert await ask(dynamics, sought(), make_lookups()) == "NoMatch"
+
+
+async def test_what_is_refused_for_another_reason_is_refused(dynamics: ScriptedDynamics) -> None:
+    dynamics.script = in_turn(None, Failure(Refused("400", status=400, code="0x80060888")))
+    with pytest.raises(Refused):
+        await ask(dynamics, sought(), make_lookups())
+
+
+async def test_no_more_is_asked_than_a_request_can_hold(dynamics: ScriptedDynamics) -> None:
+    columns = tuple(f"telephone{n % 3 + 1}" for n in range(40))
+    way = Way("phone", Template("{{CustomerEndpoint}}"), columns, suffix=8)
+    for n in range(MOST_FORMATS):
+        know(dynamics, f"{KEY[:-3]}{n:03}", f"+49 30{' ' * n}90{' ' * n}1820")
+    await ask(dynamics, Search(entity("contacts"), way, "+4930901820"), make_lookups())
+    assert max(len(one.path) for one in dynamics.requests) < 32_768

@@ -116,6 +116,67 @@ async def test_adopting_what_is_not_there_notes_that_it_is_absent(desk: Desk) ->
     assert not desk.contact.parked
 
 
+TAKEN = "Entity Key emailaddress1 violated. A record with the same value for it already exists."
+
+
+@pytest.mark.parametrize("create_by", ["post", "patch"])
+async def test_a_create_that_meets_another_record_s_alternate_key_is_parked_with_that_answer(
+    create_by: str,
+) -> None:
+    desk = Desk(create_by=create_by)
+    desk.fails(Exists("412", status=412, code="0x80060892", detail=TAKEN))
+    assert not await desk.perform(Verb.CREATE)
+    parked = desk.contact.parked[NAME]
+    assert (parked.status, parked.code, parked.answer) == (412, "0x80060892", TAKEN)
+    assert parked.request["body"]
+    assert NAME not in desk.contact.ledger
+    assert [r.method for r in desk.dynamics.requests][1:] == ["GET"]
+    assert desk.dynamics.requests[1].path == NAME
+
+
+async def test_a_create_that_meets_its_own_record_is_not_parked_whatever_the_code_says(
+    desk: Desk,
+) -> None:
+    desk.there(subject="x")
+    desk.contact.ledger[NAME] = RecordLedger("phonecalls", KEY, "sent")
+    desk.fails(Exists("412", status=412, code="0x80060892", detail=TAKEN))
+    assert not await desk.perform(Verb.CREATE)
+    assert (desk.record.state, desk.record.ours) == ("found", True)
+    assert not desk.contact.parked
+
+
+async def test_an_update_that_meets_another_record_s_alternate_key_is_parked_with_that_answer(
+    desk: Desk,
+) -> None:
+    desk.there(subject="y")
+    desk.fails(Refused("412", status=412, code="0x80060892", detail=TAKEN))
+    assert not await desk.perform(Verb.UPDATE)
+    parked = desk.contact.parked[NAME]
+    assert (parked.status, parked.code, parked.answer) == (412, "0x80060892", TAKEN)
+
+
+async def test_parties_that_dynamics_keeps_by_itself_are_not_ours_and_cause_no_write(
+    desk: Desk,
+) -> None:
+    """A regarding (8) and an owner (9) are listed by every activity."""
+    parties = [{"participationtypemask": 1, "addressused": "+4930"}]
+    column = "phonecall_activity_parties"
+    assert await desk.perform(Verb.CREATE, columns={"subject": "x", column: parties})
+    desk.contact.ledger[NAME] = RecordLedger("phonecalls", KEY, "found")
+    assert not await desk.perform(Verb.ADOPT, columns={"subject": "x", column: parties})
+    assert desk.record.columns[column] == digest(parties)
+    row = await desk.dynamics.send(Request("GET", f"{NAME}?$expand={column}"), timeout_s=1)
+    assert [one["participationtypemask"] for one in row.body[column]] == [1, 9]
+
+
+async def test_a_person_s_record_with_no_parties_but_its_owner_has_none(desk: Desk) -> None:
+    desk.there(subject="x", _createdby_value=PERSON_ID, _modifiedby_value=PERSON_ID)
+    desk.contact.ledger[NAME] = RecordLedger("phonecalls", KEY, "found")
+    columns = {"phonecall_activity_parties": [{"participationtypemask": 1, "addressused": "x"}]}
+    await desk.perform(Verb.ADOPT, columns=columns)
+    assert desk.record.columns == dict.fromkeys(columns, UNKNOWN)  # filled, as it is empty
+
+
 @pytest.mark.parametrize("verb", [Verb.UPDATE, Verb.CLOSE, Verb.REOPEN])
 @pytest.mark.parametrize(
     ("policy", "state", "parked"),

@@ -52,10 +52,19 @@ async def test_a_lookup_of_nobody_s_value_is_answered_without_a_request() -> Non
 
 
 async def test_a_lookup_that_dynamics_refuses_is_parked_with_its_query() -> None:
-    dynamics = ScriptedDynamics(script=in_turn(Failure(Refused("400", status=400, code="0x1"))))
+    dynamics = ScriptedDynamics(
+        script=in_turn(None, Failure(Refused("400", status=400, code="0x1")))
+    )
     contact = await performed(lookup("+4930901820"), dynamics, MemoryFiles())
     assert contact.parked[STEP].request["path"].startswith("contacts?$select=")
     assert contact.lookups == {}
+
+
+async def test_a_query_of_a_pipeline_that_dynamics_throttles_finds_nobody() -> None:
+    throttled = Failure(Refused("429", status=429, code="0x80048544"))
+    dynamics = ScriptedDynamics(script=in_turn(throttled))
+    contact = await performed(Lookup(STEP, "contacts?$top=1"), dynamics, MemoryFiles())
+    assert contact.lookups[STEP]["answer"] == status("NoMatch")
 
 
 async def test_of_a_file_only_what_later_steps_name_is_kept() -> None:

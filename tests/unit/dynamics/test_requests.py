@@ -9,6 +9,7 @@ import pytest
 from pipelines.action import Change, Lookup, ReadFile, Verb
 from pipelines.identity import note_id
 from pipelines.ledger import digest, digests
+from pipelines.text import units
 from worker.dynamics.protocol import Request
 from worker.dynamics.requests import request_for
 
@@ -105,3 +106,20 @@ def test_a_note_tells_the_columns_line_by_line_on_the_record() -> None:
         "notetext": "actualdurationminutes: 3\ndescription: null\nsubject: Ünï &lt;b&gt;&amp;",
         "objectid_phonecall@odata.bind": f"/phonecalls({KEY})",
     }
+
+
+def test_a_note_is_never_longer_than_a_note_may_be() -> None:
+    text = "<😀>" * 40_000
+    request = request_for(change(Verb.NOTE, columns={"description": text}))
+    assert request.body is not None
+    note = request.body["notetext"]
+    assert note.startswith("description: &lt;😀&gt;&lt;")
+    assert units(note) <= 100_000
+    assert note.endswith("…")
+
+
+@pytest.mark.parametrize("verb", [Verb.UPDATE, Verb.REOPEN, Verb.CLOSE])
+def test_a_link_is_emptied_by_its_own_name_and_never_by_a_null_bind(verb: Verb) -> None:
+    columns = {"regardingobjectid_contact_phonecall@odata.bind": None, "subject": None}
+    request = request_for(change(verb, columns=columns))
+    assert request.body == {"regardingobjectid_contact_phonecall": None, "subject": None}

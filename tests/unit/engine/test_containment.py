@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -38,10 +38,12 @@ class Buggy(Planner):
 
     breaks: Callable[[Contact], bool] = lambda _contact: True
 
-    def plan(self, contact: Contact, seen: Snapshot | None = None) -> Any:
+    def plan(
+        self, contact: Contact, seen: Snapshot | None = None, put_off: Container[str] = ()
+    ) -> Any:
         if self.breaks(contact):
             raise TypeError(f"cannot plan {contact.record and contact.record.body!r}")
-        return Planner.plan(self, contact, seen)
+        return Planner.plan(self, contact, seen, put_off)
 
 
 def build(rig: Rig, name: str, breaks: Callable[[Contact], bool] | None = None) -> Push:

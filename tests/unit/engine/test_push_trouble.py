@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 from collections.abc import Callable
-from random import Random
 
 import pytest
 
@@ -18,11 +17,9 @@ from twins.calls import Call
 from twins.dynamics import Failure, in_turn
 from twins.rig import Rig
 from worker.amazon_connect.protocol import Page, ScreenPopError
-from worker.dynamics.breaker import FORBIDDEN_PAUSE_S
 from worker.dynamics.budget import REQUESTS_LEFT
 from worker.dynamics.errors import (
     DynamicsError,
-    Forbidden,
     Refused,
     Throttled,
     Unauthorized,
@@ -33,7 +30,6 @@ from worker.dynamics.protocol import Request
 from worker.dynamics.reasons import GateState, Reason
 from worker.engine.ingest import Ingest
 from worker.engine.planner import Planner
-from worker.engine.policy import FORBIDDEN_TRIES
 from worker.errors import StoreUnavailable
 from worker.operations import parked_writes, retry_parked
 from worker.sources.protocol import Message
@@ -42,62 +38,6 @@ from worker.sources.protocol import Message
 def always(error: DynamicsError, *, of: str = "") -> Callable[[Request], Failure | None]:
     """Every request whose body says this fails, probes do not."""
     return lambda r: Failure(error) if r.path != "WhoAmI" and of in str(r) else None
-
-
-FORBIDDEN = Forbidden("POST phonecalls answered 403", status=403, code="0x80040220")
-
-
-# --- 403 ---
-
-
-async def test_a_403_on_one_contact_alone_is_parked_after_three_tries(rig: Rig, call: Call) -> None:
-    rig.dynamics.script = always(FORBIDDEN)
-    await rig.tell(call.begun())
-    await rig.run(120)
-    assert rig.sent == ["POST"] * FORBIDDEN_TRIES
-    assert await rig.parked() == [call.id]
-    ((parked,),) = [(await rig.entry(call.id)).contact.parked.values()]
-    assert (parked.status, parked.code) == (403, "0x80040220")
-    assert rig.gate.breaker.state is GateState.OPEN
-
-
-async def test_the_same_403_on_three_contacts_is_a_pause_and_parks_nothing(
-    rig: Rig, calls: Callable[[int], list[Call]]
-) -> None:
-    rig.dynamics.script = always(FORBIDDEN)
-    await rig.tell(*[call.begun() for call in calls(3)])
-    await rig.run(1)
-    assert rig.gate.breaker.state is GateState.CLOSED
-    assert not await rig.parked()
-    rig.dynamics.script = lambda _request: None
-    await rig.run(FORBIDDEN_PAUSE_S + 60)
-    assert len(rig.calls) == 3
-
-
-async def test_a_role_that_is_gone_for_hours_parks_nothing(
-    rig: Rig, calls: Callable[[int], list[Call]]
-) -> None:
-    rig.dynamics.script = always(FORBIDDEN)  # WhoAmI needs no role
-    latency = Random(0)
-    rig.dynamics.slow = lambda _request: latency.random()
-    await rig.tell(*[call.begun() for call in calls(4)])
-    await rig.run(3600)
-    assert not await rig.parked()
-
-
-async def test_others_that_succeed_do_not_save_the_one_that_is_forbidden(
-    rig: Rig, calls: Callable[[int], list[Call]]
-) -> None:
-    one, *others = calls(10)
-    rig.dynamics.script = lambda r: (
-        Failure(FORBIDDEN) if (r.body or {}).get("phonenumber") == "+1" else None
-    )
-    await rig.tell(
-        one.record(CustomerEndpoint={"Address": "+1"}), *[other.record() for other in others]
-    )
-    await rig.run(300)
-    assert await rig.parked() == [one.id]
-    assert len(rig.calls) == 9
 
 
 # --- 401, 429, outage ---
@@ -218,24 +158,6 @@ async def test_without_a_secret_or_user_ingest_goes_on_and_push_pauses_with_one_
         await rig.run(PROBE_MAX_S + 5)
     assert len(rig.calls) == 5
     assert lines[-1]["log_level"] != "error" or lines[-1]["event"] == "dynamics.resumed"
-
-
-async def test_a_lost_role_is_one_alarm_and_costs_two_saves_a_minute_however_much_is_due(
-    rig: Rig, calls: Callable[[int], list[Call]]
-) -> None:
-    rig.dynamics.script = always(FORBIDDEN)
-    with capture_logs() as lines:
-        await rig.tell(*[call.begun() for call in calls(200)])
-        await rig.run(600)
-        saves = rig.store.saves
-        await rig.run(3600)
-        assert rig.store.saves - saves <= 2 * 61
-        assert len([line for line in lines if line["log_level"] == "error"]) == 1
-        assert not await rig.parked()
-        rig.dynamics.script = lambda _request: None
-        await rig.run(FORBIDDEN_PAUSE_S + 60)
-    assert len(rig.calls) == 200
-    assert rig.gate.breaker.reason is Reason.NONE
 
 
 TWO_STEPS = """

@@ -172,3 +172,19 @@ async def test_a_note_needs_text_and_customer(flow: Flow, parameters: dict[str, 
     made = await flow.ask(ms_operation="addnote", entity="annotation", **parameters)
     assert made["outcome"] == "NoMatch"
     assert "a note needs" in made["reason"]
+
+
+async def test_a_note_has_no_character_that_dynamics_refuses_and_is_cut_between_two(
+    flow: Flow,
+) -> None:
+    key = flow.know(lastname="Lovelace")
+    about = {"ms_operation": "addnote", "entity": "annotation", "ms_contact_id": key}
+    made = await flow.ask(**about, subject="x" * 499 + "😀", notetext="first\x0bsecond")
+    (row,) = flow.rows("annotations")
+    assert made["outcome"] == "Created"
+    assert (row["subject"], row["notetext"]) == ("x" * 499, "firstsecond")
+
+
+async def test_a_note_of_nothing_but_such_characters_has_no_text(flow: Flow) -> None:
+    about = {"ms_operation": "addnote", "entity": "annotation", "ms_contact_id": CONTACT}
+    assert (await flow.ask(**about, notetext="\x0b\0"))["outcome"] == "NoMatch"

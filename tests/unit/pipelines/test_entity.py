@@ -7,10 +7,20 @@ import pytest
 from pipelines.entity import ENTITIES, entity, is_party_list
 
 
-@pytest.mark.parametrize("name", ["phonecalls", "tasks", "emails", "appointments"])
+@pytest.mark.parametrize(
+    "name", ["phonecalls", "tasks", "emails", "appointments", "letters", "campaignresponses"]
+)
 def test_activities_have_one_key(name: str) -> None:
     table = entity(name)
     assert (table.key, table.logical, table.known) == ("activityid", name[:-1], True)
+
+
+@pytest.mark.parametrize(
+    ("name", "logical"), [("faxes", "fax"), ("campaignactivities", "campaignactivity")]
+)
+def test_activities_with_an_irregular_plural_have_it_too(name: str, logical: str) -> None:
+    table = entity(name)
+    assert (table.key, table.logical, table.known) == ("activityid", logical, True)
 
 
 @pytest.mark.parametrize(
@@ -22,6 +32,8 @@ def test_activities_have_one_key(name: str) -> None:
         ("incidents", "incidentid"),
         ("annotations", "annotationid"),
         ("systemusers", "systemuserid"),
+        ("queueitems", "queueitemid"),
+        ("opportunities", "opportunityid"),
     ],
 )
 def test_other_tables_have_a_key_of_their_own(name: str, key: str) -> None:
@@ -50,6 +62,11 @@ def test_a_phone_call_is_as_the_reference_says() -> None:
         ("new_batches", "new_batch"),
         ("new_wishes", "new_wish"),
         ("equipment", "equipment"),
+        ("cr8a1_cases", "cr8a1_case"),
+        ("cr8a1_expenses", "cr8a1_expense"),
+        ("cr8a1_processes", "cr8a1_process"),
+        ("cr8a1_buses", "cr8a1_bus"),
+        ("cr8a1_houses", "cr8a1_house"),
     ],
 )
 def test_a_custom_tables_names_follow_the_plural_rule(name: str, logical: str) -> None:

@@ -203,7 +203,7 @@ def adopted(contact: Contact, row: dict[str, Any], *, overwrite: bool = False) -
     """What the ledger says of each column: "settled", or "owed" if it is to be written."""
     columns = {"subject": "Call", "directioncode": False, "statecode": 1, "statuscode": 4}
     asked = write(Verb.ADOPT, columns=columns, returning=("createdon",))
-    settle(contact, asked, Found(row, US, overwrite))
+    settle(contact, asked, Found(row, frozenset((US,)), overwrite))
     record = contact.ledger[NAME]
     assert (record.state, record.ours) == ("there", row.items() >= OURS.items())
     return {c: "owed" if d == UNKNOWN else "settled" for c, d in record.columns.items()}
@@ -271,7 +271,7 @@ def test_asked_fields_are_kept(contact: Contact) -> None:
 def test_a_record_of_others_has_its_tables_defaults(contact: Contact) -> None:
     look = write(Verb.ADOPT, columns={"prioritycode": 2, "phonecall_activity_parties": [{}]})
     row = OTHERS | {"prioritycode": 1, "phonecall_activity_parties": []}
-    settle(contact, look, Found(row, US))
+    settle(contact, look, Found(row, frozenset((US,))))
     assert set(contact.ledger[NAME].columns.values()) == {UNKNOWN}
 
 
@@ -385,7 +385,8 @@ def test_a_links_value_is_found_by_its_annotation() -> None:
         "subject": "Call",
     }
     assert current(row, f"{LINK}@odata.bind") == KEY
-    assert current(row, "regardingobjectid_account_phonecall@odata.bind") is None
+    assert current(row, "regardingobjectid_account_phonecall@odata.bind") == KEY  # one column
+    assert current(row, "serviceid@odata.bind") is None
     assert current(row, "subject") == "Call"
     assert current(row, "category") is None
 

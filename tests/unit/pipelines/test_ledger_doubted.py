@@ -162,7 +162,7 @@ def judged(
     if column == BOUND:
         link = "_regardingobjectid_value@Microsoft.Dynamics.CRM.associatednavigationproperty"
         row |= {"_regardingobjectid_value": now, link: BOUND.removesuffix("@odata.bind")}
-    settle(contact, write, Found(row, US))
+    settle(contact, write, Found(row, frozenset((US,))))
     record = contact.ledger[NAME]
     assert (record.state, record.ours) == ("there", by == US)
     return "owed" if record.columns[column] == UNKNOWN else "settled"
@@ -221,7 +221,7 @@ def test_whom_a_person_was_seen_to_have_changed_is_a_persons_for_good() -> None:
         doubt(contact, 1, THEN)
         write = Change(Verb.ADOPT, ("p/M",), NAME, {"subject": desired})
         row = {"subject": "edited", "_createdby_value": US, "_modifiedby_value": by}
-        settle(contact, write, Found(row, US))
+        settle(contact, write, Found(row, frozenset((US,))))
         assert contact.ledger[NAME].columns == digests({"subject": desired})
 
 
@@ -236,7 +236,7 @@ def test_a_record_that_we_closed_for_a_reason_that_comes_again_is_left_alone_unt
     ):
         doubt(contact, 1, THEN)
         write = Change(Verb.ADOPT, ("p/M",), NAME, dict(columns))
-        settle(contact, write, Found(row, US))
+        settle(contact, write, Found(row, frozenset((US,))))
         assert contact.ledger[NAME].columns["subject"] == then
 
 
@@ -244,7 +244,7 @@ def test_overwriting_overwrites_what_people_did_too() -> None:
     contact = contact_of(BEFORE, state="doubted", columns=digests({"subject": "a"}))
     write = Change(Verb.ADOPT, ("p/M",), NAME, {"subject": "b"})
     row = {"subject": "edited", "_createdby_value": US, "_modifiedby_value": SOMEBODY}
-    settle(contact, write, Found(row, US, overwrite=True))
+    settle(contact, write, Found(row, frozenset((US,)), overwrite=True))
     assert contact.ledger[NAME].columns == {"subject": UNKNOWN}
 
 

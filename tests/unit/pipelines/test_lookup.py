@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from dataclasses import replace
 from typing import Any, get_args
 from urllib.parse import unquote
 
@@ -37,21 +38,94 @@ def asked(one: Search) -> list[str]:
     return [unquote(re.split(r"&?\$\w+=", query)[2]) for query in one.queries()]
 
 
-def test_a_number_is_asked_whole_first_and_by_its_end_then() -> None:
-    whole, end = asked(sought("phone", "+49 30 901820", suffix=9, country="49"))
+def test_a_number_is_asked_for_whole_in_the_spellings_it_may_be_stored_in() -> None:
+    (whole,) = asked(sought("phone", "+49 30 901820", suffix=9, country="49"))
     assert whole == (
         "(telephone1 eq '+4930901820' or telephone1 eq '004930901820' or "
         "telephone1 eq '4930901820' or telephone1 eq '030901820' or telephone1 eq '30901820')"
         " and statecode eq 0"
     )
-    assert end == (
+
+
+def test_a_number_is_asked_for_as_the_formats_of_the_table_have_it() -> None:
+    one = sought("phone", "+4930901820", suffix=8)
+    (query,) = one.queries(["+## (##) ######", "0##/###### *"])
+    where = unquote(query)
+    assert "telephone1 eq '030901820' or telephone1 eq '30901820'" in where
+    assert "telephone1 eq '+49 (30) 901820' or startswith(telephone1,'030/901820 ')" in where
+
+
+def test_where_a_wildcard_is_allowed_a_number_is_asked_for_by_its_end_as_well() -> None:
+    one = sought("phone", "+49 30 901820", suffix=9, country="49")
+    _, query = one.queries(wildcard=True)
+    assert unquote(query.split("$filter=")[1].split("&")[0]) == (
         "(endswith(telephone1,'3%0%9%0%1%8%2%0') or "
         "endswith(telephone1,'3%0%9%0%1%8%2%0%[a-z;,#]%')) and statecode eq 0"
     )
 
 
-def test_without_a_suffix_only_whole_numbers_are_asked() -> None:
-    assert len(asked(sought("phone", "+4930901820"))) == 1
+def test_without_a_suffix_no_number_is_asked_for_by_its_end() -> None:
+    assert len(sought("phone", "+4930901820").queries(wildcard=True)) == 1
+
+
+THINGS = replace(
+    entity("new_things"),
+    key="new_thingid",
+    links=frozenset(("new_owner",)),
+    types={
+        "new_number": "Integer",
+        "new_amount": "Decimal",
+        "new_flag": "Boolean",
+        "new_code": "String",
+        "new_other": "Uniqueidentifier",
+        "new_day": "DateTime",
+    },
+)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "term"),
+    [
+        ("new_number", "7", "new_number eq 7"),
+        ("new_number", "C-7", None),
+        ("new_amount", "7.50", "new_amount eq 7.5"),
+        ("new_flag", "true", "new_flag eq true"),
+        ("new_code", "7", "new_code eq '7'"),
+        ("new_else", "7", "new_else eq '7'"),  # whose type is not known
+        ("new_other", f"{{{KEY.upper()}}}", f"new_other eq {KEY}"),
+        ("new_other", "7", None),
+        ("new_owner", KEY, f"_new_owner_value eq {KEY}"),
+        ("new_thingid", KEY, f"new_thingid eq {KEY}"),
+        ("new_day", "2026-03-04", "new_day eq 2026-03-04"),
+        ("new_day", "2026-03-04T10:15:00Z", "new_day eq 2026-03-04T10:15:00Z"),
+        ("new_day", "tomorrow", None),
+    ],
+)
+def test_an_attribute_is_asked_for_as_the_column_holds_it(
+    column: str, value: str, term: str | None
+) -> None:
+    one = Search(THINGS, way("attribute", column), value)
+    assert asked(one) == ([f"({term})".strip("()")] if term else [])
+
+
+@pytest.mark.parametrize(
+    ("column", "stored", "value", "fits"),
+    [
+        ("new_number", 7, "7", True),
+        ("new_amount", 7.5, "7.50", True),
+        ("new_amount", 7.5, "7.51", False),
+        ("new_flag", True, "true", True),
+        ("new_code", "\u200eC-7\u200e", "c-7", True),
+        ("new_other", KEY, f"{{{KEY.upper()}}}", True),
+    ],
+)
+def test_a_row_fits_an_attribute_whatever_json_its_column_has(
+    column: str, stored: Any, value: str, fits: bool
+) -> None:
+    found = Search(THINGS, way("attribute", column), value).answer(
+        [{"new_thingid": KEY, column: stored}]
+    )
+    assert (found["outcome"] == "SingleMatch") is fits
 
 
 def test_at_most_50_rows_are_asked_for_and_only_the_columns_that_count() -> None:
@@ -115,7 +189,9 @@ SKELETON = re.compile(
 @example("email", "a'@b.c&$filter=x")
 def test_no_query_ever_holds_a_value_unescaped(by: By, value: str) -> None:
     """A literal ends where we end it, wildcards are ours, and nothing leaves its option."""
-    for query in sought(by, value, "telephone1", suffix=9, country="49").queries():
+    for query in sought(by, value, "telephone1", suffix=9, country="49").queries(
+        ["(###) ###-####", "+## '# *"], wildcard=True
+    ):
         path, _, options = query.partition("?")
         assert path == "contacts"
         assert re.fullmatch(r"[\w$=()',/:@.~%-]*(&[\w$=()',/:@.~%-]*){2}", options)
@@ -125,7 +201,7 @@ def test_no_query_ever_holds_a_value_unescaped(by: By, value: str) -> None:
         literals = re.findall(r"'(?:[^']|'')*'", where)
         assert SKELETON.fullmatch(re.sub(r"'(?:[^']|'')*'", "''", where))
         if by == "phone":
-            assert all(re.fullmatch(r"'[+0-9%]*(\[a-z;,#\]%)?'", text) for text in literals)
+            assert all(re.fullmatch(r"'[+0-9%() '-]*(\[a-z;,#\]%)?'", text) for text in literals)
         else:
             for text in literals:
                 plain = text[1:-1].replace("''", "'")
@@ -242,6 +318,13 @@ def test_the_first_way_whose_value_can_be_somebody_s_is_gone(
     found = search(CONTACTS, STEP.ways, Names(values), {"fullname", "lookupstatus"})
     assert found is not None
     assert (found.way.by, found.returning) == (by, ("fullname",))
+
+
+def test_what_shows_nothing_is_not_part_of_a_value() -> None:
+    values = {"CustomerEndpoint": {"Address": "\u202aada@b.c\u202c"}}
+    found = search(CONTACTS, STEP.ways, Names(values))
+    assert found is not None
+    assert found.value == "ada@b.c"
 
 
 def test_values_that_are_nobody_s_ask_nothing_and_no_value_waits() -> None:

@@ -13,7 +13,7 @@ from pipelines.contact import Contact, Parked, RecordLedger
 from pipelines.fact import Fact
 from pipelines.identity import record_id
 from pipelines.loader import load
-from pipelines.outcome import Closed
+from pipelines.outcome import Closed, Found
 from pipelines.plan import Plan, Terms, plan
 from pipelines.settle import settle
 
@@ -358,3 +358,45 @@ def test_a_link_by_another_key_takes_any_name(record: Makes, told: Told) -> None
         "/contacts(lastname='O''Brien')",
         "/contacts(lastname='O%27%27Brien')",
     )
+
+
+MIGRATED = """
+[[step]]
+name = "CALL"
+on = "created"
+method = "POST"
+entity = "phonecalls"
+body = '''{"subject": "{{Queue}}", "overriddencreatedon": "{{InitiationTimestamp}}",
+    "importsequencenumber": "{{Attributes.number}}"}'''
+"""
+
+
+def test_what_only_a_create_can_set_is_sent_with_the_create_and_never_again(
+    record: Makes, told: Told, carry_out: CarryOut
+) -> None:
+    contact = told(record(Attributes={"number": 7}))
+    (create,) = planned(contact, MIGRATED).actions
+    assert create.columns["overriddencreatedon"] == "2026-01-02T03:00:00Z"
+    assert create.columns["importsequencenumber"] == 7
+    carry_out(contact, [create], {})
+    later = record(
+        LastUpdateTimestamp="2026-01-02T04:00:00Z",
+        Attributes={"number": 8},
+        InitiationTimestamp="2026-01-02T02:00:00Z",
+        Queue={"Name": "Billing"},
+    )
+    contact.observe(later)
+    (update,) = planned(contact, MIGRATED).actions
+    assert update.columns == {"subject": "Billing"}
+
+
+def test_what_only_a_create_can_set_is_left_in_a_record_that_is_there(
+    record: Makes, told: Told
+) -> None:
+    contact = told(record(Attributes={"number": 7}))
+    key = record_id(contact.id, "p", "CALL")
+    contact.ledger[f"phonecalls({key})"] = RecordLedger("phonecalls", key, "found")
+    (look,) = planned(contact, MIGRATED).actions
+    row = {"subject": "Support", "overriddencreatedon": "2026-05-05T00:00:00Z"}
+    settle(contact, look, Found(row, frozenset(), overwrite=True))
+    assert planned(contact, MIGRATED).actions == []

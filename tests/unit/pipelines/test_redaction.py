@@ -177,7 +177,7 @@ def test_a_redaction_reaches_a_record_that_others_changed_and_no_ledger_knows(
             {"participationtypemask": 1, "addressused": "+4930901820"}
         ],
     }  # fmt: skip
-    settle(contact, look, Found(row, US))
+    settle(contact, look, Found(row, frozenset((US,))))
     sent: dict[str, Any] = {}
     for change in changes(planned(contact)):
         sent |= change.columns
@@ -239,7 +239,11 @@ def test_a_note_that_no_state_knows_is_looked_for_and_emptied(record: Makes, tol
     contact = told(emptied(record))
     (look,) = changes(planned(contact), "annotations")
     assert look.verb is Verb.ADOPT
-    settle(contact, look, Found({"_modifiedby_value": SOMEBODY, "notetext": "Ada asked"}, US))
+    settle(
+        contact,
+        look,
+        Found({"_modifiedby_value": SOMEBODY, "notetext": "Ada asked"}, frozenset((US,))),
+    )
     assert [c.columns for c in changes(planned(contact), "annotations")] == [{"notetext": None}]
     settled(contact)
     assert planned(contact).actions == []
@@ -265,7 +269,11 @@ def test_a_deleted_recording_takes_its_link_away_and_a_replay_does_not_bring_it_
         (create,) = changes(planned(contact))
         settle(contact, create, EXISTS)
         (look,) = changes(planned(contact))
-        settle(contact, look, Found({"_modifiedby_value": SOMEBODY, "description": "link"}, US))
+        settle(
+            contact,
+            look,
+            Found({"_modifiedby_value": SOMEBODY, "description": "link"}, frozenset((US,))),
+        )
     else:
         settled(contact)
         contact.observe(newest)

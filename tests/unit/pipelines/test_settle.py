@@ -56,7 +56,9 @@ POSSIBLE: dict[Verb | type[Action], tuple[type[Outcome], ...]] = {
 
 OUTCOMES: dict[type[Outcome], Outcome] = {
     Done: Done({"createdon": "now"}),
-    Found: Found({"subject": "x", "_createdby_value": US, "_modifiedby_value": US}, US),
+    Found: Found(
+        {"subject": "x", "_createdby_value": US, "_modifiedby_value": US}, frozenset((US,))
+    ),
     Shown: Shown(1.0),
     Logged: Logged(1.0),
     Delayed: Delayed("busy", 1.0),

@@ -20,6 +20,7 @@ from pipelines.template import (
     resolve,
     templates,
 )
+from pipelines.text import sound
 from pipelines.value import ABSENT, HELD, as_text
 from pipelines.view import Names
 
@@ -417,6 +418,7 @@ def test_nothing_a_caller_says_adds_a_column_or_leaves_its_string(value: str) ->
         {"Attributes": {"X": value, "Secret": "s3cret"}},
     )
     assert json.loads(json.dumps(found)) == found
+    value = sound(value)
     assert found == {
         "whole": value,
         "text": f"<{value}>",

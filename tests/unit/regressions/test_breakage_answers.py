@@ -22,7 +22,7 @@ from worker.dynamics.client import DataverseClient
 from worker.dynamics.errors import Unavailable
 from worker.dynamics.gate import make_gate
 from worker.dynamics.http import make_http
-from worker.dynamics.lookup import look_up, lookup_cache
+from worker.dynamics.lookup import look_up, make_lookups
 from worker.dynamics.protocol import Request
 
 
@@ -147,7 +147,7 @@ async def test_a_lookup_answered_in_no_form_of_dataverse_s_is_no_answer(
 ) -> None:
     async with scripted(strange) as client:
         with pytest.raises(Unavailable):
-            await look_up(client, SEARCH, lookup_cache(), timeout_s=10)
+            await look_up(client, SEARCH, make_lookups(), timeout_s=10)
 
 
 # --- Dataverse's odd headers and ids ---

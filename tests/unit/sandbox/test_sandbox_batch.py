@@ -81,6 +81,35 @@ async def test_a_change_set_may_refer_to_its_own_rows(
     assert row["_regardingobjectid_value"] == person
 
 
+async def test_a_change_set_may_relate_rows_it_made(
+    http: httpx.AsyncClient, dataverse: Dataverse
+) -> None:
+    answer = await send(
+        http,
+        change_set(
+            part("POST", "contacts", {"lastname": "Ada"}, "1"),
+            part("POST", "accounts", {"name": "Ltd"}, "2"),
+            part("PUT", "$2/primarycontactid/$ref", {"@odata.id": "$1"}, "3"),
+            part("POST", "$2/contact_customer_accounts/$ref", {"@odata.id": "$1"}, "4"),
+            part("POST", "$2/contact_customer_accounts", {"lastname": "Bob"}, "5"),
+        ),
+    )
+    assert answer.status_code == 200, answer.text
+    account, people = dataverse.dump()["accounts"][0], dataverse.dump()["contacts"]
+    assert {row["_parentcustomerid_value"] for row in people} == {account["accountid"]}
+    named = {row["lastname"]: row["contactid"] for row in people}
+    assert account["_primarycontactid_value"] == named["Ada"]
+
+
+@pytest.mark.parametrize(("length", "status"), [(60_000, 200), (70_000, 414)])
+async def test_addresses_in_a_batch_may_be_twice_as_long(
+    http: httpx.AsyncClient, length: int, status: int
+) -> None:
+    query = f"$select=lastname&$filter=lastname%20eq%20'{'x' * length}'"
+    answer = await send(http, part("GET", f"contacts?{query}"), headers=GO_ON)
+    assert f"HTTP/1.1 {status} " in answer.text
+
+
 async def test_an_undeclared_reference_is_refused(http: httpx.AsyncClient) -> None:
     answer = await send(http, change_set(part("PATCH", "$7", {"lastname": "x"}, "1")))
     assert answer.status_code == 400

@@ -192,3 +192,30 @@ async def test_an_update_does_not_change_the_primary_key(
     body = {"activityid": "0a0b0c0d-0001-4002-8003-00000000000a", "subject": "x"}
     assert (await http.patch(f"phonecalls({key})", json=body)).status_code == 204
     assert [row["activityid"] for row in dataverse.dump()["phonecalls"]] == [key]
+
+
+@pytest.mark.parametrize("character", ["\x0b", "\0", "\x1b", "\ufffe"])
+@pytest.mark.parametrize("column", ["subject", "description"])
+async def test_a_character_that_xml_cannot_hold_is_refused_with_its_number(
+    http: httpx.AsyncClient, column: str, character: str
+) -> None:
+    answer = await http.post("phonecalls", json={column: f"a{character}b"})
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"]) == (400, "0x80040278")
+    assert f"hexadecimal value 0x{ord(character):02X}" in error["message"]
+
+
+async def test_a_party_s_text_is_refused_for_such_a_character_and_for_its_utf_16_length(
+    http: httpx.AsyncClient,
+) -> None:
+    codes = []
+    for used in ("a\x0b", "😀" * 161, "😀" * 160):
+        parties = [{"participationtypemask": 1, "addressused": used}]
+        answer = await http.post("phonecalls", json={"phonecall_activity_parties": parties})
+        codes.append(answer.json()["error"]["code"] if answer.content else "")
+    assert codes == ["0x80040278", "0x80044331", ""]
+
+
+async def test_tabs_line_ends_and_whatever_else_xml_has_are_taken(http: httpx.AsyncClient) -> None:
+    text = "a\tb\r\nc\x7f\ufdd0\U0001f600"
+    assert (await http.post("phonecalls", json={"description": text})).status_code == 204

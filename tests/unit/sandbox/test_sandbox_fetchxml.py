@@ -244,7 +244,9 @@ async def test_distinct_rows_are_shown_once(http: httpx.AsyncClient) -> None:
         ("<fetch><entity name='account'/></fetch>", "0x80040203"),
     ],
 )
-async def test_a_bad_query_is_refused(http: httpx.AsyncClient, xml: str, code: str) -> None:
+async def test_a_fetch_that_cannot_be_read_is_refused(
+    http: httpx.AsyncClient, xml: str, code: str
+) -> None:
     found = await answer(http, xml)
     assert (found.status_code, found.json()["error"]["code"]) == (400, code)
 

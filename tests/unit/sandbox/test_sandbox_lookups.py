@@ -60,12 +60,28 @@ async def test_each_table_has_navigation_properties_of_its_own(
     assert (await http.post(entity_set, json=body)).status_code == 204
 
 
-async def test_a_bind_to_null_empties_the_lookup(
+@pytest.mark.parametrize("nav", [LONG, SHORT])
+async def test_a_lookup_is_emptied_by_its_own_name(
+    http: httpx.AsyncClient, dataverse: Dataverse, nav: str
+) -> None:
+    call = dataverse.put("phonecalls", {f"{LONG}@odata.bind": f"/contacts({PERSON})"})
+    assert (await http.patch(f"phonecalls({call})", json={nav: None})).status_code == 204
+    assert "_regardingobjectid_value" not in dataverse.dump()["phonecalls"][0]
+
+
+async def test_a_reader_of_parties_sees_the_regarding_and_the_owner_among_them(
     http: httpx.AsyncClient, dataverse: Dataverse
 ) -> None:
     call = dataverse.put("phonecalls", {f"{LONG}@odata.bind": f"/contacts({PERSON})"})
-    await http.patch(f"phonecalls({call})", json={f"{LONG}@odata.bind": None})
-    assert "_regardingobjectid_value" not in dataverse.dump()["phonecalls"][0]
+    owner = dataverse.dump()["phonecalls"][0]["_ownerid_value"]
+    path = f"phonecalls({call})/phonecall_activity_parties"
+    assert (await http.put(path, json={"value": []})).status_code == 204
+    shown = (await http.get(path, headers=ALL)).json()["value"]
+    assert [(p["participationtypemask"], p["_partyid_value"]) for p in shown] == [
+        (8, PERSON),
+        (9, owner),
+    ]
+    assert "phonecall_activity_parties" not in dataverse.dump()["phonecalls"][0]
 
 
 async def test_a_lookup_is_read_with_its_annotations(
@@ -107,7 +123,7 @@ async def test_lookups_and_parties_can_be_expanded(
     row = (await http.get(f"phonecalls({call})?$select=subject&$expand={expand}")).json()
     assert row[LONG]["lastname"] == "Ada"
     masks = [party["participationtypemask"] for party in row["phonecall_activity_parties"]]
-    assert masks == [1, 2]
+    assert masks == [1, 2, 8, 9]  # the regarding and the owner are there by themselves
 
 
 async def test_a_lookup_that_leads_nowhere_expands_to_null(

@@ -54,7 +54,7 @@ def reference(path: str) -> dict[str, str]:
         (f"contacts({ADA})/lastname/$value", "Old"),
         (f"{STAFF}/$count", "1"),
         (f"accounts({INC})/contact_customer_accounts/$count", "0"),
-        (f"phonecalls({CALL})/phonecall_activity_parties/$count", "1"),
+        (f"phonecalls({CALL})/phonecall_activity_parties/$count", "2"),  # and its owner
         (f"contacts({ADA})/parentcustomerid_account/name/$value", "Ltd"),
         (f"contacts({ADA})/parentcustomerid_account/contact_customer_accounts/$count", "1"),
         (f"{STAFF}({ADA})/lastname/$value", "Old"),

@@ -12,6 +12,8 @@ from typing import Literal, get_args, get_origin, get_type_hints
 from worker.sandbox.browser.dynamics import PageSwitches
 from worker.sandbox.browser.softphone import Softphone
 from worker.sandbox.dataverse import faults
+from worker.sandbox.dataverse.rules import Rule, read_rules
+from worker.sandbox.dataverse.schema.tables import TABLES
 from worker.sandbox.dataverse.switches import Switches
 
 
@@ -60,7 +62,19 @@ def test_every_fault_is_in_the_readme_with_what_it_does() -> None:
         name: (inspect.getdoc(function) or "").splitlines()[0].replace("``", "`")
         for name, function in vars(faults).items()
         if inspect.isfunction(function)
+        and function.__module__ == faults.__name__
         and not name.startswith("_")
         and get_type_hints(function).get("return") is faults.InjectedFault
     }
     assert {name: cells[0] for name, cells in table("Faults").items()} == made
+
+
+def test_every_field_of_a_rule_is_in_the_readme() -> None:
+    assert list(table("Rules of faults")) == [one.name for one in fields(Rule)]
+
+
+def test_the_rules_that_the_readme_posts_are_rules() -> None:
+    text = README.read_text(encoding="utf-8").partition("\n## Rules of faults\n")[2]
+    posted = re.search(r"--data '(\[.*?\])'", text, re.DOTALL)
+    assert posted
+    assert len(read_rules(posted[1].encode(), TABLES)) > 1

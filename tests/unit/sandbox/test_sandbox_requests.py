@@ -102,6 +102,44 @@ async def test_an_upsert_by_alternate_key_echoes_that_key(http: httpx.AsyncClien
     assert (row["emailaddress1"], row["lastname"]) == ("a@b.example", "Ada")
 
 
+async def test_an_update_shows_no_expansion(http: httpx.AsyncClient) -> None:
+    path = "{}?$select=subject&$expand=createdby($select=fullname)"
+    updated = await http.patch(
+        path.format(f"phonecalls({ID})"), json={"subject": "x"}, headers=REPRESENTATION
+    )
+    assert (updated.status_code, "createdby" in updated.json()) == (200, False)
+    made = await http.post(path.format("phonecalls"), json={}, headers=REPRESENTATION)
+    assert (made.status_code, "createdby" in made.json()) == (201, True)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "phonecalls?$filter=subject eq 'x'"),
+        ("POST", "phonecalls?nothing=1"),
+        ("PATCH", f"phonecalls({ID})?$top=1"),
+        ("DELETE", f"phonecalls({ID})?$select=subject"),
+        ("GET", f"phonecalls({ID})?fetchXml=x"),
+    ],
+)
+async def test_an_option_that_a_request_does_not_have_is_refused(
+    http: httpx.AsyncClient, dataverse: Dataverse, method: str, path: str
+) -> None:
+    before = dataverse.dump()
+    answer = await http.request(method, path, json={})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "0x80060888")
+    assert dataverse.dump() == before
+
+
+async def test_values_of_other_types_in_a_key_stand_without_quotes(
+    http: httpx.AsyncClient,
+) -> None:
+    answer = await http.get(f"contacts(contactid={OTHER})")
+    assert answer.json()["error"]["message"] == f"contact With Id = {OTHER} Does Not Exist"
+    answer = await http.get("contacts(donotphone=true,createdon=2026-01-02T03:04:05Z)")
+    assert answer.json()["error"]["code"] == "0x80060890"
+
+
 async def test_an_alternate_key_may_be_percent_encoded(http: httpx.AsyncClient) -> None:
     await http.patch("contacts(emailaddress1='o''b@b.example')", json={})
     answer = await http.get("contacts(emailaddress1=%27o%27%27b%40b.example%27)")

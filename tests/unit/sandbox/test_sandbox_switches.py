@@ -173,3 +173,104 @@ async def test_a_bind_by_an_alternate_key_that_names_no_row_is_not_found(
 ) -> None:
     body = {SHORT: "/contacts(emailaddress1='nobody@x.example')"}
     assert code(await http.post("phonecalls", json=body)) == (404, "0x80060891")
+
+
+@pytest.mark.parametrize(
+    ("mode", "answered"),
+    [("refuse", (400, "0x80048d19")), ("fail", (500, "0x80040216")), ("ignore", (204, ""))],
+)
+async def test_a_null_bind_never_empties_a_lookup_and_answers_as_switched(
+    http: httpx.AsyncClient,
+    dataverse: Dataverse,
+    mode: Any,
+    answered: tuple[int, str],
+) -> None:
+    dataverse.switches.null_bind = mode
+    person = dataverse.put("contacts", {})
+    call = dataverse.put("phonecalls", {SHORT: f"/contacts({person})"})
+    answer = await http.patch(f"phonecalls({call})", json={"subject": "x", SHORT: None})
+    assert (code(answer) if answer.content else (answer.status_code, "")) == answered
+    (row,) = dataverse.dump()["phonecalls"]
+    assert row["_regardingobjectid_value"] == person
+    assert ("subject" in row) == (mode == "ignore")
+
+
+@pytest.mark.parametrize(
+    ("mode", "answered"), [("refuse", (400, "0x80048d19")), ("last", (204, ""))]
+)
+@pytest.mark.parametrize("emptied", [False, True])
+async def test_a_lookup_set_under_two_names_answers_as_switched(
+    http: httpx.AsyncClient,
+    dataverse: Dataverse,
+    mode: Any,
+    answered: tuple[int, str],
+    *,
+    emptied: bool,
+) -> None:
+    dataverse.switches.two_binds = mode
+    person, company = dataverse.put("contacts", {}), dataverse.put("accounts", {})
+    first = {SHORT.partition("@")[0]: None} if emptied else {SHORT: f"/contacts({person})"}
+    body = {**first, "regardingobjectid_account_phonecall@odata.bind": f"/accounts({company})"}
+    answer = await http.post("phonecalls", json=body)
+    assert (code(answer) if answer.content else (answer.status_code, "")) == answered
+    about = [row["_regardingobjectid_value"] for row in dataverse.dump()["phonecalls"]]
+    assert about == ([company] if mode == "last" else [])
+
+
+@pytest.mark.parametrize(
+    ("mode", "text", "status"),
+    [
+        ("raw", "o''b@x.example", 204),
+        ("decoded", "o''b@x.example", 204),
+        ("raw", "o%27%27b%40x.example", 404),
+        ("decoded", "o%27%27b%40x.example", 204),
+    ],
+)
+async def test_the_text_of_a_bind_is_decoded_as_switched(
+    http: httpx.AsyncClient, dataverse: Dataverse, mode: Any, text: str, status: int
+) -> None:
+    dataverse.switches.bind_text = mode
+    dataverse.put("contacts", {"emailaddress1": "o'b@x.example"})
+    body = {SHORT: f"/contacts(emailaddress1='{text}')"}
+    assert (await http.post("phonecalls", json=body)).status_code == status
+
+
+@pytest.mark.parametrize(("mode", "roles"), [("shown", [9]), ("hidden", [])])
+async def test_the_parties_of_an_activity_list_its_owner_as_switched(
+    http: httpx.AsyncClient, dataverse: Dataverse, mode: Any, roles: list[int]
+) -> None:
+    dataverse.switches.automatic_parties = mode
+    call = dataverse.put("phonecalls", {})
+    row = (await http.get(f"phonecalls({call})?$expand=phonecall_activity_parties")).json()
+    listed = [party["participationtypemask"] for party in row["phonecall_activity_parties"]]
+    assert listed == roles
+
+
+WILD = [
+    "contains(lastname,'a')",
+    "endswith(lastname,'a')",
+    "statecode eq 0 and (lastname eq 'x' or endswith( lastname , 'a'))",
+    "startswith(lastname,'%25a')",
+]
+TAME = ["startswith(lastname,'a')", "lastname eq 'contains(x'", "lastname eq 'a'"]
+
+
+@pytest.mark.parametrize("status", [429, 400, 503])
+async def test_a_leading_wildcard_on_a_large_table_is_throttled_as_switched(
+    http: httpx.AsyncClient, dataverse: Dataverse, status: Any
+) -> None:
+    dataverse.switches.wildcard_rows, dataverse.switches.wildcard_status = 1, status
+    for _ in range(2):
+        dataverse.put("contacts", {"lastname": "a"})
+    for text in WILD:
+        assert code(await http.get(f"contacts?$filter={text}")) == (status, "0x80048644")
+    for text in TAME:
+        assert (await http.get(f"contacts?$filter={text}")).status_code == 200
+
+
+async def test_a_leading_wildcard_on_a_small_table_is_not_throttled(
+    http: httpx.AsyncClient, dataverse: Dataverse
+) -> None:
+    dataverse.put("contacts", {"lastname": "a"})
+    for text in (*WILD, *TAME):
+        assert (await http.get(f"contacts?$filter={text}")).status_code == 200

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from itertools import pairwise
 
-from torture.plan import NETWORK, SANDBOX, Act, plan
+import pytest
+
+from torture.plan import CONTENT, NETWORK, SANDBOX, Act, plan
 
 
 TEN_MINUTES_S = 600.0
@@ -33,7 +35,9 @@ def test_strokes_come_by_time_and_end_with_the_fire() -> None:
     assert max(stroke.at_s + stroke.for_s for stroke in strokes) <= TEN_MINUTES_S
 
 
-def test_dynamics_has_one_fault_at_a_time_as_the_end_of_one_ends_all() -> None:
-    faults = [stroke for stroke in plan(1, TEN_MINUTES_S) if stroke.act in SANDBOX]
+@pytest.mark.parametrize("acts", [SANDBOX, CONTENT])
+def test_dynamics_has_one_fault_of_each_family_at_a_time(acts: tuple[Act, ...]) -> None:
+    faults = [stroke for stroke in plan(1, TEN_MINUTES_S) if stroke.act in acts]
+    assert {stroke.act for stroke in faults} == set(acts)
     for one, following in pairwise(faults):
         assert one.at_s + one.for_s <= following.at_s

@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from pipelines.action import KINDS
 from worker.clock import Clock
-from worker.dynamics.errors import Throttled
+from worker.dynamics.errors import Forbidden, Privilege, Throttled
 from worker.dynamics.gate import make_gate
 from worker.engine.ingest import Tally
 from worker.heartbeat import Health
@@ -38,6 +38,7 @@ PROMISED = {
     "connect_dynamics_contacts_parked",
     "connect_dynamics_faults_total",
     "connect_dynamics_degraded",
+    "connect_dynamics_forbidden",
     "connect_dynamics_gate_in_flight",
     "connect_dynamics_gate_slots",
     "connect_dynamics_gate_workers",
@@ -80,12 +81,20 @@ def readings(metrics: Metrics, clock: Callable[[], float]) -> StateCollector:
     return readings
 
 
+def refuse_notes(readings: StateCollector) -> None:
+    """Notes are forbidden, as three contacts see it."""
+    for contact in "abc":
+        error = Forbidden("test", status=403)
+        readings.gate.privileges.refused(Privilege("annotations", "create"), contact, error)
+
+
 def test_the_names_are_the_promised_ones(metrics: Metrics, readings: StateCollector) -> None:
     metrics.lag("contact-events", SHARD, 1)
     metrics.queue_trouble("recordings", "AccessDenied")
     metrics.lease("contact-events", SHARD, "taken")
     metrics.answered("POST", 204)
     metrics.secret(date(2026, 12, 31))
+    refuse_notes(readings)
     shown = {
         sample.name
         for family in text_string_to_metric_families(metrics.exposition().decode())
@@ -235,3 +244,14 @@ async def test_a_closed_gate_is_degraded_for_its_reason(
     others = ("outage", "unauthorized", "forbidden", "doubt", "surplus")
     assert degraded == {"throttled": 1, **dict.fromkeys(others, 0)}
     assert scraped()["gate_slots",] == 2
+
+
+def test_what_the_role_lacks_is_told_by_table_and_access_and_degrades(
+    readings: StateCollector, scraped: Scrape
+) -> None:
+    assert not any(name == "forbidden" for name, *_ in scraped())
+    refuse_notes(readings)
+    assert scraped()["forbidden", "create", "annotations"] == 1
+    assert scraped()["degraded", "forbidden"] == 1
+    readings.gate.privileges.granted(Privilege("annotations", "create"), "d")
+    assert scraped()["degraded", "forbidden"] == 0

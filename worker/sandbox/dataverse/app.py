@@ -12,11 +12,13 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.applications import Starlette
-from starlette.routing import Mount
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route
 
-from worker.sandbox.dataverse.faults import InjectedFaults
 from worker.sandbox.dataverse.limits import Limits, Throttle
 from worker.sandbox.dataverse.organisation import Organisation, create_organisation
+from worker.sandbox.dataverse.rules import InjectedFaults
 from worker.sandbox.dataverse.schema.tables import SHIPPED
 from worker.sandbox.dataverse.users import CLIENT_ID, application_user
 from worker.sandbox.dataverse.web import Listener, Web
@@ -35,6 +37,9 @@ CLIENT_SECRET: Final = "sandbox-secret"
 TOKEN_LIFETIME_S: Final = 3599
 DOP_HINT: Final = 4  # what Microsoft's samples print
 
+#: Where faults are listed, added and removed at run time.
+FAULTS: Final = "/sandbox/faults"
+
 
 class Dataverse:
     """A sandbox; made by ``create_dataverse``.
@@ -48,7 +53,8 @@ class Dataverse:
     """
 
     def __init__(self, organisation: Organisation, tokens: TokenServer, web: Web) -> None:
-        self.app = Starlette(routes=[Mount("/api/data", app=web), *tokens.routes()])
+        at_run_time = Route(FAULTS, self._change_faults, methods=["GET", "POST", "DELETE"])
+        self.app = Starlette(routes=[Mount("/api/data", app=web), at_run_time, *tokens.routes()])
         self.tokens = tokens
         self.faults = web.faults
         self.records = organisation.records
@@ -89,6 +95,17 @@ class Dataverse:
     def release(self) -> None:
         """End hanging requests, now and from now on."""
         self._web.closing.set()
+
+    async def _change_faults(self, request: Request) -> Response:
+        """GET lists the rules, POST adds those of a JSON list, DELETE removes all."""
+        if request.method == "DELETE":
+            self.faults.clear()
+        elif request.method == "POST":
+            try:
+                self.faults.add(await request.body())
+            except ValueError as error:
+                return JSONResponse({"error": {"code": "", "message": str(error)}}, 400)
+        return Response(self.faults.shown(), media_type="application/json")
 
     def close(self) -> None:
         """End hanging requests and close the file."""
@@ -148,7 +165,7 @@ def create_dataverse(
         organisation=organisation,
         authenticate=_by_token(tokens) if auth else _always_default,
         throttle=Throttle(limits, clock) if limits else None,
-        faults=InjectedFaults(random),
+        faults=InjectedFaults(random, schema.tables),
         dop_hint=dop_hint,
         listener=listener,
         sleep=sleep,

@@ -151,7 +151,7 @@ class Batch:
         text = _referred(body.decode(), made) if _REFERRING.search(body) else body.decode()
         call = self.call
         inner = Call(match[1], path, query, headers, text.encode(), call.root, call.user)
-        inner.url_limit = BATCH_URL_LIMIT
+        inner.url_limit, inner.delegate = BATCH_URL_LIMIT, call.delegate
         return inner
 
 

@@ -1,20 +1,18 @@
-"""What goes wrong on purpose: for the next requests of some kind, or now and then."""
+"""What goes wrong on purpose; which requests it befalls is a rule (``rules.py``)."""
 
 from __future__ import annotations
 
 import enum
-import re
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from http import HTTPStatus
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
 
 from worker.sandbox.dataverse import limits
 from worker.sandbox.dataverse.odata.refusals import Refusal
 from worker.sandbox.dataverse.odata.wire import Reply
-
-
-if TYPE_CHECKING:
-    from random import Random
 
 
 class Ending(enum.Enum):
@@ -25,28 +23,44 @@ class Ending(enum.Enum):
     HANG = "hang"  # no answer, and the connection stays open
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
 class InjectedFault:
     """One thing that goes wrong.
 
     Attributes:
+        status: HTTP status that is answered instead of the request's own; None: its own.
+        code: Dataverse's error code, "" for none; None: a gateway's page, not Dataverse's error.
+        message: What the error says.
+        retry_after_s: The ``Retry-After`` of the answer, in whole seconds, rounded up.
         delay_s: How long the request waits before anything else.
-        carried_out: Whether it is carried out.
-        answer: What is answered instead of its own answer, if anything.
+        carried_out: Whether it is carried out; None: unless something else is answered.
         ending: How it ends.
     """
 
-    delay_s: float = 0
-    carried_out: bool = True
-    answer: Reply | Refusal | None = None
+    status: Annotated[int, Field(ge=200, le=599)] | None = None
+    code: str | None = None
+    message: str = ""
+    retry_after_s: Annotated[float, Field(ge=0)] | None = None
+    delay_s: Annotated[float, Field(ge=0)] = 0.0
+    carried_out: bool | None = None
     ending: Ending = Ending.ANSWER
 
+    @property
+    def acts(self) -> bool:
+        """Whether the request is carried out."""
+        return self.status is None if self.carried_out is None else self.carried_out
 
-_PAGES: Final = {
-    502: b"<html><body>Bad Gateway</body></html>",
-    503: b"<html><body>Service Unavailable</body></html>",
-    504: b"<html><body>Gateway Timeout</body></html>",
-}
+    @property
+    def answer(self) -> Reply | Refusal | None:
+        """What is answered instead of the request's own answer, if anything."""
+        if self.status is None:
+            return None
+        wait = () if self.retry_after_s is None else (limits.retry_after(self.retry_after_s),)
+        if self.code is not None:
+            return Refusal(self.status, self.code, self.message, wait)
+        text = self.message or HTTPStatus(self.status).phrase
+        page = f"<html><body>{text}</body></html>".encode()
+        return Reply(self.status, [("content-type", "text/html"), *wait], page)
 
 
 def latency(seconds: float) -> InjectedFault:
@@ -56,8 +70,7 @@ def latency(seconds: float) -> InjectedFault:
 
 def gateway(status: int = 503, *, carried_out: bool = False) -> InjectedFault:
     """A 502, 503 or 504 that is not Dataverse's own; with ``carried_out`` the answer was lost."""
-    page = Reply(status, [("content-type", "text/html")], _PAGES[status])
-    return InjectedFault(carried_out=carried_out, answer=page)
+    return InjectedFault(status=status, carried_out=carried_out)
 
 
 def dropped(*, carried_out: bool = True) -> InjectedFault:
@@ -102,8 +115,12 @@ def forbidden() -> InjectedFault:
 
 def throttle(retry_after_s: float, code: str = limits.TOO_MANY) -> InjectedFault:
     """429, whatever the limits are."""
-    refusal = limits.throttled(code, "Number of requests exceeded the limit.", retry_after_s)
-    return InjectedFault(carried_out=False, answer=refusal)
+    return InjectedFault(
+        status=429,
+        code=code,
+        message="Number of requests exceeded the limit.",
+        retry_after_s=max(1.0, retry_after_s),
+    )
 
 
 def plugin(message: str) -> InjectedFault:
@@ -112,54 +129,4 @@ def plugin(message: str) -> InjectedFault:
 
 
 def _refused(status: int, code: str, message: str) -> InjectedFault:
-    return InjectedFault(carried_out=False, answer=Refusal(status, code, message))
-
-
-@dataclass(slots=True)
-class _Rule:
-    fault: InjectedFault
-    method: str | None
-    path: re.Pattern[str]
-    left: float
-    probability: float
-
-
-class InjectedFaults:
-    """The faults that are due.
-
-    Args:
-        random: Decides about faults that come now and then.
-    """
-
-    def __init__(self, random: Random) -> None:
-        self._random = random
-        self._rules: list[_Rule] = []
-
-    def next(
-        self, fault: InjectedFault, *, times: int = 1, method: str | None = None, path: str = ""
-    ) -> None:
-        """Let the next ``times`` requests of this method and path (regular expression) fail."""
-        self._rules.append(_Rule(fault, method, re.compile(path), times, 1))
-
-    def sometimes(
-        self, fault: InjectedFault, probability: float, *, method: str | None = None, path: str = ""
-    ) -> None:
-        """Let requests of this method and path fail with this probability, until ``clear``."""
-        self._rules.append(_Rule(fault, method, re.compile(path), float("inf"), probability))
-
-    def clear(self) -> None:
-        """Remove all faults."""
-        self._rules.clear()
-
-    def take(self, method: str, path: str) -> InjectedFault | None:
-        """The fault of this request; of several rules the first that applies."""
-        for rule in self._rules:
-            if rule.method not in {None, method} or not rule.path.search(path):
-                continue
-            if rule.probability < 1 and self._random.random() >= rule.probability:
-                continue
-            rule.left -= 1
-            if not rule.left:
-                self._rules.remove(rule)
-            return rule.fault
-        return None
+    return InjectedFault(status=status, code=code, message=message)

@@ -140,4 +140,9 @@ class Throttle:
 
 def throttled(code: str, message: str, wait_s: float) -> Refusal:
     """A 429 with its Retry-After."""
-    return Refusal(429, code, message, (("retry-after", str(max(1, math.ceil(wait_s)))),))
+    return Refusal(429, code, message, (retry_after(max(1.0, wait_s)),))
+
+
+def retry_after(wait_s: float) -> tuple[str, str]:
+    """The header: whole seconds, rounded up."""
+    return "retry-after", str(math.ceil(wait_s))

@@ -8,7 +8,7 @@ from random import Random
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
-from worker.sandbox.dataverse import bulk, deep
+from worker.sandbox.dataverse import bulk, deep, users
 from worker.sandbox.dataverse.associations import Associations
 from worker.sandbox.dataverse.batch import Batch
 from worker.sandbox.dataverse.members import Members
@@ -20,9 +20,9 @@ from worker.sandbox.dataverse.odata.paths import Path, parse_path
 from worker.sandbox.dataverse.odata.refusals import Refusal
 from worker.sandbox.dataverse.odata.wire import Call, Reply, json_reply, prefer
 from worker.sandbox.dataverse.reading.listing import Listing
-from worker.sandbox.dataverse.reading.queries import parse_options
+from worker.sandbox.dataverse.reading.queries import ROW, parse_options
 from worker.sandbox.dataverse.rows.keys import Key, parse_key
-from worker.sandbox.dataverse.rows.navigation import party_rows
+from worker.sandbox.dataverse.rows.navigation import all_parties
 from worker.sandbox.dataverse.rows.records import Rows
 from worker.sandbox.dataverse.rows.writes import RowWriter
 from worker.sandbox.dataverse.schema.tables import SHIPPED, SYSTEMUSER
@@ -54,6 +54,10 @@ class Organisation:
         switches: What is done where Dataverse's behaviour is not documented.
         clock: Wall-clock time (s since 1970).
         new_id: Makes ids.
+
+    Attributes:
+        denied: What users may not do; everything else they may.
+        answer_part: Answers a request of a batch.
     """
 
     def __init__(
@@ -64,9 +68,11 @@ class Organisation:
         new_id: Callable[[], str],
     ) -> None:
         self.records = records
-        self.switches = switches
+        self.switches = records.switches = switches
         self.writer = RowWriter(records, switches, clock, new_id)
+        self.denied: set[users.Denied] = set()
         self.new_id = new_id
+        self.answer_part = self.answer
         self._listing = Listing(records, clock)
         self._associations = Associations(records, switches, self.writer)
         self._members = Members(records, switches, self._listing, self._associations)
@@ -82,6 +88,8 @@ class Organisation:
             return self._route(call)
         except Refusal as refusal:
             return self.refuse(refusal, call.headers)
+        finally:
+            self.writer.delegate = ""
 
     def refuse(self, refusal: Refusal, headers: Mapping[str, str]) -> Reply:
         """A refusal as an answer."""
@@ -102,20 +110,21 @@ class Organisation:
         """Whether an upsert's row is not there yet: asked when the request comes in."""
         try:
             path = parse_path(call.path)
+            table = self.records.schema.tables.get(path.name)
+            return bool(table and path.key and self._find(table, path)[1] is None)
         except Refusal:
             return False
-        table = self.records.schema.tables.get(path.name)
-        key = path.key
-        return bool(table and key and self.records.get(table, key.lower()) is None)
 
     def _route(self, call: Call) -> Reply:
         if len(call.query) > call.url_limit and call.method == "GET":
             raise Refusal(414, "0x80060888", "The request URI is too long.")
+        self._name_caller(call)
         path = parse_path(call.path)
         table = self.records.schema.tables.get(path.name)
         if table is None:
             return self._special(call, path)
         self._check_user(call.user)
+        users.check_rights(self.denied, call, table)
         if path.key is None:
             return self._collection(call, table, path)
         if path.member:
@@ -138,32 +147,27 @@ class Organisation:
             self._check_user(call.user)
             content = [("content-type", "application/xml")]
             return Reply(200, content, edmx(self.records.schema))
+        if path.name == self.records.schema.activity_party.entity_set and not path.member:
+            self._check_user(call.user)
+            return self._parties(call, path)
         if path.name in SETS and call.method == "GET":
             self._check_user(call.user)
             catalogue = Catalogue(self.records.schema, self._key_status)
             return json_reply(200, catalogue.answer(path, parse_options(call.query), call.root))
-        if path.name == self.records.schema.activity_party.entity_set and not path.member:
-            self._check_user(call.user)
-            return self._parties(call, path)
         if path.name == "$batch" and call.method == "POST":
             undoes = self.switches.batch_failure == "rolled back"
             transaction = self.records.transaction
-            return Batch(call, self.answer, self.refuse, transaction, self.new_id, undoes).run()
+            return Batch(
+                call, self.answer_part, self.refuse, transaction, self.new_id, undoes
+            ).run()
         raise refusals.no_segment(self.switches.segment_code, unquote(path.name))
 
     def _parties(self, call: Call, path: Path) -> Reply:
         """The parties of all activities: a table that can only be read."""
         table = self.records.schema.activity_party
         if call.method != "GET":
-            message = _MESSAGES.get(call.method, call.method)
-            raise refusals.no_message(message, table)
-        rows = [
-            party
-            for activity in table.schema.tables.values()
-            if activity.activity
-            for row in self.records.all(activity)
-            for party in party_rows(row)
-        ]
+            raise refusals.no_message(_MESSAGES.get(call.method, call.method), table)
+        rows = all_parties(self.records)
         if path.key is None:
             return self._listing.rows(call, table, rows, table.entity_set)
         found = next((row for row in rows if row.id == path.key.lower()), None)
@@ -175,6 +179,14 @@ class Organisation:
         """Whether the indexes of a table's alternate keys are built."""
         pending = logical == "phonecall" and self.switches.phonecall_keys == "pending"
         return "Pending" if pending else "Active"
+
+    def _name_caller(self, call: Call) -> None:
+        """Let the request be the user's in whose name it is made, if it names one."""
+        if not call.delegate and (caller := users.caller(self.records, self.switches, call)):
+            self._check_user(call.user)
+            users.check_delegate(self.denied, call.user)
+            call.user, call.delegate = caller, call.user
+        self.writer.delegate = call.delegate
 
     def _check_user(self, user: str) -> None:
         """A disabled application user may do nothing."""
@@ -229,6 +241,7 @@ class Organisation:
         return self._listing.row(call, table, record)
 
     def _create(self, call: Call, table: Table) -> Reply:
+        parse_options(call.query, ROW)
         body = read_json(table, call)
         wanted = prefer(call.headers)
         with self.records.transaction(writes=1):
@@ -238,6 +251,7 @@ class Organisation:
         return Reply(204, [_entity_id(call, table, record.id)])
 
     def _patch(self, call: Call, table: Table, path: Path) -> Reply:
+        parse_options(call.query, ROW)
         key, record = self._find(table, path)
         self._check_conditions(call, table, key, record)
         body = read_json(table, call)
@@ -262,6 +276,7 @@ class Organisation:
             raise refusals.key_taken(self.switches.key_taken_code)
 
     def _delete(self, call: Call, table: Table, path: Path) -> Reply:
+        parse_options(call.query, ())
         key, record = self._find(table, path)
         if record is None:
             raise _not_found(table, key)
@@ -274,6 +289,8 @@ class Organisation:
         key, record = self._find(table, path)
         if record is None:
             raise _not_found(table, key)
+        if table is SYSTEMUSER and (privilege := users.asked_privilege(path.member)):
+            return json_reply(200, users.privileges(self.denied, record.id, privilege, call.root))
         return self._members.answer(call, table, record, path.member)
 
     def _find(self, table: Table, path: Path) -> tuple[Key, Row | None]:

@@ -35,6 +35,13 @@ class Switches:
         bind_by_key: ``contacts(emailaddress1='x')`` as the target of a bind.
         tab_parameters: Whether a new tab template gets empty rows for its page type's parameters.
         short_regarding: ``regardingobjectid_contact`` beside ``…_contact_phonecall``.
+        null_bind: ``"<nav>@odata.bind": null`` in a body; ``"<nav>": null`` always empties.
+        two_binds: A body that sets one lookup under two names: refused, or the last counts.
+        bind_text: A key in a bind: the text as it stands, or percent-decoded first.
+        automatic_parties: Whether an activity's parties list its regarding (8) and its owner (9).
+        unknown_caller: Code for a request in the name of a user who is not there.
+        wildcard_rows: How many rows of a table a query that begins with a wildcard may read.
+        wildcard_status: HTTP status of such a query.
     """
 
     closed: Literal["allow", "0x8004022e", "0x80040230"] = "allow"
@@ -58,3 +65,10 @@ class Switches:
     bind_by_key: Literal["accept", "refuse"] = "accept"
     tab_parameters: Literal["absent", "made"] = "absent"
     short_regarding: Literal["accept", "refuse"] = "accept"
+    null_bind: Literal["refuse", "fail", "ignore"] = "refuse"
+    two_binds: Literal["refuse", "last"] = "refuse"
+    bind_text: Literal["raw", "decoded"] = "raw"
+    automatic_parties: Literal["shown", "hidden"] = "shown"
+    unknown_caller: Literal["0x80072560", "0x80041d1f", "0x80040217"] = "0x80072560"
+    wildcard_rows: int = 5_000
+    wildcard_status: Literal[429, 400, 503] = 429

@@ -1,21 +1,46 @@
-"""Application users: the systemuser that stands for each client of the Web API."""
+"""Users: the one that stands for each client of the Web API, whom it acts for, and who may what.
+
+Impersonation: [DOC webapi/impersonate-another-user-web-api].
+"""
 
 from __future__ import annotations
 
+import re
 import uuid
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote
 
+from worker.sandbox.dataverse.odata import refusals
 from worker.sandbox.dataverse.rows.records import Row
 from worker.sandbox.dataverse.schema.tables import SYSTEMUSER
 
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from worker.sandbox.dataverse.odata.wire import Call
     from worker.sandbox.dataverse.rows.records import Rows
+    from worker.sandbox.dataverse.schema.columns import Table
+    from worker.sandbox.dataverse.switches import Switches
 
 
 #: The client that there is unless others are named.
 CLIENT_ID: Final = "11111111-2222-4333-8444-555555555555"
+
+ACT_ON_BEHALF: Final = "prvActOnBehalfOfAnotherUser"
+
+#: A user's systemuserid and the privilege that they lack.
+Denied = tuple[str, str]
+
+_VERBS: Final = {
+    "GET": "Read", "POST": "Create", "PATCH": "Write", "PUT": "Write", "DELETE": "Delete",
+}  # fmt: skip
+#: Privileges whose name is not their table's.
+_NAMES: Final = {"annotation": "Note", "systemuser": "User"}
+_FUNCTION: Final = re.compile(
+    r"Microsoft\.Dynamics\.CRM\.RetrieveUserPrivilegeByPrivilegeName\(PrivilegeName='(\w+)'\)"
+)
 
 _NAMESPACE: Final = uuid.UUID("c5b0a7f0-1f4e-4c1e-9a57-0a4b5a0d8f11")
 
@@ -38,3 +63,64 @@ def add_user(records: Rows, client_id: str) -> None:
     }
     with records.transaction():
         records.put(SYSTEMUSER, Row(user, records.next_version(), columns))
+
+
+def caller(records: Rows, switches: Switches, call: Call) -> str:
+    """The systemuserid of the user in whose name a request is; "" if it is the sender's own.
+
+    Raises:
+        Refusal: There is no such user.
+    """
+    entra = call.headers.get("callerobjectid", "").strip().lower()
+    named = entra or call.headers.get("mscrmcallerid", "").strip().lower()
+    if not named:
+        return ""
+    column = "azureactivedirectoryobjectid" if entra else SYSTEMUSER.key
+    found = next((row for row in records.all(SYSTEMUSER) if row.columns.get(column) == named), None)
+    if found is None:
+        raise refusals.unknown_caller(switches.unknown_caller, named)
+    return "" if found.id == call.user else found.id
+
+
+def check_delegate(denied: Collection[Denied], user: str) -> None:
+    """Whether a user may act on behalf of another.
+
+    Raises:
+        Refusal: They may not.
+    """
+    if (user, ACT_ON_BEHALF) in denied:
+        raise refusals.missing_privilege(user, ACT_ON_BEHALF)
+
+
+def check_rights(denied: Collection[Denied], call: Call, table: Table) -> None:
+    """Whether the user may do this, and whoever acts for them as well.
+
+    Raises:
+        Refusal: One of them may not; it always names the user [LIVE
+            dynamics-365-customer-engagement#100].
+    """
+    name = "Activity" if table.activity else _NAMES.get(table.logical, table.logical.capitalize())
+    privilege = f"prv{_VERBS.get(call.method, 'Read')}{name}"
+    if any((user, privilege) in denied for user in (call.user, call.delegate)):
+        raise refusals.missing_privilege(call.user, privilege)
+
+
+def asked_privilege(member: str) -> str:
+    """The privilege that ``RetrieveUserPrivilegeByPrivilegeName`` is asked for; "" if it is not."""
+    match = _FUNCTION.fullmatch(unquote(member))
+    return match[1] if match else ""
+
+
+def privileges(denied: Collection[Denied], user: str, privilege: str, root: str) -> dict[str, Any]:
+    """What that function answers: none if the user lacks it [DOC auditing/retrieve-audit-data]."""
+    held = {
+        "Depth": "Global",
+        "PrivilegeId": str(uuid.uuid5(_NAMESPACE, privilege)),
+        "BusinessUnitId": "0f0e0d0c-0b0a-4908-8706-050403020100",
+        "PrivilegeName": privilege,
+    }
+    kind = "RetrieveUserPrivilegeByPrivilegeNameResponse"
+    return {
+        "@odata.context": f"{root}$metadata#Microsoft.Dynamics.CRM.{kind}",
+        "RolePrivileges": [] if (user, privilege) in denied else [held],
+    }

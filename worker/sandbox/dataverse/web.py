@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import httpx
 
-from worker.sandbox.dataverse.faults import Ending, InjectedFault, InjectedFaults
+from worker.sandbox.dataverse.faults import Ending, InjectedFault
 from worker.sandbox.dataverse.odata.refusals import Refusal
 from worker.sandbox.dataverse.odata.wire import Call, Reply
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from worker.sandbox.dataverse.limits import Throttle
     from worker.sandbox.dataverse.organisation import Organisation
+    from worker.sandbox.dataverse.rules import InjectedFaults
 
 
 AFFINITY: Final = "ARRAffinity"
@@ -70,6 +71,9 @@ class Web:
     requests: int = 0
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 
+    def __post_init__(self) -> None:
+        self.organisation.answer_part = self._part
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take one request."""
         if scope["type"] != "http":
@@ -109,16 +113,25 @@ class Web:
         return reply, ending, extra()
 
     async def _carry_out(self, call: Call) -> tuple[Reply, Ending]:
-        fault = self.faults.take(call.method, call.path) or _NO_FAULT
+        fault = self._fault(call)
         if fault.delay_s:
             call.was_missing = call.method == "PATCH" and self.organisation.row_is_missing(call)
             await self.sleep(fault.delay_s)
-        reply = self.organisation.answer(call) if fault.carried_out else Reply(204)
-        if isinstance(fault.answer, Refusal):
-            reply = self._refuse(fault.answer, call)
-        elif fault.answer:
-            reply = fault.answer
-        return reply, fault.ending
+        return self._spoilt(call, fault, self.organisation.answer), fault.ending
+
+    def _fault(self, call: Call) -> InjectedFault:
+        return self.faults.take(call, self.organisation.row_is_missing) or _NO_FAULT
+
+    def _spoilt(
+        self, call: Call, fault: InjectedFault, carry_out: Callable[[Call], Reply]
+    ) -> Reply:
+        reply = carry_out(call) if fault.acts else Reply(204)
+        answer = fault.answer
+        return self._refuse(answer, call) if isinstance(answer, Refusal) else answer or reply
+
+    def _part(self, call: Call) -> Reply:
+        """Answer a request of a batch; faults befall it too, as far as answers go."""
+        return self._spoilt(call, self._fault(call), self.organisation.answer)
 
     def _admit(
         self, call: Call

@@ -100,6 +100,28 @@ def undeclared(table: Table, name: str) -> Refusal:
     )
 
 
+def null_bind(table: Table, nav: str) -> Refusal:
+    """``"<nav>@odata.bind": null``."""
+    return payload(
+        table.entity_set,
+        f"Microsoft.OData.ODataException: The 'odata.bind' instance or property annotation of "
+        f"'{nav}' must have a non-null string value.",
+    )
+
+
+def two_binds(table: Table, one: str, other: str) -> Refusal:
+    """One lookup under two names; what an organisation says of it is not documented."""
+    return payload(
+        table.entity_set,
+        f"Microsoft.Crm.CrmException: '{one}' and '{other}' are one attribute of {table.logical}.",
+    )
+
+
+def unexpected() -> Refusal:
+    """UnExpected."""
+    return Refusal(500, "0x80040216", "An unexpected error occurred.")
+
+
 def unknown_column(table: Table, name: str) -> Refusal:
     """A column in a body that is not there (web-api-client-errors, "Invalid property")."""
     return payload(
@@ -135,6 +157,15 @@ def too_long(logical: str, column: str, max_length: int) -> Refusal:
         f"A validation error occurred.  The length of the '{column}' attribute of the "
         f"'{logical}' entity exceeded the maximum allowed length of '{max_length}'.",
     )
+
+
+def no_xml(column: str, character: str) -> Refusal:
+    """A character that XML cannot hold; the code is what organisations were seen to answer."""
+    message = (
+        f"Invalid character in field '{column}': '{character}', hexadecimal value "
+        f"0x{ord(character):02X}, is an invalid character."
+    )
+    return Refusal(400, "0x80040278", message)
 
 
 def out_of_range(table: Table, column: str) -> Refusal:
@@ -249,3 +280,19 @@ def no_collection() -> Refusal:
         "Query options $filter, $orderby, $count, $skip, and $top can be applied only on "
         "collections."
     )
+
+
+def missing_privilege(user: str, privilege: str) -> Refusal:
+    """PrivilegeDenied."""
+    message = f"Principal user (Id={user}, type=8) is missing {privilege} privilege"
+    return Refusal(403, "0x80040220", message)
+
+
+def unknown_caller(code: str, user: str) -> Refusal:
+    """A request in the name of nobody; neither status nor code is documented."""
+    status, message = {
+        "0x80072560": (403, "The user is not a member of the organization."),
+        "0x80041d1f": (400, f"The user Id(s) [{user}] is invalid."),
+        "0x80040217": (404, f"systemuser With Id = {user} Does Not Exist"),
+    }[code]
+    return Refusal(status, code, message)

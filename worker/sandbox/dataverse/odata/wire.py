@@ -37,6 +37,7 @@ class Call:
         user: The systemuserid it is made by.
         was_missing: Whether an upsert's row was not there when the request came in.
         url_limit: Characters its URL may have.
+        delegate: Who really made it, on behalf of ``user``; "" if that is the same.
     """
 
     method: str
@@ -48,6 +49,7 @@ class Call:
     user: str
     was_missing: bool = False
     url_limit: int = URL_LIMIT
+    delegate: str = ""
 
 
 @dataclass(slots=True)

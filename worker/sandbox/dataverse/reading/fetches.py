@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from worker.sandbox.dataverse.reading.operators import Circumstances
     from worker.sandbox.dataverse.reading.presenter import Presenter
     from worker.sandbox.dataverse.rows.records import Row, Rows
-    from worker.sandbox.dataverse.schema.columns import Column, Schema
+    from worker.sandbox.dataverse.schema.columns import Column
 
 
 _LINKS: Final = frozenset({"inner", "outer"})
@@ -99,7 +99,7 @@ class Fetching:
         entity = fetch.find("entity")
         if entity is None or len(fetch) != 1:
             raise invalid("A fetch has one entity.")
-        if table_of(self.records.schema, entity.attrib.get("name", "")) is not table:
+        if self._table(entity.attrib.get("name", "")) is not table:
             raise invalid(f"The entity of the query is not '{table.logical}'.")
         first = Link("", table, entity)
         links = [first]
@@ -113,6 +113,17 @@ class Fetching:
             rows, shown = _distinct(rows, shown)
         return _page(fetch, rows, shown)
 
+    def _table(self, logical: str) -> Table:
+        table = self.records.schema.by_logical.get(logical)
+        if table is None:
+            raise refusals.Refusal(
+                400,
+                "0x80041102",
+                f"The entity with a name = '{logical}' with namemapping = 'Logical' was not found "
+                "in the MetadataCache.",
+            )
+        return table
+
     def _joined(self, link: Link, links: list[Link], found: list[Combined]) -> list[Combined]:
         for element in link.element.findall("link-entity"):
             found = self._join(link, element, links, found)
@@ -124,7 +135,7 @@ class Fetching:
         kind = element.attrib.get("link-type", "inner")
         if kind not in _LINKS:
             raise invalid(f"The link-type '{kind}' is not supported here.")
-        table = table_of(self.records.schema, element.attrib.get("name", ""))
+        table = self._table(element.attrib.get("name", ""))
         alias = element.attrib.get("alias") or f"{table.logical}{len(links)}"
         from_ = column_of(table, element.attrib.get("from", ""))
         to = column_of(parent.table, element.attrib.get("to", ""))
@@ -254,20 +265,3 @@ def _number(fetch: Element, name: str, default: int = PAGE) -> int:
     if not text.isdigit() or not int(text):
         raise invalid(f"'{text}' is no {name}.")
     return int(text)
-
-
-def table_of(schema: Schema, logical: str) -> Table:
-    """The table of that name.
-
-    Raises:
-        Refusal: QueryBuilderNoEntity: there is none.
-    """
-    table = schema.by_logical.get(logical)
-    if table is None:
-        raise refusals.Refusal(
-            400,
-            "0x80041102",
-            f"The entity with a name = '{logical}' with namemapping = 'Logical' was not found in "
-            "the MetadataCache.",
-        )
-    return table

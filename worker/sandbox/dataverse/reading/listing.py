@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from worker.sandbox.dataverse.odata import refusals
@@ -24,6 +25,7 @@ from worker.sandbox.dataverse.reading.queries import (
     select_page,
     select_rows,
 )
+from worker.sandbox.dataverse.reading.throttling import leads_with_wildcard, throttled
 from worker.sandbox.dataverse.reading.views import View, Viewing, context
 
 
@@ -53,16 +55,17 @@ class Listing:
     records: Rows
     clock: Callable[[], float]
 
-    def row(
-        self, call: Call, table: Table, record: Row, status: int = 200, wanted: Prefer | None = None
-    ) -> Reply:
+    def row(self, call: Call, table: Table, record: Row, status: int = 200) -> Reply:
         """One row.
 
         Raises:
             Refusal: Its options cannot be understood.
         """
-        wanted = wanted or prefer(call.headers)
-        shown = self._viewing(call, wanted).view(table, parse_options(call.query, ROW))
+        wanted = prefer(call.headers)
+        options = parse_options(call.query, ROW)
+        if call.method == "PATCH" and status == HTTPStatus.OK:
+            options.pop("$expand", None)  # ignored, as documented of updates
+        shown = self._viewing(call, wanted).view(table, options)
         where = f"{call.root}$metadata#{context(table, shown)}/$entity"
         body = {"@odata.context": where, **self._presenter.show(table, record, shown)}
         reply = json_reply(status, body, wanted)
@@ -87,6 +90,7 @@ class Listing:
             if option in options:
                 message = f"{logical} With Id = {options[option]} Does Not Exist"
                 raise refusals.Refusal(404, "0x80040217", message)
+        self._throttle(rows, options.get("$filter", ""))
         if FETCH in options:
             return self._fetched(call, table, rows, options, wanted)
         if "$apply" in options:
@@ -99,8 +103,15 @@ class Listing:
     def count(self, call: Call, table: Table, rows: Collection[Row]) -> Reply:
         """How many rows a collection has, up to ``PAGE``, as plain text."""
         options = parse_options(call.query, {"$filter"})
+        self._throttle(rows, options.get("$filter", ""))
         found = select_rows(self.records, table, rows, options, self._circumstances(call))
         return plain_reply(str(min(len(found), PAGE)))
+
+    def _throttle(self, rows: Collection[Row], text: str) -> None:
+        """Refuse a query that would read the whole of a large table."""
+        switches = self.records.switches
+        if len(rows) > switches.wildcard_rows and leads_with_wildcard(text):
+            raise throttled(switches.wildcard_status)
 
     @property
     def _presenter(self) -> Presenter:
@@ -122,7 +133,8 @@ class Listing:
             body[f"@{_TOTAL}"] = -1 if page.count is None else page.count
         if _wants(wanted, _EXCEEDED):
             body[f"@{_EXCEEDED}"] = page.count is not None and page.exceeded
-        body["value"] = [self._presenter.show(table, record, shown) for record in page.records]
+        presenter = self._presenter
+        body["value"] = [presenter.show(table, record, shown) for record in page.records]
         if page.next_query:
             body["@odata.nextLink"] = f"{call.root}{address}?{page.next_query}"
         return json_reply(200, body, wanted)

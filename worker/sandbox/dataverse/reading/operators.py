@@ -142,7 +142,9 @@ def negated(test: Wanted) -> Wanted:
 
 def compared(compare: Callable[[Any, Any], bool], other: Any, *, null: bool = False) -> Wanted:
     """A comparison with a folded value; ``null``: whether null fulfils it."""
-    return lambda value: null if value is None else compare(folded(value), other)
+    if isinstance(other, str):  # the common case, and lookups ask it of every row
+        return lambda value: null if value is None else compare(value.casefold(), other)
+    return lambda value: null if value is None else compare(value, other)
 
 
 def _in(_: Circumstances, values: Sequence[Any]) -> Wanted:

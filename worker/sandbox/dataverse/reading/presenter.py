@@ -59,7 +59,7 @@ class Presenter:
         if column.type == "MultiSelectPicklist":
             return "; ".join(column.options[int(choice)] for choice in value.split(","))
         if column.options:
-            return column.options.get(int(value))
+            return _labels(column, value)
         if column.type == "Integer":
             return f"{value:,}"
         if column.type == "DateTime":
@@ -99,3 +99,9 @@ class Presenter:
         if expansion.reference:
             return {"@odata.id": f"{shown.root}{table.entity_set}({row.id})"}
         return self.show(table, row, expansion.view)
+
+
+def _labels(column: Column, value: Any) -> str:
+    """The label of a choice, or of several: they are kept as ``1,3``."""
+    values = str(int(value) if isinstance(value, bool) else value).split(",")
+    return "; ".join(column.options.get(int(one), one) for one in values)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from worker.sandbox.dataverse.odata import refusals
 from worker.sandbox.dataverse.rows.keys import resolve, split_reference
 from worker.sandbox.dataverse.rows.records import Party, Rows
-from worker.sandbox.dataverse.rows.values import coerce
+from worker.sandbox.dataverse.rows.values import coerce, text
 
 
 if TYPE_CHECKING:
@@ -33,11 +34,13 @@ class Change:
         columns: Values by property; None empties.
         targets: Tables of the lookups among them.
         parties: All parties, if the body names any.
+        names: The name that each lookup among them was set by.
     """
 
     columns: dict[str, Any] = field(default_factory=dict)
     targets: dict[str, str] = field(default_factory=dict)
     parties: tuple[Party, ...] | None = None
+    names: dict[str, str] = field(default_factory=dict)
 
 
 class Reader:
@@ -82,6 +85,8 @@ class Reader:
             change.parties = self.parties(table, value)
         elif "@" in name:
             return  # annotations are for readers
+        elif name in table.navs and value is None:
+            self._set(table, name, None, "", change)
         elif name in table.navs:
             raise refusals.wrong_type(table.entity_set, "mscrm.crmbaseentity")
         else:
@@ -94,11 +99,25 @@ class Reader:
         if not (column.create or column.update):
             return
         if value is None:
-            change.columns[column.json_name] = None
+            match self._switches.null_bind:
+                case "refuse":
+                    raise refusals.null_bind(table, nav)
+                case "fail":
+                    raise refusals.unexpected()
             return
         target, record_id = self._target(table, value, column.navs[nav])
-        change.columns[column.json_name] = record_id
-        change.targets[column.json_name] = target
+        self._set(table, nav, record_id, target, change)
+
+    def _set(
+        self, table: Table, nav: str, record_id: str | None, target: str, change: Change
+    ) -> None:
+        """Set the lookup that a navigation property reaches, or empty it."""
+        name = table.navs[nav].json_name
+        if change.names.setdefault(name, nav) != nav and self._switches.two_binds == "refuse":
+            raise refusals.two_binds(table, change.names[name], nav)
+        change.columns[name] = record_id
+        if record_id is not None:
+            change.targets[name] = target
 
     def _accepts(self, table: Table, nav: str) -> bool:
         short = nav.startswith("regardingobjectid_") and not nav.endswith(f"_{table.logical}")
@@ -106,7 +125,9 @@ class Reader:
 
     def _target(self, table: Table, value: Any, targets: tuple[str, ...]) -> tuple[str, str]:
         """The table and id of the row a bind names."""
-        found = split_reference(table.schema, value) if isinstance(value, str) else None
+        decoded = self._switches.bind_text == "decoded" and isinstance(value, str)
+        reference = unquote(value) if decoded else value
+        found = split_reference(table.schema, reference) if isinstance(reference, str) else None
         if found is None or found[0].logical not in targets:
             raise refusals.payload(
                 table.entity_set,
@@ -157,8 +178,6 @@ def _participation(table: Table, value: Any) -> int:
 
 
 def _party_text(table: Table, name: str, value: Any) -> str | None:
-    if value is not None and not isinstance(value, str):
-        raise refusals.wrong_type(table.entity_set, "Edm.String")
-    if value and len(value) > PARTY_TEXTS[name]:
-        raise refusals.too_long("activityparty", name, PARTY_TEXTS[name])
-    return value or None
+    if value is None:
+        return None
+    return text(table.entity_set, "activityparty", name, value, PARTY_TEXTS[name])

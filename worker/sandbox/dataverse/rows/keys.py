@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 
 
 #: A primary key, or the values of an alternate key by column.
-Key = str | Mapping[str, "str | int"]
+Key = str | Mapping[str, "str | int | bool"]
 
-_PAIR: Final = re.compile(r"\s*(\w+)\s*=\s*(?:'((?:[^']|'')*)'|(-?\d+))\s*(?:,|$)")
+_PAIR: Final = re.compile(r"\s*(\w+)\s*=\s*(?:'((?:[^']|'')*)'|([\w:.+-]+))\s*(?:,|$)")
+_INTEGER: Final = re.compile(r"-?\d{1,19}")
+_FLAGS: Final = {"true": True, "false": False}
 _SEGMENT: Final = re.compile(r"(\w+)\(((?:'(?:[^']|'')*'|[^')])*)\)")
 _ROOT: Final = re.compile(r"(?:https?://[^/]+)?/?(?:api/data/v9\.\d+/)?")
 
@@ -33,20 +35,27 @@ def parse_key(table: Table, text: str) -> Key:
     """
     if GUID.fullmatch(text):
         return text.lower()
-    pairs: dict[str, str | int] = {}
+    pairs: dict[str, str | int | bool] = {}
     at = 0
     while at < len(text):
         match = _PAIR.match(text, at)
         if not match:
             break
-        name, quoted, digits = match.groups()
-        pairs[name] = int(digits) if quoted is None else quoted.replace("''", "'")
+        name, quoted, bare = match.groups()
+        pairs[name] = _value(bare) if quoted is None else quoted.replace("''", "'")
         at = match.end()
     if not pairs or at < len(text):
         raise refusals.bad_query(f"Bad Request - Error in query syntax, key of '{table.type}'.")
     if set(pairs) == {table.key}:
         return str(pairs[table.key]).lower()
     return pairs
+
+
+def _value(text: str) -> str | int | bool:
+    """A number, a truth value, a GUID or a moment, which stand without quotes."""
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    return _FLAGS.get(text, text)
 
 
 def resolve(records: Rows, switches: Switches, table: Table, key: Key) -> Row | None:

@@ -10,10 +10,14 @@ import enum
 import uuid
 
 from dataclasses import dataclass
+from typing import Final
 
-from worker.sandbox.dataverse.rows.records import Row, Rows
+from worker.sandbox.dataverse.rows.records import Party, Row, Rows
 from worker.sandbox.dataverse.schema.columns import Column, Schema, Table
 
+
+#: The participationtypemask of whom a lookup of the activity itself leads to.
+AUTOMATIC_ROLES: Final = {"_regardingobjectid_value": 8, "_ownerid_value": 9}
 
 #: A row and its table.
 Item = tuple[Table, Row]
@@ -59,17 +63,18 @@ class Navigation:
 
 def navigation(table: Table, name: str) -> Navigation | None:
     """The navigation property of a table; None if there is none. Names are case-sensitive."""
+    tables = table.schema.by_logical
     if column := table.navs.get(name):
-        targets = tuple(table.schema.by_logical[target] for target in column.navs[name])
-        return Navigation(name, Kind.SINGLE, targets, column)
+        targets = tuple(tables[target] for target in column.navs[name] if target in tables)
+        return Navigation(name, Kind.SINGLE, targets, column) if targets else None
     if table.activity and name == table.parties:
         return Navigation(name, Kind.PARTIES, (table.schema.activity_party,))
     join = table.schema.joins.get(name)
     if join and table.logical in join.joins:
         return Navigation(name, Kind.MANY, (other_side(table.schema, join, table),), join=join)
     if relation := table.collections.get(name):
-        other = table.schema.by_logical[relation.table]
-        column = next(c for c in other.columns if c.name == relation.column)
+        other = tables[relation.table]
+        column = next(column for column in other.columns if column.name == relation.column)
         return Navigation(name, Kind.COLLECTION, (other,), column)
     return None
 
@@ -77,7 +82,7 @@ def navigation(table: Table, name: str) -> Navigation | None:
 def related(records: Rows, table: Table, record: Row, nav: Navigation) -> list[Item]:
     """The rows a navigation property leads to from a row, with their tables, oldest first."""
     if nav.kind is Kind.PARTIES:
-        return [(nav.target, row) for row in party_rows(record)]
+        return [(nav.target, row) for row in party_rows(records, record)]
     if nav.join:
         return [(nav.target, row) for row in joined(records, nav.join, table, record)]
     if nav.column is None:
@@ -103,15 +108,36 @@ def joined(records: Rows, join: Table, table: Table, record: Row) -> list[Row]:
     return [row for row in found if row]
 
 
-def party_rows(record: Row) -> list[Row]:
+def party_rows(records: Rows, record: Row) -> list[Row]:
     """The parties of an activity as rows of their own table."""
+    shown = records.switches.automatic_parties == "shown"
     rows = []
-    for number_, party in enumerate(record.parties):
-        own_id = str(uuid.uuid5(uuid.UUID(record.id), str(number_)))
+    for number, party in enumerate((*record.parties, *(_automatic(record) if shown else ()))):
+        own_id = str(uuid.uuid5(uuid.UUID(record.id), str(number)))
         columns = {**party.columns, "activitypartyid": own_id, "_activityid_value": record.id}
         targets = {"_partyid_value": party.target} if party.target else {}
         rows.append(Row(own_id, record.version, columns, targets))
     return rows
+
+
+def _automatic(record: Row) -> list[Party]:
+    """The parties that an activity has by itself [DOC reference/entities/activityparty]."""
+    return [
+        Party({"_partyid_value": value, "participationtypemask": role}, record.targets[name])
+        for name, role in AUTOMATIC_ROLES.items()
+        if (value := record.columns.get(name))
+    ]
+
+
+def all_parties(records: Rows) -> list[Row]:
+    """The parties of all activities."""
+    activities = [table for table in records.schema.tables.values() if table.activity]
+    return [
+        party
+        for table in activities
+        for row in records.all(table)
+        for party in party_rows(records, row)
+    ]
 
 
 def other_side(schema: Schema, join: Table, table: Table) -> Table:

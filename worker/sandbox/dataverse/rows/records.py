@@ -14,6 +14,7 @@ from worker.errors import ConfigError
 from worker.sandbox.dataverse.odata import refusals
 from worker.sandbox.dataverse.rows.values import folded
 from worker.sandbox.dataverse.schema.tables import SHIPPED
+from worker.sandbox.dataverse.switches import Switches
 
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ class Rows:
     Attributes:
         schema: What tables there are.
         writes: How many writes of requests succeeded.
+        switches: What is read where Dataverse's behaviour is not documented.
     """
 
     def __init__(self, path: Path | None = None, schema: Schema = SHIPPED) -> None:
@@ -91,6 +93,7 @@ class Rows:
             (name, columns): {} for name, keys in self.keys.items() for columns in keys
         }
         self.writes = 0
+        self.switches = Switches()
         self._version = 1_000_000
         self._undo: list[tuple[Table, str, Row | None]] = []
         self._depth = 0

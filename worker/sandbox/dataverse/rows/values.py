@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 GUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 INT32_MIN: Final = -(2**31)
 
+#: What no XML 1.0 document can hold, and so no column (https://www.w3.org/TR/xml/#charsets).
+NO_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
 
 def coerce(table: Table, column: Column, value: Any) -> Any:
     """The value as it is stored; None for null and for empty text.
@@ -42,14 +45,24 @@ def moment(text: str) -> str | None:
     return f"{when.astimezone(UTC).isoformat()[:19]}Z"
 
 
-def _text(table: Table, column: Column, value: Any) -> str | None:
+def text(entity_set: str, logical: str, name: str, value: Any, limit: int) -> str | None:
+    """A text as it is stored; None for an empty one.
+
+    Raises:
+        Refusal: It is no text, too long, or XML 1.0 cannot hold it.
+    """
     if not isinstance(value, str):
-        raise refusals.wrong_type(table.entity_set, "Edm.String")
-    limit = column.max_length or 0
+        raise refusals.wrong_type(entity_set, "Edm.String")
+    if not value.isprintable() and (found := NO_XML.search(value)):
+        raise refusals.no_xml(name, found[0])
     # Lengths are those of .NET strings: UTF-16 units. At most two per character.
     if len(value) * 2 > limit and len(value.encode("utf-16-le", "surrogatepass")) > limit * 2:
-        raise refusals.too_long(table.logical, column.name, limit)
+        raise refusals.too_long(logical, name, limit)
     return value or None
+
+
+def _text(table: Table, column: Column, value: Any) -> str | None:
+    return text(table.entity_set, table.logical, column.name, value, column.max_length or 0)
 
 
 def _boolean(table: Table, _: Column, value: Any) -> bool:

@@ -29,6 +29,12 @@ if TYPE_CHECKING:
 #: Duplicate detection compares this column, as the published default rules do.
 DUPLICATE_COLUMN: Final = "emailaddress1"
 
+#: Who wrote a row, and on whose behalf.
+_BY_USERS: Final = (
+    *("_createdby_value", "_createdonbehalfby_value"),
+    *("_modifiedby_value", "_modifiedonbehalfby_value"),
+)
+
 CLOSED_STATES: Final = frozenset({1, 2})  # completed, cancelled
 STATE_COLUMNS: Final = frozenset({"statecode", "statuscode"})
 
@@ -41,6 +47,9 @@ class RowWriter:
         switches: What is done where Dataverse's behaviour is not documented.
         clock: Wall-clock time (s since 1970).
         new_id: Makes primary keys for creates that bring none.
+
+    Attributes:
+        delegate: Who writes on behalf of the user that is named; "" if nobody does.
     """
 
     def __init__(
@@ -55,6 +64,7 @@ class RowWriter:
         self._switches = switches
         self._clock = clock
         self._new_id = new_id
+        self.delegate = ""
 
     def find(self, table: Table, key: Key) -> Row | None:
         """The row a key names, or None.
@@ -199,8 +209,9 @@ class RowWriter:
             table.key: record_id,
             "createdon": now,
             "_createdby_value": user,
+            "_createdonbehalfby_value": self.delegate or None,
         }
-        targets = {"_createdby_value": "systemuser", "_modifiedby_value": "systemuser"}
+        targets = dict.fromkeys(_BY_USERS, "systemuser")
         if "ownerid" in table.navs:
             columns["_ownerid_value"] = user
             targets["_ownerid_value"] = "systemuser"
@@ -210,10 +221,15 @@ class RowWriter:
 
     def _touched(self, record: Row, user: str) -> Row:
         columns = {**record.columns, **self._modified(user)}
-        return Row(record.id, 0, columns, record.targets, record.parties)
+        targets = {**record.targets, **dict.fromkeys(_BY_USERS, "systemuser")}
+        return Row(record.id, 0, columns, targets, record.parties)
 
-    def _modified(self, user: str) -> dict[str, str]:
-        return {"modifiedon": self._now(), "_modifiedby_value": user}
+    def _modified(self, user: str) -> dict[str, str | None]:
+        return {
+            "modifiedon": self._now(),
+            "_modifiedby_value": user,
+            "_modifiedonbehalfby_value": self.delegate or None,
+        }
 
     def _now(self) -> str:
         return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._clock()))

@@ -28,11 +28,11 @@ ACTIVE_STATES: Final = {
 
 def audit(activity: str = "") -> tuple[Column, ...]:
     """Columns every table has; an activity, named here, has its own names for the lookups."""
+    users = ("createdby", "modifiedby", "createdonbehalfby", "modifiedonbehalfby")
     return (
         read_only(date("createdon")),
         read_only(date("modifiedon")),
-        read_only(lookup("createdby", "systemuser", nav=_nav("createdby", activity))),
-        read_only(lookup("modifiedby", "systemuser", nav=_nav("modifiedby", activity))),
+        *(read_only(lookup(name, "systemuser", nav=_nav(name, activity))) for name in users),
         create_only(date("overriddencreatedon")),
         create_only(number("importsequencenumber", -(2**31))),
         read_only(Column("versionnumber", "BigInt")),

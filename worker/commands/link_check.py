@@ -1,0 +1,257 @@
+"""Links of a body, and the parties of an activity, held against what metadata says of them.
+
+Pure, like ``body_check``: each text says what is wrong and what to write instead.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pipelines.conversion import Kind
+from pipelines.link import LINK
+from pipelines.odata import GUID
+from pipelines.pipeline import type_doubt
+from pipelines.template import Query, Template
+from worker.dynamics.definitions import Definition
+
+
+#: How findings name the type of a value in a pipeline.
+WORDS: Final[Mapping[type, str]] = {
+    str: "a text in quotes",
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+}
+
+_KINDS: Final[Mapping[type, Kind]] = {bool: "boolean", int: "integer", float: "decimal"}
+
+#: Tables that an owner is one of.
+_OWNERS: Final = ("systemuser", "team")
+
+#: Columns of an activity's party, and what else one may have (entity reference ``activityparty``).
+_PARTY: Final[Mapping[str, type]] = {
+    "addressused": str,
+    "addressusedemailcolumnnumber": int,
+    "donotemail": bool,
+    "donotfax": bool,
+    "donotphone": bool,
+    "donotpostalmail": bool,
+    "effort": float,
+    "exchangeentryid": str,
+    "instancetypecode": int,
+    "participationtypemask": int,
+    "resourcespecid": str,
+    "scheduledend": str,
+    "scheduledstart": str,
+    "unresolvedpartyname": str,
+}
+_MASKS: Final = range(1, 14)
+
+_ADDRESS: Final = re.compile(r"/?(?:https?://[^/]+/api/data/[^/]+/)?(\w+)\(([^()]*)\)?")
+_KEY_NAMES: Final = re.compile(r"(\w+)\s*=")
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """What is known of the environment's tables.
+
+    Attributes:
+        sets: Entity set -> logical name, of all tables.
+        definitions: By entity set, of those that steps write to or refer to by an alternate key.
+    """
+
+    sets: Mapping[str, str]
+    definitions: Mapping[str, Definition]
+
+    def set_of(self, logical: str) -> str:
+        """The entity set of a table, or ""."""
+        return next((name for name, one in self.sets.items() if one == logical), "")
+
+    def meant(self, name: str) -> str:
+        """The logical name of the table that a set's or a table's name is of, or ""."""
+        return self.sets.get(name, name if name in self.sets.values() else "")
+
+
+def addressed(data: Any) -> Iterator[str]:
+    """Entity sets to whose rows a body refers by a key of columns."""
+    if isinstance(data, list):
+        for one in data:
+            yield from addressed(one)
+    elif isinstance(data, dict):
+        for name, value in data.items():
+            match = _ADDRESS.match(_source(value)) if name.endswith(LINK) else None
+            if match and "=" in match[2]:
+                yield match[1]
+            yield from addressed(value)
+
+
+def link_mistakes(nav: str, value: Any, table: Definition, tables: Tables) -> Iterator[str]:
+    """A navigation property, and the row it is to lead to."""
+    match = _ADDRESS.match(_source(value))
+    target = (
+        tables.sets.get(match[1], match[1] if match[1] in tables.sets.values() else "")
+        if match
+        else ""
+    )
+    name = link_name(nav, table)
+    if name is None:
+        yield _wrong_name(nav, target, table)
+        return
+    column, leads = table.links[name]
+    known = table.columns.get(column, {})
+    if known.get("IsValidForCreate") is False and known.get("IsValidForUpdate") is False:
+        yield "is read-only; leave it out"
+    if value is not None and not isinstance(value, str | Query | Template):
+        yield f'is no address; write "/{tables.set_of(leads) or "…"}(ID)"'
+    elif match:
+        yield from _address(match, (nav, column, leads), table, tables)
+    elif isinstance(value, str):
+        yield f'is no address of a row; write "/{tables.set_of(leads) or "…"}(ID)"'
+
+
+def link_name(nav: str, table: Definition) -> str | None:
+    """The navigation property; an activity has those of all activities without its own name."""
+    long = f"{nav}_{table.logical}"
+    return nav if nav in table.links else long if table.activity and long in table.links else None
+
+
+def _wrong_name(nav: str, target: str, table: Definition) -> str:
+    text = f"{table.set} has no navigation property {nav!r}"
+    folded = {name.lower(): name for name in table.links}
+    if nav.lower() in folded:
+        return f"{text}: case matters; write {folded[nav.lower()]}{LINK}"
+    if nav.lower() in table.columns:
+        names = sorted(name for name, (column, _) in table.links.items() if column == nav.lower())
+        best = table.link_to(nav.lower(), target)
+        choice = best or " or ".join(names[:4]) or "another"
+        return f"{text}; name the table that the lookup leads to: write {choice}{LINK}"
+    return f"{text}; {suggestion(nav, table.links)}"
+
+
+def _address(
+    match: re.Match[str], link: tuple[str, str, str], table: Definition, tables: Tables
+) -> Iterator[str]:
+    """The row that a link names: its table, and its key."""
+    named, key = match[1], match[2]
+    nav, column, leads = link
+    target = tables.sets.get(named)
+    if target is None:
+        by_name = tables.set_of(named.lower()) or tables.set_of(leads)
+        right = by_name if named.lower() in tables.sets.values() or leads else ""
+        yield (
+            f"there is no entity set {named!r}; write the set, not the table's name: "
+            f"/{right or '…'}(…)"
+        )
+        return
+    if leads not in (target, "owner") or (leads == "owner" and target not in _OWNERS):
+        better = table.link_to(column, target)
+        allowed = tables.set_of(leads) or "systemusers or teams"
+        instead = f"write {better}{LINK}" if better else f"it leads to {allowed} only"
+        yield f"{nav} does not lead to {named}; {instead}"
+    elif other := tables.definitions.get(named):
+        yield from key_mistakes(f"({key})", other)
+    elif "=" not in key and "{" not in key and not GUID.fullmatch(key.strip()):
+        yield f"{key!r} is no id of a row; write a GUID"
+
+
+def key_mistakes(source: str, table: Definition) -> Iterator[str]:
+    """The key of a row in parentheses: an id, or all columns of an alternate key."""
+    inner = source.strip().removeprefix("(").removesuffix(")")
+    bare = re.sub(r"'(?:[^']|'')*'", "''", re.sub(r"\{\{.*?\}\}", "", inner, flags=re.DOTALL))
+    names = frozenset(_KEY_NAMES.findall(bare))
+    if names and names not in ({table.key}, {table.key, "partitionid"}, *table.keys):
+        there = " or ".join(", ".join(sorted(one)) for one in table.keys) or "none"
+        yield (
+            f"{table.set} has no alternate key of {', '.join(sorted(names))}; there is {there}; "
+            f"write the id, or make the key in Dynamics"
+        )
+    if not names and "{{" not in inner and not GUID.fullmatch(inner.strip("{} ")):
+        yield f"{inner!r} is no id of a row; write a GUID, or a name in braces"
+
+
+def party_mistakes(column: str, value: Any, table: Definition, tables: Tables) -> Iterator[str]:
+    """The list of an activity's parties."""
+    if not table.activity:
+        yield f"{table.set} are no activities and have no parties; leave it out"
+        return
+    right = f"{table.logical}_activity_parties"
+    if column != right:
+        yield f"{table.set} has no such list; write {right}"
+    for party in value if isinstance(value, list) else ():
+        if isinstance(party, dict):
+            yield from _party(party, tables)
+        elif not isinstance(party, Template):
+            yield 'is a list of parties: {"partyid_contact@odata.bind": "/contacts(ID)", …}'
+
+
+def _party(party: Mapping[str, Any], tables: Tables) -> Iterator[str]:
+    if "participationtypemask" not in party:
+        yield "a party needs participationtypemask: 1 from, 2 to, 3 cc"
+    for name, value in party.items():
+        if name.endswith(LINK):
+            yield from _party_link(name.removesuffix(LINK), value, tables)
+            continue
+        wanted = _PARTY.get(name)
+        if wanted is None:
+            yield f"a party has no column {name!r}; {suggestion(name, _PARTY)}"
+        elif isinstance(value, Template):
+            doubt = type_doubt(value, _KINDS.get(wanted), converted=False)
+            yield from [f"{name}: {doubt}"] if doubt else ()
+        elif value is not None and (
+            not isinstance(value, wanted) or bool_for_int(value, (wanted,))
+        ):
+            yield f"{name} is {word(value)}: write {WORDS[wanted]}{unquoted(value)}"
+        elif name == "participationtypemask" and value not in _MASKS:
+            yield f"{name} {value} is none; 1 is from, 2 to, 3 cc"
+
+
+def _party_link(nav: str, value: Any, tables: Tables) -> Iterator[str]:
+    match = _ADDRESS.match(_source(value))
+    named = match[1] if match else ""
+    target = tables.meant(named)
+    leads = nav.removeprefix("partyid_")
+    if nav in ("partyid", leads) or leads not in tables.sets.values():
+        right = f"partyid_{target or 'contact'}"
+        yield f"a party has no navigation property {nav!r}; write {right}{LINK}"
+    elif named and named not in tables.sets:
+        yield f"there is no entity set {named!r}; write /{tables.set_of(leads)}(…)"
+    elif named and target != leads:
+        yield f"{nav} does not lead to {named}; write partyid_{target}{LINK}"
+
+
+def link_names(column: str, table: Definition) -> str:
+    """How a lookup is written."""
+    names = sorted(name for name, (own, _) in table.links.items() if own == column)
+    return " or ".join(f"{name}{LINK}" for name in names[:3]) or f"{column}{LINK}"
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """What somebody may have meant."""
+    near = difflib.get_close_matches(name, list(known), 1)
+    return f"did you mean {near[0]}?" if near else "mind the publisher's prefix"
+
+
+def word(value: Any) -> str:
+    """What a value is, in words."""
+    return WORDS.get(type(value), "a structure")
+
+
+def unquoted(value: Any) -> str:
+    """How to write what stands in quotes, and should not."""
+    return ", without quotes" if isinstance(value, str) else ""
+
+
+def bool_for_int(value: Any, fitting: tuple[type, ...]) -> bool:
+    """Whether a truth stands where a number should, which Python takes it for."""
+    return isinstance(value, bool) and bool not in fitting
+
+
+def _source(value: Any) -> str:
+    if isinstance(value, Query | Template):
+        return value.source
+    return value if isinstance(value, str) else ""
