@@ -6,14 +6,13 @@ import time
 
 from random import Random
 from typing import TYPE_CHECKING, Final
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote
 
 from worker.sandbox.dataverse import bulk, deep, users
 from worker.sandbox.dataverse.associations import Associations
 from worker.sandbox.dataverse.batch import Batch
 from worker.sandbox.dataverse.members import Members
-from worker.sandbox.dataverse.metadata.answers import SETS, Catalogue
-from worker.sandbox.dataverse.metadata.csdl import edmx
+from worker.sandbox.dataverse.metadata.answers import DEFINED, answer
 from worker.sandbox.dataverse.odata import refusals
 from worker.sandbox.dataverse.odata.bodies import read_json
 from worker.sandbox.dataverse.odata.paths import Path, parse_path
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
 
 
 DETAILS: Final = "@Microsoft.PowerApps.CDS."
-VERSION: Final = "9.2.24044.168"  # of a Dataverse of 2024
 ORGANISATION_ID: Final = "0f0e0d0c-0b0a-4908-8706-050403020100"
 
 _MESSAGES: Final = {"POST": "Create", "PATCH": "Upsert", "DELETE": "Delete"}
@@ -139,21 +137,12 @@ class Organisation:
         if path.name == "WhoAmI" and call.method == "GET":
             self._check_user(call.user)
             return self._who_am_i(call)
-        if path.name == "RetrieveVersion" and call.method == "GET":
-            self._check_user(call.user)
-            where = f"{call.root}$metadata#Microsoft.Dynamics.CRM.RetrieveVersionResponse"
-            return json_reply(200, {"@odata.context": where, "Version": VERSION})
-        if path.name == "$metadata" and call.method == "GET":
-            self._check_user(call.user)
-            content = [("content-type", "application/xml")]
-            return Reply(200, content, edmx(self.records.schema))
         if path.name == self.records.schema.activity_party.entity_set and not path.member:
             self._check_user(call.user)
             return self._parties(call, path)
-        if path.name in SETS and call.method == "GET":
+        if path.name in DEFINED and call.method == "GET":
             self._check_user(call.user)
-            catalogue = Catalogue(self.records.schema, self._key_status)
-            return json_reply(200, catalogue.answer(path, parse_options(call.query), call.root))
+            return answer(call, path, self.records.schema, self._key_status)
         if path.name == "$batch" and call.method == "POST":
             undoes = self.switches.batch_failure == "rolled back"
             transaction = self.records.transaction
@@ -233,7 +222,7 @@ class Organisation:
         return bulk.reply(message, ids, call.root)
 
     def _read(self, call: Call, table: Table, path: Path) -> Reply:
-        key, record = self._find(table, path)
+        key, record = self._find(call, table, path)
         if record is None:
             raise _not_found(table, key)
         if call.headers.get("if-none-match") == record.etag:
@@ -252,7 +241,7 @@ class Organisation:
 
     def _patch(self, call: Call, table: Table, path: Path) -> Reply:
         parse_options(call.query, ROW)
-        key, record = self._find(table, path)
+        key, record = self._find(call, table, path)
         self._check_conditions(call, table, key, record)
         body = read_json(table, call)
         wanted = prefer(call.headers)
@@ -277,7 +266,7 @@ class Organisation:
 
     def _delete(self, call: Call, table: Table, path: Path) -> Reply:
         parse_options(call.query, ())
-        key, record = self._find(table, path)
+        key, record = self._find(call, table, path)
         if record is None:
             raise _not_found(table, key)
         self._check_conditions(call, table, key, record)
@@ -286,16 +275,21 @@ class Organisation:
         return Reply(204)
 
     def _member(self, call: Call, table: Table, path: Path) -> Reply:
-        key, record = self._find(table, path)
+        key, record = self._find(call, table, path)
         if record is None:
             raise _not_found(table, key)
         if table is SYSTEMUSER and (privilege := users.asked_privilege(path.member)):
             return json_reply(200, users.privileges(self.denied, record.id, privilege, call.root))
         return self._members.answer(call, table, record, path.member)
 
-    def _find(self, table: Table, path: Path) -> tuple[Key, Row | None]:
+    def _find(self, call: Call, table: Table, path: Path) -> tuple[Key, Row | None]:
         key = parse_key(table, unquote(path.key or ""))
-        return key, self.writer.find(table, key)
+        found = self.writer.find(table, key)
+        if found and table.elastic and isinstance(key, str):
+            # An id alone names a row of no partition [DOC use-elastic-tables].
+            partition = dict(parse_qsl(call.query)).get("partitionId")
+            found = found if found.columns.get("partitionid") == partition else None
+        return key, found
 
 
 def create_organisation(

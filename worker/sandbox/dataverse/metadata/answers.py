@@ -12,15 +12,19 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
 from worker.sandbox.dataverse.metadata import attributes, definitions
+from worker.sandbox.dataverse.metadata.csdl import edmx
 from worker.sandbox.dataverse.metadata.definitions import MODEL, Fields
 from worker.sandbox.dataverse.metadata.options import Wanted, chosen, read_options, selected
 from worker.sandbox.dataverse.odata import refusals
+from worker.sandbox.dataverse.odata.wire import Reply, json_reply
+from worker.sandbox.dataverse.reading.queries import parse_options
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from worker.sandbox.dataverse.odata.paths import Path
+    from worker.sandbox.dataverse.odata.wire import Call
     from worker.sandbox.dataverse.schema.columns import Schema, Table
 
 
@@ -31,6 +35,11 @@ SETS: Final = {
     "GlobalOptionSetDefinitions": "OptionSetMetadataBase",
 }
 
+#: What is answered here: those sets, the service document, and one function.
+DEFINED: Final = frozenset({*SETS, "$metadata", "RetrieveVersion"})
+
+VERSION: Final = "9.2.24044.168"  # of a Dataverse of 2024
+
 _KEY: Final = re.compile(r"(?:LogicalName|SchemaName|Name)='(\w+)'|([0-9a-fA-F-]{36})")
 _STEP: Final = re.compile(r"([\w.]+)(?:\(([^()]*)\))?")
 _CLASS: Final = {
@@ -40,6 +49,27 @@ _CLASS: Final = {
     "OneToManyRelationships": "OneToManyRelationshipMetadata",
     "ManyToManyRelationships": "ManyToManyRelationshipMetadata",
 }
+
+
+def answer(call: Call, path: Path, schema: Schema, key_status: Callable[[str], str]) -> Reply:
+    """The answer to a GET of one of ``DEFINED``.
+
+    Args:
+        call: The request.
+        path: Its path.
+        schema: The tables.
+        key_status: Of the indexes of a table's alternate keys, by logical name.
+
+    Raises:
+        Refusal: No such table, column, property or option.
+    """
+    if path.name == "$metadata":
+        return Reply(200, [("content-type", "application/xml")], edmx(schema))
+    if path.name == "RetrieveVersion":
+        where = f"{call.root}$metadata#{MODEL}RetrieveVersionResponse"
+        return json_reply(200, {"@odata.context": where, "Version": VERSION})
+    catalogue = Catalogue(schema, key_status)
+    return json_reply(200, catalogue.answer(path, parse_options(call.query), call.root))
 
 
 @dataclass(frozen=True, slots=True)
