@@ -180,3 +180,16 @@ async def test_a_batch_holds_a_thousand_requests_at_most(http: httpx.AsyncClient
 
 async def test_a_batch_must_be_multipart(http: httpx.AsyncClient) -> None:
     assert (await http.post("$batch", json={})).status_code == 415
+
+
+async def test_a_batch_with_other_line_ends_is_read_if_the_switch_says_so(
+    http: httpx.AsyncClient, dataverse: Dataverse
+) -> None:
+    text = join("b", [part("POST", "contacts", {"lastname": "Ada"})]).replace("\r\n", "\n").strip()
+    kind = {"Content-Type": "multipart/mixed; boundary=b"}
+    answer = await http.post("$batch", content=text.encode(), headers=kind)
+    assert answer.json()["error"]["code"] == "0x80048d19"
+    dataverse.switches.batch_line_ends = "any"
+    answer = await http.post("$batch", content=text.encode(), headers=kind)
+    assert "HTTP/1.1 204 No Content" in answer.text
+    assert dataverse.writes == 1

@@ -160,10 +160,11 @@ ONLY = (
         ("accounts", "contact_customer_accounts($expand=nothing)", "named 'nothing'"),
         ("accounts", "contact_customer_accounts($count=true)", "'$count' is not supported there"),
         ("accounts", "contact_customer_accounts($select=lastname", "unbalanced bracket"),
+        ("accounts", "contact_customer_accounts($filter=lastname eq @p)", "Parameter aliases"),
         (
             f"msdyn_sessiontemplates({SESSION})",
             "msdyn_sessiontemplate_applicationtab($expand=createdby)",
-            "not supported with many-to-many",
+            "Many-to-many relationships are not expanded together with others.",
         ),
     ],
 )

@@ -295,3 +295,81 @@ async def test_a_collection_of_a_row_is_fetched_from(http: httpx.AsyncClient) ->
     xml = "<fetch><entity name='contact'><attribute name='lastname'/></entity></fetch>"
     found = await answer(http, xml, f"accounts({LTD})/contact_customer_accounts")
     assert [row["lastname"] for row in found.json()["value"]] == ["Old", "New"]
+
+
+async def test_activities_are_linked_to_their_parties(
+    http: httpx.AsyncClient, dataverse: Dataverse
+) -> None:
+    parties = [{"partyid_contact@odata.bind": f"/contacts({ADA})", "participationtypemask": 1}]
+    dataverse.put("phonecalls", {"subject": "hers", "phonecall_activity_parties": parties})
+    dataverse.put("phonecalls", {"subject": "nobody's"})
+    link = (
+        "<link-entity name='activityparty' from='activityid' to='activityid' alias='p'>"
+        f"<filter><condition attribute='partyid' operator='eq' value='{ADA}'/></filter>"
+        "<attribute name='participationtypemask'/></link-entity>"
+    )
+    xml = f"<fetch><entity name='phonecall'><attribute name='subject'/>{link}</entity></fetch>"
+    found = (await answer(http, xml, "phonecalls")).json()["value"]
+    assert [(row["subject"], row["p.participationtypemask"]) for row in found] == [("hers", 1)]
+    alone = "<fetch><entity name='activityparty'><attribute name='partyid'/></entity></fetch>"
+    rows = (await answer(http, alone, "activityparties")).json()["value"]
+    assert [row["_partyid_value"] for row in rows].count(ADA) == 1
+
+
+@pytest.mark.parametrize(
+    ("inside", "rows"),
+    [
+        ("<attribute name='contactid' aggregate='count' alias='n'/>", [{"n": 3}]),
+        ("<attribute name='fax' aggregate='countcolumn' alias='n'/>", [{"n": 1}]),
+        (
+            (
+                "<attribute name='fax' aggregate='countcolumn' distinct='true' alias='n'/>"
+                "<attribute name='lastname' aggregate='max' alias='most'/>"
+            ),
+            [{"n": 1, "most": "c"}],
+        ),
+        ("<attribute name='pager' aggregate='min' alias='n'/>", [{}]),
+        (
+            (
+                "<attribute name='jobtitle' groupby='true' alias='job'/>"
+                "<attribute name='contactid' aggregate='count' alias='n'/>"
+                "<order alias='n' descending='true'/>"
+            ),
+            [{"job": "x", "n": 2}, {"job": "y", "n": 1}],
+        ),
+        (
+            (
+                "<attribute name='createdon' groupby='true' dategrouping='month' alias='month'/>"
+                "<attribute name='contactid' aggregate='count' alias='n'/>"
+            ),
+            [{"month": 1, "n": 3}],
+        ),
+    ],
+)
+async def test_an_aggregate_fetch_counts_and_groups(
+    http: httpx.AsyncClient, dataverse: Dataverse, inside: str, rows: list[dict[str, Any]]
+) -> None:
+    for last, job, fax in (("a", "x", None), ("b", "x", "1"), ("c", "y", None)):
+        body = {"lastname": last, "jobtitle": job, "fax": fax, "department": "counted"}
+        dataverse.put("contacts", body)
+    wanted = "<filter><condition attribute='department' operator='eq' value='counted'/></filter>"
+    xml = f"<fetch aggregate='true'><entity name='contact'>{inside}{wanted}</entity></fetch>"
+    found = await answer(http, xml, "contacts")
+    assert found.json()["value"] == rows
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        "<attribute name='contactid' aggregate='count'/>",
+        "<attribute name='contactid' alias='n'/>",
+        "<attribute name='lastname' aggregate='sum' alias='n'/>",
+        "<attribute name='createdon' groupby='true' alias='n'/>",
+        "<attribute name='contactid' aggregate='count' alias='n'/><order alias='m'/>",
+    ],
+)
+async def test_an_aggregate_fetch_that_means_nothing_is_refused(
+    http: httpx.AsyncClient, inside: str
+) -> None:
+    xml = f"<fetch aggregate='true'><entity name='contact'>{inside}</entity></fetch>"
+    assert (await answer(http, xml, "contacts")).json()["error"]["code"] == "0x80040203"

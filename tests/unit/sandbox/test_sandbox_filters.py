@@ -160,6 +160,7 @@ async def test_a_filter_reaches_related_rows(
         ("In(PropertyName='isbilled',PropertyValues=[\"false\"])", "call span"),
         ('In(PropertyName=\'statecode\',PropertyValues=["0","1"])', "call span"),
         ("EqualUserId(PropertyName='_createdby_value')", "call span"),
+        ("EqualUserId(PropertyName='createdby')", "call span"),
         ("NotEqualUserId(PropertyName='_createdby_value')", ""),
         (
             f"In(PropertyName='{REGARDING}/lastname',PropertyValues=['old'])",

@@ -94,6 +94,18 @@ async def test_every_outcome_can_be_switched_on(
     assert answer.json()["correlation_id"]
 
 
+async def test_id_and_secret_are_accepted_in_a_basic_authorization(
+    client: httpx.AsyncClient,
+) -> None:
+    form = {name: FORM[name] for name in ("grant_type", "scope")}
+    answer = await client.post(TOKEN, data=form, auth=(CLIENT_ID, CLIENT_SECRET))
+    assert (await who_am_i(client, answer.json()["access_token"])).status_code == 200
+    answer = await client.post(TOKEN, data=form, auth=(CLIENT_ID, "wrong"))
+    assert answer.json()["error_codes"] == [7000215]
+    answer = await client.post(TOKEN, data=form, headers={"Authorization": "Basic no base64"})
+    assert answer.json()["error_codes"] == [700016]
+
+
 @pytest.mark.parametrize(
     ("path", "change", "outcome"),
     [

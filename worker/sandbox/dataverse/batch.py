@@ -58,6 +58,7 @@ class Batch:
         transaction: All writes within, or none of them if it ends in an exception.
         new_id: Makes ids.
         undoes: Whether a failure without continue-on-error takes back what went before it.
+        line_ends: Which line ends it may have; see the switch ``batch_line_ends``.
     """
 
     call: Call
@@ -66,14 +67,16 @@ class Batch:
     transaction: Callable[[], AbstractContextManager[None]]
     new_id: Callable[[], str]
     undoes: bool
+    line_ends: str
 
     def run(self) -> Reply:
         """Carry it out.
 
         Raises:
-            Refusal: It cannot be read: line ends must be CRLF, after the last boundary too.
+            Refusal: It cannot be read. Unless a switch says otherwise, line ends must be CRLF,
+                after the last boundary too.
         """
-        outer = _Part(self.call.headers, self.call.body)
+        outer = _Part(self.call.headers, self._body())
         if outer.boundary is None:
             raise Refusal(415, "0x80060888", "A batch must be multipart/mixed.")
         parts = list(_split(outer))
@@ -85,6 +88,11 @@ class Batch:
                 return self._reply(200, [self._answer(part) for part in parts])
         except _Failed as failed:
             return self._reply(failed.status, [failed.part])
+
+    def _body(self) -> bytes:
+        if self.line_ends == "crlf":
+            return self.call.body
+        return b"".join(line + b"\r\n" for line in self.call.body.splitlines())
 
     @property
     def _goes_on(self) -> bool:
@@ -142,7 +150,7 @@ class Batch:
         """The request of a part, with ``$1`` replaced by what the request of that id made."""
         head, _, body = part.content.partition(b"\r\n\r\n")
         request, *lines = head.decode().split("\r\n")
-        match = re.fullmatch(r"([A-Z]+) (\S+) HTTP/1\.1", request)
+        match = re.fullmatch(r"([A-Z]+) (\S.*) HTTP/1\.1", request)  # spaces need no encoding here
         if not match:
             raise refusals.payload("$batch", _GONE)
         url = _referred(match[2], made) if match[2].lstrip("/").startswith("$") else match[2]

@@ -10,9 +10,7 @@ from urllib.parse import parse_qsl, unquote
 
 from worker.sandbox.dataverse import bulk, deep, users
 from worker.sandbox.dataverse.associations import Associations
-from worker.sandbox.dataverse.batch import Batch
 from worker.sandbox.dataverse.members import Members
-from worker.sandbox.dataverse.metadata.answers import DEFINED, answer
 from worker.sandbox.dataverse.odata import refusals
 from worker.sandbox.dataverse.odata.bodies import read_json
 from worker.sandbox.dataverse.odata.paths import Path, parse_path
@@ -20,8 +18,8 @@ from worker.sandbox.dataverse.odata.refusals import Refusal
 from worker.sandbox.dataverse.odata.wire import Call, Reply, json_reply, prefer
 from worker.sandbox.dataverse.reading.listing import Listing
 from worker.sandbox.dataverse.reading.queries import ROW, parse_options
+from worker.sandbox.dataverse.root import Root
 from worker.sandbox.dataverse.rows.keys import Key, parse_key
-from worker.sandbox.dataverse.rows.navigation import all_parties
 from worker.sandbox.dataverse.rows.records import Rows
 from worker.sandbox.dataverse.rows.writes import RowWriter
 from worker.sandbox.dataverse.schema.tables import SHIPPED, SYSTEMUSER
@@ -39,7 +37,6 @@ if TYPE_CHECKING:
 
 
 DETAILS: Final = "@Microsoft.PowerApps.CDS."
-ORGANISATION_ID: Final = "0f0e0d0c-0b0a-4908-8706-050403020100"
 
 _MESSAGES: Final = {"POST": "Create", "PATCH": "Upsert", "DELETE": "Delete"}
 
@@ -74,6 +71,15 @@ class Organisation:
         self._listing = Listing(records, clock)
         self._associations = Associations(records, switches, self.writer)
         self._members = Members(records, switches, self._listing, self._associations)
+        self._root = Root(
+            self._listing,
+            self.writer,
+            switches,
+            self.denied,
+            new_id,
+            lambda call: self.answer_part(call),  # noqa: PLW0108 - it may be exchanged
+            self.refuse,
+        )
         self._row_methods: dict[str, Callable[[Call, Table, Path], Reply]] = {
             "GET": self._read,
             "PATCH": self._patch,
@@ -109,7 +115,7 @@ class Organisation:
         try:
             path = parse_path(call.path)
             table = self.records.schema.tables.get(path.name)
-            return bool(table and path.key and self._find(table, path)[1] is None)
+            return bool(table and path.key and self._find(call, table, path)[1] is None)
         except Refusal:
             return False
 
@@ -119,9 +125,10 @@ class Organisation:
         self._name_caller(call)
         path = parse_path(call.path)
         table = self.records.schema.tables.get(path.name)
+        if path.name != "$batch":
+            self._check_user(call.user)
         if table is None:
-            return self._special(call, path)
-        self._check_user(call.user)
+            return self._root.answer(call, path)
         users.check_rights(self.denied, call, table)
         if path.key is None:
             return self._collection(call, table, path)
@@ -133,48 +140,13 @@ class Organisation:
             raise refusals.not_allowed(call.method)
         return self._row_methods[call.method](call, table, path)
 
-    def _special(self, call: Call, path: Path) -> Reply:
-        if path.name == "WhoAmI" and call.method == "GET":
-            self._check_user(call.user)
-            return self._who_am_i(call)
-        if path.name == self.records.schema.activity_party.entity_set and not path.member:
-            self._check_user(call.user)
-            return self._parties(call, path)
-        if path.name in DEFINED and call.method == "GET":
-            self._check_user(call.user)
-            return answer(call, path, self.records.schema, self._key_status)
-        if path.name == "$batch" and call.method == "POST":
-            undoes = self.switches.batch_failure == "rolled back"
-            transaction = self.records.transaction
-            return Batch(
-                call, self.answer_part, self.refuse, transaction, self.new_id, undoes
-            ).run()
-        raise refusals.no_segment(self.switches.segment_code, unquote(path.name))
-
-    def _parties(self, call: Call, path: Path) -> Reply:
-        """The parties of all activities: a table that can only be read."""
-        table = self.records.schema.activity_party
-        if call.method != "GET":
-            raise refusals.no_message(_MESSAGES.get(call.method, call.method), table)
-        rows = all_parties(self.records)
-        if path.key is None:
-            return self._listing.rows(call, table, rows, table.entity_set)
-        found = next((row for row in rows if row.id == path.key.lower()), None)
-        if found is None:
-            raise refusals.no_row(table, path.key)
-        return self._listing.row(call, table, found)
-
-    def _key_status(self, logical: str) -> str:
-        """Whether the indexes of a table's alternate keys are built."""
-        pending = logical == "phonecall" and self.switches.phonecall_keys == "pending"
-        return "Pending" if pending else "Active"
-
     def _name_caller(self, call: Call) -> None:
         """Let the request be the user's in whose name it is made, if it names one."""
-        if not call.delegate and (caller := users.caller(self.records, self.switches, call)):
-            self._check_user(call.user)
-            users.check_delegate(self.denied, call.user)
-            call.user, call.delegate = caller, call.user
+        if not call.delegate:
+            caller = users.caller(self.records, self.switches, self.denied, call)
+            if caller:
+                self._check_user(call.user)
+                call.user, call.delegate = caller, call.user
         self.writer.delegate = call.delegate
 
     def _check_user(self, user: str) -> None:
@@ -185,15 +157,6 @@ class Organisation:
                 "The specified user is either disabled or is not a member of any business unit."
             )
             raise Refusal(self.switches.disabled_status, "0x80040225", message)
-
-    def _who_am_i(self, call: Call) -> Reply:
-        body = {
-            "@odata.context": f"{call.root}$metadata#Microsoft.Dynamics.CRM.WhoAmIResponse",
-            "BusinessUnitId": ORGANISATION_ID,
-            "UserId": call.user,
-            "OrganizationId": ORGANISATION_ID,
-        }
-        return json_reply(200, body)
 
     def _collection(self, call: Call, table: Table, path: Path) -> Reply:
         if path.member == "$count" and call.method == "GET":
@@ -278,8 +241,8 @@ class Organisation:
         key, record = self._find(call, table, path)
         if record is None:
             raise _not_found(table, key)
-        if table is SYSTEMUSER and (privilege := users.asked_privilege(path.member)):
-            return json_reply(200, users.privileges(self.denied, record.id, privilege, call.root))
+        if reply := self._root.of_row(call, (table, record), path.member):
+            return reply
         return self._members.answer(call, table, record, path.member)
 
     def _find(self, call: Call, table: Table, path: Path) -> tuple[Key, Row | None]:

@@ -42,6 +42,7 @@ class Switches:
         unknown_caller: Code for a request in the name of a user who is not there.
         wildcard_rows: How many rows of a table a query that begins with a wildcard may read.
         wildcard_status: HTTP status of such a query.
+        batch_line_ends: Whether a batch needs CRLF everywhere, as documented; two clients do not.
     """
 
     closed: Literal["allow", "0x8004022e", "0x80040230"] = "allow"
@@ -72,3 +73,4 @@ class Switches:
     unknown_caller: Literal["0x80072560", "0x80041d1f", "0x80040217"] = "0x80072560"
     wildcard_rows: int = 5_000
     wildcard_status: Literal[429, 400, 503] = 429
+    batch_line_ends: Literal["crlf", "any"] = "crlf"

@@ -5,11 +5,9 @@ Impersonation: [DOC webapi/impersonate-another-user-web-api].
 
 from __future__ import annotations
 
-import re
 import uuid
 
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import unquote
 
 from worker.sandbox.dataverse.odata import refusals
 from worker.sandbox.dataverse.rows.records import Row
@@ -38,9 +36,6 @@ _VERBS: Final = {
 }  # fmt: skip
 #: Privileges whose name is not their table's.
 _NAMES: Final = {"annotation": "Note", "systemuser": "User"}
-_FUNCTION: Final = re.compile(
-    r"Microsoft\.Dynamics\.CRM\.RetrieveUserPrivilegeByPrivilegeName\(PrivilegeName='(\w+)'\)"
-)
 
 _NAMESPACE: Final = uuid.UUID("c5b0a7f0-1f4e-4c1e-9a57-0a4b5a0d8f11")
 
@@ -65,31 +60,23 @@ def add_user(records: Rows, client_id: str) -> None:
         records.put(SYSTEMUSER, Row(user, records.next_version(), columns))
 
 
-def caller(records: Rows, switches: Switches, call: Call) -> str:
+def caller(records: Rows, switches: Switches, denied: Collection[Denied], call: Call) -> str:
     """The systemuserid of the user in whose name a request is; "" if it is the sender's own.
 
     Raises:
-        Refusal: There is no such user.
+        Refusal: The sender may not act for others, or there is no such user.
     """
     entra = call.headers.get("callerobjectid", "").strip().lower()
     named = entra or call.headers.get("mscrmcallerid", "").strip().lower()
-    if not named:
+    if named in {"", call.user}:
         return ""
+    if (call.user, ACT_ON_BEHALF) in denied:
+        raise refusals.missing_privilege(call.user, ACT_ON_BEHALF)
     column = "azureactivedirectoryobjectid" if entra else SYSTEMUSER.key
     found = next((row for row in records.all(SYSTEMUSER) if row.columns.get(column) == named), None)
     if found is None:
         raise refusals.unknown_caller(switches.unknown_caller, named)
     return "" if found.id == call.user else found.id
-
-
-def check_delegate(denied: Collection[Denied], user: str) -> None:
-    """Whether a user may act on behalf of another.
-
-    Raises:
-        Refusal: They may not.
-    """
-    if (user, ACT_ON_BEHALF) in denied:
-        raise refusals.missing_privilege(user, ACT_ON_BEHALF)
 
 
 def check_rights(denied: Collection[Denied], call: Call, table: Table) -> None:
@@ -105,22 +92,12 @@ def check_rights(denied: Collection[Denied], call: Call, table: Table) -> None:
         raise refusals.missing_privilege(call.user, privilege)
 
 
-def asked_privilege(member: str) -> str:
-    """The privilege that ``RetrieveUserPrivilegeByPrivilegeName`` is asked for; "" if it is not."""
-    match = _FUNCTION.fullmatch(unquote(member))
-    return match[1] if match else ""
-
-
-def privileges(denied: Collection[Denied], user: str, privilege: str, root: str) -> dict[str, Any]:
-    """What that function answers: none if the user lacks it [DOC auditing/retrieve-audit-data]."""
+def privileges(denied: Collection[Denied], user: str, privilege: str) -> list[dict[str, Any]]:
+    """A privilege as a user has it; nothing if they lack it [DOC auditing/retrieve-audit-data]."""
     held = {
         "Depth": "Global",
         "PrivilegeId": str(uuid.uuid5(_NAMESPACE, privilege)),
         "BusinessUnitId": "0f0e0d0c-0b0a-4908-8706-050403020100",
         "PrivilegeName": privilege,
     }
-    kind = "RetrieveUserPrivilegeByPrivilegeNameResponse"
-    return {
-        "@odata.context": f"{root}$metadata#Microsoft.Dynamics.CRM.{kind}",
-        "RolePrivileges": [] if (user, privilege) in denied else [held],
-    }
+    return [] if (user, privilege) in denied else [held]

@@ -33,6 +33,14 @@ AFFINITY: Final = "ARRAffinity"
 #: Key of the ASGI extension that closes the connection at once.
 ABORT: Final = "connect-dynamics.abort"
 
+#: How Dataverse spells the names of headers that clients look for. Case means nothing in HTTP/1.1,
+#: but Microsoft's own asynchronous client looks for these.
+_SPELLED: Final = {
+    "odata-entityid": "OData-EntityId",
+    "location": "Location",
+    "retry-after": "Retry-After",
+}
+
 NO_ANSWER: Final = 0  # as a status, for the listener
 
 _API: Final = re.compile(r"/api/data/(v9\.\d+)/(.*)", re.DOTALL)
@@ -225,6 +233,9 @@ async def _send(send: Send, reply: Reply, more: list[tuple[str, str]]) -> None:
     headers = [*reply.headers, *more]
     if reply.status not in {204, 304}:
         headers.append(("content-length", str(len(reply.body))))
-    encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+    encoded = [
+        (_SPELLED.get(name, name).encode("latin-1"), value.encode("latin-1"))
+        for name, value in headers
+    ]
     await send({"type": "http.response.start", "status": reply.status, "headers": encoded})
     await send({"type": "http.response.body", "body": reply.body})

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from worker.sandbox.browser.dynamics import addresses
-from worker.sandbox.dataverse.organisation import ORGANISATION_ID
+from worker.sandbox.dataverse.messages.functions import ORGANISATION_ID
 from worker.sandbox.dataverse.rows.navigation import joined
 from worker.sandbox.dataverse.schema import desktop
 from worker.sandbox.dataverse.users import CLIENT_ID, application_user

@@ -11,12 +11,13 @@ from worker.sandbox.dataverse.metadata.definitions import (
     label,
     metadata_id,
 )
+from worker.sandbox.dataverse.schema.columns import Column
 
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from worker.sandbox.dataverse.schema.columns import Column, Schema, Table
+    from worker.sandbox.dataverse.schema.columns import Schema, Table
 
 
 #: Classes of metadata that are not named like the type, and AttributeType where it differs.
@@ -98,17 +99,22 @@ def options_of(table: Table, column: Column) -> tuple[Fields | None, Fields | No
     return _option_set(name, column, listed, shared=False), None
 
 
-def option_sets(schema: Schema) -> list[Fields]:
-    """OptionSetMetadata of every global choice."""
+def option_sets(schema: Schema, more: Mapping[str, Fields]) -> list[Fields]:
+    """OptionSetMetadata of every global choice, and of more with their ``options``."""
     shared = {
         column.choice: column
         for table in schema.tables.values()
         for column in table.columns
         if column.choice
     }
+    alone = {
+        name: Column("", "Picklist", options=fields["options"])
+        for name, fields in more.items()
+        if name not in shared
+    }
     return [
         _option_set(name, column, _options(column.options), shared=True)
-        for name, column in shared.items()
+        for name, column in (shared | alone).items()
     ]
 
 

@@ -15,11 +15,24 @@ if TYPE_CHECKING:
 
 
 def read_json(table: Table, call: Call) -> dict[str, Any]:
-    """A request's body.
+    """The body of a request for rows of a table.
 
     Raises:
         Refusal: It is not a JSON object.
     """
+    return _read(table.entity_set, call)
+
+
+def read_object(call: Call) -> dict[str, Any]:
+    """The body of an action; none at all is an empty one.
+
+    Raises:
+        Refusal: It is not a JSON object.
+    """
+    return _read(call.path, call) if call.body else {}
+
+
+def _read(what: str, call: Call) -> dict[str, Any]:
     if not call.headers.get("content-type", "application/json").startswith("application/json"):
         raise refusals.Refusal(415, "0x80060888", "The request's Content-Type is not supported.")
     try:
@@ -28,5 +41,5 @@ def read_json(table: Table, call: Call) -> dict[str, Any]:
         body = None
     if not isinstance(body, dict):
         inner = "Microsoft.OData.ODataException: The body is not a JSON object."
-        raise refusals.payload(table.entity_set, inner)
+        raise refusals.payload(what, inner)
     return body

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
+from typing import Final
+
 from worker.sandbox.dataverse.odata import refusals
 
 
-_OPENING = {"(": ")", "[": "]"}
+_QUOTED: Final = re.compile(r"'(?:[^']|'')*'")
+_OPENING: Final = {"(": ")", "[": "]"}
 
 
 def split(text: str, separator: str) -> list[str]:
@@ -41,6 +46,11 @@ def opened(text: str) -> tuple[str, str | None]:
     if not rest.endswith(")"):
         raise unbalanced(text)
     return name.strip(), rest[:-1]
+
+
+def unquoted(text: str) -> str:
+    """The text without what stands in quotes."""
+    return _QUOTED.sub("", text)
 
 
 def unbalanced(text: str) -> refusals.Refusal:

@@ -20,6 +20,8 @@ JSON: Final = ("content-type", "application/json; odata.metadata=minimal")
 URL_LIMIT: Final = 32_768
 BATCH_URL_LIMIT: Final = 65_536
 
+_DIGITS: Final = 10  # more rows than that nobody has
+
 _PREFERENCE: Final = re.compile(r'([\w.-]+)(?:\s*=\s*(?:"([^"]*)"|([^,;\s]*)))?')
 
 
@@ -103,7 +105,7 @@ def _take(wanted: Prefer, name: str, value: str) -> bool:
         wanted.representation = True
     elif name == "odata.include-annotations":
         wanted.annotations = tuple(part.strip() for part in value.split(","))
-    elif name == "odata.maxpagesize" and value.isdigit():
+    elif name == "odata.maxpagesize" and value.isdecimal() and len(value) < _DIGITS:
         wanted.page_size = int(value)
     elif name == "odata.continue-on-error":
         wanted.continue_on_error = value != "false"

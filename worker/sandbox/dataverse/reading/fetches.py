@@ -7,19 +7,23 @@ distinct. Properties that are null are not shown [DOC fetchxml/retrieve-data].
 
 from __future__ import annotations
 
+import re
+
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from worker.sandbox.dataverse.odata import refusals
 from worker.sandbox.dataverse.reading.conditions import Combined, Conditions, column_of
-from worker.sandbox.dataverse.reading.fetchxml import invalid, parse_fetch
+from worker.sandbox.dataverse.reading.fetchxml import TRUE, invalid, parse_fetch
 from worker.sandbox.dataverse.reading.orders import rank
 from worker.sandbox.dataverse.reading.paging import PAGE, last_of
+from worker.sandbox.dataverse.reading.totals import totals
+from worker.sandbox.dataverse.rows.navigation import all_parties
 from worker.sandbox.dataverse.schema.columns import Table
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
     from xml.etree.ElementTree import Element
 
     from worker.sandbox.dataverse.reading.operators import Circumstances
@@ -28,8 +32,8 @@ if TYPE_CHECKING:
     from worker.sandbox.dataverse.schema.columns import Column
 
 
+_POSITIVE: Final = re.compile(r"0*[1-9][0-9]{0,8}")
 _LINKS: Final = frozenset({"inner", "outer"})
-_TRUE: Final = frozenset({"true", "1"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,16 +109,20 @@ class Fetching:
         links = [first]
         joined: list[Combined] = [{"": row} for row in own]
         found = self._filtered(links, self._joined(first, links, joined))
+        if fetch.attrib.get("aggregate") in TRUE:
+            rows = totals([(link.alias, link.table, link.element) for link in links], found)
+            return Fetched(rows[: _number(fetch, "top")], (), 1, len(rows), False, more=False)
         found = self._ordered(links, found)
-        distinct = fetch.attrib.get("distinct") in _TRUE
+        distinct = fetch.attrib.get("distinct") in TRUE
         shown = [self._shown(links, combined, bare=distinct) for combined in found]
-        rows = [row for combined in found if (row := combined[""])]
+        own = [row for combined in found if (row := combined[""])]
         if distinct:
-            rows, shown = _distinct(rows, shown)
-        return _page(fetch, rows, shown)
+            own, shown = _distinct(own, shown)
+        return _page(fetch, own, shown)
 
     def _table(self, logical: str) -> Table:
-        table = self.records.schema.by_logical.get(logical)
+        parties = self.records.schema.activity_party
+        table = {parties.logical: parties, **self.records.schema.by_logical}.get(logical)
         if table is None:
             raise refusals.Refusal(
                 400,
@@ -123,6 +131,11 @@ class Fetching:
                 "in the MetadataCache.",
             )
         return table
+
+    def _rows(self, table: Table) -> Collection[Row]:
+        if table is self.records.schema.activity_party:
+            return all_parties(self.records)
+        return self.records.all(table)
 
     def _joined(self, link: Link, links: list[Link], found: list[Combined]) -> list[Combined]:
         for element in link.element.findall("link-entity"):
@@ -143,7 +156,7 @@ class Fetching:
         inner_links = [own]
         wanted = Conditions({alias: table}, self.circumstances, alias).all_of(element)
         candidates: list[Combined] = [
-            {alias: row} for row in self.records.all(table) if wanted({alias: row})
+            {alias: row} for row in self._rows(table) if wanted({alias: row})
         ]
         candidates = self._joined(own, inner_links, candidates)
         index: dict[Any, list[Combined]] = {}
@@ -177,7 +190,7 @@ class Fetching:
             if table is None:
                 raise invalid(f"There is no link-entity '{alias}'.")
             column = column_of(table, order.attrib.get("attribute", ""))
-            descending = order.attrib.get("descending", "false").lower() in _TRUE
+            descending = order.attrib.get("descending", "false").lower() in TRUE
             found = sorted(found, key=self._rank(alias, column), reverse=descending)
         return found
 
@@ -232,7 +245,7 @@ class Fetching:
 
 
 def _page(fetch: Element, rows: list[Row], shown: list[dict[str, Any]]) -> Fetched:
-    counted = fetch.attrib.get("returntotalrecordcount") in _TRUE
+    counted = fetch.attrib.get("returntotalrecordcount") in TRUE
     if "top" in fetch.attrib:
         if fetch.attrib.keys() & {"count", "page"}:
             raise invalid("The top attribute can't be specified with paging attribute page.")
@@ -262,6 +275,6 @@ def _number(fetch: Element, name: str, default: int = PAGE) -> int:
     text = fetch.attrib.get(name)
     if text is None:
         return default
-    if not text.isdigit() or not int(text):
+    if not _POSITIVE.fullmatch(text):
         raise invalid(f"'{text}' is no {name}.")
     return int(text)

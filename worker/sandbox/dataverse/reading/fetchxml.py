@@ -14,17 +14,25 @@ if TYPE_CHECKING:
 
 _ROWS: Final = "attribute all-attributes no-attrs order filter link-entity"
 
+TRUE: Final = frozenset({"true", "1"})
+
+#: Attributes of an aggregate query alone.
+_TOTALS: Final = frozenset({"aggregate", "groupby", "dategrouping", "distinct"})
+
 _PAGES: Final = "top count page paging-cookie returntotalrecordcount"
 
 #: Children and attributes of each element [DOC fetchxml/reference].
 _ELEMENTS: Final = {
-    "fetch": ("entity", f"{_PAGES} distinct version output-format mapping no-lock useraworderby"),
+    "fetch": (
+        "entity",
+        f"{_PAGES} aggregate distinct version output-format mapping no-lock useraworderby",
+    ),
     "entity": (_ROWS, "name"),
     "link-entity": (_ROWS, "name from to alias link-type intersect visible"),
-    "attribute": ("", "name alias"),
+    "attribute": ("", "name alias aggregate groupby distinct dategrouping usertimezone"),
     "all-attributes": ("", ""),
     "no-attrs": ("", ""),
-    "order": ("", "attribute descending entityname"),
+    "order": ("", "attribute alias descending entityname"),
     "filter": ("filter condition", "type"),
     "condition": ("value", "attribute operator value valueof entityname uiname uitype uihidden"),
     "value": ("", "uiname uitype"),
@@ -44,6 +52,9 @@ def parse_fetch(text: str) -> Element:
     if fetch.tag != "fetch":
         raise invalid(f"The element '{fetch.tag}' is not expected.")
     _check(fetch)
+    totals = {name for element in fetch.iter("attribute") for name in element.attrib} & _TOTALS
+    if totals and fetch.attrib.get("aggregate") not in TRUE:
+        raise invalid(f"The attribute '{min(totals)}' is for aggregate queries.")
     return fetch
 
 

@@ -175,7 +175,7 @@ class _Parser:
         return given
 
     def _path_of(self, text: str) -> Operand:
-        """The column a query function names: a path as text."""
+        """The column a query function names: a path as text; a lookup by its logical name too."""
         scope, steps = self._scope, list[Step]()
         *navs, name = text.split("/")
         for nav in navs:
@@ -184,6 +184,9 @@ class _Parser:
                 raise refusals.no_property(scope.type, nav)
             steps.append(step)
             scope = step.scope
+        lookup = f"_{name}_value"
+        if scope.operand(name) is None and scope.operand(lookup):
+            name = lookup
         return self._behind(steps, scope, name)
 
     def _texts(self, value: Literal) -> list[str]:

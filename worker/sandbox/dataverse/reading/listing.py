@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from worker.sandbox.dataverse.odata import refusals
 from worker.sandbox.dataverse.odata.wire import Prefer, Reply, json_reply, plain_reply, prefer
+from worker.sandbox.dataverse.reading import sql
 from worker.sandbox.dataverse.reading.aggregates import Applying
 from worker.sandbox.dataverse.reading.fetches import Fetching
 from worker.sandbox.dataverse.reading.operators import Circumstances
@@ -85,12 +86,16 @@ class Listing:
             Refusal: The query cannot be understood.
         """
         wanted = prefer(call.headers)
-        options = parse_options(call.query, {*COLLECTION, FETCH, *VIEWS})
+        options = parse_options(call.query, {*COLLECTION, FETCH, sql.OPTION, *VIEWS})
         for option, logical in VIEWS.items():
             if option in options:
                 message = f"{logical} With Id = {options[option]} Does Not Exist"
                 raise refusals.Refusal(404, "0x80040217", message)
         self._throttle(rows, options.get("$filter", ""))
+        if sql.OPTION in options:
+            selected = sql.select(self.records, options[sql.OPTION])
+            where = f"{call.root}$metadata#{table.entity_set}"
+            return json_reply(200, {"@odata.context": where, "value": selected}, wanted)
         if FETCH in options:
             return self._fetched(call, table, rows, options, wanted)
         if "$apply" in options:

@@ -89,7 +89,7 @@ def typed_value(edm: str, text: str) -> Any:
         Refusal: It is none.
     """
     found: Any = None
-    if edm in NUMBERS and re.fullmatch(r"-?\d+(\.\d+)?", text):
+    if edm in NUMBERS and re.fullmatch(r"-?\d{1,30}(\.\d{1,30})?", text):
         found = float(text) if "." in text else int(text)
     elif edm in DATES:
         found = _moment(text)
@@ -221,9 +221,13 @@ def _calendar(unit: str, offset: int) -> Operator:
 
 def _counted(make: Callable[[datetime, int], Span]) -> Operator:
     def build(circumstances: Circumstances, values: Sequence[Any]) -> Wanted:
-        if not str(values[0]).isdigit() or int(values[0]) < 1:
-            raise refusals.bad_query(f"'{values[0]}' is no number of periods.")
-        return _within(make(circumstances.now, int(values[0])))
+        text = str(values[0])
+        if not re.fullmatch(r"[1-9]\d{0,8}", text):
+            raise refusals.bad_query(f"'{text}' is no number of periods.")
+        try:
+            return _within(make(circumstances.now, int(text)))
+        except (OverflowError, ValueError):  # beyond the years 1 and 9999
+            raise refusals.bad_query(f"'{text}' is no number of periods.") from None
 
     return Operator(1, DATES, build)
 

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from worker.sandbox.dataverse.reading.paging import cookie_query
 from worker.sandbox.dataverse.reading.views import FORMATTED, LOGICAL, NAVIGATION, Expansion, View
-from worker.sandbox.dataverse.rows.navigation import related
+from worker.sandbox.dataverse.rows.navigation import follower
 
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from worker.sandbox.dataverse.rows.navigation import Item
     from worker.sandbox.dataverse.rows.records import Row, Rows
     from worker.sandbox.dataverse.schema.columns import Column, Table
 
@@ -19,7 +22,7 @@ _MOST: Final = 5000
 
 
 class Presenter:
-    """Shows rows.
+    """Shows rows of one answer: what it expands, it reads once.
 
     Args:
         records: Where expanded rows and the names of lookups are found.
@@ -27,6 +30,7 @@ class Presenter:
 
     def __init__(self, records: Rows) -> None:
         self._records = records
+        self._followers: dict[tuple[str, str], Callable[[Row], list[Item]]] = {}
 
     def show(self, table: Table, record: Row, shown: View) -> dict[str, Any]:
         """A row as JSON, with its ETag."""
@@ -70,7 +74,11 @@ class Presenter:
         self, table: Table, record: Row, expansion: Expansion, shown: View, row: dict[str, Any]
     ) -> None:
         nav = expansion.navigation
-        found = related(self._records, table, record, nav)
+        follow = self._followers.get((table.logical, nav.name))
+        if follow is None:
+            follow = follower(self._records, table, nav)
+            self._followers[table.logical, nav.name] = follow
+        found = follow(record)
         if expansion.wanted:
             found = [(other, item) for other, item in found if expansion.wanted(item)]
         if nav.single:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from worker.sandbox.dataverse.rows.navigation import Navigation, navigation, related
-from worker.sandbox.dataverse.rows.records import Row, Rows
+from worker.sandbox.dataverse.rows.navigation import follower, navigation
+from worker.sandbox.dataverse.rows.records import Rows
 from worker.sandbox.dataverse.schema.columns import Table
 
 
@@ -97,10 +97,8 @@ class TableScope:
         if nav is None:
             return None
         scope = TableScope(self.records, nav.target)
-        return Step(scope, nav.single, lambda row: self._rows(row, nav))
-
-    def _rows(self, row: Row, nav: Navigation) -> list[Row]:
-        return [found for _, found in related(self.records, self.table, row, nav)]
+        follow = follower(self.records, self.table, nav)
+        return Step(scope, nav.single, lambda row: [found for _, found in follow(row)])
 
 
 def behind(step: Step, operand: Operand) -> Operand:

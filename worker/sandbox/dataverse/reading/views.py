@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
+import re
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Final
 
 from worker.sandbox.dataverse.odata import refusals
-from worker.sandbox.dataverse.odata.nesting import opened, split
+from worker.sandbox.dataverse.odata.nesting import opened, split, unquoted
 from worker.sandbox.dataverse.reading.filters import Test, parse_filter
 from worker.sandbox.dataverse.reading.operators import Circumstances
 from worker.sandbox.dataverse.reading.orders import Order, parse_order
@@ -27,6 +29,9 @@ NAVIGATION: Final = "Microsoft.Dynamics.CRM.associatednavigationproperty"
 ANNOTATIONS: Final = (FORMATTED, LOGICAL, NAVIGATION)
 
 MOST_EXPANSIONS: Final = 15
+
+_WHOLE: Final = re.compile(r"[0-9]{1,9}")
+_ALIAS: Final = re.compile(r"@\w")
 
 _ONLY: Final = (
     "Only $select and $filter clause can be provided while doing $expand on many-to-one "
@@ -105,11 +110,17 @@ class Viewing:
         """
         self.counted.clear()
         shown = self._view(table, options, depth=0)
-        nested = [expansion for expansion in shown.expanded if expansion.view.expanded]
-        if nested:
-            _check_nested(shown)
-            return _paged(shown, self.page_size)
-        return shown
+        every = _all(shown)
+        many = [expansion for expansion in every if expansion.navigation.kind is Kind.MANY]
+        if many and len(many) < len(every):
+            raise refusals.bad_query(
+                "Many-to-many relationships are not expanded together with others."
+            )
+        if len(every) == len(shown.expanded):
+            return shown
+        if many or any(e.order is not None or e.top is not None for e in every):
+            raise refusals.bad_query(_ONLY)
+        return _paged(shown, self.page_size)
 
     def _view(self, table: Table, options: Mapping[str, str], depth: int) -> View:
         text = options.get("$expand", "")
@@ -134,6 +145,8 @@ class Viewing:
             raise refusals.bad_query(_ONLY)
         target, view = nav.target, self._view(nav.target, options, depth + 1)
         scope = TableScope(self.records, target)
+        if any(_ALIAS.search(value) for value in map(unquoted, options.values())):
+            raise refusals.bad_query("Parameter aliases are not supported inside $expand.")
         filter_ = options.get("$filter")
         return Expansion(
             nav,
@@ -167,17 +180,6 @@ def _reference(nav: Navigation, options: Mapping[str, str]) -> Expansion:
     if options:
         raise refusals.bad_query("Syntax error in $expand: $ref has no options.")
     return Expansion(nav, View(), reference=True)
-
-
-def _check_nested(shown: View) -> None:
-    """Refuse what does not go with an expansion in an expansion."""
-    for expansion in _all(shown):
-        if expansion.navigation.kind is Kind.MANY:
-            raise refusals.bad_query(
-                "Nested $expand is not supported with many-to-many relationships."
-            )
-        if expansion.order is not None or expansion.top is not None:
-            raise refusals.bad_query(_ONLY)
 
 
 def _all(shown: View) -> list[Expansion]:
@@ -226,6 +228,6 @@ def whole(name: str, text: str) -> int:
     Raises:
         Refusal: It is none.
     """
-    if not text.isdigit():
+    if not _WHOLE.fullmatch(text):
         raise refusals.bad_query(f"Invalid value '{text}' for {name} query option found.")
     return int(text)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 import uuid
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -98,6 +99,24 @@ def related(records: Rows, table: Table, record: Row, nav: Navigation) -> list[I
         for row in records.all(nav.target)
         if row.columns.get(name) == record.id and row.targets.get(name) == table.logical
     ]
+
+
+def follower(records: Rows, table: Table, nav: Navigation) -> Callable[[Row], list[Item]]:
+    """``related`` for many rows of one table, as long as nothing is written."""
+    column, index = nav.column, dict[str, list[Item]]()
+    if nav.kind is not Kind.COLLECTION or column is None:
+        return lambda record: related(records, table, record, nav)
+
+    def follow(record: Row) -> list[Item]:
+        if not index:
+            index[""] = []
+            for row in records.all(nav.target):
+                if row.targets.get(column.json_name) == table.logical:
+                    found = index.setdefault(row.columns[column.json_name], [])
+                    found.append((nav.target, row))
+        return index.get(record.id, [])
+
+    return follow
 
 
 def joined(records: Rows, join: Table, table: Table, record: Row) -> list[Row]:

@@ -86,12 +86,8 @@ class Rows:
     """
 
     def __init__(self, path: Path | None = None, schema: Schema = SHIPPED) -> None:
-        self.schema = schema
-        self.keys = {name: tuple(t.keys.values()) for name, t in schema.tables.items() if t.keys}
-        self._rows: dict[str, dict[str, Row]] = {name: {} for name in schema.tables}
-        self._index: dict[tuple[str, tuple[str, ...]], dict[tuple[Any, ...], str]] = {
-            (name, columns): {} for name, keys in self.keys.items() for columns in keys
-        }
+        self._rows: dict[str, dict[str, Row]] = {}
+        self.adopt(schema)
         self.writes = 0
         self.switches = Switches()
         self._version = 1_000_000
@@ -100,6 +96,28 @@ class Rows:
         self._file = _open(path) if path else None
         if self._file:
             self._load(self._file)
+
+    def adopt(self, schema: Schema) -> None:
+        """Go on with other tables; the rows of those that are gone are gone too.
+
+        Raises:
+            Refusal: Rows that are there have the same values of a new alternate key.
+        """
+        keys = {name: tuple(t.keys.values()) for name, t in schema.tables.items() if t.keys}
+        rows = {name: self._rows.get(name, {}) for name in schema.tables}
+        index: dict[tuple[str, tuple[str, ...]], dict[tuple[Any, ...], str]] = {}
+        for name, columns in ((name, key) for name, own in keys.items() for key in own):
+            found = index[name, columns] = {}
+            for record in rows[name].values():
+                value = _key(columns, record.columns)
+                if value and found.setdefault(value, record.id) != record.id:
+                    raise refusals.alternate_key_taken(columns)
+        self.schema, self.keys, self._rows, self._index = schema, keys, rows, index
+
+    @property
+    def kept(self) -> bool:
+        """Whether they are kept in a file."""
+        return self._file is not None
 
     def get(self, table: Table, record_id: str) -> Row | None:
         """The row with this primary key (lower case)."""

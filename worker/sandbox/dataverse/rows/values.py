@@ -42,7 +42,10 @@ def moment(text: str) -> str | None:
         return None
     if when.tzinfo is None:
         return None
-    return f"{when.astimezone(UTC).isoformat()[:19]}Z"
+    try:
+        return f"{when.astimezone(UTC).isoformat()[:19]}Z"
+    except OverflowError:  # before the year 1, or after 9999
+        return None
 
 
 def text(entity_set: str, logical: str, name: str, value: Any, limit: int) -> str | None:

@@ -1,0 +1,1 @@
+"""Functions and actions that are no reads or writes of rows [DOC webapi/use-web-api-functions]."""
