@@ -65,6 +65,9 @@ async def serve_until_stopped(options: Options, show: Callable[[str], object]) -
         DynamicsError: The environment does not tell its tables.
     """
     of_environment = "://" in options.like
+    if options.like and not of_environment and not Path(options.like).exists():
+        what = "there is no such file, and an address begins with https://"
+        raise ConfigError(f"--like {options.like}: {what}")
     path = await _read_once(options) if of_environment else options.schema
     switches = switches_like(Path(options.like)) if options.like and not of_environment else None
     dataverse = create_dataverse(path=options.data, schema=load_schema(path), switches=switches)

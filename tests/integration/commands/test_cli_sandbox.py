@@ -93,7 +93,7 @@ def test_an_environment_is_not_asked_for_tables_that_a_file_has(
 def test_what_is_no_address_is_not_asked(command: Command, place: Path) -> None:
     ended = command("sandbox", "--like", "org.crm.dynamics.com")
     assert ended.status == 1
-    assert "write an address that begins with https://" in ended.err
+    assert "there is no such file, and an address begins with https://" in ended.err
     assert list(place.glob("*.json")) == []
 
 

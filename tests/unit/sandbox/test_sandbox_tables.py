@@ -204,3 +204,26 @@ async def test_an_upsert_with_a_partition_makes_the_row_in_it(http: httpx.AsyncC
         assert answer.status_code == 204, answer.text
     row = (await http.get(f"{where}?$select=cr8a1_payload")).json()
     assert row["cr8a1_payload"] == "two"
+
+
+@pytest.mark.usefixtures("rows")
+async def test_a_lookup_that_only_a_create_may_set_stays_on_an_update(
+    http: httpx.AsyncClient, dataverse: Dataverse
+) -> None:
+    call = (await create(http, "phonecalls", {"subject": "x"}))["activityid"]
+    bound = {
+        "queueid@odata.bind": f"/queues({QUEUE})",
+        "objectid_phonecall@odata.bind": f"/phonecalls({call})",
+    }
+    item = (await create(http, "queueitems", bound))["queueitemid"]
+    other = dataverse.put("queues", {"name": "Other"})
+    change = {"queueid@odata.bind": f"/queues({other})", "objectid_phonecall": None, "priority": 1}
+    assert (await http.patch(f"queueitems({item})", json=change)).status_code == 204
+    row = (await http.get(f"queueitems({item})")).json()
+    kept = (row["_queueid_value"], row["_objectid_value"], row["priority"])
+    assert kept == (QUEUE, call, 1)
+
+
+async def test_who_made_a_row_cannot_be_emptied(http: httpx.AsyncClient) -> None:
+    row = await create(http, "contacts", {"lastname": "x", "createdby": None})
+    assert row["_createdby_value"] is not None
