@@ -6,7 +6,7 @@ import time
 
 from random import Random
 from typing import TYPE_CHECKING, Final
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote
 
 from worker.sandbox.dataverse import bulk, deep, users
 from worker.sandbox.dataverse.associations import Associations
@@ -117,7 +117,7 @@ class Organisation:
         try:
             path = parse_path(call.path)
             table = self.records.schema.tables.get(path.name)
-            return bool(table and path.key and self._find(table, path)[1] is None)
+            return bool(table and path.key and self._find(call, table, path)[1] is None)
         except Refusal:
             return False
 
@@ -187,7 +187,7 @@ class Organisation:
         return bulk.reply(message, ids, call.root)
 
     def _read(self, call: Call, table: Table, path: Path) -> Reply:
-        key, record = self._find(table, path)
+        key, record = self._find(call, table, path)
         if record is None:
             raise _not_found(table, key)
         if call.headers.get("if-none-match") == record.etag:
@@ -206,7 +206,7 @@ class Organisation:
 
     def _patch(self, call: Call, table: Table, path: Path) -> Reply:
         parse_options(call.query, ROW)
-        key, record = self._find(table, path)
+        key, record = self._find(call, table, path)
         self._check_conditions(call, table, key, record)
         body = read_json(table, call)
         wanted = prefer(call.headers)
@@ -231,7 +231,7 @@ class Organisation:
 
     def _delete(self, call: Call, table: Table, path: Path) -> Reply:
         parse_options(call.query, ())
-        key, record = self._find(table, path)
+        key, record = self._find(call, table, path)
         if record is None:
             raise _not_found(table, key)
         self._check_conditions(call, table, key, record)
@@ -240,16 +240,21 @@ class Organisation:
         return Reply(204)
 
     def _member(self, call: Call, table: Table, path: Path) -> Reply:
-        key, record = self._find(table, path)
+        key, record = self._find(call, table, path)
         if record is None:
             raise _not_found(table, key)
         if reply := self._root.of_row(call, (table, record), path.member):
             return reply
         return self._members.answer(call, table, record, path.member)
 
-    def _find(self, table: Table, path: Path) -> tuple[Key, Row | None]:
+    def _find(self, call: Call, table: Table, path: Path) -> tuple[Key, Row | None]:
         key = parse_key(table, unquote(path.key or ""))
-        return key, self.writer.find(table, key)
+        found = self.writer.find(table, key)
+        if found and table.elastic and isinstance(key, str):
+            # An id alone names a row of no partition [DOC use-elastic-tables].
+            partition = dict(parse_qsl(call.query)).get("partitionId")
+            found = found if found.columns.get("partitionid") == partition else None
+        return key, found
 
 
 def create_organisation(
