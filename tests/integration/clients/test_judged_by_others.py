@@ -72,7 +72,7 @@ def test_the_readme_counts_the_outcomes_of_a_client(client: str) -> None:
     ]
 
 
-@pytest.mark.parametrize("client", ["dataverse-webapi"])
+@pytest.mark.parametrize("client", ["dataverse-webapi", "dataverse-api"])
 def test_batches_with_line_ends_that_the_documentation_rules_out_work_if_a_switch_says_so(
     drive: Any, client: str
 ) -> None:
