@@ -76,15 +76,16 @@ class RecordLedger:
 
 @dataclass(slots=True)
 class Parked:
-    """A write that Dynamics refused for good, kept for an operator.
+    """A write that Dynamics refused for good, or never answers, kept for an operator.
 
     Attributes:
         steps: The pipeline steps it came from, as ``pipeline/step``.
         at: Wall-clock time (s) of the refusal.
-        status: HTTP status.
+        status: HTTP status; None: there was no answer.
         code: Dataverse's code.
         request: Method, path and body as sent. May hold personal data.
         answer: Dataverse's message. May hold personal data.
+        unanswered: No answer counted (none, 5xx, 429): it is tried once more after an outage.
         extra: Fields that a newer release wrote, kept as they are.
     """
 
@@ -94,6 +95,7 @@ class Parked:
     code: str
     request: dict[str, Any]
     answer: str
+    unanswered: bool = False
     extra: dict[str, Any] = field(default_factory=dict)
 
 
@@ -111,6 +113,8 @@ class Contact:
         intent: Record address -> {column: digest} about to be sent by the holder of the claim;
             of a create also {"": the ``pipeline/step`` that makes it}.
         tries: Definitive failures in a row that are neither parked nor solved (403 so far).
+        failures: What is tried without an answer that counts (``verb place``) -> how many of those
+            tries count against it, because others' requests succeeded between them.
         arrived: When (s since 1970) the first of its facts arrived, by the clocks of those who took
             them in; None: one of them did not say, so it may have been any time ago.
         replayed: It was replayed on purpose: it gets its records however old it is.
@@ -126,6 +130,7 @@ class Contact:
     parked: dict[str, Parked] = field(default_factory=dict)
     intent: dict[str, dict[str, str]] = field(default_factory=dict)
     tries: int = 0
+    failures: dict[str, int] = field(default_factory=dict)
     arrived: float | None = None
     replayed: bool = False
     restored: int = 0
@@ -277,6 +282,7 @@ _FIELDS: Final[dict[str, _Check]] = {
     "parked": _each(dict),
     "intent": _intent,
     "tries": _is(int),
+    "failures": _each(int),
     "arrived": _is(float, int),
     "replayed": _is(bool),
     "restored": _is(int),
@@ -298,6 +304,7 @@ _PARKED: Final[dict[str, _Check]] = {
     "code": _is(str),
     "request": _is(dict),
     "answer": _is(str),
+    "unanswered": _is(bool),
 }
 
 

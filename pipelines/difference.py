@@ -141,7 +141,7 @@ def difference(
     reopened = any(change.verb is Verb.REOPEN for change in changes)
     differs = any(record.columns.get(c) != digest(v) for c, v in desired.state.items())
     if record.state == "doubted" and (changes or differs):
-        wanted = one_each(dict.fromkeys(desired.named) | desired.columns)
+        wanted = one_each(desired.columns | dict.fromkeys(desired.named))
         wanted = {c: v for c, v in wanted.items() if v is not None or c not in STATE}
         return [desired.change(Verb.ADOPT, wanted)], []
     return changes, _closing(desired) if desired.state and (reopened or differs) else []

@@ -86,6 +86,13 @@ class Forbidden(Refusal):
     says = "403 forbidden"
 
 
+class Unanswered(Refusal):
+    """No answer that counts (none, 5xx, 429), again and again, while others get theirs."""
+
+    __slots__ = ()
+    says = "no answer, while others get theirs"
+
+
 class Refused(Refusal):
     """Anything else that is definitive: a value that does not fit, a rule that is broken."""
 
@@ -148,4 +155,4 @@ class Undeliverable:
 Outcome = Done | Found | Refusal | Shown | Logged | Delayed | Undeliverable
 
 #: All that Dynamics can refuse an action with.
-REFUSALS = (Exists, Closed, Missing, NoTable, Forbidden, Refused)
+REFUSALS = (Exists, Closed, Missing, NoTable, Forbidden, Unanswered, Refused)

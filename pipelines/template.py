@@ -28,7 +28,7 @@ from liquid.undefined import StrictDefaultUndefined
 
 from pipelines.conversion import Kind, fitted
 from pipelines.filters import CHOICES, FILTERS, LENGTH, Choices, forgiving
-from pipelines.link import LINK, unbraced
+from pipelines.link import LINK, one_each, unbraced
 from pipelines.odata import GUID, doubled, unwild
 from pipelines.text import units
 from pipelines.value import ABSENT, HELD, Nothing, as_text, plain
@@ -431,7 +431,8 @@ def render_data(compiled: Any, names: Names, *, lenient: bool = False) -> Any:
 
     A link is never made of names that have no value. A member of a list none of whose templates
     has a value, such as a party nobody is known for, is left out. HELD anywhere holds back the
-    whole. A member that is one placeholder whose value is a list stands for that list's members.
+    whole. A member that is one placeholder whose value is a list stands for that list's members. Of
+    several links of one lookup, such as whom a party is, the last that has a value is kept.
     """
     if isinstance(compiled, Template):
         return compiled.render(names, lenient=lenient)
@@ -449,7 +450,8 @@ def _render_object(compiled: Body, names: Names, *, lenient: bool) -> Any:
     values = {k: render_data(v, names, lenient=lenient) for k, v in compiled.items()}
     if any(value is HELD for value in values.values()):
         return HELD
-    return {k: v for k, v in values.items() if v is not ABSENT}
+    filled = {k: v for k, v in values.items() if v is not ABSENT}
+    return one_each({k: v for k, v in filled.items() if v is not None or not k.endswith(LINK)})
 
 
 def _render_list(compiled: list[Any], names: Names, *, lenient: bool) -> Any:

@@ -94,6 +94,8 @@ def cut(text: str, most: int, ending: str = "") -> str:
 
 def _fitting(text: str, most: int) -> int:
     """How many of a longer text's first characters have no more units than these."""
+    if not _BEYOND.search(text, 0, most):
+        return most
     end = taken = 0
     for character in text:
         taken += 1 if character <= _BASIC else 2

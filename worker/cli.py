@@ -150,9 +150,6 @@ def replay_command(
         dump=dump,
         schema=schema,
     )
-    for one in options.pipelines:
-        for note in (text for step in one.steps for text in one.guesses(step.name)):
-            typer.echo(f"note {shown(note)}", err=True)
     with _progress() as watch:
         result = asyncio.run(replay(options, loaded, watch))
     if report == "json":
@@ -223,6 +220,8 @@ def _report_table(report: Report) -> Table:
         table.add_row(f"  ignored: {escape(shown(reason))}", f"{count:,}")
     for reason, count in report.quarantined_by_reason.items():
         table.add_row(f"  quarantined: {escape(shown(reason))}", f"{count:,}")
+    if report.unfinished:
+        table.add_row("unfinished: Dynamics gave no answer", f"{report.unfinished:,}")
     table.add_row("writes", f"{report.writes:,}")
     table.add_row("requests", f"{report.requests:,}")
     table.add_row("seconds", f"{report.seconds:.1f}")
@@ -350,7 +349,11 @@ def sandbox_command(
         Path | None, typer.Option(help="Tables, columns, keys and choices from this file.")
     ] = None,
     like: Annotated[
-        str, typer.Option(help="Read the tables of this environment, once, into the file.")
+        str,
+        typer.Option(
+            help="Read the tables of this environment, once, into the file; or behave as the "
+            "organization of this file of conform's."
+        ),
     ] = "",
     customers: Annotated[
         Path | None, typer.Option(help="Begin with the rows of this file, JSON or CSV.")
@@ -367,3 +370,31 @@ def sandbox_command(
     show = partial(out.print, markup=False, highlight=False, soft_wrap=True)
     options = Options(port, data, ca, schema, like, customers, settings)
     asyncio.run(serve_until_stopped(options, show))
+
+
+@app.command("conform")
+def conform_command(
+    dynamics: Annotated[
+        str, typer.Option(help="The test organization's https:// address; else the setting.")
+    ] = "",
+    is_test: Annotated[
+        bool, typer.Option("--test-organization", help="Yes, it is for tests only.")
+    ] = False,
+    to: Annotated[Path, typer.Option("--out", help="Write what was found here.")] = Path(
+        "conformance.json"
+    ),
+    settings: SettingsFile = None,
+) -> None:
+    """Find out where a test organization behaves otherwise than the sandbox."""
+    from worker.commands.conform import Options, conform
+
+    loaded = load_settings(settings)
+    configure("error")
+    show = partial(out.print, markup=False, highlight=False, soft_wrap=True)
+    report = asyncio.run(conform(Options(dynamics, is_test, to), loaded, show))
+    for name, position in report.switches.items():
+        mark = "differs" if name in report.differs else "as here"
+        show(f"{mark} {name}: {position!r}")
+    for name, why in {**report.unknown, **report.not_probed}.items():
+        show(f"unknown {name}: {why}")
+    show(f"written to {to}; connect-dynamics sandbox --like {to} behaves so")

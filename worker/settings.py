@@ -82,6 +82,10 @@ class Settings(BaseSettings):
         default=False,
         description="Numbers found in no spelling are looked for by their end; may be throttled",
     )
+    probe_writes: bool = Field(
+        default=True,
+        description="Send the last change again, to find out whether writes are answered",
+    )
 
     # Amazon Connect (AWS credentials, region and endpoints as botocore finds them)
     contact_events: str = Field(

@@ -176,6 +176,7 @@ def _push(
         wrote=metrics.wrote,
         openings=Openings(metrics.opening, metrics.opening_s, common.faults),
         faults=common.faults,
+        probe_writes=settings.probe_writes,
     )
     return Push(transactions, client.probe)
 

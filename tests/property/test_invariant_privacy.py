@@ -32,7 +32,7 @@ from worker.dynamics.gate import make_gate
 from worker.dynamics.protocol import Request
 from worker.engine.ingest import Ingest
 from worker.errors import ConfigError, WorkerError
-from worker.sandbox.dataverse import faults
+from worker.sandbox.dataverse import faults, rules
 from worker.sandbox.dataverse.odata.wire import Reply
 from worker.sandbox.traffic import history
 from worker.settings import Settings, load_settings
@@ -76,13 +76,14 @@ def messages(kind: str = "voice_inbound") -> list[bytes]:
 
 def error(kind: type[errors.DynamicsError]) -> errors.DynamicsError:
     """An error of this kind as the client would raise it, its detail marked."""
-    if kind is errors.Throttled:
-        return errors.Throttled("POST phonecalls answered 429", retry_after_s=1.0)
+    if issubclass(kind, errors.Busy):
+        return kind("POST phonecalls answered 429", retry_after_s=1.0)
     return kind("POST phonecalls answered 400", status=400, code="0x0", detail=f"no {CANARY}")
 
 
-ERRORS = [
+ERRORS: list[type[errors.DynamicsError]] = [
     errors.Unavailable,
+    errors.Busy,
     errors.Throttled,
     errors.Unauthorized,
     errors.Forbidden,
@@ -193,12 +194,12 @@ ANSWERS = {
 
 @pytest.mark.parametrize("answer", ANSWERS)
 async def test_i8_the_text_of_no_error_of_the_client_says_what_was_sent_or_answered(
-    open_world: OpenWorld, said: list[Any], answer: str
+    open_world: OpenWorld, said: list[Any], answer: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with open_world("sandbox post allow") as world:
         assert world.dataverse is not None
         assert isinstance(world.dynamics, DataverseClient)
-        world.dataverse.faults.next(ANSWERS[answer], times=9)
+        monkeypatch.setattr(rules.InjectedFaults, "take", lambda *_: ANSWERS[answer])
         request = Request("POST", f"phonecalls?x={CANARY}", body={"subject": CANARY})
         with pytest.raises(WorkerError) as caught:
             await world.dynamics.send(request, timeout_s=20)

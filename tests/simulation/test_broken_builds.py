@@ -20,10 +20,12 @@ from simulated import simulate
 from simulated.loop import PROCESS
 from worker.dynamics import client, requests
 from worker.dynamics.breaker import Breaker
+from worker.dynamics.privileges import Privileges
+from worker.dynamics.reasons import Reason
 from worker.engine import containment, far_ahead
 from worker.engine.containment import Containment
 from worker.engine.far_ahead import FarAhead
-from worker.engine.policy import TryAgain
+from worker.engine.policy import RETRY_S, Policy, TryAgain
 from worker.engine.push import Push
 from worker.engine.transaction import Transactions
 from worker.errors import StoreUnavailable
@@ -207,6 +209,18 @@ def pauses_that_never_grow(patch: Patch) -> None:
     patch.setattr(containment, "LONGEST_PAUSE_S", containment.FIRST_PAUSE_S)
 
 
+def a_403_closes_everything(patch: Patch) -> None:
+    def close(self: Policy, *_: Any) -> TryAgain:
+        self.gate.breaker.close_with_others(Reason.FORBIDDEN, 60.0, "403")
+        return TryAgain(RETRY_S)
+
+    patch.setattr(Policy, "_forbidden", close)
+
+
+def what_a_role_forbids_parked(patch: Patch) -> None:
+    patch.setattr(Privileges, "refused", lambda *_a, **_k: None)
+
+
 @pytest.mark.judge
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
@@ -232,6 +246,8 @@ def pauses_that_never_grow(patch: Patch) -> None:
         (pauses_that_never_grow, "I9"),
         (expiry_by_our_own_clock, "I2"),
         (far_ahead_claims_taken_at_once, "claim"),
+        (a_403_closes_everything, "progress"),
+        (what_a_role_forbids_parked, "progress"),
     ],
 )
 def test_a_broken_build_is_caught_within_200_seeds(

@@ -67,10 +67,12 @@ async def fill(gate: Gate, done: asyncio.Event) -> list[asyncio.Task[None]]:
     return holders
 
 
-async def use(gate: Gate, error: DynamicsError | None = None) -> None:
+async def use(
+    gate: Gate, error: DynamicsError | None = None, *, subject: str | None = None
+) -> None:
     """Send a request that succeeds, or fails with this error."""
     try:
-        async with gate.slot():
+        async with gate.slot(subject=subject):
             if error is not None:
                 raise error
     except DynamicsError as raised:

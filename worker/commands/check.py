@@ -24,6 +24,7 @@ from worker import aws
 from worker.commands import check_access
 from worker.commands.body_check import Choices, mistakes
 from worker.commands.link_check import Tables, addressed, suggestion
+from worker.commands.query_check import query_mistakes
 from worker.definitions import find
 from worker.dynamics.connection import open_dynamics
 from worker.dynamics.definitions import Definition, read_definition, read_sets
@@ -265,7 +266,9 @@ def _lookup(where: str, step: LookupStep, table: Entity, definition: Definition)
     fields = fields_of(step.places, table, step.reads) if ways else set()
     wanted = {column_of(table, field) for field in fields} - {""}
     known = definition.columns
-    return [
+    query = step.query.source if step.query else ""
+    asked = query_mistakes(query, step.reads, definition) if query.startswith("?") else ()
+    return [Finding(f"{where}: {text}") for text in asked] + [
         Finding(f"{where}: {table.set} has no column {column!r}; {suggestion(column, known)}")
         for column in sorted(sought | wanted)
         if re.sub(r"^_(\w+)_value$", r"\1", column) not in known

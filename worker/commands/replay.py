@@ -62,6 +62,9 @@ SANDBOX = "sandbox"
 #: With ``--state sqlite:PATH`` the records of the sandbox are kept in PATH with this suffix.
 SANDBOX_SUFFIX = ".sandbox"
 
+#: So far ahead (s) nothing comes due any more.
+FOREVER_S = 100 * 365 * 86400.0
+
 #: Called with (messages so far, bytes read, bytes in total) while ingesting.
 OnProgress = Callable[[int, int, int], None]
 
@@ -90,7 +93,10 @@ class Options:
 
 @dataclass(slots=True)
 class Report:
-    """What a replay did. ``seconds`` is wall-clock time, ``ignored`` counts by reason."""
+    """What a replay did. ``seconds`` is wall-clock time, ``ignored`` counts by reason.
+
+    ``unfinished`` contacts are still due: Dynamics did not answer for so long that it gave up.
+    """
 
     events: int = 0
     contacts: int = 0
@@ -104,6 +110,7 @@ class Report:
     dry_run: bool = False
     ignored_by_reason: dict[str, int] = field(default_factory=dict)
     quarantined_by_reason: dict[str, int] = field(default_factory=dict)
+    unfinished: int = 0
 
     def to_json(self) -> bytes:
         """The report as one JSON object."""
@@ -111,8 +118,8 @@ class Report:
 
     @property
     def clean(self) -> bool:
-        """Whether nothing was parked or quarantined."""
-        return not self.parked and not self.quarantined
+        """Whether nothing was parked, quarantined or left undone."""
+        return not self.parked and not self.quarantined and not self.unfinished
 
     @property
     def used(self) -> int:
@@ -156,7 +163,7 @@ async def replay(
             sent, paced = await _push(options, settings, keeper, target, stop)
         if stop.is_set():
             raise Interrupted(_interrupted(options))
-        counts = await store.counts(time.time())
+        counts = await store.counts(time.time() + (0 if options.enqueues else FOREVER_S))
         if options.dump is not None and target.dump is not None:
             await asyncio.to_thread(_write, options.dump, target.dump())
     ignored = sum(tally.ignored.values())
@@ -173,6 +180,7 @@ async def replay(
         dry_run=options.dry_run,
         ignored_by_reason=dict(sorted(tally.ignored.items())),
         quarantined_by_reason=dict(sorted(tally.rejected.items())),
+        unfinished=0 if options.enqueues else counts.due,
     )
 
 
@@ -243,6 +251,7 @@ async def _push(
         planner=Planner(pipelines, terms, waits_over=True),
         build=build_of(pipelines),
         doubt=keeper.doubt,
+        probe_writes=settings.probe_writes,
     )
     await Push(transactions, target.probe).drain(stop)
     return transactions.sent, paced

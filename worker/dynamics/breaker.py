@@ -19,6 +19,7 @@ import structlog
 from worker import heartbeat
 from worker.clock import Clock
 from worker.dynamics.errors import (
+    Busy,
     DynamicsError,
     Forbidden,
     Refused,
@@ -36,6 +37,7 @@ from worker.dynamics.reasons import (
     reason_of,
 )
 from worker.dynamics.slots import POLL_S, Slots
+from worker.dynamics.witness import Witness
 
 
 _log = structlog.get_logger(__name__)
@@ -52,6 +54,8 @@ class Breaker:
         is_prober: Whether this worker probes; if not, another worker does.
         changes: How often it has closed, closed for longer, or opened.
         changed: Set each time that happens.
+        recovered: Set each time that a write is answered after an outage.
+        second_opinion: Whether there is one more way to find out, at once, whether it is an outage.
     """
 
     def __init__(self, slots: Slots, clock: Clock, outage_after: int = OUTAGE_AFTER) -> None:
@@ -67,6 +71,8 @@ class Breaker:
         self.is_prober = True
         self.changes = 0
         self.changed = asyncio.Event()
+        self.recovered = asyncio.Event()
+        self.second_opinion: Callable[[], bool] = lambda: False
 
     @property
     def retry_s(self) -> float:
@@ -74,13 +80,20 @@ class Breaker:
         return max(0.0, self.retry_at - self._clock.monotonic())
 
     @property
-    def _on_trial(self) -> bool:
+    def witness(self) -> Witness:
+        """Which requests of this worker succeeded."""
+        return self._failures.witness
+
+    @property
+    def on_trial(self) -> bool:
+        """Whether it is open for one contact at a time."""
         return self.state is GateState.OPEN and self.reason is not Reason.NONE
 
     # --- what requests of this worker have shown ---
 
     def succeeded(self, subject: str | None = None, *, writes: bool = True) -> None:
         """Count a success (see ``Gate.slot``)."""
+        self.witness.succeeded(subject, writes=writes)
         self._answered(subject, writes=writes)
         if writes:
             self._end_trial()
@@ -88,8 +101,19 @@ class Breaker:
 
     def failed(
         self, error: DynamicsError, subject: str | None = None, *, writes: bool = True
-    ) -> None:
-        """Count a failure (see ``Gate.slot``), and close if it says that no other would pass."""
+    ) -> DynamicsError:
+        """Count a failure (see ``Gate.slot``), and close if it says that no other would pass.
+
+        Returns:
+            The error; instead of a ``Throttled`` that is about its subject alone, a ``Busy``.
+        """
+        if isinstance(error, Throttled) and self._failures.throttled(subject, writes=writes):
+            error = Busy(
+                str(error),
+                retry_after_s=error.retry_after_s,
+                code=error.code,
+                detail=error.detail,
+            )
         match error:
             case Throttled():
                 self._throttled(error, writes=writes)
@@ -99,6 +123,16 @@ class Breaker:
                 self._unauthorized(error, writes=writes)
             case Refused() | Forbidden():
                 self._answered(subject, writes=writes)
+        return error
+
+    def is_suspect(self, subject: str) -> bool:
+        """Whether a request about it got no answer while others did, and none since."""
+        return self._failures.is_suspect(subject)
+
+    def write_lost(self, error: DynamicsError) -> None:
+        """Close: a write that should succeed got no answer, so none would."""
+        self._failures.note_trouble(writes=True)
+        self._close(Reason.OUTAGE, self._failures.next_pause_s(), str(error))
 
     def _throttled(self, error: Throttled, *, writes: bool) -> None:
         """Close until Retry-After has passed, or for longer if that has not helped before.
@@ -125,18 +159,19 @@ class Breaker:
         """
         if not self._failures.unanswered(subject, writes=writes):
             return
-        if self._failures.overloaded():
-            self._slots.halve()
         if self.state is GateState.CLOSED:
             return
-        if self._failures.outage or self._on_trial:
-            self._close(Reason.OUTAGE, self._failures.next_pause_s(), str(error))
+        if self._failures.outage or self.on_trial:
+            pause_s = 0.0 if self.second_opinion() else self._failures.next_pause_s()
+            self._close(Reason.OUTAGE, pause_s, str(error))
         elif self._failures.doubt:
             self._close(Reason.DOUBT, 0.0, str(error))
 
     def _answered(self, subject: str | None, *, writes: bool) -> None:
         """Dataverse works, whatever it said; but only a success says that a lost role is back."""
         over = self._failures.answered(subject, writes=writes)
+        if self._failures.overloaded():
+            self._slots.halve()
         if over and self.reason is not Reason.FORBIDDEN:
             self._end_trial()
 
@@ -182,7 +217,7 @@ class Breaker:
     async def _try_to_open(self, probe: Callable[[], Awaitable[object]]) -> None:
         try:
             await probe()
-        except Throttled as error:
+        except Busy as error:
             pause_s = max(self._failures.next_least_pause_s(), error.retry_after_s)
             self._close(Reason.THROTTLED, pause_s, str(error))
         except DynamicsError as error:
@@ -209,12 +244,14 @@ class Breaker:
             self._set_reason(Reason.NONE)
         self.retry_at = 0.0
         self._failures.reopened()
-        self._slots.allow(one_at_a_time=self._on_trial)
+        self._slots.allow(one_at_a_time=self.on_trial)
         self._count_change()
         self.check_share()
 
     def _end_trial(self) -> None:
         if self.state is GateState.OPEN:
+            if self.reason is Reason.OUTAGE:
+                self.recovered.set()
             self._set_reason(Reason.NONE)
             self._slots.end_trial()
 

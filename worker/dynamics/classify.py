@@ -16,6 +16,7 @@ from typing import NamedTuple
 import orjson
 
 from worker.dynamics.errors import (
+    Busy,
     Closed,
     DynamicsError,
     Exists,
@@ -48,6 +49,9 @@ DUPLICATE_RULE = frozenset({"0x80040333"})
 #: (powerapps-docs ``query-throttling``). The status is not documented.
 QUERY_THROTTLED = frozenset({"0x80048544", "0x80048573", "0x80048644", "0x80048744"})
 
+#: Too many requests, too long or too many at a time: all that service protection says
+#: (powerapps-docs ``api-limits``). Any other 429 is a plug-in's, a table's or a proxy's.
+SERVICE_PROTECTION = frozenset({"0x80072321", "0x80072322", "0x80072326"})
 SQL_ERROR = frozenset({"0x80044150"})
 SQL_TIMEOUT = frozenset({"0x80044151"})
 
@@ -92,7 +96,8 @@ ROWS = (
     Row(403, 403, Forbidden),
     Row(404, 404, Missing),
     Row(408, 408, Unavailable),
-    Row(429, 429, Throttled),
+    Row(429, 429, Throttled, SERVICE_PROTECTION),
+    Row(429, 429, Busy),
     # A duplicate-detection rule means another record; docs disagree whether it is 412 or 500.
     Row(412, 500, Refused, DUPLICATE_RULE),
     Row(412, 412, Exists, creates=True),
@@ -123,8 +128,9 @@ def failure(
     summary = f"{call} answered {status} {code}".rstrip()
     if kind is Unauthorized and code in USER_REFUSED:
         summary = f"{summary}: {USER_REFUSED[code]}"
-    if kind is Throttled:
-        return Throttled(summary, retry_after_s=retry_after_s(headers), code=code)
+    if issubclass(kind, Busy):
+        wait_s = retry_after_s(headers)
+        return kind(summary, retry_after_s=wait_s, code=code, detail=detail)
     return kind(summary, status=status, code=code, detail=detail)
 
 

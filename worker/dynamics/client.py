@@ -18,10 +18,10 @@ from pipelines.entity import entity
 from worker.dynamics.auth import Tokens
 from worker.dynamics.classify import failure, http_date, read_error
 from worker.dynamics.errors import (
+    Busy,
     DynamicsError,
     Forbidden,
     Refused,
-    Throttled,
     Unauthorized,
     Unavailable,
 )
@@ -51,7 +51,7 @@ MAX_BODY_BYTES = 16 * 1024 * 1024
 TRIES = 4
 
 #: Errors that say that this try, at least, was not carried out.
-SURE = (Throttled, GateClosed, Unauthorized, Forbidden)
+SURE = (Busy, GateClosed, Unauthorized, Forbidden)
 
 #: Time limit of requests that are not made for a contact (s).
 WHO_AM_I_TIMEOUT_S = 30.0
@@ -141,6 +141,7 @@ class DataverseClient:
             DynamicsError: anything in ``worker.dynamics.errors``.
         """
         deadline = self._clock.monotonic() + timeout_s
+        subject = subject_of(request)
         doubts: list[Exception] = []
 
         def failed(error: Exception, _pause_s: float) -> None:
@@ -148,7 +149,8 @@ class DataverseClient:
                 # Says nothing about an earlier try, which may have been carried out.
                 raise (doubts[-1] if doubts else error) from None
             doubts.append(error)
-            if len(doubts) == TRIES:
+            # A record with a problem of its own has it in half a second too.
+            if len(doubts) == TRIES or self.gate.breaker.is_suspect(subject):
                 raise error
 
         return await retry_until(

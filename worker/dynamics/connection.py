@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 
-from worker.dynamics.auth import MsalTokens
+import httpx
+
+from worker.dynamics.auth import MsalTokens, Tokens
 from worker.dynamics.client import DataverseClient
 from worker.dynamics.gate import Gate, make_gate
 from worker.dynamics.http import make_http
@@ -38,6 +40,30 @@ async def open_dynamics(
     Raises:
         ConfigError: A setting it needs is empty or unusable.
     """
+    async with open_access(settings, secrets, renewed=renewed) as (http, tokens):
+        yield DataverseClient(
+            settings.environment_url,
+            http,
+            tokens,
+            gate or make_gate(),
+            api_version=settings.api_version,
+            answered=answered,
+            dated=dated,
+        )
+
+
+@asynccontextmanager
+async def open_access(
+    settings: Settings,
+    secrets: SecretsClientFactory,
+    *,
+    renewed: Callable[[float], None] = lambda _life_s: None,
+) -> AsyncIterator[tuple[httpx.AsyncClient, Tokens]]:
+    """What requests to the environment go through, and the tokens they need; see above.
+
+    Raises:
+        ConfigError: A setting it needs is empty or unusable.
+    """
     if missing := settings.missing(*DYNAMICS):
         raise ConfigError(f"to reach Dynamics, please set {', '.join(missing)}")
     async with make_http(settings.ca_file) as http:
@@ -49,16 +75,7 @@ async def open_dynamics(
             http,
             renewed=renewed,
         )
-        client = DataverseClient(
-            settings.environment_url,
-            http,
-            tokens,
-            gate or make_gate(),
-            api_version=settings.api_version,
-            answered=answered,
-            dated=dated,
-        )
         try:
-            yield client
+            yield http, tokens
         finally:
             await tokens.close()

@@ -3,7 +3,8 @@
 DynamicsError
 ├── Unavailable     no answer that counts (network, time-out, 5xx, lost answer): send it again later
 │   ├── NotSent     it never left this process: nothing can have been done
-│   └── Throttled   nothing was done either, and not before ``retry_after_s``; binds this user
+│   └── Busy        429: nothing was done either; this request not before ``retry_after_s``
+│       └── Throttled   service protection: that binds every request of this user
 ├── Unauthorized    token refused, secret expired, user disabled: an operator must act, push pauses
 ├── Forbidden       403: a missing privilege, of this record or of this worker
 └── Refused         definitive for this request; another try of the same one is useless
@@ -48,12 +49,18 @@ class NotSent(Unavailable):
     """The request did not leave this process."""
 
 
-class Throttled(Unavailable):
-    """Service protection: nothing was done, wait ``retry_after_s``."""
+class Busy(Unavailable):
+    """429: nothing was done, and this request is not to be sent before ``retry_after_s``."""
 
-    def __init__(self, summary: str, *, retry_after_s: float, code: str = "") -> None:
-        super().__init__(summary, status=429, code=code)
+    def __init__(
+        self, summary: str, *, retry_after_s: float, code: str = "", detail: str = ""
+    ) -> None:
+        super().__init__(summary, status=429, code=code, detail=detail)
         self.retry_after_s = retry_after_s
+
+
+class Throttled(Busy):
+    """Service protection: no request of this user is to be sent before ``retry_after_s``."""
 
 
 class Unauthorized(DynamicsError):

@@ -64,8 +64,10 @@ class Gate:
             try:
                 yield
             except DynamicsError as error:
-                self.breaker.failed(error, subject, writes=writes)
-                raise
+                judged = self.breaker.failed(error, subject, writes=writes)
+                if judged is error:
+                    raise
+                raise judged from None
             else:
                 self.breaker.succeeded(subject, writes=writes)
 

@@ -99,6 +99,18 @@ async def table_for(change: Change, tables: Tables, *, anew: bool = False) -> En
     return await tables.learn(change.entity, anew=anew)
 
 
+async def described(table: Entity, tables: Tables) -> Entity:
+    """A table as a pipeline has it, with what ``tables`` tells if the program does not know it.
+
+    Raises:
+        DynamicsError: Dynamics does not answer.
+    """
+    if entity(table.set).known:
+        return table
+    learned = await tables.learn(table.set)
+    return replace(learned, key=table.key) if table.stated else learned
+
+
 class Metadata:
     """Reads tables from Dataverse, and keeps them in the state.
 
@@ -162,7 +174,7 @@ class Metadata:
 def said(table: Entity) -> Entity:
     """The table; if it is a guess, the log says so."""
     if not table.known:
-        _log.warning("dynamics.table_guessed", table=table.set, key=table.key)
+        _log.error("dynamics.table_guessed", table=table.set, key=table.key)
     return table
 
 

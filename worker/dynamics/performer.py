@@ -29,9 +29,10 @@ from worker.files import Files
 from worker.settings import CreateBy
 
 
-#: Codes of a 412 that may be about another record than the one under our primary key: one that has
-#: the value of an alternate key. Some organizations were seen to give it for primary keys too.
-ANOTHERS = frozenset(("0x80060892",))
+#: Code and beginning of a 412 about another record than the one under our primary key: it has the
+#: value of an alternate key. Codes may be left out; some organizations give this one for primary
+#: keys too.
+KEY_VIOLATED = ("0x80060892", "Entity Key ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,7 @@ async def _change(performer: Performer, change: Change, timeout_s: float) -> Out
         send = partial(send_owned, performer.dynamics, timeout_s=timeout_s)
         answer = await send_as(request, change.caller, performer.refusals, send)
     except Exists as error:
-        if error.code not in ANOTHERS or await _is_there(performer, request, timeout_s):
+        if not _may_be_anothers(error) or await _is_there(performer, request, timeout_s):
             return performer.refusal(change, error)
         taken = Refused(str(error), status=error.status, code=error.code, detail=error.detail)
         return performer.refusal(change, taken)
@@ -123,6 +124,11 @@ async def _change(performer: Performer, change: Change, timeout_s: float) -> Out
     if performer.users is not None:
         await performer.users.acknowledged()
     return Done(answer.body)
+
+
+def _may_be_anothers(error: Exists) -> bool:
+    code, text = KEY_VIOLATED
+    return error.code == code or error.detail.startswith(text)
 
 
 async def _is_there(performer: Performer, create: Request, timeout_s: float) -> bool:

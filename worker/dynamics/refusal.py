@@ -1,4 +1,4 @@
-"""Refusals: definitive errors of Dynamics as outcomes of actions."""
+"""Refusals: errors of Dynamics as outcomes of actions, when no further try is made."""
 
 from __future__ import annotations
 
@@ -8,7 +8,16 @@ from pipelines import outcome
 from pipelines.action import Change, Reading
 from pipelines.contact import Parked
 from pipelines.outcome import Refusal
-from worker.dynamics.errors import Closed, DynamicsError, Exists, Forbidden, Missing, Refused
+from worker.dynamics.errors import (
+    Busy,
+    Closed,
+    DynamicsError,
+    Exists,
+    Forbidden,
+    Missing,
+    Refused,
+    Unavailable,
+)
 from worker.dynamics.protocol import Request
 
 
@@ -22,11 +31,13 @@ _REFUSALS: Mapping[type[DynamicsError], type[Refusal]] = {
     Missing: outcome.Missing,
     Refused: outcome.Refused,
     Forbidden: outcome.Forbidden,
+    Unavailable: outcome.Unanswered,
+    Busy: outcome.Unanswered,
 }
 
 
 def refusal(action: Reading | Change, request: Request, error: DynamicsError, at: float) -> Refusal:
-    """A definitive error as an outcome.
+    """An error as an outcome; one without an answer says that there was none.
 
     Args:
         action: What was to be done.
@@ -37,12 +48,14 @@ def refusal(action: Reading | Change, request: Request, error: DynamicsError, at
     kind = _REFUSALS[type(error)]
     if isinstance(error, Missing) and error.code.lower() in NO_SUCH_SET:
         kind = outcome.NoTable
+    unanswered = kind is outcome.Unanswered
     parked = Parked(
         steps=list(action.steps),
         at=at,
         status=error.status,
         code=error.code,
         request={"method": request.method, "path": request.path, "body": request.body},
-        answer=error.detail,
+        answer=error.detail or (str(error) if unanswered else ""),
+        unanswered=unanswered,
     )
     return kind(parked, str(error))

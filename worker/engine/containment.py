@@ -12,11 +12,8 @@ is parked.
 
 from __future__ import annotations
 
-import asyncio
-
-from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from importlib.metadata import version
 from math import inf
@@ -25,7 +22,6 @@ from typing import Final
 import structlog
 
 from pipelines.pipeline import Pipeline
-from worker import heartbeat
 from worker.clock import Clock
 from worker.errors import StoreUnavailable
 from worker.faults import Faults
@@ -48,10 +44,6 @@ USUAL_ROUNDS: Final = 5
 #: How many contacts are counted in memory, of those that have not succeeded since.
 MOST_COUNTED: Final = 10_000
 
-#: From so many tries on, a contact whose requests get no answer is listed, and with these words.
-LISTED_TRIES: Final = 20
-UNANSWERED: Final = "Dynamics gives no answer to its requests, while it does to others"
-
 #: A replay has to end: it parks after so many rounds.
 REPLAY_TRIES: Final = 3
 
@@ -61,14 +53,6 @@ MOST_PER_PLACE: Final = 1000
 
 #: After so long (s) without a failure a place is counted anew.
 PLACE_S: Final = 7200.0
-
-#: How many contacts a build tries first of those that another one parked, and how long (s) it
-#: watches them before it tries twice as many.
-FIRST_TRIED: Final = 3
-WATCHED_S: Final = 60.0
-
-#: How many contacts are read from the store at a time.
-PAGE: Final = 200
 
 
 def growing_pause_s(tries: int) -> float:
@@ -128,7 +112,6 @@ class Containment:
     _held_back: dict[str, float] = field(default_factory=dict)
     _unsaved: dict[str, int] = field(default_factory=dict)
     _unfinished: dict[str, int] = field(default_factory=dict)
-    _unanswered: dict[str, int] = field(default_factory=dict)
     _too_old: bool = False
 
     # --- before a round ---
@@ -200,24 +183,9 @@ class Containment:
             return 0.0
         return growing_pause_s(rounds - USUAL_ROUNDS)
 
-    def unanswered_s(self, contact_id: str) -> float:
-        """How long (s) a contact waits whose request got no answer: longer each time.
-
-        The gate handles an outage; this is for a contact that alone gets none.
-        """
-        return growing_pause_s(_once_more(self._unanswered, contact_id)) * (1 + self.clock.chance())
-
-    def noted(self, contact_id: str, note: FaultNote | None) -> FaultNote | None:
-        """The note to save with a contact: one whose requests never get an answer is listed too."""
-        tries = self._unanswered.get(contact_id, 0)
-        if tries < LISTED_TRIES:
-            return note
-        since = note.since if note else self.clock.wall()
-        return FaultNote(UNANSWERED, tries, since, (self.build,))
-
     def succeeded(self, contact_id: str, note: FaultNote | None) -> None:
         """A round of the contact ended well: its earlier failures are over."""
-        for counts in (self._unsaved, self._unfinished, self._unanswered):
+        for counts in (self._unsaved, self._unfinished):
             counts.pop(contact_id, None)
         if note is not None:
             self._places.pop(note.what, None)
@@ -304,48 +272,3 @@ class Containment:
         if not self.patient and tries >= REPLAY_TRIES:
             pause_s = inf
         self._held_back[contact_id] = self.clock.monotonic() + pause_s
-
-    # --- what other builds parked ---
-
-    async def revive(self, came_due: asyncio.Event | None = None) -> None:
-        """Try what other builds parked as bugs: a few of each, more while those succeed.
-
-        Args:
-            came_due: Set each time that some came due.
-
-        Raises:
-            StoreUnavailable: Called again, it goes on.
-        """
-        async with asyncio.TaskGroup() as group:
-            for waiting in (await self._parked_by_others()).values():
-                group.create_task(self._revive(waiting, came_due or asyncio.Event()))
-
-    async def _parked_by_others(self) -> dict[str, list[str]]:
-        found: defaultdict[str, list[str]] = defaultdict(list)
-        after = ""
-        while ids := await self.store.parked(after, PAGE):
-            for entry in await self.store.load(ids):
-                note = entry.fault
-                if note and note.parked and not entry.unreadable and self.build not in note.tried:
-                    found[note.what].append(entry.contact.id)
-            after = ids[-1]
-        return found
-
-    async def _revive(self, waiting: list[str], came_due: asyncio.Event) -> None:
-        number = FIRST_TRIED
-        while waiting:
-            tried, waiting = waiting[:number], waiting[number:]
-            for entry in await self.store.load(tried):
-                if entry.fault and entry.fault.parked:
-                    note = replace(entry.fault, parked=False)
-                    now = self.clock.wall()
-                    await self.store.put_back(entry.contact.id, entry.version, now, note)
-            _log.info("fault.tried_again", contacts=len(tried), build=self.build)
-            came_due.set()
-            if not waiting:
-                return
-            heartbeat.beat()
-            await self.clock.sleep(WATCHED_S)
-            if any(entry.fault for entry in await self.store.load(tried)):
-                return  # the bug is still there; the rest stays parked
-            number *= 2

@@ -13,14 +13,20 @@ from pipelines.action import Action, Change, LiveAction, Reading
 from pipelines.contact import Contact
 from pipelines.outcome import Done, Found
 from worker.clock import Clock
-from worker.dynamics.errors import DynamicsError, Forbidden, NotSent, Throttled, Unavailable
+from worker.dynamics.errors import Busy, DynamicsError, Forbidden, NotSent, Unavailable
 from worker.dynamics.gate import Gate
 from worker.dynamics.privileges import privilege_for, used_by
-from worker.engine.containment import Containment
+from worker.dynamics.reasons import GateClosed
+from worker.engine.containment import REPLAY_TRIES, Containment, growing_pause_s
+from worker.engine.suspects import Suspects
 
 
 #: Pause before a contact whose request was not sent or not taken is tried again (s).
 RETRY_S: Final = 2.0
+
+#: So many tries without an answer that count against an action have it parked; in a replay, which
+#: has to end, ``REPLAY_TRIES``. With the growing pauses that is a quarter of an hour.
+UNANSWERED_TRIES: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +67,15 @@ Verdict = TryAgain | PutOff | SetAside
 
 def is_unanswered(error: DynamicsError) -> bool:
     """Whether the request may have been carried out although no answer says so."""
-    return isinstance(error, Unavailable) and not isinstance(error, NotSent | Throttled)
+    return isinstance(error, Unavailable) and not isinstance(error, NotSent | Busy)
+
+
+def is_counted(error: DynamicsError) -> bool:
+    """Whether it may be the record's own fault that there is no definitive answer.
+
+    Service protection has been told apart by the gate: what is left of 429 is about one record.
+    """
+    return is_unanswered(error) or type(error) is Busy
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,30 +85,53 @@ class Policy:
     Attributes:
         gate: Knows what this application user is refused.
         containment: Counts earlier failures of each contact.
+        suspects: Knows what got no answer when it was last tried.
         clock: Chance.
     """
 
     gate: Gate
     containment: Containment
+    suspects: Suspects
     clock: Clock
 
-    def of_dynamics(
+    async def of_dynamics(
         self, contact: Contact, action: Reading | Change, error: DynamicsError
     ) -> Verdict:
-        """What an action without a definitive outcome means; 403 answers are counted."""
-        if is_unanswered(error):
-            return TryAgain(self.containment.unanswered_s(contact.id))
+        """What an action without a definitive outcome means; it is counted."""
+        if is_counted(error):
+            return await self._unanswered(contact, action, error)
         if isinstance(error, Forbidden):
             return self._forbidden(contact, action, error)
+        if isinstance(error, GateClosed):
+            return AT_ONCE  # nothing is claimed before it opens: the contact keeps its place
         return TryAgain(RETRY_S * (1 + self.clock.chance()))
+
+    # --- what is not answered ---
+
+    async def _unanswered(
+        self, contact: Contact, action: Reading | Change, error: DynamicsError
+    ) -> Verdict:
+        counts = await self.suspects.failed(contact, action)
+        most = UNANSWERED_TRIES if self.containment.patient else REPLAY_TRIES
+        if counts and self.suspects.counted(contact, action) >= most:
+            return SetAside(error)
+        pause_s = growing_pause_s(self.suspects.tries(contact, action)) * (1 + self.clock.chance())
+        if isinstance(error, Busy):
+            pause_s = max(pause_s, error.retry_after_s)
+        if not counts or not isinstance(action, Change):
+            return TryAgain(pause_s)  # it may be an outage; and what is asked for is needed first
+        self.suspects.put_off(contact, action, pause_s)
+        return PutOff(pause_s)
 
     # --- what is forbidden ---
 
     def waits_s(self, contact: Contact, action: Action) -> float:
-        """How long (s) an action waits for a privilege that is missing; 0.0: it does not."""
-        if isinstance(action, LiveAction) or not self.containment.patient:
+        """How long (s) an action waits for a privilege or an answer; 0.0: it does not."""
+        if isinstance(action, LiveAction):
             return 0.0
-        needed = privilege_for(action)
+        if wait_s := self.suspects.waits_s(contact, action.place):
+            return wait_s
+        needed = privilege_for(action) if self.containment.patient else None
         return self.gate.privileges.waits_s(needed, contact.id) if needed else 0.0
 
     def before(self, contact: Contact, action: Reading | Change) -> Verdict | None:

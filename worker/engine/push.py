@@ -5,7 +5,9 @@ is done for one is its transaction (``worker.engine.transaction``). While the ga
 is claimed at all.
 
 Contacts that somebody waits for (``worker.engine.waiting``) go first, newest first, whatever else
-is in hand. The others are taken in the store's order, as many as there is room for.
+is in hand. The others are taken in the store's order, as many as there is room for. While the gate
+is open on trial one contact goes that has never failed; if there is none, or that failed too, the
+last acknowledged change is sent again (``worker.engine.write_probe``).
 """
 
 from __future__ import annotations
@@ -21,8 +23,10 @@ from pipelines.contact import Contact
 from pipelines.live import LIVE_WITHIN_S
 from worker import heartbeat
 from worker.clock import run_until
-from worker.dynamics.reasons import GateState
+from worker.dynamics.reasons import GateState, Reason
 from worker.engine.policy import RETRY_S
+from worker.engine.revival import Revival
+from worker.engine.stall import Stall
 from worker.engine.transaction import Transactions
 from worker.errors import StoreUnavailable
 
@@ -36,6 +40,12 @@ WAITING_AT_A_TIME = 64
 
 #: How many contacts that came due just before the start are looked at for that.
 MOST_RECALLED = 500
+
+#: So many contacts that have failed are passed over to find one that has not.
+MOST_PASSED_OVER = 1000
+
+#: What is in hand while a write is probed.
+PROBE = "the write probe"
 
 #: Longest and shortest wait before the store is asked again for due contacts (s).
 LOOK_AGAIN_S = 1.0
@@ -65,7 +75,11 @@ class Push:
         self._faults = transactions.faults
         self._containment = transactions.containment
         self._news = asyncio.Event()
+        self._revival = Revival(self._store, self._clock, transactions.build, self._news)
         self._waiting = transactions.waiting
+        self._suspects = transactions.suspects
+        self._write_probe = transactions.write_probe
+        self._tried_at = -1  # how many writes had succeeded when a contact was tried last
         self._in_hand: dict[str, bool] = {}  # whether it was taken because somebody waits
 
     def news(self, contacts: Sequence[Contact] = ()) -> None:
@@ -78,17 +92,29 @@ class Push:
     async def run(self, stop: asyncio.Event) -> None:
         """Push what comes due until ``stop`` is set, then finish what is in hand."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(run_until(stop, self._revive()))
+            group.create_task(run_until(stop, self._revive_bugs()))
+            group.create_task(run_until(stop, self._revive_unanswered()))
             group.create_task(run_until(stop, self._recall_waiting()))
             look = partial(self._look_after, group, stop)
             await self._faults.again("push", look, self._clock, stop=stop)
 
-    async def _revive(self) -> None:
+    async def _revive_bugs(self) -> None:
         """Try what other builds parked as bugs, once at the start."""
+        await self._revive(self._revival.bugs)
+
+    async def _revive_unanswered(self) -> None:
+        """Try what was parked without an answer, once after each outage."""
+        recovered = self._gate.breaker.recovered
+        while True:
+            await recovered.wait()
+            recovered.clear()
+            await self._revive(self._revival.unanswered)
+
+    async def _revive(self, revive: Callable[[], Awaitable[None]]) -> None:
         with self._faults.contained("housekeeping"):
             while True:
                 try:
-                    return await self._containment.revive(self._news)
+                    return await revive()
                 except* StoreUnavailable:
                     heartbeat.beat()
                     await self._clock.sleep(LONG_PAUSE_S)
@@ -116,18 +142,27 @@ class Push:
     async def drain(self, stop: asyncio.Event | None = None) -> None:
         """Push until nothing is due any more, now or after a pause that runs, or ``stop`` is set.
 
-        Contacts in hand are finished in any case.
+        Contacts in hand are finished in any case. It also ends when nothing is done any more
+        (``worker.engine.stall``): then something is still due.
         """
-        stop = stop or asyncio.Event()
+        stall, ended = Stall(self.transactions, self._probe), asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            watching = group.create_task(_set_after(stall.ended, ended))
+            stopping = group.create_task(_set_after((stop or asyncio.Event()).wait, ended))
+            await self._drain(ended, stall.probing)
+            watching.cancel()
+            stopping.cancel()
+
+    async def _drain(self, stop: asyncio.Event, probe: Callable[[], Awaitable[object]]) -> None:
         while not stop.is_set():
             async with asyncio.TaskGroup() as group:
                 while not stop.is_set() and await self._start(group):
-                    await run_until(stop, self._gate.breaker.reopen(self._probe))
+                    await run_until(stop, self._gate.breaker.reopen(probe))
             following = await self._store.next_due()
             if following is None or await self._only_given_up():
                 return
             pause_s = max(0.0, following - self._clock.wall())
-            if pause_s > LONG_PAUSE_S:
+            if pause_s > LONG_PAUSE_S and not len(self._suspects):
                 _log.error("push.waiting", seconds=round(pause_s), why="an earlier run's claims")
             await run_until(stop, self._clock.sleep(pause_s))
 
@@ -137,6 +172,8 @@ class Push:
         """Start work on due contacts, as many as there is room for; False: none is in hand."""
         self._news.clear()
         held_back = self._containment.held_back()
+        if self._gate.breaker.on_trial:
+            return await self._start_trial(group, held_back)
         self._take(group, self._waiting.due(), held_back, self._room_for_waiting)
         room = self._room
         excluded = held_back | self._in_hand.keys()
@@ -149,6 +186,44 @@ class Push:
         else:
             await self._until_news(LONG_PAUSE_S)  # until there is room again
         return True
+
+    async def _start_trial(self, group: asyncio.TaskGroup, held_back: set[str]) -> bool:
+        """Start the one thing that is tried; False: there is nothing to try.
+
+        Of several contacts, after one has failed, any one may be it: those that are due first may
+        have in common what is wrong with them.
+        """
+        if self._in_hand:
+            await self._until_news(LONG_PAUSE_S)
+            return True
+        passed_over = len(held_back) + min(len(self._suspects), MOST_PASSED_OVER)
+        waiting, writes = self._waiting.due(), self._gate.breaker.witness.writes
+        due = await self._due(CONTACTS_AT_A_TIME + passed_over)
+        found = [c for c in (*waiting, *due) if c not in held_back]
+        if not found:
+            return False
+        fresh = [contact_id for contact_id in found if contact_id not in self._suspects]
+        in_vain = self._tried_at == writes or self._write_probe.stands_alone
+        outage = self._gate.breaker.reason is Reason.OUTAGE
+        if outage and self._write_probe.ready and (in_vain or not fresh):
+            self._in_hand[PROBE] = False
+            group.create_task(self._probe_write())
+            return True
+        among = fresh or found
+        if in_vain and among[0] not in waiting[:1]:
+            among = among[int(self._clock.chance() * len(among)) :]
+        self._tried_at = writes
+        self._take(group, among, held_back, 1, waited_for=among[0] in waiting)
+        return bool(self._in_hand)
+
+    async def _probe_write(self) -> None:
+        try:
+            await self._write_probe.is_answered()
+        except Exception as error:  # noqa: BLE001 - a bug of ours must not end push
+            self._faults.note("housekeeping", error)
+        finally:
+            self._in_hand.pop(PROBE, None)
+            self._news.set()
 
     @property
     def _room(self) -> int:
@@ -225,3 +300,9 @@ class Push:
         finally:
             self._in_hand.pop(contact_id, None)
             self._news.set()
+
+
+async def _set_after(work: Callable[[], Awaitable[object]], event: asyncio.Event) -> None:
+    """Set the event once the work is done."""
+    await work()
+    event.set()

@@ -44,7 +44,9 @@ from worker.engine.policy import (
     Verdict,
     is_unanswered,
 )
+from worker.engine.suspects import Suspects
 from worker.engine.waiting import Waiting
+from worker.engine.write_probe import WriteProbe
 from worker.errors import StoreUnavailable
 from worker.faults import Faults
 from worker.precedence import Since, nobody, waited_for
@@ -95,8 +97,11 @@ class Transactions:
         wrote: Called with the kind of each action that was acknowledged.
         openings: Reports what came of what is done for agents.
         faults: Counts and reports bugs of ours.
+        probe_writes: Whether the last acknowledged change may be sent again.
         sent: Counts.
         containment: Decides on contacts whose rounds ended in one.
+        write_probe: Finds out whether writes are answered.
+        suspects: What got no answer when it was last tried.
         policy: Decides what failures mean.
         waiting: The contacts for which somebody waits.
     """
@@ -115,8 +120,11 @@ class Transactions:
     wrote: Callable[[str], None] = lambda _kind: None
     openings: Openings = field(default_factory=Openings)
     faults: Faults = field(default_factory=Faults)
+    probe_writes: bool = True
     sent: Sent = field(init=False, default_factory=Sent)
     containment: Containment = field(init=False)
+    write_probe: WriteProbe = field(init=False)
+    suspects: Suspects = field(init=False)
     policy: Policy = field(init=False)
     waiting: Waiting = field(init=False)
     _claims: Claims = field(init=False)
@@ -126,7 +134,12 @@ class Transactions:
         self.containment = Containment(
             self.store, self.clock, self.build, self.faults, patient=patient
         )
-        self.policy = Policy(self.gate, self.containment, self.clock)
+        breaker = self.gate.breaker
+        self.write_probe = WriteProbe(
+            self.performer.dynamics, breaker, self.clock, enabled=self.probe_writes
+        )
+        self.suspects = Suspects(breaker.witness, self.write_probe, self.clock)
+        self.policy = Policy(self.gate, self.containment, self.suspects, self.clock)
         self._claims = Claims(self.store, self.clock)
         self.waiting = Waiting(self.planner, self.clock)
 
@@ -186,9 +199,11 @@ class Transactions:
             again = TryAgain(min(put_off.values()))
         contact.intent.clear()
         again = self._look_ahead(entry, seen, again, due_at)
+        if again is None:
+            self.suspects.over(contact)
         note = entry.fault
         # A copy: should this fail, the entry still says how often it did before.
-        fault = self.containment.noted(contact.id, note) if again else None
+        fault = note if again else None
         next_at = await self._claims.release(replace(entry, fault=fault), parked, before)
         if again is None:
             self.containment.succeeded(contact.id, note)
@@ -284,7 +299,7 @@ class Transactions:
         try:
             outcome = await self.performer.perform(action, timeout_s=REQUEST_S)
         except DynamicsError as error:
-            return self._failed(contact, action, error)
+            return await self._failed(contact, action, error)
         if isinstance(outcome, Done | Found):
             self.policy.allowed(contact, action, outcome)
         return outcome
@@ -293,8 +308,12 @@ class Transactions:
         """Settle the outcome of the next action, and count it."""
         action, parked = agenda.actions[0], len(contact.parked)
         contact.tries = 0
+        if not isinstance(action, LiveAction):
+            self.suspects.settled(contact, action)
         if agenda.settle(outcome):
             self._count(action)
+            if isinstance(action, Change):
+                self.write_probe.acknowledged(action)
             self._report_written(contact, action)
         if len(contact.parked) > parked:
             self._report_parked(contact, action)
@@ -324,18 +343,21 @@ class Transactions:
         self.sent.shown += isinstance(action, OpenPage)
         self.sent.written_back += isinstance(action, WriteBack)
 
-    def _failed(self, contact: Contact, action: Reading | Change, error: DynamicsError) -> Verdict:
+    async def _failed(
+        self, contact: Contact, action: Reading | Change, error: DynamicsError
+    ) -> Verdict:
         """Handle an action without a definitive outcome."""
         contact.intent.clear()
         if is_unanswered(error):
             ledger.intend(contact, [action])
             ledger.mark_unknown(contact)
         _log.info("push.not_done", contact_id=contact.id, kind=action.kind, reason=str(error))
-        return self._judged(contact, action, self.policy.of_dynamics(contact, action, error))
+        return self._judged(contact, action, await self.policy.of_dynamics(contact, action, error))
 
     def _judged(self, contact: Contact, action: Reading | Change, verdict: Verdict) -> Verdict:
         """Park the action if it is to be set aside."""
         if isinstance(verdict, SetAside):
+            self.suspects.settled(contact, action)
             settle(contact, action, self.performer.refusal(action, verdict.error))
             self._report_parked(contact, action)
         return verdict

@@ -25,7 +25,7 @@ from pipelines.snapshot import snapshot
 from pipelines.step import CreateStep
 from pipelines.view import view
 from worker.dynamics.errors import Closed, Exists
-from worker.dynamics.metadata import table_for
+from worker.dynamics.metadata import described, table_for
 from worker.dynamics.refusal import refusal
 from worker.dynamics.requests import request_for
 from worker.flow.asked import Asked
@@ -52,7 +52,7 @@ async def add(asked: Asked, session: FlowSession) -> dict[str, Any]:
     """
     if not asked.wants_activity:
         return {"outcome": "Skipped"}
-    step = _creating(session.pipeline, asked)
+    step = await _creating(session, asked)
     customer = await _customer(asked, session) if asked.customer_id else None
     pipeline = _regarding(session.pipeline, step, customer) if customer else session.pipeline
     key = record_id(asked.contact.id, pipeline.name, step.name)
@@ -61,15 +61,16 @@ async def add(asked: Asked, session: FlowSession) -> dict[str, Any]:
     return {"outcome": outcome, "entity": step.table.logical, ACTIVITY_KEY: key}
 
 
-def _creating(pipeline: Pipeline, asked: Asked) -> CreateStep:
+async def _creating(session: FlowSession, asked: Asked) -> CreateStep:
     """The step that makes the contact's activity, of this entity if one is named."""
     values = view(asked.contact)
-    if admits(pipeline.when, values):
-        for step in pipeline.steps:
-            if not isinstance(step, CreateStep) or step.table.key != ACTIVITY_KEY:
-                continue
-            if asked.entity in ("", step.table.logical) and admits(step.when, values):
-                return step
+    steps = session.pipeline.steps if admits(session.pipeline.when, values) else ()
+    for step in steps:
+        if not isinstance(step, CreateStep) or not admits(step.when, values):
+            continue
+        table = await described(step.table, session.tables)
+        if table.key == ACTIVITY_KEY and asked.entity in ("", table.logical):
+            return replace(step, table=table)
     raise Declined("the pipeline makes no such activity of this contact")
 
 
@@ -96,7 +97,8 @@ def _regarding(pipeline: Pipeline, step: CreateStep, customer: _Customer) -> Pip
     link = f"regardingobjectid_{customer.table.logical}_{step.table.logical}@odata.bind"
     body = {c: v for c, v in step.body.items() if not c.startswith("regardingobjectid")}
     changed = replace(step, body=body | {link: f"/{customer.table.set}({customer.key})"})
-    return replace(pipeline, steps=tuple(changed if s is step else s for s in pipeline.steps))
+    steps = (changed if s.name == step.name else s for s in pipeline.steps)
+    return replace(pipeline, steps=tuple(steps))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from worker.sandbox.browser.dynamics import Dynamics
 from worker.sandbox.dataverse.app import CLIENT_SECRET, create_dataverse
 from worker.sandbox.dataverse.schema.files import load_schema, save_schema
 from worker.sandbox.dataverse.users import CLIENT_ID, application_user
+from worker.sandbox.likeness import switches_like
 from worker.sandbox.seed import seed
 from worker.sandbox.server import serve
 from worker.sandbox.survey import survey
@@ -41,7 +42,8 @@ class Options:
         data: Keeps records in this file; None: in memory.
         ca: Where the certificate to trust is written.
         schema: File of tables; None: those shipped.
-        like: Address of an environment whose tables are to be had, read once into ``schema``.
+        like: Address of an environment whose tables are to be had, read once into ``schema``; or
+            a file of ``connect-dynamics conform``, whose organization's behaviour is.
         customers: File of rows to begin with.
         settings: The worker's settings file, whose credentials ask the environment.
     """
@@ -62,8 +64,10 @@ async def serve_until_stopped(options: Options, show: Callable[[str], object]) -
         ConfigError: The port is taken, or a file is wrong.
         DynamicsError: The environment does not tell its tables.
     """
-    path = await _read_once(options) if options.like else options.schema
-    dataverse = create_dataverse(path=options.data, schema=load_schema(path))
+    of_environment = "://" in options.like
+    path = await _read_once(options) if of_environment else options.schema
+    switches = switches_like(Path(options.like)) if options.like and not of_environment else None
+    dataverse = create_dataverse(path=options.data, schema=load_schema(path), switches=switches)
     ca, port = options.ca, options.port
     stop = asyncio.Event()
     try:

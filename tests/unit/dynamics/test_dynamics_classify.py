@@ -11,6 +11,7 @@ import pytest
 
 from worker.dynamics.classify import DETAIL_MAX_CHARS, failure, kind_of, read_error, retry_after_s
 from worker.dynamics.errors import (
+    Busy,
     Closed,
     DynamicsError,
     Exists,
@@ -25,7 +26,7 @@ from worker.dynamics.errors import (
 
 DEADLOCK = "Transaction was deadlocked. Sql Number: 1205"
 
-ANSWERS = [
+ANSWERS: list[tuple[int, str, str, bool, type[DynamicsError]]] = [
     # status, code, message, is it a create, the error
     (404, "0x80040217", "", False, Missing),
     (404, "0x80060891", "", False, Missing),
@@ -70,7 +71,8 @@ ANSWERS = [
     (429, "0x80072321", "", False, Throttled),
     (429, "0x80072322", "", True, Throttled),
     (429, "0x80072326", "", True, Throttled),
-    (429, "", "", False, Throttled),
+    (429, "", "", False, Busy),
+    (429, "0x80040265", "", True, Busy),
     (400, "0x8004022e", "", False, Closed),
     (400, "0x80040230", "", False, Closed),
     (403, "0x8004022e", "", False, Closed),
@@ -105,10 +107,12 @@ def test_the_error_tells_call_status_and_code_but_never_the_message() -> None:
     assert error.detail == "'+15550100' is too long"
 
 
-def test_a_throttled_answer_carries_the_wait() -> None:
-    error = failure("GET contacts", 429, {"retry-after": "30"}, b"", creates=False)
+@pytest.mark.parametrize(("code", "kind"), [("0x80072322", Throttled), ("", Busy)])
+def test_a_429_carries_the_wait(code: str, kind: type[Busy]) -> None:
+    body = f'{{"error": {{"code": "{code}", "message": ""}}}}'.encode()
+    error = failure("GET contacts", 429, {"retry-after": "30"}, body, creates=False)
 
-    assert isinstance(error, Throttled)
+    assert type(error) is kind
     assert error.retry_after_s == 30
 
 

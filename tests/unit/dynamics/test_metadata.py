@@ -215,7 +215,7 @@ async def test_a_guess_is_said_out_loud_and_another_try_made_later(
     tables = Metadata(dynamics, MemoryStore(), time.clock())
     with structlog.testing.capture_logs() as logs:
         assert (await tables.learn(SET)).key == "cr8a1_smsmessageid"
-    guessed = {"event": "dynamics.table_guessed", "log_level": "warning", "table": SET}
+    guessed = {"event": "dynamics.table_guessed", "log_level": "error", "table": SET}
     assert guessed | {"key": "cr8a1_smsmessageid"} in logs
     dynamics.row, dynamics.error, time.now = row, None, GUESSED_S
     assert (await tables.learn(SET)).key == "activityid"

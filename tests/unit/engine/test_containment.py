@@ -16,11 +16,9 @@ from structlog.testing import capture_logs
 from pipelines.contact import Contact
 from pipelines.snapshot import Snapshot
 from twins.calls import Call
-from twins.dynamics import Failure
 from twins.rig import Rig
 from worker.definitions import find
-from worker.dynamics.errors import Unavailable
-from worker.engine import containment
+from worker.engine import revival
 from worker.engine.containment import LONGEST_PAUSE_S, PARK_AFTER_S, PARK_TRIES, build_of
 from worker.engine.ingest import DAMAGED, NEWER
 from worker.engine.planner import Planner
@@ -155,7 +153,7 @@ async def test_a_build_with_the_same_bug_tries_a_few_of_what_another_one_parked_
     some = await parked(rig, calls(20))
     await rig.run(HOUR_S / 2, build(rig, "2+a", lambda _contact: True))
     tried = [note for note in await notes(rig, *some) if "2+a" in note.tried]
-    assert len(tried) == containment.FIRST_TRIED
+    assert len(tried) == revival.FIRST_TRIED
     assert not rig.calls
 
 
@@ -297,28 +295,3 @@ def test_a_build_is_named_by_release_and_pipelines() -> None:
     one, two = find("phonecall"), find("timeline")
     assert build_of([one]) == build_of([find("phonecall")])
     assert len({build_of([one]), build_of([two]), build_of([one, two])}) == 3
-
-
-# --- requests without an answer ---
-
-
-async def test_a_contact_that_alone_gets_no_answer_is_tried_ever_more_rarely_and_listed(
-    rig: Rig, calls: Callable[[int], list[Call]]
-) -> None:
-    one, *others = calls(10)
-    await rig.tell(*[call.record() for call in others])
-    await rig.tell(one.record(CustomerEndpoint={"Address": "+1"}))
-    failure = Failure(Unavailable("POST phonecalls answered 500", status=500))
-    rig.dynamics.script = lambda r: failure if (r.body or {}).get("phonenumber") == "+1" else None
-    for hour in range(4):
-        await rig.run(HOUR_S)
-        await rig.tell(calls(20)[10 + hour].record())  # others go on
-    asked = [r for r in rig.dynamics.requests if (r.body or {}).get("phonenumber") == "+1"]
-    assert 20 <= len(asked) < 40
-    [write] = [write async for write in parked_writes(rig.store)]
-    assert write.contact_id == one.id
-    assert "no answer" in write.parked.answer
-    rig.dynamics.script = lambda _request: None
-    await rig.run(LONGEST_PAUSE_S * 2)
-    assert len(rig.calls) == 14
-    assert await notes(rig, one) == [None]

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pipelines.identity import timeline_id
+from pipelines.loader import load
+from worker.dynamics.metadata import Metadata
 from worker.dynamics.protocol import Request
 
 
@@ -172,6 +174,41 @@ async def test_a_note_needs_text_and_customer(flow: Flow, parameters: dict[str, 
     made = await flow.ask(ms_operation="addnote", entity="annotation", **parameters)
     assert made["outcome"] == "NoMatch"
     assert "a note needs" in made["reason"]
+
+
+CUSTOM = """
+name = "timeline"
+[[step]]
+name = "CUSTOMER"
+on = "created"
+method = "GET"
+entity = "contacts"
+[step.lookup]
+by = "phone"
+columns = ["telephone1"]
+[[step]]
+name = "SMS"
+on = "created"
+method = "POST"
+entity = "cr8a1_smsmessages"
+body = '''{
+  "subject": "Message",
+  "regardingobjectid_contact_cr8a1_smsmessage@odata.bind":
+    "/contacts({{CUSTOMER-Response.contactid}})"
+}'''
+"""
+
+
+async def test_the_activity_may_be_a_custom_one_whose_key_metadata_says(flow: Flow) -> None:
+    flow.session.pipeline = load(CUSTOM)
+    flow.session.tables = Metadata(flow.session.client)
+    key = flow.know(lastname="Lovelace", telephone1="+49 30 901820")
+    for more in ({}, {"ms_contact_id": key, "entity": "cr8a1_smsmessage"}):
+        flow.contact = {"ContactId": f"sms-{len(more)}"}
+        made = await flow.ask(ms_operation="addnote", **more)
+        assert (made["outcome"], made["entity"]) == ("Created", "cr8a1_smsmessage")
+    found = flow.rows("cr8a1_smsmessages")
+    assert [row["_regardingobjectid_value"] for row in found] == [key, key]
 
 
 async def test_a_note_has_no_character_that_dynamics_refuses_and_is_cut_between_two(

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pipelines.action import Change, Verb
 from pipelines.contact import UNKNOWN, Contact, RecordLedger
 from pipelines.difference import Desired, difference
+from pipelines.entity import entity
 from pipelines.fact import Fact
 from pipelines.ledger import NULL, digest, digests, mark_unknown
 from pipelines.link import address, emptied, linked, lookup_of, one_each, rivals, unbraced
@@ -21,7 +22,7 @@ from pipelines.outcome import Done, Found
 from pipelines.plan import Terms, plan
 from pipelines.settle import settle
 from pipelines.step import CreateStep
-from pipelines.template import Query, compile_data
+from pipelines.template import Query, compile_data, render_data
 from pipelines.view import Names
 
 
@@ -141,6 +142,31 @@ def test_nothing_but_a_literal_stands_outside_quotes(value: str) -> None:
     assert not link("/contacts({{X}})", X=value)
 
 
+PARTY = compile_data(
+    [
+        {
+            "participationtypemask": 1,
+            "partyid_contact@odata.bind": "/contacts({{Contact}})",
+            "partyid_account@odata.bind": "/accounts({{Account}})",
+            "partyid_lead@odata.bind": None,
+        }
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("names", "link_"),
+    [
+        ({"Contact": ONE, "Account": OTHER}, {"partyid_account@odata.bind": COMPANY}),
+        ({"Contact": ONE}, {"partyid_contact@odata.bind": PERSON}),
+    ],
+)
+def test_a_party_is_one_record_and_never_linked_to_null(
+    names: dict[str, str], link_: dict[str, str]
+) -> None:
+    assert render_data(PARTY, Names(names)) == [{"participationtypemask": 1, **link_}]
+
+
 # --- what the ledger makes of it ------------------------------------------------------------------
 
 
@@ -171,6 +197,7 @@ def _plain(one: Desired) -> Desired:
 class _Step:
     path = "p/S"
     on_missing = "park"
+    table = entity("phonecalls")
 
 
 def known(**columns: str) -> RecordLedger:

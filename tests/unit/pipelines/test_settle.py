@@ -30,6 +30,7 @@ from pipelines.outcome import (
     Outcome,
     Refused,
     Shown,
+    Unanswered,
     Undeliverable,
 )
 from pipelines.settle import BESIDES, SENT_IN, SETTLE, line_for, mermaid, settle
@@ -68,6 +69,7 @@ OUTCOMES: dict[type[Outcome], Outcome] = {
     Missing: Missing(PARKED),
     NoTable: NoTable(PARKED),
     Forbidden: Forbidden(PARKED),
+    Unanswered: Unanswered(PARKED),
     Refused: Refused(PARKED),
 }
 

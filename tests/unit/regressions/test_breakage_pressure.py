@@ -227,7 +227,7 @@ async def test_a_record_that_failed_while_others_were_answered_counts_no_more() 
     await use(gate)
     for number in range(100):
         await lose(gate, Unavailable("500"), f"phonecalls({number % 4})")
-    assert (gate.breaker.state, gate.slots.limit) == (GateState.OPEN, 2)
+    assert (gate.breaker.state, gate.slots.limit) == (GateState.OPEN, 4)
     for number in range(4, 9):
         await lose(gate, Unavailable("500"), f"phonecalls({number})")
     assert gate.breaker.reason is Reason.OUTAGE, "of others it still is one"

@@ -297,6 +297,25 @@ async def test_a_collection_of_a_row_is_fetched_from(http: httpx.AsyncClient) ->
     assert [row["lastname"] for row in found.json()["value"]] == ["Old", "New"]
 
 
+async def test_activities_are_linked_to_their_parties(
+    http: httpx.AsyncClient, dataverse: Dataverse
+) -> None:
+    parties = [{"partyid_contact@odata.bind": f"/contacts({ADA})", "participationtypemask": 1}]
+    dataverse.put("phonecalls", {"subject": "hers", "phonecall_activity_parties": parties})
+    dataverse.put("phonecalls", {"subject": "nobody's"})
+    link = (
+        "<link-entity name='activityparty' from='activityid' to='activityid' alias='p'>"
+        f"<filter><condition attribute='partyid' operator='eq' value='{ADA}'/></filter>"
+        "<attribute name='participationtypemask'/></link-entity>"
+    )
+    xml = f"<fetch><entity name='phonecall'><attribute name='subject'/>{link}</entity></fetch>"
+    found = (await answer(http, xml, "phonecalls")).json()["value"]
+    assert [(row["subject"], row["p.participationtypemask"]) for row in found] == [("hers", 1)]
+    alone = "<fetch><entity name='activityparty'><attribute name='partyid'/></entity></fetch>"
+    rows = (await answer(http, alone, "activityparties")).json()["value"]
+    assert [row["_partyid_value"] for row in rows].count(ADA) == 1
+
+
 @pytest.mark.parametrize(
     ("inside", "rows"),
     [

@@ -274,3 +274,17 @@ async def test_a_leading_wildcard_on_a_small_table_is_not_throttled(
     dataverse.put("contacts", {"lastname": "a"})
     for text in (*WILD, *TAME):
         assert (await http.get(f"contacts?$filter={text}")).status_code == 200
+
+
+@pytest.mark.parametrize(("mode", "status"), [("refuse", 400), ("last", 204)])
+async def test_a_party_that_is_two_records_answers_as_switched(
+    http: httpx.AsyncClient, dataverse: Dataverse, mode: Any, status: int
+) -> None:
+    dataverse.switches.two_binds = mode
+    party = {
+        "participationtypemask": 1,
+        "partyid_contact@odata.bind": f"/contacts({dataverse.put('contacts', {})})",
+        "partyid_account@odata.bind": f"/accounts({dataverse.put('accounts', {})})",
+    }
+    answer = await http.post("phonecalls", json={"phonecall_activity_parties": [party]})
+    assert answer.status_code == status

@@ -142,10 +142,11 @@ class Organisation:
 
     def _name_caller(self, call: Call) -> None:
         """Let the request be the user's in whose name it is made, if it names one."""
-        if not call.delegate and (caller := users.caller(self.records, self.switches, call)):
-            self._check_user(call.user)
-            users.check_delegate(self.denied, call.user)
-            call.user, call.delegate = caller, call.user
+        if not call.delegate:
+            caller = users.caller(self.records, self.switches, self.denied, call)
+            if caller:
+                self._check_user(call.user)
+                call.user, call.delegate = caller, call.user
         self.writer.delegate = call.delegate
 
     def _check_user(self, user: str) -> None:

@@ -12,7 +12,7 @@ from worker.sandbox.dataverse.messages import answers, filters
 from worker.sandbox.dataverse.messages.arguments import arguments
 from worker.sandbox.dataverse.messages.asked import MODEL, Asked, Item
 from worker.sandbox.dataverse.metadata.answers import SETS, Noted
-from worker.sandbox.dataverse.metadata.document import edmx
+from worker.sandbox.dataverse.metadata.csdl import edmx
 from worker.sandbox.dataverse.metadata.service import Definitions
 from worker.sandbox.dataverse.odata import refusals
 from worker.sandbox.dataverse.odata.bodies import read_object

@@ -60,31 +60,23 @@ def add_user(records: Rows, client_id: str) -> None:
         records.put(SYSTEMUSER, Row(user, records.next_version(), columns))
 
 
-def caller(records: Rows, switches: Switches, call: Call) -> str:
+def caller(records: Rows, switches: Switches, denied: Collection[Denied], call: Call) -> str:
     """The systemuserid of the user in whose name a request is; "" if it is the sender's own.
 
     Raises:
-        Refusal: There is no such user.
+        Refusal: The sender may not act for others, or there is no such user.
     """
     entra = call.headers.get("callerobjectid", "").strip().lower()
     named = entra or call.headers.get("mscrmcallerid", "").strip().lower()
-    if not named:
+    if named in {"", call.user}:
         return ""
+    if (call.user, ACT_ON_BEHALF) in denied:
+        raise refusals.missing_privilege(call.user, ACT_ON_BEHALF)
     column = "azureactivedirectoryobjectid" if entra else SYSTEMUSER.key
     found = next((row for row in records.all(SYSTEMUSER) if row.columns.get(column) == named), None)
     if found is None:
         raise refusals.unknown_caller(switches.unknown_caller, named)
     return "" if found.id == call.user else found.id
-
-
-def check_delegate(denied: Collection[Denied], user: str) -> None:
-    """Whether a user may act on behalf of another.
-
-    Raises:
-        Refusal: They may not.
-    """
-    if (user, ACT_ON_BEHALF) in denied:
-        raise refusals.missing_privilege(user, ACT_ON_BEHALF)
 
 
 def check_rights(denied: Collection[Denied], call: Call, table: Table) -> None:

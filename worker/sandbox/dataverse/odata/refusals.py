@@ -109,11 +109,11 @@ def null_bind(table: Table, nav: str) -> Refusal:
     )
 
 
-def two_binds(table: Table, one: str, other: str) -> Refusal:
+def two_binds(logical: str, entity_set: str, one: str, other: str) -> Refusal:
     """One lookup under two names; what an organisation says of it is not documented."""
     return payload(
-        table.entity_set,
-        f"Microsoft.Crm.CrmException: '{one}' and '{other}' are one attribute of {table.logical}.",
+        entity_set,
+        f"Microsoft.Crm.CrmException: '{one}' and '{other}' are one attribute of {logical}.",
     )
 
 

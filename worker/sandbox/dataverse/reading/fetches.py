@@ -18,11 +18,12 @@ from worker.sandbox.dataverse.reading.fetchxml import TRUE, invalid, parse_fetch
 from worker.sandbox.dataverse.reading.orders import rank
 from worker.sandbox.dataverse.reading.paging import PAGE, last_of
 from worker.sandbox.dataverse.reading.totals import totals
+from worker.sandbox.dataverse.rows.navigation import all_parties
 from worker.sandbox.dataverse.schema.columns import Table
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
     from xml.etree.ElementTree import Element
 
     from worker.sandbox.dataverse.reading.operators import Circumstances
@@ -120,7 +121,8 @@ class Fetching:
         return _page(fetch, own, shown)
 
     def _table(self, logical: str) -> Table:
-        table = self.records.schema.by_logical.get(logical)
+        parties = self.records.schema.activity_party
+        table = {parties.logical: parties, **self.records.schema.by_logical}.get(logical)
         if table is None:
             raise refusals.Refusal(
                 400,
@@ -129,6 +131,11 @@ class Fetching:
                 "in the MetadataCache.",
             )
         return table
+
+    def _rows(self, table: Table) -> Collection[Row]:
+        if table is self.records.schema.activity_party:
+            return all_parties(self.records)
+        return self.records.all(table)
 
     def _joined(self, link: Link, links: list[Link], found: list[Combined]) -> list[Combined]:
         for element in link.element.findall("link-entity"):
@@ -149,7 +156,7 @@ class Fetching:
         inner_links = [own]
         wanted = Conditions({alias: table}, self.circumstances, alias).all_of(element)
         candidates: list[Combined] = [
-            {alias: row} for row in self.records.all(table) if wanted({alias: row})
+            {alias: row} for row in self._rows(table) if wanted({alias: row})
         ]
         candidates = self._joined(own, inner_links, candidates)
         index: dict[Any, list[Combined]] = {}

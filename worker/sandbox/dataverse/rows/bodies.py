@@ -114,7 +114,7 @@ class Reader:
         """Set the lookup that a navigation property reaches, or empty it."""
         name = table.navs[nav].json_name
         if change.names.setdefault(name, nav) != nav and self._switches.two_binds == "refuse":
-            raise refusals.two_binds(table, change.names[name], nav)
+            raise refusals.two_binds(table.logical, table.entity_set, change.names[name], nav)
         change.columns[name] = record_id
         if record_id is not None:
             change.targets[name] = target
@@ -153,6 +153,8 @@ class Reader:
         for name, value in body.items():
             nav = name.removesuffix(BIND)
             if nav in table.schema.party_navs and name != nav:
+                if target and self._switches.two_binds == "refuse":
+                    raise refusals.two_binds("activityparty", table.entity_set, "partyid", nav)
                 to = (table.schema.party_navs[nav],)
                 target, columns["_partyid_value"] = self._target(table, value, to)
             elif name == "participationtypemask":

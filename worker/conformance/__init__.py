@@ -1,0 +1,1 @@
+"""The conformance kit: finds out how an organization behaves where documentation does not say."""

@@ -1,0 +1,161 @@
+"""The probe of writes: the last acknowledged change, sent again.
+
+When nothing but suspects is left, a failure of theirs says nothing: is it they, or is it Dynamics?
+A write that should succeed tells. Nothing is overwritten by it, and no person's edit hidden: the
+record is read, and only if this application user was the last to change it one column is written
+with the value that it has, on the condition that nobody has changed the record since
+(powerapps-docs ``webapi/perform-conditional-operations-using-web-api``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from math import inf
+from typing import Any, Final
+
+import structlog
+
+from pipelines.action import Change, Verb
+from pipelines.entity import STATE, is_party_list
+from worker.clock import Clock
+from worker.dynamics.breaker import Breaker
+from worker.dynamics.errors import Busy, DynamicsError, NotSent, Refused, Unavailable
+from worker.dynamics.protocol import Dynamics, Request
+from worker.dynamics.reasons import GateState
+
+
+_log = structlog.get_logger(__name__)
+
+#: How many records are remembered, of the last that a change was acknowledged of.
+MOST_REMEMBERED: Final = 16
+
+#: So many of them without an answer, one after the other, are an outage.
+LOST: Final = 2
+
+#: How long one request may take in all its tries (s).
+PROBE_S: Final = 15.0
+
+#: For how long (s) an answer stands.
+GOOD_FOR_S: Final = 2.0
+
+#: A column that can be written when a record is made, and never after.
+_CREATE_ONLY: Final = ("overriddencreatedon",)
+
+
+class WriteProbe:
+    """Finds out whether writes are answered.
+
+    Args:
+        dynamics: Where requests go, through the gate.
+        breaker: Told of an outage.
+        clock: Time.
+        enabled: Whether it may write; if not, it never has anything to send.
+    """
+
+    def __init__(
+        self, dynamics: Dynamics, breaker: Breaker, clock: Clock, *, enabled: bool = True
+    ) -> None:
+        self._dynamics = dynamics
+        self._breaker = breaker
+        self._clock = clock
+        self._enabled = enabled
+        self._acknowledged: dict[str, str] = {}  # record -> a column; the last one is the newest
+        self._answered_at = -inf
+        self._writes: int | None = None
+        self._lost_at: int | None = None
+        breaker.second_opinion = lambda: self.ready and self._lost_at != breaker.witness.writes
+        self._asking = asyncio.Lock()
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is anything to send."""
+        return bool(self._acknowledged)
+
+    @property
+    def stands_alone(self) -> bool:
+        """Whether no other write has succeeded since this one did."""
+        return self._writes == self._breaker.witness.writes
+
+    def acknowledged(self, change: Change) -> None:
+        """Remember a change that Dynamics has acknowledged."""
+        columns = [column for column in change.columns if _is_plain(column)]
+        if not self._enabled or not columns or change.verb not in (Verb.CREATE, Verb.UPDATE):
+            return
+        self._acknowledged.pop(change.record, None)
+        self._acknowledged[change.record] = min(columns)
+        while len(self._acknowledged) > MOST_REMEMBERED:
+            del self._acknowledged[next(iter(self._acknowledged))]
+
+    def distrust(self, record: str) -> None:
+        """Do not send anything to a record that has a problem of its own, perhaps."""
+        self._acknowledged.pop(record, None)
+
+    async def is_answered(self) -> bool:
+        """Whether writes are answered now; False also if there is nothing to find it out with.
+
+        If they are not, the gate is closed. Of many callers one asks.
+        """
+        async with self._asking:
+            recently = self._clock.monotonic() < self._answered_at + GOOD_FOR_S
+            if recently and not self._breaker.on_trial:
+                return True
+            lost = 0
+            for record, column in reversed([*self._acknowledged.items()]):
+                try:
+                    answered = await self._send(record, column)
+                except Busy:
+                    continue  # of this record alone; or the gate is closed, as the next one finds
+                except NotSent:
+                    return False
+                except Unavailable as error:
+                    lost += 1
+                    self._acknowledged = {
+                        record: column
+                    } | self._acknowledged  # the last to be sent
+                    closed = self._breaker.state is GateState.CLOSED
+                    if closed or lost == LOST or lost == len(self._acknowledged):
+                        self._lost_at = self._breaker.witness.writes
+                        self._breaker.write_lost(error)
+                        return False
+                    continue
+                except DynamicsError:
+                    return False  # the gate, or somebody who may mend a role, has to do with it
+                if answered:
+                    self._answered_at = self._clock.monotonic()
+                    self._writes = self._breaker.witness.writes
+                    return True
+            return False
+
+    async def _send(self, record: str, column: str) -> bool:
+        """Write what is there; False: it is not ours to write.
+
+        Raises:
+            DynamicsError: Nothing was said about it (no answer, 5xx, 401, 403, 429).
+        """
+        path = f"{record}?$select={column},_modifiedby_value"
+        try:
+            row = (await self._dynamics.send(Request("GET", path), timeout_s=PROBE_S)).body
+        except Refused:
+            row = {}  # it is gone, or has no such column
+        if not await self._is_ours(row):
+            self.distrust(record)
+            return False
+        headers, body = {"If-Match": str(row["@odata.etag"])}, {column: row[column]}
+        try:
+            await self._dynamics.send(Request("PATCH", record, headers, body), timeout_s=PROBE_S)
+        except Refused:
+            # It was answered all the same: somebody was faster, or it is closed.
+            self._breaker.witness.succeeded(record, writes=True)
+        _log.info("push.write_probed", table=record.partition("(")[0], column=column)
+        return True
+
+    async def _is_ours(self, row: dict[str, Any]) -> bool:
+        by = str(row.get("_modifiedby_value", "")).lower()
+        return "@odata.etag" in row and by == await self._dynamics.user_id()
+
+
+def _is_plain(column: str) -> bool:
+    """Whether it is read as it is written."""
+    linked = "@" in column or is_party_list(column)
+    return not linked and column not in STATE and column not in _CREATE_ONLY
