@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, unquote
 
 from worker.sandbox.dataverse import bulk, deep, users
 from worker.sandbox.dataverse.associations import Associations
+from worker.sandbox.dataverse.files import Files
 from worker.sandbox.dataverse.members import Members
 from worker.sandbox.dataverse.odata import refusals
 from worker.sandbox.dataverse.odata.bodies import read_json
@@ -71,6 +72,7 @@ class Organisation:
         self._listing = Listing(records, clock)
         self._associations = Associations(records, switches, self.writer)
         self._members = Members(records, switches, self._listing, self._associations)
+        self._files = Files(records, new_id)
         self._root = Root(
             self._listing,
             self.writer,
@@ -244,6 +246,8 @@ class Organisation:
         if record is None:
             raise _not_found(table, key)
         if reply := self._root.of_row(call, (table, record), path.member):
+            return reply
+        if reply := self._files.answer(call, table, record, path.member):
             return reply
         return self._members.answer(call, table, record, path.member)
 

@@ -92,6 +92,8 @@ class Listing:
                 message = f"{logical} With Id = {options[option]} Does Not Exist"
                 raise refusals.Refusal(404, "0x80040217", message)
         self._throttle(rows, options.get("$filter", ""))
+        if wanted.track_changes:
+            raise refusals.invalid_argument(f"{table.logical} has no change tracking enabled.")
         if sql.OPTION in options:
             selected = sql.select(self.records, options[sql.OPTION])
             where = f"{call.root}$metadata#{table.entity_set}"
