@@ -127,7 +127,7 @@ class FailureCounter:
         self._throttles[subject] = (times, self.witness.count)
         while len(self._throttles) > MAX_REMEMBERED:
             del self._throttles[next(iter(self._throttles))]
-        return others and times >= OWN_THROTTLES
+        return times >= OWN_THROTTLES
 
     def overloaded(self) -> bool:
         """Whether too many of all requests are answered late; if so, counts from 0 again."""

@@ -13,7 +13,14 @@ from pipelines.action import Action, Change, LiveAction, Reading
 from pipelines.contact import Contact
 from pipelines.outcome import Done, Found
 from worker.clock import Clock
-from worker.dynamics.errors import Busy, DynamicsError, Forbidden, NotSent, Unavailable
+from worker.dynamics.errors import (
+    Busy,
+    DynamicsError,
+    Forbidden,
+    NotSent,
+    Throttled,
+    Unavailable,
+)
 from worker.dynamics.gate import Gate
 from worker.dynamics.privileges import privilege_for, used_by
 from worker.dynamics.reasons import GateClosed
@@ -102,6 +109,8 @@ class Policy:
             return await self._unanswered(contact, action, error)
         if isinstance(error, Forbidden):
             return self._forbidden(contact, action, error)
+        if isinstance(error, Throttled):
+            self.suspects.pass_over(contact.id)
         if isinstance(error, GateClosed):
             return AT_ONCE  # nothing is claimed before it opens: the contact keeps its place
         return TryAgain(RETRY_S * (1 + self.clock.chance()))

@@ -204,8 +204,8 @@ class Push:
             return False
         fresh = [contact_id for contact_id in found if contact_id not in self._suspects]
         in_vain = self._tried_at == writes or self._write_probe.stands_alone
-        outage = self._gate.breaker.reason is Reason.OUTAGE
-        if outage and self._write_probe.ready and (in_vain or not fresh):
+        doubtful = self._gate.breaker.reason in (Reason.OUTAGE, Reason.THROTTLED)
+        if doubtful and self._write_probe.ready and (in_vain or not fresh):
             self._in_hand[PROBE] = False
             group.create_task(self._probe_write())
             return True

@@ -68,12 +68,18 @@ class Suspects:
         """How many contacts have."""
         return len(self._contacts)
 
+    def pass_over(self, contact_id: str) -> None:
+        """On trial, try others first: a request of it has failed."""
+        self._contacts[contact_id] = None
+        while len(self._contacts) > MOST_REMEMBERED:
+            del self._contacts[next(iter(self._contacts))]
+
     async def failed(self, contact: Contact, action: Reading | Change) -> bool:
         """Note a try without an answer that counts; whether it counts against the action."""
         key = _key(action)
         last = self._last(contact, key)
         contact.failures.setdefault(key, 0)
-        self._contacts[contact.id] = None
+        self.pass_over(contact.id)
         self.probe.distrust(action.place)
         counts = last is not None and self._has_witness(last.mark, action)
         if last is not None and not counts:
@@ -92,9 +98,9 @@ class Suspects:
         return contact.failures.get(_key(action), 0)
 
     def tries(self, contact: Contact, action: Reading | Change) -> int:
-        """How many tries there were, as far as is remembered."""
+        """How many tries of this process there were, as far as is remembered."""
         last = self._tries.get((contact.id, _key(action)))
-        return max(last.number if last else 1, self.counted(contact, action))
+        return last.number if last else 1
 
     def put_off(self, contact: Contact, action: Change, for_s: float) -> None:
         """Do not try it again for so long (s)."""
@@ -129,7 +135,7 @@ class Suspects:
         """Its previous try; one that was dropped was before all that are remembered."""
         last = self._tries.get((contact.id, key))
         if last is None and key in contact.failures and self._dropped is not None:
-            return _Try(self._dropped)
+            return _Try(self._dropped, contact.failures[key])
         return last
 
     def _has_witness(self, mark: int, action: Reading | Change) -> bool:
@@ -140,8 +146,6 @@ class Suspects:
         while len(self._tries) > MOST_REMEMBERED:
             dropped = self._tries.pop(next(iter(self._tries)))
             self._dropped = max(self._dropped or 0, dropped.mark)
-        while len(self._contacts) > MOST_REMEMBERED:
-            del self._contacts[next(iter(self._contacts))]
 
 
 def _key(action: Reading | Change) -> str:

@@ -141,7 +141,7 @@ class Conduct:
         """Push hands a request in, having looked at its claim."""
         self._entered[asyncio.current_task()] = self.story.time()
         contact = self.contacts.get(key_of(request))
-        if contact is None or _is_probe(request):
+        if contact is None or _probes(request):
             return
         claim = self._claims.get(contact)
         if not self.clocks_agree:
@@ -229,13 +229,6 @@ class Conduct:
         self.created[key] = contact
 
 
-def _is_probe(request: Request) -> bool:
-    """Whether it is of a probe of writes, which changes nothing that anybody else has changed."""
-    if request.method == "GET":
-        return "_modifiedby_value" in request.path
-    return request.headers.get("If-Match", "*") != "*"
-
-
 def key_of(request: Request) -> str:
     """The key of the record a request is about; "" if it is about none."""
     if request.method == "POST":
@@ -249,3 +242,10 @@ def _shown(body: Mapping[str, object]) -> str:
     told = (REVISION, MOOD, "statecode")
     names = (name for name in body if name != CONTACT)
     return " ".join(f"{name}={body[name]}" if name in told else name for name in names)
+
+
+def _probes(request: Request) -> bool:
+    """Whether it belongs to the probe of writes, which changes nothing (``engine.write_probe``)."""
+    if request.method == "GET":
+        return "_modifiedby_value" in request.path
+    return request.headers.get("If-Match", "*") != "*"

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from collections.abc import Callable, Collection, Sequence
+from itertools import pairwise
 from random import Random
 from typing import Any
 
 import pytest
+
+from structlog.testing import capture_logs
 
 from pipelines.pipeline import Pipeline
 from twins.backlog import p95
@@ -14,11 +19,13 @@ from twins.calls import Call
 from twins.dynamics import Failure, Script, nothing_fails
 from twins.loop import now
 from twins.rig import Rig
-from worker.dynamics.errors import DynamicsError, Unavailable
+from worker.dynamics.errors import Busy, DynamicsError, Throttled, Unavailable
 from worker.dynamics.protocol import Request
 from worker.dynamics.reasons import GateState, Reason
 from worker.engine.policy import UNANSWERED_TRIES
 from worker.engine.push import Push
+from worker.engine.revival import FIRST_TRIED
+from worker.engine.stall import REFUSED_S
 
 
 HOUR_S = 3600.0
@@ -59,6 +66,12 @@ def replay(rig: Rig) -> Push:
     """A worker that has to end."""
     rig.planner.waits_over = True
     return rig.another()
+
+
+@pytest.fixture
+def roomy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two hundred contacts that fail again and again are more than a rig expects."""
+    monkeypatch.setattr("twins.rig.TOO_MANY", 100_000)
 
 
 def asked_for(rig: Rig, call: Call) -> list[Request]:
@@ -113,13 +126,278 @@ async def test_what_gets_no_answer_at_all_is_parked_with_words_that_say_it(
     assert entry.unanswered
 
 
+async def test_tries_are_kept_with_the_contact_when_the_worker_is_another_one(
+    rig: Rig, calls: Callable[[int], list[Call]]
+) -> None:
+    bad, *others = calls(20)
+    rig.dynamics.script = poisoned(bad.id)
+    await rig.tell(bad.begun())
+    for other in others:
+        await rig.tell(other.begun())
+        await rig.run(180, rig.another())
+    assert await rig.parked() == [bad.id]
+    assert len(asked_for(rig, bad)) < 20 * 5
+
+
+TWO_RECORDS = """
+[[step]]
+name = "CALL"
+on = "created"
+method = "POST"
+entity = "phonecalls"
+body = '{"subject": "{{ContactId}}"}'
+[[step]]
+name = "MORE"
+on = "ended"
+method = "PATCH"
+entity = "phonecalls"
+query = "({{CALL-Response.activityid}})"
+body = '{"description": "over"}'
+[[step]]
+name = "TASK"
+on = "created"
+method = "POST"
+entity = "tasks"
+body = '{"description": "for {{ContactId}}"}'
+[[step]]
+name = "ENDED"
+on = "ended"
+method = "POST"
+entity = "letters"
+body = '{"description": "of {{ContactId}}"}'
+"""
+
+
+async def test_the_contact_s_other_records_and_its_later_work_do_not_wait_for_one_that_fails(
+    make_rig: Callable[..., Rig],
+    pipeline: Callable[[str], list[Pipeline]],
+    calls: Callable[[int], list[Call]],
+) -> None:
+    rig = make_rig(pipelines=pipeline(TWO_RECORDS.replace("letters", "emails")))
+    bad, *others = calls(3)
+    rig.dynamics.script = poisoned(bad.id)
+    await rig.tell(bad.begun(), others[0].begun())
+    await rig.run(8)
+    of_bad = {kind for (kind, _), r in rig.dynamics.records.items() if bad.id in str(r)}
+    assert of_bad == {"tasks"}
+    asked = len(asked_for(rig, bad))
+    await rig.tell(bad.record())
+    await rig.run(1)
+    of_bad = {kind for (kind, _), r in rig.dynamics.records.items() if bad.id in str(r)}
+    assert of_bad == {"tasks", "emails"}
+    assert len(asked_for(rig, bad)) == asked, "news do not shorten its pauses"
+    rig.dynamics.script = nothing_fails
+    await rig.run(60)
+    assert {call["description"] for call in rig.calls if call["subject"] == bad.id} == {"over"}
+    assert (await rig.entry(bad.id)).contact.failures == {}
+
+
+LOOKED_UP = """
+[[step]]
+name = "WHO"
+on = "created"
+method = "GET"
+entity = "contacts"
+query = "?$filter=telephone1 eq '{{ContactId}}'"
+[[step]]
+name = "CALL"
+on = "created"
+method = "POST"
+entity = "phonecalls"
+body = '{"subject": "{{ContactId}}", "description": "{{WHO-Response.LookupStatus}}"}'
+"""
+
+
+async def test_a_question_that_is_never_answered_is_parked_and_the_rest_written(
+    make_rig: Callable[..., Rig],
+    pipeline: Callable[[str], list[Pipeline]],
+    calls: Callable[[int], list[Call]],
+) -> None:
+    rig = make_rig(pipelines=pipeline(LOOKED_UP))
+    bad, *others = calls(8)
+    rig.dynamics.script = lambda r: (
+        Failure(AT_FAULT) if r.method == "GET" and bad.id in r.path else None
+    )
+    await rig.tell(*[call.record() for call in (bad, *others)])
+    await rig.run(HOUR_S)
+    assert len(rig.calls) == 8
+    assert list((await rig.entry(bad.id)).contact.parked) == ["p/WHO"]
+
+
+async def test_a_new_record_is_what_is_tried_on_trial_and_not_one_that_has_failed(
+    rig: Rig, calls: Callable[[int], list[Call]]
+) -> None:
+    *old, new = calls(9)
+    rig.dynamics.script = writes_fail()
+    await rig.tell(*[call.begun() for call in old])
+    await rig.run(60)
+    assert rig.gate.breaker.reason is Reason.OUTAGE
+    asked = len(rig.dynamics.requests)
+    await rig.tell(new.begun())
+    rig.dynamics.script = nothing_fails
+    await rig.run(120)
+    assert len(rig.calls) == 9
+    first = next(r for r in rig.dynamics.requests[asked:] if r.method == "POST")
+    assert (first.body or {})["subject"] == new.id
+
+
+# --- 429 ---
+
+
+async def test_a_429_of_one_record_closes_the_gate_for_nobody_and_its_wait_is_its_own(
+    rig: Rig, calls: Callable[[int], list[Call]]
+) -> None:
+    bad, *others = calls(8)
+    at: list[float] = []
+
+    def script(request: Request) -> Failure | None:
+        if (request.body or {}).get("subject") != bad.id:
+            return None
+        at.append(now())
+        return Failure(Busy("POST phonecalls answered 429", retry_after_s=100.0, detail="later"))
+
+    rig.dynamics.script = script
+    await rig.tell(*[call.begun() for call in (bad, *others)])
+    with capture_logs() as lines:
+        await rig.run(HOUR_S)
+    assert not [line for line in lines if line["event"] == "dynamics.paused"]
+    assert all(later - sooner >= 100 for sooner, later in pairwise(at))
+    assert (await parked(rig, bad)).status == 429
+    assert len(rig.calls) == 7
+
+
+async def test_a_record_that_service_protection_refuses_again_and_again_is_parked_alone(
+    rig: Rig, calls: Callable[[int], list[Call]]
+) -> None:
+    bad, *others = calls(40)
+    limit = Throttled("POST phonecalls answered 429", retry_after_s=5.0, code="0x80072321")
+    rig.dynamics.script = poisoned(bad.id, error=limit)
+    with capture_logs() as lines:
+        await rig.tell(bad.begun())
+        for other in others:
+            await rig.tell(other.begun())
+            await rig.run(2)
+        await rig.run(HOUR_S)
+    closed = [line for line in lines if line["event"] == "dynamics.paused"]
+    assert {line["reason"] for line in closed} == {"throttled"}
+    assert len(closed) <= 6, "once it is known to be its own, it pauses nobody"
+    assert (await parked(rig, bad)).code == "0x80072321"
+    assert len(rig.calls) == 39
+
+
+async def test_a_record_that_service_protection_alone_refuses_is_parked_with_nothing_else_left(
+    rig: Rig, replay: Push, calls: Callable[[int], list[Call]]
+) -> None:
+    good, bad = calls(2)
+    limit = Throttled("POST phonecalls answered 429", retry_after_s=5.0, code="0x80072321")
+    rig.dynamics.script = poisoned(bad.id, error=limit)
+    await rig.tell(good.begun(), bad.begun())
+    await replay.drain()
+    assert await rig.parked() == [bad.id]
+    assert now() < 300
+
+
+# --- after an outage ---
+
+
+async def outage(rig: Rig, calls: list[Call]) -> None:
+    """Writes are not answered for a while; these calls are due meanwhile."""
+    quiet = rig.dynamics.script
+    rig.dynamics.script = writes_fail()
+    await rig.tell(*[call.begun() for call in calls])
+    await rig.run(120)
+    assert rig.gate.breaker.reason is Reason.OUTAGE
+    rig.dynamics.script = quiet
+    await rig.run(200)
+    assert rig.gate.breaker.state is GateState.OPEN
+    assert not rig.gate.breaker.on_trial
+
+
+async def test_what_was_parked_without_an_answer_is_tried_once_more_after_an_outage(
+    rig: Rig, calls: Callable[[int], list[Call]]
+) -> None:
+    bad, good, *others = calls(20)
+    rig.dynamics.script = poisoned(bad.id, good.id)
+    await rig.tell(*[call.begun() for call in (bad, good, *others[:8])])
+    await rig.run(HOUR_S)
+    assert await rig.parked() == [bad.id, good.id]
+    rig.dynamics.script = poisoned(bad.id)  # the other one's trouble was the outage's beginning
+    asked = len(asked_for(rig, bad))
+    await rig.run(HOUR_S)
+    assert len(asked_for(rig, bad)) == asked, "nothing has changed yet"
+    await outage(rig, others[8:])
+    assert [call for call in rig.calls if call["subject"] == good.id]
+    await rig.run(2 * HOUR_S)
+    assert await rig.parked() == [bad.id]
+    assert len(asked_for(rig, bad)) <= asked + UNANSWERED_TRIES + 1
+
+
+@pytest.mark.usefixtures("roomy")
+async def test_after_an_outage_a_few_are_tried_and_the_others_only_if_these_are_answered(
+    rig: Rig, calls: Callable[[int], list[Call]]
+) -> None:
+    every = calls(70)
+    bad, after = every[:30], every[50:]
+    rig.dynamics.script = poisoned(*[call.id for call in bad])
+    await rig.tell(*[call.begun() for call in every[:50]])
+    await rig.run(2 * HOUR_S)
+    assert len(await rig.parked()) == 30
+    asked = len(rig.dynamics.requests)
+    await outage(rig, after)
+    await rig.run(2 * HOUR_S)
+    tried = {
+        (r.body or {}).get("subject") for r in rig.dynamics.requests[asked:] if r.method == "POST"
+    }
+    assert len(tried & {call.id for call in bad}) == FIRST_TRIED
+    rig.dynamics.script = nothing_fails
+    await outage(rig, calls(90)[70:])
+    await rig.run(HOUR_S)
+    assert await rig.parked() == []
+    assert len(rig.calls) == 90
+
+
+# --- nothing says whose fault it is ---
+
+
+async def test_without_the_probe_a_worker_goes_on_trying_ever_more_rarely_and_parks_nothing(
+    rig: Rig, calls: Callable[[int], list[Call]]
+) -> None:
+    bad, *others = calls(4)
+    rig.dynamics.script = poisoned(bad.id)
+    await rig.tell(*[call.begun() for call in (*others, bad)])
+    await rig.run(4 * HOUR_S, rig.another(probe_writes=False))
+    assert await rig.parked() == []
+    assert [r.method for r in rig.dynamics.requests].count("PATCH") == 0
+    assert 10 < len(asked_for(rig, bad)) < 60
+
+
+async def test_without_the_probe_a_replay_ends_and_leaves_what_it_could_not_finish_due(
+    rig: Rig, calls: Callable[[int], list[Call]]
+) -> None:
+    bad, *others = calls(4)
+    rig.planner.waits_over = True
+    rig.dynamics.script = poisoned(bad.id)
+    await rig.tell(*[call.begun() for call in (*others, bad)])
+    with capture_logs() as lines:
+        await rig.another(probe_writes=False).drain()
+    assert now() < REFUSED_S + 60
+    assert [line["event"] for line in lines if line["log_level"] == "error"] == ["push.given_up"]
+    assert await rig.parked() == []
+    assert (await rig.store.counts(rig.clock.wall() + HOUR_S)).due == 1
+    assert len(rig.calls) == 3
+
+
+async def test_a_replay_waits_for_the_end_of_an_outage(
+    rig: Rig, replay: Push, calls: Callable[[int], list[Call]]
+) -> None:
+    rig.dynamics.script = lambda _request: Failure(AT_FAULT)
+    asyncio.get_running_loop().call_later(HOUR_S, setattr, rig.dynamics, "script", nothing_fails)
+    await rig.tell(*[call.begun() for call in calls(20)])
+    await replay.drain()
+    assert len(rig.calls) == 20
+
+
 # --- what the three numbers of the issue are ---
-
-
-@pytest.fixture
-def roomy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two hundred contacts that fail again and again are more than a rig expects."""
-    monkeypatch.setattr("twins.rig.TOO_MANY", 100_000)
 
 
 @pytest.mark.usefixtures("roomy")
