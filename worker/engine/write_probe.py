@@ -88,6 +88,16 @@ class WriteProbe:
         return bool(self._acknowledged)
 
     @property
+    def worth_asking(self) -> bool:
+        """Whether there is anything to send, or may be in the state."""
+        return self.ready or self._may_recall
+
+    @property
+    def _may_recall(self) -> bool:
+        due_at = self._recalled_at + RECALL_EVERY_S
+        return self._enabled and not self.ready and self._clock.monotonic() >= due_at
+
+    @property
     def stands_alone(self) -> bool:
         """Whether no other write has succeeded since this one did."""
         return self._writes == self._breaker.witness.writes
@@ -142,10 +152,9 @@ class WriteProbe:
 
     async def _recall(self) -> None:
         """Remember changes of the state if there is nothing to send, as after a restart."""
-        now = self._clock.monotonic()
-        if self._acknowledged or not self._enabled or now < self._recalled_at + RECALL_EVERY_S:
+        if not self._may_recall:
             return
-        self._recalled_at = now
+        self._recalled_at = self._clock.monotonic()
         try:
             entries = await self._store.load(await self._store.ids("", CONTACTS_RECALLED))
         except StoreUnavailable:

@@ -164,6 +164,7 @@ async def test_a_worker_that_has_written_nothing_itself_sends_what_others_have_w
 ) -> None:
     await write(rig, call)
     restarted = rig.another().transactions.write_probe
+    assert restarted.worth_asking
     assert not restarted.ready
     assert await restarted.is_answered()
     assert [r.method for r in rig.dynamics.requests] == ["GET", "PATCH"]
@@ -183,3 +184,4 @@ async def test_without_any_record_in_the_state_the_state_is_asked_once_in_a_whil
     for _ in range(3):
         assert not await probe.is_answered()
     assert len(asked) == 1
+    assert not probe.worth_asking
