@@ -205,7 +205,7 @@ class Push:
         fresh = [contact_id for contact_id in found if contact_id not in self._suspects]
         in_vain = self._tried_at == writes or self._write_probe.stands_alone
         doubtful = self._gate.breaker.reason in (Reason.OUTAGE, Reason.THROTTLED)
-        if doubtful and self._write_probe.ready and (in_vain or not fresh):
+        if doubtful and self._write_probe.worth_asking and (in_vain or not fresh):
             self._in_hand[PROBE] = False
             group.create_task(self._probe_write())
             return True

@@ -23,12 +23,18 @@ from worker.dynamics.breaker import Breaker
 from worker.dynamics.errors import Busy, DynamicsError, NotSent, Refused, Unavailable
 from worker.dynamics.protocol import Dynamics, Request
 from worker.dynamics.reasons import GateState
+from worker.errors import StoreUnavailable
+from worker.stores.protocol import ContactStore
 
 
 _log = structlog.get_logger(__name__)
 
 #: How many records are remembered, of the last that a change was acknowledged of.
 MOST_REMEMBERED: Final = 16
+
+#: How many contacts of the state are looked at for more, and how often (s) at most.
+CONTACTS_RECALLED: Final = 64
+RECALL_EVERY_S: Final = 600.0
 
 #: So many of them without an answer, one after the other, are an outage.
 LOST: Final = 2
@@ -50,15 +56,24 @@ class WriteProbe:
         dynamics: Where requests go, through the gate.
         breaker: Told of an outage.
         clock: Time.
+        store: Knows of changes that were acknowledged before this process began, or to others.
         enabled: Whether it may write; if not, it never has anything to send.
     """
 
     def __init__(
-        self, dynamics: Dynamics, breaker: Breaker, clock: Clock, *, enabled: bool = True
+        self,
+        dynamics: Dynamics,
+        breaker: Breaker,
+        clock: Clock,
+        store: ContactStore,
+        *,
+        enabled: bool = True,
     ) -> None:
         self._dynamics = dynamics
         self._breaker = breaker
         self._clock = clock
+        self._store = store
+        self._recalled_at = -inf
         self._enabled = enabled
         self._acknowledged: dict[str, str] = {}  # record -> a column; the last one is the newest
         self._answered_at = -inf
@@ -73,6 +88,16 @@ class WriteProbe:
         return bool(self._acknowledged)
 
     @property
+    def worth_asking(self) -> bool:
+        """Whether there is anything to send, or may be in the state."""
+        return self.ready or self._may_recall
+
+    @property
+    def _may_recall(self) -> bool:
+        due_at = self._recalled_at + RECALL_EVERY_S
+        return self._enabled and not self.ready and self._clock.monotonic() >= due_at
+
+    @property
     def stands_alone(self) -> bool:
         """Whether no other write has succeeded since this one did."""
         return self._writes == self._breaker.witness.writes
@@ -82,10 +107,7 @@ class WriteProbe:
         columns = [c for c, value in change.columns.items() if value is not None and _is_plain(c)]
         if not self._enabled or not columns or change.verb not in (Verb.CREATE, Verb.UPDATE):
             return
-        self._acknowledged.pop(change.record, None)
-        self._acknowledged[change.record] = min(columns)
-        while len(self._acknowledged) > MOST_REMEMBERED:
-            del self._acknowledged[next(iter(self._acknowledged))]
+        self._remember(change.record, min(columns))
 
     def distrust(self, record: str) -> None:
         """Do not send anything to a record that has a problem of its own, perhaps."""
@@ -100,6 +122,7 @@ class WriteProbe:
             recently = self._clock.monotonic() < self._answered_at + GOOD_FOR_S
             if recently and not self._breaker.on_trial:
                 return True
+            await self._recall()
             lost = 0
             for record, column in reversed([*self._acknowledged.items()]):
                 try:
@@ -126,6 +149,28 @@ class WriteProbe:
                     self._writes = self._breaker.witness.writes
                     return True
             return False
+
+    async def _recall(self) -> None:
+        """Remember changes of the state if there is nothing to send, as after a restart."""
+        if not self._may_recall:
+            return
+        self._recalled_at = self._clock.monotonic()
+        try:
+            entries = await self._store.load(await self._store.ids("", CONTACTS_RECALLED))
+        except StoreUnavailable:
+            return
+        for entry in entries:
+            for record, known in entry.contact.ledger.items():
+                columns = [c for c, seen in known.columns.items() if _is_plain(c) and seen]
+                suspect = any(key.endswith(f" {record}") for key in entry.contact.failures)
+                if known.state == "there" and known.ours and columns and not suspect:
+                    self._remember(record, min(columns))
+
+    def _remember(self, record: str, column: str) -> None:
+        self._acknowledged.pop(record, None)
+        self._acknowledged[record] = column
+        while len(self._acknowledged) > MOST_REMEMBERED:
+            del self._acknowledged[next(iter(self._acknowledged))]
 
     async def _send(self, record: str, column: str) -> bool:
         """Write what is there; False: it is not ours to write.

@@ -147,11 +147,9 @@ class Contents:
 
     def _hangs_on_poison(self, key: str) -> bool:
         """Whether it is about a record that is not taken."""
-        contacts = self._services.conduct.contacts
-        return key not in self.poisoned and any(
-            contacts[other] == contacts[key] and other in self._services.conduct.calls
-            for other in self.poisoned
-        )
+        contacts, calls = self._services.conduct.contacts, self._services.conduct.calls
+        mine = {other for other in self.poisoned & calls if contacts[other] == contacts[key]}
+        return bool(mine - {key})
 
     def _parked(self) -> Iterator[tuple[str, Parked]]:
         store = self._services.store

@@ -34,6 +34,7 @@ from worker.dynamics.breaker import Breaker
 from worker.dynamics.client import DataverseClient
 from worker.dynamics.gate import Gate
 from worker.dynamics.gate_sync import GateSync
+from worker.dynamics.lookup import make_lookups
 from worker.dynamics.performer import Performer
 from worker.dynamics.slots import Slots
 from worker.engine.far_ahead import FarAhead
@@ -268,7 +269,8 @@ def _parts(
         conduct.put_back(process, contact_id, fault, knows_time=knows_time())
 
     clock = Clock(outside.now, loop.time, sleep, chance)
-    performer = Performer(Entrance(client, conduct, process), clock, MemoryFiles())
+    entrance, lookups = Entrance(client, conduct, process), make_lookups(clock, wildcard=True)
+    performer = Performer(entrance, clock, MemoryFiles(), lookups=lookups)
     terms = Terms({"AppId": "app"}, live=True)
     transactions = Transactions(
         store=bugs.haunted(_store(services, pushed, put_back), STORE),

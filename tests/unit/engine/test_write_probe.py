@@ -157,3 +157,31 @@ def test_few_records_are_remembered_and_none_of_which_nothing_plain_was_written(
     for number in range(MOST_REMEMBERED + 5):
         probe.acknowledged(change(number, Verb.CREATE, subject="x"))
     assert len(probe._acknowledged) == MOST_REMEMBERED
+
+
+async def test_a_worker_that_has_written_nothing_itself_sends_what_others_have_written(
+    rig: Rig, call: Call
+) -> None:
+    await write(rig, call)
+    restarted = rig.another().transactions.write_probe
+    assert restarted.worth_asking
+    assert not restarted.ready
+    assert await restarted.is_answered()
+    assert [r.method for r in rig.dynamics.requests] == ["GET", "PATCH"]
+
+
+async def test_without_any_record_in_the_state_the_state_is_asked_once_in_a_while(
+    rig: Rig, probe: WriteProbe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    ids = rig.store.ids
+
+    async def noted(after: str, limit: int) -> list[str]:
+        asked.append(limit)
+        return await ids(after, limit)
+
+    monkeypatch.setattr(rig.store, "ids", noted)
+    for _ in range(3):
+        assert not await probe.is_answered()
+    assert len(asked) == 1
+    assert not probe.worth_asking
