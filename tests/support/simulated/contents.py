@@ -165,8 +165,8 @@ class Contents:
     def _hangs_on_poison(self, key: str) -> bool:
         """Whether it is about a record that is not taken."""
         contacts, calls = self._services.conduct.contacts, self._services.conduct.calls
-        mine = {other for other in self.poisoned & calls if contacts[other] == contacts[key]}
-        return bool(mine - {key})
+        others = (other for other in self.poisoned if other in calls and other != key)
+        return any(contacts[other] == contacts[key] for other in others)
 
     def _parked(self) -> Iterator[tuple[str, Parked]]:
         store = self._services.store

@@ -45,7 +45,7 @@ PARK_S: Final = 12_000.0
 #: Share of runs in which workers share one gate, as those with a store in DynamoDB do.
 SHARED: Final = 0.3
 #: Share of runs in which something goes wrong by what requests are about: see ``Contents``.
-PARTICULAR: Final = 0.4
+PARTICULAR: Final = 0.3
 #: How often it is looked whether it is (s).
 LOOK_S: Final = 5.0
 #: Longer than anything waits that is waited for on purpose (s): a call of an hour is told in
