@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install run up test check desktop judge simulate torture fuzz hostile mutants bench locks \
+.PHONY: help install run up test check desktop judge simulate torture fuzz hostile poisoned mutants bench locks \
 	image lambda clean python
 
 # The first python that is new enough and really starts (a name may be a shim that does not).
@@ -68,6 +68,11 @@ fuzz: .venv/dev.stamp ## Fuzz messages, values, answers and files for SECONDS=60
 
 hostile: .venv/dev.stamp ## Run workers against servers that misbehave byte by byte; a quarter of an hour
 	@$(BIN)/pytest -n 2 --dist loadfile -m "judge or hunt" tests/integration/hostile
+
+CONTACTS ?= 20000
+
+poisoned: .venv/dev.stamp ## Replay CONTACTS=20000 of which Dynamics refuses 1 % in each of eight ways
+	@PYTHONPATH=tests/support:. $(BIN)/python -m tests.benchmarks.poisoned --contacts $(CONTACTS)
 
 mutants: .venv/mutants.stamp ## Mutation-test the pure core and the leases; MODULES=pipelines.plan for some
 	@nice -n 10 $(BIN)/python tests/benchmarks/mutants.py $(MODULES)

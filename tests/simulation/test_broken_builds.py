@@ -20,13 +20,15 @@ from simulated import simulate
 from simulated.loop import PROCESS
 from worker.dynamics import client, requests
 from worker.dynamics.breaker import Breaker
+from worker.dynamics.failure_counter import FailureCounter
 from worker.dynamics.privileges import Privileges
 from worker.dynamics.reasons import Reason
-from worker.engine import containment, far_ahead
+from worker.engine import containment, far_ahead, policy
 from worker.engine.containment import Containment
 from worker.engine.far_ahead import FarAhead
 from worker.engine.policy import RETRY_S, Policy, TryAgain
 from worker.engine.push import Push
+from worker.engine.suspects import Suspects
 from worker.engine.transaction import Transactions
 from worker.errors import StoreUnavailable
 from worker.faults import Faults
@@ -221,6 +223,18 @@ def what_a_role_forbids_parked(patch: Patch) -> None:
     patch.setattr(Privileges, "refused", lambda *_a, **_k: None)
 
 
+def tries_counted_without_a_witness(patch: Patch) -> None:
+    patch.setattr(Suspects, "_has_witness", lambda *_a, **_k: True)
+
+
+def poison_never_parked(patch: Patch) -> None:
+    patch.setattr(policy, "UNANSWERED_TRIES", 10**9)
+
+
+def one_records_429_closes_the_gate_for_all(patch: Patch) -> None:
+    patch.setattr(FailureCounter, "throttled", lambda *_a, **_k: False)
+
+
 @pytest.mark.judge
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
@@ -248,6 +262,9 @@ def what_a_role_forbids_parked(patch: Patch) -> None:
         (far_ahead_claims_taken_at_once, "claim"),
         (a_403_closes_everything, "progress"),
         (what_a_role_forbids_parked, "progress"),
+        (tries_counted_without_a_witness, "progress"),
+        (poison_never_parked, "progress"),
+        (one_records_429_closes_the_gate_for_all, "progress"),
     ],
 )
 def test_a_broken_build_is_caught_within_200_seeds(

@@ -80,6 +80,7 @@ class Push:
         self._suspects = transactions.suspects
         self._write_probe = transactions.write_probe
         self._tried_at = -1  # how many writes had succeeded when a contact was tried last
+        self._probed = False  # the last trial was a probe
         self._in_hand: dict[str, bool] = {}  # whether it was taken because somebody waits
 
     def news(self, contacts: Sequence[Contact] = ()) -> None:
@@ -205,14 +206,16 @@ class Push:
         fresh = [contact_id for contact_id in found if contact_id not in self._suspects]
         in_vain = self._tried_at == writes or self._write_probe.stands_alone
         doubtful = self._gate.breaker.reason in (Reason.OUTAGE, Reason.THROTTLED)
-        if doubtful and self._write_probe.worth_asking and (in_vain or not fresh):
+        probes = not fresh or (in_vain and not self._probed)  # else nobody new would ever be tried
+        if doubtful and self._write_probe.worth_asking and probes:
+            self._probed = True
             self._in_hand[PROBE] = False
             group.create_task(self._probe_write())
             return True
         among = fresh or found
         if in_vain and among[0] not in waiting[:1]:
             among = among[int(self._clock.chance() * len(among)) :]
-        self._tried_at = writes
+        self._tried_at, self._probed = writes, False
         self._take(group, among, held_back, 1, waited_for=among[0] in waiting)
         return bool(self._in_hand)
 

@@ -76,6 +76,7 @@ class Contents:
     def __init__(self, schedule: Schedule) -> None:
         self.poisoned: set[str] = set()
         self.waits = False
+        self._mended = False
         self._schedule = schedule
         self._services = schedule.services
         self._rng = schedule.services.content
@@ -113,7 +114,21 @@ class Contents:
         self._expect_patience()
         self._services.dataverse.faults.clear()
         self._forbidden.clear()
-        self.waits = False
+        self.waits, self._mended = False, True
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether no record is sound: then nothing tells poison from an outage."""
+        conduct = self._services.conduct
+        return not self._mended and not conduct.created.keys() - self.poisoned - conduct.deleted
+
+    @property
+    def waiting(self) -> set[str]:
+        """Contacts that are not done before something is mended."""
+        contacts = self._services.conduct.contacts
+        if self.waits:
+            return set(contacts.values())
+        return {contacts[key] for key in self.poisoned} if self.hopeless else set()
 
     def unsettled(
         self,
@@ -134,7 +149,9 @@ class Contents:
             if conduct.contacts[one.key] in but or excused or self._hangs_on_poison(one.key):
                 continue
             rows = [row for row in records.get(one.entity_set, []) if one.key in row.values()]
-            is_parked = one.key in self.poisoned and any(one.key in place for place in parked)
+            is_parked = one.key in self.poisoned and (
+                self.hopeless or any(one.key in place for place in parked)
+            )
             for difference in differences([one], {one.entity_set: rows}):
                 if not is_parked:
                     return f"not written, and not parked: {difference}"
@@ -148,10 +165,8 @@ class Contents:
     def _hangs_on_poison(self, key: str) -> bool:
         """Whether it is about a record that is not taken."""
         contacts, calls = self._services.conduct.contacts, self._services.conduct.calls
-        mine = {
-            other for other in self.poisoned if other in calls and contacts[other] == contacts[key]
-        }
-        return bool(mine - {key})
+        others = (other for other in self.poisoned if other in calls and other != key)
+        return any(contacts[other] == contacts[key] for other in others)
 
     def _parked(self) -> Iterator[tuple[str, Parked]]:
         store = self._services.store

@@ -80,7 +80,7 @@ class Nemesis:
         if not self._services.particular:
             return over_s
         c, chance = self.contents, self._services.content
-        for kind in (c.forbid,):
+        for kind in (c.poison, c.doubt, c.forbid, c.throttle_queries):
             if chance.random() < SHARE:
                 for _ in range(chance.randint(1, TIMES)):
                     over_s = max(over_s, (at_s := chance.random() * until_s) + kind(at_s))

@@ -45,7 +45,7 @@ PARK_S: Final = 12_000.0
 #: Share of runs in which workers share one gate, as those with a store in DynamoDB do.
 SHARED: Final = 0.3
 #: Share of runs in which something goes wrong by what requests are about: see ``Contents``.
-PARTICULAR: Final = 0.4
+PARTICULAR: Final = 0.3
 #: How often it is looked whether it is (s).
 LOOK_S: Final = 5.0
 #: Longer than anything waits that is waited for on purpose (s): a call of an hour is told in
@@ -200,9 +200,7 @@ class _World:
     @property
     def _lasting(self) -> Collection[str]:
         """Contacts that cannot be done before something is mended."""
-        if self.contents.waits:
-            return set(self.services.conduct.contacts.values())
-        return self.afflictions.lasting
+        return self.afflictions.lasting | self.contents.waiting
 
     def _undone(self) -> str:
         unread = self.services.safekeeping.unread()
@@ -233,7 +231,7 @@ class _World:
             (h.ahead_s for h in self.fleet.hosts if abs(h.ahead_s) <= CLOCK_S), default=0
         )
         waits_s = (at - services.wall() - behind_s for at in self._due(lasting))
-        if self.contents.waits:  # what is forbidden is tried before, to no effect
+        if self.contents.waiting:  # what is forbidden is tried before, to no effect
             waits_s = (wait_s for wait_s in waits_s if wait_s > 2 * CLOCK_S)
         if 2 * CLOCK_S < (wait_s := min(waits_s, default=0.0)) < LONGEST_WAIT_S:
             services.passed_s += wait_s
