@@ -112,7 +112,7 @@ class Contact:
         parked: Record address (or ``pipeline/step`` of a GET) -> ``Parked``.
         intent: Record address -> {column: digest} about to be sent by the holder of the claim;
             of a create also {"": the ``pipeline/step`` that makes it}.
-        tries: Definitive failures in a row that are neither parked nor solved (403 so far).
+        tries: How often it was refused something (403) since all was last done for it.
         failures: What is tried without an answer that counts (``verb place``) -> how many of those
             tries count against it, because others' requests succeeded between them.
         arrived: When (s since 1970) the first of its facts arrived, by the clocks of those who took

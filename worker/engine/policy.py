@@ -170,6 +170,7 @@ class Policy:
         return TryAgain(self.containment.unfinished_s(contact_id))
 
     def _forbidden(self, contact: Contact, action: Reading | Change, error: Forbidden) -> Verdict:
+        contact.tries += 1
         needed = error.privilege or privilege_for(action)
         if needed is None:
             return TryAgain(RETRY_S)  # of a file: not an answer of Dynamics

@@ -200,6 +200,7 @@ class Transactions:
         contact.intent.clear()
         again = self._look_ahead(entry, seen, again, due_at)
         if again is None:
+            contact.tries = 0
             self.suspects.over(contact)
         note = entry.fault
         # A copy: should this fail, the entry still says how often it did before.
@@ -307,7 +308,6 @@ class Transactions:
     def _settle(self, contact: Contact, agenda: Agenda, outcome: Outcome) -> None:
         """Settle the outcome of the next action, and count it."""
         action, parked = agenda.actions[0], len(contact.parked)
-        contact.tries = 0
         if not isinstance(action, LiveAction):
             self.suspects.settled(contact, action)
         if isinstance(action, Change) and isinstance(outcome, Done | Found):
