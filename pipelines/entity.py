@@ -83,7 +83,7 @@ class Entity:
 
     def fixes(self, column: str) -> bool:
         """Whether a column can be set by a create alone; an update of it is no error, but none."""
-        return column == self.key or column in CREATE_ONLY
+        return column in (self.key, PARTITION) or column in CREATE_ONLY
 
     def read_as(self, column: str) -> str:
         """The column's name in a query and its answer."""

@@ -400,15 +400,13 @@ def current(row: Mapping[str, Any], column: str) -> Any:
     if column.endswith(LINK):
         return linked(row, column)[0]
     value = row.get(column)
-    if is_party_list(column) and isinstance(value, list):
-        return [one for one in value if one.get("participationtypemask") not in AUTOMATIC_ROLES]
-    return value
+    return _ours(value) if is_party_list(column) and isinstance(value, list) else value
 
 
 def same(column: str, desired: Any, actual: Any) -> bool:
     """Whether Dynamics' value means what we would write."""
     if isinstance(desired, list) and isinstance(actual, list):
-        return sorted(map(_party, desired)) == sorted(map(_party, actual))
+        return sorted(map(_party, _ours(desired))) == sorted(map(_party, _ours(actual)))
     if desired == actual:
         return True
     if not isinstance(desired, str) or not isinstance(actual, str):
@@ -416,6 +414,11 @@ def same(column: str, desired: Any, actual: Any) -> bool:
     if column.endswith(LINK):  # /contacts(<guid>)
         return desired.rpartition("(")[2].removesuffix(")").lower() == actual.lower()
     return "" != normalise(desired)[:19] == normalise(actual)[:19]
+
+
+def _ours(parties: list[Any]) -> list[Any]:
+    """The parties without those that Dataverse keeps by itself."""
+    return [one for one in parties if one.get("participationtypemask") not in AUTOMATIC_ROLES]
 
 
 def _party(party: Mapping[str, Any]) -> str:

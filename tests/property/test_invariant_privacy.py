@@ -161,8 +161,10 @@ async def test_i8_a_desktop_that_fails_is_logged_without_the_page(
     async with open_world("memory post allow", live=True) as world:
         world.desktop = Broken()  # type: ignore[assignment] # another twin of the same protocol
         told = history("voice_inbound", Random("voice_inbound"))
-        world.clock.now = told.contacts[0].answered_ms / 1000 if told.contacts[0].answered_ms else 0
-        await world.tell(*[[body] for body in messages()[:4]], push=True)
+        answered_at = (told.contacts[0].answered_ms or 0) / 1000
+        for body in messages()[:4]:
+            world.clock.now = answered_at  # each is heard of in time, however long is waited
+            await world.tell([body], push=True)
     assert "push.open_failed" in [line["event"] for line in said]
 
 

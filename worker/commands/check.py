@@ -278,6 +278,6 @@ def _lookup(where: str, step: LookupStep, table: Entity, definition: Definition)
 def _advice(error: DynamicsError) -> str:
     if error.status == 403:  # noqa: PLR2004 - HTTP
         return "Give the application user a security role that may do this."
-    if error.status is None:
+    if error.status is None or error.status < 400:  # noqa: PLR2004 - a redirect's
         return "Check address, network and credentials."
     return "Check that the application user exists in this environment."

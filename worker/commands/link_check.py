@@ -163,7 +163,8 @@ def key_mistakes(source: str, table: Definition) -> Iterator[str]:
     """The key of a row in parentheses: an id, or all columns of an alternate key."""
     inner = source.strip().removeprefix("(").removesuffix(")")
     bare = re.sub(r"'(?:[^']|'')*'", "''", re.sub(r"\{\{.*?\}\}", "", inner, flags=re.DOTALL))
-    names = frozenset(_KEY_NAMES.findall(bare))
+    # A lookup in a key is named as a query names it.
+    names = frozenset(re.sub(r"^_(\w+)_value$", r"\1", one) for one in _KEY_NAMES.findall(bare))
     if names and names not in ({table.key}, {table.key, "partitionid"}, *table.keys):
         there = " or ".join(", ".join(sorted(one)) for one in table.keys) or "none"
         yield (

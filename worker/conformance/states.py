@@ -98,20 +98,21 @@ async def batch_failure(organization: Organization) -> Any:
     call = organization.own("phonecalls")
     body = f'{{"activityid":"{call}","subject":"{organization.name}"}}'
     root = organization.root
-    parts = (
+    answer = await _batch(
+        organization,
         f"POST {root}phonecalls HTTP/1.1\r\nContent-Type: application/json\r\n\r\n{body}",
         f"GET {root}connectdynamicsconforms HTTP/1.1\r\n\r\n",
-    )
-    head = "Content-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n\r\n"
-    content = "".join(f"--batch_conform\r\n{head}{part}\r\n" for part in parts)
-    kind = {"Content-Type": "multipart/mixed; boundary=batch_conform"}
-    answer = await organization.ask(
-        "POST", "$batch", headers=kind, content=f"{content}--batch_conform--\r\n"
     )
     if not answer.failed:
         raise CannotTellError("the batch does not fail")
     there = await organization.ask("GET", f"phonecalls({call})?$select=activityid")
     return "rolled back" if there.failed else "committed"
+
+
+async def batch_line_ends(organization: Organization) -> Any:
+    """A batch asks who we are, with ends of lines that are bare line feeds."""
+    part = f"GET {organization.root}WhoAmI HTTP/1.1\r\n\r\n"
+    return "any" if accepted(await _batch(organization, part, bare=True)) else "crlf"
 
 
 async def tab_parameters(organization: Organization) -> Any:
@@ -140,6 +141,15 @@ def code_of(answer: Heard, codes: tuple[str, ...]) -> str:
     if not answer.failed or answer.code not in codes:
         raise CannotTellError(f"answered {answer}, which the sandbox has no position for")
     return answer.code
+
+
+async def _batch(organization: Organization, *parts: str, bare: bool = False) -> Heard:
+    head = "Content-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n\r\n"
+    content = "".join(f"--batch_conform\r\n{head}{part}\r\n" for part in parts)
+    content += "--batch_conform--\r\n"
+    kind = {"Content-Type": "multipart/mixed; boundary=batch_conform"}
+    text = content.replace("\r\n", "\n") if bare else content
+    return await organization.ask("POST", "$batch", headers=kind, content=text)
 
 
 async def _completed(organization: Organization) -> str:

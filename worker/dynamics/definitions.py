@@ -14,8 +14,9 @@ from worker.dynamics.metadata import definition
 from worker.dynamics.protocol import Dynamics, Request
 
 
-#: What else is read of a table, beside its columns.
-_MORE: Final = (
+#: What is read of a table.
+_PARTS: Final = (
+    "Attributes"
     ",Keys"
     ",ManyToOneRelationships($select=ReferencingAttribute,ReferencedEntity,"
     "ReferencingEntityNavigationPropertyName)"
@@ -92,7 +93,7 @@ async def read_definition(
     Raises:
         DynamicsError: Dynamics refuses one, or does not answer.
     """
-    row = await definition(dynamics, entity_set, timeout_s=timeout_s, more=_MORE)
+    row = await definition(dynamics, entity_set, _PARTS, timeout_s=timeout_s)
     if row is None:
         return None
     found = _read(entity_set, row)

@@ -137,9 +137,16 @@ async def _ask(
         return await _found(dynamics, search, plain, timeout_s)
     columns = (search.table.set, *search.way.columns)
     sample = partial(_sample, dynamics, search, min(timeout_s, SAMPLE_S))
+    known = lookups.formats.kept(columns)
     here = await lookups.formats.get(columns, sample)
     whole, *ends = search.queries(here.forms, wildcard=lookups.wildcard)
     answer = await _found(dynamics, search, [whole, *plain], timeout_s)
+    if answer == status("NoMatch") and here is known and here.few:
+        # In a table of few rows one more may be the first that is written so.
+        lookups.formats.put(columns, here := await sample())
+        if here.forms != known.forms:
+            (whole,) = search.queries(here.forms)
+            answer = await _found(dynamics, search, [whole], timeout_s)
     if ends and answer == status("NoMatch"):
         answer = await _found(dynamics, search, ends, timeout_s)
     return answer

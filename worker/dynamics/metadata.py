@@ -38,6 +38,9 @@ ASK_S: Final = 30.0
 #: (powerapps-docs ``web-api-client-errors``).
 UNKNOWN_NAME: Final = frozenset(("0x80060888", "0x80048d19", "0x8006088a"))
 
+#: What is read of its columns.
+_TYPES: Final = "Attributes($select=LogicalName,AttributeType)"
+
 #: How a table is written down in the state.
 FORM: Final = 1
 
@@ -146,7 +149,7 @@ class Metadata:
 
     async def _ask(self, entity_set: str) -> Entity:
         try:
-            row = await definition(self._dynamics, entity_set, timeout_s=ASK_S)
+            row = await definition(self._dynamics, entity_set, _TYPES, timeout_s=ASK_S)
         except (Refused, Forbidden) as error:
             _log.warning("dynamics.metadata_refused", table=entity_set, code=error.code)
             row = None
@@ -179,15 +182,15 @@ def said(table: Entity) -> Entity:
 
 
 async def definition(
-    dynamics: Dynamics, entity_set: str, *, timeout_s: float, more: str = ""
+    dynamics: Dynamics, entity_set: str, expand: str, *, timeout_s: float
 ) -> dict[str, Any] | None:
     """The metadata of the table with this entity set; None if there is none.
 
     Args:
         dynamics: Who is asked.
         entity_set: Its name.
+        expand: Which of its parts are wanted.
         timeout_s: How long that may take.
-        more: What else is to be expanded, with a comma before it.
 
     Raises:
         DynamicsError: Dynamics refuses that, or does not answer.
@@ -195,7 +198,7 @@ async def definition(
     path = (
         "EntityDefinitions?$select=LogicalName,EntitySetName,PrimaryIdAttribute,"
         f"PrimaryNameAttribute,IsActivity,TableType&$filter=EntitySetName eq '{quote(entity_set)}'"
-        f"&$expand=Attributes{more}"
+        f"&$expand={expand}"
     ).replace(" ", "%20")
     body = (await dynamics.send(Request("GET", path), timeout_s=timeout_s)).body
     rows: list[dict[str, Any]] = body.get("value") or []

@@ -310,10 +310,10 @@ class Transactions:
         contact.tries = 0
         if not isinstance(action, LiveAction):
             self.suspects.settled(contact, action)
+        if isinstance(action, Change) and isinstance(outcome, Done | Found):
+            self.write_probe.acknowledged(action)
         if agenda.settle(outcome):
             self._count(action)
-            if isinstance(action, Change):
-                self.write_probe.acknowledged(action)
             self._report_written(contact, action)
         if len(contact.parked) > parked:
             self._report_parked(contact, action)

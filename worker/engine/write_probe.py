@@ -45,6 +45,9 @@ PROBE_S: Final = 15.0
 #: For how long (s) an answer stands.
 GOOD_FOR_S: Final = 2.0
 
+#: Of what may be sent again; whether the record is ours to write is asked then.
+_REMEMBERED: Final = (Verb.CREATE, Verb.ADOPT, Verb.UPDATE)
+
 #: A column that can be written when a record is made, and never after.
 _CREATE_ONLY: Final = ("overriddencreatedon",)
 
@@ -103,9 +106,9 @@ class WriteProbe:
         return self._writes == self._breaker.witness.writes
 
     def acknowledged(self, change: Change) -> None:
-        """Remember a change that Dynamics has acknowledged."""
-        columns = [column for column in change.columns if _is_plain(column)]
-        if not self._enabled or not columns or change.verb not in (Verb.CREATE, Verb.UPDATE):
+        """Remember a change that Dynamics has acknowledged, or a record found as it should be."""
+        columns = [c for c, value in change.columns.items() if value is not None and _is_plain(c)]
+        if not self._enabled or not columns or change.verb not in _REMEMBERED:
             return
         self._remember(change.record, min(columns))
 

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from worker import aws
 from worker.dynamics.connection import open_dynamics
+from worker.environment import environment_in
 from worker.errors import ConfigError
 from worker.sandbox.browser.dynamics import Dynamics
 from worker.sandbox.dataverse.app import CLIENT_SECRET, create_dataverse
@@ -56,6 +57,12 @@ class Options:
     customers: Path | None = None
     settings: Path | None = None
 
+    @property
+    def conformance(self) -> Path | None:
+        """The file that ``like`` names; None if it names none, but an environment or nothing."""
+        path = Path(self.like)
+        return path if self.like and path.is_file() else None
+
 
 async def serve_until_stopped(options: Options, show: Callable[[str], object]) -> None:
     """Serve until SIGTERM or SIGINT; ``show`` gets the settings that reach it.
@@ -64,9 +71,10 @@ async def serve_until_stopped(options: Options, show: Callable[[str], object]) -
         ConfigError: The port is taken, or a file is wrong.
         DynamicsError: The environment does not tell its tables.
     """
-    of_environment = "://" in options.like
+    conformance = options.conformance
+    switches = switches_like(conformance) if conformance else None
+    of_environment = options.like and conformance is None
     path = await _read_once(options) if of_environment else options.schema
-    switches = switches_like(Path(options.like)) if options.like and not of_environment else None
     dataverse = create_dataverse(path=options.data, schema=load_schema(path), switches=switches)
     ca, port = options.ca, options.port
     stop = asyncio.Event()
@@ -89,13 +97,16 @@ async def serve_until_stopped(options: Options, show: Callable[[str], object]) -
 
 async def _read_once(options: Options) -> Path:
     """The file of an environment's tables; it is asked only if there is no such file yet."""
-    path = options.schema or Path(f"{urlsplit(options.like).hostname or 'schema'}.json")
+    try:
+        address = environment_in(options.like)
+    except ValueError as error:
+        what = f"there is no such file, and an address {error}"
+        raise ConfigError(f"--like {options.like}: {what}") from None
+    path = options.schema or Path(f"{urlsplit(address).hostname}.json")
     if path.exists():
         return path
-    if not options.like.startswith("https://"):
-        raise ConfigError(f"--like {options.like}: write an address that begins with https://")
     loaded = load_settings(options.settings)
-    named = loaded.model_copy(update={"environment_url": options.like.rstrip("/")})
+    named = loaded.model_copy(update={"environment_url": address})
     async with open_dynamics(named, aws.secrets) as client:
         save_schema(path, await survey(client))
     return path

@@ -32,6 +32,14 @@ OUTCOMES: Final = {
     ),
     "AADSTS500011": (400, "invalid_resource", "The resource principal was not found."),
     "AADSTS90033": (503, "temporarily_unavailable", "A transient error has occurred."),
+    # What stands with the following in statuses and errors is not documented.
+    "AADSTS700027": (401, "invalid_client", "Client assertion failed signature validation."),
+    "AADSTS700024": (401, "invalid_client", "Client assertion is not within its valid time range."),
+    "AADSTS7000112": (400, "unauthorized_client", "Application is disabled."),
+    "AADSTS900023": (400, "invalid_request", "Specified tenant identifier is not a valid name."),
+    "AADSTS1002012": (400, "invalid_scope", "The provided value for scope is not valid."),
+    "AADSTS53003": (400, "invalid_grant", "Access has been blocked by Conditional Access."),
+    "AADSTS65001": (400, "invalid_grant", "The administrator has not consented."),
 }
 
 Outcome = Literal[
@@ -43,6 +51,13 @@ Outcome = Literal[
     "AADSTS7000229",
     "AADSTS500011",
     "AADSTS90033",
+    "AADSTS700027",
+    "AADSTS700024",
+    "AADSTS7000112",
+    "AADSTS900023",
+    "AADSTS1002012",
+    "AADSTS53003",
+    "AADSTS65001",
 ]
 
 _ASSERTION: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"

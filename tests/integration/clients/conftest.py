@@ -13,7 +13,7 @@ import subprocess
 import sys
 
 from asyncio.subprocess import PIPE
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
@@ -43,7 +43,8 @@ KEYS: dict[str, list[tuple[str, ...]]] = {
 #: What each operation of a client saw, by its name.
 Seen = dict[str, str]
 
-#: Drives the client of that name, with switches of the sandbox; once for the same.
+#: Drives the client of that name: all of its operations or some, with switches of the sandbox;
+#: once for the same.
 Drive = Callable[..., Seen]
 
 
@@ -74,9 +75,9 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
 @pytest.fixture(scope="module")
 def drive(tmp_path_factory: pytest.TempPathFactory) -> Drive:
     @cache
-    def drive(client: str, **switches: Any) -> Seen:
+    def drive(client: str, *operations: str, **switches: Any) -> Seen:
         folder = tmp_path_factory.mktemp(client)
-        return asyncio.run(_driven(client, folder, Switches(**switches)))
+        return asyncio.run(_driven(client, folder, Switches(**switches), operations))
 
     return drive
 
@@ -126,8 +127,10 @@ async def _ground(one: Served) -> dict[str, Any]:
     }
 
 
-async def _driven(client: str, folder: Path, switches: Switches) -> Seen:
-    """What each operation of a client saw."""
+async def _driven(
+    client: str, folder: Path, switches: Switches, operations: Sequence[str] = ()
+) -> Seen:
+    """What each operation of a client saw, or each of those that are named."""
     driver = next((HERE / "drivers").glob(f"{client.replace('-', '_')}.*"))
     script = driver.suffix == ".mjs"
     modules = await asyncio.to_thread(_installed) if script else Path()
@@ -147,7 +150,11 @@ async def _driven(client: str, folder: Path, switches: Switches) -> Seen:
         # -P: the driver's folder holds no modules, and a driver may have its library's name.
         command = ["node"] if script else [sys.executable, "-P"]
         process = await asyncio.create_subprocess_exec(
-            *(*command, str(driver)), cwd=folder, env=environment, stdout=PIPE, stderr=PIPE
+            *(*command, str(driver), *operations),
+            cwd=folder,
+            env=environment,
+            stdout=PIPE,
+            stderr=PIPE,
         )
         try:
             async with asyncio.timeout(RUN_LIMIT_S):

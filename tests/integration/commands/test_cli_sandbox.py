@@ -90,10 +90,19 @@ def test_an_environment_is_not_asked_for_tables_that_a_file_has(
     assert "table new_child: has no name in URLs" in ended.err
 
 
-def test_what_is_no_address_is_not_asked(command: Command, place: Path) -> None:
-    ended = command("sandbox", "--like", "org.crm.dynamics.com")
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("conformance.json", "there is no such file, and an address must begin with https://"),
+        ("http://org.crm.dynamics.com", "an address must begin with https://"),
+    ],
+)
+def test_what_is_no_address_is_not_asked(
+    command: Command, place: Path, address: str, told: str
+) -> None:
+    ended = command("sandbox", "--like", address)
     assert ended.status == 1
-    assert "write an address that begins with https://" in ended.err
+    assert told in ended.err
     assert list(place.glob("*.json")) == []
 
 

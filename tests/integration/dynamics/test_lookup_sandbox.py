@@ -239,12 +239,13 @@ async def test_the_customers_of_the_demonstration_are_found_as_they_should_be(ri
         assert (await rig.ask(EMAIL, who.email)).get("contactid") == expected
 
 
-#: Texts that would mean something in a query if they got out of their literal.
+#: Texts that Dataverse can hold, and that would mean something if they got out of their literal.
+SENDABLE = st.text(st.characters(exclude_categories=("Cc", "Cn", "Cs")), max_size=40)
 STRANGE = st.text(st.sampled_from("'%_[]\"&?$=+# ()a1@\\;,/"), min_size=1, max_size=40)
 
 
 @settings(max_examples=60, deadline=None)
-@given(by=st.sampled_from(["email", "attribute", "user"]), value=STRANGE | st.text(max_size=40))
+@given(by=st.sampled_from(["email", "attribute", "user"]), value=STRANGE | SENDABLE)
 @example(by="attribute", value="' or contactid ne null or lastname eq '")
 async def test_a_value_finds_its_own_row_and_no_other(by: By, value: str) -> None:
     value = " ".join(sound(value).split())

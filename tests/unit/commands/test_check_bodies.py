@@ -6,7 +6,9 @@ import pytest
 
 from pipelines.loader import load
 from worker.commands.check import Finding, ask
+from worker.commands.link_check import key_mistakes
 from worker.definitions import find, shipped
+from worker.dynamics.definitions import Definition
 from worker.sandbox.dataverse.organisation import create_organisation
 from worker.sandbox.inprocess import InProcessDynamics
 from worker.settings import Settings
@@ -318,6 +320,12 @@ async def test_what_dynamics_takes_in_an_update_is_no_finding(
 ) -> None:
     found = await checked(step(body, entity, "PATCH", key))
     assert [one.text for one in found if not one.fine] == []
+
+
+def test_a_lookup_in_an_alternate_key_is_named_as_a_query_names_it() -> None:
+    table = Definition("new_things", "new_thing", "new_thingid", keys=(frozenset(("new_owner",)),))
+    assert [*key_mistakes("(_new_owner_value={{Attributes.id}})", table)] == []
+    assert len([*key_mistakes("(_new_other_value={{Attributes.id}})", table)]) == 1
 
 
 @pytest.mark.parametrize("name", shipped())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from document_tables import rows
 from pipelines import contact
-from worker.dynamics import notice
+from worker.dynamics import metadata, notice, users
 from worker.engine import remembered_steps
 from worker.stores import sqlite_file
 
@@ -15,6 +15,8 @@ FORMS = {
     "contact": contact.FORM,
     "SQLite file": len(sqlite_file.MIGRATIONS),
     "remembered steps of a pipeline": remembered_steps.FORM,
+    "application users of a state": users.FORM,
+    "table that Dynamics described": metadata.FORM,
     "notice between workers": notice.FORM,
 }
 

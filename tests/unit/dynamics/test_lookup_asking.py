@@ -130,15 +130,28 @@ async def test_how_numbers_are_written_is_read_once_a_day_in_a_large_table(
     assert len(samples(dynamics)) == 2
 
 
-async def test_in_a_small_table_a_new_way_to_write_numbers_is_known_within_seconds(
+async def test_in_a_small_table_a_new_way_to_write_numbers_is_known_at_once(
     dynamics: ScriptedDynamics,
 ) -> None:
-    time = Turned()
-    lookups = make_lookups(time.clock())
-    assert await ask(dynamics, sought(), lookups) == "NoMatch"
-    know(dynamics, KEY, "+49 30-90 18 20")
-    time.now = FEW_ROWS_S
+    lookups = make_lookups()
+    know(dynamics, KEY, "+49 30/901820")
     assert await ask(dynamics, sought(), lookups) == "SingleMatch"
+    know(dynamics, KEY.replace("1", "2"), "+49 30-90 18 21")
+    assert await ask(dynamics, sought("+4930901821"), lookups) == "SingleMatch"
+    assert len(samples(dynamics)) == 2
+    assert await ask(dynamics, sought("+4930901821"), lookups) == "SingleMatch"
+    assert len(samples(dynamics)) == 2
+
+
+async def test_who_is_found_needs_no_second_look_at_how_numbers_are_written(
+    dynamics: ScriptedDynamics,
+) -> None:
+    lookups = make_lookups()
+    for n in range(5):
+        know(dynamics, KEY.replace("1", str(n + 1)), f"+49 30 90182{n}")
+    for n in range(5):
+        assert await ask(dynamics, sought(f"+493090182{n}"), lookups) == "SingleMatch"
+    assert len(samples(dynamics)) == 1
 
 
 @pytest.mark.parametrize(

@@ -18,14 +18,16 @@ from twins.backlog import p95
 from twins.calls import Call
 from twins.dynamics import Failure, Script, nothing_fails
 from twins.loop import now
-from twins.rig import Rig
+from twins.rig import CountingStore, Rig
 from worker.dynamics.errors import Busy, DynamicsError, Throttled, Unavailable
 from worker.dynamics.protocol import Request
 from worker.dynamics.reasons import GateState, Reason
+from worker.engine.ingest import Ingest
 from worker.engine.policy import UNANSWERED_TRIES
 from worker.engine.push import Push
 from worker.engine.revival import FIRST_TRIED
 from worker.engine.stall import REFUSED_S
+from worker.sources.protocol import Message
 
 
 HOUR_S = 3600.0
@@ -112,6 +114,22 @@ async def test_a_replay_with_one_record_without_an_answer_ends_within_a_minute(
     assert len(rig.calls) == 7
     assert await rig.parked() == [bad.id]
     assert now() < 60
+
+
+async def test_records_of_earlier_runs_are_enough_to_tell_whose_fault_it_is(
+    rig: Rig, replay: Push, calls: Callable[[int], list[Call]]
+) -> None:
+    bad, *others = calls(8)
+    await rig.tell(*[call.begun() for call in others])
+    await replay.drain()
+    rig.store, rig.dynamics.script = CountingStore(), poisoned(bad.id)
+    again = Ingest(rig.store, rank=1, clock=rig.clock)
+    bodies = [call.begun() for call in (bad, *others)]
+    await again.handle([Message(body, "memory:1") for body in bodies])
+    before = now()
+    await rig.another().drain()
+    assert await rig.parked() == [bad.id]
+    assert now() - before < 60
 
 
 async def test_what_gets_no_answer_at_all_is_parked_with_words_that_say_it(

@@ -22,6 +22,7 @@ from worker.errors import ConfigError
 from worker.flow.answer import answer
 from worker.flow.handler import Environment
 from worker.flow.session import ANSWER_S, FlowSession, looking_up, open_session
+from worker.sandbox.dataverse.limits import TOO_MANY
 from worker.settings import Settings
 from worker.telemetry import logs
 
@@ -92,7 +93,8 @@ async def test_dynamics_that_asks_to_be_left_alone_is_left_alone(
     async def throttling(_request: httpx.Request) -> httpx.Response:
         nonlocal asked
         asked += 1
-        return httpx.Response(429, headers={"Retry-After": "60"})
+        error = {"code": TOO_MANY, "message": "Number of requests exceeded the limit."}
+        return httpx.Response(429, json={"error": error}, headers={"Retry-After": "60"})
 
     session = serve(throttling)
     for _ in range(3):

@@ -433,3 +433,12 @@ def test_parties_are_compared_by_role_and_person() -> None:
     assert same(
         "email_activity_parties", [{"unresolvedpartyname": "A"}], [{"unresolvedpartyname": "a"}]
     )
+
+
+def test_parties_that_dynamics_keeps_by_itself_make_no_difference_whoever_lists_them() -> None:
+    caller = {"participationtypemask": 1, "addressused": "+4930"}
+    owner = {"participationtypemask": 9, "_partyid_value": SOMEBODY}
+    column = "phonecall_activity_parties"
+    assert same(column, [caller], [caller, owner])
+    assert same(column, [caller, owner], [caller])
+    assert current({column: [owner]}, column) == []

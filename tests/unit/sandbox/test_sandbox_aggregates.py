@@ -103,7 +103,7 @@ async def test_groups_have_formatted_values_on_request(http: httpx.AsyncClient) 
             "$apply=groupby((name),aggregate($count as n))&$orderby=n",
             "The query node SingleValueOpenPropertyAccess is not supported.",
         ),
-        ("$apply=groupby((name))&$filter=name eq 'a'", "'$filter' does not go with $apply"),
+        ("$apply=groupby((name))&$filter=name eq 'a'", "$filter does not go with $apply"),
     ],
 )
 async def test_what_dataverse_does_not_aggregate_is_refused(

@@ -218,7 +218,7 @@ async def test_a_many_to_many_relation_links_rows(
         ("POST", "EntityDefinitions", table(name="new_Thing")),
         ("POST", "EntityDefinitions", {"SchemaName": "new_Other"}),
         ("POST", "EntityDefinitions", table(name="new_Act", IsActivity=True)),
-        ("POST", "EntityDefinitions", table(column("new_F", "File"), name="new_Other")),
+        ("POST", "EntityDefinitions", table(column("new_F", "Image"), name="new_Other")),
         ("POST", "EntityDefinitions", table(column("new_P", "Picklist"), name="new_Other")),
         ("POST", f"{TABLE}/Attributes", column("new_Code")),
         ("POST", f"{TABLE}/Attributes", column("size")),

@@ -179,8 +179,8 @@ BIND = "regardingobjectid_contact_phonecall@odata.bind"
             "contacts(telephone1='1')",
             None,
             400,
-            "0x80060890",
-            "The specified key attributes are not a defined key for the contact entity",
+            "0x80060888",
+            "The key in the request URI is not valid for resource 'Microsoft.Dynamics.CRM.contact'",
         ),
     ],
 )

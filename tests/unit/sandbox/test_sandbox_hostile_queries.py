@@ -235,3 +235,36 @@ def test_any_write_is_carried_out_or_refused(method: str, path: str, name: str, 
     dataverse = create_dataverse(auth=False, random=Random(1))
     dataverse.put("accounts", {"accountid": KEY, "name": "Ltd"})
     judged(dataverse, method, path, "", {name: value})
+
+
+DEEP = 1500
+FETCH = "<fetch><entity name='account'>{}</entity></fetch>"
+
+
+@pytest.mark.parametrize(
+    ("query", "body"),
+    [
+        ("$filter=" + "(" * DEEP + "name eq 'x'" + ")" * DEEP, None),
+        ("$filter=" + "not " * DEEP + "name eq 'x'", None),
+        ("$expand=" + "createdby($expand=" * DEEP + "createdby" + ")" * DEEP, None),
+        ("fetchXml=" + quote(FETCH.format("<filter>" * DEEP + "</filter>" * DEEP)), None),
+        ("", '{"primarycontactid":{"parentcustomerid_account":' * 500 + "{}" + "}}" * 500),
+    ],
+)
+def test_what_is_nested_without_end_is_refused(
+    organisation: Dataverse, query: str, body: str | None
+) -> None:
+    before = organisation.dump()
+    call = Call("POST" if body else "GET", "accounts", query, {}, (body or "").encode(), ROOT, "x")
+    call.url_limit = 100_000
+    reply = organisation.organisation.answer(call)
+    assert (reply.status, orjson.loads(reply.body)["error"]["code"]) == (400, "0x80060888")
+    assert organisation.dump() == before
+
+
+@pytest.mark.parametrize("word", ["and", "or"])
+def test_a_condition_may_be_as_long_as_an_address(organisation: Dataverse, word: str) -> None:
+    text = f" {word} ".join(["name eq 'Ltd'"] * DEEP)
+    call = Call("GET", "accounts", f"$filter={quote(text)}", {}, b"", ROOT, "x")
+    call.url_limit = 100_000
+    assert len(orjson.loads(organisation.organisation.answer(call).body)["value"]) == 1

@@ -151,3 +151,25 @@ async def test_merging_ends_one_row_and_leads_what_refers_to_it_to_the_other(
     assert (await http.post("Merge", json=body)).status_code == 400
     body["Subordinate"] = target("contacts", dataverse.dump()["contacts"][0]["contactid"])
     assert (await http.post("Merge", json=body)).status_code == 400
+
+
+async def test_a_row_is_put_into_a_queue_and_moves_to_another(
+    http: httpx.AsyncClient, dataverse: Dataverse
+) -> None:
+    queues = [dataverse.put("queues", {"name": name}) for name in ("One", "Two")]
+    call = dataverse.put("phonecalls", {"subject": "a"})
+    body = {"Target": {"activityid": call, "@odata.type": f"{MODEL}phonecall"}}
+    made = [
+        (await http.post(f"queues({queue})/{MODEL}AddToQueue", json=body)).json()["QueueItemId"]
+        for queue in queues
+    ]
+    (item,) = dataverse.dump()["queueitems"]
+    assert made == [item["queueitemid"]] * 2
+    assert (item["_queueid_value"], item["_objectid_value"]) == (queues[1], call)
+
+
+async def test_changes_are_not_tracked_and_who_asks_for_them_is_told(
+    http: httpx.AsyncClient,
+) -> None:
+    answer = await http.get("contacts", headers={"Prefer": "odata.track-changes"})
+    assert answer.json()["error"]["message"] == "contact has no change tracking enabled."

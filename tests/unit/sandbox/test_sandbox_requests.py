@@ -137,7 +137,7 @@ async def test_values_of_other_types_in_a_key_stand_without_quotes(
     answer = await http.get(f"contacts(contactid={OTHER})")
     assert answer.json()["error"]["message"] == f"contact With Id = {OTHER} Does Not Exist"
     answer = await http.get("contacts(donotphone=true,createdon=2026-01-02T03:04:05Z)")
-    assert answer.json()["error"]["code"] == "0x80060890"
+    assert answer.json()["error"]["message"].startswith("The key in the request URI is not valid")
 
 
 async def test_an_alternate_key_may_be_percent_encoded(http: httpx.AsyncClient) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +21,9 @@ from worker.sandbox.dataverse.schema.tables import SHIPPED
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
 
+README = Path(__file__).parents[3] / "worker" / "sandbox" / "README.md"
 CUSTOMER = "aaaa0000-0000-4000-8000-000000000001"
 
 DOCUMENT: dict[str, Any] = {
@@ -155,6 +156,13 @@ def test_a_schema_written_down_is_the_same_when_it_is_read_again(tmp_path: Path)
     assert describe(load_schema(path)) == describe(schema)
 
 
+def test_the_example_of_the_readme_is_a_schema() -> None:
+    text = README.read_text("utf-8").partition("```json\n")[2].partition("```")[0]
+    schema = read_schema(json.loads(text), SHIPPED)
+    assert schema.tables["new_children"].keys == {"new_by_name": ("new_name",)}
+    assert "regardingobjectid_new_child_new_visit" in schema.by_logical["new_visit"].navs
+
+
 def test_without_a_file_tables_are_those_shipped() -> None:
     assert load_schema(None) is SHIPPED
 
@@ -207,6 +215,16 @@ WRONG = [
             }
         },
         "table phonecall, column new_x: has no choice 2; write one of 1 as its default",
+    ),
+    (
+        {
+            "tables": {
+                "phonecall": {
+                    "columns": {"new_x": {"type": "Lookup", "navigation": {"ownerid": ["contact"]}}}
+                }
+            }
+        },
+        "table phonecall, column new_x: 'ownerid' leads from",
     ),
     (
         {"tables": {"phonecall": {"keys": {"new_k": ["new_code"]}}}},

@@ -167,3 +167,63 @@ async def test_a_users_teams_are_read_from_both_sides(http: httpx.AsyncClient, r
     await http.post(f"teams({TEAM})/teammembership_association/$ref", json=body)
     where = f"systemusers({user})/teammembership_association?$select=name"
     assert [row["name"] for row in (await http.get(where)).json()["value"]] == ["Claims"]
+
+
+EVENT = "eeee0000-0000-4000-8000-000000000001"
+
+
+@pytest.mark.parametrize(
+    ("key", "status"),
+    [
+        (f"({EVENT})?partitionId=day-1", 200),
+        (f"(cr8a1_calleventid={EVENT},partitionid='day-1')", 200),
+        (f"({EVENT})", 404),
+        (f"({EVENT})?partitionId=day-2", 404),
+        (f"(cr8a1_calleventid={EVENT},partitionid='day-2')", 404),
+    ],
+)
+async def test_a_row_of_an_elastic_table_is_named_with_its_partition(
+    http: httpx.AsyncClient, key: str, status: int
+) -> None:
+    body = {"cr8a1_calleventid": EVENT, "partitionid": "day-1", "cr8a1_payload": "{}"}
+    await create(http, "cr8a1_callevents", body)
+    assert (await http.get(f"cr8a1_callevents{key}")).status_code == status
+
+
+async def test_a_row_of_an_elastic_table_without_a_partition_is_named_by_its_id(
+    http: httpx.AsyncClient,
+) -> None:
+    await create(http, "cr8a1_callevents", {"cr8a1_calleventid": EVENT, "ttlinseconds": 60})
+    assert (await http.get(f"cr8a1_callevents({EVENT})")).status_code == 200
+
+
+async def test_an_upsert_with_a_partition_makes_the_row_in_it(http: httpx.AsyncClient) -> None:
+    where = f"cr8a1_callevents(cr8a1_calleventid={EVENT},partitionid='day-1')"
+    for payload in ("one", "two"):
+        answer = await http.patch(where, json={"cr8a1_payload": payload})
+        assert answer.status_code == 204, answer.text
+    row = (await http.get(f"{where}?$select=cr8a1_payload")).json()
+    assert row["cr8a1_payload"] == "two"
+
+
+@pytest.mark.usefixtures("rows")
+async def test_a_lookup_that_only_a_create_may_set_stays_on_an_update(
+    http: httpx.AsyncClient, dataverse: Dataverse
+) -> None:
+    call = (await create(http, "phonecalls", {"subject": "x"}))["activityid"]
+    bound = {
+        "queueid@odata.bind": f"/queues({QUEUE})",
+        "objectid_phonecall@odata.bind": f"/phonecalls({call})",
+    }
+    item = (await create(http, "queueitems", bound))["queueitemid"]
+    other = dataverse.put("queues", {"name": "Other"})
+    change = {"queueid@odata.bind": f"/queues({other})", "objectid_phonecall": None, "priority": 1}
+    assert (await http.patch(f"queueitems({item})", json=change)).status_code == 204
+    row = (await http.get(f"queueitems({item})")).json()
+    kept = (row["_queueid_value"], row["_objectid_value"], row["priority"])
+    assert kept == (QUEUE, call, 1)
+
+
+async def test_who_made_a_row_cannot_be_emptied(http: httpx.AsyncClient) -> None:
+    row = await create(http, "contacts", {"lastname": "x", "createdby": None})
+    assert row["_createdby_value"] is not None

@@ -6,10 +6,11 @@ import time
 
 from random import Random
 from typing import TYPE_CHECKING, Final
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote
 
 from worker.sandbox.dataverse import bulk, deep, users
 from worker.sandbox.dataverse.associations import Associations
+from worker.sandbox.dataverse.files import Files
 from worker.sandbox.dataverse.members import Members
 from worker.sandbox.dataverse.odata import refusals
 from worker.sandbox.dataverse.odata.bodies import read_json
@@ -71,6 +72,7 @@ class Organisation:
         self._listing = Listing(records, clock)
         self._associations = Associations(records, switches, self.writer)
         self._members = Members(records, switches, self._listing, self._associations)
+        self._files = Files(records, new_id)
         self._root = Root(
             self._listing,
             self.writer,
@@ -92,6 +94,8 @@ class Organisation:
             return self._route(call)
         except Refusal as refusal:
             return self.refuse(refusal, call.headers)
+        except RecursionError:  # nested without end, in an address, a query or a body
+            return self.refuse(refusals.too_deep(), call.headers)
         finally:
             self.writer.delegate = ""
 
@@ -115,7 +119,7 @@ class Organisation:
         try:
             path = parse_path(call.path)
             table = self.records.schema.tables.get(path.name)
-            return bool(table and path.key and self._find(table, path)[1] is None)
+            return bool(table and path.key and self._find(call, table, path)[1] is None)
         except Refusal:
             return False
 
@@ -185,7 +189,7 @@ class Organisation:
         return bulk.reply(message, ids, call.root)
 
     def _read(self, call: Call, table: Table, path: Path) -> Reply:
-        key, record = self._find(table, path)
+        key, record = self._find(call, table, path)
         if record is None:
             raise _not_found(table, key)
         if call.headers.get("if-none-match") == record.etag:
@@ -204,7 +208,7 @@ class Organisation:
 
     def _patch(self, call: Call, table: Table, path: Path) -> Reply:
         parse_options(call.query, ROW)
-        key, record = self._find(table, path)
+        key, record = self._find(call, table, path)
         self._check_conditions(call, table, key, record)
         body = read_json(table, call)
         wanted = prefer(call.headers)
@@ -229,7 +233,7 @@ class Organisation:
 
     def _delete(self, call: Call, table: Table, path: Path) -> Reply:
         parse_options(call.query, ())
-        key, record = self._find(table, path)
+        key, record = self._find(call, table, path)
         if record is None:
             raise _not_found(table, key)
         self._check_conditions(call, table, key, record)
@@ -238,16 +242,23 @@ class Organisation:
         return Reply(204)
 
     def _member(self, call: Call, table: Table, path: Path) -> Reply:
-        key, record = self._find(table, path)
+        key, record = self._find(call, table, path)
         if record is None:
             raise _not_found(table, key)
         if reply := self._root.of_row(call, (table, record), path.member):
             return reply
+        if reply := self._files.answer(call, table, record, path.member):
+            return reply
         return self._members.answer(call, table, record, path.member)
 
-    def _find(self, table: Table, path: Path) -> tuple[Key, Row | None]:
+    def _find(self, call: Call, table: Table, path: Path) -> tuple[Key, Row | None]:
         key = parse_key(table, unquote(path.key or ""))
-        return key, self.writer.find(table, key)
+        found = self.writer.find(table, key)
+        if found and table.elastic and isinstance(key, str):
+            # An id alone names a row of no partition [DOC use-elastic-tables].
+            partition = dict(parse_qsl(call.query)).get("partitionId")
+            found = found if found.columns.get("partitionid") == partition else None
+        return key, found
 
 
 def create_organisation(

@@ -479,6 +479,8 @@ operation("executeBatch that goes on after an error", async () => {
 // --- files, search, the background ---
 
 operation("uploadFile, downloadFile and deleteRecord of a file", async () => {
+    const column = { "@odata.type": `${MODEL}FileAttributeMetadata`, SchemaName: "new_Document", DisplayName: text("Document"), RequiredLevel: { Value: "None" } };
+    await api.createAttribute({ entityKey: "LogicalName='account'", data: column });
     const key = await account();
     await api.uploadFile({ collection, key, property: "new_document", fileName: "a.txt", data: Buffer.from("text") });
     const file = await api.downloadFile({ collection, key, property: "new_document" });

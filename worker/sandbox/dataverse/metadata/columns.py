@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 #: Types that a column may be created with; lookups come with their relation.
 TYPES: Final = (
-    *("BigInt", "Boolean", "DateTime", "Decimal", "Double", "Integer", "Memo", "Money"),
+    *("BigInt", "Boolean", "DateTime", "Decimal", "Double", "File", "Integer", "Memo", "Money"),
     *("MultiSelectPicklist", "Picklist", "String"),
 )
 _LENGTHS: Final = {"String": 100, "Memo": 2000}
@@ -38,6 +38,8 @@ def read_column(body: Fields, choices: Callable[[str], Any]) -> Column:
         raise refusals.invalid_argument(f"The sandbox has no columns of the type '{kind}'.")
     column = Column(logical_name(body), kind, max_length=_LENGTHS.get(kind))
     name, options = _options(body, kind, choices)
+    if kind == "File":  # written by an upload alone
+        column = replace(column, create=False, update=False)
     return changed(replace(column, options=options, choice=name), body)
 
 

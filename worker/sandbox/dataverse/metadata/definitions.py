@@ -92,7 +92,7 @@ def table_row(table: Table) -> Fields:
         "IsPrivate": False,
         "IsLogicalEntity": False,
         "IsOptimisticConcurrencyEnabled": not table.elastic,
-        "ChangeTrackingEnabled": True,
+        "ChangeTrackingEnabled": False,
         "DisplayName": label(table.capitalized),
         "DisplayCollectionName": label(table.entity_set.capitalize()),
         "Description": label(""),

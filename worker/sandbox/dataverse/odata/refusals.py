@@ -215,6 +215,16 @@ def no_property(type_name: str, name: str) -> Refusal:
     )
 
 
+def no_attribute(logical: str, name: str) -> Refusal:
+    """QueryBuilderNoAttribute: no column of that logical name."""
+    return Refusal(
+        400,
+        "0x80041103",
+        f"'{logical}' entity doesn't contain attribute with Name = '{name}' and "
+        "NameMapping = 'Logical'.",
+    )
+
+
 def bad_query(message: str) -> Refusal:
     """A query that cannot be understood."""
     return Refusal(400, "0x80060888", message)
@@ -271,6 +281,11 @@ def incompatible(left: str, right: str, operator: str) -> Refusal:
         "A binary operator with incompatible types was detected. Found operand types "
         f"'{left}' and '{right}' for operator kind '{operator}'."
     )
+
+
+def too_deep() -> Refusal:
+    """Something nested beyond what can be read: OData's own words for it."""
+    return bad_query("Recursion depth exceeded allowed limit.")
 
 
 def no_collection() -> Refusal:

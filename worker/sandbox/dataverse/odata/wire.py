@@ -72,6 +72,7 @@ class Prefer:
         annotations: Patterns of annotations, ``*`` for all.
         page_size: Rows per page.
         continue_on_error: A batch goes on after a failure.
+        track_changes: A link to what changes from now on.
         applied: What ``Preference-Applied`` answers.
     """
 
@@ -79,6 +80,7 @@ class Prefer:
     annotations: tuple[str, ...] = ()
     page_size: int | None = None
     continue_on_error: bool = False
+    track_changes: bool = False
     applied: str = ""
 
 
@@ -109,6 +111,8 @@ def _take(wanted: Prefer, name: str, value: str) -> bool:
         wanted.page_size = int(value)
     elif name == "odata.continue-on-error":
         wanted.continue_on_error = value != "false"
+    elif name == "odata.track-changes":
+        wanted.track_changes = True
     else:
         return False
     return True

@@ -135,12 +135,7 @@ def column_of(table: Table, name: str) -> Column:
     """
     column = next((column for column in table.columns if column.name == name), None)
     if column is None:
-        raise refusals.Refusal(
-            400,
-            "0x80041103",
-            f"'{table.logical}' entity doesn't contain attribute with Name = '{name}' and "
-            "NameMapping = 'Logical'.",
-        )
+        raise refusals.no_attribute(table.logical, name)
     return column
 
 

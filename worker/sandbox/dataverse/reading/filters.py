@@ -17,8 +17,9 @@ from typing import Any, Final
 import orjson
 
 from worker.sandbox.dataverse.odata import refusals
-from worker.sandbox.dataverse.reading import operators
-from worker.sandbox.dataverse.reading.operators import Circumstances, Wanted
+from worker.sandbox.dataverse.reading import operators, predicates
+from worker.sandbox.dataverse.reading.operators import Circumstances
+from worker.sandbox.dataverse.reading.predicates import Test
 from worker.sandbox.dataverse.reading.scopes import Operand, Scope, Shape, Step, behind
 from worker.sandbox.dataverse.reading.tokens import (
     KINDS,
@@ -33,9 +34,6 @@ from worker.sandbox.dataverse.rows.values import folded
 
 
 __all__ = ["Shape", "Test", "parse_filter"]
-
-#: Tells whether an item is wanted.
-Test = Callable[[Any], bool]
 
 _COMPARE: Final[dict[str, tuple[str, Callable[[Any, Any], bool]]]] = {
     "eq": ("Equal", operator.eq),
@@ -103,21 +101,21 @@ class _Parser:
         self._variable = variable
 
     def either(self) -> Test:
-        test = self._both()
+        tests = [self._both()]
         while self._reader.take("or"):
-            test = _or(test, self._both())
-        return test
+            tests.append(self._both())
+        return predicates.any_of(tests)
 
     def _both(self) -> Test:
-        test = self._one()
+        tests = [self._one()]
         while self._reader.take("and"):
-            test = _and(test, self._one())
-        return test
+            tests.append(self._one())
+        return predicates.all_of(tests)
 
     def _one(self) -> Test:
         reader = self._reader
         if reader.take("not"):
-            return _not(self._one())
+            return predicates.opposite(self._one())
         if reader.take("("):
             test = self.either()
             reader.expect(")")
@@ -130,7 +128,7 @@ class _Parser:
         if name in _LIKE:
             return self._like(_LIKE[name])
         if name.startswith(_NAMESPACE):
-            return self._query_function(name)
+            return self._query_function(self._scope, [], name)
         if name in _NOT_HERE:
             raise refusals.no_node("SingleValueFunctionCall")
         raise refusals.bad_query(
@@ -147,21 +145,24 @@ class _Parser:
         reader.expect(")")
         if not isinstance(found, Operand) or found.edm != "Edm.String" or value.kind != "string":
             reader.fail()
-        return _tested(found, operators.matches(pattern.format(value.value)))
+        return predicates.tested(found, operators.matches(pattern.format(value.value)))
 
-    def _query_function(self, name: str) -> Test:
-        """``Microsoft.Dynamics.CRM.In(PropertyName='x',PropertyValues=["a","b"])``."""
+    def _query_function(self, scope: Scope, steps: list[Step], name: str) -> Test:
+        """``Microsoft.Dynamics.CRM.In(PropertyName='x',PropertyValues=["a","b"])``.
+
+        Behind a path (``c/Microsoft.Dynamics.CRM.…``) it is about what that leads to.
+        """
         given = self._parameters()
         column = given.pop("PropertyName", None)
         if column is None or not isinstance(column.value, str):
             self._reader.fail()
-        operand = self._path_of(column.value)
+        operand = self._path_of(scope, steps, column.value)
         texts = [text for value in given.values() for text in self._texts(value)]
         short = name.removeprefix(_NAMESPACE)
         wanted = operators.wanted(short, operand.edm, texts, self._circumstances)
         if wanted is None:
             raise refusals.bad_query(f"The query function '{name}' is not supported.")
-        return _tested(operand, wanted)
+        return predicates.tested(operand, wanted)
 
     def _parameters(self) -> dict[str, Literal]:
         reader, given = self._reader, dict[str, Literal]()
@@ -174,20 +175,25 @@ class _Parser:
                 reader.expect(",")
         return given
 
-    def _path_of(self, text: str) -> Operand:
-        """The column a query function names: a path as text; a lookup by its logical name too."""
-        scope, steps = self._scope, list[Step]()
+    def _path_of(self, scope: Scope, steps: list[Step], text: str) -> Operand:
+        """The column a query function names, by its logical name: ``ownerid``, not its property.
+
+        Raises:
+            Refusal: There is none: with FetchXML's code, as organisations were seen to answer.
+        """
         *navs, name = text.split("/")
         for nav in navs:
             step = scope.step(nav)
             if step is None or not step.single:
                 raise refusals.no_property(scope.type, nav)
-            steps.append(step)
+            steps = [*steps, step]
             scope = step.scope
-        lookup = f"_{name}_value"
-        if scope.operand(name) is None and scope.operand(lookup):
-            name = lookup
-        return self._behind(steps, scope, name)
+        operand = scope.attribute(name)
+        if operand is None:
+            raise refusals.no_attribute(scope.type.rpartition(".")[2], name)
+        for step in reversed(steps):
+            operand = behind(step, operand)
+        return operand
 
     def _texts(self, value: Literal) -> list[str]:
         if value.kind != "array":
@@ -222,13 +228,15 @@ class _Parser:
         if isinstance(right, Operand):
             if right.edm != left.edm:
                 raise refusals.incompatible(left.edm, right.edm, label)
-            return _columns(left, right, compare, null=word == "ne")
+            return predicates.columns(left, right, compare, null=word == "ne")
         if right.kind == "null":
-            return _tested(left, _present if word == "ne" else _absent)
+            return predicates.tested(
+                left, predicates.present if word == "ne" else predicates.absent
+            )
         if not fits(right.kind, left.edm):
             raise refusals.incompatible(left.edm, KINDS.get(right.kind, right.kind), label)
         other = folded(right.value)
-        return _tested(left, operators.compared(compare, other, null=word == "ne"))
+        return predicates.tested(left, operators.compared(compare, other, null=word == "ne"))
 
     def _value(self) -> Literal | Operand:
         """What stands right of a comparison: a literal, or a column of the same row."""
@@ -271,6 +279,8 @@ class _Parser:
             reader.expect("/")
         while True:
             name = reader.name()
+            if name.startswith(_NAMESPACE):
+                return self._query_function(scope, steps, name)
             if reader.peek() != "/":
                 return self._behind(steps, scope, name)
             step = scope.step(name)
@@ -312,38 +322,3 @@ class _Parser:
 def _double_quoted(text: str) -> str:
     """An array of single-quoted texts as JSON, unless it has double quotes already."""
     return text if '"' in text else text.replace("'", '"')
-
-
-def _or(one: Test, other: Test) -> Test:
-    return lambda item: one(item) or other(item)
-
-
-def _and(one: Test, other: Test) -> Test:
-    return lambda item: one(item) and other(item)
-
-
-def _not(test: Test) -> Test:
-    return lambda item: not test(item)
-
-
-def _tested(operand: Operand, wanted: Wanted) -> Test:
-    get = operand.get
-    return lambda item: wanted(get(item))
-
-
-def _columns(
-    left: Operand, right: Operand, compare: Callable[[Any, Any], bool], *, null: bool
-) -> Test:
-    def test(item: Any) -> bool:
-        one, other = folded(left.get(item)), folded(right.get(item))
-        return null if one is None or other is None else compare(one, other)
-
-    return test
-
-
-def _present(value: Any) -> bool:
-    return value is not None
-
-
-def _absent(value: Any) -> bool:
-    return value is None

@@ -92,6 +92,8 @@ class Listing:
                 message = f"{logical} With Id = {options[option]} Does Not Exist"
                 raise refusals.Refusal(404, "0x80040217", message)
         self._throttle(rows, options.get("$filter", ""))
+        if wanted.track_changes:
+            raise refusals.invalid_argument(f"{table.logical} has no change tracking enabled.")
         if sql.OPTION in options:
             selected = sql.select(self.records, options[sql.OPTION])
             where = f"{call.root}$metadata#{table.entity_set}"
@@ -156,7 +158,7 @@ class Listing:
         if "$orderby" in others:
             raise refusals.no_node("SingleValueOpenPropertyAccess")
         if others:
-            raise refusals.bad_query(f"The query parameter '{others[0]}' does not go with $apply.")
+            raise refusals.bad_query(f"The query parameter {others[0]} does not go with $apply.")
         annotations = self._viewing(call, wanted).view(table, {}).annotations
         applying = Applying(
             self.records, table, self._circumstances(call), self._presenter, annotations
@@ -175,9 +177,7 @@ class Listing:
     ) -> Reply:
         others = sorted(COLLECTION & options.keys() - {"$count"})
         if others:
-            raise refusals.bad_query(
-                f"The query parameter '{others[0]}' does not go with fetchXml."
-            )
+            raise refusals.bad_query(f"The query parameter {others[0]} does not go with fetchXml.")
         annotations = self._viewing(call, wanted).view(table, {}).annotations
         fetching = Fetching(self.records, self._circumstances(call), self._presenter, annotations)
         found = fetching.fetch(table, list(rows), options[FETCH])

@@ -74,7 +74,7 @@ def parse_options(query: str, allowed: Collection[str] = COLLECTION) -> dict[str
             raise refusals.bad_query("Skip Clause is not supported in CRM")
         if name in COLLECTION:
             raise refusals.no_collection()
-        raise refusals.bad_query(f"The query parameter '{name}' is not supported.")
+        raise refusals.bad_query(f"The query parameter {name} is not supported.")
     return options
 
 

@@ -53,6 +53,9 @@ class Scope(Protocol):
     def operand(self, name: str) -> Operand | None:
         """The column of that name."""
 
+    def attribute(self, name: str) -> Operand | None:
+        """The column of that logical name, which is what query functions go by."""
+
     def step(self, name: str) -> Step | None:
         """The navigation property of that name."""
 
@@ -68,6 +71,10 @@ class Shape:
         """The property of that name."""
         edm = self.edms.get(name)
         return Operand(edm, lambda item: item.get(name)) if edm else None
+
+    def attribute(self, name: str) -> Operand | None:
+        """The property of that name."""
+        return self.operand(name)
 
     def step(self, name: str) -> Step | None:  # noqa: ARG002 - there is nowhere to go
         """None: there is no navigation."""
@@ -90,6 +97,11 @@ class TableScope:
         """The column of that name in JSON."""
         edm = self.table.edms.get(name)
         return Operand(edm, lambda row: row.columns.get(name)) if edm else None
+
+    def attribute(self, name: str) -> Operand | None:
+        """The column of that logical name."""
+        found = next((column for column in self.table.columns if column.name == name), None)
+        return self.operand(found.json_name) if found else None
 
     def step(self, name: str) -> Step | None:
         """The navigation property of that name."""

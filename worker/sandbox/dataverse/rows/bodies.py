@@ -65,7 +65,8 @@ class Reader:
         for name, value in body.items():
             column = table.by_property.get(name)
             if column is None:
-                self._read_other(table, name, value, change)
+                if not self._is_dropped(table, name, creating=creating):
+                    self._read_other(table, name, value, change)
             elif column.type == "Lookup":
                 raise refusals.lookup_as_value()
             elif column.create if creating else column.update:
@@ -77,6 +78,11 @@ class Reader:
         if not isinstance(value, list) or not all(isinstance(party, dict) for party in value):
             raise refusals.wrong_type(table.entity_set, "Collection(mscrm.activityparty)")
         return tuple(self._party(table, party) for party in value)
+
+    def _is_dropped(self, table: Table, name: str, *, creating: bool) -> bool:
+        """Whether it is a lookup that a create, or an update, may not set."""
+        column = table.navs.get(name.removesuffix(BIND))
+        return column is not None and not (column.create if creating else column.update)
 
     def _read_other(self, table: Table, name: str, value: Any, change: Change) -> None:
         if name.endswith(BIND):
@@ -96,8 +102,6 @@ class Reader:
         column = table.navs.get(nav)
         if column is None or not self._accepts(table, nav):
             raise refusals.undeclared(table, nav)
-        if not (column.create or column.update):
-            return
         if value is None:
             match self._switches.null_bind:
                 case "refuse":

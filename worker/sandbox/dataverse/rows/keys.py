@@ -74,9 +74,16 @@ def resolve(records: Rows, switches: Switches, table: Table, key: Key) -> Row | 
 
 
 def undefined_key(table: Table) -> refusals.Refusal:
-    """EntityKeyNotDefined; an index that is still being built answers the same here."""
-    message = f"The specified key attributes are not a defined key for the {table.logical} entity"
-    return refusals.Refusal(400, "0x80060890", message)
+    """No such alternate key [DOC use-alternate-key-reference-record].
+
+    An index that is still being built answers the same here; what an organisation says is not
+    documented.
+    """
+    resource = f"resource '{table.type}'"
+    return refusals.bad_query(
+        f"The key in the request URI is not valid for {resource}. Ensure that the names and number "
+        f"of key properties match the declared or alternate key properties for the {resource}."
+    )
 
 
 def split_reference(schema: Schema, text: str) -> tuple[Table, Key] | None:

@@ -139,6 +139,7 @@ _BY_TYPE: Final[dict[str, Callable[[Table, Column, Any], Any]]] = {
     "Decimal": _number,
     "Double": _number,
     "EntityName": _text,
+    "File": _guid,
     "Integer": _integer,
     "Memo": _text,
     "Money": _number,

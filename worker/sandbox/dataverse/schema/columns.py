@@ -22,6 +22,7 @@ EDM: Final = {
     "Decimal": "Edm.Decimal",
     "Double": "Edm.Double",
     "EntityName": "Edm.String",
+    "File": "Edm.Guid",
     "Integer": "Edm.Int32",
     "Lookup": "Edm.Guid",
     "Memo": "Edm.String",

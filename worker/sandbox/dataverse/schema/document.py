@@ -250,7 +250,13 @@ def _check_all(tables: Mapping[str, Table], found: list[str]) -> None:
             found.append(
                 f"table {table.logical}: {table.entity_set!r} is the set of {first}; write another"
             )
+        navs: dict[str, str] = {}
         for column in table.columns:
+            for nav in column.navs:
+                first_column = navs.setdefault(nav, column.name)
+                if first_column != column.name:
+                    wrong = f"{nav!r} leads from {first_column} already; write another"
+                    found.append(f"table {table.logical}, column {column.name}: {wrong}")
             for target in column.targets:
                 if target not in tables:
                     where = f"table {table.logical}, column {column.name}"
