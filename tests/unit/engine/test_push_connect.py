@@ -19,7 +19,7 @@ from twins.dynamics import Failure
 from twins.rig import Rig
 from worker.amazon_connect.errors import Busy, ConnectRefused
 from worker.amazon_connect.memory import MemoryConnect
-from worker.dynamics.errors import Unavailable
+from worker.dynamics.errors import Forbidden, Unavailable
 
 
 MakeRig = Callable[..., "Rig"]
@@ -187,6 +187,22 @@ async def test_what_connect_tells_of_written_attributes_makes_no_further_request
     await writing.run(100)
     assert (len(writing.connect.calls), len(writing.sent)) == (calls, requests)
     assert calls == 1
+
+
+async def test_attributes_that_do_not_name_a_forbidden_record_are_written_all_the_same(
+    writing: Rig, call: Call
+) -> None:
+    writing.dynamics.script = lambda request: (
+        Failure(Forbidden("answered 403", status=403)) if request.method == "POST" else None
+    )
+    await writing.tell(call.begun(instanceArn=INSTANCE))
+    await writing.run(1)
+    written = {"ms_id": call.id, "reason": "", "ms_activity_id": ""}
+    assert writing.connect.shared[call.id] == written
+    writing.dynamics.script = lambda _request: None
+    await writing.run(30)
+    made = writing.calls[0]["activityid"]
+    assert writing.connect.shared[call.id]["ms_activity_id"] == made
 
 
 async def test_a_replayed_archive_asks_writes_and_opens_nothing(
