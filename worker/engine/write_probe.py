@@ -34,7 +34,7 @@ MOST_REMEMBERED: Final = 16
 
 #: How many contacts of the state are looked at for more, and how often (s) at most.
 CONTACTS_RECALLED: Final = 64
-RECALL_EVERY_S: Final = 600.0
+RECALL_EVERY_S: Final = 60.0
 
 #: So many of them without an answer, one after the other, are an outage.
 LOST: Final = 2
@@ -77,8 +77,10 @@ class WriteProbe:
         self._clock = clock
         self._store = store
         self._recalled_at = -inf
+        self._recalled_to = ""  # the contact after which it goes on
         self._enabled = enabled
         self._acknowledged: dict[str, str] = {}  # record -> a column; the last one is the newest
+        self._lost: set[str] = set()  # those of them that got no answer since one did
         self._answered_at = -inf
         self._writes: int | None = None
         self._lost_at: int | None = None
@@ -98,7 +100,8 @@ class WriteProbe:
     @property
     def _may_recall(self) -> bool:
         due_at = self._recalled_at + RECALL_EVERY_S
-        return self._enabled and not self.ready and self._clock.monotonic() >= due_at
+        in_vain = self._acknowledged.keys() <= self._lost
+        return self._enabled and in_vain and self._clock.monotonic() >= due_at
 
     @property
     def stands_alone(self) -> bool:
@@ -136,9 +139,9 @@ class WriteProbe:
                     return False
                 except Unavailable as error:
                     lost += 1
-                    self._acknowledged = {
-                        record: column
-                    } | self._acknowledged  # the last to be sent
+                    self._lost.add(record)
+                    # From now on the last to be sent.
+                    self._acknowledged = {record: column} | self._acknowledged
                     closed = self._breaker.state is GateState.CLOSED
                     if closed or lost == LOST or lost == len(self._acknowledged):
                         self._lost_at = self._breaker.witness.writes
@@ -148,32 +151,38 @@ class WriteProbe:
                 except DynamicsError:
                     return False  # the gate, or somebody who may mend a role, has to do with it
                 if answered:
+                    self._lost.clear()
                     self._answered_at = self._clock.monotonic()
                     self._writes = self._breaker.witness.writes
                     return True
             return False
 
     async def _recall(self) -> None:
-        """Remember changes of the state if there is nothing to send, as after a restart."""
+        """Remember changes of the state if there is nothing else to send, as after a restart."""
         if not self._may_recall:
             return
         self._recalled_at = self._clock.monotonic()
         try:
-            entries = await self._store.load(await self._store.ids("", CONTACTS_RECALLED))
+            ids = await self._store.ids(self._recalled_to, CONTACTS_RECALLED)
+            entries = await self._store.load(ids)
         except StoreUnavailable:
             return
+        self._recalled_to = ids[-1] if len(ids) == CONTACTS_RECALLED else ""
         for entry in entries:
             for record, known in entry.contact.ledger.items():
                 columns = [c for c, seen in known.columns.items() if _is_plain(c) and seen]
                 suspect = any(key.endswith(f" {record}") for key in entry.contact.failures)
-                if known.state == "there" and known.ours and columns and not suspect:
+                trusted = not suspect and record not in self._lost
+                if known.state == "there" and known.ours and columns and trusted:
                     self._remember(record, min(columns))
 
     def _remember(self, record: str, column: str) -> None:
         self._acknowledged.pop(record, None)
         self._acknowledged[record] = column
         while len(self._acknowledged) > MOST_REMEMBERED:
-            del self._acknowledged[next(iter(self._acknowledged))]
+            dropped = next(iter(self._acknowledged))
+            del self._acknowledged[dropped]
+            self._lost.discard(dropped)
 
     async def _send(self, record: str, column: str) -> bool:
         """Write what is there; False: it is not ours to write.

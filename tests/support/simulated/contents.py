@@ -14,6 +14,7 @@ from pipelines.contact import Parked
 from simulated.dynamics import shown
 from simulated.network import at_once
 from simulated.schedule import Schedule
+from twins.dynamics import USER_ID
 from worker.dynamics.classify import kind_of
 from worker.dynamics.errors import Refused
 from worker.sandbox.dataverse import faults
@@ -119,8 +120,18 @@ class Contents:
     @property
     def hopeless(self) -> bool:
         """Whether no record is sound: then nothing tells poison from an outage."""
-        conduct = self._services.conduct
-        return not self._mended and not conduct.created.keys() - self.poisoned - conduct.deleted
+        return not self._mended and not any(map(self._is_sound, self._services.conduct.created))
+
+    def _is_sound(self, key: str) -> bool:
+        """Whether a record is taken, and the worker may write it to find out whether others are.
+
+        One that a person was the last to change it may not.
+        """
+        if key in self.poisoned or key in self._services.conduct.deleted:
+            return False
+        memory = self._services.dataverse.memory
+        found = (record for (_, one), record in memory.records.items() if one == key)
+        return any(record.get("_modifiedby_value") == USER_ID for record in found)
 
     @property
     def waiting(self) -> set[str]:
