@@ -75,11 +75,6 @@ class TtlCache(Generic[K, V]):
                 if not question.asking.done():
                     await cancel_and_wait(question.asking)
 
-    def kept(self, key: K) -> V | None:
-        """The answer that is kept and still good."""
-        kept = self._kept.get(key)
-        return kept[1] if kept is not None and self._clock.monotonic() < kept[0] else None
-
     def put(self, key: K, answer: V) -> None:
         """Keep an answer that came another way."""
         self._kept.pop(key, None)

@@ -30,10 +30,10 @@ REMEMBERED_S = 30.0
 MOST_REMEMBERED = 1_000
 
 #: How many rows show how numbers are written in a table, and for how long (s) that holds. In one of
-#: fewer rows it may change with every row, and asking again costs little.
+#: fewer rows the next may be the first that is written so, also one of a second customer with the
+#: number, who must not be overlooked: all are read for each question, which costs little.
 SAMPLE_ROWS = 250
 FORMATS_S = 86_400.0
-FEW_ROWS_S = REMEMBERED_S
 
 #: How long reading them may take (s): an agent waits for who is calling.
 SAMPLE_S = 2.0
@@ -50,11 +50,11 @@ class Formats:
 
     Attributes:
         forms: See ``pipelines.formats``.
-        few: They are those of all rows, which are few, or could not be read.
+        good_for_s: How long that holds.
     """
 
-    forms: tuple[str, ...] = ()
-    few: bool = True
+    forms: tuple[str, ...]
+    good_for_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +74,9 @@ class Lookups:
 
 def make_lookups(clock: Clock | None = None, *, wildcard: bool = False) -> Lookups:
     """Lookups that remember nothing yet."""
-
-    def formats_s(found: Formats) -> float:
-        return FEW_ROWS_S if found.few else FORMATS_S
-
     return Lookups(
         TtlCache(REMEMBERED_S, MOST_REMEMBERED, clock),
-        TtlCache(formats_s, MOST_REMEMBERED, clock),
+        TtlCache(lambda found: found.good_for_s, MOST_REMEMBERED, clock),
         wildcard,
     )
 
@@ -137,16 +133,9 @@ async def _ask(
         return await _found(dynamics, search, plain, timeout_s)
     columns = (search.table.set, *search.way.columns)
     sample = partial(_sample, dynamics, search, min(timeout_s, SAMPLE_S))
-    known = lookups.formats.kept(columns)
     here = await lookups.formats.get(columns, sample)
     whole, *ends = search.queries(here.forms, wildcard=lookups.wildcard)
     answer = await _found(dynamics, search, [whole, *plain], timeout_s)
-    if answer == status("NoMatch") and here is known and here.few:
-        # In a table of few rows one more may be the first that is written so.
-        lookups.formats.put(columns, here := await sample())
-        if here.forms != known.forms:
-            (whole,) = search.queries(here.forms)
-            answer = await _found(dynamics, search, [whole], timeout_s)
     if ends and answer == status("NoMatch"):
         answer = await _found(dynamics, search, ends, timeout_s)
     return answer
@@ -190,7 +179,7 @@ async def _sample(dynamics: Dynamics, search: Search, timeout_s: float) -> Forma
         raise
     except (Refused, Unavailable) as error:
         _log.warning("dynamics.formats_unread", table=search.table.set, code=error.code)
-        return Formats()
+        return Formats((), REMEMBERED_S)
     rows = body["value"]
     stored = [row[name] for row in rows for name in columns if isinstance(row.get(name), str)]
-    return Formats(formats(stored), few=len(rows) < SAMPLE_ROWS)
+    return Formats(formats(stored), FORMATS_S if len(rows) >= SAMPLE_ROWS else 0.0)

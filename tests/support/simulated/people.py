@@ -80,7 +80,7 @@ class People:
         store, now = self.services.store, self.services.wall()
         self.services.story.tell("somebody", "has it tried again")
         for entry in at_once(store.load(at_once(store.parked("", 1000)))):
-            if entry.fault:
+            if entry.fault and entry.fault.parked:  # of another, a worker may have it in hand
                 at_once(store.put_back(entry.contact.id, entry.version, now, None))
 
     def retry_quarantined(self) -> None:
