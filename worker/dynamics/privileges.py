@@ -27,8 +27,10 @@ from worker.dynamics.protocol import Request
 
 _log = structlog.get_logger(__name__)
 
-#: Different contacts refused, with no success between, that make a missing privilege.
+#: Different contacts refused, with no success between, that make a missing privilege; and so many
+#: that, if none ever succeeded, the next need not ask any more where there is no time to wait.
 SEVERAL: Final = 3
+CERTAIN: Final = 10
 
 #: How often (s) what lacks a privilege is tried, by one contact for all.
 TRIAL_S: Final = 60.0
@@ -81,6 +83,14 @@ def privilege_for(action: Reading | Change) -> Privilege | None:
             return Privilege(action.entity, _ACCESS.get(action.verb, "write"))
 
 
+def privileges_of(action: Reading | Change) -> list[Privilege]:
+    """All the privileges that an action may need: of a lookup, each table's."""
+    first = privilege_for(action)
+    chain = action.search.chain if isinstance(action, Lookup) and action.search else ()
+    later = [Privilege(one.table.set, "read") for one in chain]
+    return list(dict.fromkeys([*([first] if first else []), *later]))
+
+
 def used_by(action: Reading | Change, answer: Mapping[str, Any]) -> list[Privilege]:
     """The privileges that an action has used, as its answer shows.
 
@@ -115,7 +125,7 @@ class _State:
 
     Attributes:
         granted: How often it was used with success.
-        in_a_row: The contacts, up to ``SEVERAL``, refused since the last success.
+        in_a_row: The contacts, up to ``CERTAIN``, refused since the last success.
         refused: The refusals of contacts that are not over.
         since: When it was found to be missing; None: it is not known to be.
         retry_at: When it is tried again.
@@ -177,7 +187,7 @@ class Privileges:
         state.refused[contact_id] = refusals  # the last one to be dropped
         while len(state.refused) > MOST_REMEMBERED:
             del state.refused[next(iter(state.refused))]
-        if len(state.in_a_row) < SEVERAL:
+        if len(state.in_a_row) < CERTAIN:
             state.in_a_row.add(contact_id)
         state.last = error
         refusals.number += 1
@@ -189,7 +199,7 @@ class Privileges:
             if several:
                 self._miss(privilege, state, contact_id)
             return None
-        if several or (refusals.number >= TRIES and not refusals.counted):
+        if several or (refusals.number >= TRIES and not others_succeed):
             self._miss(privilege, state, contact_id)
             return self._pause_s(state, contact_id)
         doublings = (refusals.counted or refusals.number) - 1
@@ -200,8 +210,18 @@ class Privileges:
         state = self._states.get(privilege)
         if state is None or state.since is None or not self._concerns(state, contact_id):
             return 0.0
-        now = self.clock.monotonic()
-        return 0.0 if now >= state.retry_at else self._pause_s(state, contact_id)
+        if self.clock.monotonic() >= state.retry_at or self._is_next(state, contact_id):
+            return 0.0
+        return self._pause_s(state, contact_id)
+
+    @staticmethod
+    def _is_next(state: _State, contact_id: str) -> bool:
+        """Whether it need not wait for its turn: it was never refused, unlike the last that tried.
+
+        Else a few records that are refused on their own would take every trial.
+        """
+        last = state.refused.get(state.trial)
+        return contact_id not in state.refused and last is not None and last.number > 1
 
     def begin(self, privilege: Privilege, contact_id: str) -> None:
         """Note that this is about to be tried: if it is missing, that is the trial."""
@@ -214,14 +234,15 @@ class Privileges:
         """How long a contact waits: the longer it lasts the longer, but for the one that tries."""
         now = self.clock.monotonic()
         lasts_s = 0.0 if state.since is None else now - state.since
-        pause_s = TRIAL_S if state.trial == contact_id else max(TRIAL_S, lasts_s)
+        pause_s = 2 * TRIAL_S if state.trial == contact_id else max(TRIAL_S, lasts_s)
         return min(LONGEST_PAUSE_S, pause_s) * (1 + self.clock.chance() / 4)
 
     def denied(self, privilege: Privilege) -> Forbidden | None:
-        """The last refusal of what several contacts were refused; None: it is not missing."""
+        """The last refusal of what was never allowed, and many were refused; None: ask."""
         state = self._states.get(privilege)
-        known = state is not None and state.since is not None and len(state.in_a_row) >= SEVERAL
-        return state.last if state is not None and known else None
+        if state is None or state.granted or len(state.in_a_row) < CERTAIN:
+            return None
+        return state.last
 
     @staticmethod
     def _concerns(state: _State, contact_id: str) -> bool:

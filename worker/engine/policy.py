@@ -22,7 +22,7 @@ from worker.dynamics.errors import (
     Unavailable,
 )
 from worker.dynamics.gate import Gate
-from worker.dynamics.privileges import privilege_for, used_by
+from worker.dynamics.privileges import privilege_for, privileges_of, used_by
 from worker.dynamics.reasons import GateClosed
 from worker.engine.containment import REPLAY_TRIES, Containment, growing_pause_s
 from worker.engine.suspects import Suspects
@@ -140,8 +140,11 @@ class Policy:
             return 0.0
         if wait_s := self.suspects.waits_s(contact, action.place):
             return wait_s
-        needed = privilege_for(action) if self.containment.patient else None
-        return self.gate.privileges.waits_s(needed, contact.id) if needed else 0.0
+        if not self.containment.patient:
+            return 0.0
+        # One that was refused came to a later table of its lookup; others may find theirs before.
+        needed = privileges_of(action) if contact.tries else privileges_of(action)[:1]
+        return max((self.gate.privileges.waits_s(one, contact.id) for one in needed), default=0.0)
 
     def before(self, contact: Contact, action: Reading | Change) -> Verdict | None:
         """What is known of an action before it is tried; None: try it.

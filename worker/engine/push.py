@@ -19,6 +19,7 @@ from functools import partial
 
 import structlog
 
+from pipelines.age import KEPT_S
 from pipelines.contact import Contact
 from pipelines.live import LIVE_WITHIN_S
 from worker import heartbeat
@@ -162,7 +163,8 @@ class Push:
             following = await self._store.next_due()
             if following is None or await self._only_given_up():
                 return
-            pause_s = max(0.0, following - self._clock.wall())
+            given_up = self._containment.held_back_for_good()  # these stay due
+            pause_s = max(LOOK_AGAIN_S if given_up else 0.0, following - self._clock.wall())
             if pause_s > LONG_PAUSE_S and not len(self._suspects):
                 _log.error("push.waiting", seconds=round(pause_s), why="an earlier run's claims")
             await run_until(stop, self._clock.sleep(pause_s))
@@ -221,7 +223,8 @@ class Push:
 
     async def _probe_write(self) -> None:
         try:
-            await self._write_probe.is_answered()
+            if not await self._write_probe.is_answered():
+                await self._clock.sleep(LOOK_AGAIN_S)  # it said nothing: not again at once
         except Exception as error:  # noqa: BLE001 - a bug of ours must not end push
             self._faults.note("housekeeping", error)
         finally:
@@ -258,17 +261,20 @@ class Push:
             group.create_task(self._guarded(contact_id))
         return len(fresh)
 
-    async def _due(self, limit: int) -> list[str]:
+    async def _due(self, limit: int, at: float | None = None) -> list[str]:
+        """Contacts that are due by this time, now if it is None."""
         try:
-            return await self._store.due(self._clock.wall(), limit)
+            return await self._store.due(self._clock.wall() if at is None else at, limit)
         except StoreUnavailable as error:
             _log.warning("push.store_unavailable", reason=str(error))
             await self._clock.sleep(RETRY_S)
             return []
 
     async def _only_given_up(self) -> bool:
+        """Whether nothing else is due, now or later."""
         given_up = self._containment.held_back_for_good()
-        return bool(given_up) and given_up >= set(await self._due(len(given_up) + 1))
+        ever = self._clock.wall() + KEPT_S
+        return bool(given_up) and given_up >= set(await self._due(len(given_up) + 1, ever))
 
     async def _rest(self) -> None:
         """Wait until something comes due, or until it is time to look again."""

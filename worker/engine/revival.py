@@ -63,12 +63,14 @@ class Revival:
                 group.create_task(self._a_few_first(_each(ids), self._revive_bug, _has_bug))
 
     async def unanswered(self) -> None:
-        """Try what was parked without an answer: a few contacts, more while those are answered.
+        """Try what was parked without an answer: a few contacts at a time, more while all are.
 
         Raises:
             StoreUnavailable: Called again, it goes on.
         """
-        await self._a_few_first(self._without_answer(), self._revive_unanswered, _has_no_answer)
+        await self._a_few_first(
+            self._without_answer(), self._revive_unanswered, _has_no_answer, one_cause=False
+        )
 
     async def _parked(self) -> AsyncIterator[Entry]:
         after = ""
@@ -87,8 +89,13 @@ class Revival:
         waiting: AsyncIterator[str],
         revive: Callable[[Entry], Awaitable[object]],
         failed: Callable[[Entry], bool],
+        *,
+        one_cause: bool = True,
     ) -> None:
-        """Revive these, twice as many each time, until one of the last has failed again."""
+        """Revive these, twice as many each time, until one of the last has failed again.
+
+        What has a cause of its own each goes on then, a few at a time.
+        """
         number = FIRST_TRIED
         while tried := [contact_id async for contact_id in _first(waiting, number)]:
             for entry in await self.store.load(tried):
@@ -97,9 +104,10 @@ class Revival:
             self.came_due.set()
             heartbeat.beat()
             await self.clock.sleep(WATCHED_S)
-            if any(map(failed, await self.store.load(tried))):
+            again = any(map(failed, await self.store.load(tried)))
+            if again and one_cause:
                 return  # the cause is still there; the rest stays parked
-            number *= 2
+            number = FIRST_TRIED if again else min(2 * number, PAGE)
 
     async def _revive_bug(self, entry: Entry) -> None:
         if entry.fault and entry.fault.parked:

@@ -20,7 +20,7 @@ from pipelines.action import Change, Verb
 from pipelines.entity import STATE, is_party_list
 from worker.clock import Clock
 from worker.dynamics.breaker import Breaker
-from worker.dynamics.errors import Busy, DynamicsError, NotSent, Refused, Unavailable
+from worker.dynamics.errors import Busy, DynamicsError, Forbidden, NotSent, Refused, Unavailable
 from worker.dynamics.protocol import Dynamics, Request
 from worker.dynamics.reasons import GateState
 from worker.errors import StoreUnavailable
@@ -147,6 +147,9 @@ class WriteProbe:
                         self._lost_at = self._breaker.witness.writes
                         self._breaker.write_lost(error)
                         return False
+                    continue
+                except Forbidden:
+                    self.distrust(record)  # it was given to somebody else, perhaps
                     continue
                 except DynamicsError:
                     return False  # the gate, or somebody who may mend a role, has to do with it
