@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pipelines.formats import MORE, written_in
-from pipelines.odata import literal, typed, unwild
+from pipelines.odata import bare_guid, literal, typed, unwild
 from pipelines.phone import Number, patterns
 
 
@@ -26,6 +26,24 @@ def criteria(search: Search, formats: Sequence[str] = ()) -> list[str]:
         formats: How numbers are written in the table, see ``pipelines.formats``.
     """
     return _CRITERIA[search.way.by](search, formats)
+
+
+def identity(search: Search) -> list[str]:
+    """The terms by which a state knows that it has the answer: those of the first release.
+
+    However else a number is asked for in a later one, an unchanged contact is not asked about
+    again, long after its end, when somebody else may have the number.
+    """
+    by, columns, table = search.way.by, search.way.columns, search.table
+    if by == "phone":
+        number = Number.read(search.value, search.way.country)
+        return _equals(columns, number.spellings()) if number else []
+    if by != "attribute":
+        return criteria(search)
+    found = _equals([column for column in columns if column != table.key], [search.value])
+    if table.key in columns and bare_guid(search.value):
+        found.append(f"{table.key} eq {search.value}")
+    return found
 
 
 def _equals(columns: Iterable[str], values: Iterable[str]) -> list[str]:

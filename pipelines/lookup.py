@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from pipelines.conversion import decimal
-from pipelines.criteria import by_its_end, criteria
+from pipelines.criteria import by_its_end, criteria, identity
 from pipelines.entity import ENTITIES, Entity
 from pipelines.mail import bare
-from pipelines.odata import encoded
+from pipelines.odata import encoded, typed
 from pipelines.phone import Number, visible
 from pipelines.template import Template
-from pipelines.value import Nothing, as_text
+from pipelines.value import ABSENT, Nothing, as_text
 from pipelines.view import Names
 
 
@@ -128,7 +128,8 @@ class Search:
     @property
     def question(self) -> str:
         """What is asked, all in all: two of the same question have the same answer."""
-        return "\n".join(next(iter(one.queries()), "") for one in self.chain)
+        terms = ((one, identity(one)) for one in self.chain)
+        return "\n".join(one.query(by) if by else "" for one, by in terms)
 
     def queries(self, formats: Sequence[str] = (), *, wildcard: bool = False) -> list[str]:
         """The URLs to ask below the service root, the next only if nobody is found.
@@ -142,7 +143,7 @@ class Search:
         terms = [criteria(self, formats)]
         if wildcard and self.way.by == "phone":
             terms.append(by_its_end(self))
-        return [self._url(one) for one in terms if one]
+        return [self.query(one) for one in terms if one]
 
     def answer(self, rows: Iterable[Mapping[str, Any]], *, more: bool = False) -> dict[str, Any]:
         """What the rows found come to: the status and, of a single match, its columns.
@@ -174,7 +175,8 @@ class Search:
                 return row
         return None
 
-    def _url(self, terms: list[str]) -> str:
+    def query(self, terms: list[str]) -> str:
+        """The URL of a query with these terms, any of which may be met."""
         found = " or ".join(terms)
         where = f"({found}) and {self.table.active}" if self.table.active else found
         known = [column_of(self.table, name) for name in (*self.returning, self.table.parent)]
@@ -270,12 +272,14 @@ def _text_fit(one: Search, stored: str) -> int:
 
 
 def _attribute_fit(one: Search, stored: str) -> int:
-    """As text, without regard to a GUID's braces; numbers as numbers."""
-    ours, theirs = one.value.strip("{}"), stored.strip("{}")
-    if visible(theirs).casefold() == visible(ours).casefold():
-        return SAME
-    numbers = decimal(ours), decimal(theirs)
-    return SAME if numbers[0] == numbers[1] and isinstance(numbers[0], float) else OTHER
+    """As the columns hold it: text without regard to case, ids to braces, dates to their zone."""
+    for holds in {one.table.holds(column) or "text" for column in one.way.columns}:
+        ours, theirs = typed(visible(one.value), holds), typed(visible(stored), holds)
+        if ours and ours.casefold() == theirs.casefold():
+            return SAME
+        if holds == "decimal" and decimal(ours) == decimal(theirs) is not ABSENT:
+            return SAME
+    return OTHER
 
 
 def _user_fit(one: Search, stored: str) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from datetime import datetime
+from datetime import UTC, datetime
 from urllib.parse import quote
 
 from pipelines.conversion import Holds, boolean, decimal, integer
@@ -58,12 +58,14 @@ def typed(text: str, holds: Holds) -> str:
 
 
 def _moment(text: str) -> str:
-    """A date, or a moment with its zone, as it is: neither has a quote in it."""
+    """A date, or a moment with its zone as Dataverse tells it: in UTC, to the second."""
     try:
         found = datetime.fromisoformat(text)
-    except ValueError:
+        if found.tzinfo is not None:
+            return found.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (ValueError, OverflowError):
         return ""
-    return text if found.tzinfo is not None or re.fullmatch(r"[0-9]{4}(-[0-9]{2}){2}", text) else ""
+    return text if re.fullmatch(r"[0-9]{4}(-[0-9]{2}){2}", text) else ""
 
 
 def encoded(query: str) -> str:

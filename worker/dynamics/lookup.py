@@ -21,7 +21,7 @@ from worker.cache import TtlCache
 from worker.clock import Clock
 from worker.dynamics.classify import QUERY_THROTTLED
 from worker.dynamics.errors import NotSent, Refused, Throttled, Unavailable
-from worker.dynamics.metadata import Tables
+from worker.dynamics.metadata import UNKNOWN_NAME, Tables
 from worker.dynamics.protocol import Dynamics, Request
 
 
@@ -106,22 +106,37 @@ async def look_up(
     answer: dict[str, Any] = status("NoMatch")
     for part in search.chain:
         one = await _typed(part, tables)
-        # The names of what is answered are not all in the queries.
-        asked = (*one.queries(), *one.returning)
-        ask = partial(_ask, dynamics, one, lookups, timeout_s)
-        answer = await lookups.answers.get(asked, ask)
+        try:
+            answer = await _shared(dynamics, one, lookups, timeout_s)
+        except Refused as error:
+            now = await _typed(part, tables, anew=True) if error.code in UNKNOWN_NAME else one
+            if now.queries() == one.queries():
+                raise
+            answer = await _shared(dynamics, now, lookups, timeout_s)
         if answer != status("NoMatch"):
             break
     return dict(answer)  # what is done with it does not change what others get
 
 
-async def _typed(search: Search, tables: Tables | None) -> Search:
-    """The search with a table that knows what its columns hold, where that matters."""
+async def _shared(
+    dynamics: Dynamics, search: Search, lookups: Lookups, timeout_s: float
+) -> dict[str, Any]:
+    """What is found, for all that ask the same meanwhile or some seconds later."""
+    # The names of what is answered are not all in the queries.
+    asked = (*search.queries(), *search.returning)
+    return await lookups.answers.get(asked, partial(_ask, dynamics, search, lookups, timeout_s))
+
+
+async def _typed(search: Search, tables: Tables | None, *, anew: bool = False) -> Search:
+    """The search with a table that knows what its columns hold, where that matters.
+
+    A column may be newer than what is remembered of its table: then it is learnt ``anew``.
+    """
     table, way = search.table, search.way
     plain = way.by != "attribute" or all(map(table.holds, way.columns))
     if tables is None or (plain and table.known):
         return search
-    learned = await tables.learn(table.set)
+    learned = await tables.learn(table.set, anew=anew)
     return replace(search, table=replace(learned, key=table.key) if table.stated else learned)
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from pipelines.entity import entity
+from pipelines.entity import Entity, entity
 from pipelines.formats import MOST_FORMATS
 from pipelines.lookup import Search, Way
 from pipelines.template import Template
@@ -24,6 +25,7 @@ from worker.dynamics.lookup import (
     look_up,
     make_lookups,
 )
+from worker.dynamics.metadata import KnownTables
 
 
 KEY = "11111111-0000-4000-8000-000000000001"
@@ -189,3 +191,23 @@ async def test_no_more_is_asked_than_a_request_can_hold(dynamics: ScriptedDynami
         know(dynamics, f"{KEY[:-3]}{n:03}", f"+49 30{' ' * n}90{' ' * n}1820")
     await ask(dynamics, Search(entity("contacts"), way, "+4930901820"), make_lookups())
     assert max(len(one.path) for one in dynamics.requests) < 32_768
+
+
+async def test_a_column_that_is_newer_than_what_is_known_of_its_table_is_learnt_anew(
+    dynamics: ScriptedDynamics,
+) -> None:
+    class Learning(KnownTables):
+        async def learn(self, entity_set: str, *, anew: bool = False) -> Entity:
+            types = {"importsequencenumber": "Integer"} if anew else {}
+            return replace(entity(entity_set), types=types)
+
+    way = Way("attribute", Template("{{Attributes.no}}"), ("importsequencenumber",))
+    search = Search(entity("contacts"), way, "123")
+    refused = Failure(Refused("400", status=400, code="0x80060888"))
+    dynamics.script = lambda request: (
+        refused if "%27123%27" in request.path or "'123'" in request.path else None
+    )
+    row = {"contactid": KEY, "importsequencenumber": 123, "statecode": 0}
+    dynamics.records["contacts", KEY] = row
+    found = await look_up(dynamics, search, make_lookups(), Learning(), timeout_s=1)
+    assert found["outcome"] == "SingleMatch"

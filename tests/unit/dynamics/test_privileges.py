@@ -13,9 +13,9 @@ from pipelines.template import Template
 from twins.clock import Turned
 from worker.dynamics.errors import Forbidden, Privilege
 from worker.dynamics.privileges import (
+    CERTAIN,
     LONGEST_PAUSE_S,
     MOST_REMEMBERED,
-    SEVERAL,
     TRIAL_S,
     TRIES,
     Privileges,
@@ -86,7 +86,7 @@ def test_one_contact_a_minute_tries_for_all(world: World) -> None:
     assert world.privileges.waits_s(NOTES, "d") == 0
     world.privileges.begin(NOTES, "d")
     assert world.privileges.waits_s(NOTES, "e") >= TRIAL_S
-    assert world.refuse("d") == [TRIAL_S]
+    assert world.refuse("d") == [2 * TRIAL_S]
 
 
 def test_the_longer_a_privilege_is_missing_the_rarer_the_others_look_again(world: World) -> None:
@@ -98,7 +98,30 @@ def test_the_longer_a_privilege_is_missing_the_rarer_the_others_look_again(world
     world.time.now += 36_000
     world.privileges.begin(NOTES, "a")
     assert world.privileges.waits_s(NOTES, "b") == LONGEST_PAUSE_S
-    assert world.privileges.waits_s(NOTES, "a") == TRIAL_S
+    assert world.privileges.waits_s(NOTES, "a") == 2 * TRIAL_S
+
+
+def test_a_contact_that_was_never_refused_need_not_wait_until_those_that_are_let_it_try(
+    world: World,
+) -> None:
+    world.refuse("a", "b", "c")
+    world.time.now += TRIAL_S
+    world.privileges.begin(NOTES, "a")
+    world.refuse("a")
+    assert world.privileges.waits_s(NOTES, "new") == 0
+    world.privileges.begin(NOTES, "new")
+    assert world.privileges.waits_s(NOTES, "newer") > 0  # one after the other
+    world.refuse("new")
+    assert world.privileges.waits_s(NOTES, "newer") > 0
+
+
+def test_contacts_that_are_refused_in_the_silence_after_others_do_not_try_without_a_pause(
+    world: World,
+) -> None:
+    world.refuse("a", "b")
+    world.privileges.granted(NOTES, "c")
+    said = world.refuse("a", "b", *"ab" * 10)
+    assert min(one for one in said[4:] if one is not None) >= TRIAL_S
 
 
 def test_a_success_says_that_the_role_is_mended(world: World) -> None:
@@ -122,7 +145,7 @@ def test_of_a_contact_that_is_refused_alone_in_silence_nothing_is_known_and_it_w
 ) -> None:
     said = world.refuse(*"a" * 10)
     assert None not in said
-    assert said[-1] == TRIAL_S
+    assert said[-1] == 2 * TRIAL_S
     assert world.privileges.missing == [NOTES]  # there is something to be looked at
     assert world.privileges.waits_s(NOTES, "b") == 0  # but nobody else is held up
 
@@ -136,16 +159,32 @@ def test_contacts_that_are_refused_after_a_role_came_and_went_are_not_at_fault(
     assert None not in said[2:]
 
 
-def test_where_there_is_no_time_to_wait_what_several_are_refused_is_refused_to_all(
+def refuse_in_a_hurry(world: World, *contacts: str) -> list[float | None]:
+    refused = world.privileges.refused
+    return [refused(NOTES, contact, ERROR, must_end=True) for contact in contacts]
+
+
+def test_where_there_is_no_time_to_wait_the_first_refusal_ends_it_once_several_were_refused(
     world: World,
 ) -> None:
-    said = [
-        world.privileges.refused(NOTES, contact, ERROR, must_end=True) for contact in ("a", "b")
-    ]
-    assert None not in said
+    said = refuse_in_a_hurry(world, "a", "b", "c", "d")
+    assert [one is None for one in said] == [False, False, True, True]
+
+
+def test_where_there_is_no_time_to_wait_what_many_are_refused_is_not_asked_any_more(
+    world: World,
+) -> None:
+    contacts = [str(number) for number in range(CERTAIN)]
+    refuse_in_a_hurry(world, *contacts[:-1])
     assert world.privileges.denied(NOTES) is None
-    assert world.privileges.refused(NOTES, "c", ERROR, must_end=True) is None
+    refuse_in_a_hurry(world, contacts[-1])
     assert world.privileges.denied(NOTES) is ERROR
+
+
+def test_what_was_ever_allowed_is_asked_for_each_contact(world: World) -> None:
+    world.privileges.granted(NOTES, "first")
+    refuse_in_a_hurry(world, *map(str, range(2 * CERTAIN)))
+    assert world.privileges.denied(NOTES) is None
 
 
 def test_where_there_is_no_time_to_wait_a_contact_alone_is_tried_a_few_times(world: World) -> None:
@@ -158,7 +197,7 @@ def test_what_is_remembered_of_refused_contacts_is_bounded(world: World) -> None
     world.refuse(*map(str, range(5 * MOST_REMEMBERED)))
     (state,) = world.privileges._states.values()
     assert len(state.refused) == MOST_REMEMBERED
-    assert len(state.in_a_row) == SEVERAL
+    assert len(state.in_a_row) == CERTAIN
 
 
 def test_a_message_that_names_no_privilege_names_none() -> None:

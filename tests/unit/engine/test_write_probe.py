@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from collections.abc import Callable
 
 import pytest
@@ -20,7 +22,12 @@ from worker.dynamics.errors import (
     Unavailable,
 )
 from worker.dynamics.reasons import GateState, Reason
-from worker.engine.write_probe import GOOD_FOR_S, MOST_REMEMBERED, WriteProbe
+from worker.engine.write_probe import (
+    GOOD_FOR_S,
+    MOST_REMEMBERED,
+    RECALL_EVERY_S,
+    WriteProbe,
+)
 
 
 @pytest.fixture
@@ -110,6 +117,39 @@ async def test_only_a_definitive_answer_says_that_writes_are_answered(
     assert await probe.is_answered() is answered
     assert rig.gate.breaker.reason is reason
     assert rig.gate.breaker.witness.others_since(mark, "phonecalls(x)", writes=True) is answered
+
+
+async def test_a_record_that_may_not_be_written_any_more_is_left_and_another_one_asked(
+    rig: Rig, calls: Callable[[int], list[Call]], probe: WriteProbe
+) -> None:
+    keys = [await write(rig, call) for call in calls(2)]
+    forbidden = Failure(Forbidden("answered 403", status=403))
+    rig.dynamics.script = lambda r: forbidden if keys[-1] in r.path else None
+    for _ in range(3):
+        assert await probe.is_answered()
+        rig.gate.breaker.reason = Reason.OUTAGE  # on trial, so that it is asked anew
+    refused = [r for r in rig.dynamics.requests if keys[-1] in r.path]
+    assert len(refused) <= 1
+
+
+async def test_when_all_that_is_remembered_is_lost_the_state_is_searched_for_more(
+    rig: Rig, calls: Callable[[int], list[Call]], probe: WriteProbe
+) -> None:
+    some = calls(MOST_REMEMBERED + 3)
+    for call in some:
+        await write(rig, call)
+    oldest = next(iter(rig.dynamics.records))[1]
+    rig.dynamics.script = lambda r: (
+        Failure(Unavailable("answered 500", status=500))
+        if r.method == "PATCH" and oldest not in r.path
+        else None
+    )
+    for _ in range(2 * MOST_REMEMBERED):
+        if await probe.is_answered():
+            break
+        rig.gate.breaker.open_with_others()
+        await asyncio.sleep(RECALL_EVERY_S)
+    assert oldest in rig.dynamics.requests[-1].path
 
 
 async def test_one_record_that_gets_no_answer_is_no_outage_if_another_one_does(

@@ -435,3 +435,58 @@ def test_a_value_counts_if_who_wrote_it_knew_a_leg_of_the_chain(
 def test_a_value_that_nobody_vouches_for_does_not_count(ms_id: Any) -> None:
     names = Names({"Attributes": {"id": KEY, "ms_id": ms_id}, "ContactId": LEG})
     assert search_in(SEVERAL.places, names) is None
+
+
+# --- what was asked before ---
+
+#: As the first release asked; states hold digests of it.
+ASKED = [
+    (
+        Way("phone", Template("{{x}}"), ("telephone1",), suffix=9),
+        "+442079460123",
+        """telephone1 eq '+442079460123' or telephone1 eq '00442079460123' \
+or telephone1 eq '442079460123'""",
+    ),
+    (
+        Way("attribute", Template("{{x}}"), ("contactid", "externaluseridentifier")),
+        "11111111-2222-4333-8444-ABCDEF555555",
+        """externaluseridentifier eq '11111111-2222-4333-8444-ABCDEF555555' \
+or contactid eq 11111111-2222-4333-8444-ABCDEF555555""",
+    ),
+]
+
+
+@pytest.mark.parametrize(("way", "value", "terms"), ASKED, ids=["phone", "attribute"])
+def test_however_something_is_asked_a_state_knows_that_it_has_the_answer(
+    way: Way, value: str, terms: str
+) -> None:
+    table = entity("contacts")
+    question = Search(table, way, value, ("fullname",)).question
+    columns = ",".join(("contactid", *way.columns, "fullname", "_parentcustomerid_value"))
+    columns = ",".join(dict.fromkeys(columns.split(",")))
+    where = f"({terms}) and statecode eq 0"
+    assert unquote(question) == f"contacts?$select={columns}&$filter={where}&$top=50"
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "stored"),
+    [
+        ("Boolean", "yes", True),
+        ("DateTime", "2026-03-04T10:15:00+01:00", "2026-03-04T09:15:00Z"),
+        ("DateTime", "2026-03-04 10:15:00.000Z", "2026-03-04T10:15:00Z"),
+        ("Integer", "7", 7),
+        ("Decimal", "7.50", 7.5),
+        (
+            "Lookup",
+            "{11111111-2222-4333-8444-ABCDEF555555}",
+            "11111111-2222-4333-8444-abcdef555555",
+        ),
+    ],
+)
+def test_what_a_typed_column_was_asked_for_is_known_again_in_its_answer(
+    kind: str, value: str, stored: object
+) -> None:
+    table = replace(entity("contacts"), types={"new_x": kind}, links=frozenset())
+    one = Search(table, Way("attribute", Template("{{x}}"), ("new_x",)), value)
+    assert one.queries()
+    assert one.answer([{"contactid": "1", "new_x": stored}])["outcome"] == "SingleMatch"
