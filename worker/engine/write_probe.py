@@ -32,6 +32,9 @@ _log = structlog.get_logger(__name__)
 #: How many records are remembered, of the last that a change was acknowledged of.
 MOST_REMEMBERED: Final = 16
 
+#: How many records are known to have got no answer.
+MOST_LOST: Final = 1_000
+
 #: How many contacts of the state are looked at for more, and how often (s) at most.
 CONTACTS_RECALLED: Final = 64
 RECALL_EVERY_S: Final = 60.0
@@ -80,7 +83,7 @@ class WriteProbe:
         self._recalled_to = ""  # the contact after which it goes on
         self._enabled = enabled
         self._acknowledged: dict[str, str] = {}  # record -> a column; the last one is the newest
-        self._lost: set[str] = set()  # those of them that got no answer since one did
+        self._lost: set[str] = set()  # records that got no answer since one did
         self._answered_at = -inf
         self._writes: int | None = None
         self._lost_at: int | None = None
@@ -140,6 +143,8 @@ class WriteProbe:
                 except Unavailable as error:
                     lost += 1
                     self._lost.add(record)
+                    if len(self._lost) > MOST_LOST:
+                        self._lost.clear()  # so that each is tried again some day
                     # From now on the last to be sent.
                     self._acknowledged = {record: column} | self._acknowledged
                     closed = self._breaker.state is GateState.CLOSED
@@ -183,9 +188,7 @@ class WriteProbe:
         self._acknowledged.pop(record, None)
         self._acknowledged[record] = column
         while len(self._acknowledged) > MOST_REMEMBERED:
-            dropped = next(iter(self._acknowledged))
-            del self._acknowledged[dropped]
-            self._lost.discard(dropped)
+            del self._acknowledged[next(iter(self._acknowledged))]
 
     async def _send(self, record: str, column: str) -> bool:
         """Write what is there; False: it is not ours to write.
