@@ -142,11 +142,7 @@ class WriteProbe:
                     return False
                 except Unavailable as error:
                     lost += 1
-                    self._lost.add(record)
-                    if len(self._lost) > MOST_LOST:
-                        self._lost.clear()  # so that each is tried again some day
-                    # From now on the last to be sent.
-                    self._acknowledged = {record: column} | self._acknowledged
+                    self._lose(record, column)
                     closed = self._breaker.state is GateState.CLOSED
                     if closed or lost == LOST or lost == len(self._acknowledged):
                         self._lost_at = self._breaker.witness.writes
@@ -164,6 +160,13 @@ class WriteProbe:
                     self._writes = self._breaker.witness.writes
                     return True
             return False
+
+    def _lose(self, record: str, column: str) -> None:
+        """Send a record last from now on."""
+        self._lost.add(record)
+        if len(self._lost) > MOST_LOST:
+            self._lost.clear()  # so that each is tried again some day
+        self._acknowledged = {record: column} | self._acknowledged
 
     async def _recall(self) -> None:
         """Remember changes of the state if there is nothing else to send, as after a restart."""
