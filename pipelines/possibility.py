@@ -13,7 +13,7 @@ from typing import Any
 from liquid import RenderContext
 from liquid.ast import Node
 from liquid.builtin.content import ContentNode
-from liquid.builtin.expressions import FilteredExpression, Path
+from liquid.builtin.expressions import FilteredExpression, Path, PositionalArgument
 from liquid.builtin.expressions.primitive import Literal
 from liquid.builtin.output import OutputNode
 from liquid.builtin.tags.case_tag import CaseNode
@@ -84,7 +84,7 @@ def _of(expression: FilteredExpression, context: RenderContext) -> Iterator[Poss
     starts = [(expression.left, 0)] + [
         (one.args[0].value, at)
         for at, one in enumerate(filters)
-        if one.name == _DEFAULT and one.args
+        if one.name == _DEFAULT and one.args and isinstance(one.args[0], PositionalArgument)
     ]
     for start, at in starts:
         rest = [one for one in filters[at:] if one.name != _DEFAULT]
