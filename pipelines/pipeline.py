@@ -16,6 +16,7 @@ from pipelines.entity import CREATE_ONLY, ENTITIES
 from pipelines.legs import RELATIVES
 from pipelines.link import LINK, rivals
 from pipelines.names import DESCRIBED_ONLY, EVENT_ONLY, EVENTS_ALONE, FILLED, MEMBERS
+from pipelines.possibility import Possibility
 from pipelines.reference import is_new
 from pipelines.step import RESPONSE, CreateStep, RecordStep, Step, TableStep, tables_of
 from pipelines.template import Query, Template, templates
@@ -211,9 +212,12 @@ def _is_of_another(template: Template | Query) -> bool:
 
 
 #: Filters that give something else than text.
-_TYPED = re.compile(
-    r"\|\s*(boolean|integer|decimal|choice|seconds_to|minutes|size|times|plus|minus|divided_by"
-    r"|modulo|round|ceil|floor|abs|at_least|at_most|sum|has|find_index|default)\b"
+_TYPED = frozenset(
+    (
+        *("boolean", "integer", "decimal", "choice", "seconds_to", "minutes", "size", "times"),
+        *("plus", "minus", "divided_by", "modulo", "round", "ceil", "floor", "abs", "at_least"),
+        *("at_most", "sum", "has", "find_index"),
+    )
 )
 
 #: Names whose members are always texts (API reference "UpdateContactAttributes", "TagResource").
@@ -234,16 +238,20 @@ def type_doubt(value: Any, kind: Kind | None, *, converted: bool) -> str:
         return f"{value!r} is text, but the column holds {kind} values; write it without quotes"
     if not isinstance(value, Template):
         return ""
-    if value.conditional:
-        texts = [one for one in value.literals if not converted or is_no(one, kind)]
-        return f"the branch {texts[0]!r} is text, no {kind}; {_PLACE}" if texts else ""
+    texts = [one for one in value.literals if not converted or is_no(one, kind)]
+    if texts:
+        return f"the branch {texts[0]!r} is text, no {kind}; {_PLACE}"
     filters = f"| {kind}" + (" or | choice" if kind == "integer" else "")
-    if not value.whole:
+    if not value.whole and not value.conditional:
         return f"is text, but the column holds {kind} values; use one placeholder alone, {filters}"
-    said = any(path[0].lower() in _TEXTS for path, _ in value.names)
     clear = "what is not clearly one is refused by Dynamics" if converted else "Dynamics refuses it"
     text = f"is text, but the column holds {kind} values, and {clear}; add {filters}"
-    return "" if not said or _TYPED.search(value.source) else text
+    return text if any(map(_is_said, value.possibilities)) else ""
+
+
+def _is_said(one: Possibility) -> bool:
+    """Whether it is a text that a flow has set."""
+    return any(root.lower() in _TEXTS for root in one.roots) and not _TYPED & {*one.filters}
 
 
 #: What to write in a branch.

@@ -15,12 +15,7 @@ from typing import Any, TextIO
 from urllib.parse import quote
 
 from liquid import Environment, RenderContext, Undefined
-from liquid.ast import Node
-from liquid.builtin.content import ContentNode
 from liquid.builtin.output import Output, OutputNode
-from liquid.builtin.tags.case_tag import CaseNode
-from liquid.builtin.tags.if_tag import IfNode
-from liquid.builtin.tags.unless_tag import UnlessNode
 from liquid.exceptions import LiquidError, UndefinedError
 from liquid.output import LimitedStringIO
 from liquid.stringify import to_liquid_string
@@ -30,6 +25,7 @@ from pipelines.conversion import Kind, fitted
 from pipelines.filters import CHOICES, FILTERS, LENGTH, Choices, forgiving
 from pipelines.link import LINK, one_each, unbraced
 from pipelines.odata import GUID, doubled, unwild
+from pipelines.possibility import CONDITIONALS, Possibility, is_text, literals, possibilities
 from pipelines.text import units
 from pipelines.value import ABSENT, HELD, Nothing, as_text, plain
 from pipelines.view import Names
@@ -60,9 +56,6 @@ LONGEST = 1_000_000
 
 #: Where the values of placeholders are noted while a text is rendered (``tag_namespace``).
 _SHOWN = "values shown"
-
-#: Blocks of which one branch is taken.
-_CONDITIONALS = (IfNode, UnlessNode, CaseNode)
 
 
 class _NotedOutput(OutputNode):
@@ -163,14 +156,25 @@ class Template:
         ]
         alone = self._strict.nodes[0] if len(self._strict.nodes) == 1 else None
         self.whole = isinstance(alone, OutputNode)
-        self.conditional = isinstance(alone, _CONDITIONALS)
+        self.conditional = isinstance(alone, CONDITIONALS)
         if alone is not None and self.conditional:
-            self.literals = list(_literals(alone, RenderContext(self._strict)))
+            self.literals = list(literals(alone, RenderContext(self._strict)))
 
     @property
     def constant(self) -> bool:
         """There is nothing to fill in."""
-        return not self.names and (self._strict is None or _is_text(self._strict.nodes))
+        return not self.names and (self._strict is None or is_text(self._strict.nodes))
+
+    @property
+    def possibilities(self) -> list[Possibility]:
+        """What it may give, if it is ``whole``, or its branches that are nothing but one value."""
+        if self._parts is not None:
+            return [Possibility((path[0],)) for path, _ in self.names] if self.whole else []
+        assert self._strict is not None  # noqa: S101 - by construction: not made of plain parts
+        if not (self.whole or self.conditional):
+            return []
+        context = self._context(self._strict, Names({}))
+        return list(possibilities(self._strict.nodes[0], context))
 
     def render(self, names: Names, *, lenient: bool = False) -> Any:
         """The value: any JSON value if ``whole``, else text; or ABSENT or HELD.
@@ -253,20 +257,6 @@ def _plain_parts(source: str) -> list[tuple[Any, int]] | None:
     if any("{{" in text or "{%" in text for text in texts):
         return None
     return [(part, at) for part, at in parts if part] or [("", 0)]
-
-
-def _literals(node: Node, context: RenderContext) -> Iterator[str]:
-    """The branches of a conditional that are nothing but text."""
-    for inner in node.children(context):
-        shown = [one for one in getattr(inner, "nodes", ()) if not one.blank]
-        if shown and _is_text(shown):
-            yield "".join(one.text for one in shown).strip()
-        else:
-            yield from _literals(inner, context)
-
-
-def _is_text(nodes: list[Any]) -> bool:
-    return all(isinstance(node, ContentNode) for node in nodes)
 
 
 def resolve(names: Names, path: tuple[str, ...]) -> Any:

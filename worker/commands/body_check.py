@@ -12,17 +12,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from pipelines.conversion import integer
+from pipelines.conversion import fitted, integer
 from pipelines.entity import HOLDS, STATE, is_party_list
 from pipelines.link import LINK
 from pipelines.odata import GUID
 from pipelines.pipeline import type_doubt
 from pipelines.step import CreateStep, RecordStep
 from pipelines.template import Template
+from pipelines.value import ABSENT
 from worker.commands.link_check import (
     WORDS,
     Tables,
     bool_for_int,
+    constants,
     key_mistakes,
     link_mistakes,
     link_name,
@@ -74,8 +76,8 @@ def mistakes(
             found = party_mistakes(column, value, table, tables)
         elif column.endswith(LINK):
             found = link_mistakes(column.removesuffix(LINK), value, table, tables)
-        elif column in table.links and value is None:
-            found = iter(())  # unlinks
+        elif _is_related(column, value, table):
+            found = iter(())
         elif column not in table.columns:
             found = _unknown(column, table)
         else:
@@ -92,9 +94,17 @@ def mistakes(
 # --- columns --------------------------------------------------------------------------------------
 
 
+def _is_related(column: str, value: Any, table: Definition) -> bool:
+    """Whether a link is emptied, or rows are made along with this one."""
+    if column in table.collections:
+        return True
+    return link_name(column, table) is not None and (value is None or isinstance(value, dict))
+
+
 def _unknown(column: str, table: Definition) -> Iterator[str]:
-    if column in table.links or column in table.collections:
-        return  # rows that are made along with this one
+    if link_name(column, table):
+        yield f"is a link, which is written by its name with {LINK}; write {column}{LINK}"
+        return
     text = f"{table.set} has no column {column!r}"
     lookup = re.sub(r"^_(\w+)_value$", r"\1", column)
     if lookup != column and lookup in table.columns:
@@ -115,11 +125,22 @@ def _column(
         kind = holds if holds in ("boolean", "integer", "decimal") else None
         doubt = type_doubt(value, kind, converted=step.table.kind(column) is not None)
         yield from [doubt] if doubt else ()
-        named = [choices.get(name, {}) for name in _CHOICE.findall(value.source)]
-        options = [one for known in named for one in known.values()]
-        yield from _options(column, [*map(integer, value.literals), *options], table)
+        yield from _possible(column, value, step, table, choices)
     elif value is not None:
         yield from _constant(column, value, table)
+
+
+def _possible(
+    column: str, value: Template, step: RecordStep, table: Definition, choices: Choices
+) -> Iterator[str]:
+    """What the pipeline itself has a template give: branches, defaults and choices."""
+    named = [choices.get(name, {}) for name in _CHOICE.findall(value.source)]
+    options = [one for known in named for one in known.values()]
+    found = [*_options(column, [*map(integer, value.literals), *options], table)]
+    for one in constants(value):
+        sent = fitted(one, step.table.kind(column))
+        found += [] if sent is ABSENT else _constant(column, sent, table)
+    yield from dict.fromkeys(found)
 
 
 def _unwritable(column: str, table: Definition, *, creating: bool) -> str:
@@ -199,12 +220,21 @@ def _missing(step: CreateStep, table: Definition) -> Iterator[str]:
         if (
             level == "SystemRequired"
             and known.get("IsValidForCreate", True)
-            and table.type_of(column) not in _FILLED
+            and not _is_filled(column, table)
             and column not in {*written, table.key}
         ):
             lookup = HOLDS.get(table.type_of(column)) == "guid"
             write = link_names(column, table) if lookup else column
             yield f"{column}: is required when a record is created; write {write}"
+
+
+def _is_filled(column: str, table: Definition) -> bool:
+    """Whether the platform gives a column a value by itself: some of its own, or a number."""
+    known, kind = table.columns[column], table.type_of(column)
+    numbered = known.get("AutoNumberFormat") or (
+        kind == "String" and known.get("IsValidForUpdate") is False  # such as quotenumber
+    )
+    return kind in _FILLED or bool(numbered)
 
 
 def _is_moment(text: str) -> bool:

@@ -17,6 +17,7 @@ from pipelines.link import LINK
 from pipelines.odata import GUID
 from pipelines.pipeline import type_doubt
 from pipelines.template import Query, Template
+from pipelines.value import ABSENT
 from worker.dynamics.definitions import Definition
 
 
@@ -51,9 +52,28 @@ _PARTY: Final[Mapping[str, type]] = {
     "unresolvedpartyname": str,
 }
 _MASKS: Final = range(1, 14)
+_AS_LIST: Final = 'is a list of parties: [{"partyid_contact@odata.bind": "/contacts(ID)", …}]'
 
-_ADDRESS: Final = re.compile(r"/?(?:https?://[^/]+/api/data/[^/]+/)?(\w+)\(([^()]*)\)?")
+_ADDRESS: Final = re.compile(
+    r"\s*/?(?:(?:https?://[^/]+/)?api/data/[^/]+/)?(\w+)\(((?:[^()']|'[^']*')*)\)\s*"
+)
+_PLACEHOLDER: Final = re.compile(r"\{\{(?:(?!\}\}).)*\}\}", re.DOTALL)
+#: The setting that is an owner's address.
+_OWNER: Final = re.compile(r"/?\{\{-?\s*owner\b", re.IGNORECASE)
 _KEY_NAMES: Final = re.compile(r"(\w+)\s*=")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """The row that a link leads to.
+
+    Attributes:
+        named: Its entity set, as the pipeline has it; "" if a placeholder is the whole address.
+        key: What stands in parentheses, with its placeholders.
+    """
+
+    named: str
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,34 +104,58 @@ def addressed(data: Any) -> Iterator[str]:
             yield from addressed(one)
     elif isinstance(data, dict):
         for name, value in data.items():
-            match = _ADDRESS.match(_source(value)) if name.endswith(LINK) else None
-            if match and "=" in match[2]:
-                yield match[1]
+            row = _address(value) if name.endswith(LINK) else None
+            if row and "=" in row.key:
+                yield row.named
             yield from addressed(value)
 
 
 def link_mistakes(nav: str, value: Any, table: Definition, tables: Tables) -> Iterator[str]:
     """A navigation property, and the row it is to lead to."""
-    match = _ADDRESS.match(_source(value))
-    target = (
-        tables.sets.get(match[1], match[1] if match[1] in tables.sets.values() else "")
-        if match
-        else ""
-    )
+    if nav in table.collections and isinstance(value, list):
+        return  # rows that are there, to be associated with this one
+    row = _address(value)
     name = link_name(nav, table)
     if name is None:
-        yield _wrong_name(nav, target, table)
+        yield _wrong_name(nav, tables.meant(_named(value)), table)
         return
     column, leads = table.links[name]
     known = table.columns.get(column, {})
     if known.get("IsValidForCreate") is False and known.get("IsValidForUpdate") is False:
         yield "is read-only; leave it out"
-    if value is not None and not isinstance(value, str | Query | Template):
-        yield f'is no address; write "/{tables.set_of(leads) or "…"}(ID)"'
-    elif match:
-        yield from _address(match, (nav, column, leads), table, tables)
-    elif isinstance(value, str):
-        yield f'is no address of a row; write "/{tables.set_of(leads) or "…"}(ID)"'
+    if row and row.named:
+        yield from _row(row, (nav, column, leads), table, tables)
+    elif value is not None:
+        yield from _no_address(value, leads, tables)
+
+
+def _address(value: Any) -> Address | None:
+    """The row that a link's value is the address of; None if it can never be one."""
+    source = _source(value)
+    # A placeholder may hold anything within, and gives one value of a key, or an owner.
+    plain = _PLACEHOLDER.sub(lambda found: "0" * len(found[0]), source)
+    if match := _ADDRESS.fullmatch(plain):
+        named, key = (source[slice(*match.span(part))] for part in (1, 2))
+        return None if "{{" in named else Address(named, key)
+    bare = source.strip()
+    whole = _PLACEHOLDER.fullmatch(bare.removeprefix("/"))
+    return Address("") if whole and (bare.startswith("/") or _OWNER.match(bare)) else None
+
+
+def _no_address(value: Any, leads: str, tables: Tables) -> Iterator[str]:
+    """A link's value that is no address of a row; that of an owner may be one placeholder."""
+    if _address(value) and leads in ("owner", *_OWNERS):
+        return
+    held = _PLACEHOLDER.findall(_source(value))
+    key = held[0] if len(held) == 1 else "ID"
+    name = tables.set_of("systemuser" if leads == "owner" else leads) or "…"
+    yield f'is no address of a row; write "/{name}({key})"'
+
+
+def _named(value: Any) -> str:
+    """The entity set that a link's value seems to name."""
+    found = re.search(r"(\w+)\(", _source(value))
+    return found[1] if found else ""
 
 
 def link_name(nav: str, table: Definition) -> str | None:
@@ -133,12 +177,12 @@ def _wrong_name(nav: str, target: str, table: Definition) -> str:
     return f"{text}; {suggestion(nav, table.links)}"
 
 
-def _address(
-    match: re.Match[str], link: tuple[str, str, str], table: Definition, tables: Tables
+def _row(
+    row: Address, link: tuple[str, str, str], table: Definition, tables: Tables
 ) -> Iterator[str]:
     """The row that a link names: its table, and its key."""
-    named, key = match[1], match[2]
     nav, column, leads = link
+    named = row.named
     target = tables.sets.get(named)
     if target is None:
         by_name = tables.set_of(named.lower()) or tables.set_of(leads)
@@ -153,10 +197,16 @@ def _address(
         allowed = tables.set_of(leads) or "systemusers or teams"
         instead = f"write {better}{LINK}" if better else f"it leads to {allowed} only"
         yield f"{nav} does not lead to {named}; {instead}"
-    elif other := tables.definitions.get(named):
-        yield from key_mistakes(f"({key})", other)
-    elif "=" not in key and "{" not in key and not GUID.fullmatch(key.strip()):
-        yield f"{key!r} is no id of a row; write a GUID"
+    else:
+        yield from _key(row, tables)
+
+
+def _key(row: Address, tables: Tables) -> Iterator[str]:
+    """The key of a row that a link names."""
+    if other := tables.definitions.get(row.named):
+        yield from key_mistakes(f"({row.key})", other)
+    elif "=" not in row.key and "{" not in row.key and not GUID.fullmatch(row.key.strip()):
+        yield f"{row.key!r} is no id of a row; write a GUID"
 
 
 def key_mistakes(source: str, table: Definition) -> Iterator[str]:
@@ -183,11 +233,17 @@ def party_mistakes(column: str, value: Any, table: Definition, tables: Tables) -
     right = f"{table.logical}_activity_parties"
     if column != right:
         yield f"{table.set} has no such list; write {right}"
+    if isinstance(value, Template):
+        right_shape = value.whole or value.conditional
+    else:
+        right_shape = value is None or isinstance(value, list)
+    if not right_shape:
+        yield _AS_LIST
     for party in value if isinstance(value, list) else ():
         if isinstance(party, dict):
             yield from _party(party, tables)
         elif not isinstance(party, Template):
-            yield 'is a list of parties: {"partyid_contact@odata.bind": "/contacts(ID)", …}'
+            yield _AS_LIST
 
 
 def _party(party: Mapping[str, Any], tables: Tables) -> Iterator[str]:
@@ -199,22 +255,35 @@ def _party(party: Mapping[str, Any], tables: Tables) -> Iterator[str]:
             continue
         wanted = _PARTY.get(name)
         if wanted is None:
-            yield f"a party has no column {name!r}; {suggestion(name, _PARTY)}"
+            yield from _party_unknown(name, tables)
         elif isinstance(value, Template):
             doubt = type_doubt(value, _KINDS.get(wanted), converted=False)
             yield from [f"{name}: {doubt}"] if doubt else ()
-        elif value is not None and (
-            not isinstance(value, wanted) or bool_for_int(value, (wanted,))
-        ):
-            yield f"{name} is {word(value)}: write {WORDS[wanted]}{unquoted(value)}"
-        elif name == "participationtypemask" and value not in _MASKS:
-            yield f"{name} {value} is none; 1 is from, 2 to, 3 cc"
+            for one in constants(value):
+                yield from _party_value(name, one, wanted)
+        elif value is not None:
+            yield from _party_value(name, value, wanted)
+
+
+def _party_unknown(name: str, tables: Tables) -> Iterator[str]:
+    if name.removeprefix("partyid_") in tables.sets.values() and name.startswith("partyid_"):
+        yield f"{name} is a link, which is written by its name with {LINK}; write {name}{LINK}"
+    else:
+        yield f"a party has no column {name!r}; {suggestion(name, _PARTY)}"
+
+
+def _party_value(name: str, value: Any, wanted: type) -> Iterator[str]:
+    fitting = (int, float) if wanted is float else (wanted,)
+    if not isinstance(value, fitting) or bool_for_int(value, fitting):
+        yield f"{name} is {word(value)}: write {WORDS[wanted]}{unquoted(value)}"
+    elif name == "participationtypemask" and value not in _MASKS:
+        yield f"{name} {value} is none; 1 is from, 2 to, 3 cc"
 
 
 def _party_link(nav: str, value: Any, tables: Tables) -> Iterator[str]:
-    match = _ADDRESS.match(_source(value))
-    named = match[1] if match else ""
-    target = tables.meant(named)
+    row = _address(value)
+    named = row.named if row else ""
+    target = tables.meant(named or _named(value))
     leads = nav.removeprefix("partyid_")
     if nav in ("partyid", leads) or leads not in tables.sets.values():
         right = f"partyid_{target or 'contact'}"
@@ -223,6 +292,10 @@ def _party_link(nav: str, value: Any, tables: Tables) -> Iterator[str]:
         yield f"there is no entity set {named!r}; write /{tables.set_of(leads)}(…)"
     elif named and target != leads:
         yield f"{nav} does not lead to {named}; write partyid_{target}{LINK}"
+    elif row and named:
+        yield from _key(row, tables)
+    elif value is not None:
+        yield from _no_address(value, leads, tables)
 
 
 def link_names(column: str, table: Definition) -> str:
@@ -245,6 +318,11 @@ def word(value: Any) -> str:
 def unquoted(value: Any) -> str:
     """How to write what stands in quotes, and should not."""
     return ", without quotes" if isinstance(value, str) else ""
+
+
+def constants(template: Template) -> list[Any]:
+    """What a template gives whatever happened: placeholders without names, and defaults."""
+    return [one.value for one in template.possibilities if one.value is not ABSENT]
 
 
 def bool_for_int(value: Any, fitting: tuple[type, ...]) -> bool:

@@ -21,6 +21,8 @@ _PARTS: Final = (
     ",ManyToOneRelationships($select=ReferencingAttribute,ReferencedEntity,"
     "ReferencingEntityNavigationPropertyName)"
     ",OneToManyRelationships($select=ReferencedEntityNavigationPropertyName)"
+    ",ManyToManyRelationships($select=Entity1LogicalName,Entity1NavigationPropertyName,"
+    "Entity2LogicalName,Entity2NavigationPropertyName)"
 )
 
 #: Types of columns that hold one of several options.
@@ -38,7 +40,8 @@ class Definition:
         activity: Whether it has parties.
         columns: Logical name -> AttributeMetadata.
         links: Navigation property -> its lookup column, and the table it leads to.
-        collections: Navigation properties to the rows that refer to one of its own.
+        collections: Navigation properties to the rows that refer to one of its own, or that a
+            many-to-many relationship associates with it.
         keys: Columns of each alternate key.
         options: Column -> value -> label, of the columns whose options were asked for.
         states: Status -> the state that it belongs to, likewise.
@@ -115,9 +118,19 @@ def _read(entity_set: str, row: Mapping[str, Any]) -> Definition:
     def each(name: str) -> Iterable[Mapping[str, Any]]:
         return row.get(name) or ()
 
+    logical = str(row.get("LogicalName"))
+    many = [
+        one.get(f"Entity{side}NavigationPropertyName")
+        for one in each("ManyToManyRelationships")
+        for side in (1, 2)
+        if one.get(f"Entity{side}LogicalName") == logical
+    ]
+    single = [
+        one.get("ReferencedEntityNavigationPropertyName") for one in each("OneToManyRelationships")
+    ]
     return Definition(
         entity_set,
-        str(row.get("LogicalName")),
+        logical,
         str(row.get("PrimaryIdAttribute")),
         activity=bool(row.get("IsActivity")),
         columns={str(one["LogicalName"]): one for one in each("Attributes")},
@@ -128,10 +141,7 @@ def _read(entity_set: str, row: Mapping[str, Any]) -> Definition:
             )
             for one in each("ManyToOneRelationships")
         },
-        collections=frozenset(
-            str(one.get("ReferencedEntityNavigationPropertyName"))
-            for one in each("OneToManyRelationships")
-        ),
+        collections=frozenset(map(str, filter(None, [*single, *many]))),
         keys=tuple(frozenset(one.get("KeyAttributes") or ()) for one in each("Keys")),
     )
 

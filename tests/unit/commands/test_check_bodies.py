@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from pipelines.loader import load
+from pipelines.step import CreateStep
+from worker.commands.body_check import mistakes
 from worker.commands.check import Finding, ask
-from worker.commands.link_check import key_mistakes
+from worker.commands.link_check import Tables, key_mistakes
 from worker.definitions import find, shipped
 from worker.dynamics.definitions import Definition
 from worker.sandbox.dataverse.organisation import create_organisation
@@ -86,6 +90,48 @@ LINKS = [
         "no entity set 'contact'",
         "/contacts(",
     ),
+    (
+        f'{{"{REGARDING}": "{{{{Attributes.id}}}}"}}',
+        "is no address of a row",
+        'write "/contacts({{Attributes.id}})"',
+    ),
+    (
+        f'{{"{REGARDING}": "/{{{{Owner}}}}"}}',
+        "is no address of a row",
+        'write "/contacts({{Owner}})"',
+    ),
+    (
+        f'{{"{REGARDING}": "/contacts/{{{{Attributes.id}}}}"}}',
+        "is no address of a row",
+        'write "/contacts({{Attributes.id}})"',
+    ),
+    (
+        f'{{"{REGARDING}": "/contacts({{{{Attributes.id}}}}"}}',
+        "is no address of a row",
+        'write "/contacts({{Attributes.id}})"',
+    ),
+    (f'{{"{REGARDING}": "/contacts({WHO}"}}', "is no address", 'write "/contacts(ID)"'),
+    (
+        f'{{"{REGARDING}": "{{{{EnvironmentUri}}}}/api/data/v9.2/contacts({WHO})"}}',
+        "is no address of a row",
+        "/contacts(",
+    ),
+    (
+        '{"ownerid@odata.bind": "{{Attributes.id}}"}',
+        "is no address of a row",
+        'write "/systemusers({{Attributes.id}})"',
+    ),
+    (
+        '{"regardingobjectid_contact_phonecall": "/contacts({{Attributes.id}})"}',
+        "is a link",
+        f"write {REGARDING}",
+    ),
+    (f'{{"regardingobjectid_contact_phonecall": "{WHO}"}}', "is a link", f"write {REGARDING}"),
+    (
+        '{"regardingobjectid_contact": "{{Attributes.id}}"}',
+        "is a link",
+        "write regardingobjectid_contact@odata.bind",
+    ),
 ]
 
 COLUMNS = [
@@ -98,6 +144,41 @@ COLUMNS = [
         "no choice 7",
         "0 Low",
     ),
+    ('{"prioritycode": "{{ 7 }}"}', "no choice 7", "0 Low"),
+    ('{"prioritycode": "{{ DurationMinutes | default: 7 }}"}', "no choice 7", "0 Low"),
+    ('{"prioritycode": "{{ Attributes.p | integer | default: 7 }}"}', "no choice 7", "0 Low"),
+    ('{"prioritycode": "{{ Attributes.p | default: 7 | integer }}"}', "no choice 7", "0 Low"),
+    (
+        '{"prioritycode": "{% if Outbound %}{{ 7 }}{% else %}{{ 1 }}{% endif %}"}',
+        "no choice 7",
+        "0 Low",
+    ),
+    (
+        '{"prioritycode": "{% if Outbound %}{% if Queue %}{{ 7 }}{% endif %}{% endif %}"}',
+        "no choice 7",
+        "0 Low",
+    ),
+    (
+        '{"prioritycode": "{% if Outbound %}{{ true }}{% endif %}"}',
+        "is true or false",
+        "write a whole number",
+    ),
+    (
+        '{"leftvoicemail": "{{ Attributes.voicemail | default: false }}"}',
+        "what is not clearly one",
+        "add | boolean",
+    ),
+    (
+        '{"leftvoicemail": "{% if Outbound %}{{Attributes.x}}{% else %}{{ false }}{% endif %}"}',
+        "what is not clearly one",
+        "add | boolean",
+    ),
+    (
+        '{"leftvoicemail": "{{ Attributes.x | boolean | default: \'maybe\' }}"}',
+        "is a text in quotes",
+        "write true or false",
+    ),
+    ('{"actualdurationminutes": "{{ -1 }}"}', "-1 is out of range", "write 0 to"),
     ('{"leftvoicemail": "{{Attributes.voicemail}}"}', "what is not clearly one", "add | boolean"),
     ('{"leftvoicemail": "true"}', "is a text in quotes", "write true or false, without quotes"),
     ('{"actualdurationminutes": -1}', "-1 is out of range", "write 0 to"),
@@ -147,7 +228,54 @@ PARTIES = [
         "did you mean addressused",
     ),
     ('["x"]', "is a list of parties", "partyid_contact@odata.bind"),
+    (
+        f'{{"participationtypemask": 1, "partyid_contact@odata.bind": "/contacts({WHO})"}}',
+        "is a list of parties",
+        "[{",
+    ),
+    ('"x"', "is a list of parties", "[{"),
+    ('"{{Attributes.a}}, {{Attributes.b}}"', "is a list of parties", "[{"),
+    ('[{"participationtypemask": "{{ 99 }}", "addressused": "x"}]', "99 is none", "1 is from"),
+    *(
+        (
+            f'[{{"participationtypemask": 1, "partyid_contact@odata.bind": "{bind}"}}]',
+            "is no address of a row",
+            'write "/contacts({{Attributes.id}})"',
+        )
+        for bind in (
+            "{{Attributes.id}}",
+            "/{{Attributes.id}}",
+            "/contacts/{{Attributes.id}}",
+            "/contacts({{Attributes.id}}",
+        )
+    ),
+    (
+        '[{"participationtypemask": 1, "partyid_contact@odata.bind": "/contacts(7)"}]',
+        "'7' is no id",
+        "write a GUID",
+    ),
+    (
+        '[{"participationtypemask": 1, "partyid_contact": "/contacts({{Attributes.id}})"}]',
+        "partyid_contact is a link",
+        "write partyid_contact@odata.bind",
+    ),
 ]
+
+
+async def test_a_text_that_an_own_column_of_truths_is_given_is_told_with_what_to_write() -> None:
+    text = "{{ DurationMinutes | default: 'no' }}"
+    (found,) = await told(step(f'{{"cr8a1_paid": "{text}"}}', "cr8a1_expenses"))
+    assert "cr8a1_paid: is a text in quotes, but the column is Boolean" in found
+    for default in ("'no'", "false"):
+        text = f"{{{{ Attributes.vip | default: {default} }}}}"
+        found = (await told(step(f'{{"cr8a1_paid": "{text}"}}', "cr8a1_expenses")))[0]
+        assert "cr8a1_paid: is text, but the column holds boolean values" in found
+        assert "add | boolean" in found
+
+
+async def test_a_default_that_is_no_choice_is_told_beside_the_text_that_it_stands_for() -> None:
+    found = await told(step('{"prioritycode": "{{ Attributes.p | default: 7 }}"}'))
+    assert ["add | integer" in found[0], "no choice 7" in found[1]] == [True, True]
 
 
 @pytest.mark.parametrize(("body", "what", "instead"), [*LINKS, *COLUMNS])
@@ -280,13 +408,34 @@ FINE = [
     ("phonecalls", '{"LINK": null}'),
     ("phonecalls", '{"regardingobjectid_contact_phonecall": null}'),
     ("phonecalls", '{"subject": "x", "actualdurationminutes": null}'),
+    ("phonecalls", '{"ownerid@odata.bind": "{{Owner}}"}'),
+    ("phonecalls", '{"ownerid@odata.bind": "/{{Attributes.owner}}"}'),
+    ("phonecalls", '{"LINK": "/contacts({{ Attributes.id | default: \'(none)\' }})"}'),
+    ("phonecalls", '{"LINK": "/api/data/v9.2/contacts({{Attributes.id}})"}'),
+    ("phonecalls", '{"regardingobjectid_contact": null}'),
+    ("phonecalls", '{"regardingobjectid_contact_phonecall": {"lastname": "Lovelace"}}'),
+    ("accounts", '{"name": "x", "primarycontactid": {"lastname": "Lovelace"}}'),
+    ("systemusers", '{"businessunitid@odata.bind": "/businessunits(ID)", "JOINED": [{}]}'),
     ("phonecalls", '{"leftvoicemail": "{{Attributes.voicemail | boolean}}"}'),
+    ("phonecalls", '{"leftvoicemail": "{{Attributes.x | default: \'no\' | boolean}}"}'),
+    ("phonecalls", '{"leftvoicemail": "{{Attributes.x | boolean | default: \'no\'}}"}'),
+    ("phonecalls", '{"prioritycode": "{{Attributes.prio | integer | default: 2}}"}'),
+    ("phonecalls", '{"prioritycode": "{{ DurationMinutes | default: \'2\' }}"}'),
+    (
+        "phonecalls",
+        """{"leftvoicemail":
+            "{% if Attributes.x == 'yes' %}{{ true }}{% else %}{{ false }}{% endif %}"}""",
+    ),
+    ("cr8a1_expenses", '{"cr8a1_paid": "{{Attributes.x | boolean | default: false}}"}'),
+    ("phonecalls", '{"subject": "{{ Attributes.x | default: 7 }}"}'),
+    ("phonecalls", '{"phonecall_activity_parties": "{{Parties}}"}'),
     ("phonecalls", '{"prioritycode": "{{Attributes.prio | integer}}"}'),
     ("phonecalls", '{"actualstart": "{{InitiationTimestamp}}", "scheduledstart": "2026-03-04"}'),
     ("phonecalls", '{"phonecall_activity_parties": ["{{Parties}}"]}'),
     (
         "phonecalls",
-        """{"phonecall_activity_parties": [{"participationtypemask": 1, "addressused": "x"},
+        """{"phonecall_activity_parties": [
+            {"participationtypemask": 1, "addressused": "x", "effort": 2},
             {"participationtypemask": 2, "partyid_systemuser@odata.bind": "/systemusers(ID)"}]}""",
     ),
     ("cr8a1_expenses", '{"cr8a1_kinds": "1,2", "cr8a1_amount": 7, "cr8a1_paid": true}'),
@@ -297,9 +446,14 @@ FINE = [
 ]
 
 
+JOINED = "teammembership_association"
+
+
 @pytest.mark.parametrize(("entity", "body"), FINE)
 async def test_what_dynamics_takes_in_a_new_record_is_no_finding(entity: str, body: str) -> None:
-    text = step(body.replace("ID", WHO).replace("LINK", REGARDING), entity)
+    text = step(
+        body.replace("ID", WHO).replace("LINK", REGARDING).replace("JOINED", JOINED), entity
+    )
     assert [one.text for one in await checked(text) if not one.fine] == []
 
 
@@ -326,6 +480,25 @@ def test_a_lookup_in_an_alternate_key_is_named_as_a_query_names_it() -> None:
     table = Definition("new_things", "new_thing", "new_thingid", keys=(frozenset(("new_owner",)),))
     assert [*key_mistakes("(_new_owner_value={{Attributes.id}})", table)] == []
     assert len([*key_mistakes("(_new_other_value={{Attributes.id}})", table)]) == 1
+
+
+@pytest.mark.parametrize(
+    "numbered",
+    [
+        {"AttributeType": "String", "AutoNumberFormat": "C-{SEQNUM:5}"},
+        {"AttributeType": "String", "IsValidForUpdate": False},  # quotenumber and its like
+    ],
+)
+def test_a_required_column_that_the_platform_numbers_may_be_left_out(
+    numbered: dict[str, Any],
+) -> None:
+    made = load(f'name = "p"\n{step("{}", "quotes")}', "p.toml").steps[0]
+    assert isinstance(made, CreateStep)
+    required = {"RequiredLevel": {"Value": "SystemRequired"}, "AttributeType": "String"}
+    columns = {"quotenumber": {**required, **numbered}, "name": required}
+    table = Definition("quotes", "quote", "quoteid", columns=columns)
+    found = [*mistakes(made, table, Tables({}, {}), {})]
+    assert found == ["name: is required when a record is created; write name"]
 
 
 @pytest.mark.parametrize("name", shipped())

@@ -84,9 +84,10 @@ async def test_a_field_that_a_later_step_reads_is_among_those_asked_for() -> Non
         ("contacts", "?$filter=Microsoft.Dynamics.CRM.LastXDays(PropertyName='createdon',X=7)"),
         ("phonecalls", "?$expand=phonecall_activity_parties&$filter=subject ne null"),
         ("phonecalls", "?$expand=regardingobjectid_contact_phonecall($select=fullname)"),
+        ("systemusers", "?$expand=teammembership_association($select=name)"),
         ("contacts", "(3d4c6ec1-0000-4000-8000-000000000001)"),
     ],
 )
 async def test_what_dynamics_takes_in_a_query_is_no_finding(entity: str, query: str) -> None:
-    key = "activityid" if entity == "phonecalls" else "contactid"
+    key = {"phonecalls": "activityid", "systemusers": "systemuserid"}.get(entity, "contactid")
     assert await told(query, entity, key) == []

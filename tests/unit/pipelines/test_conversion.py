@@ -124,6 +124,12 @@ def test_a_table_of_choices_that_is_none_is_refused(tables: str, message: str) -
         ("prioritycode", "{{Attributes.x | choice: 'level'}}", ""),
         ("prioritycode", "{% if Outbound %}2{% else %}1{% endif %}", ""),
         ("leftvoicemail", "{{Attributes.x | boolean}}", ""),
+        ("leftvoicemail", "{{Attributes.x | default: false}}", "add | boolean"),
+        ("leftvoicemail", "{{Outbound | default: Attributes.x}}", "add | boolean"),
+        ("leftvoicemail", "{{Attributes.x | default: false | boolean}}", ""),
+        ("leftvoicemail", "{{Attributes.x | boolean | default: false}}", ""),
+        ("leftvoicemail", "{% if Outbound %}{{Attributes.x}}{% endif %}", "add | boolean"),
+        ("leftvoicemail", "{% if Attributes.x == 'a' %}{{ true }}{% endif %}", ""),
         ("leftvoicemail", "{{Outbound}}", ""),
         ("subject", "{{Attributes.x}}", ""),
         ("new_flag", "{{Attributes.x}}", ""),  # what it holds is known with Dynamics only
