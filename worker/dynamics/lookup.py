@@ -20,7 +20,7 @@ from pipelines.odata import encoded
 from worker.cache import TtlCache
 from worker.clock import Clock
 from worker.dynamics.classify import QUERY_THROTTLED
-from worker.dynamics.errors import NotSent, Refused, Throttled, Unavailable
+from worker.dynamics.errors import Refused, Unavailable
 from worker.dynamics.metadata import UNKNOWN_NAME, Tables
 from worker.dynamics.protocol import Dynamics, Request
 
@@ -34,9 +34,6 @@ MOST_REMEMBERED = 1_000
 #: number, who must not be overlooked: all are read for each question, which costs little.
 SAMPLE_ROWS = 250
 FORMATS_S = 86_400.0
-
-#: How long reading them may take (s): an agent waits for who is calling.
-SAMPLE_S = 2.0
 
 #: What was asked: the queries of a search, and what the answer is to have.
 Asked = tuple[str, ...]
@@ -147,7 +144,7 @@ async def _ask(
     if search.way.by != "phone" or not plain:
         return await _found(dynamics, search, plain, timeout_s)
     columns = (search.table.set, *search.way.columns)
-    sample = partial(_sample, dynamics, search, min(timeout_s, SAMPLE_S))
+    sample = partial(_sample, dynamics, search, timeout_s)
     here = await lookups.formats.get(columns, sample)
     whole, *ends = search.queries(here.forms, wildcard=lookups.wildcard)
     answer = await _found(dynamics, search, [whole, *plain], timeout_s)
@@ -183,16 +180,15 @@ def note_throttled(table: str, error: Refused) -> None:
 async def _sample(dynamics: Dynamics, search: Search, timeout_s: float) -> Formats:
     """How numbers are written, as some rows show; of what is read nothing is kept.
 
-    No lookup fails because this did: numbers are asked for as they are written most often then.
+    If it is refused, numbers are asked for as they are written most often. If it is not answered,
+    neither is the lookup: whom it would find depends on it.
     """
     columns = search.way.columns
     there = encoded(" or ".join(f"{column} ne null" for column in columns))
     query = f"{search.table.set}?$select={','.join(columns)}&$filter={there}&$top={SAMPLE_ROWS}"
     try:
         body = (await dynamics.send(Request("GET", query), timeout_s=timeout_s)).body
-    except (NotSent, Throttled):
-        raise
-    except (Refused, Unavailable) as error:
+    except Refused as error:
         _log.warning("dynamics.formats_unread", table=search.table.set, code=error.code)
         return Formats((), REMEMBERED_S)
     rows = body["value"]

@@ -100,10 +100,13 @@ def _add_to_queue(asked: Asked) -> Fields:
     items = asked.table("queueitem")
     if queue is None:
         raise refusals.invalid_argument("AddToQueue is asked of a queue.")
-    body = {"queueid@odata.bind": f"/queues({queue.id})"}
+    place = items.by_property["_queueid_value"]
     for row in asked.records.all(items):
         if row.columns.get("_objectid_value") == target.id:
-            return {"QueueItemId": asked.writer.update(items, row, body, asked.user).id}
+            # An update of the row cannot do that.
+            moved = asked.writer.link(items, row, place, ("queue", queue.id), asked.user)
+            return {"QueueItemId": moved.id}
+    body = {"queueid@odata.bind": f"/queues({queue.id})"}
     nav = items.by_property["_objectid_value"].nav(table.logical)
     body[f"{nav}@odata.bind"] = f"/{table.entity_set}({target.id})"
     return {"QueueItemId": asked.writer.create(items, body, asked.user).id}
