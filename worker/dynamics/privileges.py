@@ -109,7 +109,7 @@ class _Refusals:
     """A contact's, of one privilege.
 
     Attributes:
-        granted: How often the privilege had been used with success when it was refused first.
+        granted: How often the privilege had been used with success at the last of them.
         number: How many there were.
         counted: How many of them count against the contact.
     """
@@ -193,6 +193,7 @@ class Privileges:
         refusals.number += 1
         several = len(state.in_a_row) >= SEVERAL
         others_succeed = state.granted > refusals.granted and state.in_a_row <= {contact_id}
+        refusals.granted = state.granted
         refusals.counted += others_succeed or must_end
         if refusals.counted >= TRIES or (must_end and several):
             del state.refused[contact_id]

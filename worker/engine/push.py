@@ -52,6 +52,9 @@ PROBE = "the write probe"
 LOOK_AGAIN_S = 1.0
 SHORTEST_PAUSE_S = 0.05
 
+#: How often (s) at most what was parked without an answer is tried again.
+REVIVED_EVERY_S = 600.0
+
 #: A wait that is worth a log line (s).
 LONG_PAUSE_S = 15.0
 
@@ -111,6 +114,7 @@ class Push:
             await recovered.wait()
             recovered.clear()
             await self._revive(self._revival.unanswered)
+            await self._clock.sleep(REVIVED_EVERY_S)  # however often writes come and go
 
     async def _revive(self, revive: Callable[[], Awaitable[None]]) -> None:
         with self._faults.contained("housekeeping"):

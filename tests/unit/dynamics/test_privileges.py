@@ -133,11 +133,19 @@ def test_a_success_says_that_the_role_is_mended(world: World) -> None:
 
 def test_a_contact_that_is_refused_while_others_succeed_is_at_fault_itself(world: World) -> None:
     said = world.refuse("a")
-    world.privileges.granted(NOTES, "b")
-    said += world.refuse(*"a" * TRIES)
+    for _ in range(TRIES):
+        world.privileges.granted(NOTES, "b")
+        said += world.refuse("a")
     assert said[-1] is None
     assert None not in said[:-1]
     assert not world.privileges.missing
+
+
+def test_successes_of_long_ago_say_nothing_of_a_role_that_is_lost_now(world: World) -> None:
+    world.refuse("a")
+    for other in "bcdef":
+        world.privileges.granted(NOTES, other)
+    assert None not in world.refuse(*"a" * 10)
 
 
 def test_of_a_contact_that_is_refused_alone_in_silence_nothing_is_known_and_it_waits(
