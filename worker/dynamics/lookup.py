@@ -35,6 +35,9 @@ MOST_REMEMBERED = 1_000
 SAMPLE_ROWS = 250
 FORMATS_S = 86_400.0
 
+#: How long reading them may take (s): an agent waits for who is calling.
+SAMPLE_S = 5.0
+
 #: What was asked: the queries of a search, and what the answer is to have.
 Asked = tuple[str, ...]
 
@@ -144,7 +147,7 @@ async def _ask(
     if search.way.by != "phone" or not plain:
         return await _found(dynamics, search, plain, timeout_s)
     columns = (search.table.set, *search.way.columns)
-    sample = partial(_sample, dynamics, search, timeout_s)
+    sample = partial(_sample, dynamics, search, min(timeout_s, SAMPLE_S))
     here = await lookups.formats.get(columns, sample)
     whole, *ends = search.queries(here.forms, wildcard=lookups.wildcard)
     answer = await _found(dynamics, search, [whole, *plain], timeout_s)
