@@ -183,8 +183,8 @@ def note_throttled(table: str, error: Refused) -> None:
 async def _sample(dynamics: Dynamics, search: Search, timeout_s: float) -> Formats:
     """How numbers are written, as some rows show; of what is read nothing is kept.
 
-    If it is refused, numbers are asked for as they are written most often. If it is not answered,
-    neither is the lookup: whom it would find depends on it.
+    If Dataverse throttles that, numbers are asked for as they are written most often. If it is
+    refused otherwise, or not answered, so is the lookup: whom it would find depends on it.
     """
     columns = search.way.columns
     there = encoded(" or ".join(f"{column} ne null" for column in columns))
@@ -192,6 +192,8 @@ async def _sample(dynamics: Dynamics, search: Search, timeout_s: float) -> Forma
     try:
         body = (await dynamics.send(Request("GET", query), timeout_s=timeout_s)).body
     except Refused as error:
+        if error.code not in QUERY_THROTTLED:
+            raise
         _log.warning("dynamics.formats_unread", table=search.table.set, code=error.code)
         return Formats((), REMEMBERED_S)
     rows = body["value"]
