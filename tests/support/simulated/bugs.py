@@ -85,12 +85,14 @@ class Bugs:
 
     Attributes:
         story: Told of each time one raises.
+        wall: The time (s since 1970) as it is, which also passes when a wait is cut short.
         live: Those that have not been mended.
         struck: Called with the contact, or "", in whose round one raises.
         strikes: Contact -> when (s) one raised in its rounds.
     """
 
     story: Story
+    wall: Callable[[], float]
     struck: Callable[[str], object] = lambda _contact_id: None
     live: list[Bug] = field(default_factory=list)
     strikes: dict[str, list[float]] = field(default_factory=dict)
@@ -105,7 +107,7 @@ class Bugs:
                 error = bug.error()
                 what = f"raises {type(error).__name__} {'after' if after else 'before'}"
                 self.story.tell("bug", f"{what} {place} {contact_id[:8]}")
-                self.strikes.setdefault(contact_id, []).append(self.story.time())
+                self.strikes.setdefault(contact_id, []).append(self.wall())
                 self.struck(contact_id)
                 raise error
 

@@ -288,7 +288,7 @@ def _services(
         dataverse,
         Safekeeping(story, stream, store, rows),
         conduct,
-        Bugs(story),
+        Bugs(story, wall),
         rows,
         Indexes(store, loop.time),
         Pace(rng.choice((5.0, 20.0)), rng.choice((15.0, 45.0)), rng.choice((5.0, 25.0))),
