@@ -48,6 +48,9 @@ MESSAGES: Final = 8.53
 #: Between reads of an idle shard (s): kinesis-mock is no faster.
 POLL_S: Final = "1"
 
+#: What Dynamics recommends; at four, which is the sandbox's default, a busy machine is too slow.
+DOP_HINT: Final = 24
+
 EVERY_S: Final = 30.0
 RESHARD_EVERY_S: Final = 600.0
 TOKEN_S: Final = 900
@@ -122,6 +125,7 @@ async def run(options: Options) -> Path:
             aws_url=aws_url,
             shards=SHARDS,
             pipelines=(*OF_CHANNELS, TIMELINE),
+            dop_hint=DOP_HINT,
         ) as under,
         _worker(under, options) as watched,
     ):
