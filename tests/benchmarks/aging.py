@@ -1,7 +1,7 @@
 """A real worker for hours at a steady rate: does anything of it grow?
 
-``make aging HOURS=2`` runs it. The worker is ``connect-dynamics run`` with all pipelines, leases in
-DynamoDB, and its state in SQLite (or ``--state dynamodb``); kinesis-mock, moto and a sandbox over
+``make aging HOURS=2`` runs it. The worker is ``connect-dynamics run`` with the pipelines of all channels,
+leases in DynamoDB, and its state in SQLite (or ``--state dynamodb``); kinesis-mock, moto and a sandbox over
 TLS stand around it. Each stream is resharded now and then, and tokens are short-lived. All it looks
 at goes into a CSV file, of which ``--table`` prints the trends, also while it runs.
 """
@@ -28,14 +28,14 @@ from rich.table import Table as Printed
 from aging import trend
 from aging.looks import Watched, children, cpu_s, memory
 from aging.trend import Row, Table, Trend
-from fleet.ground import TIMELINE, Ground, ground
+from fleet.ground import Ground, ground
 from fleet.reshard import Reshard
 from fleet.services import free_port, kinesis_mock, moto
 from worker.clock import run_until
 from worker.sandbox.amazon.moto_server import KINESIS_BATCH, SQS_BATCH, TICK_S
 from worker.sandbox.children import child
 from worker.sandbox.oracle.verdict import OF_CHANNELS
-from worker.sandbox.traffic import RECORDINGS, Leg, SentMessage, day
+from worker.sandbox.traffic import RECORDINGS, SentMessage, day
 
 
 HOURS: Final = 2.0
@@ -124,7 +124,7 @@ async def run(options: Options) -> Path:
             kinesis_url=kinesis_url,
             aws_url=aws_url,
             shards=SHARDS,
-            pipelines=(*OF_CHANNELS, TIMELINE),
+            pipelines=OF_CHANNELS,
             dop_hint=DOP_HINT,
         ) as under,
         _worker(under, options) as watched,
@@ -171,12 +171,9 @@ async def _tell(under: Ground, options: Options) -> None:
     """Contacts at their true speed, until cancelled."""
     seconds = options.hours * 3600 + WARM_S
     contacts = int(seconds * options.rate / MESSAGES)
-    met: list[Leg] = []
-    traffic = day(1, contacts, start=datetime.now(UTC), span_s=seconds, met=met.append)
+    traffic = day(1, contacts, start=datetime.now(UTC), span_s=seconds)
     begin = time.monotonic()
     for tick, messages in groupby(traffic, key=lambda message: int(message.at_s / TICK_S)):
-        legs, met[:] = list(met), []
-        await under.meet(legs)
         await asyncio.sleep(max(0.0, begin + tick * TICK_S - time.monotonic()))
         await _put(under, list(messages))
 
