@@ -1,9 +1,10 @@
 """A real worker for hours at a steady rate: does anything of it grow?
 
-``make aging HOURS=2`` runs it. The worker is ``connect-dynamics run`` with the pipelines of all channels,
-leases in DynamoDB, and its state in SQLite (or ``--state dynamodb``); kinesis-mock, moto and a sandbox over
-TLS stand around it. Each stream is resharded now and then, and tokens are short-lived. All it looks
-at goes into a CSV file, of which ``--table`` prints the trends, also while it runs.
+``make aging HOURS=2`` runs it. The worker is ``connect-dynamics run`` with the pipelines of all
+channels, leases in DynamoDB, and its state in SQLite (or ``--state dynamodb``); kinesis-mock, moto
+and a sandbox over TLS stand around it. Each stream is resharded now and then, and tokens are
+short-lived. All it looks at goes into a CSV file, of which ``--table`` prints the trends, also
+while it runs.
 """
 
 from __future__ import annotations
