@@ -2,11 +2,16 @@
 
 A model names a service's operations, and the shapes of what goes in and comes out of them. What is
 not in ``OPERATIONS`` is cut out as a model is read, so calling it is an ``AttributeError``.
+
+``python -m worker.aws_models FOLDER`` cuts the files of botocore's folder ``data`` for good: the
+image has nothing else.
 """
 
 from __future__ import annotations
 
 import gzip
+import shutil
+import sys
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -55,7 +60,10 @@ OPERATIONS: Final[Mapping[str, frozenset[str]]] = {
     ),
 }
 
-#: What endpoints are known of: these, and those that credentials come from.
+#: What botocore gets credentials from; these are left whole.
+CREDENTIALS: Final = frozenset({"signin", "sso", "sso-oidc", "sts"})
+
+#: What endpoints are known of, by their names there.
 ENDPOINTS: Final = frozenset({*OPERATIONS, "oidc", "portal.sso", "signin", "sts"})
 
 #: How files are opened, by their ending.
@@ -123,3 +131,19 @@ def _named(part: Any) -> Iterator[str]:
                 yield value
             else:
                 yield from _named(value)
+
+
+def cut_files(data: Path) -> None:
+    """Cut the models in a folder like botocore's ``data``, and remove those of other services."""
+    for service in data.iterdir():
+        if service.is_dir() and service.name not in OPERATIONS.keys() | CREDENTIALS:
+            shutil.rmtree(service)
+    files = _Files()
+    for file in [*data.rglob("service-2.json*"), data / "endpoints.json"]:
+        path = file.with_name(file.name.partition(".")[0])
+        model = orjson.dumps(files.load_file(str(path)))
+        file.write_bytes(gzip.compress(model) if file.suffix == ".gz" else model)
+
+
+if __name__ == "__main__":
+    cut_files(Path(sys.argv[1]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import shutil
 
 from functools import cache
 from pathlib import Path
@@ -11,14 +12,14 @@ from typing import Any
 import pytest
 
 from botocore import xform_name
-from botocore.loaders import create_loader
+from botocore.loaders import Loader, create_loader
 from botocore.model import ServiceModel
 from botocore.regions import EndpointResolver
 
 import worker
 
 from worker import aws
-from worker.aws_models import ENDPOINTS, OPERATIONS, used_models
+from worker.aws_models import CREDENTIALS, ENDPOINTS, OPERATIONS, cut_files, used_models
 
 
 #: What botocore calls by itself.
@@ -126,3 +127,25 @@ def test_a_service_that_only_credentials_come_from_is_whole() -> None:
     assert CUT.load_service_model("sts", "service-2") == WHOLE.load_service_model(
         "sts", "service-2"
     )
+
+
+def test_the_images_files_hold_what_the_worker_reads_and_no_other_service(tmp_path: Path) -> None:
+    for service in (*OPERATIONS, *CREDENTIALS, "ec2"):
+        shutil.copytree(Path(WHOLE.BUILTIN_DATA_PATH) / service, tmp_path / service)
+    for file in Path(WHOLE.BUILTIN_DATA_PATH).glob("*.json"):
+        shutil.copy(file, tmp_path)
+
+    cut_files(tmp_path)
+
+    image = Loader([str(tmp_path)], include_default_search_paths=False)
+    assert {*image.list_available_services("service-2")} == OPERATIONS.keys() | CREDENTIALS
+    for service in (*OPERATIONS, *CREDENTIALS):
+        known = CUT.load_service_model(service, "service-2")
+        assert image.load_service_model(service, "service-2") == known
+    assert image.load_data("endpoints") == used_models(None).load_data("endpoints")
+    assert sum(file.stat().st_size for file in tmp_path.rglob("*") if file.is_file()) < 2_000_000
+
+
+def test_the_image_is_built_with_models_that_are_cut() -> None:
+    text = (Path(worker.__file__).parents[1] / "infra/docker/Dockerfile").read_text()
+    assert "-m worker.aws_models /opt/worker/lib/python3*/site-packages/botocore/data" in text
