@@ -30,6 +30,7 @@ from pipelines.contact import Contact
 from pipelines.decode import decode
 from pipelines.fact import Fact
 from pipelines.plan import Terms, plan
+from tests.benchmarks.figure import Figure
 from worker.commands.replay import Options, replay
 from worker.definitions import find
 from worker.engine.ingest import Ingest
@@ -59,16 +60,6 @@ LEAST_RATIO = 0.10
 AIMED_RATIO = 0.25
 MOST_BYTES = 150_000_000
 MOST_REQUESTS = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One line of the table; ``met`` is None where nothing is demanded."""
-
-    name: str
-    value: str
-    asked: str = ""
-    met: bool | None = None
 
 
 @dataclass(slots=True)
