@@ -1,40 +1,97 @@
-"""What a benchmark measured: one line of its table and, where it compares, its bars.
-
-A module of the benchmark offers ``measure``: it takes nothing and returns or yields figures in the
-order in which they are to be read. One that can be run against another checkout also takes
-``against``, the checkout's folder, measures it in turns with this one, and gives figures with the
-bars ``BEFORE`` and ``NOW``. ``sections.py`` lists the modules, ``python -m tests.benchmarks`` runs
-them. What this machine lacks is a ``ConfigError`` or a skip with the reason.
-"""
+"""What a benchmark measured: one line of its table and, where it compares, its bars."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, NamedTuple
 
 
 #: Names of bars where one and the same thing was measured on two checkouts.
 BEFORE: Final = "before"
 NOW: Final = "now"
+RATIO: Final = "now / before"
+
+
+class Bar(NamedTuple):
+    """One of the things that a figure compares.
+
+    Attributes:
+        of: What it is of: ``NOW``, ``ours``, ``48 shards``.
+        said: What was measured, as it is printed.
+        number: The same, to be compared by eye; None: there is nothing to be drawn.
+    """
+
+    of: str
+    said: str
+    number: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One line of the table; ``met`` is None where nothing is demanded.
+    """One line of the table.
 
     Attributes:
         name: What was measured.
-        value: What came of it, as it is printed; of several bars, the one that is ours.
+        value: What came of it, as it is printed; "" if the bars say it.
         asked: What is asked for; "" if nothing is.
-        met: Whether that is so; an aim that is only printed is None too.
-        bars: Numbers to be compared by eye, by what they are of (``NOW``, ``ours``, ``48 shards``).
-        unit: Theirs.
+        met: Whether that is so; None where nothing is asked for.
+        aim: Whether it depends on the machine too, so that to miss it is no failure.
+        bars: What it compares.
+        group: Heading that it shares with its neighbours.
     """
 
     name: str
-    value: str
+    value: str = ""
     asked: str = ""
     met: bool | None = None
-    bars: Mapping[str, float] = field(default_factory=dict)
-    unit: str = ""
+    aim: bool = False
+    bars: tuple[Bar, ...] = ()
+    group: str = ""
+
+    @property
+    def failed(self) -> bool:
+        """Whether something demanded was missed."""
+        return self.met is False and not self.aim
+
+
+def compared(
+    name: str,
+    form: str,
+    now: float,
+    before: float | None = None,
+    *,
+    most: float | None = None,
+    least: float | None = None,
+    times: float | None = None,
+    aim: bool = False,
+    group: str = "",
+) -> Figure:
+    """A number of this checkout beside that of another, if there is another.
+
+    Args:
+        name: What was measured.
+        form: How a number is printed: ``"{:.1f} s"``.
+        now: Of this checkout.
+        before: Of the other.
+        most: What is asked for at most.
+        least: What is asked for at least.
+        times: What is asked for at most in times of ``before``; nothing without it.
+        aim: See ``Figure``.
+        group: See ``Figure``.
+    """
+    bars = [Bar(NOW, form.format(now), now)]
+    if before is not None:
+        ratio = f"{now / before:.2f}" if before else ""
+        bars = [Bar(BEFORE, form.format(before), before), *bars, Bar(RATIO, ratio)]
+    asked, kept = [], []
+    if most is not None:
+        asked.append(f"<= {form.format(most)}")
+        kept.append(now <= most)
+    if least is not None:
+        asked.append(f">= {form.format(least)}")
+        kept.append(now >= least)
+    if times is not None and before:
+        asked.append(f"<= {times:.2f} times")
+        kept.append(now / before <= times)
+    met = all(kept) if kept else None
+    return Figure(name, "", ", ".join(asked), met, aim, tuple(bars), group)
