@@ -1,0 +1,162 @@
+"""The figures as a page: one HTML file with bars, without scripts and with nothing from outside.
+
+A chart shows what its table says once more, for the eye alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Final
+
+from tests.benchmarks.figure import NOW, Figure
+
+
+#: Bars that stand out where there are others beside them.
+OURS: Final = frozenset({"ours", NOW, "agents first"})
+
+STYLE: Final = """
+:root { color-scheme: light dark; --ink: #1c2128; --soft: #57606a; --paper: #fff; --card: #f6f8fa;
+  --line: #d0d7de; --ours: #0969da; --other: #8c959f; --met: #1a7f37; --missed: #cf222e; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --soft: #9da7b3; --paper: #0d1117;
+  --card: #161b22; --line: #30363d; --ours: #58a6ff; --other: #6e7681; --met: #3fb950;
+  --missed: #ff7b72; } }
+* { box-sizing: border-box; }
+body { margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 76rem; background: var(--paper);
+  color: var(--ink); font: 1rem/1.5 system-ui, sans-serif; }
+h1 { margin: 0; font-size: 1.9rem; line-height: 1.2; }
+h2 { margin: 3.5rem 0 .25rem; padding-top: 1.25rem; border-top: 1px solid var(--line); }
+h3 { margin: 2rem 0 .75rem; font-size: 1.05rem; }
+p { margin: .25rem 0 1rem; max-width: 46rem; color: var(--soft); }
+a { color: var(--ours); }
+.sum { color: var(--ink); font-size: 1.15rem; }
+nav ul { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; margin: 0; padding: 0;
+  list-style: none; }
+.charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(21rem, 100%), 1fr));
+  gap: .75rem; margin: 0 0 1rem; }
+figure { margin: 0; padding: .75rem 1rem .9rem; background: var(--card); border-radius: .5rem; }
+figcaption { margin-bottom: .5rem; font-weight: 600; }
+figcaption small { margin-left: .5rem; font-size: .85rem; font-weight: 400; color: var(--soft); }
+.bars { display: grid; grid-template-columns: fit-content(9rem) 1fr; gap: .35rem .6rem;
+  align-items: center; font-size: .875rem; }
+.bar { display: flex; align-items: center; gap: .5rem; white-space: nowrap;
+  font-variant-numeric: tabular-nums; }
+.bar::before { content: ""; height: .95rem; width: calc(var(--part) * (100% - 5.5rem));
+  min-width: 2px; background: var(--other); border-radius: 0 .2rem .2rem 0; }
+.bar.ours::before { background: var(--ours); }
+.ours { font-weight: 600; }
+.scroll { overflow-x: auto; }
+table { width: 100%; border-collapse: collapse; font-size: .9rem;
+  font-variant-numeric: tabular-nums; }
+caption { text-align: left; }
+th, td { padding: .35rem 1rem .35rem 0; border-bottom: 1px solid var(--line); text-align: left;
+  vertical-align: top; }
+thead th { color: var(--soft); font-weight: 600; }
+tbody th { font-weight: 400; }
+.met { color: var(--met); }
+.missed { color: var(--missed); font-weight: 600; }
+.hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+@media print { figure { break-inside: avoid; border: 1px solid var(--line); }
+  .bar::before { print-color-adjust: exact; } }
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a section measured.
+
+    Attributes:
+        title: Its heading.
+        about: What was measured, and how.
+        groups: Its figures, those together that compare the same things.
+    """
+
+    title: str
+    about: str
+    groups: Sequence[Sequence[Figure]]
+
+
+def page(where: str, parts: Sequence[Part]) -> str:
+    """The whole page; ``where`` says when and on which machine."""
+    figures = [one for part in parts for group in part.groups for one in group]
+    judged = [one.met for one in figures if one.met is not None]
+    contents = "".join(
+        f'<li><a href="#{_anchor(part)}">{escape(part.title)}</a></li>' for part in parts
+    )
+    return "\n".join(
+        (
+            '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            f"<title>connect-dynamics: benchmark</title>\n<style>{STYLE}</style>\n</head>\n<body>",
+            f"<header>\n<h1>How fast, and at what cost</h1>\n<p>{escape(where)}</p>",
+            f'<p class="sum">{sum(judged)} of {len(judged)} figures asked for are met.</p>',
+            f'</header>\n<nav aria-label="Contents"><ul>{contents}</ul></nav>\n<main>',
+            *(line for part in parts for line in _part(part)),
+            "</main>\n</body>\n</html>\n",
+        )
+    )
+
+
+def _anchor(part: Part) -> str:
+    return "".join(c if c.isalnum() else "-" for c in part.title.lower())
+
+
+def _part(part: Part) -> Iterator[str]:
+    yield f'<section id="{_anchor(part)}">\n<h2>{escape(part.title)}</h2>'
+    yield f"<p>{escape(part.about)}</p>"
+    heading = ""
+    for group in part.groups:
+        if group[0].group != heading:
+            heading = group[0].group
+            yield f"<h3>{escape(heading)}</h3>"
+        if charts := [line for figure in group for line in _chart(figure)]:
+            yield '<div class="charts" aria-hidden="true">'
+            yield from charts
+            yield "</div>"
+        yield from _table(group, heading or part.title)
+    yield "</section>"
+
+
+def _chart(figure: Figure) -> Iterator[str]:
+    """A figure's bars, if there is more than one to be drawn."""
+    drawn = [(bar, bar.number) for bar in figure.bars if bar.number is not None]
+    if len(drawn) < 2:
+        return
+    most = max(number for _, number in drawn) or 1.0
+    contest = OURS & {bar.of for bar, _ in drawn}
+    asked = f" <small>{escape(figure.asked)}</small>" if figure.asked else ""
+    yield f'<figure><figcaption>{escape(figure.name)}{asked}</figcaption><div class="bars">'
+    for bar, number in drawn:
+        ours = "" if contest and bar.of not in OURS else " ours"
+        label = "ours" if contest and ours else ""
+        yield (
+            f'<span class="{label}">{escape(bar.of)}</span>'
+            f'<span class="bar{ours}" style="--part: {max(0.0, number) / most:.4f}">'
+            f"{escape(bar.said)}</span>"
+        )
+    yield "</div></figure>"
+
+
+def _table(group: Sequence[Figure], name: str) -> Iterator[str]:
+    columns = [bar.of for bar in group[0].bars] or ["measured"]
+    judged = any(figure.asked for figure in group)
+    heads = ["figure", *columns, *(["asked", "verdict"] if judged else [])]
+    yield f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(name)}"><table>'
+    yield f'<caption class="hidden">{escape(name)}</caption>'
+    yield "<thead><tr>" + "".join(f'<th scope="col">{escape(h)}</th>' for h in heads)
+    yield "</tr></thead><tbody>"
+    for figure in group:
+        cells = [bar.said for bar in figure.bars] or [figure.value]
+        row = [f'<tr><th scope="row">{escape(figure.name)}</th>']
+        row += [f"<td>{escape(cell)}</td>" for cell in cells]
+        if judged:
+            row.append(f"<td>{escape(figure.asked)}</td><td{_verdict(figure.met)}</td>")
+        yield "".join([*row, "</tr>"])
+    yield "</tbody></table></div>"
+
+
+def _verdict(met: bool | None) -> str:
+    if met is None:
+        return ">"
+    return ' class="met">met' if met else ' class="missed">missed'
