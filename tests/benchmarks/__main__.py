@@ -60,7 +60,7 @@ def measured(section: Section, against: Path | None) -> list[Figure]:
     """A section's figures; one that says why, if it cannot be run or breaks."""
     try:
         return list(section.measure(against))
-    except (ConfigError, pytest.skip.Exception) as lack:
+    except (ConfigError, pytest.skip.Exception, pytest.fail.Exception) as lack:
         return [Figure("not run", str(lack))]
     except Exception:  # noqa: BLE001 - the other sections are worth their time
         traceback.print_exc()

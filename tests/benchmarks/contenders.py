@@ -12,7 +12,6 @@ from typing import Final
 
 from stub_dynamics import StubDynamics
 from tests.benchmarks import way
-from tests.benchmarks.figure import BEFORE
 from worker.sandbox.amazon.moto_server import CREDENTIALS
 
 
@@ -20,6 +19,7 @@ from worker.sandbox.amazon.moto_server import CREDENTIALS
 INSTALLED: Final = way.HERE / ".venv" / "peers"
 
 OURS: Final = "ours"
+OURS_BEFORE: Final = "ours, before"
 
 #: Between two looks at a shard (s), of all of them.
 POLL_S: Final = 1.0
@@ -78,5 +78,5 @@ ASYNC_KINESIS: Final = peer("async-kinesis", "async_kinesis_loop")
 
 def contenders(against: Path | None) -> list[Contender]:
     """All of them, and a worker of another checkout, if there is one."""
-    others = [worker(way.Checkout(BEFORE, against))] if against else []
+    others = [worker(way.Checkout(OURS_BEFORE, against))] if against else []
     return [worker(way.Checkout(OURS, way.HERE)), *others, LAMBDA, ASYNC_KINESIS]

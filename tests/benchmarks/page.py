@@ -33,32 +33,34 @@ a { color: var(--ours); }
 .sum { color: var(--ink); font-size: 1.15rem; }
 nav ul { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; margin: 0; padding: 0;
   list-style: none; }
-.charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(21rem, 100%), 1fr));
+.charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(17rem, 100%), 1fr));
   gap: .75rem; margin: 0 0 1rem; }
-figure { margin: 0; padding: .75rem 1rem .9rem; background: var(--card); border-radius: .5rem; }
+figure { display: flex; flex-direction: column; justify-content: space-between; margin: 0;
+  padding: .75rem 1rem .9rem; background: var(--card); border-radius: .5rem; }
 figcaption { margin-bottom: .5rem; font-weight: 600; }
-figcaption small { margin-left: .5rem; font-size: .85rem; font-weight: 400; color: var(--soft); }
-.bars { display: grid; grid-template-columns: fit-content(9rem) 1fr; gap: .35rem .6rem;
-  align-items: center; font-size: .875rem; }
-.bar { display: flex; align-items: center; gap: .5rem; white-space: nowrap;
+figcaption small { display: block; font-size: .85rem; font-weight: 400; color: var(--soft); }
+.bars { display: grid; gap: .45rem; font-size: .875rem; line-height: 1.3;
   font-variant-numeric: tabular-nums; }
-.bar::before { content: ""; height: .95rem; width: calc(var(--part) * (100% - 5.5rem));
-  min-width: 2px; background: var(--other); border-radius: 0 .2rem .2rem 0; }
-.bar.ours::before { background: var(--ours); }
-.ours { font-weight: 600; }
+.bar { display: flex; flex-wrap: wrap; justify-content: space-between; gap: .15rem 1rem; }
+.bar::after { content: ""; flex: none; margin-right: calc(100% - max(3px, var(--part)));
+  height: .5rem; width: max(3px, var(--part)); background: var(--other);
+  border-radius: 0 .2rem .2rem 0; }
+.bar.ours { font-weight: 600; }
+.bar.ours::after { background: var(--ours); }
 .scroll { overflow-x: auto; }
 table { width: 100%; border-collapse: collapse; font-size: .9rem;
   font-variant-numeric: tabular-nums; }
 caption { text-align: left; }
-th, td { padding: .35rem 1rem .35rem 0; border-bottom: 1px solid var(--line); text-align: left;
-  vertical-align: top; }
+th, td { padding: .35rem 1.25rem .35rem 0; border-bottom: 1px solid var(--line);
+  text-align: left; white-space: nowrap; }
+th:first-child { min-width: min(15rem, 40vw); white-space: normal; }
 thead th { color: var(--soft); font-weight: 600; }
 tbody th { font-weight: 400; }
-.met { color: var(--met); }
-.missed { color: var(--missed); font-weight: 600; }
+small .met, td.met { color: var(--met); }
+small .missed, td.missed { color: var(--missed); font-weight: 600; }
 .hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
 @media print { figure { break-inside: avoid; border: 1px solid var(--line); }
-  .bar::before { print-color-adjust: exact; } }
+  .bar::after { print-color-adjust: exact; } }
 """
 
 
@@ -79,8 +81,14 @@ class Part:
 
 def page(where: str, parts: Sequence[Part]) -> str:
     """The whole page; ``where`` says when and on which machine."""
-    figures = [one for part in parts for group in part.groups for one in group]
-    judged = [one.met for one in figures if one.met is not None]
+    judged = [
+        (part, one)
+        for part in parts
+        for group in part.groups
+        for one in group
+        if one.met is not None
+    ]
+    missed = [(part, one) for part, one in judged if not one.met]
     contents = "".join(
         f'<li><a href="#{_anchor(part)}">{escape(part.title)}</a></li>' for part in parts
     )
@@ -90,12 +98,19 @@ def page(where: str, parts: Sequence[Part]) -> str:
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             f"<title>connect-dynamics: benchmark</title>\n<style>{STYLE}</style>\n</head>\n<body>",
             f"<header>\n<h1>How fast, and at what cost</h1>\n<p>{escape(where)}</p>",
-            f'<p class="sum">{sum(judged)} of {len(judged)} figures asked for are met.</p>',
+            f'<p class="sum">{len(judged) - len(missed)} of {len(judged)} figures asked for are',
+            f"met.{' Missed:' if missed else ''}",
+            "; ".join(_link(part, one) for part, one in missed) + "</p>",
             f'</header>\n<nav aria-label="Contents"><ul>{contents}</ul></nav>\n<main>',
             *(line for part in parts for line in _part(part)),
             "</main>\n</body>\n</html>\n",
         )
     )
+
+
+def _link(part: Part, figure: Figure) -> str:
+    where = ", ".join(filter(None, (figure.name, figure.group)))
+    return f'<a href="#{_anchor(part)}">{escape(where)}</a>'
 
 
 def _anchor(part: Part) -> str:
@@ -125,15 +140,13 @@ def _chart(figure: Figure) -> Iterator[str]:
         return
     most = max(number for _, number in drawn) or 1.0
     contest = OURS & {bar.of for bar, _ in drawn}
-    asked = f" <small>{escape(figure.asked)}</small>" if figure.asked else ""
+    asked = f"<small>{_asked(figure)}: {_verdict(figure, 'span')}</small>" if figure.asked else ""
     yield f'<figure><figcaption>{escape(figure.name)}{asked}</figcaption><div class="bars">'
     for bar, number in drawn:
-        ours = "" if contest and bar.of not in OURS else " ours"
-        label = "ours" if contest and ours else ""
+        kind = "bar" if contest and bar.of not in OURS else "bar ours"
         yield (
-            f'<span class="{label}">{escape(bar.of)}</span>'
-            f'<span class="bar{ours}" style="--part: {max(0.0, number) / most:.4f}">'
-            f"{escape(bar.said)}</span>"
+            f'<div class="{kind}" style="--part: {max(0.0, number) / most:.2%}">'
+            f"<span>{escape(bar.of)}</span><span>{escape(bar.said)}</span></div>"
         )
     yield "</div></figure>"
 
@@ -151,12 +164,15 @@ def _table(group: Sequence[Figure], name: str) -> Iterator[str]:
         row = [f'<tr><th scope="row">{escape(figure.name)}</th>']
         row += [f"<td>{escape(cell)}</td>" for cell in cells]
         if judged:
-            row.append(f"<td>{escape(figure.asked)}</td><td{_verdict(figure.met)}</td>")
+            row.append(f"<td>{_asked(figure)}</td>{_verdict(figure, 'td')}")
         yield "".join([*row, "</tr>"])
     yield "</tbody></table></div>"
 
 
-def _verdict(met: bool | None) -> str:
-    if met is None:
-        return ">"
-    return ' class="met">met' if met else ' class="missed">missed'
+def _asked(figure: Figure) -> str:
+    return escape(figure.asked.replace("<=", "≤").replace(">=", "≥"))
+
+
+def _verdict(figure: Figure, element: str) -> str:
+    said = {None: "", True: "met", False: "missed"}[figure.met]
+    return f'<{element} class="{said}">{said}</{element}>'

@@ -14,9 +14,9 @@ from typing import Final
 
 from fleet.services import kinesis_mock
 from tests.benchmarks import way
-from tests.benchmarks.contenders import OURS, Contender
+from tests.benchmarks.contenders import OURS, OURS_BEFORE, Contender
 from tests.benchmarks.contest import SECONDS, Load, Run, run
-from tests.benchmarks.figure import BEFORE, Bar, Figure
+from tests.benchmarks.figure import Bar, Figure
 
 
 LOADS: Final = (
@@ -69,8 +69,8 @@ LINES: Final = (
 
 
 def figures(load: Load, runs: Mapping[str, Run]) -> Iterator[Figure]:
-    """What came of a load, ours first; a run under ``BEFORE`` is of another checkout."""
-    ours, before = runs[OURS], runs.get(BEFORE)
+    """What came of a load, ours first; a run under ``OURS_BEFORE`` is of another checkout."""
+    ours, before = runs[OURS], runs.get(OURS_BEFORE)
     bars = [Bar(name, _kept_up(run)) for name, run in runs.items()]
     yield Figure("kept up", "", "yes", ours.kept_up, bars=tuple(bars), group=load.name)
     for line in LINES:
