@@ -6,12 +6,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 
-import httpx
-
 from worker.dynamics.auth import MsalTokens, Tokens
 from worker.dynamics.client import DataverseClient
 from worker.dynamics.gate import Gate, make_gate
-from worker.dynamics.http import make_http
+from worker.dynamics.http import Http, make_http
 from worker.dynamics.secret import SecretsClientFactory, read_secret
 from worker.errors import ConfigError
 from worker.settings import DYNAMICS, Settings
@@ -58,7 +56,7 @@ async def open_access(
     secrets: SecretsClientFactory,
     *,
     renewed: Callable[[float], None] = lambda _life_s: None,
-) -> AsyncIterator[tuple[httpx.AsyncClient, Tokens]]:
+) -> AsyncIterator[tuple[Http, Tokens]]:
     """What requests to the environment go through, and the tokens they need; see above.
 
     Raises:
