@@ -130,7 +130,7 @@ async def ground(folder: Path) -> AsyncIterator[Ground]:
     async with (
         kinesis_mock() as kinesis_url,
         embedded_aws() as cloud,
-        aws.client("kinesis", endpoint_url=kinesis_url) as kinesis,
+        aws.client("kinesis", endpoint_url=kinesis_url, whole=True) as kinesis,
     ):
         yield Ground(kinesis_url, cloud.environment["AWS_ENDPOINT_URL"], kinesis, folder)
 

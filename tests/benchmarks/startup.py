@@ -116,7 +116,7 @@ async def ground(folder: Path) -> AsyncIterator[Ground]:
         async with (
             kinesis_mock() as kinesis_url,
             embedded_aws() as cloud,
-            aws.client("kinesis", endpoint_url=kinesis_url) as kinesis,
+            aws.client("kinesis", endpoint_url=kinesis_url, whole=True) as kinesis,
             serve(dataverse, ca_path=ca) as url,
         ):
             moto = cloud.environment["AWS_ENDPOINT_URL"]
@@ -135,7 +135,7 @@ async def ground(folder: Path) -> AsyncIterator[Ground]:
 
 async def _secret(moto: str) -> str:
     """The ARN of the application's secret in Secrets Manager."""
-    async with aws.secrets(endpoint_url=moto) as secrets:
+    async with aws.secrets(endpoint_url=moto, whole=True) as secrets:
         made = await secrets.create_secret(Name="application", SecretString=CLIENT_SECRET)
     return str(made["ARN"])
 
