@@ -38,6 +38,7 @@ from worker.dynamics.slots import Slots
 from worker.dynamics.users import Users
 from worker.engine.containment import build_of
 from worker.engine.ingest import Ingest
+from worker.engine.interests import Interests
 from worker.engine.openings import Openings
 from worker.engine.planner import Planner
 from worker.engine.push import Push
@@ -110,9 +111,11 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
             keeper = Keeper(store, mark_of(settings.state), outside.clock)
             push = _push(common, client, amazon, pipelines, keeper)
             buckets = frozenset(settings.recording_buckets) or None
+            interests = Interests(store, pipelines, uuid4().hex, outside.clock, faults)
             ingest = Ingest(
                 store,
                 buckets,
+                interest=interests.read,
                 news=push.news,
                 clock=outside.clock,
                 arrived=outside.arrived,
@@ -134,6 +137,7 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
                 clock=outside.clock,
                 outside=outside,
                 keeper=keeper,
+                interests=interests,
             )
     finally:
         await store.close()
