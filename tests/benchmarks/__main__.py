@@ -14,7 +14,7 @@ import sys
 import time
 import traceback
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
@@ -50,21 +50,21 @@ def table(figures: Sequence[Figure], title: str = "") -> Table:
     return shown
 
 
-def alike(figures: Iterable[Figure]) -> list[list[Figure]]:
-    """The figures in runs that share a group and compare the same things."""
-    runs = groupby(figures, key=lambda one: (one.group, [bar.of for bar in one.bars]))
-    return [list(run) for _, run in runs]
+def alike(figures: Iterable[Figure]) -> Iterator[list[Figure]]:
+    """The figures in runs that share a group and compare the same things, as they come."""
+    for _, run in groupby(figures, key=lambda one: (one.group, [bar.of for bar in one.bars])):
+        yield list(run)
 
 
-def measured(section: Section, against: Path | None) -> list[Figure]:
+def measured(section: Section, against: Path | None) -> Iterator[Figure]:
     """A section's figures; one that says why, if it cannot be run or breaks."""
     try:
-        return list(section.measure(against))
+        yield from section.measure(against)
     except (ConfigError, pytest.skip.Exception, pytest.fail.Exception) as lack:
-        return [Figure("not run", str(lack))]
+        yield Figure("not run", str(lack))
     except Exception:  # noqa: BLE001 - the other sections are worth their time
         traceback.print_exc()
-        return [Figure("broke", "see what it printed", "to run", met=False)]
+        yield Figure("broke", "see what it printed", "to run", met=False)
 
 
 def circumstances() -> str:
@@ -95,16 +95,17 @@ def main() -> int:
     console = Console(width=None if sys.stdout.isatty() else 160)
     where = circumstances()
     console.print(f"connect-dynamics, {where}")
-    parts = []
+    parts: list[Part] = []
     for section in SECTIONS:
         if section.name in chosen:
             began = time.monotonic()
-            figures = measured(section, against)
-            parts.append(Part(section.title, section.about, alike(figures)))
-            took_s = time.monotonic() - began
-            console.print(f"\n[bold]{section.title}[/bold] ({section.name}, {took_s:.0f} s)")
-            for group in parts[-1].groups:
+            part = Part(section.title, section.about, [])
+            parts.append(part)
+            console.print(f"\n[bold]{section.title}[/bold] ({section.name})")
+            for group in alike(measured(section, against)):
+                part.groups.append(group)
                 console.print(table(group, group[0].group))
+            console.print(f"took {time.monotonic() - began:.0f} s")
             if told.report:
                 told.report.write_text(page(where, parts), encoding="utf-8")
     return int(any(one.failed for part in parts for group in part.groups for one in group))

@@ -76,7 +76,7 @@ class Part:
 
     title: str
     about: str
-    groups: Sequence[Sequence[Figure]]
+    groups: list[list[Figure]]
 
 
 def page(where: str, parts: Sequence[Part]) -> str:

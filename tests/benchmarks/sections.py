@@ -29,6 +29,7 @@ from tests.benchmarks import (
     side_by_side,
     startup,
     way,
+    write_units,
 )
 from tests.benchmarks.contenders import contenders
 from tests.benchmarks.figure import BEFORE, NOW, Bar, Figure, compared
@@ -145,15 +146,32 @@ def _way(against: Path | None) -> Iterator[Figure]:
         yield compared(name, form, *both, least=least, aim=True)
 
 
+def _units(_: Path | None) -> Iterator[Figure]:
+    workers = {told: write_units.measure(told) for told in write_units.TELLINGS}
+    lines: tuple[tuple[str, Callable[[write_units.Worker], float], float | None], ...] = (
+        ("write units", lambda one: one.table.wcu, write_units.MOST_WRITE_UNITS),
+        ("write units of the indexes", lambda one: one.table.index_wcu, None),
+        ("read units", lambda one: one.table.rcu, None),
+        ("calls", lambda one: sum(one.table.calls.values()), None),
+        ("requests to Dynamics", lambda one: one.work.sent.writes, None),
+    )
+    for name, number, most in lines:
+        each = {told: number(one) / write_units.CALLS for told, one in workers.items()}
+        bars = tuple(Bar(told, f"{value:.1f}", value) for told, value in each.items())
+        asked = "" if most is None else f"<= {most:g} {bars[0].of}"
+        yield Figure(
+            name, "", asked, None if most is None else next(iter(each.values())) <= most, bars=bars
+        )
+
+
 def _idle(_: Path | None) -> Iterator[Figure]:
     yield from idle.figures(asyncio.run(idle.measure()))
 
 
 def _side_by_side(against: Path | None) -> Iterator[Figure]:
-    async def all_of_them() -> list[Figure]:
-        return [figure async for figure in side_by_side.compare(contenders(against))]
-
-    yield from asyncio.run(all_of_them())
+    for load in side_by_side.LOADS:
+        runs = asyncio.run(side_by_side.compare(contenders(against), load))
+        yield from side_by_side.figures(load, runs)
 
 
 def _agents(_: Path | None) -> Iterator[Figure]:
@@ -212,6 +230,13 @@ SECTIONS: Final = (
         "The worker with all clients: two streams shared by leases, state in DynamoDB, its secret"
         " in Secrets Manager.",
         _startup,
+    ),
+    Section(
+        "units",
+        "DynamoDB",
+        "What a voice contact of 7.7 messages costs in DynamoDB, computed as its guide does, by how"
+        " many of the messages come at once.",
+        _units,
     ),
     Section("idle", "Idle shards", "A worker that reads shards on which nothing happens.", _idle),
     Section(

@@ -8,7 +8,7 @@ done, up to a limit: of who is not done by then, waits are at least what is prin
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -105,11 +105,8 @@ def _harm(run: Run) -> str:
 
 
 async def compare(
-    contenders: Sequence[Contender], loads: Sequence[Load] = LOADS, seconds: float = SECONDS
-) -> AsyncIterator[Figure]:
-    """Give each load to all of them, in turns."""
+    contenders: Sequence[Contender], load: Load, seconds: float = SECONDS
+) -> dict[str, Run]:
+    """Give a load to all of them, one after the other."""
     async with kinesis_mock() as url:
-        for load in loads:
-            runs = {one.name: await run(one, url, load, seconds) for one in contenders}
-            for figure in figures(load, runs):
-                yield figure
+        return {one.name: await run(one, url, load, seconds) for one in contenders}

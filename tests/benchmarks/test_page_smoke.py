@@ -35,7 +35,7 @@ def test_a_figure_without_another_checkout_is_not_asked_for_in_times_of_it() -> 
 
 
 def test_figures_that_compare_the_same_share_a_table_with_columns_of_it() -> None:
-    groups = bench.alike([WAITS, KEPT_UP, MISSED])
+    groups = list(bench.alike([WAITS, KEPT_UP, MISSED]))
     assert groups == [[WAITS, KEPT_UP], [MISSED]]
     console = Console(width=120)
     with console.capture() as capture:
