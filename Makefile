@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install run up test check desktop judge simulate torture fuzz hostile poisoned mutants bench locks \
+.PHONY: help install run up test check desktop judge simulate torture fuzz hostile poisoned aging volume mutants bench locks \
 	image lambda clean python
 
 # The first python that is new enough and really starts (a name may be a shim that does not).
@@ -73,6 +73,15 @@ CONTACTS ?= 20000
 
 poisoned: .venv/dev.stamp ## Replay CONTACTS=20000 of which Dynamics refuses 1 % in each of eight ways
 	@PYTHONPATH=tests/support:. $(BIN)/python -m tests.benchmarks.poisoned --contacts $(CONTACTS)
+
+HOURS ?= 2
+
+aging: .venv/dev.stamp ## Run a worker for HOURS=2 at 20 messages a second and see what grows
+	@PYTHONPATH=tests/support:. $(BIN)/python -m tests.benchmarks.aging --hours $(HOURS)
+
+volume: .venv/dev.stamp ## Replay CONTACTS=1000000 into nothing: is it as fast at its end as at its begin?
+	@PYTHONPATH=tests/support:. $(BIN)/python -m tests.benchmarks.volume \
+		--contacts $(if $(filter command line environment,$(origin CONTACTS)),$(CONTACTS),1000000)
 
 mutants: .venv/mutants.stamp ## Mutation-test the pure core and the leases; MODULES=pipelines.plan for some
 	@nice -n 10 $(BIN)/python tests/benchmarks/mutants.py $(MODULES)
