@@ -204,6 +204,7 @@ async def take_in(
     on_progress: OnProgress | None,
     stop: asyncio.Event,
 ) -> Tally:
+    """Take the sources in; what came."""
     archive = Archive(options.sources, partial(aws.client, "s3"))
     ingest = Ingest(
         store,
