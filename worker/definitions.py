@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
 
-from pipelines.loader import PipelineError, load
+from pipelines.loader import load
 from pipelines.pipeline import Pipeline
+from pipelines.source import PipelineError
 from worker.errors import ConfigError
 
 

@@ -8,9 +8,11 @@ comma-separated; the list of application users is JSON in the environment, and T
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 
 from datetime import date, datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -24,6 +26,7 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
+from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -40,6 +43,12 @@ from worker.errors import ConfigError
 PREFIX = "CONNECT_DYNAMICS_"
 
 Names = Annotated[tuple[str, ...], NoDecode]
+
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
+_STREAM = re.compile(r"(arn:[a-z-]+:kinesis:[a-z0-9-]*:\d*:stream/)?[A-Za-z0-9_.-]{1,128}")
+
+#: What a setting with a pattern looks like.
+_EXAMPLES = {"api_version": "v9.2", "metrics": "0.0.0.0:9464"}
 
 #: How a record is made: POST with the key in the body, or PATCH that must not find one.
 CreateBy = Literal["post", "patch"]
@@ -230,6 +239,27 @@ class Settings(BaseSettings):
             raise ValueError(f"with the setting client_id there can be {MOST_USERS} users")
         return value
 
+    @field_validator("recording_buckets")
+    @classmethod
+    def _buckets(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(map(_BUCKET.fullmatch, value)):
+            raise ValueError("name each bucket alone, without s3://, a path or an ARN")
+        return value
+
+    @field_validator("contact_events", "contact_records")
+    @classmethod
+    def _stream(cls, value: str) -> str:
+        if value and not _STREAM.fullmatch(value):
+            raise ValueError("must be the name or the ARN of a Kinesis data stream")
+        return value
+
+    @field_validator("recordings")
+    @classmethod
+    def _queue(cls, value: str) -> str:
+        if value and not value.startswith(("https://", "http://")):
+            raise ValueError("must be the queue's URL, which begins with https://; not name or ARN")
+        return value
+
     @field_validator("environment_url")
     @classmethod
     def _environment(cls, value: str) -> str:
@@ -352,7 +382,7 @@ def load_settings(path: Path | None = None) -> Settings:
     try:
         return Settings(**_read(path))
     except ValidationError as error:
-        raise ConfigError("\n".join(_line(e["loc"], e["msg"]) for e in error.errors())) from None
+        raise ConfigError("\n".join(map(_line, error.errors()))) from None
 
 
 def _read(path: Path | None) -> dict[str, Any]:
@@ -368,6 +398,13 @@ def _read(path: Path | None) -> dict[str, Any]:
         raise ConfigError(f"{path}: not TOML: {error}") from None
 
 
-def _line(loc: tuple[int | str, ...], message: str) -> str:
-    name = ".".join(str(part) for part in loc)
-    return f"{PREFIX}{str(loc[0]).upper()} ({name}): {message.removeprefix('Value error, ')}"
+def _line(error: ErrorDetails) -> str:
+    """What a setting must be; its value is not repeated, which may be the secret itself."""
+    name = ".".join(str(part) for part in error["loc"])
+    message = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "extra_forbidden":
+        near = get_close_matches(name, Settings.model_fields, 1)
+        message = f"there is no such setting{f'; did you mean {near[0]}?' if near else ''}"
+    elif error["type"] == "string_pattern_mismatch":
+        message = f"must be like {_EXAMPLES[name]}"
+    return f"{PREFIX}{str(error['loc'][0]).upper()} ({name}): {message}"

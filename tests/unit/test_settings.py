@@ -100,7 +100,7 @@ def test_streams_start_now_at_the_earliest_or_at_a_time(
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("tennant = 'x'", "tennant"),
+        ("tennant = 'x'", "there is no such setting; did you mean tenant?"),
         ("poll_s = 'x'", "CONNECT_DYNAMICS_POLL_S"),
         ("contact_records_start = 'later'", "must be now, earliest or an ISO time"),
         ("authority = 'http://x'", "(authority): must begin with https://"),
