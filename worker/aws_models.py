@@ -118,7 +118,21 @@ def _service(model: dict[str, Any], used: Iterable[str]) -> dict[str, Any]:
         further = set(_named(shapes[ahead.pop()])) - reached
         reached |= further
         ahead += further
-    return {**model, "operations": operations, "shapes": {name: shapes[name] for name in reached}}
+    kept = {"operations": operations, "shapes": {name: shapes[name] for name in reached}}
+    return {**model, **{name: _wordless(part) for name, part in kept.items()}}
+
+
+def _wordless(part: Any) -> Any:
+    """A part of a model without its explanations, four fifths of what is left."""
+    if isinstance(part, list):
+        return [*map(_wordless, part)]
+    if not isinstance(part, dict):
+        return part
+    return {
+        key: _wordless(value)
+        for key, value in part.items()
+        if key != "documentation" or not isinstance(value, str)
+    }
 
 
 def _named(part: Any) -> Iterator[str]:
@@ -139,8 +153,8 @@ def cut_files(data: Path) -> None:
         if service.is_dir() and service.name not in OPERATIONS.keys() | CREDENTIALS:
             shutil.rmtree(service)
     files = _Files()
-    for file in [*data.rglob("service-2.json*"), data / "endpoints.json"]:
-        path = file.with_name(file.name.partition(".")[0])
+    for file in [*data.rglob("*.json"), *data.rglob("*.json.gz")]:
+        path = file.with_name(file.name.removesuffix(".gz").removesuffix(".json"))
         model = orjson.dumps(files.load_file(str(path)))
         file.write_bytes(gzip.compress(model) if file.suffix == ".gz" else model)
 

@@ -83,7 +83,7 @@ def help_cpu_s(command: Path) -> float:
 
 def _cpu_s(command: list[str]) -> float:
     quiet = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
-    process = os.posix_spawn(command[0], command, os.environ, file_actions=quiet)
+    process = os.posix_spawn(command[0], command, {"PATH": os.environ["PATH"]}, file_actions=quiet)
     _, status, used = os.wait4(process, 0)
     if status:
         raise ChildProcessError(f"{' '.join(command)} failed")
