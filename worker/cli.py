@@ -338,6 +338,23 @@ def check_command(
     raise typer.Exit(FAILED if any(finding.wrong for finding in findings) else 0)
 
 
+@app.command("lint")
+def lint_command(
+    pipelines: Annotated[list[str], typer.Argument(help="TOML files, or shipped names.")],
+    output: Annotated[Literal["text", "json"], typer.Option(help="Form of the output.")] = "text",
+) -> None:
+    """Find what is wrong with pipeline files; no settings are needed. Exit status 1: something."""
+    from worker.commands.lint import lint, to_json
+
+    problems = lint(pipelines)
+    if output == "json":
+        sys.stdout.write(f"{to_json(problems)}\n")
+    else:
+        for problem in problems:
+            show(str(problem))
+    raise typer.Exit(FAILED if any(one.severity == "error" for one in problems) else 0)
+
+
 @app.command("states")
 def states_command() -> None:
     """Print the life of a contact and that of a Dynamics record as Mermaid diagrams."""

@@ -134,7 +134,7 @@ def _pipeline(name: str) -> list[Finding]:
     try:
         pipeline = find(name)
     except ConfigError as error:
-        return [Finding(str(error))]
+        return [Finding(line) for line in str(error).splitlines()]
     warnings = [Finding(text, wrong=False) for text in pipeline.warnings()]
     return [*warnings, good(f"pipeline {pipeline.name}: {len(pipeline.steps)} steps")]
 

@@ -413,4 +413,4 @@ def test_a_mistake_has_line_and_column_also_where_its_text_names_none() -> None:
     with pytest.raises(PipelineError) as error:
         load(text, "my.toml")
     (mistake,) = error.value.mistakes
-    assert text.splitlines()[mistake.line - 1] == 'name = "L"'
+    assert text.splitlines()[mistake.line - 1] == 'on = "create"'
