@@ -86,11 +86,9 @@ volume: .venv/dev.stamp ## Replay CONTACTS=1000000 into nothing: is it as fast a
 mutants: .venv/mutants.stamp ## Mutation-test the pure core and the leases; MODULES=pipelines.plan for some
 	@nice -n 10 $(BIN)/python tests/benchmarks/mutants.py $(MODULES)
 
-bench: .venv/dev.stamp ## Run the benchmarks
-	@$(BIN)/python tests/benchmarks/bench.py
-	@PYTHONPATH=tests/support:. $(BIN)/python tests/benchmarks/agents_first.py
-	@PYTHONPATH=tests/support:. $(BIN)/python tests/benchmarks/desktop.py
-	@PYTHONPATH=tests/support $(BIN)/python tests/benchmarks/sharing.py
+bench: .venv/peers.stamp ## Measure all, in half an hour; SECTIONS=ingest,start AGAINST=checkout REPORT=page.html
+	@PYTHONPATH=tests/support $(BIN)/python -m tests.benchmarks $(if $(SECTIONS),--sections $(SECTIONS)) \
+		$(if $(AGAINST),--against $(AGAINST)) $(if $(REPORT),--report $(REPORT))
 
 locks: ## Update the locked dependencies; needs uv
 	$(LOCK) pyproject.toml --extra sandbox --output-file infra/locks/run.txt --upgrade
@@ -106,6 +104,8 @@ locks: ## Update the locked dependencies; needs uv
 		--output-file infra/locks/lambda.txt --upgrade
 	echo 'mutmut>=3.8,<4' | $(LOCK) - --constraint infra/locks/dev.txt \
 		--output-file infra/locks/mutants.txt --upgrade
+	echo "async-kinesis==3.0.1" | $(LOCK) - --constraint infra/locks/dev.txt \
+		--output-file infra/locks/peers.txt --upgrade
 
 image: desktop ## Build the container image with docker or buildah, which get BUILD_OPTIONS
 	@if docker info >/dev/null 2>&1; then \
@@ -156,4 +156,10 @@ $(BIN)/pip:
 .venv/mutants.stamp: infra/locks/mutants.txt .venv/dev.stamp
 	rm -rf .venv/mutants
 	$(PIP) --require-hashes --target .venv/mutants --requirement infra/locks/mutants.txt
+	@touch $@
+
+# Likewise for make bench: what runs side by side with the worker.
+.venv/peers.stamp: infra/locks/peers.txt .venv/dev.stamp
+	rm -rf .venv/peers
+	$(PIP) --require-hashes --target .venv/peers --requirement infra/locks/peers.txt
 	@touch $@

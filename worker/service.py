@@ -16,6 +16,7 @@ from worker.clock import Clock, run_until
 from worker.dynamics.gate_sync import GateSync
 from worker.engine.far_ahead import LOOK_EVERY_S, FarAhead
 from worker.engine.ingest import Ingest
+from worker.engine.interests import Interests
 from worker.engine.planner import Planner
 from worker.engine.push import Push
 from worker.engine.remembered_steps import remember_steps
@@ -77,6 +78,7 @@ class Service:
         clock: Time and chance.
         outside: What time it is by others' clocks.
         keeper: Knows whether the state was restored.
+        interests: What live workers read.
         census: Counts what the store holds.
         far_ahead: Finds work that a wrong clock put off into the future.
     """
@@ -94,6 +96,7 @@ class Service:
     clock: Clock = field(default_factory=Clock)
     outside: OutsideTime = field(default_factory=OutsideTime)
     keeper: Keeper | None = None
+    interests: Interests | None = None
     census: StoreCounts = field(init=False)
     far_ahead: FarAhead = field(init=False)
 
@@ -159,6 +162,9 @@ class Service:
             if self.keeper is not None:
                 keep = partial(self.keeper.run, self._saved)
                 background.append(start("restoration", "housekeeping", keep, SILENCE_S))
+            if self.interests is not None:
+                reading = self.interests.run
+                background.append(start("interests", "housekeeping", reading, SILENCE_S))
             await stop.wait()
             for task in background:
                 task.cancel()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 
 from collections.abc import AsyncIterator
@@ -38,6 +39,7 @@ from worker.dynamics.slots import Slots
 from worker.dynamics.users import Users
 from worker.engine.containment import build_of
 from worker.engine.ingest import Ingest
+from worker.engine.interests import Interests
 from worker.engine.openings import Openings
 from worker.engine.planner import Planner
 from worker.engine.push import Push
@@ -110,9 +112,11 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
             keeper = Keeper(store, mark_of(settings.state), outside.clock)
             push = _push(common, client, amazon, pipelines, keeper)
             buckets = frozenset(settings.recording_buckets) or None
+            interests = Interests(store, pipelines, uuid4().hex, outside.clock, faults)
             ingest = Ingest(
                 store,
                 buckets,
+                interest=interests.read,
                 news=push.news,
                 clock=outside.clock,
                 arrived=outside.arrived,
@@ -134,6 +138,7 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
                 clock=outside.clock,
                 outside=outside,
                 keeper=keeper,
+                interests=interests,
             )
     finally:
         await store.close()
@@ -277,4 +282,14 @@ async def serve(settings: Settings) -> None:
         async with build(settings) as service:
             served = pages(service.metrics, service.health, service.push.transactions.gate)
             async with serving(settings.metrics, served, service.faults):
+                _settle()
                 await service.run(stop)
+
+
+def _settle() -> None:
+    """Take what is there by now for lasting: looking through it all would stop the loop for 100 ms.
+
+    The garbage collector does so whenever its oldest generation has grown by a quarter.
+    """
+    gc.collect()
+    gc.freeze()

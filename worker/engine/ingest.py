@@ -12,17 +12,20 @@ from __future__ import annotations
 import asyncio
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import blake2b
 from typing import TypeVar
 
 import structlog
 
+from pipelines.age import KEPT_S
 from pipelines.contact import Contact
 from pipelines.decode import decode
 from pipelines.fact import KIN, Decoded, Fact, Ignored, Undecodable
+from pipelines.interest import Interest, concerns
 from pipelines.kin import answers, told
+from pipelines.lifecycle import milestones_of, signals
 from worker.clock import Clock
 from worker.errors import StoreUnavailable, WorkerError
 from worker.faults import Faults
@@ -58,6 +61,11 @@ NEWER = "a newer release keeps this contact, and takes the message in by itself"
 DAMAGED = "what is stored of this contact is damaged: restore or forget it, then retry"
 
 
+async def everything() -> Interest | None:
+    """What is read where nobody knows: everything."""
+    return None
+
+
 @dataclass(slots=True)
 class Tally:
     """What came in so far. ``ignored`` and ``rejected`` (quarantined) count by reason.
@@ -85,6 +93,8 @@ class Ingest:
         rank: Rank of contacts that come due: 0 live, 1 replayed (and marked so).
         since: Facts older than this UTC time (``YYYY-MM-DDTHH:MM:SS…``) are left out; "" for none.
         until: The same for facts from this time on.
+        interest: What is read of contacts: news that change nothing of it make nothing due. None:
+            everything, as in a replay, which tells of each contact at once and looks at it once.
         news: Called with contacts that came due, once they are saved.
         arrived: Called with the time (s) at which each batch's newest message reached its stream.
         clock: Time and chance; due times are by its wall clock.
@@ -98,6 +108,7 @@ class Ingest:
     rank: int = 0
     since: str = ""
     until: str = ""
+    interest: Callable[[], Awaitable[Interest | None]] = everything
     news: Callable[[Sequence[Contact]], None] = lambda _contacts: None
     arrived: Callable[[float], None] = lambda _at: None
     clock: Clock = field(default_factory=Clock)
@@ -216,9 +227,10 @@ class Ingest:
         rejected: list[Quarantined] = []
         waiting = dict(facts)
         while waiting:
+            interest = await self.interest()
             entries = await self.store.load(list(waiting))
             stubs = {e.contact.id for e in entries if e.version and not e.contact.heard_of}
-            changed = [e for e in entries if self._observe(e, waiting[e.contact.id])]
+            changed = [e for e in entries if self._observe(e, waiting[e.contact.id], interest)]
             saved = await self.store.save(changed)
             for entry, outcome in zip(changed, saved, strict=True):
                 if outcome is Saved.SAVED:
@@ -238,26 +250,42 @@ class Ingest:
             for entry in entries:
                 if entry.contact.id not in lost:
                     _tell(entry.contact, waiting[entry.contact.id], told_others)
-            if due := [one.contact for one in changed if one.contact.id not in lost]:
+            now = self.clock.wall()
+            saved_now = [e for e in changed if e.contact.id not in lost]
+            if due := [e.contact for e in saved_now if e.due_at is not None and e.due_at <= now]:
                 self.news(due)
             again = [one for one, outcome in lost.items() if outcome is Saved.CONFLICT]
             waiting = {contact_id: waiting[contact_id] for contact_id in again}
         return rejected
 
-    def _observe(self, entry: Entry, facts: list[tuple[Fact, Message]]) -> bool:
+    def _observe(
+        self, entry: Entry, facts: list[tuple[Fact, Message]], interest: Interest | None
+    ) -> bool:
         """Fold facts into an entry; whether any was new."""
-        news = sum([entry.contact.observe(fact) for fact, _ in facts])
+        contact = entry.contact
+        before = replace(contact, facts=dict(contact.facts)) if interest else contact
+        news = sum([contact.observe(fact) for fact, _ in facts])
         if not news:
             return False
         self.tally.news += news
         now = self.clock.wall()
         entry.expires_at = now + UNFINISHED_S
-        if not entry.contact.heard_of:
+        if not contact.heard_of:
             return True  # there is nothing to do for it until a message about it comes
+        if interest and entry.version and not self._concerns(interest, before, contact):
+            if "ended" in milestones_of(signals(contact), ()):
+                entry.expires_at = now + KEPT_S  # as push would say if it looked at it
+            return True
         entry.rank = self.rank if entry.due_at is None else min(entry.rank, self.rank)
         if entry.fault is None:  # news do not shorten the pauses of what fails by our own bug
             entry.due_at = now if entry.due_at is None else min(entry.due_at, now)
-        entry.contact.replayed |= self.rank > 0 and _own(facts) > 0
+        contact.replayed |= self.rank > 0 and _own(facts) > 0
+        return True
+
+    def _concerns(self, interest: Interest, before: Contact, after: Contact) -> bool:
+        """Whether what is new may be read; where that runs into a bug of ours, it is looked at."""
+        with self.faults.contained("contact", contact_id=after.id):
+            return concerns(interest, before, after)
         return True
 
     def _too_large(self, entry: Entry, facts: list[tuple[Fact, Message]]) -> list[Quarantined]:

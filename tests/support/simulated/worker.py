@@ -12,8 +12,6 @@ from math import inf
 from random import Random
 from typing import cast
 
-import httpx
-
 from pipelines.plan import Terms
 from simulated.bugs import DESKTOP, INGEST, PERFORMER, SHARED_STATE, STORE, Bugs
 from simulated.conduct import Conduct
@@ -39,6 +37,7 @@ from worker.dynamics.performer import Performer
 from worker.dynamics.slots import Slots
 from worker.engine.far_ahead import FarAhead
 from worker.engine.ingest import Ingest
+from worker.engine.interests import Interests
 from worker.engine.planner import Planner
 from worker.engine.push import Push
 from worker.engine.transaction import Transactions
@@ -190,7 +189,9 @@ class Worker:
         self._services = services
         self._outside = host.outside_time()
         gate, self._gate_sync = _gate(services, self.process, host)
-        self.ingest, self.push = _parts(services, self.process, host, self._outside, gate)
+        self.ingest, self.push, self._interests = _parts(
+            services, self.process, host, self._outside, gate
+        )
         self._source = _source(services, name, host, self._outside)
         work = self.push.transactions
         self._far_ahead = FarAhead(
@@ -212,7 +213,7 @@ class Worker:
                     sharing = self._start(group, "gate", self._gate_sync.run)
                 house = [
                     self._start(group, "housekeeping", loop)
-                    for loop in (self._keep_house, self._far_ahead.run)
+                    for loop in (self._keep_house, self._far_ahead.run, self._interests.run)
                 ]
                 await self._start(group, "push", lambda: self.push.run(self.stop))
                 for task in (*house, *([sharing] if shares else [])):
@@ -240,13 +241,13 @@ class Worker:
 
 def _parts(
     services: Services, process: Process, host: Host, outside: OutsideTime, gate: Gate
-) -> tuple[Ingest, Push]:
+) -> tuple[Ingest, Push, Interests]:
     dataverse, network, loop = services.dataverse, services.network, services.loop
     bugs, conduct = services.bugs, services.conduct
     chance, began_s = services.rng.random, loop.time()
     client = DataverseClient(
         ENVIRONMENT,
-        cast("httpx.AsyncClient", Wire(dataverse, network, process)),
+        Wire(dataverse, network, process),
         Tokens(dataverse, network, services.weather("entra")),
         gate,
         dated=lambda at: None if host.deaf else outside.observe("dynamics", at),
@@ -272,26 +273,31 @@ def _parts(
     entrance, lookups = Entrance(client, conduct, process), make_lookups(clock, wildcard=True)
     performer = Performer(entrance, clock, MemoryFiles(), lookups=lookups)
     terms = Terms({"AppId": "app"}, live=True)
+    loaded = pipelines(noted=services.particular)
     transactions = Transactions(
         store=bugs.haunted(_store(services, pushed, put_back), STORE),
         performer=bugs.haunted(performer, PERFORMER),
         gate=gate,
         desktop=bugs.haunted(MemoryScreenPop(), DESKTOP),
         connect=MemoryConnect(),
-        planner=Planner(bugs.pipelines(pipelines(noted=services.particular)), terms, clock),
+        planner=Planner(bugs.pipelines(loaded), terms, clock),
         build=services.build,
         clock=clock,
     )
     push = Push(transactions, client.probe)
     store = bugs.haunted(_store(services, services.safekeeping.saved), INGEST)
+    shared = bugs.haunted(_store(services, services.safekeeping.saved), SHARED_STATE)
+    name = f"{process.name}-{services.started}"
+    interests = Interests(shared, loaded, name, clock, transactions.faults)
     ingest = Ingest(
         store,
+        interest=interests.read,
         clock=Clock(outside.now, loop.time, chance=chance),
         arrived=outside.arrived,
         news=push.news,
         faults=transactions.faults,
     )
-    return ingest, push
+    return ingest, push, interests
 
 
 def _store(
