@@ -122,8 +122,10 @@ def kin(contact: Contact) -> dict[str, Contact]:
             fact = replace(fact, body=body)  # noqa: PLW2901 - in the form of this release
         else:
             continue
-        one = known.setdefault(contact_id, Contact(contact_id))
-        one.facts[source] = replace(fact, contact_id=contact_id, register=source)
+        if contact_id not in known:
+            known[contact_id] = Contact(contact_id)
+        told_ = Fact(contact_id, source, fact.version, fact.body, fact.at)
+        known[contact_id].facts[source] = told_
     return known
 
 
