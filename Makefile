@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install run up test check desktop judge simulate torture fuzz hostile poisoned mutants bench locks \
+.PHONY: help install run up test check desktop judge simulate torture fuzz hostile poisoned aging volume mutants bench locks \
 	image lambda clean python
 
 # The first python that is new enough and really starts (a name may be a shim that does not).
@@ -74,14 +74,21 @@ CONTACTS ?= 20000
 poisoned: .venv/dev.stamp ## Replay CONTACTS=20000 of which Dynamics refuses 1 % in each of eight ways
 	@PYTHONPATH=tests/support:. $(BIN)/python -m tests.benchmarks.poisoned --contacts $(CONTACTS)
 
+HOURS ?= 2
+
+aging: .venv/dev.stamp ## Run a worker for HOURS=2 at 20 messages a second and see what grows
+	@PYTHONPATH=tests/support:. $(BIN)/python -m tests.benchmarks.aging --hours $(HOURS)
+
+volume: .venv/dev.stamp ## Replay CONTACTS=1000000 into nothing: is it as fast at its end as at its begin?
+	@PYTHONPATH=tests/support:. $(BIN)/python -m tests.benchmarks.volume \
+		--contacts $(if $(filter command line environment,$(origin CONTACTS)),$(CONTACTS),1000000)
+
 mutants: .venv/mutants.stamp ## Mutation-test the pure core and the leases; MODULES=pipelines.plan for some
 	@nice -n 10 $(BIN)/python tests/benchmarks/mutants.py $(MODULES)
 
-bench: .venv/dev.stamp ## Run the benchmarks
-	@$(BIN)/python tests/benchmarks/bench.py
-	@PYTHONPATH=tests/support:. $(BIN)/python tests/benchmarks/agents_first.py
-	@PYTHONPATH=tests/support:. $(BIN)/python tests/benchmarks/desktop.py
-	@PYTHONPATH=tests/support $(BIN)/python tests/benchmarks/sharing.py
+bench: .venv/peers.stamp ## Measure all, in half an hour; SECTIONS=ingest,start AGAINST=checkout REPORT=page.html
+	@PYTHONPATH=tests/support $(BIN)/python -m tests.benchmarks $(if $(SECTIONS),--sections $(SECTIONS)) \
+		$(if $(AGAINST),--against $(AGAINST)) $(if $(REPORT),--report $(REPORT))
 
 locks: ## Update the locked dependencies; needs uv
 	$(LOCK) pyproject.toml --extra sandbox --output-file infra/locks/run.txt --upgrade
@@ -97,6 +104,8 @@ locks: ## Update the locked dependencies; needs uv
 		--output-file infra/locks/lambda.txt --upgrade
 	echo 'mutmut>=3.8,<4' | $(LOCK) - --constraint infra/locks/dev.txt \
 		--output-file infra/locks/mutants.txt --upgrade
+	echo "async-kinesis==3.0.1" | $(LOCK) - --constraint infra/locks/dev.txt \
+		--output-file infra/locks/peers.txt --upgrade
 
 image: desktop ## Build the container image with docker or buildah, which get BUILD_OPTIONS
 	@if docker info >/dev/null 2>&1; then \
@@ -147,4 +156,10 @@ $(BIN)/pip:
 .venv/mutants.stamp: infra/locks/mutants.txt .venv/dev.stamp
 	rm -rf .venv/mutants
 	$(PIP) --require-hashes --target .venv/mutants --requirement infra/locks/mutants.txt
+	@touch $@
+
+# Likewise for make bench: what runs side by side with the worker.
+.venv/peers.stamp: infra/locks/peers.txt .venv/dev.stamp
+	rm -rf .venv/peers
+	$(PIP) --require-hashes --target .venv/peers --requirement infra/locks/peers.txt
 	@touch $@

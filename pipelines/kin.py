@@ -13,8 +13,6 @@ follows the same rules as what is read of the contact itself.
 
 from __future__ import annotations
 
-import re
-
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
@@ -43,8 +41,8 @@ NAMED_BY: Final = {
     "Related": "RelatedContactId",
 }
 
-#: Whether a body may name another contact. Most do not, and need not be parsed to know.
-_NAMING: Final = re.compile(rb'(?i)"(?:initial|previous|related)contactid":"').search
+#: Before each id of a contact that a body has, in lower case.
+_ID_IS: Final = b'contactid":"'
 
 #: What is told.
 _PLAIN: Final = (
@@ -75,9 +73,16 @@ _EARLIER_RELEASE: Final = f"{EVENT}LEG"
 
 def told(fact: Fact) -> list[Fact]:
     """What a fact about a contact tells the contacts that it names."""
-    if fact.register not in _TOLD or not _NAMING(fact.body):
+    if fact.register not in _TOLD or not _may_name_others(fact):
         return []
     return list(_addressed(fact, sorted(_named(said(fact.body)) - {fact.contact_id})))
+
+
+def _may_name_others(fact: Fact) -> bool:
+    """Whether a fact may name other contacts. Most do not, and need not be parsed to know."""
+    itself = f'{fact.contact_id}"'.encode()
+    _, *ids = fact.body.lower().split(_ID_IS)
+    return not all(one.startswith(itself) for one in ids)
 
 
 def answers(contact: Contact, came: Iterable[Fact]) -> list[Fact]:
@@ -90,17 +95,19 @@ def answers(contact: Contact, came: Iterable[Fact]) -> list[Fact]:
         contact: The contact with all its facts.
         came: Those of them that a batch had, of its own and of those that name it.
     """
+    told_by = [register for register in contact.facts if register.startswith(KIN)]
+    if not told_by:
+        return []
     registers = {fact.register for fact in came}
-    asking = {_kin(register)[0] for register in registers if register.startswith(KIN)}
-    if not registers.isdisjoint(_TOLD):
-        asking |= kin(contact).keys()
-    own = [contact.facts[register] for register in _TOLD if register in contact.facts]
+    asking = told_by if not registers.isdisjoint(_TOLD) else registers.intersection(told_by)
     naming = {
         _kin(register)[0]
-        for register, fact in contact.facts.items()
-        if register.startswith(KIN) and contact.id in _named(said(fact.body))
+        for register in told_by
+        if contact.id in _named(said(contact.facts[register].body))
     }
-    return [one for fact in own for one in _addressed(fact, sorted(asking & naming))]
+    wanted = sorted(naming.intersection(_kin(register)[0] for register in asking))
+    own = [contact.facts[register] for register in _TOLD if register in contact.facts]
+    return [one for fact in own for one in _addressed(fact, wanted)] if wanted else []
 
 
 def kin(contact: Contact) -> dict[str, Contact]:

@@ -282,7 +282,7 @@ def adopt(contact: Contact, look: Change, found: Found) -> None:
     row = found.row
     record = record_of(contact, look)
     table = entity(record.entity)
-    made, changed = (_actor(row, did) in found.users for did in ("created", "modified"))
+    made, changed = (actor(row, did) in found.users for did in ("created", "modified"))
     doubted = record.state == "doubted"
     if doubted:
         record.ours &= changed
@@ -318,7 +318,7 @@ def adopt(contact: Contact, look: Change, found: Found) -> None:
     record.answer = {name: row[name] for name in look.returning if name in row}
 
 
-def _actor(row: Mapping[str, Any], did: str) -> str:
+def actor(row: Mapping[str, Any], did: str) -> str:
     """Who created or modified a record: of two, the one who did it on the other's behalf."""
     who = row.get(f"_{did}onbehalfby_value") or row.get(f"_{did}by_value")
     return str(who or "").lower()

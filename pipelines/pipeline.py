@@ -7,6 +7,7 @@ import re
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import combinations
 from typing import Any
 
@@ -24,7 +25,7 @@ from pipelines.view import NAMES
 from pipelines.writeback import AttributeTable
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Pipeline:
     """Steps in file order, for the contacts that ``when`` admits, and what goes back to Connect.
 
@@ -41,6 +42,19 @@ class Pipeline:
     digest: str = ""
     both: bool = False
     choices: Mapping[str, Mapping[str, bool | int | str]] = field(default_factory=dict)
+
+    @cached_property
+    def reads(self) -> frozenset[tuple[str, ...]]:
+        """Every path of names that anything in it reads, in lower case."""
+        found = [*paths(self.when), *(self.writeback.names() if self.writeback else ())]
+        for step in self.steps:
+            found += (*paths(step.when), *step.names())
+        return frozenset(tuple(part.lower() for part in path) for path in found)
+
+    @cached_property
+    def roots(self) -> frozenset[str]:
+        """The first parts of these."""
+        return frozenset(path[0] for path in self.reads)
 
     def step(self, name: str) -> Step | None:
         """The step of that name."""

@@ -7,7 +7,7 @@ that one will be made, as far as can be known: a link to a record that never is 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from pipelines.changes import Version, keys
 from pipelines.condition import admits, names_in
@@ -21,11 +21,15 @@ from pipelines.step import RESPONSE, CreateStep
 from pipelines.verdict import nothing_yet
 
 
+_RELATIVES: Final = frozenset(map(str.lower, RELATIVES))
+_ANSWER: Final = RESPONSE.lower()
+
+
 def relatives(
     contact: Contact, pipeline: Pipeline, seen: Snapshot, versions: tuple[Version, ...]
 ) -> dict[str, dict[str, Any]]:
     """``Previous`` and its like with the answers of the creating steps, as far as it reads them."""
-    if not _reads_records(pipeline):
+    if not any(map(_is_of_a_record, pipeline.reads)):
         return {}
     others = kin(contact)
     found = {}
@@ -36,15 +40,9 @@ def relatives(
     return found
 
 
-def _reads_records(pipeline: Pipeline) -> bool:
-    readers = [*pipeline.steps, *([pipeline.writeback] if pipeline.writeback else [])]
-    relatives_ = {name.lower() for name in RELATIVES}
-    return any(
-        path[0].lower() in relatives_ and path[1].lower().endswith(RESPONSE.lower())
-        for reader in readers
-        for path in reader.names()
-        if len(path) > 1
-    )
+def _is_of_a_record(path: tuple[str, ...]) -> bool:
+    """Whether a path, in lower case, leads to the record of another contact."""
+    return path[0] in _RELATIVES and len(path) > 1 and path[1].endswith(_ANSWER)
 
 
 def _records(

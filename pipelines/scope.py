@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
-from pipelines.changes import Version, keys
+from pipelines.changes import Keys, Version, keys
 from pipelines.contact import Contact
+from pipelines.lifecycle import FILES
 from pipelines.objects import UNREDACTED
 from pipelines.pipeline import Pipeline
 from pipelines.relatives import relatives
 from pipelines.snapshot import Snapshot
-from pipelines.step import RESPONSE, CreateStep, LookupStep, ReadFileStep, RecordStep
+from pipelines.step import RESPONSE, CreateStep, LookupStep, ReadFileStep, RecordStep, UpdateStep
 from pipelines.value import HELD
 from pipelines.view import Names, object_names
 
 
 class Scope:
-    """What steps see: names, answers of other steps, keys.
+    """What steps see: names, answers of other steps, keys. None of it is made before it is needed.
 
     Args:
         contact: The contact, with its ledger.
         pipeline: The pipeline.
         seen: The contact's snapshot.
         versions: The versions that the pipeline had.
-
-    Attributes:
-        keys: Which records its creating steps are about.
-        own: Ledger name of each of these -> the step that creates it.
-        answers: ``STEP2-Response`` -> what is known of it; ``Previous`` and its like -> what is
-            known of other contacts, and ``STEP2-Response`` of these.
     """
 
     def __init__(
@@ -37,12 +33,30 @@ class Scope:
         self.contact = contact
         self.pipeline = pipeline
         self.seen = seen
-        self.keys = keys(contact, pipeline, versions, seen.reached.get("created", ""))
-        self.own = {
-            self.created(step): step for step in pipeline.steps if isinstance(step, CreateStep)
-        }
-        self.answers = self._known_answers() | relatives(contact, pipeline, seen, versions)
+        self._versions = versions
         self._names: dict[str, Names] = {}
+
+    @cached_property
+    def keys(self) -> Keys:
+        """Which records its creating steps are about."""
+        began = self.seen.reached.get("created", "")
+        return keys(self.contact, self.pipeline, self._versions, began)
+
+    @cached_property
+    def own(self) -> dict[str, CreateStep]:
+        """The ledger's name of each of these -> the step that creates it."""
+        steps = self.pipeline.steps
+        return {self.created(step): step for step in steps if isinstance(step, CreateStep)}
+
+    @cached_property
+    def answers(self) -> dict[str, dict[str, Any]]:
+        """``STEP2-Response`` -> what is known of it, if anything in the pipeline reads it.
+
+        Also ``Previous`` and its like -> what is known of other contacts, and ``STEP2-Response``
+        of these.
+        """
+        others = relatives(self.contact, self.pipeline, self.seen, self._versions)
+        return self._known_answers() | others
 
     def created(self, step: CreateStep) -> str:
         """The ledger's name of the record that a step creates."""
@@ -50,10 +64,12 @@ class Scope:
 
     def names(self, on: str) -> Names:
         """What a step sees that waits for this milestone."""
-        known = self._names.get(on)
+        about = on if on in FILES else ""  # steps on any other see the same
+        known = self._names.get(about)
         if known is None:
-            files = object_names(self.seen.objects, on)
-            known = self._names[on] = Names(self.seen.values | files | self.answers)
+            listed = "objects" in self.pipeline.roots
+            files = object_names(self.seen.objects, about, listed=listed)
+            known = self._names[about] = Names(self.seen.values | files | self.answers)
         return known
 
     def names_without_files(self) -> Names:
@@ -70,18 +86,16 @@ class Scope:
 
     def key(self, step: RecordStep) -> Any:
         """The key of the record that a step is about, or HELD."""
-        return self._key(step, self.names(step.on))
-
-    def _key(self, step: RecordStep, names: Names) -> Any:
         if isinstance(step, CreateStep):
             return self.keys.of[step.name]
-        key: Any = step.key.render(names)
-        return key if key is HELD else key.removeprefix("(").removesuffix(")")
+        return _key(step, self.names(step.on))
 
     def _known_answers(self) -> dict[str, dict[str, Any]]:
         """What is known of each step's answer; keys we choose are known beforehand."""
         answers: dict[str, dict[str, Any]] = {}
         for step in self.pipeline.steps:
+            if (step.name + RESPONSE).lower() not in self.pipeline.roots:
+                continue
             known = None
             if isinstance(step, LookupStep | ReadFileStep):
                 known = self.contact.lookups.get(step.path, {}).get("answer")
@@ -97,8 +111,17 @@ class Scope:
         self, step: RecordStep, answers: dict[str, dict[str, Any]]
     ) -> dict[str, Any] | None:
         """What is known of the record a step is about, once its key is."""
-        key = self._key(step, Names(self.seen.values | answers))
+        key: Any
+        if isinstance(step, CreateStep):
+            key = self.keys.of[step.name]
+        else:
+            key = _key(step, Names(self.seen.values | answers))
         if key is HELD:
             return None
         record = self.contact.ledger.get(f"{step.table.set}({key})")
         return {**(record.answer if record else {}), step.table.key: key}
+
+
+def _key(step: UpdateStep, names: Names) -> Any:
+    key: Any = step.key.render(names)
+    return key if key is HELD else key.removeprefix("(").removesuffix(")")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from pipelines.caller import As
@@ -23,9 +24,9 @@ WITHIN_S = 15 * 60
 RESPONSE = "-Response"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class BaseStep:
-    """What all steps have.
+    """What all steps have. What follows from a step is worked out once, as it is asked for often.
 
     Attributes:
         name: Its name; its answer is ``{{<name>-Response.<field>}}`` in other steps.
@@ -53,10 +54,13 @@ class BaseStep:
         for data in self.data:
             yield from templates(data)
 
-    def names(self) -> Iterator[tuple[str, ...]]:
+    def names(self) -> tuple[tuple[str, ...], ...]:
         """Every path of names its templates read."""
-        for template in self.templates():
-            yield from (path for path, _ in template.names)
+        return self._names
+
+    @cached_property
+    def _names(self) -> tuple[tuple[str, ...], ...]:
+        return tuple(path for template in self.templates() for path, _ in template.names)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TextIO
 from urllib.parse import quote
 
@@ -290,6 +290,9 @@ _ENCODED = re.compile(r"%(?![0-9A-Fa-f]{2})")
 #: What may stand as it is in the author's own part of a URL.
 _URL = "?$&=()',/:@-._~*+%;!"
 
+#: What is made of a value where it stands: text, or HELD.
+_Escape = Callable[[str], Any]
+
 #: What parts a URL, or would be taken for an encoded character, in a value of a link.
 _PARTING = re.compile(r"[%#?/\\\x00-\x1f]")
 
@@ -321,34 +324,43 @@ class Query:
         self._link = link
         if "{%" in source:
             raise TemplateError("tags are not allowed in a query", source, source.index("{%"))
-        self._pieces: list[tuple[str, Template | None]] = []
+        self._pieces: list[tuple[str, Template | None, _Escape]] = []
         self.names: list[tuple[tuple[str, ...], int]] = []
-        position = 0
+        position, before = 0, ""
         for match in _PLACEHOLDER.finditer(source):
             try:
                 template = Template(match[0], choices=choices)
             except TemplateError as error:
                 raise TemplateError(str(error), source, match.start() + error.index) from error
             self.names += [(path, at + match.start()) for path, at in template.names]
-            self._pieces.append((unbraced(source[position : match.start()]), template))
+            text = self._text(source[position : match.start()])
+            before += text
+            self._pieces.append((self._authored(text), template, _escape(before)))
             position = match.end()
-        self._pieces.append((unbraced(source[position:]), None))
-        for text, _ in self._pieces:
-            if "{{" in text:
-                raise TemplateError("expected '}}'", source, source.index(text) + text.index("{{"))
+        self._pieces.append((self._authored(self._text(source[position:])), None, _literal))
+
+    def _text(self, source: str) -> str:
+        """The author's own part between two placeholders."""
+        text = unbraced(source)
+        if "{{" in text:
+            at = self.source.index(text) + text.index("{{")
+            raise TemplateError("expected '}}'", self.source, at)
+        return text
+
+    def _authored(self, text: str) -> str:
+        return text if self._link else quote(_ENCODED.sub("%25", text), safe=_URL)
 
     def render(self, names: Names) -> Any:
         """The text to append, percent-encoded, or HELD."""
-        raw = encoded = ""
-        for text, template in self._pieces:
-            raw += text
-            encoded += text if self._link else quote(_ENCODED.sub("%25", text), safe=_URL)
+        encoded = ""
+        for text, template, escape in self._pieces:
+            encoded += text
             if template is None:
                 continue
             value = template.render(names)
             if isinstance(value, Nothing):
                 return HELD
-            escaped = _escaped(as_text(value), raw)
+            escaped = escape(as_text(value))
             if escaped is HELD:
                 return HELD
             encoded += self._encoded(escaped)
@@ -360,13 +372,20 @@ class Query:
         return quote(value, safe="()" if _OWNER.fullmatch(value) else "")
 
 
-def _escaped(value: str, before: str) -> Any:
+def _escape(before: str) -> _Escape:
+    """How a value is escaped that stands after this text of the author's."""
     if before.count("'") % 2 == 0:
-        value = unbraced(value)
-        return value if _LITERAL.fullmatch(value) else HELD
-    if _LIKE.search(before[: before.rindex("'")]):
-        value = unwild(value)
-    return doubled(value)
+        return _literal
+    return _pattern if _LIKE.search(before[: before.rindex("'")]) else doubled
+
+
+def _literal(value: str) -> Any:
+    value = unbraced(value)
+    return value if _LITERAL.fullmatch(value) else HELD
+
+
+def _pattern(value: str) -> str:
+    return doubled(unwild(value))
 
 
 # --- bodies -------------------------------------------------------------------------------------

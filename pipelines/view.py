@@ -16,9 +16,9 @@ from liquid.exceptions import UndefinedError
 from pipelines import course, direction, legs, mail, verdict
 from pipelines.contact import Contact
 from pipelines.kin import kin
-from pipelines.lifecycle import milestones_of, phase_of, signals
+from pipelines.lifecycle import FILES, milestones_of, phase_of, signals
 from pipelines.names import DESCRIBED_ONLY, EVENT_ONLY, FILLED, SCALARS, STREAM, TYPED, said
-from pipelines.objects import KINDS, StoredObject, objects
+from pipelines.objects import StoredObject, objects
 from pipelines.redaction import covers, redacted
 
 
@@ -233,22 +233,24 @@ def wanted(value: Any) -> bool:
     return str(value).strip().lower() not in _UNWANTED
 
 
-def object_names(things: list[StoredObject], on: str) -> dict[str, Any]:
-    """``objectUrl`` and so on of the first file a step is about, ``objects`` of all.
+def object_names(things: list[StoredObject], on: str, *, listed: bool = True) -> dict[str, Any]:
+    """``objectUrl`` and so on of the first file a step is about, and ``objects`` of all if listed.
 
     A step on recording, transcript or analysis is about those, any other step about every file.
     """
-    about = [t for t in things if on not in KINDS.values() or t.milestone == on]
+    about = [t for t in things if t.milestone == on] if on in FILES else things
     if not about:
         return {}
     first = about[0]
-    return {
+    names: dict[str, Any] = {
         "objectUrl": first.url,
         "objectUri": first.uri,
         "bucket": first.bucket,
         "key": first.key,
-        "objects": [
+    }
+    if listed:
+        names["objects"] = [
             {"kind": t.kind, "bucket": t.bucket, "key": t.key, "url": t.url, "uri": t.uri}
             for t in about
-        ],
-    }
+        ]
+    return names

@@ -69,6 +69,7 @@ async def client(
     region: str | None = None,
     attempts: int = MAX_ATTEMPTS,
     dated: Callable[[str], None] = lambda _date: None,
+    whole: bool = False,
 ) -> AsyncIterator[Any]:
     """Make a client of an AWS service, to be used with ``async with`` once.
 
@@ -82,6 +83,8 @@ async def client(
         region: AWS Region.
         attempts: How often botocore tries a call; 1 where each try counts against a quota.
         dated: Called with the ``Date`` of each answer, also of a refusal; "" if it has none.
+        whole: It has all of the service's operations, not only the worker's (see
+            ``worker.aws_models``): for what prepares a stage for the worker.
 
     Raises:
         ConfigError: There is no Region, or the environment or AWS's files make no client.
@@ -92,7 +95,7 @@ async def client(
     async with AsyncExitStack() as stack:
         try:
             opened = await stack.enter_async_context(
-                made_client(service, endpoint_url, region, attempts)
+                made_client(service, endpoint_url, region, attempts, whole=whole)
             )
         except exceptions.NoRegionError:
             raise ConfigError("no AWS Region is set: set AWS_REGION") from None

@@ -12,6 +12,7 @@ from aiobotocore.httpsession import AIOHTTPSession
 from aiobotocore.session import get_session
 from botocore.loaders import Loader, create_loader
 
+from worker.aws_models import used_models
 from worker.reuse import only_clean
 
 
@@ -22,20 +23,23 @@ READ_TIMEOUT_S: Final = 30.0
 MAX_CONNECTIONS: Final = 100
 
 
-def made_client(service: str, endpoint_url: str | None, region: str | None, attempts: int) -> Any:
+def made_client(
+    service: str, endpoint_url: str | None, region: str | None, attempts: int, *, whole: bool
+) -> Any:
     """A client to be used with ``async with`` once; see ``worker.aws.client``."""
     session = get_session()
-    session.register_component("data_loader", _models(session.get_config_variable("data_path")))
+    loader = _models(session.get_config_variable("data_path"), whole=whole)
+    session.register_component("data_loader", loader)
     region = region or session.get_config_variable("region") or os.environ.get("AWS_REGION")
     return session.create_client(
-        service, endpoint_url=endpoint_url, region_name=region, config=_config(attempts)
+        service, endpoint_url=endpoint_url, region_name=region, config=_config(session, attempts)
     )
 
 
 @cache
-def _models(path: str | None) -> Loader:
+def _models(path: str | None, *, whole: bool) -> Loader:
     """The services' models: each session would read them anew, which takes most of its making."""
-    return create_loader(path)
+    return create_loader(path) if whole else used_models(path)
 
 
 class _Session(AIOHTTPSession):  # type: ignore[misc]  # it has no types
@@ -45,7 +49,7 @@ class _Session(AIOHTTPSession):  # type: ignore[misc]  # it has no types
         return only_clean(await super()._create_connector(proxy_url))
 
 
-def _config(attempts: int) -> AioConfig:
+def _config(session: Any, attempts: int) -> AioConfig:
     return AioConfig(
         http_session_cls=_Session,
         connect_timeout=CONNECT_TIMEOUT_S,
@@ -53,5 +57,6 @@ def _config(attempts: int) -> AioConfig:
         max_pool_connections=MAX_CONNECTIONS,
         retries={"mode": "standard", "total_max_attempts": attempts},
         tcp_keepalive=True,
-        user_agent_extra="connect-dynamics",
+        # Else botocore makes a longer one twice for each call, a sixth of what a call costs.
+        user_agent=f"{session.user_agent()} connect-dynamics",
     )

@@ -5,46 +5,37 @@ A command imports what it runs, so that none waits for what only others need.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
+import warnings
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-
-from pipelines import lifecycle, settle
-from pipelines.decode.timestamp import normalise
 from worker.commands.desktop import desktop_app
 from worker.commands.triage import (
     LEFT_ASIDE,
     SettingsFile,
     contact_app,
-    out,
+    finished,
     parked_app,
-    pretty,
     quarantine_app,
     state_app,
 )
-from worker.definitions import find, find_all
 from worker.errors import ConfigError, WorkerError
-from worker.settings import Settings, load_settings
-from worker.telemetry.logs import configure
-from worker.terminal import shown, shown_lines
+from worker.terminal import pretty, print_tables, show, shown
 
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from worker.commands.preview import Preview
     from worker.commands.replay import OnProgress, Report
+    from worker.settings import Settings
 
 
 #: Exit status of a command that failed.
@@ -67,8 +58,6 @@ app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(state_app, name="state")
 app.add_typer(tables_app, name="tables")
 
-err = Console(stderr=True)
-
 
 def main() -> None:
     """Run a command; an error that its user can correct is one line, never a traceback."""
@@ -77,7 +66,7 @@ def main() -> None:
     except (WorkerError, BaseExceptionGroup) as error:
         if (reason := _user_error(error)) is None:
             raise
-        err.print(f"connect-dynamics: {escape(shown(reason))}", highlight=False, soft_wrap=True)
+        sys.stderr.write(f"connect-dynamics: {shown(reason)}\n")
         sys.exit(FAILED)
 
 
@@ -94,11 +83,34 @@ def _user_error(error: BaseException) -> WorkerError | None:
 @app.command()
 def run(settings: SettingsFile = None) -> None:
     """Run the worker until SIGTERM: read the streams and the queue, write to Dynamics."""
-    from worker.wiring import serve
+    with unseen("charset_normalizer", "click", "rich"):
+        from worker.settings import load_settings
+        from worker.telemetry.logs import configure
+        from worker.wiring import serve
 
     loaded = load_settings(settings)
     configure(loaded.log_level)
-    asyncio.run(serve(loaded))
+    finished(serve(loaded))
+
+
+@contextmanager
+def unseen(*packages: str) -> Iterator[None]:
+    """Packages are not found while the block imports what does without them.
+
+    structlog and httpx import what draws tracebacks and a command line wherever they find it, and
+    MSAL imports requests, with what guesses encodings: to a worker, which uses none of it, 9 MB of
+    memory and an eighth of a second.
+    """
+    hidden = dict.fromkeys(packages) | {p: sys.modules[p] for p in packages if p in sys.modules}
+    sys.modules.update(hidden)  # type: ignore[arg-type] # None: "is not there", by the reference
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # requests says that it cannot guess
+            yield
+    finally:
+        for package, module in hidden.items():
+            if module is None:
+                del sys.modules[package]
 
 
 @app.command("replay")
@@ -131,6 +143,9 @@ def replay_command(
 ) -> None:
     """Replay archived messages into Dynamics. Exit status 3: something was set aside."""
     from worker.commands.replay import Options, replay
+    from worker.definitions import find_all
+    from worker.settings import load_settings
+    from worker.telemetry.logs import configure
 
     loaded = load_settings(settings)
     configure("error")
@@ -151,11 +166,11 @@ def replay_command(
         schema=schema,
     )
     with _progress() as watch:
-        result = asyncio.run(replay(options, loaded, watch))
+        result = finished(replay(options, loaded, watch))
     if report == "json":
         sys.stdout.write(result.to_json().decode() + "\n")
     else:
-        out.print(_report_table(result))
+        print_tables(_report_table(result))
     if not result.used:
         typer.echo(_nothing_of_use(result), err=True)
     raise typer.Exit(0 if result.clean else LEFT_ASIDE)
@@ -183,6 +198,8 @@ def _writable(dump: Path | None) -> None:
 
 def _time(text: str, option: str) -> str:
     """An ISO time or date in the form facts have."""
+    from pipelines.decode.timestamp import normalise
+
     found = normalise(f"{text}T00:00:00Z" if len(text) == len("2026-01-02") else text)
     if text and not found:
         message = f"{text!r} is not an ISO time like 2026-01-02T03:04:05Z"
@@ -193,13 +210,14 @@ def _time(text: str, option: str) -> str:
 @contextmanager
 def _progress() -> Iterator[OnProgress | None]:
     """A progress bar while messages are read, where somebody sees it."""
-    if not err.is_terminal:
+    if not sys.stderr.isatty():
         yield None
         return
+    from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=err, transient=True) as progress:
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("reading", total=None)
 
         def watch(messages: int, read: int, total: int) -> None:
@@ -211,6 +229,11 @@ def _progress() -> Iterator[OnProgress | None]:
 
 
 def _report_table(report: Report) -> Table:
+    from dataclasses import asdict
+
+    from rich.markup import escape
+    from rich.table import Table
+
     table = Table("replay", "", title="dry run: nothing was sent" if report.dry_run else None)
     table.columns[1].justify = "right"
     counts = asdict(report)
@@ -239,10 +262,13 @@ def preview_command(
 ) -> None:
     """Show what a step would send for real messages: method, URI, headers and body."""
     from worker.commands.preview import previews, read_contacts
+    from worker.definitions import find
+    from worker.settings import load_settings
+    from worker.telemetry.logs import configure
 
     loaded = load_settings(settings)
     configure("error")
-    contacts = {c.id: c for c in asyncio.run(read_contacts(event, loaded))}
+    contacts = {c.id: c for c in finished(read_contacts(event, loaded))}
     if len(contacts) > 1 and not contact:
         raise ConfigError(f"several contacts: choose one with --contact, {_some(contacts)}")
     chosen = contacts.get(contact.lower()) if contact else next(iter(contacts.values()))
@@ -253,12 +279,12 @@ def preview_command(
     for one in found:
         _print_preview(one)
     for note in planned.guesses(step):
-        out.print(f"\nnote {escape(shown(note))}", highlight=False, soft_wrap=True)
+        show(f"\nnote {shown(note)}")
     if not found:
-        out.print(f"{step} sends nothing: {escape(shown(reason))}", highlight=False)
+        show(f"{step} sends nothing: {shown(reason)}")
         raise typer.Exit(FAILED)
     if send_it:
-        asyncio.run(_send(found, loaded))
+        finished(_send(found, loaded))
 
 
 def _some(ids: Iterable[str]) -> str:
@@ -272,7 +298,7 @@ def _print_preview(one: Preview) -> None:
     lines += [f"\nthen, if nobody is found: GET {uri}" for uri in one.then]
     if one.body is not None:
         lines += ["", pretty(one.body)]
-    out.print(shown_lines("\n".join(lines)), markup=False, highlight=False, soft_wrap=True)
+    show("\n".join(lines))
 
 
 async def _send(found: list[Preview], settings: Settings) -> None:
@@ -285,7 +311,7 @@ async def _send(found: list[Preview], settings: Settings) -> None:
             if one.request is None:
                 raise ConfigError("a page is opened on the agent's desktop, it cannot be sent")
             answer = await send(one, client)
-            out.print(pretty(answer), markup=False, highlight=False, soft_wrap=True)
+            show(pretty(answer))
 
 
 @app.command("check")
@@ -296,23 +322,44 @@ def check_command(
 ) -> None:
     """Check settings and pipelines, and with --online the environment, tables and columns."""
     from worker.commands.check import check_offline, check_online
+    from worker.settings import load_settings
+    from worker.telemetry.logs import configure
 
     loaded = load_settings(settings)
     configure("error")
     if pipeline:
         loaded = loaded.model_copy(update={"pipelines": tuple(pipeline)})
-    findings = asyncio.run(check_offline(loaded))
+    findings = finished(check_offline(loaded))
     if online:
-        findings += asyncio.run(check_online(loaded))
+        findings += finished(check_online(loaded))
     for finding in findings:
         mark = "ok  " if finding.fine else "FAIL" if finding.wrong else "note"
-        out.print(f"{mark} {escape(shown_lines(finding.text))}", highlight=False, soft_wrap=True)
+        show(f"{mark} {finding.text}")
     raise typer.Exit(FAILED if any(finding.wrong for finding in findings) else 0)
+
+
+@app.command("lint")
+def lint_command(
+    pipelines: Annotated[list[str], typer.Argument(help="TOML files, or shipped names.")],
+    output: Annotated[Literal["text", "json"], typer.Option(help="Form of the output.")] = "text",
+) -> None:
+    """Find what is wrong with pipeline files; no settings are needed. Exit status 1: something."""
+    from worker.commands.lint import lint, to_json
+
+    problems = lint(pipelines)
+    if output == "json":
+        sys.stdout.write(f"{to_json(problems)}\n")
+    else:
+        for problem in problems:
+            show(str(problem))
+    raise typer.Exit(FAILED if any(one.severity == "error" for one in problems) else 0)
 
 
 @app.command("states")
 def states_command() -> None:
     """Print the life of a contact and that of a Dynamics record as Mermaid diagrams."""
+    from pipelines import lifecycle, settle
+
     sys.stdout.write(f"{lifecycle.mermaid()}\n\n{settle.mermaid()}\n")
 
 
@@ -334,8 +381,8 @@ def tables_create(
             for table in leases or ():
                 await create_lease_table(client, table)
 
-    asyncio.run(work())
-    out.print(f"tables: {', '.join([state, *(leases or ())])}")
+    finished(work())
+    show(f"tables: {', '.join([state, *(leases or ())])}")
 
 
 @app.command("sandbox")
@@ -366,10 +413,8 @@ def sandbox_command(
     except ModuleNotFoundError as error:
         message = f"the sandbox needs {error.name}: install connect-dynamics[sandbox]"
         raise ConfigError(message) from error
-    # Lines to paste into a shell: they stay whole however narrow the terminal is.
-    show = partial(out.print, markup=False, highlight=False, soft_wrap=True)
     options = Options(port, data, ca, schema, like, customers, settings)
-    asyncio.run(serve_until_stopped(options, show))
+    finished(serve_until_stopped(options, show))
 
 
 @app.command("conform")
@@ -387,11 +432,12 @@ def conform_command(
 ) -> None:
     """Find out where a test organization behaves otherwise than the sandbox."""
     from worker.commands.conform import Options, conform
+    from worker.settings import load_settings
+    from worker.telemetry.logs import configure
 
     loaded = load_settings(settings)
     configure("error")
-    show = partial(out.print, markup=False, highlight=False, soft_wrap=True)
-    report = asyncio.run(conform(Options(dynamics, is_test, to), loaded, show))
+    report = finished(conform(Options(dynamics, is_test, to), loaded, show))
     for name, position in report.switches.items():
         mark = "differs" if name in report.differs else "as here"
         show(f"{mark} {name}: {position!r}")

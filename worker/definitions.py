@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
 
-from pipelines.loader import PipelineError, load
+from pipelines.loader import load
 from pipelines.pipeline import Pipeline
+from pipelines.source import PipelineError
 from worker.errors import ConfigError
 
 
@@ -26,8 +27,9 @@ def find(name: str) -> Pipeline:
     Raises:
         ConfigError: There is none, or it cannot be used; the message says where it is wrong.
     """
+    text, source = text_and_source(name)
     try:
-        return load(_text(name), name if _is_path(name) else f"{name}.toml")
+        return load(text, source)
     except PipelineError as error:
         raise ConfigError(str(error)) from None
     except RecursionError:
@@ -47,6 +49,15 @@ def find_all(names: Iterable[str]) -> list[Pipeline]:
         if sum(other.name == pipeline.name for other in found) > 1:
             raise ConfigError(f"two pipelines call themselves {pipeline.name!r}; rename one")
     return found
+
+
+def text_and_source(name: str) -> tuple[str, str]:
+    """The text of a shipped pipeline or of a file, and what messages call it.
+
+    Raises:
+        ConfigError: There is none, or it cannot be read.
+    """
+    return _text(name), name if _is_path(name) else f"{name}.toml"
 
 
 def _is_path(name: str) -> bool:

@@ -1,19 +1,32 @@
 """Every setting, once, with its unit and default.
 
 A setting is read from the environment as ``CONNECT_DYNAMICS_<NAME>`` or from a TOML file named by
-``--settings`` or ``CONNECT_DYNAMICS_SETTINGS``; the environment wins. Lists are comma-separated.
+``--settings`` or ``CONNECT_DYNAMICS_SETTINGS``; the environment wins. Lists of names are
+comma-separated; the list of application users is JSON in the environment, and TOML in the file.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 
 from datetime import date, datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, field_validator
+import orjson
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -31,8 +44,39 @@ PREFIX = "CONNECT_DYNAMICS_"
 
 Names = Annotated[tuple[str, ...], NoDecode]
 
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
+_STREAM = re.compile(r"(arn:[a-z-]+:kinesis:[a-z0-9-]*:\d*:stream/)?[A-Za-z0-9_.-]{1,128}")
+
+#: What a setting with a pattern looks like.
+_EXAMPLES = {"api_version": "v9.2", "metrics": "0.0.0.0:9464"}
+
 #: How a record is made: POST with the key in the body, or PATCH that must not find one.
 CreateBy = Literal["post", "patch"]
+
+
+#: How many application users there are at most: contacts are spread over no more.
+MOST_USERS = 12
+
+
+class ApplicationUser(BaseModel):
+    """An application user that requests are sent as: its Entra application and the secret's place.
+
+    Attributes:
+        client_id: See ``Settings``.
+        secret: See ``Settings``.
+        secret_expires: See ``Settings``.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    client_id: str = Field(min_length=1)
+    secret: str = Field(min_length=1)
+    secret_expires: date | None = None
+
+    @field_validator("client_id")
+    @classmethod
+    def _id(cls, value: str) -> str:
+        return value.strip().strip("{}")
 
 
 class Settings(BaseSettings):
@@ -59,6 +103,10 @@ class Settings(BaseSettings):
         description="Where the client secret is: env:NAME, file:/path[#NAME] or a secret's ARN",
     )
     secret_expires: date | None = Field(default=None, description="Warns from 30 days before")
+    application_users: Annotated[tuple[ApplicationUser, ...], NoDecode] = Field(
+        default=(),
+        description='Further users that share the work: [{"client_id": "…", "secret": "…"}, …]',
+    )
     scope: str = Field(default="", description="Token scope; default: environment_url/.default")
     authority: str = Field(
         default="", description="Token authority; default: that of the environment's cloud"
@@ -166,6 +214,52 @@ class Settings(BaseSettings):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
 
+    @field_validator("application_users", mode="before")
+    @classmethod
+    def _list(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            return orjson.loads(value)
+        except orjson.JSONDecodeError:
+            raise ValueError(
+                'must be JSON: [{"client_id": "…", "secret": "env:NAME"}, …]'
+            ) from None
+
+    @field_validator("application_users")
+    @classmethod
+    def _differ(
+        cls, value: tuple[ApplicationUser, ...], known: ValidationInfo
+    ) -> tuple[ApplicationUser, ...]:
+        single = known.data.get("client_id")
+        ids = [one.lower() for one in (single, *(user.client_id for user in value)) if one]
+        if len(set(ids)) < len(ids):
+            raise ValueError("a client id is there twice, or is the setting client_id too")
+        if len(ids) > MOST_USERS:
+            raise ValueError(f"with the setting client_id there can be {MOST_USERS} users")
+        return value
+
+    @field_validator("recording_buckets")
+    @classmethod
+    def _buckets(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(map(_BUCKET.fullmatch, value)):
+            raise ValueError("name each bucket alone, without s3://, a path or an ARN")
+        return value
+
+    @field_validator("contact_events", "contact_records")
+    @classmethod
+    def _stream(cls, value: str) -> str:
+        if value and not _STREAM.fullmatch(value):
+            raise ValueError("must be the name or the ARN of a Kinesis data stream")
+        return value
+
+    @field_validator("recordings")
+    @classmethod
+    def _queue(cls, value: str) -> str:
+        if value and not value.startswith(("https://", "http://")):
+            raise ValueError("must be the queue's URL, which begins with https://; not name or ARN")
+        return value
+
     @field_validator("environment_url")
     @classmethod
     def _environment(cls, value: str) -> str:
@@ -214,6 +308,19 @@ class Settings(BaseSettings):
         return env_settings, init_settings
 
     @property
+    def users(self) -> tuple[ApplicationUser, ...]:
+        """All application users; the first of them does what is no part of the shared work.
+
+        A client id and secret of their own come first.
+        """
+        if not (self.client_id and self.secret):
+            return self.application_users
+        first = ApplicationUser(
+            client_id=self.client_id, secret=self.secret, secret_expires=self.secret_expires
+        )
+        return (first, *self.application_users)
+
+    @property
     def token_scope(self) -> str:
         """The scope to ask a token for."""
         return self.scope or f"{self.environment_url}/.default"
@@ -240,8 +347,13 @@ class Settings(BaseSettings):
         return "original" if self.files == "auto" and not reads_records else self.files
 
     def missing(self, *names: str) -> list[str]:
-        """The environment names of those settings that are empty."""
-        return [PREFIX + name.upper() for name in names if not getattr(self, name)]
+        """The environment names of those settings that are empty.
+
+        With a list of users, client id and secret are left out together or not at all.
+        """
+        listed = self.application_users and not (self.client_id or self.secret)
+        needed = [name for name in names if not (listed and name in ("client_id", "secret"))]
+        return [PREFIX + name.upper() for name in needed if not getattr(self, name)]
 
 
 #: What a connection to Dynamics cannot do without.
@@ -270,7 +382,7 @@ def load_settings(path: Path | None = None) -> Settings:
     try:
         return Settings(**_read(path))
     except ValidationError as error:
-        raise ConfigError("\n".join(_line(e["loc"], e["msg"]) for e in error.errors())) from None
+        raise ConfigError("\n".join(map(_line, error.errors()))) from None
 
 
 def _read(path: Path | None) -> dict[str, Any]:
@@ -286,6 +398,13 @@ def _read(path: Path | None) -> dict[str, Any]:
         raise ConfigError(f"{path}: not TOML: {error}") from None
 
 
-def _line(loc: tuple[int | str, ...], message: str) -> str:
-    name = ".".join(str(part) for part in loc)
-    return f"{PREFIX}{name.upper()} ({name}): {message.removeprefix('Value error, ')}"
+def _line(error: ErrorDetails) -> str:
+    """What a setting must be; its value is not repeated, which may be the secret itself."""
+    name = ".".join(str(part) for part in error["loc"])
+    message = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "extra_forbidden":
+        near = get_close_matches(name, Settings.model_fields, 1)
+        message = f"there is no such setting{f'; did you mean {near[0]}?' if near else ''}"
+    elif error["type"] == "string_pattern_mismatch":
+        message = f"must be like {_EXAMPLES[name]}"
+    return f"{PREFIX}{str(error['loc'][0]).upper()} ({name}): {message}"

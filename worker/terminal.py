@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import unicodedata
 
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
+
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 #: Categories of Unicode that move the cursor, turn the direction, hide, or are no characters:
@@ -29,3 +34,22 @@ def _escaped(character: str) -> str:
         return character  # a space of another width
     units = character.encode("utf-16-be", "surrogatepass").hex()
     return "".join(f"\\u{units[n : n + 4]}" for n in range(0, len(units), 4))
+
+
+def show(text: str) -> None:
+    """Print text of ours that holds foreign text, harmless, and whole however narrow it gets."""
+    sys.stdout.write(f"{shown_lines(text)}\n")
+
+
+def pretty(value: Any) -> str:
+    """A JSON value on several lines, with control characters escaped."""
+    import orjson
+
+    return shown_lines(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
+
+
+def print_tables(*tables: Table) -> None:
+    """Print tables as wide as the terminal; whoever fills them escapes what is foreign."""
+    from rich.console import Console
+
+    Console().print(*tables)

@@ -30,7 +30,7 @@ async def prepare() -> None:
         await create_tables(dynamodb, CONTACTS)
         for stream in STREAMS:
             await create_lease_table(dynamodb, f"{stream}-leases")
-    async with aws.client("kinesis") as kinesis, aws.client("sqs") as sqs:
+    async with aws.client("kinesis", whole=True) as kinesis, aws.client("sqs", whole=True) as sqs:
         await sqs.create_queue(QueueName=RECORDINGS)
         for stream in STREAMS:
             await _create_stream(kinesis, stream)
@@ -45,9 +45,9 @@ async def _create_stream(kinesis: Any, stream: str) -> None:
 async def send() -> None:
     """Tell contacts at true speed, beginning now."""
     async with (
-        aws.client("kinesis") as kinesis,
-        aws.client("sqs") as sqs,
-        aws.client("s3") as s3,
+        aws.client("kinesis", whole=True) as kinesis,
+        aws.client("sqs", whole=True) as sqs,
+        aws.client("s3", whole=True) as s3,
     ):
         queue = await sqs.get_queue_url(QueueName=RECORDINGS)
         cloud = Cloud(kinesis, sqs, s3, queue["QueueUrl"], environment={})

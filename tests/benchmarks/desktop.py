@@ -1,19 +1,18 @@
 """How long agents wait in a real browser: from ring to notification, from connect to open record.
 
-``make bench`` runs it: the worker as a process of its own on embedded streams, the sandbox's
-Dynamics, the softphone's stand-in and our pages in a Chromium; each with an attribute change seen
-at once, and with the softphone's poll of 30 s. Figures are aims: to miss one is no failure.
+The worker is a process of its own on embedded streams, beside the sandbox's Dynamics, the
+softphone's stand-in and our pages in a Chromium; each with an attribute change seen at once, and
+with the softphone's poll of 30 s. Figures are aims: to miss one is no failure.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-import sys
 import tempfile
 import time
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import product
@@ -25,12 +24,11 @@ from typing import Any, Final
 
 from playwright.async_api import BrowserContext, Frame, async_playwright
 from playwright.async_api import TimeoutError as PlaywrightTimeout
-from rich.console import Console
-from rich.table import Table
 
 from browsing.desk import desk
 from browsing.stage import AGENT, Stage, _Pages
 from browsing.workspace import workspace
+from tests.benchmarks.figure import Bar, Figure
 from tests.browser.conftest import ARGUMENTS, MODULES, chromium
 from twins.backlog import p95
 from worker.definitions import find
@@ -215,23 +213,27 @@ def _said(seconds: float) -> str:
     return "not while it rang" if seconds == inf else f"{seconds:.3f} s"
 
 
-def report(found: dict[tuple[str, float], Waits]) -> Table:
+def figures(found: dict[tuple[str, float], Waits]) -> Iterator[Figure]:
     """All that was measured."""
-    table = Table(title="In the browser, with the worker", title_justify="left")
-    for column in ("host", "attributes are seen", "what", "median", "p95", "aimed at"):
-        table.add_column(column)
     for (host, poll_s), waits in found.items():
         seen = f"every {poll_s:.0f} s" if poll_s else "at once"
         rows = (
             ("ring to toast", waits.toast),
             ("ring to the customer's name", waits.named),
-            ("connect to record", waits.opened),
+            ("connect to open record", waits.opened),
         )
-        for what, times in rows:
+        for name, times in rows:
             if times:
-                aim = "" if poll_s else f"<= {AIMED_P95_S} s"
-                table.add_row(host, seen, what, _said(median(times)), _said(p95(times)), aim)
-    return table
+                found_s = {"p50": median(times), "p95": p95(times)}
+                bars = tuple(
+                    Bar(of, _said(wait), None if wait == inf else wait)
+                    for of, wait in found_s.items()
+                )
+                asked, met = "", None
+                if not poll_s:
+                    asked, met = f"<= {AIMED_P95_S} s", p95(times) <= AIMED_P95_S
+                group = f"{host}, attributes are seen {seen}"
+                yield Figure(name, "", asked, met, aim=True, bars=bars, group=group)
 
 
 HOSTS: Final[dict[str, tuple[Callable[[Centre, BrowserContext], Awaitable[Frame]], bool]]] = {
@@ -253,13 +255,3 @@ async def bench(calls: int) -> dict[tuple[str, float], Waits]:
                 await context.close()
             await browser.close()
     return found
-
-
-def main() -> int:
-    """Measure and print."""
-    Console(width=140).print(report(asyncio.run(bench(CALLS))))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

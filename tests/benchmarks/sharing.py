@@ -1,6 +1,6 @@
 """Beside the real KCL: start, latency and memory when shards are shared by leases.
 
-``make bench`` runs it. Each gets the same stream of 16 shards, which are idle but for one record at
+Each gets the same stream of 16 shards, which are idle but for one record at
 a time, and an empty lease table; at their defaults, but for the KCL's 2.x-compatible mode. The
 worker is the real one, with its state in DynamoDB and a sandbox to write to; the KCL's record
 processors do nothing but note their records. Figures are aims: to miss one is no failure.
@@ -11,10 +11,9 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import sys
 import tempfile
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from math import inf
@@ -25,12 +24,9 @@ from time import perf_counter
 from typing import Any, Final
 
 import httpx
-import pytest
-
-from rich.console import Console
-from rich.table import Table
 
 from fleet.services import free_port, kinesis_mock
+from tests.benchmarks.figure import Bar, Figure
 from tests.integration.judge.kcl.daemon import NO_JAVA, Daemon, Services, installed
 from worker import aws
 from worker.sandbox.amazon.moto_server import CREDENTIALS, REGION, embedded_aws
@@ -40,7 +36,6 @@ from worker.sandbox.dataverse.app import create_dataverse
 from worker.sandbox.demo.stage import COMMAND
 from worker.sandbox.server import serve
 from worker.sandbox.traffic import history
-from worker.telemetry import logs
 
 
 SHARDS: Final = 16
@@ -55,7 +50,7 @@ LIMIT_S: Final = 240.0
 AIMED_START_S: Final = 3.0
 AIMED_P99_S: Final = 1.2
 
-TITLE: Final = f"{SHARDS} mostly idle shards, {RECORDS} records one by one"
+KCL: Final = "KCL 3.1.3"
 
 #: Fields of /proc/<pid>/stat after the command (proc(5)): session, ticks computed, pages.
 SESSION: Final = 3
@@ -135,7 +130,7 @@ async def ground(folder: Path) -> AsyncIterator[Ground]:
     async with (
         kinesis_mock() as kinesis_url,
         embedded_aws() as cloud,
-        aws.client("kinesis", endpoint_url=kinesis_url) as kinesis,
+        aws.client("kinesis", endpoint_url=kinesis_url, whole=True) as kinesis,
     ):
         yield Ground(kinesis_url, cloud.environment["AWS_ENDPOINT_URL"], kinesis, folder)
 
@@ -258,41 +253,37 @@ async def compare(folder: Path, *peers: Callable[..., Any]) -> list[Measured]:
     return found
 
 
-def report(ours: Measured, kcl: Measured | None = None) -> Table:
+def figures(ours: Measured, kcl: Measured | None = None) -> Iterator[Figure]:
     """The figures side by side."""
-    table = Table("figure", "ours", "KCL 3.1.3", "ours / KCL", "aim", "", title=TITLE)
 
-    def row(name: str, form: str, figure: Callable[[Measured], float], aim: float = inf) -> None:
-        mine = figure(ours)
-        theirs = (form.format(figure(kcl)), f"{mine / figure(kcl):.2f}") if kcl else (NO_JAVA, "")
-        aimed = (f"<= {aim} s", "met" if mine <= aim else "missed") if aim < inf else ()
-        table.add_row(name, form.format(mine), *theirs, *aimed)
+    def line(name: str, form: str, number: Callable[[Measured], float], aim: float = inf) -> Figure:
+        mine = number(ours)
+        bars = [Bar("ours", form.format(mine), mine)]
+        if kcl:
+            theirs = number(kcl)
+            bars += [
+                Bar(KCL, form.format(theirs), theirs),
+                Bar(f"ours / {KCL}", f"{mine / theirs:.2f}"),
+            ]
+        else:
+            bars.append(Bar(KCL, NO_JAVA))
+        asked, met = (f"<= {aim} s", mine <= aim) if aim < inf else ("", None)
+        return Figure(name, "", asked, met, aim=True, bars=tuple(bars))
 
-    row("start to first record", "{:.1f} s", lambda m: m.start_s, AIMED_START_S)
-    row("processor time of that", "{:.1f} s", lambda m: m.start_cpu_s)
-    row("a record's wait, p50", "{:.2f} s", lambda m: median(m.waits_s))
-    row("a record's wait, p99", "{:.2f} s", lambda m: _p99(m.waits_s), AIMED_P99_S)
-    row("resident", "{:.0f} MB", lambda m: m.resident / 1e6)
-    row("with what it starts", "{:.0f} MB", lambda m: (m.resident + m.others) / 1e6)
-    return table
+    yield line("start to first record", "{:.1f} s", lambda m: m.start_s, AIMED_START_S)
+    yield line("processor time of that", "{:.1f} s", lambda m: m.start_cpu_s)
+    yield line("a record's wait, p50", "{:.2f} s", lambda m: median(m.waits_s))
+    yield line("a record's wait, p99", "{:.2f} s", lambda m: _p99(m.waits_s), AIMED_P99_S)
+    yield line("resident", "{:.0f} MB", lambda m: m.resident / 1e6)
+    yield line("with what it starts", "{:.0f} MB", lambda m: (m.resident + m.others) / 1e6)
 
 
 def _p99(values: list[float]) -> float:
     return quantiles(values, n=100, method="inclusive")[-1]
 
 
-def main() -> None:
-    """Print the table."""
-    os.environ.update(CREDENTIALS)
-    logs.configure("error")
+def measured() -> list[Measured]:
+    """Ours, and the KCL if there is Java."""
     peers = (ours, kcl) if shutil.which("java") else (ours,)
     with tempfile.TemporaryDirectory(prefix="connect-dynamics-bench-") as folder:
-        try:
-            found = asyncio.run(compare(Path(folder), *peers))
-        except pytest.skip.Exception as skipped:
-            sys.exit(str(skipped))
-    Console().print(report(*found))
-
-
-if __name__ == "__main__":
-    main()
+        return asyncio.run(compare(Path(folder), *peers))

@@ -28,6 +28,7 @@ from worker.dynamics.auth import StaticTokens
 from worker.dynamics.client import DataverseClient, is_create
 from worker.dynamics.errors import DynamicsError
 from worker.dynamics.gate import Gate, make_gate
+from worker.dynamics.http import make_http
 from worker.dynamics.performer import Performer
 from worker.dynamics.protocol import Answer, Dynamics, Request
 from worker.engine.claims import CLAIM_S
@@ -275,7 +276,7 @@ async def _open_world(variant: str, **more: Any) -> AsyncIterator[World]:
     )
     # Without certificates and proxies to read, which takes longer than a history.
     transport = httpx.ASGITransport(dataverse.app)
-    async with httpx.AsyncClient(transport=transport, verify=False, trust_env=False) as http:
+    async with make_http(transport=transport) as http:
         client = DataverseClient(
             "https://sandbox.invalid",
             http,

@@ -18,9 +18,10 @@ from pipelines.contact import Contact
 from pipelines.decode import decode
 from pipelines.fact import Fact, Ignored, Undecodable
 from pipelines.lifecycle import phase
-from pipelines.loader import PipelineError, load
+from pipelines.loader import load
 from pipelines.pipeline import Pipeline
 from pipelines.plan import Terms, plan
+from pipelines.source import PipelineError
 from pipelines.template import _STRICT, LONGEST, Query, Template, TemplateError
 from pipelines.value import Nothing
 from pipelines.view import Names, view

@@ -30,9 +30,10 @@ from pipelines.contact import Contact
 from pipelines.decode import decode
 from pipelines.fact import Fact
 from pipelines.lens import said_in
-from pipelines.loader import PipelineError, load
+from pipelines.loader import load
 from pipelines.pipeline import Pipeline
 from pipelines.plan import Terms
+from pipelines.source import PipelineError
 from worker import aws
 from worker.amazon_connect.client import ConnectClient
 from worker.amazon_connect.enrichment import Enrichment

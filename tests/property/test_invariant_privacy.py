@@ -29,6 +29,7 @@ from worker.dynamics import errors
 from worker.dynamics.auth import StaticTokens
 from worker.dynamics.client import DataverseClient
 from worker.dynamics.gate import make_gate
+from worker.dynamics.http import make_http
 from worker.dynamics.protocol import Request
 from worker.engine.ingest import Ingest
 from worker.errors import ConfigError, WorkerError
@@ -213,7 +214,7 @@ async def test_i8_an_error_of_the_network_does_not_say_what_was_sent(said: list[
     def fail(request: httpx.Request) -> httpx.Response:
         raise httpx.RemoteProtocolError(f"illegal header {CANARY}", request=request)
 
-    async with httpx.AsyncClient(transport=httpx.MockTransport(fail)) as http:
+    async with make_http(transport=httpx.MockTransport(fail)) as http:
         tokens, no_time = StaticTokens(f"token {CANARY}"), partial(asyncio.sleep, 0)
         client = DataverseClient(
             "https://org.test", http, tokens, make_gate(Clock(sleep=lambda _seconds: no_time()))

@@ -18,12 +18,13 @@ Until then it is a store as every other: it passes the same contract suite.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from pipelines.contact import Contact
 from worker.errors import StoreUnavailable
+from worker.stores.buckets import ALL
 from worker.stores.memory import MemoryStore
 from worker.stores.protocol import Counts, Entry, FaultNote, Quarantined, Saved
 
@@ -159,13 +160,13 @@ class HostileStore(MemoryStore):
             self._listed._put(key, row)
         return self._listed
 
-    async def due(self, now: float, limit: int) -> list[str]:
+    async def due(self, now: float, limit: int, buckets: Collection[int] = ALL) -> list[str]:
         """See ``ContactStore``."""
-        return await self._look().due(now, limit)
+        return await self._look().due(now, limit, buckets)
 
-    async def next_due(self) -> float | None:
+    async def next_due(self, buckets: Collection[int] = ALL) -> float | None:
         """See ``ContactStore``."""
-        return await self._look().next_due()
+        return await self._look().next_due(buckets)
 
     async def ahead(self, beyond: float, limit: int) -> list[str]:
         """See ``ContactStore``."""

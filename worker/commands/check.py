@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pipelines.changes import departures
@@ -25,6 +26,7 @@ from worker.commands import check_access
 from worker.commands.body_check import Choices, mistakes
 from worker.commands.link_check import Tables, addressed, suggestion
 from worker.commands.query_check import query_mistakes
+from worker.commands.settings_check import contradictions, misspelt
 from worker.definitions import find
 from worker.dynamics.connection import open_dynamics
 from worker.dynamics.definitions import Definition, read_definition, read_sets
@@ -62,6 +64,9 @@ async def check_offline(settings: Settings) -> list[Finding]:
     if unread := nothing_to_read(settings):
         found.append(Finding(unread))
     found += [Finding(text) for text in check_access.clouds(settings)]
+    found += [Finding(text) for text in misspelt(os.environ, settings.secret)]
+    today = datetime.now(UTC).date()
+    found += [Finding(text) for text in contradictions(settings, _usable(settings), today)]
     found += await _secret(settings)
     found += await _state(settings)
     for name in settings.pipelines:
@@ -129,7 +134,7 @@ def _pipeline(name: str) -> list[Finding]:
     try:
         pipeline = find(name)
     except ConfigError as error:
-        return [Finding(str(error))]
+        return [Finding(line) for line in str(error).splitlines()]
     warnings = [Finding(text, wrong=False) for text in pipeline.warnings()]
     return [*warnings, good(f"pipeline {pipeline.name}: {len(pipeline.steps)} steps")]
 

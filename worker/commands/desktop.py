@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 
 from functools import partial
@@ -13,18 +12,15 @@ import typer
 
 from typer.core import TyperGroup
 
-from pipelines.pipeline import Pipeline
-from worker.commands.triage import SettingsFile, out, pretty
-from worker.definitions import find_all
+from worker.commands.triage import SettingsFile, finished
 from worker.errors import ConfigError
-from worker.settings import PREFIX, Settings, load_settings
-from worker.telemetry.logs import configure
-from worker.terminal import shown_lines
+from worker.terminal import pretty, show, shown_lines
 
 
 if TYPE_CHECKING:
     from worker.desktop.configuration import Configuration
     from worker.desktop.installation import Change
+    from worker.settings import Settings
 
 err = partial(typer.echo, err=True)
 
@@ -86,13 +82,14 @@ def desktop_serve(
     from worker.desktop.assembly import DIST
     from worker.desktop.headers import Sites
     from worker.desktop.server import load, serve_until_stopped
+    from worker.telemetry.logs import configure
 
     loaded = _settings(settings, ccp_url, login_url, names)
     made = _configuration(loaded, region, country, tab)
     configure(loaded.log_level)
     sites = Sites.of(made.content)
     files = load(dist or DIST, made.content)
-    asyncio.run(serve_until_stopped(files, sites, host, port, _show))
+    finished(serve_until_stopped(files, sites, host, port, show))
 
 
 @desktop_app.command("config")
@@ -110,7 +107,7 @@ def desktop_config(
     loaded = _settings(settings, ccp_url, login_url, names)
     text = pretty(_configuration(loaded, region, country, tab).content)
     if to is None:
-        _show(text)
+        show(text)
         return
     try:
         to.write_text(f"{text}\n", encoding="utf-8")
@@ -132,6 +129,8 @@ def desktop_install(
 ) -> None:
     """Create or update the provider and the templates in Dynamics, and say what to click."""
     from worker.desktop.by_hand import steps
+    from worker.settings import PREFIX
+    from worker.telemetry.logs import configure
 
     loaded = _settings(settings, ccp_url, login_url, names)
     url = origin or loaded.desktop_url
@@ -139,10 +138,10 @@ def desktop_install(
         raise ConfigError(f"where will browsers find the pages? Set {PREFIX}DESKTOP_URL")
     made = _configuration(loaded, region, country, tab)
     configure("error")
-    asyncio.run(_install(loaded, made, url, dry_run=dry_run))
-    _show("\nto do by hand:")
+    finished(_install(loaded, made, url, dry_run=dry_run))
+    show("\nto do by hand:")
     for number, step in enumerate(steps(made.content, url), start=1):
-        _show(f"{number}. {step}")
+        show(f"{number}. {step}")
 
 
 async def _install(settings: Settings, made: Configuration, url: str, *, dry_run: bool) -> None:
@@ -159,10 +158,10 @@ async def _install(settings: Settings, made: Configuration, url: str, *, dry_run
         async for change in installer.install(wanted):
             counts[change.what] += 1
             if change.what != "same":
-                _show(_line(change))
+                show(_line(change))
     done = sum(counts.values()) - counts["same"]
     would = "would be written; nothing was" if dry_run else "written"
-    _show(f"{done} {would}, {counts['same']} as they should be")
+    show(f"{done} {would}, {counts['same']} as they should be")
 
 
 def _line(change: Change) -> str:
@@ -172,6 +171,8 @@ def _line(change: Change) -> str:
 
 def _settings(path: Path | None, ccp_url: str, login_url: str, names: str) -> Settings:
     """The settings, with what the command line says instead."""
+    from worker.settings import load_settings
+
     given = {"ccp_url": ccp_url, "login_url": login_url, "desktop_names": names}
     return load_settings(path).model_copy(update={k: v for k, v in given.items() if v})
 
@@ -180,16 +181,12 @@ def _configuration(
     settings: Settings, region: str, countries: list[str] | None, tab: bool | None
 ) -> Configuration:
     """What the pages are told; warnings go to the terminal."""
+    from worker.definitions import find_all
     from worker.desktop.configuration import Choices, configuration
 
-    pipelines: list[Pipeline] = find_all(settings.pipelines)
+    pipelines = find_all(settings.pipelines)
     where = region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or ""
     made = configuration(settings, pipelines, Choices(where, tab, tuple(countries or ())))
     for warning in made.warnings:
         err(shown_lines(f"note {warning}"))
     return made
-
-
-def _show(text: str) -> None:
-    """Print lines that people copy: they stay whole however narrow the terminal is."""
-    out.print(shown_lines(text), markup=False, highlight=False, soft_wrap=True)

@@ -154,12 +154,12 @@ async def replay(
             f"--state {options.state} only enqueues; --dry-run, --dump and --overwrite need another"
         )
     stop = asyncio.Event()
-    async with _store(options) as keeper, _target(options, settings) as target:
+    async with state_of(options) as keeper, _target(options, settings) as target:
         store = keeper.store
         if not options.enqueues:
             await keeper.look()
         with stopping_on_signals(stop.set):
-            tally = await _ingest(options, settings, store, on_progress, stop)
+            tally = await take_in(options, settings, store, on_progress, stop)
             sent, paced = await _push(options, settings, keeper, target, stop)
         if stop.is_set():
             raise Interrupted(_interrupted(options))
@@ -197,13 +197,14 @@ def _write(path: Path, rows: dict[str, list[dict[str, object]]]) -> None:
         raise ConfigError(f"--dump {path}: {error.strerror}") from None
 
 
-async def _ingest(
+async def take_in(
     options: Options,
     settings: Settings,
     store: ContactStore,
     on_progress: OnProgress | None,
     stop: asyncio.Event,
 ) -> Tally:
+    """Take the sources in; what came."""
     archive = Archive(options.sources, partial(aws.client, "s3"))
     ingest = Ingest(
         store,
@@ -258,7 +259,7 @@ async def _push(
 
 
 @asynccontextmanager
-async def _store(options: Options) -> AsyncIterator[Keeper]:
+async def state_of(options: Options) -> AsyncIterator[Keeper]:
     """The state to use: the named one, a copy of it for a dry run, or a temporary one."""
     kind, _, path = options.state.partition(":")
     with ExitStack() as folders:

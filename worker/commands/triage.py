@@ -2,36 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import time
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from functools import partial
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from pathlib import Path
-from typing import Annotated, Any
-from uuid import UUID
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-import orjson
 import typer
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Column, Table
-
-from pipelines.plan import Terms
-from worker import operations
-from worker.commands import erasure
-from worker.definitions import find_all
-from worker.engine.ingest import Ingest
 from worker.errors import ConfigError
-from worker.settings import load_settings
-from worker.stores.protocol import ContactStore, Quarantined
-from worker.stores.restoration import WHAT_NEXT, declare
-from worker.telemetry.logs import configure
-from worker.terminal import shown, shown_lines
+from worker.terminal import pretty, print_tables, show, shown
 
+
+if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
+    from rich.table import Table
+
+    from worker.commands.erasure import Traces
+    from worker.operations import Group, ParkedWrite
+    from worker.stores.protocol import ContactStore, Quarantined
+
+T = TypeVar("T")
 
 #: Exit status when something was or stays parked or quarantined.
 LEFT_ASIDE = 3
@@ -43,8 +37,6 @@ parked_app = typer.Typer(
 quarantine_app = typer.Typer(help="Messages that could not be used.", no_args_is_help=True)
 state_app = typer.Typer(help="The worker's own state.", no_args_is_help=True)
 
-out = Console()
-
 SettingsFile = Annotated[
     Path | None, typer.Option("--settings", help="TOML file; environment variables override it.")
 ]
@@ -53,9 +45,25 @@ Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")
 All = Annotated[bool, typer.Option("--all", help="All of them.")]
 
 
-def pretty(value: Any) -> str:
-    """A JSON value on several lines, with control characters escaped."""
-    return shown_lines(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
+def finished(work: Coroutine[Any, Any, T]) -> T:
+    """What a command's work comes to; it is run to its end."""
+    import asyncio
+
+    return asyncio.run(work)
+
+
+def _spec(state: str, settings: Path | None) -> str:
+    """Which state a command is about; the settings must be right even if it does not need them."""
+    from worker.settings import load_settings
+
+    loaded = load_settings(settings)
+    return state or loaded.state
+
+
+def _opened(spec: str) -> AbstractAsyncContextManager[ContactStore]:
+    from worker import operations
+
+    return operations.opened(spec)
 
 
 @contact_app.command("show")
@@ -66,6 +74,11 @@ def contact_show(
     settings: SettingsFile = None,
 ) -> None:
     """Show a contact: its facts, what Dynamics has, what is still due. Shows personal data."""
+    from pipelines.plan import Terms
+    from worker import operations
+    from worker.definitions import find_all
+    from worker.settings import load_settings
+
     loaded = load_settings(settings)
 
     async def work() -> dict[str, Any]:
@@ -76,7 +89,7 @@ def contact_show(
                 entry, find_all(pipeline or loaded.pipelines), terms, time.time()
             )
 
-    out.print(pretty(asyncio.run(work())), markup=False, highlight=False, soft_wrap=True)
+    show(pretty(finished(work())))
 
 
 @contact_app.command("forget")
@@ -90,35 +103,41 @@ def contact_forget(
 
     Messages that are delivered again, or replayed into this state, do not bring it back.
     """
+    from worker.commands import erasure
+    from worker.definitions import find_all
+    from worker.settings import load_settings
+
     loaded = load_settings(settings)
+    spec = state or loaded.state
     uuid = _uuid(contact_id)
     pipelines = find_all(loaded.pipelines)
 
-    async def look() -> erasure.Traces:
-        async with operations.opened(state or loaded.state) as store:
+    async def look() -> Traces:
+        async with _opened(spec) as store:
             return await erasure.traces(store, uuid, pipelines)
 
     async def work() -> None:
-        async with operations.opened(state or loaded.state) as store:
+        async with _opened(spec) as store:
             await erasure.erase(store, uuid)
 
-    show = partial(out.print, markup=False, highlight=False, soft_wrap=True)
-    show(_traces(asyncio.run(look())))
+    show(_traces(finished(look())))
     if not yes:
         typer.confirm(f"Forget {uuid}? Nothing brings it back", abort=True)
-    asyncio.run(work())
+    finished(work())
     show(f"{uuid} is forgotten")
 
 
 def _uuid(contact_id: str) -> str:
     """A contact's id in its stored form; part of an id would be found in many messages."""
+    from uuid import UUID
+
     try:
         return str(UUID(contact_id.strip()))
     except ValueError:
         raise typer.BadParameter(f"{contact_id!r} is not a contact id, which is a UUID") from None
 
 
-def _traces(traces: erasure.Traces) -> str:
+def _traces(traces: Traces) -> str:
     kept = f"{traces.facts} facts, {traces.parked} parked writes"
     lines = [f"kept here: {kept}, {traces.quarantined} quarantined messages that mention it"]
     lines += ["still in Dynamics, to delete there:" if traces.records else "nothing in Dynamics"]
@@ -132,12 +151,14 @@ def _traces(traces: erasure.Traces) -> str:
 @parked_app.command("list")
 def parked_list(state: State = "", settings: SettingsFile = None) -> None:
     """List parked writes: first counted by step and reason, then one by one."""
-    loaded = load_settings(settings)
+    from worker import operations
+
+    spec = _spec(state, settings)
     table = _table("contact", "steps", "parked", "status", "code", "answer")
-    groups: defaultdict[tuple[str, ...], operations.Group] = defaultdict(operations.Group)
+    groups: defaultdict[tuple[str, ...], Group] = defaultdict(operations.Group)
 
     async def work() -> None:
-        async with operations.opened(state or loaded.state) as store:
+        async with _opened(spec) as store:
             async for w in operations.parked_writes(store):
                 p = w.parked
                 status = "" if p.status is None else str(p.status)
@@ -145,8 +166,8 @@ def parked_list(state: State = "", settings: SettingsFile = None) -> None:
                 groups[why].add(p.at, p.answer)
                 _row(table, w.contact_id, why[0], _age(p.at), *why[1:], p.answer)
 
-    asyncio.run(work())
-    out.print(_summary(groups, "steps", "status", "code", first="first answer"), table)
+    finished(work())
+    print_tables(_summary(groups, "steps", "status", "code", first="first answer"), table)
 
 
 @parked_app.command("retry")
@@ -158,12 +179,11 @@ def parked_retry(
     settings: SettingsFile = None,
 ) -> None:
     """Let the worker try parked writes again, rendered from the facts it has now."""
+    from worker.operations import retry_parked
+
     _named(contact_ids, all_=all_)
-    loaded = load_settings(settings)
-    found = asyncio.run(
-        _each_parked(state or loaded.state, contact_ids, step, operations.retry_parked)
-    )
-    out.print(f"{found} parked writes will be tried again")
+    found = finished(_each_parked(_spec(state, settings), contact_ids, step, retry_parked))
+    show(f"{found} parked writes will be tried again")
 
 
 @parked_app.command("drop")
@@ -176,14 +196,14 @@ def parked_drop(
     settings: SettingsFile = None,
 ) -> None:
     """Give up parked writes: their records get no further writes."""
+    from worker.operations import drop_parked
+
     _named(contact_ids, all_=all_)
-    loaded = load_settings(settings)
+    spec = _spec(state, settings)
     if not yes:
         typer.confirm("Drop them? Their records get no further writes", abort=True)
-    found = asyncio.run(
-        _each_parked(state or loaded.state, contact_ids, step, operations.drop_parked)
-    )
-    out.print(f"{found} parked writes dropped")
+    found = finished(_each_parked(spec, contact_ids, step, drop_parked))
+    show(f"{found} parked writes dropped")
 
 
 def _named(ids: list[str] | None, *, all_: bool) -> None:
@@ -195,10 +215,12 @@ async def _each_parked(
     spec: str,
     contact_ids: list[str] | None,
     step: str,
-    act: Callable[[ContactStore, operations.ParkedWrite], Awaitable[None]],
+    act: Callable[[ContactStore, ParkedWrite], Awaitable[None]],
 ) -> int:
+    from worker import operations
+
     found = 0
-    async with operations.opened(spec) as store:
+    async with _opened(spec) as store:
         async for write in operations.parked_writes(store):
             if operations.matches(write, contact_ids or (), step):
                 await act(store, write)
@@ -209,19 +231,21 @@ async def _each_parked(
 @quarantine_app.command("list")
 def quarantine_list(state: State = "", settings: SettingsFile = None) -> None:
     """List quarantined messages: first counted by reason, then one by one."""
-    loaded = load_settings(settings)
+    from worker import operations
+
+    spec = _spec(state, settings)
     table = _table("id", "origin", "since", "bytes", "reason")
-    groups: defaultdict[tuple[str, ...], operations.Group] = defaultdict(operations.Group)
+    groups: defaultdict[tuple[str, ...], Group] = defaultdict(operations.Group)
 
     async def work() -> None:
-        async with operations.opened(state or loaded.state) as store:
+        async with _opened(spec) as store:
             async for item in operations.quarantined(store):
                 groups[item.reason,].add(item.at, item.origin)
                 size = f"{len(item.body):,}"
                 _row(table, item.id, item.origin, _age(item.at), size, item.reason)
 
-    asyncio.run(work())
-    out.print(_summary(groups, "reason", first="first origin"), table)
+    finished(work())
+    print_tables(_summary(groups, "reason", first="first origin"), table)
 
 
 @quarantine_app.command("show")
@@ -231,14 +255,14 @@ def quarantine_show(
     settings: SettingsFile = None,
 ) -> None:
     """Write a quarantined message to standard output, byte for byte."""
-    loaded = load_settings(settings)
+    spec = _spec(state, settings)
 
     async def work() -> bytes:
-        async with operations.opened(state or loaded.state) as store:
+        async with _opened(spec) as store:
             [item] = [item async for item in _chosen(store, [item_id])]
             return item.body
 
-    sys.stdout.buffer.write(asyncio.run(work()))
+    sys.stdout.buffer.write(finished(work()))
 
 
 @quarantine_app.command("retry")
@@ -249,19 +273,24 @@ def quarantine_retry(
     settings: SettingsFile = None,
 ) -> None:
     """Read quarantined messages again, for example after an upgrade."""
+    from worker.engine.ingest import Ingest
+    from worker.operations import retry_quarantined
+    from worker.settings import load_settings
+    from worker.telemetry.logs import configure
+
     _named(item_ids, all_=all_)
     loaded = load_settings(settings)
     configure("error")
 
     async def work() -> tuple[int, int]:
-        async with operations.opened(state or loaded.state) as store:
+        async with _opened(state or loaded.state) as store:
             ingest = Ingest(store, frozenset(loaded.recording_buckets) or None)
             items = _chosen(store, item_ids)
-            used = [await operations.retry_quarantined(store, ingest, item) async for item in items]
+            used = [await retry_quarantined(store, ingest, item) async for item in items]
             return sum(used), len(used)
 
-    used, tried = asyncio.run(work())
-    out.print(f"{used} of {tried} quarantined messages could be used")
+    used, tried = finished(work())
+    show(f"{used} of {tried} quarantined messages could be used")
     raise typer.Exit(0 if used == tried else LEFT_ASIDE)
 
 
@@ -275,16 +304,16 @@ def quarantine_drop(
 ) -> None:
     """Remove quarantined messages for good."""
     _named(item_ids, all_=all_)
-    loaded = load_settings(settings)
+    spec = _spec(state, settings)
     if not yes:
         typer.confirm("Drop them? Their bytes are lost", abort=True)
 
     async def work() -> int:
-        async with operations.opened(state or loaded.state) as store:
+        async with _opened(spec) as store:
             chosen = [item.id async for item in _chosen(store, item_ids)]
             return await store.release(chosen)
 
-    out.print(f"{asyncio.run(work())} quarantined messages dropped")
+    show(f"{finished(work())} quarantined messages dropped")
 
 
 @state_app.command("restored")
@@ -296,7 +325,9 @@ def state_restored(state: State = "", yes: Yes = False, settings: SettingsFile =
     Declaring one needlessly costs only reads: from then on the records of all contacts that
     began before are read before they are written, and what people changed there stays.
     """
-    loaded = load_settings(settings)
+    from worker.stores.restoration import WHAT_NEXT, declare
+
+    spec = _spec(state, settings)
     if not yes:
         typer.confirm(
             "Was the state restored, or lost? Records are read first from now on",
@@ -304,16 +335,17 @@ def state_restored(state: State = "", yes: Yes = False, settings: SettingsFile =
         )
 
     async def work() -> int:
-        async with operations.opened(state or loaded.state) as store:
+        async with _opened(spec) as store:
             return (await declare(store, time.time())).number
 
-    number = asyncio.run(work())
-    text = f"restoration {number}, which running workers notice within a minute: {WHAT_NEXT}"
-    out.print(text, markup=False, highlight=False, soft_wrap=True)
+    number = finished(work())
+    show(f"restoration {number}, which running workers notice within a minute: {WHAT_NEXT}")
 
 
 async def _chosen(store: ContactStore, item_ids: list[str] | None) -> AsyncIterator[Quarantined]:
     """The named messages, or all; one at a time, as together they may be large."""
+    from worker import operations
+
     missing = set(item_ids or ())
     async for item in operations.quarantined(store):
         if item_ids is None or item.id in missing:
@@ -325,14 +357,18 @@ async def _chosen(store: ContactStore, item_ids: list[str] | None) -> AsyncItera
 
 def _table(first: str, *others: str) -> Table:
     """A table whose first column is never wrapped, so that ids can be copied from it."""
+    from rich.table import Column, Table
+
     return Table(Column(first, no_wrap=True), *(Column(name, overflow="fold") for name in others))
 
 
 def _row(table: Table, *cells: str) -> None:
+    from rich.markup import escape
+
     table.add_row(*(escape(shown(cell)) for cell in cells))
 
 
-def _summary(groups: Mapping[tuple[str, ...], operations.Group], *why: str, first: str) -> Table:
+def _summary(groups: Mapping[tuple[str, ...], Group], *why: str, first: str) -> Table:
     """A row for each group, the largest first."""
     table = _table("count", "oldest", *why, first)
     for key, group in sorted(groups.items(), key=lambda item: -item[1].count):

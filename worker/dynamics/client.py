@@ -6,7 +6,7 @@ import asyncio
 import re
 import uuid
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -26,13 +26,13 @@ from worker.dynamics.errors import (
     Unavailable,
 )
 from worker.dynamics.gate import Gate
-from worker.dynamics.http import require_https
+from worker.dynamics.http import ACCEPTED, require_https
 from worker.dynamics.impersonation import caller_of, is_about, of_caller
 from worker.dynamics.marks import VERSION, is_dataverses
 from worker.dynamics.privileges import privilege_of
 from worker.dynamics.protocol import WHO_AM_I, Answer, Request
 from worker.dynamics.reasons import GateClosed
-from worker.dynamics.transport import Broken, redirect
+from worker.dynamics.transport import Answering, Broken, Opens, redirect
 from worker.retry import retry_until
 
 
@@ -44,6 +44,9 @@ HEADERS = {
     "OData-Version": "4.0",
     "If-None-Match": "null",
 }
+
+#: How names of headers are spelt here, by their lower case: a request's own replace these.
+_SPELT = {name.lower(): name for name in (*HEADERS, "Content-Type")}
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
 
@@ -57,6 +60,9 @@ SURE = (Busy, GateClosed, Unauthorized, Forbidden)
 WHO_AM_I_TIMEOUT_S = 30.0
 
 _ENTITY_SET = re.compile(r"[$\w]*")
+
+#: Paths that httpx would make nothing else of.
+_ENCODED = re.compile(r"(?:[A-Za-z0-9\-_~!$&'()*+,;=:@/?]|(?<=[^/])\.|%[0-9A-Fa-f]{2}){0,60000}")
 _USER_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _HINT = re.compile(r"0*([1-9][0-9]{0,3})")
 
@@ -68,7 +74,7 @@ class _Reply(NamedTuple):
 
     request_id: str
     status: int
-    headers: httpx.Headers
+    headers: Mapping[str, str]
     body: bytes
 
 
@@ -106,7 +112,7 @@ class DataverseClient:
     def __init__(
         self,
         environment_url: str,
-        http: httpx.AsyncClient,
+        http: Opens,
         tokens: Tokens,
         gate: Gate,
         *,
@@ -124,7 +130,7 @@ class DataverseClient:
         """
         environment = str(require_https("the environment's address", environment_url))
         self._base = f"{environment.rstrip('/')}/api/data/{api_version}/"
-        self._http = http
+        self._open = http.open
         self._tokens = tokens
         self.gate = gate
         self._clock = gate.clock
@@ -210,16 +216,19 @@ class DataverseClient:
         request_id = str(uuid.uuid4())
         status = None
         try:
-            async with self._http.stream(
+            answer = await self._open(
                 request.method,
-                self._base + request.path,
-                headers=_headers(request, token, request_id),
-                content=None if request.body is None else orjson.dumps(request.body),
-            ) as response:
-                status = response.status_code
-                self._note_date(response.headers)
-                body = await _read(request, response)
-                return _Reply(request_id, response.status_code, response.headers, body)
+                self._address(request.path),
+                _headers(request, token, request_id).items(),
+                None if request.body is None else orjson.dumps(request.body),
+            )
+            try:
+                status = answer.status
+                self._note_date(answer.headers)
+                body = await _read(request, answer)
+            finally:
+                await answer.aclose()
+            return _Reply(request_id, status, answer.headers, body)
         except httpx.InvalidURL:
             raise Refused(f"{describe(request)} has no usable address") from None
         except httpx.RequestError as error:
@@ -228,7 +237,12 @@ class DataverseClient:
         finally:
             self._answered(request.method, status)
 
-    def _note_date(self, headers: httpx.Headers) -> None:
+    def _address(self, path: str) -> str:
+        """The whole address, with what must not stand in one percent-encoded."""
+        address = self._base + path
+        return address if _ENCODED.fullmatch(path) else str(httpx.URL(address))
+
+    def _note_date(self, headers: Mapping[str, str]) -> None:
         try:
             seconds = http_date(headers.get("date", ""))
         except ValueError:
@@ -258,27 +272,28 @@ class DataverseClient:
         return Answer(reply.status, reply.headers, body or {})
 
 
-def _headers(request: Request, token: str, request_id: str) -> httpx.Headers:
-    headers = httpx.Headers(HEADERS)
+def _headers(request: Request, token: str, request_id: str) -> dict[str, str]:
+    headers = {**HEADERS, "Accept-Encoding": ACCEPTED}
     if request.body is not None:
         headers["Content-Type"] = "application/json"
-    headers.update(request.headers)
+    for name, value in request.headers.items():
+        headers[_SPELT.get(name.lower(), name)] = value
     headers["Authorization"] = f"Bearer {token}"
     headers["x-ms-client-request-id"] = request_id
     return headers
 
 
-async def _read(request: Request, response: httpx.Response) -> bytes:
+async def _read(request: Request, answer: Answering) -> bytes:
     """The body, unpacked; bounded, because a mistake in a query can ask for a whole table."""
     body = bytearray()
-    async for chunk in response.aiter_bytes():
+    async for chunk in answer.pieces():
         body += chunk
         if len(body) > MAX_BODY_BYTES:
-            asked_for = response.is_success and VERSION in response.headers
+            asked_for = httpx.codes.is_success(answer.status) and VERSION in answer.headers
             kind = Refused if asked_for and request.method == "GET" else Unavailable
             raise kind(
                 f"{describe(request)} answered more than {MAX_BODY_BYTES} bytes",
-                status=response.status_code,
+                status=answer.status,
             )
     return bytes(body)
 

@@ -6,15 +6,24 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 
-import httpx
-
 from worker.dynamics.auth import MsalTokens, Tokens
 from worker.dynamics.client import DataverseClient
 from worker.dynamics.gate import Gate, make_gate
-from worker.dynamics.http import make_http
+from worker.dynamics.http import Http, make_http
 from worker.dynamics.secret import SecretsClientFactory, read_secret
 from worker.errors import ConfigError
-from worker.settings import DYNAMICS, Settings
+from worker.settings import DYNAMICS, ApplicationUser, Settings
+
+
+def users_of(settings: Settings) -> tuple[ApplicationUser, ...]:
+    """The application users of the settings, one at least.
+
+    Raises:
+        ConfigError: A setting that is needed to reach Dynamics is empty.
+    """
+    if missing := settings.missing(*DYNAMICS):
+        raise ConfigError(f"to reach Dynamics, please set {', '.join(missing)}")
+    return settings.users
 
 
 @asynccontextmanager
@@ -23,6 +32,7 @@ async def open_dynamics(
     secrets: SecretsClientFactory,
     gate: Gate | None = None,
     *,
+    user: ApplicationUser | None = None,
     answered: Callable[[str, int | None], None] = lambda _method, _status: None,
     renewed: Callable[[float], None] = lambda _life_s: None,
     dated: Callable[[float], None] = lambda _seconds: None,
@@ -33,6 +43,7 @@ async def open_dynamics(
         settings: They name environment, application and secret.
         secrets: Opens Secrets Manager, see ``worker.dynamics.secret``.
         gate: What its requests pass; None: one of its own.
+        user: As whom; None: the first that the settings name.
         answered: See ``DataverseClient``.
         renewed: See ``MsalTokens``.
         dated: See ``DataverseClient``.
@@ -40,7 +51,7 @@ async def open_dynamics(
     Raises:
         ConfigError: A setting it needs is empty or unusable.
     """
-    async with open_access(settings, secrets, renewed=renewed) as (http, tokens):
+    async with open_access(settings, secrets, user=user, renewed=renewed) as (http, tokens):
         yield DataverseClient(
             settings.environment_url,
             http,
@@ -57,20 +68,20 @@ async def open_access(
     settings: Settings,
     secrets: SecretsClientFactory,
     *,
+    user: ApplicationUser | None = None,
     renewed: Callable[[float], None] = lambda _life_s: None,
-) -> AsyncIterator[tuple[httpx.AsyncClient, Tokens]]:
+) -> AsyncIterator[tuple[Http, Tokens]]:
     """What requests to the environment go through, and the tokens they need; see above.
 
     Raises:
         ConfigError: A setting it needs is empty or unusable.
     """
-    if missing := settings.missing(*DYNAMICS):
-        raise ConfigError(f"to reach Dynamics, please set {', '.join(missing)}")
+    user = user or users_of(settings)[0]
     async with make_http(settings.ca_file) as http:
         tokens = MsalTokens(
             f"{settings.token_authority}/{settings.tenant}",
-            settings.client_id,
-            partial(read_secret, settings.secret, secrets),
+            user.client_id,
+            partial(read_secret, user.secret, secrets),
             settings.token_scope,
             http,
             renewed=renewed,

@@ -4,19 +4,62 @@ from __future__ import annotations
 
 import ssl
 
+from collections.abc import Iterable, Mapping
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
+from typing import Final
 
 import httpx
 
 from worker.dynamics.proxy import environment_proxies
-from worker.dynamics.transport import Transport
+from worker.dynamics.transport import Answering, Open, Transport
 from worker.errors import ConfigError
+
+
+#: Content codings that are asked for.
+ACCEPTED: Final = "gzip"
+
+
+class Http(httpx.AsyncClient):
+    """httpx's client, which what is sent often goes past.
+
+    Attributes:
+        open: See ``Transport.open``.
+    """
+
+    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
+        super().__init__(
+            transport=transport,
+            headers={"Accept-Encoding": ACCEPTED},
+            cookies=no_cookies(),
+            follow_redirects=False,
+            timeout=None,  # each caller sets one for the whole exchange
+            trust_env=False,  # proxies and authorities in the environment are read below
+        )
+        self.open: Open = self._stand_in
+        if isinstance(transport, Transport):
+            self.open = transport.open
+
+    async def _stand_in(
+        self, method: str, url: str, headers: Iterable[tuple[str, str]], content: bytes | None
+    ) -> Answering:
+        request = self.build_request(method, url, headers=list(headers), content=content)
+        return StandIn(await self.send(request, stream=True))
+
+
+class StandIn:
+    """The answer of what replaces the network; see ``Answering``."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self.status = response.status_code
+        self.headers: Mapping[str, str] = response.headers
+        self.pieces = response.aiter_bytes
+        self.aclose = response.aclose
 
 
 def make_http(
     ca_file: Path | None = None, *, transport: httpx.AsyncBaseTransport | None = None
-) -> httpx.AsyncClient:
+) -> Http:
     """The client that all requests to Dynamics and Entra go through; its owner closes it.
 
     It has no time limit: each caller sets one for the whole exchange.
@@ -28,14 +71,7 @@ def make_http(
     Raises:
         ConfigError: ``ca_file``, or a proxy that the environment names, cannot be used.
     """
-    return httpx.AsyncClient(
-        transport=transport or Transport(tls_context(ca_file), environment_proxies()),
-        headers={"Accept-Encoding": "gzip"},
-        cookies=no_cookies(),
-        follow_redirects=False,
-        timeout=None,  # noqa: S113 - see above
-        trust_env=False,  # proxies and authorities in the environment are read above
-    )
+    return Http(transport or Transport(tls_context(ca_file), environment_proxies()))
 
 
 def tls_context(ca_file: Path | None) -> ssl.SSLContext:

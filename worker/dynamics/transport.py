@@ -1,9 +1,9 @@
-"""HTTP/1.1 by aiohttp behind httpx's interface; every failure is one of httpx's errors.
+"""HTTP/1.1 by aiohttp, also behind httpx's interface; every failure is one of httpx's errors.
 
 httpcore, httpx's own transport, looks at all connections at each request and lets other libraries'
-errors through. Here an address is sent byte for byte as it was given, no redirect is followed, no
-cookie is accepted, and an answer is unpacked piece by piece, so that the reader decides how much is
-enough.
+errors through; httpx itself costs more than aiohttp and TLS together. Here an address is sent byte
+for byte as it was given, no redirect is followed, no cookie is accepted, and an answer is unpacked
+piece by piece, so that the reader decides how much is enough.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import re
 import ssl
 import zlib
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from typing import Final
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from typing import Final, Protocol
 
 import aiohttp
 import httpx
@@ -42,7 +42,7 @@ EITHER: Final = zlib.MAX_WBITS | 32
 
 #: Headers that are not passed on: no redirect, no cookie, and nothing is unpacked twice. Where a
 #: redirect leads to is told as ``REDIRECTED``: httpx would build a request of a location.
-DROPPED: Final = frozenset((b"content-encoding", b"location", b"set-cookie", b"set-cookie2"))
+DROPPED: Final = frozenset(("content-encoding", "location", "set-cookie", "set-cookie2"))
 REDIRECTED: Final = "x-redirected-to-host"
 
 _HOST: Final = re.compile(r"[a-z0-9.-]{1,253}")
@@ -52,8 +52,41 @@ class Broken(httpx.TransportError):
     """The exchange broke off; the text is the type of the underlying error, never its text."""
 
 
+class Answering(Protocol):
+    """An answer whose head has come; who has it reads it, or not, and closes it.
+
+    Attributes:
+        status: HTTP status.
+        headers: With names in lower case or case-insensitive.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+
+    def pieces(self) -> AsyncIterator[bytes]:
+        """The contents, unpacked; raises ``httpx.RequestError``."""
+        ...
+
+    async def aclose(self) -> None:
+        """Give the connection back, or drop it if there is more to come on it."""
+        ...
+
+
+#: Sends a request, with method, address, headers and content, and reads the head of the answer.
+Open = Callable[[str, str, Iterable[tuple[str, str]], bytes | None], Awaitable[Answering]]
+
+
+class Opens(Protocol):
+    """What carries requests."""
+
+    @property
+    def open(self) -> Open:
+        """See ``Transport.open``."""
+        ...
+
+
 class Transport(httpx.AsyncBaseTransport):
-    """Carries httpx's requests. Bound to the event loop that it is first used in.
+    """Carries requests, httpx's and others. Bound to the event loop that it is first used in.
 
     Args:
         context: How servers are verified.
@@ -65,35 +98,53 @@ class Transport(httpx.AsyncBaseTransport):
         self._proxy_for = proxy_for
         self._session: aiohttp.ClientSession | None = None
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+    async def open(
+        self, method: str, url: str, headers: Iterable[tuple[str, str]], content: bytes | None
+    ) -> _Arriving:
         """Send a request and read the head of the answer.
+
+        Args:
+            method: HTTP method.
+            url: Absolute, percent-encoded; sent as it is.
+            headers: All but those that say how long the content is, and to which host it goes.
+            content: What is sent; None: nothing.
 
         Raises:
             httpx.RequestError: Anything that can go wrong.
         """
         try:
+            address = URL(url, encoded=True)
             answer = await self._opened().request(
-                request.method,
-                URL(str(request.url), encoded=True),
-                headers=request.headers.multi_items(),
-                data=await request.aread() or None,
+                method,
+                address,
+                headers=headers,
+                data=content,
                 allow_redirects=False,
-                proxy=self._proxy_for(request.url.host),
+                proxy=self._proxy_for(address.host or ""),
             )
         except Exception as error:  # noqa: BLE001 - no list of what the libraries raise is complete
             raise _declared(error) from None
-        raw = answer.raw_headers
         try:
-            unpacking = Unpacking(v for name, v in raw if name.lower() == b"content-encoding")
+            return _Arriving(answer, address.host or "")
         except httpx.DecodingError:
             answer.close()
             raise
-        headers = [(name, value) for name, value in raw if name.lower() not in DROPPED]
-        for name, value in raw:
-            if name.lower() == b"location":
-                host = host_of(value.decode("latin-1"), request.url.host)
-                headers.append((REDIRECTED.encode(), host.encode()))
-        return httpx.Response(answer.status, headers=headers, stream=_Body(answer, unpacking))
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request of httpx's and read the head of the answer.
+
+        Raises:
+            httpx.RequestError: Anything that can go wrong.
+        """
+        try:
+            content = await request.aread()
+        except Exception as error:  # noqa: BLE001 - as above
+            raise _declared(error) from None
+        headers = request.headers.multi_items()
+        answer = await self.open(request.method, str(request.url), headers, content or None)
+        raw = [(name, value.encode("latin-1")) for name, value in answer.headers.items()]
+        named = [(name.encode("latin-1"), value) for name, value in raw]
+        return httpx.Response(answer.status, headers=named, stream=answer)
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -140,7 +191,7 @@ class Unpacking:
         httpx.DecodingError: They are packed more than once, or in a way that was not asked for.
     """
 
-    def __init__(self, codings: Iterator[bytes]) -> None:
+    def __init__(self, codings: Iterable[bytes]) -> None:
         named = [one.strip().lower() for one in b",".join(codings).decode("latin-1").split(",")]
         used = [one for one in named if one not in {"", "identity"}]
         if len(used) > 1 or not CODINGS.issuperset(used):
@@ -179,14 +230,30 @@ class Unpacking:
             raise httpx.DecodingError("cut short")
 
 
-class _Body(httpx.AsyncByteStream):
-    """An answer's contents, unpacked."""
+class _Arriving(httpx.AsyncByteStream):
+    """See ``Answering``; names of headers are in lower case."""
 
-    def __init__(self, answer: aiohttp.ClientResponse, unpacking: Unpacking) -> None:
+    def __init__(self, answer: aiohttp.ClientResponse, asked: str) -> None:
         self._answer = answer
-        self._unpacking = unpacking
+        self.status = answer.status
+        headers: dict[str, str] = {}
+        codings = []
+        for raw_name, raw_value in answer.raw_headers:
+            name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+            if name == "content-encoding":
+                codings.append(raw_value)
+            elif name == "location":
+                headers[REDIRECTED] = host_of(value, asked)
+            elif name not in DROPPED:
+                headers[name] = f"{headers[name]}, {value}" if name in headers else value
+        self.headers: Mapping[str, str] = headers
+        self._unpacking = Unpacking(codings)
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self.pieces()
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """See ``Answering``."""
         try:
             async for chunk in self._answer.content.iter_chunked(CHUNK_BYTES):
                 for piece in self._unpacking.pieces(chunk):
@@ -196,7 +263,7 @@ class _Body(httpx.AsyncByteStream):
             raise _declared(error) from None
 
     async def aclose(self) -> None:
-        """Give the connection back, or drop it if there is more to come on it."""
+        """See ``Answering``."""
         if self._answer.content.at_eof():
             self._answer.release()
         else:

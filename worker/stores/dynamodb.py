@@ -11,7 +11,7 @@ The table is defined in ``worker.stores.tables``.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
@@ -26,11 +26,11 @@ from worker import aws
 from worker.clock import Clock
 from worker.errors import StoreUnavailable
 from worker.stores import layout, packing
+from worker.stores.buckets import ALL
 from worker.stores.connection import TableConnection, TableRefused, only, together, where
 from worker.stores.contents import KEPT, Barred, Contents, chunk_keys
 from worker.stores.layout import (
     CONTACT,
-    DUE_BUCKETS,
     MEMORY,
     POSITION,
     QUARANTINE,
@@ -177,7 +177,7 @@ class DynamoStore:
 
     # --- what is due ---
 
-    async def due(self, now: float, limit: int) -> list[str]:
+    async def due(self, now: float, limit: int, buckets: Collection[int] = ALL) -> list[str]:
         """See ``ContactStore``. Within a rank, those ready the longest come first.
 
         One whose claim lapsed became ready when it lapsed, not when it came due.
@@ -185,33 +185,33 @@ class DynamoStore:
         due: list[Item] = []
         for rank in RANKS:
             due += await self._from_buckets(
-                [rank], limit - len(due), " AND ready_at <= :now", now=number(now)
+                _places([rank], buckets), limit - len(due), " AND ready_at <= :now", now=number(now)
             )
         return [layout.named(item, CONTACT) for item in due]
 
-    async def next_due(self) -> float | None:
+    async def next_due(self, buckets: Collection[int] = ALL) -> float | None:
         """See ``ContactStore``."""
-        first = await self._from_buckets(RANKS, 1)
+        first = await self._from_buckets(_places(RANKS, buckets), 1)
         return _ready_at(first[0]) if first else None
 
     async def ahead(self, beyond: float, limit: int) -> list[str]:
         """See ``ContactStore``."""
         late = await self._from_buckets(
-            RANKS, limit, " AND ready_at >= :beyond", beyond=number(beyond)
+            _places(RANKS, ALL), limit, " AND ready_at >= :beyond", beyond=number(beyond)
         )
         return [layout.named(item, CONTACT) for item in late]
 
     async def _from_buckets(
-        self, ranks: Sequence[int], limit: int, condition: str = "", **values: dict[str, Any]
+        self, places: Sequence[str], limit: int, condition: str = "", **values: dict[str, Any]
     ) -> list[Item]:
-        """Of all the buckets' items, those that are ready earliest."""
+        """Of all these buckets' items, those that are ready earliest."""
         found = await together(
             self._connection.query(
                 limit=limit,
                 IndexName=DUE,
-                **where(f"due_bucket = :bucket{condition}", bucket=text(bucket), **values),
+                **where(f"due_bucket = :bucket{condition}", bucket=text(place), **values),
             )
-            for bucket in _buckets(ranks)
+            for place in places
         )
         return sorted((item for bucket in found for item in bucket), key=_ready_at)[:limit]
 
@@ -244,7 +244,7 @@ class DynamoStore:
 
         ``contacts`` may be six hours old if there are more than ``COUNTED`` on a shelf.
         """
-        due = await together(self._due_in(bucket, now) for bucket in _buckets(RANKS))
+        due = await together(self._due_in(bucket, now) for bucket in _places(RANKS, ALL))
         quarantined = sum(await self._count(LISTED, QUARANTINE))
         return Counts(
             contacts=await self._contacts(quarantined),
@@ -372,8 +372,8 @@ class DynamoStore:
         await self._connection.close()
 
 
-def _buckets(ranks: Sequence[int]) -> list[str]:
-    return [layout.due_bucket(rank, bucket) for rank in ranks for bucket in range(DUE_BUCKETS)]
+def _places(ranks: Sequence[int], buckets: Collection[int]) -> list[str]:
+    return [layout.due_bucket(rank, bucket) for rank in ranks for bucket in buckets]
 
 
 def _ready_at(item: Item) -> float:

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from pipelines.contact import Damaged
 from worker.stores import packing
+from worker.stores.buckets import bucket_of
 from worker.stores.protocol import Entry, FaultNote, Quarantined
 from worker.stores.stored import read_entry, read_fault, unreadable, write_fault
 
@@ -31,11 +32,6 @@ HEAD: Final = "head"
 
 #: Ranks of live contacts and of replayed ones; live ones go first.
 RANKS: Final = (0, 1)
-
-#: Buckets over which the due contacts of a rank are spread. An index partition takes 1000 writes a
-#: second and a change of ``ready_at`` is two: enough for 2000 changes a second. May be raised,
-#: never lowered: contacts in a bucket that is no longer read would be forgotten.
-DUE_BUCKETS: Final = 4
 
 #: Lists by id are spread over shelves by the first character of the id, so that reading shelf after
 #: shelf gives them in order. Ids are hexadecimal, so shelves fill evenly. Must never change.
@@ -81,7 +77,11 @@ def named(item: Item, kind: str) -> str:
 
 
 def due_bucket(rank: int, bucket: int) -> str:
-    """The name of a bucket of the due index."""
+    """The name of a bucket of the due index, an index partition.
+
+    One takes 1000 writes a second, and a change of ``ready_at`` is two. Earlier releases knew four
+    buckets, and put contacts in them by another rule.
+    """
     return f"{rank}#{bucket}"
 
 
@@ -139,9 +139,8 @@ def _standing(entry: Entry, *, parked: bool) -> Item:
         "claimed_until": number(entry.claimed_until),
     }
     if entry.due_at is not None:
-        bucket = zlib.crc32(contact_id.encode()) % DUE_BUCKETS
         item["due_at"] = number(entry.due_at)
-        item["due_bucket"] = text(due_bucket(entry.rank, bucket))
+        item["due_bucket"] = text(due_bucket(entry.rank, bucket_of(contact_id)))
         item["ready_at"] = number(max(entry.due_at, entry.claimed_until))
     if parked:
         item["steps_parked"] = {"BOOL": True}

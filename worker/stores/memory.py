@@ -9,11 +9,12 @@ from __future__ import annotations
 import heapq
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from pipelines.contact import Contact
 from pipelines.identity import tombstone
+from worker.stores.buckets import ALL, bucket_of
 from worker.stores.protocol import Counts, Entry, FaultNote, Quarantined, Saved
 from worker.stores.sqlite import MAX_ENTRY_BYTES
 from worker.stores.stored import read_entry
@@ -22,6 +23,10 @@ from worker.stores.stored import read_entry
 def _page(ids: Iterable[str], after: str, limit: int) -> list[str]:
     """The first ``limit`` ids after ``after``."""
     return heapq.nsmallest(limit, (key for key in ids if key > after))
+
+
+def _is_in(buckets: Collection[int], contact_id: str) -> bool:
+    return len(buckets) == len(ALL) or bucket_of(contact_id) in buckets
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,18 +141,18 @@ class MemoryStore:
         self._put(contact_id, replace(freed, due_at=due_at, fault=fault))
         return True
 
-    async def due(self, now: float, limit: int) -> list[str]:
+    async def due(self, now: float, limit: int, buckets: Collection[int] = ALL) -> list[str]:
         """See ``ContactStore``."""
         due = (
             (row.rank, due_at, key)
             for key, (due_at, row) in self._owed.items()
-            if due_at <= now and row.claimed_until <= now
+            if due_at <= now and row.claimed_until <= now and _is_in(buckets, key)
         )
         return [key for _, _, key in heapq.nsmallest(limit, due)]
 
-    async def next_due(self) -> float | None:
+    async def next_due(self, buckets: Collection[int] = ALL) -> float | None:
         """See ``ContactStore``."""
-        return min((at for at, _ in self._ready()), default=None)
+        return min((at for at, key in self._ready() if _is_in(buckets, key)), default=None)
 
     async def ahead(self, beyond: float, limit: int) -> list[str]:
         """See ``ContactStore``."""

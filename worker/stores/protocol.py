@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import enum
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from pipelines.contact import Contact
+from worker.stores.buckets import ALL
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,12 +138,24 @@ class ContactStore(Protocol):
         """
         ...
 
-    async def due(self, now: float, limit: int) -> list[str]:
-        """Ids with ``due_at <= now`` and without an active claim, by (rank, due_at)."""
+    async def due(self, now: float, limit: int, buckets: Collection[int] = ALL) -> list[str]:
+        """Ids with ``due_at <= now`` and without an active claim, by (rank, due_at).
+
+        Args:
+            now: Wall-clock time (s).
+            limit: How many at most.
+            buckets: Only contacts of these (``worker.stores.buckets``). However many are due in
+                others, it takes no longer. A contact that an earlier release wrote may be listed in
+                another bucket than its own, but always in one.
+        """
         ...
 
-    async def next_due(self) -> float | None:
-        """The earliest time (s) at which a contact will be due and unclaimed; None if none will."""
+    async def next_due(self, buckets: Collection[int] = ALL) -> float | None:
+        """The earliest time (s) at which a contact will be due and unclaimed; None if none will.
+
+        Args:
+            buckets: Only contacts of these, see ``due``.
+        """
         ...
 
     async def ahead(self, beyond: float, limit: int) -> list[str]:

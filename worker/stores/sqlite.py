@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,7 +20,9 @@ import orjson
 
 from pipelines.contact import Contact
 from pipelines.identity import tombstone
+from worker.stores.buckets import ALL
 from worker.stores.protocol import Counts, Entry, FaultNote, Quarantined, Saved
+from worker.stores.sqlite_buckets import INDEX, due_in, next_due_in
 from worker.stores.sqlite_file import connect, open_writer, replacement_check, scrub
 from worker.stores.sqlite_writer import SqliteWriter, unavailable
 from worker.stores.stored import read_entry, read_fault, write_fault
@@ -160,6 +162,7 @@ class SqliteStore:
         self._writer = SqliteWriter(connection, self._check)
         self._reader = connect(path)
         self._reading = ThreadPoolExecutor(1, thread_name_prefix="sqlite-reader")
+        self._buckets_indexed = False
 
     async def load(self, contact_ids: Sequence[str]) -> list[Entry]:
         """See ``ContactStore``."""
@@ -200,15 +203,27 @@ class SqliteStore:
         bit = 0 if fault is None else FAULT
         return bool(await self._change(PUT_BACK, **row, steps=STEPS, bit=bit))
 
-    async def due(self, now: float, limit: int) -> list[str]:
+    async def due(self, now: float, limit: int, buckets: Collection[int] = ALL) -> list[str]:
         """See ``ContactStore``."""
-        return await self._column(DUE, now=now, limit=limit)
+        if len(buckets) == len(ALL):
+            return await self._column(DUE, now=now, limit=limit)
+        await self._index_buckets()
+        return await self._in_reader(lambda: due_in(self._reader, buckets, now, limit))
 
-    async def next_due(self) -> float | None:
+    async def next_due(self, buckets: Collection[int] = ALL) -> float | None:
         """See ``ContactStore``."""
+        if len(buckets) < len(ALL):
+            await self._index_buckets()
+            return await self._in_reader(lambda: next_due_in(self._reader, buckets))
         at: float | None
         [at] = await self._column(NEXT_DUE)
         return at
+
+    async def _index_buckets(self) -> None:
+        """Make sure of the index; the first time it takes as long as reading the whole file."""
+        if not self._buckets_indexed:
+            await self._change(INDEX)
+            self._buckets_indexed = True
 
     async def ahead(self, beyond: float, limit: int) -> list[str]:
         """See ``ContactStore``."""

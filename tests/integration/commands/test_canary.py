@@ -25,10 +25,9 @@ import pytest
 import structlog
 
 from pipelines.plan import Terms
-from worker import aws, cli
+from worker import aws
 from worker.amazon_connect.memory import MemoryConnect, MemoryScreenPop
 from worker.clock import Clock
-from worker.commands import triage as operator
 from worker.definitions import find, shipped
 from worker.dynamics.client import DataverseClient
 from worker.dynamics.connection import open_dynamics
@@ -48,6 +47,7 @@ from worker.sources.memory import MemorySource
 from worker.sources.protocol import Message
 from worker.stores.memory import MemoryStore
 from worker.stores.protocol import Entry
+from worker.telemetry import logs
 from worker.telemetry.http import serving
 from worker.telemetry.logs import configure
 from worker.telemetry.metrics import Metrics
@@ -253,8 +253,8 @@ def test_i8_the_commands_tell_standard_error_nothing_of_anybody(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", moto_server)  # where Contact Lens' files are looked for
-    for module in (cli, operator):  # the commands log errors only: hear all there is
-        monkeypatch.setattr(module, "configure", lambda _level: configure("debug"))
+    # The commands log errors only: hear all there is.
+    monkeypatch.setattr(logs, "configure", lambda _level: configure("debug"))
     (place / "archive.jsonl").write_bytes(b"\n".join(bodies))
     state = ("--state", "sqlite:state.db")
     again = ("replay", "archive.jsonl", "--dynamics", reached.url, *state)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from worker import aws
@@ -16,7 +18,7 @@ async def test_a_secret_is_read_by_its_arn_and_a_missing_one_is_for_the_operator
     moto_server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", moto_server)
-    clients = aws.secrets
+    clients = partial(aws.secrets, whole=True)
     async with clients(region="eu-west-1") as client:
         made = await client.create_secret(Name="dynamics", SecretString='{"client_secret": "s"}')
 

@@ -30,12 +30,12 @@ async def test_preparing_makes_streams_queue_and_tables_and_may_be_repeated(
 ) -> None:
     await script["prepare"]()
     await script["prepare"]()
-    async with aws.client("dynamodb") as client:
+    async with aws.client("dynamodb", whole=True) as client:
         tables = (await client.list_tables())["TableNames"]
     assert sorted(tables) == ["contact-events-leases", "contact-records-leases", "contacts"]
-    async with aws.client("sqs") as client:
+    async with aws.client("sqs", whole=True) as client:
         assert (await client.get_queue_url(QueueName="recordings"))["QueueUrl"]
-    async with aws.client("kinesis") as client:
+    async with aws.client("kinesis", whole=True) as client:
         streams = (await client.list_streams())["StreamNames"]
     assert sorted(streams) == ["contact-events", "contact-records"]
 

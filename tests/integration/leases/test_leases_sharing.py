@@ -134,8 +134,8 @@ async def fleet(kinesis_mock: str, moto_server: str) -> AsyncIterator[Fleet]:
     """Three workers that have come to an even share of four shards."""
     async with (
         asyncio.timeout(WAIT_S),
-        aws.client("kinesis", endpoint_url=kinesis_mock) as kinesis,
-        aws.client("dynamodb", endpoint_url=moto_server) as dynamodb,
+        aws.client("kinesis", endpoint_url=kinesis_mock, whole=True) as kinesis,
+        aws.client("dynamodb", endpoint_url=moto_server, whole=True) as dynamodb,
     ):
         fleet = Fleet(kinesis, dynamodb, kinesis_mock, moto_server)
         await kinesis.create_stream(StreamName=fleet.stream, ShardCount=4)

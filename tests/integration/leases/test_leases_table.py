@@ -29,7 +29,7 @@ FRESH = Lease(KEY, HORIZON, parents=frozenset({"shardId-000000000000"}), hashes=
 @asynccontextmanager
 async def dynamodb(url: str) -> AsyncIterator[Any]:
     """A client, and the table as long as it is there."""
-    async with aws.client("dynamodb", endpoint_url=url) as client:
+    async with aws.client("dynamodb", endpoint_url=url, whole=True) as client:
         await create_lease_table(client, TABLE)
         yield client
         await client.delete_table(TableName=TABLE)

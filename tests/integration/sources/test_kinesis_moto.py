@@ -58,7 +58,7 @@ async def test_all_shards_of_all_streams_are_read_and_a_restart_resumes_at_the_c
 ) -> None:
     store = MemoryStore()
     streams = ["contact-events", "contact-records"]
-    async with aws.client("kinesis", endpoint_url=moto_server) as client:
+    async with aws.client("kinesis", endpoint_url=moto_server, whole=True) as client:
         for stream in streams:
             await client.create_stream(StreamName=stream, ShardCount=4)
             await put(client, stream, [f"{stream} {n}" for n in range(200)])
@@ -88,7 +88,7 @@ async def test_a_stream_that_comes_later_is_waited_for(moto_server: str) -> None
         troubles.append(code)
         missed.set()
 
-    async with aws.client("kinesis", endpoint_url=moto_server) as client:
+    async with aws.client("kinesis", endpoint_url=moto_server, whole=True) as client:
         source = KinesisStream(
             partial(aws.client, "kinesis", endpoint_url=moto_server),
             "late",

@@ -115,7 +115,7 @@ class Traffic:
 @pytest.fixture
 async def traffic(kinesis_mock: str, request: pytest.FixtureRequest) -> AsyncIterator[Traffic]:
     name = request.node.name[:100].replace("[", "-").replace("]", "")
-    async with aws.client("kinesis", endpoint_url=kinesis_mock) as client:
+    async with aws.client("kinesis", endpoint_url=kinesis_mock, whole=True) as client:
         await client.create_stream(StreamName=name, ShardCount=1)
         traffic = Traffic(client, name, kinesis_mock)
         await traffic.settled()

@@ -45,7 +45,7 @@ class FirstDeleteFails:
 
 @pytest.fixture
 async def queue(moto_server: str, request: pytest.FixtureRequest) -> AsyncIterator[tuple[Any, str]]:
-    async with aws.client("sqs", endpoint_url=moto_server) as client:
+    async with aws.client("sqs", endpoint_url=moto_server, whole=True) as client:
         answer = await client.create_queue(QueueName=request.node.name[:80])
         yield client, answer["QueueUrl"]
 

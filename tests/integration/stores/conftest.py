@@ -39,7 +39,7 @@ class Meddled:
 
 @pytest.fixture
 def connect(moto_server: str) -> Connect:
-    return partial(aws.client, "dynamodb", endpoint_url=moto_server)
+    return partial(aws.client, "dynamodb", endpoint_url=moto_server, whole=True)
 
 
 @pytest.fixture

@@ -10,8 +10,9 @@ import pytest
 
 from pipelines.contact import Contact, Parked
 from worker.stores import dynamodb
+from worker.stores.buckets import BUCKETS
 from worker.stores.dynamodb import DynamoStore
-from worker.stores.layout import DUE_BUCKETS, RANKS
+from worker.stores.layout import RANKS
 from worker.stores.protocol import Entry, Quarantined, Saved
 
 
@@ -41,14 +42,14 @@ async def test_due_merges_all_buckets_in_order(store: DynamoStore, all_items: Al
             rank=random.randrange(2),
             claimed_until=float(random.choice([0, 0, random.randrange(2000)])),
         )
-        for _ in range(80)
+        for _ in range(200)
     ]
     await save(store, *entries)
     buckets = {item["due_bucket"]["S"] for item in await all_items()}
-    assert len(buckets) == DUE_BUCKETS * len(RANKS)
+    assert len(buckets) == BUCKETS * len(RANKS)
 
     ready = {e.contact.id: (e.rank, max(e.due_at or 0, e.claimed_until)) for e in entries}
-    for now, limit in [(0.0, 9), (500.0, 3), (500.0, 40), (1500.0, 60), (1500.0, 500)]:
+    for now, limit in [(0.0, 9), (500.0, 3), (500.0, 40), (1500.0, 160), (1500.0, 500)]:
         due = await store.due(now, limit)
         expected = sorted(place for place in ready.values() if place[1] <= now)
         assert [ready[key] for key in due] == expected[:limit]

@@ -23,7 +23,7 @@ from worker.sandbox.amazon.connect_api import AmazonConnect
 from worker.sandbox.amazon.contact_lens import analyses
 from worker.sandbox.amazon.moto_server import CREDENTIALS, REGION
 from worker.sandbox.command import settings
-from worker.sandbox.dataverse.app import Dataverse, create_dataverse
+from worker.sandbox.dataverse.app import DOP_HINT, Dataverse, create_dataverse
 from worker.sandbox.demo.stage import SHORT_WITHIN, WITHIN
 from worker.sandbox.oracle.customers import employ, introduce
 from worker.sandbox.oracle.verdict import OF_CHANNELS
@@ -102,6 +102,7 @@ async def ground(
     aws_url: str,
     shards: int,
     pipelines: Collection[str] = OF_CHANNELS,
+    dop_hint: int = DOP_HINT,
 ) -> AsyncIterator[Ground]:
     """New ground, for as long as the block lasts.
 
@@ -111,6 +112,7 @@ async def ground(
         aws_url: SQS, S3 and DynamoDB, whose conditional writes are one step each.
         shards: How many each stream has.
         pipelines: What the workers send.
+        dop_hint: How many requests at a time Dynamics recommends.
     """
     mark = uuid4().hex[:8]
     streams = {name: f"{name}-{mark}" for name in (EVENTS, RECORDS)}
@@ -133,7 +135,8 @@ async def ground(
         store = DynamoStore(state, connect=dynamodb)
         stack.push_async_callback(store.close)
         await _age_pipelines(store, pipelines)
-        dataverse, amazon = create_dataverse(listener=partial(_note, requests)), AmazonConnect()
+        dataverse = create_dataverse(listener=partial(_note, requests), dop_hint=dop_hint)
+        amazon = AmazonConnect()
         employ(dataverse)
         stack.callback(dataverse.close)
         url = await stack.enter_async_context(serve(dataverse, ca_path=ca))

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from typing import Final
@@ -20,7 +19,9 @@ from simulated.network import Network, Weather
 from twins.dynamics import ScriptedDynamics
 from worker.dynamics.client import DataverseClient
 from worker.dynamics.errors import Unauthorized, Unavailable
+from worker.dynamics.http import StandIn
 from worker.dynamics.protocol import Answer, Request
+from worker.dynamics.transport import Answering
 from worker.sandbox.dataverse import limits
 from worker.sandbox.dataverse.faults import Ending, InjectedFault
 from worker.sandbox.dataverse.odata.refusals import Refusal
@@ -157,7 +158,7 @@ class Dataverse:
 
 
 class Wire:
-    """Takes the place of ``httpx.AsyncClient`` in one process's ``DataverseClient``."""
+    """Carries the requests of one process's ``DataverseClient`` (see ``transport.Opens``)."""
 
     def __init__(self, dataverse: Dataverse, network: Network, process: Process) -> None:
         self._dataverse = dataverse
@@ -166,21 +167,21 @@ class Wire:
         self._conduct = dataverse.conduct
         self._throttled: Counter[str] = Counter()
 
-    @asynccontextmanager
-    async def stream(
-        self, method: str, url: str, *, headers: Mapping[str, str], content: bytes | None
-    ) -> AsyncIterator[httpx.Response]:
+    async def open(
+        self, method: str, url: str, headers: Iterable[tuple[str, str]], content: bytes | None
+    ) -> Answering:
         """Send, and wait for the answer.
 
         Raises:
             httpx.ReadError: There is none.
         """
         self._network.strike(self._process, self._dataverse.doorstep)
-        await asyncio.sleep(0)  # as in httpx; a time-out may strike here, or just too late
+        await asyncio.sleep(0)  # as on a network; a time-out may strike here, or just too late
         body = None if content is None else orjson.loads(content)
         path = url.removeprefix(_BASE)
-        sent = self._conduct.leaves(self._process, Request(method, path, headers, body))
-        token = headers["Authorization"].removeprefix("Bearer ")
+        named = dict(headers)
+        sent = self._conduct.leaves(self._process, Request(method, path, named, body))
+        token = named["Authorization"].removeprefix("Bearer ")
         if self._dataverse.mood.hangs:
             self._conduct.arrived(sent)
             await asyncio.get_running_loop().create_future()
@@ -197,7 +198,7 @@ class Wire:
             raise AssertionError("nobody ends it")
         if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
             self._hear_of_429(sent, response)
-        yield response
+        return StandIn(response)
 
     def _hear_of_429(self, sent: Sent, response: httpx.Response) -> None:
         """Nothing may be sent for a while, unless it is this record's own trouble."""

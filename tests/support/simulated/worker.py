@@ -12,8 +12,6 @@ from math import inf
 from random import Random
 from typing import cast
 
-import httpx
-
 from pipelines.plan import Terms
 from simulated.bugs import DESKTOP, INGEST, PERFORMER, SHARED_STATE, STORE, Bugs
 from simulated.conduct import Conduct
@@ -249,7 +247,7 @@ def _parts(
     chance, began_s = services.rng.random, loop.time()
     client = DataverseClient(
         ENVIRONMENT,
-        cast("httpx.AsyncClient", Wire(dataverse, network, process)),
+        Wire(dataverse, network, process),
         Tokens(dataverse, network, services.weather("entra")),
         gate,
         dated=lambda at: None if host.deaf else outside.observe("dynamics", at),

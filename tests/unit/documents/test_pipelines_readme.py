@@ -24,10 +24,12 @@ from pipelines.filters import FILTERS
 from pipelines.kin import told
 from pipelines.lens import FIELDS
 from pipelines.lifecycle import MILESTONES
-from pipelines.loader import METHODS, ON_MISSING, PipelineError, load
+from pipelines.loader import load
 from pipelines.lookup import STATUS_NAMES, VALUES, Status
 from pipelines.names import DESCRIBED_ONLY, EVENT_ONLY, FREE, MEMBERS, PLAIN, SCALARS, said
 from pipelines.objects import KINDS, objects
+from pipelines.source import PipelineError
+from pipelines.step_reader import METHODS, ON_MISSING
 from pipelines.template import _STRICT, Template, resolve
 from pipelines.view import CONSTANTS, DERIVED, OBJECT_NAMES, Names, object_names, view
 from worker.amazon_connect.enrichment import DESCRIBED
@@ -99,7 +101,7 @@ def options(text: str) -> set[str]:
         load(text + "no_such_option = 1\n")
     _, _, known = str(error.value).partition("there is no option 'no_such_option'; there are ")
     assert known, str(error.value)
-    return set(known.split(", "))
+    return set(known.partition("\n")[0].split(", "))
 
 
 def described(*header: str) -> set[str]:

@@ -16,7 +16,7 @@ from document_tables import code, rows, written
 from worker.environment import CLOUDS, authority_of
 from worker.flow import handler
 from worker.flow.session import open_session
-from worker.settings import PREFIX, Settings
+from worker.settings import PREFIX, ApplicationUser, Settings
 
 
 PAGE = "infra/settings.md"
@@ -29,6 +29,7 @@ TYPES: dict[Any, str] = {
     Path | None: "path",
     date | None: "date",
     tuple[str, ...]: "list",
+    tuple[ApplicationUser, ...]: "list of users",
 }
 
 BOUNDS = ((Ge, "ge", "at least"), (Gt, "gt", "above"), (Le, "le", "at most"))

@@ -18,6 +18,7 @@ from worker.dynamics.auth import StaticTokens
 from worker.dynamics.client import DataverseClient
 from worker.dynamics.errors import Throttled
 from worker.dynamics.gate import make_gate
+from worker.dynamics.http import make_http
 from worker.errors import ConfigError
 from worker.flow.answer import answer
 from worker.flow.handler import Environment
@@ -42,7 +43,7 @@ async def serve() -> AsyncIterator[Serve]:
     opened: list[httpx.AsyncClient] = []
 
     def session(server: Server) -> FlowSession:
-        http = httpx.AsyncClient(transport=httpx.MockTransport(server))
+        http = make_http(transport=httpx.MockTransport(server))
         opened.append(http)
         gate = make_gate(Clock(sleep=_at_once))
         tokens = StaticTokens("none")

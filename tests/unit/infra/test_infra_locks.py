@@ -19,7 +19,7 @@ LOCKS = ROOT / "infra" / "locks"
 ALL = sorted(LOCKS.glob("*.txt"))
 
 #: Locks of environments that are not this one: they are checked as far as packages are shared.
-APART = ("localstack.txt", "kcl.txt", "mutants.txt", "build.txt")
+APART = ("localstack.txt", "kcl.txt", "mutants.txt", "peers.txt", "build.txt")
 
 #: Python versions that the locks are for.
 PYTHONS = ("3.11", "3.12", "3.13")

@@ -11,10 +11,11 @@ from pipelines.action import Change, Verb
 from pipelines.caller import Caller
 from pipelines.contact import Contact
 from pipelines.fact import Fact
-from pipelines.loader import PipelineError, load
+from pipelines.loader import load
 from pipelines.outcome import Done
 from pipelines.plan import Terms, plan
 from pipelines.settle import settle
+from pipelines.source import PipelineError
 
 
 Told = Callable[..., Contact]

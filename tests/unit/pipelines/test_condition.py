@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from pipelines.condition import Condition, admits, may_admit, names_in, paths, truth
-from pipelines.loader import PipelineError, load
+from pipelines.loader import load
+from pipelines.source import PipelineError
 from pipelines.when import parse
 
 

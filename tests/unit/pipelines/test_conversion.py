@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from pipelines.conversion import Kind
-from pipelines.loader import PipelineError, load
+from pipelines.loader import load
+from pipelines.source import PipelineError
 from pipelines.template import Template
 from pipelines.value import ABSENT, HELD
 from pipelines.view import Names

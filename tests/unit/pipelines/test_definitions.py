@@ -11,9 +11,10 @@ import pytest
 
 from pipelines.contact import Contact
 from pipelines.fact import Fact
-from pipelines.loader import PipelineError, load
+from pipelines.loader import load
 from pipelines.pipeline import doubles
 from pipelines.plan import Terms, plan
+from pipelines.source import PipelineError
 from worker.definitions import find, find_all, shipped
 from worker.errors import ConfigError
 

@@ -10,11 +10,12 @@ import pytest
 from pipelines.action import Change, Verb
 from pipelines.contact import Contact
 from pipelines.fact import Fact
-from pipelines.loader import PipelineError, load
+from pipelines.loader import load
 from pipelines.outcome import Done
 from pipelines.pipeline import Pipeline
 from pipelines.plan import Terms, plan
 from pipelines.settle import settle
+from pipelines.source import PipelineError
 
 
 Told = Callable[..., Contact]

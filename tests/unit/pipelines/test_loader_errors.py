@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pipelines.loader import PipelineError, load
+from pipelines.loader import load
+from pipelines.source import PipelineError
 
 
 HEAD = 'name = "p"\n'
@@ -376,3 +377,40 @@ def test_a_body_with_an_unknown_filter_is_shown_where_it_stands() -> None:
     text = HEAD + changed(POST, "{}", '{"subject": "ab {{ Agent | upcased }}"}')
     assert "upcased" in refusal(text)
     assert refusal(text).endswith(place(text, "upcased"))
+
+
+# --- all at once ---------------------------------------------------------------------------------
+
+
+def test_all_mistakes_of_a_file_are_told_at_once_each_with_its_place() -> None:
+    text = (
+        HEAD
+        + changed(
+            POST, "body = '{}'", """body = '{"subject":"{{Custmer}}","category":"{{ | }}"}'"""
+        )
+        + changed(GET, 'on = "created"', 'on = "create"')
+        + changed(PATCH, "body = '{}'", """body = '{"category":"{{A-Response}}"}'""")
+        + changed(OPEN, "query = '{}'", """query = '{"id":"{{L-Response.contactid}}"}'""")
+    )
+    with pytest.raises(PipelineError) as error:
+        load(text, "my.toml")
+    found = [(m.step, m.text.partition(": ")[2]) for m in error.value.mistakes]
+    assert [step for step, _ in found] == ["A", "A", "L", "U"]
+    assert all(
+        str(error.value).splitlines()[n] == m.text for n, m in enumerate(error.value.mistakes)
+    )
+
+
+def test_a_name_is_not_blamed_whose_step_could_not_be_read() -> None:
+    text = HEAD + changed(POST, 'on = "created"', 'on = "create"') + PATCH
+    with pytest.raises(PipelineError) as error:
+        load(text, "my.toml")
+    assert [mistake.step for mistake in error.value.mistakes] == ["A"]
+
+
+def test_a_mistake_has_line_and_column_also_where_its_text_names_none() -> None:
+    text = HEAD + POST + changed(GET, 'on = "created"', 'on = "create"')
+    with pytest.raises(PipelineError) as error:
+        load(text, "my.toml")
+    (mistake,) = error.value.mistakes
+    assert text.splitlines()[mistake.line - 1] == 'on = "create"'

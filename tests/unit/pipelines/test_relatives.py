@@ -11,8 +11,9 @@ from pipelines.contact import Contact
 from pipelines.fact import Fact
 from pipelines.identity import record_id
 from pipelines.kin import told as told_others
-from pipelines.loader import PipelineError, load
+from pipelines.loader import load
 from pipelines.plan import Terms, plan
+from pipelines.source import PipelineError
 
 
 Makes = Callable[..., Fact]

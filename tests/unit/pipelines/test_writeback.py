@@ -16,8 +16,9 @@ from pipelines.fact import Fact
 from pipelines.identity import record_id
 from pipelines.kin import told as told_others
 from pipelines.live import LIVE_WITHIN_S
-from pipelines.loader import PipelineError, load
+from pipelines.loader import load
 from pipelines.plan import Terms, plan
+from pipelines.source import PipelineError
 from pipelines.view import Names
 from pipelines.writeback import MOST_BYTES, attributes_for
 

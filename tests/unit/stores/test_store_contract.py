@@ -21,6 +21,7 @@ from hostile_store import HostileStore
 from pipelines.contact import Contact, Parked, RecordLedger
 from pipelines.fact import Fact
 from pipelines.identity import tombstone
+from worker.stores.buckets import ALL, bucket_of
 from worker.stores.memory import MemoryStore
 from worker.stores.protocol import ContactStore, Counts, Entry, FaultNote, Quarantined, Saved
 from worker.stores.sqlite import SqliteStore
@@ -289,6 +290,36 @@ async def test_next_due_is_when_the_first_will_be_due_and_unclaimed(store: Conta
     assert await store.next_due() == 8.0
     await save(store, entry("c", 7.0, claim="w", claimed_until=3.0))
     assert await store.next_due() == 7.0
+
+
+async def test_each_bucket_has_a_due_list_of_its_own(store: ContactStore) -> None:
+    keys = [f"{n:03}" for n in range(60)]
+    await save(store, *(entry(key, 10.0 + n % 7, rank=n % 2) for n, key in enumerate(keys)))
+    for bucket in ALL:
+        due = await store.due(99.0, 99, {bucket})
+        assert sorted(due) == [key for key in keys if bucket_of(key) == bucket]
+        assert await store.due(99.0, 2, {bucket}) == due[:2]
+        order = [(int(key) % 2, int(key) % 7) for key in due]
+        assert order == sorted(order)
+        assert await store.next_due({bucket}) == 10.0 + min(int(key) % 7 for key in due)
+        assert await store.due(9.0, 99, {bucket}) == []
+    some = {0, 5, 11}
+    assert set(await store.due(99.0, 99, some)) == {key for key in keys if bucket_of(key) in some}
+    assert await store.due(99.0, 99, ()) == []
+    assert await store.next_due(()) is None
+
+
+async def test_a_claim_hides_an_entry_from_its_bucket_until_it_lapses(store: ContactStore) -> None:
+    await save(store, entry("a", 1.0, claim="w", claimed_until=5.0), entry("b", 2.0))
+    own = {bucket_of("a")}
+    assert bucket_of("b") not in own
+    assert await store.due(4.9, 10, own) == []
+    assert await store.next_due(own) == 5.0
+    assert await store.due(5.0, 10, own) == ["a"]
+    done = await load(store, "a")
+    done.due_at = None
+    await save(store, done)
+    assert await store.next_due(own) is None
 
 
 async def test_ids_page_through_the_whole_store(store: ContactStore) -> None:

@@ -242,8 +242,8 @@ async def stage(kinesis_url: str, dynamodb_url: str, region: str) -> AsyncIterat
     """A new stream; whoever still reads it at the end is killed."""
     services = Services(kinesis_url, dynamodb_url, region, f"judged-{uuid4().hex[:8]}")
     async with (
-        aws.client("kinesis", endpoint_url=kinesis_url) as kinesis,
-        aws.client("dynamodb", endpoint_url=dynamodb_url) as dynamodb,
+        aws.client("kinesis", endpoint_url=kinesis_url, whole=True) as kinesis,
+        aws.client("dynamodb", endpoint_url=dynamodb_url, whole=True) as dynamodb,
     ):
         await kinesis.create_stream(StreamName=services.stream, ShardCount=SHARDS)
         stage = Stage(services, kinesis, dynamodb)
