@@ -127,7 +127,8 @@ async def _in_process(
     gate = make_gate()
     async with make_http(transport=httpx.ASGITransport(app=dataverse.app)) as http:
         client = DataverseClient(url, http, StaticTokens("none"), gate)
-        yield command._Target(client, gate, client.probe, MemoryFiles())
+        way = command._Way(client, gate, client.probe)
+        yield command._Target([way], MemoryFiles())
 
 
 def _wrong(contacts: int, dataverse: Dataverse, report: Report, refused: int) -> Iterator[str]:

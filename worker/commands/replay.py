@@ -13,7 +13,7 @@ import tempfile
 import time
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -25,19 +25,20 @@ from pipelines.plan import Terms
 from worker import aws
 from worker.amazon_connect.memory import MemoryConnect, MemoryScreenPop
 from worker.clock import Clock
-from worker.dynamics.connection import open_dynamics
+from worker.dynamics.connection import open_dynamics, users_of
 from worker.dynamics.dry import DryRun
 from worker.dynamics.gate import Gate, make_gate
 from worker.dynamics.lookup import make_lookups
 from worker.dynamics.metadata import Metadata
 from worker.dynamics.performer import Performer
 from worker.dynamics.protocol import Dynamics
-from worker.dynamics.rate_limit import Paced
+from worker.dynamics.rate_limit import Pace, Paced
 from worker.dynamics.users import Users
 from worker.engine.containment import build_of
 from worker.engine.ingest import Ingest, Tally
 from worker.engine.planner import Planner
 from worker.engine.push import Push
+from worker.engine.pushes import Pushes
 from worker.engine.remembered_steps import remember_steps
 from worker.engine.transaction import Sent, Transactions
 from worker.environment import environment_in
@@ -128,10 +129,18 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
-class _Target:
+class _Way:
+    """The way to Dynamics of one application user."""
+
     dynamics: Dynamics
     gate: Gate
     probe: Callable[[], Awaitable[object]]
+    user: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    ways: Sequence[_Way]
     files: Files
     dump: Callable[[], dict[str, list[dict[str, object]]]] | None = None
 
@@ -160,7 +169,7 @@ async def replay(
             await keeper.look()
         with stopping_on_signals(stop.set):
             tally = await take_in(options, settings, store, on_progress, stop)
-            sent, paced = await _push(options, settings, keeper, target, stop)
+            sent, requests = await _push(options, settings, keeper, target, stop)
         if stop.is_set():
             raise Interrupted(_interrupted(options))
         counts = await store.counts(time.time() + (0 if options.enqueues else FOREVER_S))
@@ -174,7 +183,7 @@ async def replay(
         quarantined=tally.quarantined,
         parked=counts.parked,
         writes=sent.writes,
-        requests=0 if options.dry_run else paced.requests,
+        requests=0 if options.dry_run else requests,
         seconds=round(time.monotonic() - started, 3),
         lookups=sent.lookups,
         dry_run=options.dry_run,
@@ -225,37 +234,44 @@ async def take_in(
 
 async def _push(
     options: Options, settings: Settings, keeper: Keeper, target: _Target, stop: asyncio.Event
-) -> tuple[Sent, Paced]:
-    """Bring Dynamics up to date; what was sent, and the rate-limited client that sent it."""
+) -> tuple[Sent, int]:
+    """Bring Dynamics up to date; what was sent, and in how many requests."""
     store, pipelines = keeper.store, options.pipelines
-    paced = Paced(target.dynamics, options.rate)
     if options.enqueues:
-        return Sent(), paced
+        return Sent(), 0
     versions = await remember_steps(store, pipelines, text_of(time.time()))
     terms = Terms(settings.constants, versions=versions, files=settings.files)
-    clock = Clock()
-    transactions = Transactions(
-        store=store,
-        performer=Performer(
-            paced,
-            clock,
-            target.files,
-            settings.create_by,
-            options.overwrite,
-            lookups=make_lookups(wildcard=settings.lookup_wildcard),
-            tables=Metadata(paced, store),
-            users=Users(paced, store, clock),
-        ),
-        gate=target.gate,
-        desktop=MemoryScreenPop(),
-        connect=MemoryConnect(),
-        planner=Planner(pipelines, terms, waits_over=True),
-        build=build_of(pipelines),
-        doubt=keeper.doubt,
-        probe_writes=settings.probe_writes,
-    )
-    await Push(transactions, target.probe).drain(stop)
-    return transactions.sent, paced
+    clock, pace = Clock(), Pace(options.rate)
+    planner = Planner(pipelines, terms, waits_over=True)
+    lookups = make_lookups(wildcard=settings.lookup_wildcard)
+
+    def push(way: _Way) -> Push:
+        paced = Paced(way.dynamics, pace)
+        transactions = Transactions(
+            store=store,
+            performer=Performer(
+                paced,
+                clock,
+                target.files,
+                settings.create_by,
+                options.overwrite,
+                lookups=lookups,
+                tables=Metadata(paced, store),
+                users=Users(paced, store, clock),
+            ),
+            gate=way.gate,
+            desktop=MemoryScreenPop(),
+            connect=MemoryConnect(),
+            planner=planner,
+            build=build_of(pipelines),
+            doubt=keeper.doubt,
+            probe_writes=settings.probe_writes,
+        )
+        return Push(transactions, way.probe, way.user)
+
+    pushes = Pushes(*map(push, target.ways))
+    await pushes.drain(stop)
+    return pushes.sent, pace.requests
 
 
 @asynccontextmanager
@@ -329,7 +345,7 @@ async def _no_target() -> AsyncIterator[_Target]:
     async def probe() -> None:
         """There is nothing to probe."""
 
-    yield _Target(DryRun(), make_gate(), probe, MemoryFiles())
+    yield _Target([_Way(DryRun(), make_gate(), probe)], MemoryFiles())
 
 
 @asynccontextmanager
@@ -337,9 +353,8 @@ async def _sandbox(path: Path | None, schema: Path | None) -> AsyncIterator[_Tar
     organisation = create_organisation(path, schema=load_schema(schema))
     dynamics = InProcessDynamics(organisation)
     try:
-        yield _Target(
-            dynamics, make_gate(), dynamics.user_id, MemoryFiles(), organisation.records.dump
-        )
+        way = _Way(dynamics, make_gate(), dynamics.user_id)
+        yield _Target([way], MemoryFiles(), organisation.records.dump)
     finally:
         organisation.records.close()
 
@@ -353,7 +368,10 @@ async def _environment(url: str, settings: Settings) -> AsyncIterator[_Target]:
             f"--dynamics {url} {error}: 'sandbox', or an address that begins with https://"
         ) from None
     named = settings.model_copy(update={"environment_url": address})
-    async with open_dynamics(named, aws.secrets) as client:
-        await client.user_id()  # a wrong address or secret shows before work begins
-        files = S3Files(partial(aws.client, "s3"))
-        yield _Target(client, client.gate, client.probe, files)
+    async with AsyncExitStack() as opened:
+        ways = []
+        for user in users_of(named):
+            client = await opened.enter_async_context(open_dynamics(named, aws.secrets, user=user))
+            await client.user_id()  # a wrong address or secret shows before work begins
+            ways.append(_Way(client, client.gate, client.probe, user.client_id))
+        yield _Target(ways, S3Files(partial(aws.client, "s3")))

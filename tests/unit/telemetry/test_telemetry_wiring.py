@@ -26,6 +26,7 @@ from worker.dynamics.reasons import GateState
 from worker.engine.ingest import Ingest
 from worker.engine.planner import Planner
 from worker.engine.push import Push
+from worker.engine.pushes import Pushes
 from worker.engine.transaction import Transactions
 from worker.errors import StoreUnavailable
 from worker.files import MemoryFiles
@@ -79,7 +80,7 @@ def service(health: Health, store: MemoryStore, **sources: Any) -> Service:
     )
     push = Push(transactions, dynamics.user_id)
     ingest = Ingest(store, clock=Clock(sleep=no_time))
-    service = Service(store, sources, ingest, push, 1.0, health=health)
+    service = Service(store, sources, ingest, Pushes(push), 1.0, health=health)
     service.census.clock = Clock(sleep=no_time)
     return service
 
