@@ -50,7 +50,7 @@ async def test_a_given_endpoint_and_region_win(monkeypatch: pytest.MonkeyPatch) 
 
 async def test_a_client_says_who_it_is_and_waits_longer_than_a_long_poll() -> None:
     async with aws.client("sqs", region="eu-central-1") as client:
-        assert "connect-dynamics" in client.meta.config.user_agent_extra
+        assert "connect-dynamics" in client.meta.config.user_agent
         assert client.meta.config.read_timeout > 20
 
 

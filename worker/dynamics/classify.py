@@ -11,6 +11,7 @@ import re
 
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 import orjson
@@ -168,6 +169,7 @@ def retry_after_s(headers: Mapping[str, str]) -> float:
     return min(wait_s, RETRY_AFTER_MAX_S)
 
 
+@lru_cache(maxsize=4)  # answers of one second have the same
 def http_date(text: str) -> float:
     """An HTTP date in seconds since 1970.
 

@@ -150,15 +150,25 @@ class Slots:
 
     async def _pace(self, wait_s: float | None) -> None:
         """Wait until the budget allows one request more."""
+        if not self._pacing.is_held and self._may_go():
+            return  # nothing to wait for: neither a turn nor a time limit is needed
         try:
             async with asyncio.timeout(wait_s), self._pacing.held():
-                while self._refused is None:
-                    if not (pause_s := self.budget.wait_s(self._clock.monotonic())):
-                        self.budget.spend()
-                        return
-                    await self._clock.sleep(min(pause_s, POLL_S))
+                while not self._may_go():
+                    await self._clock.sleep(min(self._pause_s(), POLL_S))
         except TimeoutError:
             raise NotSent("not sent: the budget allowed no request in time") from None
+
+    def _may_go(self) -> bool:
+        """Spend what a request costs, if there is so much; True also if it will be refused."""
+        if self._refused is None:
+            if self._pause_s():
+                return False
+            self.budget.spend()
+        return True
+
+    def _pause_s(self) -> float:
+        return self.budget.wait_s(self._clock.monotonic())
 
     async def _enter(self, place: asyncio.Future[GateClosed | None], wait_s: float | None) -> None:
         """Wait for a slot; with it ``place`` is done, and its owner gives the slot back."""

@@ -53,10 +53,14 @@ class Turns(Generic[T]):
 
 
 class TurnLock:
-    """A lock that goes to whose turn it is."""
+    """A lock that goes to whose turn it is.
+
+    Attributes:
+        is_held: Whether somebody has it.
+    """
 
     def __init__(self) -> None:
-        self._is_held = False
+        self.is_held = False
         self._turns: Turns[None] = Turns()
 
     @asynccontextmanager
@@ -64,23 +68,23 @@ class TurnLock:
         """Wait for the lock and hold it while the block lasts."""
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         try:
-            if self._is_held:
+            if self.is_held:
                 self._turns.join(place)
                 await place
             else:
-                self._is_held = True
+                self.is_held = True
                 place.set_result(None)
             yield
         finally:
             # Also if it was given to a task that was cancelled at that moment. Whoever was
             # cancelled while it waited stays in line: its turn is passed over.
             if place.done() and not place.cancelled():
-                self._is_held = False
+                self.is_held = False
                 self._pass_on()
 
     def _pass_on(self) -> None:
-        while self._turns and not self._is_held:
+        while self._turns and not self.is_held:
             place = self._turns.next()
             if not place.done():
                 place.set_result(None)
-                self._is_held = True
+                self.is_held = True
