@@ -74,7 +74,7 @@ def _size(typed: tuple[str, Any]) -> int:
     kind, value = typed
     if kind == "N":  # two digits a byte, and one more; one for a minus
         digits = value.lstrip("-0").replace(".", "").strip("0")
-        return 1 + math.ceil(len(digits) / 2) + value.startswith("-")
+        return 1 + math.ceil(len(digits) / 2) + int(value.startswith("-"))
     data: bytes = value.encode() if isinstance(value, str) else value
     return len(data)
 
