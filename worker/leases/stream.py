@@ -218,7 +218,7 @@ class _Share:
                     keeping.cancel()
                 self._report_change(shard, "over" if tenure.lease.over else tenure.ending or "left")
                 # From now on the lag is another worker's.
-                self._context.on_lag(self._context.stream, shard, 0)
+                self._context.on_lag(self._context.stream, shard, None)
         finally:
             del self._taker.held[shard]
             self._changed.set()

@@ -148,7 +148,8 @@ class KinesisStream:
             with context.faults.contained("shard", stream=context.name, shard=reader.shard):
                 await reader.run(handle, stop)
                 if not stop.is_set():
-                    context.on_lag(self._stream, reader.shard, 0)  # there is nothing to lag behind
+                    # There is nothing to lag behind.
+                    context.on_lag(self._stream, reader.shard, None)
         finally:
             del self._readers[reader.shard]
             if reader.over:

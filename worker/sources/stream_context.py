@@ -54,7 +54,7 @@ class Reading(TypedDict, total=False):
     budget: ReadBudget
     clock: Clock
     outside: OutsideTime
-    on_lag: Callable[[str, str, int], None]
+    on_lag: Callable[[str, str, int | None], None]
     on_trouble: Callable[[str, str, str], None]
     faults: Faults
 
@@ -72,7 +72,8 @@ class StreamContext:
         budget: Limits the bytes in memory; several streams may share one.
         clock: Time and chance.
         outside: The time by the clocks of others; None: by ``clock`` alone.
-        on_lag: Called with (stream, shard, ms behind the newest record) at each read.
+        on_lag: Called with (stream, shard, ms behind the newest record) at each read, and with None
+            once the shard is not read any more.
         on_trouble: Called with (stream, shard or "", code) of every failed try.
         faults: Contains bugs in one reader.
     """
@@ -85,7 +86,7 @@ class StreamContext:
     budget: ReadBudget = field(default_factory=lambda: ReadBudget(BUDGET_BYTES))
     clock: Clock = field(default_factory=Clock)
     outside: OutsideTime | None = None
-    on_lag: Callable[[str, str, int], None] = ignore
+    on_lag: Callable[[str, str, int | None], None] = ignore
     on_trouble: Callable[[str, str, str], None] = ignore
     faults: Faults = field(default_factory=Faults)
 

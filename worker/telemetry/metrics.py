@@ -124,9 +124,15 @@ class Metrics:
         Info(f"{PREFIX}build", "The program.", registry=registry).info(build)
         ProcessCollector(registry=registry)
 
-    def lag(self, stream: str, shard: str, ms: int) -> None:
-        """Reading a shard is this far (ms) behind its newest record."""
-        self._lag.labels(short(stream), shard).set(ms / 1000)
+    def lag(self, stream: str, shard: str, ms: int | None) -> None:
+        """Reading a shard is this far (ms) behind its newest record; None: it is not read any more.
+
+        Then its series goes, or each reshard would leave some.
+        """
+        if ms is None:
+            self._lag.remove(short(stream), shard)
+        else:
+            self._lag.labels(short(stream), shard).set(ms / 1000)
         self._gaps.labels(short(stream))
 
     def shard_trouble(self, stream: str, shard: str, code: str) -> None:

@@ -125,6 +125,13 @@ def test_lag_is_told_in_seconds_by_stream_and_shard(metrics: Metrics, scraped: S
     assert scraped()["lag_seconds", SHARD, "contact-events"] == 1.5
 
 
+def test_a_shard_that_is_not_read_any_more_leaves_no_series(metrics: Metrics) -> None:
+    metrics.lag(ARN, SHARD, 1500)
+    metrics.lag(ARN, SHARD, None)
+    metrics.lag(ARN, "shardId-never-read", None)
+    assert b"connect_dynamics_lag_seconds{" not in metrics.exposition()
+
+
 def test_an_arn_is_cut_to_its_name_since_it_holds_an_account(
     metrics: Metrics, scraped: Scrape
 ) -> None:
