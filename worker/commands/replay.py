@@ -12,8 +12,8 @@ import shutil
 import tempfile
 import time
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, ExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -25,13 +25,10 @@ from pipelines.plan import Terms
 from worker import aws
 from worker.amazon_connect.memory import MemoryConnect, MemoryScreenPop
 from worker.clock import Clock
-from worker.dynamics.connection import open_dynamics, users_of
-from worker.dynamics.dry import DryRun
-from worker.dynamics.gate import Gate, make_gate
+from worker.commands.target import SANDBOX, Target, Way, is_sandbox, nowhere, opened
 from worker.dynamics.lookup import make_lookups
 from worker.dynamics.metadata import Metadata
 from worker.dynamics.performer import Performer
-from worker.dynamics.protocol import Dynamics
 from worker.dynamics.rate_limit import Pace, Paced
 from worker.dynamics.users import Users
 from worker.engine.containment import build_of
@@ -41,13 +38,8 @@ from worker.engine.push import Push
 from worker.engine.pushes import Pushes
 from worker.engine.remembered_steps import remember_steps
 from worker.engine.transaction import Sent, Transactions
-from worker.environment import environment_in
 from worker.errors import ConfigError, Interrupted
-from worker.files import Files, MemoryFiles, S3Files
 from worker.moments import text_of
-from worker.sandbox.dataverse.organisation import create_organisation
-from worker.sandbox.dataverse.schema.files import load_schema
-from worker.sandbox.inprocess import InProcessDynamics
 from worker.settings import Settings
 from worker.signals import stopping_on_signals
 from worker.sources.archive import Archive
@@ -56,12 +48,6 @@ from worker.stores import open_store
 from worker.stores.protocol import ContactStore
 from worker.stores.restoration import SUFFIX, Keeper, mark_of
 
-
-#: The sandbox as a ``--dynamics`` target; ``sandbox:PATH`` keeps its records in a file.
-SANDBOX = "sandbox"
-
-#: With ``--state sqlite:PATH`` the records of the sandbox are kept in PATH with this suffix.
-SANDBOX_SUFFIX = ".sandbox"
 
 #: So far ahead (s) nothing comes due any more.
 FOREVER_S = 100 * 365 * 86400.0
@@ -128,23 +114,6 @@ class Report:
         return self.events - self.ignored - self.quarantined
 
 
-@dataclass(frozen=True, slots=True)
-class _Way:
-    """The way to Dynamics of one application user."""
-
-    dynamics: Dynamics
-    gate: Gate
-    probe: Callable[[], Awaitable[object]]
-    user: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class _Target:
-    ways: Sequence[_Way]
-    files: Files
-    dump: Callable[[], dict[str, list[dict[str, object]]]] | None = None
-
-
 async def replay(
     options: Options, settings: Settings, on_progress: OnProgress | None = None
 ) -> Report:
@@ -154,9 +123,9 @@ async def replay(
         ConfigError: A source, a setting or a target cannot be used.
     """
     started = time.monotonic()
-    if options.dump is not None and (options.dry_run or not _is_sandbox(options.dynamics)):
+    if options.dump is not None and (options.dry_run or not is_sandbox(options.dynamics)):
         raise ConfigError("--dump writes the sandbox's records: use it with --dynamics sandbox")
-    if options.schema is not None and not _is_sandbox(options.dynamics):
+    if options.schema is not None and not is_sandbox(options.dynamics):
         raise ConfigError("--schema is the sandbox's: use it with --dynamics sandbox")
     if options.enqueues and (options.dry_run or options.dump or options.overwrite):
         raise ConfigError(
@@ -233,7 +202,7 @@ async def take_in(
 
 
 async def _push(
-    options: Options, settings: Settings, keeper: Keeper, target: _Target, stop: asyncio.Event
+    options: Options, settings: Settings, keeper: Keeper, target: Target, stop: asyncio.Event
 ) -> tuple[Sent, int]:
     """Bring Dynamics up to date; what was sent, and in how many requests."""
     store, pipelines = keeper.store, options.pipelines
@@ -245,7 +214,7 @@ async def _push(
     planner = Planner(pipelines, terms, waits_over=True)
     lookups = make_lookups(wildcard=settings.lookup_wildcard)
 
-    def push(way: _Way) -> Push:
+    def push(way: Way) -> Push:
         paced = Paced(way.dynamics, pace)
         transactions = Transactions(
             store=store,
@@ -319,59 +288,7 @@ def _copied(path: Path, folder: Path) -> Path:
     return folder / "dry.sqlite"
 
 
-def _is_sandbox(target: str) -> bool:
-    return target == SANDBOX or target.startswith(f"{SANDBOX}:")
-
-
-def _target(options: Options, settings: Settings) -> AbstractAsyncContextManager[_Target]:
+def _target(options: Options, settings: Settings) -> AbstractAsyncContextManager[Target]:
     if options.dry_run or options.enqueues:
-        return _no_target()
-    if _is_sandbox(options.dynamics):
-        return _sandbox(_sandbox_path(options), options.schema)
-    return _environment(options.dynamics, settings)
-
-
-def _sandbox_path(options: Options) -> Path | None:
-    """The file of the sandbox's records: named, or beside the state; None: in memory."""
-    named = options.dynamics.partition(":")[2]
-    if named:
-        return Path(named)
-    kind, _, state = options.state.partition(":")
-    return Path(state + SANDBOX_SUFFIX) if kind == "sqlite" and state else None
-
-
-@asynccontextmanager
-async def _no_target() -> AsyncIterator[_Target]:
-    async def probe() -> None:
-        """There is nothing to probe."""
-
-    yield _Target([_Way(DryRun(), make_gate(), probe)], MemoryFiles())
-
-
-@asynccontextmanager
-async def _sandbox(path: Path | None, schema: Path | None) -> AsyncIterator[_Target]:
-    organisation = create_organisation(path, schema=load_schema(schema))
-    dynamics = InProcessDynamics(organisation)
-    try:
-        way = _Way(dynamics, make_gate(), dynamics.user_id)
-        yield _Target([way], MemoryFiles(), organisation.records.dump)
-    finally:
-        organisation.records.close()
-
-
-@asynccontextmanager
-async def _environment(url: str, settings: Settings) -> AsyncIterator[_Target]:
-    try:
-        address = environment_in(url)
-    except ValueError as error:
-        raise ConfigError(
-            f"--dynamics {url} {error}: 'sandbox', or an address that begins with https://"
-        ) from None
-    named = settings.model_copy(update={"environment_url": address})
-    async with AsyncExitStack() as opened:
-        ways = []
-        for user in users_of(named):
-            client = await opened.enter_async_context(open_dynamics(named, aws.secrets, user=user))
-            await client.user_id()  # a wrong address or secret shows before work begins
-            ways.append(_Way(client, client.gate, client.probe, user.client_id))
-        yield _Target(ways, S3Files(partial(aws.client, "s3")))
+        return nowhere()
+    return opened(options.dynamics, settings, options.state, options.schema)

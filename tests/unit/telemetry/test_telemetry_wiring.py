@@ -20,6 +20,7 @@ from worker.dynamics.auth import StaticTokens
 from worker.dynamics.client import DataverseClient
 from worker.dynamics.errors import DynamicsError, Unauthorized
 from worker.dynamics.gate import make_gate
+from worker.dynamics.http import make_http
 from worker.dynamics.performer import Performer
 from worker.dynamics.protocol import Request
 from worker.dynamics.reasons import GateState
@@ -172,7 +173,7 @@ async def test_the_client_tells_of_every_answer_and_of_none(
             raise httpx.ReadError("gone", request=request)
         return httpx.Response(status, headers={"OData-Version": "4.0"})
 
-    async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http:
+    async with make_http(transport=httpx.MockTransport(answer)) as http:
         client = DataverseClient(
             "https://org.test",
             http,
