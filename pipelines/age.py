@@ -8,11 +8,12 @@ one.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
 from pipelines.contact import Contact
-from pipelines.lifecycle import PROOFS, signals
+from pipelines.lifecycle import PROOFS
 
 
 #: An ended contact is kept this long after its end (s), for late records and recordings.
@@ -22,7 +23,7 @@ KEPT_S: Final = 30 * 86_400.0
 _COURSE: Final = frozenset(PROOFS) - {"any other event", "COMPLETED", "contact record"}
 
 
-def long_over(contact: Contact, ended: str) -> bool:
+def long_over(contact: Contact, proven: Mapping[str, str], ended: str) -> bool:
     """Whether it had ended longer ago than contacts are kept when its first fact arrived.
 
     Not so of one that was replayed on purpose, nor if any of its facts did not say when it
@@ -30,6 +31,7 @@ def long_over(contact: Contact, ended: str) -> bool:
 
     Args:
         contact: The contact.
+        proven: Its signals.
         ended: When it ended (see ``milestones``); "": it has not, or it is not known when.
     """
     if contact.replayed or contact.arrived is None or not ended:
@@ -37,7 +39,6 @@ def long_over(contact: Contact, ended: str) -> bool:
     earliest = contact.arrived - KEPT_S
     if _epoch(ended) >= earliest:
         return False
-    proven = signals(contact)
     course = (proven[signal] for signal in proven.keys() & _COURSE)
     return all(_epoch(second) < earliest for second in course if second)
 

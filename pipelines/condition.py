@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -126,16 +126,31 @@ def truth(when: Condition, values: Mapping[str, Any], *, settled: bool) -> bool 
             inner = truth(one, names, settled=settled)
             return None if inner is None else not inner
         case Every(of):
-            found = [truth(one, names, settled=settled) for one in of]
-            return False if False in found else None if None in found else True
+            return _first_of(False, of, names, settled=settled)
         case Either(of):
-            found = [truth(one, names, settled=settled) for one in of]
-            return True if True in found else None if None in found else False
+            return _first_of(True, of, names, settled=settled)
         case _:
             value = resolve(names, when.path)
             if value is ABSENT and not (settled or when.path[0].lower() in FROM_THE_BEGINNING):
                 return None
             return value is not ABSENT and _fits(when, value)
+
+
+def _first_of(
+    decisive: bool,
+    of: Iterable[Condition],
+    names: Names,
+    *,
+    settled: bool,
+) -> bool | None:
+    """The decisive answer if one of these conditions has it; else None if one is not known yet."""
+    known: bool | None = not decisive
+    for one in of:
+        found = truth(one, names, settled=settled)
+        if found is decisive:
+            return decisive
+        known = None if found is None else known
+    return known
 
 
 def admits(when: Condition, values: Mapping[str, Any], *, settled: bool = False) -> bool:
@@ -184,7 +199,7 @@ def _fits(test: Is | Present | Prefix | Compared, value: Any) -> bool:
     match test:
         case Is(_, allowed):
             # An ARN's last part fits too: ids of instances and queues are what people have at hand.
-            return bool(allowed & {text, text.rpartition("/")[2]})
+            return text in allowed or text.rpartition("/")[2] in allowed
         case Prefix(_, prefixes):
             return text.startswith(prefixes)
         case Compared(_, word, bound):

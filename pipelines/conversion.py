@@ -55,7 +55,9 @@ def fitted(value: Any, kind: Kind | None) -> Any:
     Dynamics refuses what does not fit, out loud; dropping it here would not be. An empty text is no
     value of any other kind.
     """
-    if isinstance(value, str) and not value.strip() and kind not in (None, "text"):
+    if kind is None:
+        return value
+    if isinstance(value, str) and not value.strip() and kind != "text":
         return ABSENT
     match kind, value:
         case "boolean", str():

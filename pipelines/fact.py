@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -34,8 +34,7 @@ DIGEST_BYTES = 16
 ARRIVED = " @"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Fact:
+class Fact(NamedTuple):
     """One message about one contact.
 
     Two are equal if they say the same, whatever way they came: arrival and place order them only.
@@ -63,6 +62,9 @@ class Fact:
         if not isinstance(other, Fact):
             return NotImplemented
         return self._said == other._said
+
+    def __ne__(self, other: object) -> bool:  # else a tuple's own
+        return not self == other
 
     def __hash__(self) -> int:
         return hash(self._said)

@@ -5,6 +5,7 @@ As they are derived, doing a write twice is doing it once.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from hashlib import blake2b
 from uuid import UUID, uuid5
 
@@ -13,6 +14,7 @@ from uuid import UUID, uuid5
 NAMESPACE = UUID("5f0c7c5e-7a3b-5d0e-9c53-1d6f6a4e2b10")
 
 
+@lru_cache(maxsize=1024)  # a contact is planned several times in a round
 def record_id(contact_id: str, pipeline: str, step: str) -> str:
     """The primary key of the record that a creating step makes for a contact."""
     return str(uuid5(NAMESPACE, f"{contact_id}/{pipeline}/{step}"))

@@ -116,23 +116,28 @@ def concerns(interest: Interest, before: Contact, after: Contact) -> bool:
     if not before.events and before.record is None:
         return True  # nothing was planned for it, so far
     news = [fact for name, fact in after.facts.items() if before.facts.get(name) is not fact]
-    if any(_is_news(interest, before, fact) for fact in news):
+    read = [fact for fact in news if not _is_unread_file(interest, fact)]
+    if any(_is_plain(interest, before, fact) for fact in read):
         return True
-    if all(fact.register.startswith((OBJECT, FILE)) for fact in news):
-        return before.arrived != after.arrived
+    if not read and before.arrived == after.arrived:
+        return False
     return _read(interest, before) != _read(interest, after)
 
 
-def _is_news(interest: Interest, before: Contact, fact: Fact) -> bool:
-    """Whether a fact matters that needs no closer look."""
+def _is_unread_file(interest: Interest, fact: Fact) -> bool:
+    if not fact.register.startswith((OBJECT, FILE)):
+        return False
+    return not interest.reads_file(KINDS[fact.data["kind"]])
+
+
+def _is_plain(interest: Interest, before: Contact, fact: Fact) -> bool:
+    """Whether a fact matters without a closer look."""
     register = fact.register
     if register.startswith(EVENT):
         return register not in before.facts and _REACHES.get(register) in interest.names
-    if register.startswith((OBJECT, FILE)):
-        return interest.reads_file(KINDS[fact.data["kind"]])
-    # The first record says of every name that it is final. What others of its chain tell, and
-    # what Connect was asked for, is there because it is read.
-    return register != RECORD or before.record is None
+    # The first record says of every name that it is final, and may tell of files itself. What
+    # others of its chain tell, and what Connect was asked for, is there because it is read.
+    return not register.startswith((RECORD, OBJECT, FILE)) or before.record is None
 
 
 def _read(interest: Interest, contact: Contact) -> tuple[Any, ...]:

@@ -14,15 +14,15 @@ follows the same rules as what is read of the contact itself.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from functools import lru_cache
 from typing import Any, Final
 
 import orjson
 
 from pipelines.contact import Contact
-from pipelines.decode.seal import seal
+from pipelines.decode.seal import identified
 from pipelines.fact import EVENT, KIN, LEG, RECORD, Fact
-from pipelines.names import said
+from pipelines.names import RENAMED, spelt
 
 
 #: The registers that extracts are taken from.
@@ -67,6 +67,11 @@ _MEMBERS: Final = {
 THIRD_PARTY: Final = "EXTERNAL_OUTBOUND"
 _ENDPOINT: Final = frozenset(("address",))
 
+#: The names of all that, in lower case, and of what events have it in.
+_HEARD: Final = frozenset(
+    name.lower() for name in (*_PLAIN, *_MEMBERS, "CustomerEndpoint", *RENAMED, "Endpoints")
+)
+
 #: Register of the times that the release before this one told of a later leg.
 _EARLIER_RELEASE: Final = f"{EVENT}LEG"
 
@@ -75,7 +80,8 @@ def told(fact: Fact) -> list[Fact]:
     """What a fact about a contact tells the contacts that it names."""
     if fact.register not in _TOLD or not _may_name_others(fact):
         return []
-    return list(_addressed(fact, sorted(_named(said(fact.body)) - {fact.contact_id})))
+    named, _ = _heard(fact.body)
+    return list(_addressed(fact, sorted(named - {fact.contact_id})))
 
 
 def _may_name_others(fact: Fact) -> bool:
@@ -88,8 +94,9 @@ def _may_name_others(fact: Fact) -> bool:
 def answers(contact: Contact, came: Iterable[Fact]) -> list[Fact]:
     """What a contact tells those that name it, when these facts have come to it.
 
-    It does not matter whether they changed it. Who folds a message that was folded before, and
-    may have died after it, tells the same again; the greatest fact of each register counts.
+    Who has just told of itself is told everything, the others what has come. It does not matter
+    whether that changed anything: who folds a message that was folded before, and may have died
+    after it, tells the same again; the greatest fact of each register counts.
 
     Args:
         contact: The contact with all its facts.
@@ -99,15 +106,19 @@ def answers(contact: Contact, came: Iterable[Fact]) -> list[Fact]:
     if not told_by:
         return []
     registers = {fact.register for fact in came}
-    asking = told_by if not registers.isdisjoint(_TOLD) else registers.intersection(told_by)
-    naming = {
-        _kin(register)[0]
-        for register in told_by
-        if contact.id in _named(said(contact.facts[register].body))
-    }
-    wanted = sorted(naming.intersection(_kin(register)[0] for register in asking))
     own = [contact.facts[register] for register in _TOLD if register in contact.facts]
-    return [one for fact in own for one in _addressed(fact, wanted)] if wanted else []
+    news = [fact for fact in own if fact.register in registers]
+    asking = {_kin(register)[0] for register in registers if register.startswith(KIN)}
+    said_to: dict[str, list[Fact]] = {}
+    for register in told_by:
+        contact_id = _kin(register)[0]
+        if contact_id not in said_to and (wanted := own if contact_id in asking else news):
+            named, _ = _heard(contact.facts[register].body)
+            if contact.id in named:
+                said_to[contact_id] = wanted
+    return [
+        one for to, facts in said_to.items() for fact in facts for one in _addressed(fact, [to])
+    ]
 
 
 def kin(contact: Contact) -> dict[str, Contact]:
@@ -119,11 +130,13 @@ def kin(contact: Contact) -> dict[str, Contact]:
         elif register.startswith(LEG):
             contact_id, source = register.removeprefix(LEG), _EARLIER_RELEASE
             body = orjson.dumps({**fact.data, "InitialContactId": contact.id})
-            fact = replace(fact, body=body)  # noqa: PLW2901 - in the form of this release
+            fact = fact._replace(body=body)  # noqa: PLW2901 - in the form of this release
         else:
             continue
-        one = known.setdefault(contact_id, Contact(contact_id))
-        one.facts[source] = replace(fact, contact_id=contact_id, register=source)
+        if contact_id not in known:
+            known[contact_id] = Contact(contact_id)
+        told_ = Fact(contact_id, source, fact.version, fact.body, fact.at)
+        known[contact_id].facts[source] = told_
     return known
 
 
@@ -135,13 +148,19 @@ def _kin(register: str) -> tuple[str, str]:
 
 def _addressed(fact: Fact, contact_ids: Iterable[str]) -> Iterator[Fact]:
     """A fact's extract for these contacts."""
-    extract = _extract(said(fact.body))
+    _, extract = _heard(fact.body)
     # Two messages of one time must order as they do where the whole of them is kept.
     version = f"{fact.version} {fact.digest}"
     for contact_id in contact_ids:
-        one = seal(contact_id, f"{KIN}{fact.contact_id}/{fact.register}", version, extract, fact.at)
-        if isinstance(one, Fact):  # else the id that is named is none
-            yield one
+        if known := identified(contact_id):  # else the id that is named is none
+            yield Fact(known, f"{KIN}{fact.contact_id}/{fact.register}", version, extract, fact.at)
+
+
+@lru_cache(maxsize=4096)
+def _heard(body: bytes) -> tuple[frozenset[str], bytes]:
+    """The contacts that a fact's body names, and its extract. Only what these need is spelt."""
+    message = spelt({k: v for k, v in orjson.loads(body).items() if k.lower() in _HEARD})
+    return _named(message), orjson.dumps(_extract(message), option=orjson.OPT_SORT_KEYS)
 
 
 def _extract(message: Mapping[str, Any]) -> dict[str, Any]:
@@ -156,7 +175,7 @@ def _extract(message: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _named(message: Mapping[str, Any]) -> set[str]:
+def _named(message: Mapping[str, Any]) -> frozenset[str]:
     """The contacts that a message names."""
     ids = (message.get(name) for name in NAMED_BY.values())
-    return {one.strip().lower() for one in ids if isinstance(one, str)} - {""}
+    return frozenset(one.strip().lower() for one in ids if isinstance(one, str)) - {""}

@@ -48,6 +48,9 @@ Columns = Mapping[str, Mapping[str, str]]
 #: What stands in place of an entity set where attributes are written back to Connect.
 ATTRIBUTES = "attributes"
 
+#: What somebody has done to a record, as its columns name it.
+_DONE = ("created", "modified")
+
 #: A record that these are about may be one that we have never made.
 _FIRST = (Verb.CREATE, Verb.ADOPT)
 
@@ -282,7 +285,7 @@ def adopt(contact: Contact, look: Change, found: Found) -> None:
     row = found.row
     record = record_of(contact, look)
     table = entity(record.entity)
-    made, changed = (actor(row, did) in found.users for did in ("created", "modified"))
+    made, changed = (actor(row, did) in found.users for did in _DONE)
     doubted = record.state == "doubted"
     if doubted:
         record.ours &= changed
@@ -316,6 +319,11 @@ def adopt(contact: Contact, look: Change, found: Found) -> None:
         if not (ours or doubted) or current(row, column) in (None, []):
             del record.columns[column]
     record.answer = {name: row[name] for name in look.returning if name in row}
+
+
+def actors(row: Mapping[str, Any]) -> set[str]:
+    """Who created and who last modified a record: ids in lower case."""
+    return {actor(row, did) for did in _DONE}
 
 
 def actor(row: Mapping[str, Any], did: str) -> str:

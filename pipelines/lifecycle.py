@@ -11,8 +11,8 @@ from datetime import datetime
 from typing import Any
 
 from pipelines.contact import Contact
-from pipelines.fact import EVENT
-from pipelines.names import said, second
+from pipelines.fact import EVENT, Fact
+from pipelines.names import heard, said, second
 from pipelines.objects import KINDS, StoredObject, objects
 
 
@@ -103,14 +103,22 @@ AWAITED = {
 
 def signals(contact: Contact) -> dict[str, str]:
     """What the contact's facts prove: signal -> the UTC second it gives (or ``""``)."""
+    events = contact.events
+    return signals_of(events, heard(events), contact.record)
+
+
+def signals_of(
+    events: Iterable[Fact], told: Mapping[str, Any], record: Fact | None
+) -> dict[str, str]:
+    """The same of these events, which tell this together (``heard``), and the contact record."""
     found: dict[str, str] = {}
-    for fact in contact.events:
+    for fact in events:
         kind = fact.register.removeprefix(EVENT)
         _note(found, kind if kind in PROOFS else "any other event", fact.at)
-        _timestamps(found, said(fact.body))
-    if contact.record is not None:
-        _note(found, "contact record", contact.record.at)
-        _timestamps(found, said(contact.record.body))
+    _timestamps(found, told)
+    if record is not None:
+        _note(found, "contact record", record.at)
+        _timestamps(found, said(record.body))
     return found
 
 

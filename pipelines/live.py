@@ -17,7 +17,7 @@ from pipelines.snapshot import epoch
 from pipelines.step import RESPONSE, OpenStep
 from pipelines.template import render_data
 from pipelines.value import HELD, as_text
-from pipelines.view import instance_id, values_of_kin
+from pipelines.view import instance_id
 from pipelines.writeback import attributes_for
 
 
@@ -138,7 +138,7 @@ class LivePlanner:
         if table is None or aside or is_final(contact.effects.get(table.path)):
             return Waits(aside and f"no: {aside} write nothing back")
         began = str(values.get("InitiationTimestamp", ""))
-        chain = chain_of(contact.id, began, values_of_kin(contact))
+        chain = chain_of(contact.id, began, self.scope.seen.others)
         names = self.scope.names_without_files()
         written = attributes_for(table, contact, names, chain.newest, self._records_are_there)
         if written is None:

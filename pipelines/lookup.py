@@ -205,7 +205,7 @@ def search(
             continue
         text = bare(text) if way.by == "email" else text
         found = Search(table, way, text, tuple(sorted(columns - {table.key})))
-        if found.queries():
+        if criteria(found):
             return found
     return found
 

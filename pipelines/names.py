@@ -7,13 +7,14 @@ Both streams say the same things in different spellings (``instanceArn``, ``Inst
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache, partial
 from typing import Any
 
 import orjson
 
 from pipelines.decode.timestamp import normalise
+from pipelines.fact import Fact
 
 
 #: Structures whose members have fixed names.
@@ -175,44 +176,106 @@ def spelt(message: dict[str, Any]) -> dict[str, Any]:
     """
     known: dict[str, Any] = {}
     for key, given in message.items():
-        name = _TOP.get(key.lower(), key[:1].upper() + key[1:])
+        name, read = _spelling(key)
         if name == "Endpoints":  # events keep their one endpoint inside
             known.update(spelt(given) if isinstance(given, dict) else {})
             continue
-        value = _members(name, given) if name in MEMBERS else _plain(name, given)
+        value = read(given)
         if value is not None and value != {}:
             known[name] = value
     return known
 
 
-def _members(name: str, value: Any) -> Any:
+def heard(events: Iterable[Fact]) -> dict[str, Any]:
+    """What events say together: later ones over earlier ones, member by member in structures.
+
+    Args:
+        events: The events, oldest first.
+    """
+    known: dict[str, Any] = {}
+    for fact in events:
+        for name, value in said(fact.body).items():
+            before = known.get(name)
+            if isinstance(value, dict) and isinstance(before, dict):
+                known[name] = {**before, **value}
+            else:
+                known[name] = value
+    return known
+
+
+# --- how a name is spelt, and its value read ------------------------------------------------------
+
+#: Reads a value; None: it is null, empty or unset.
+_Read = Callable[[Any], Any]
+
+
+@lru_cache(maxsize=1024)
+def _spelling(key: str) -> tuple[str, _Read]:
+    """The vocabulary's name for a message's, and what reads its value."""
+    name = _TOP.get(key.lower(), key[:1].upper() + key[1:])
+    return name, partial(_members, name) if name in MEMBERS else _reader(name)
+
+
+@lru_cache(maxsize=1024)
+def _member_spelling(structure: str, key: str) -> tuple[str, _Read]:
+    """The same for a member of a structure."""
+    name = _INNER[structure].get(key.lower(), key[:1].upper() + key[1:])
+    return name, _reader(name)
+
+
+def _members(structure: str, value: Any) -> Any:
     if not isinstance(value, dict):
         # Some producers send the bare value for the structure (Service Cloud Voice fixtures).
-        scalar = SCALARS.get(name)
+        scalar = SCALARS.get(structure)
         return {scalar: value} if scalar and isinstance(value, str) and value else None
-    spellings = _INNER[name]
-    inner = ((spellings.get(k.lower(), k[:1].upper() + k[1:]), v) for k, v in value.items())
-    return {k: v for k, v in ((k, _plain(k, v)) for k, v in inner) if v is not None}
+    known = {}
+    for key, given in value.items():
+        name, read = _member_spelling(structure, key)
+        if (inner := read(given)) is not None:
+            known[name] = inner
+    return known
 
 
-def _plain(name: str, value: Any) -> Any:
-    if name in SINGLE and isinstance(value, (dict, list)):
-        return None
+def _reader(name: str) -> _Read:
     if name == "Attributes":
-        # A redaction leaves nulls behind.
-        known = value if isinstance(value, dict) else {}
-        return {key: inner for key, inner in known.items() if inner is not None}
+        return _attributes
     if name.endswith("Timestamp"):
-        return second(value)
+        return second
     if name in ENUMS:
-        return (value.upper() or None) if isinstance(value, str) else None
+        return _enum
+    return _single if name in SINGLE else _any
+
+
+def _attributes(value: Any) -> dict[str, Any]:
+    # A redaction leaves nulls behind.
+    known = value if isinstance(value, dict) else {}
+    return {key: inner for key, inner in known.items() if inner is not None}
+
+
+def _enum(value: Any) -> str | None:
+    return (value.upper() or None) if isinstance(value, str) else None
+
+
+def _single(value: Any) -> Any:
+    return None if value == "" or isinstance(value, (dict, list)) else value
+
+
+def _any(value: Any) -> Any:
     return None if value == "" else value
 
 
 def second(value: Any) -> str | None:
     """A timestamp as ``YYYY-MM-DDTHH:MM:SSZ``; None if it is unset or no timestamp."""
+    return _second(value) if isinstance(value, str) else _to_second(value)
+
+
+def _to_second(value: Any) -> str | None:
     text = normalise(value)
     return f"{text[:19]}Z" if text else None
+
+
+#: Messages of one contact repeat its times.
+_second = lru_cache(maxsize=1024)(_to_second)
 
 
 def member(values: Mapping[str, Any], structure: str, name: str) -> Any:

@@ -70,4 +70,5 @@ def _moment(text: str) -> str:
 
 def encoded(query: str) -> str:
     """A query, percent-encoded."""
-    return quote(query, safe=PLAIN)
+    # Blanks apart: ``quote`` is quick if there is nothing else to encode.
+    return quote(query, safe=PLAIN + " ").replace(" ", "%20")

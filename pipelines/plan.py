@@ -40,6 +40,7 @@ from pipelines.step import (
 from pipelines.template import render_data
 from pipelines.value import ABSENT, HELD
 from pipelines.verdict import nothing_yet
+from pipelines.view import Names
 from pipelines.waiting import page_first
 from pipelines.withdrawal import forgotten, held_gone, withdraw
 
@@ -124,13 +125,14 @@ def plan(
             them goes on.
     """
     result = Plan()
-    if contact.record is None and not contact.events:
-        return result  # a stored file alone: no contact to attach it to yet
     seen = seen or snapshot(contact, terms.constants, terms.files)
+    if not seen.reached:
+        return result  # a stored file alone: no contact to attach it to yet
     patience = Patience(contact.record is not None, seen.ended, now, result.later)
+    names = Names(seen.values)
     closes: list[Action] = []
     for pipeline in pipelines:
-        fits = patience.fits(pipeline.when, seen.values, None)
+        fits = patience.fits(pipeline.when, names, None)
         if fits is None:
             result.waiting |= dict.fromkeys((step.path for step in pipeline.steps), UNDECIDED)
         if fits:

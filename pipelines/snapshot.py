@@ -13,10 +13,11 @@ from typing import Any
 
 from pipelines.age import long_over
 from pipelines.contact import Contact
-from pipelines.lifecycle import milestones_of, signals
+from pipelines.lifecycle import milestones_of, phase_of, signals_of
+from pipelines.names import heard
 from pipelines.objects import StoredObject, Which, objects, withdrawn
 from pipelines.redaction import redacted
-from pipelines.view import settled, values_of
+from pipelines.view import settled, values_of, values_of_kin
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class Snapshot:
         redacted: Names that its record calls redacted, see ``redaction``.
         withdrawn: Milestones of whose files its record calls one deleted, and no other is there.
         settled: What names without a value are judged to be once the wait for the record is over.
+        others: What it was told of the others of its chain, see ``values_of_kin``.
     """
 
     values: dict[str, Any]
@@ -40,6 +42,7 @@ class Snapshot:
     redacted: frozenset[str] = frozenset()
     withdrawn: frozenset[str] = frozenset()
     settled: Mapping[str, Any] = field(default_factory=dict)
+    others: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def open(self) -> set[str]:
@@ -60,17 +63,28 @@ def snapshot(contact: Contact, constants: Mapping[str, Any], which: Which = "ori
         constants: ``AppId``, ``EnvironmentUri`` from the settings.
         which: Which of its files count.
     """
-    proven, files = signals(contact), objects(contact, which)
+    events, files = contact.events, objects(contact, which)
+    told, others = heard(events), values_of_kin(contact)
+    proven = signals_of(events, told, contact.record)
     reached = milestones_of(proven, files)
-    values = values_of(contact, constants, proven, reached)
+    values = values_of(
+        contact,
+        constants,
+        events=events,
+        told=told,
+        others=others,
+        phase=phase_of(proven),
+        reached=reached,
+    )
     return Snapshot(
         values,
         reached,
         files,
-        long_over(contact, reached.get("ended", "")),
+        long_over(contact, proven, reached.get("ended", "")),
         redacted(values) if contact.record is not None else frozenset(),
         withdrawn(contact) - reached.keys(),
-        settled(contact, values, reached) if contact.record is None else {},
+        settled(events, values, reached) if contact.record is None else {},
+        others,
     )
 
 

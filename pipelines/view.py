@@ -8,16 +8,17 @@ included. Names that only events have stay the events'.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from liquid.exceptions import UndefinedError
 
 from pipelines import course, direction, legs, mail, verdict
 from pipelines.contact import Contact
+from pipelines.fact import Fact
 from pipelines.kin import kin
-from pipelines.lifecycle import FILES, milestones_of, phase_of, signals
-from pipelines.names import DESCRIBED_ONLY, EVENT_ONLY, FILLED, SCALARS, STREAM, TYPED, said
+from pipelines.lifecycle import FILES, milestones_of, phase_of, signals_of
+from pipelines.names import DESCRIBED_ONLY, EVENT_ONLY, FILLED, SCALARS, STREAM, TYPED, heard, said
 from pipelines.objects import StoredObject, objects
 from pipelines.redaction import covers, redacted
 
@@ -126,42 +127,66 @@ def view(contact: Contact, constants: Mapping[str, Any] | None = None) -> dict[s
         contact: The contact.
         constants: ``AppId``, ``EnvironmentUri`` from the settings.
     """
-    proven = signals(contact)
-    return values_of(contact, constants or {}, proven, milestones_of(proven, objects(contact)))
+    events = contact.events
+    told = heard(events)
+    proven = signals_of(events, told, contact.record)
+    return values_of(
+        contact,
+        constants or {},
+        events=events,
+        told=told,
+        others=values_of_kin(contact),
+        phase=phase_of(proven),
+        reached=milestones_of(proven, objects(contact)),
+    )
 
 
 def values_of(
     contact: Contact,
     constants: Mapping[str, Any],
-    proven: Mapping[str, str],
+    *,
+    events: Sequence[Fact],
+    told: dict[str, Any],
+    others: Mapping[str, Mapping[str, Any]],
+    phase: str,
     reached: Mapping[str, str],
 ) -> dict[str, Any]:
-    """The same of a contact whose signals and milestones are known already."""
+    """The same of a contact of which this is known already.
+
+    Args:
+        contact: The contact.
+        constants: As above.
+        events: Its events, oldest first.
+        told: What they say together, see ``heard``.
+        others: What it was told of the others of its chain, see ``values_of_kin``.
+        phase: The furthest phase it has reached.
+        reached: Its milestones and when they were.
+    """
     # Messages may have names that this release does not know, but not those of its own making.
-    values = {name: v for name, v in _stream(contact).items() if name.lower() not in _MADE}
+    stream = _stream(contact, told)
+    values = {name: value for name, value in stream.items() if name.lower() not in _MADE}
     values.update(constants)
     values["ContactId"] = contact.id
-    others = values_of_kin(contact)
     related = legs.leg_names(contact.id, values, others)
     initial, previous = (
         others.get(related.get(name, {}).get("ContactId", ""), {})
         for name in ("Initial", "Previous")
     )
     values.update(related | direction.direction_names(values, initial, previous))
-    values.update(_derived(values, contact, phase_of(proven), reached))
+    values.update(_derived(values, contact, events, phase, reached))
     return values
 
 
 def settled(
-    contact: Contact, values: Mapping[str, Any], reached: Mapping[str, str]
+    events: Sequence[Fact], values: Mapping[str, Any], reached: Mapping[str, str]
 ) -> dict[str, Any]:
-    """What the contact's names are judged to be once the wait for its record is over."""
-    return course.course_names(values, values["Phase"], reached, contact.events, final=True)
+    """What the names of a contact with these events are judged to be once no record will come."""
+    return course.course_names(values, values["Phase"], reached, events, final=True)
 
 
 def values_of_kin(contact: Contact) -> dict[str, dict[str, Any]]:
     """What a contact was told of the others of its chain, by their ids."""
-    return {contact_id: _stream(one) for contact_id, one in kin(contact).items()}
+    return {contact_id: _stream(one, heard(one.events)) for contact_id, one in kin(contact).items()}
 
 
 def instance_id(names: Mapping[str, Any]) -> str:
@@ -169,16 +194,10 @@ def instance_id(names: Mapping[str, Any]) -> str:
     return str(names.get("InstanceARN", "")).rpartition("/")[2]
 
 
-def _stream(contact: Contact) -> dict[str, Any]:
-    events: dict[str, Any] = {}
-    for fact in contact.events:
-        for name, value in said(fact.body).items():
-            if isinstance(value, dict) and isinstance(events.get(name), dict):
-                events[name] = {**events[name], **value}
-            else:
-                events[name] = value
+def _stream(contact: Contact, events: dict[str, Any]) -> dict[str, Any]:
+    """What is said of a contact whose events say this together."""
     if contact.record is None:
-        return _enriched(events, contact)
+        return _enriched(dict(events), contact)
     record = dict(said(contact.record.body))
     kept = {name: events[name] for name in EVENT_ONLY if name in events}
     return kept | record | _filled(events, record)
@@ -216,10 +235,14 @@ def _enriched(names: dict[str, Any], contact: Contact) -> dict[str, Any]:
 
 
 def _derived(
-    values: Mapping[str, Any], contact: Contact, phase: str, reached: Mapping[str, str]
+    values: Mapping[str, Any],
+    contact: Contact,
+    events: Sequence[Fact],
+    phase: str,
+    reached: Mapping[str, str],
 ) -> dict[str, Any]:
     final = contact.record is not None
-    derived = course.course_names(values, phase, reached, contact.events, final=final)
+    derived = course.course_names(values, phase, reached, events, final=final)
     if username := values.get("Agent", {}).get("Username"):
         derived["Username"] = username
     said = values.get("Attributes", {}).items()

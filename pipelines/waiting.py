@@ -37,10 +37,11 @@ def waiting_since(contact: Contact, pipelines: Iterable[Pipeline], now: float) -
     """
     if contact.record is not None:
         return None  # it is written when the contact is over
-    reached = milestones_of(signals(contact), ())
+    done_on = _live_on(contact, pipelines)
+    reached = milestones_of(signals(contact), ()) if done_on else {}
     if "ended" in reached:
         return None
-    moments = [reached[on] for on in _live_on(contact, pipelines) if on in reached]
+    moments = [reached[on] for on in done_on if on in reached]
     if moments and (others := values_of_kin(contact)):
         # The agent has the contact back from a later leg.
         moments.append(chain_of(contact.id, reached.get("created", ""), others).ended)

@@ -20,12 +20,15 @@ from pipelines.value import ABSENT
 
 def held_gone(scope: Scope, step: RecordStep, compiled: Any) -> bool:
     """Whether a column with this content may have held what was redacted or deleted since."""
-    names, seen = scope.names(step.on), scope.seen
+    seen = scope.seen
+    if not (seen.redacted or seen.withdrawn):
+        return False
     used = [*templates(compiled)]
     if used and step.on in seen.withdrawn:
         return True
     if not (used and seen.redacted):
         return False
+    names = scope.names(step.on)
     read = {(one.name + RESPONSE).lower() for one in _void(scope)}
     return any(
         path[0].lower() in read or covers(seen.redacted, path, empty=resolve(names, path) is ABSENT)

@@ -20,6 +20,7 @@ from worker.commands.desktop import desktop_app
 from worker.commands.triage import (
     LEFT_ASIDE,
     SettingsFile,
+    State,
     contact_app,
     finished,
     parked_app,
@@ -249,6 +250,52 @@ def _report_table(report: Report) -> Table:
     table.add_row("requests", f"{report.requests:,}")
     table.add_row("seconds", f"{report.seconds:.1f}")
     return table
+
+
+@app.command("verify")
+def verify_command(
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(help="Archives, as for replay; without any, the state's contacts."),
+    ] = None,
+    pipeline: Annotated[list[str] | None, typer.Option(help="Shipped name or TOML file.")] = None,
+    state: State = "",
+    dynamics: Annotated[
+        str, typer.Option(help="The environment's address; 'sandbox:PATH'. Default: the setting.")
+    ] = "",
+    since: Annotated[str, typer.Option(help="Look for unexpected records from then on.")] = "",
+    until: Annotated[str, typer.Option(help="And before this ISO time.")] = "",
+    sample: Annotated[
+        int | None, typer.Option(min=1, help="Compare about so many contacts, spread over all.")
+    ] = None,
+    report: Annotated[Literal["table", "json"], typer.Option(help="Form of the report.")] = "table",
+    settings: SettingsFile = None,
+) -> None:
+    """Compare what the facts say with what Dynamics holds. Exit status 3: something differs."""
+    from worker.commands.verify import Options, Period, verify
+    from worker.definitions import find_all
+    from worker.settings import load_settings
+    from worker.telemetry.logs import configure
+
+    loaded = load_settings(settings)
+    configure("error")
+    options = Options(
+        tuple(sources or ()),
+        tuple(find_all(pipeline or loaded.pipelines)),
+        state or loaded.state,
+        dynamics or loaded.environment_url,
+        Period(_time(since, "--since"), _time(until, "--until")),
+        sample,
+    )
+    if not options.dynamics:
+        raise ConfigError("to verify, name --dynamics or set CONNECT_DYNAMICS_ENVIRONMENT_URL")
+    result = finished(verify(options, loaded))
+    if report == "json":
+        sys.stdout.write(result.to_json().decode() + "\n")
+    else:
+        for line in result.texts():
+            show(line)
+    raise typer.Exit(0 if result.clean else LEFT_ASIDE)
 
 
 @app.command("preview")

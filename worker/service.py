@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
@@ -13,12 +13,13 @@ import structlog
 
 from worker import aws, heartbeat, operations
 from worker.clock import Clock, run_until
+from worker.dynamics.gate import Gate
 from worker.dynamics.gate_sync import GateSync
 from worker.engine.far_ahead import LOOK_EVERY_S, FarAhead
 from worker.engine.ingest import Ingest
 from worker.engine.interests import Interests
 from worker.engine.planner import Planner
-from worker.engine.push import Push
+from worker.engine.pushes import Pushes
 from worker.engine.remembered_steps import remember_steps
 from worker.errors import StoreUnavailable
 from worker.faults import Faults
@@ -70,7 +71,8 @@ class Service:
         ingest: Brings them into the store.
         push: Brings Dynamics to match.
         drain_s: Longest time (s) from stop to return.
-        gate_sync: Keeps the gate in sync with the other workers', if there may be any.
+        gate_syncs: Keep the gates, one for each application user, in sync with the other workers',
+            if there may be any.
         metrics: What is measured.
         health: Watches the loops.
         faults: Counts and reports bugs of ours.
@@ -86,9 +88,9 @@ class Service:
     store: ContactStore
     sources: Mapping[str, Source]
     ingest: Ingest
-    push: Push
+    push: Pushes
     drain_s: float
-    gate_sync: GateSync | None = None
+    gate_syncs: Sequence[GateSync] = ()
     metrics: Metrics = field(default_factory=Metrics)
     health: Health = field(default_factory=Health)
     faults: Faults = field(default_factory=Faults)
@@ -106,9 +108,19 @@ class Service:
         self.census = StoreCounts(self.store, self.health, self.clock)
         self.far_ahead = FarAhead(self.store, plan, clock, self.faults)
         readings = StateCollector(
-            self.ingest.tally, transactions.gate, self.census, self.faults, self.clock
+            self.ingest.tally,
+            self.gates,
+            self.census,
+            self.faults,
+            self.clock,
+            lambda: {push.user: len(push.buckets) for push in self.push.each},
         )
         self.metrics.registry.register(readings)
+
+    @property
+    def gates(self) -> dict[str, Gate]:
+        """The gate of each application user, by client id."""
+        return {push.user: push.transactions.gate for push in self.push.each}
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until ``stop`` is set, then finish what is in hand, within ``drain_s``."""
@@ -145,9 +157,11 @@ class Service:
                 handle = partial(self.ingest.handle, stop=stop)
                 read = partial(source.run, handle, stop)
                 start(name, "source", read, SILENCE_S, connects=True)
-            if self.gate_sync is not None:
-                await self.gate_sync.join()
-                sharing = start("gate", "gate", self.gate_sync.run, SILENCE_S)
+            await asyncio.gather(*(sync.join() for sync in self.gate_syncs))
+            sharing = [
+                start(f"gate {n}" if n else "gate", "gate", sync.run, SILENCE_S)
+                for n, sync in enumerate(self.gate_syncs)
+            ]
             push = start("push", "push", partial(self._begin_and_push, stop), PUSH_SILENCE_S)
             looks = EXPIRE_EVERY_S + SILENCE_S
             keep_house = partial(self._repeat, self._keep_house, self._house_pause_s)
@@ -169,12 +183,12 @@ class Service:
             for task in background:
                 task.cancel()
             await asyncio.wait((push,))
-            if self.gate_sync is not None:
-                sharing.cancel()
+            for task in sharing:
+                task.cancel()
 
     def _saved(self) -> tuple[int, int]:
         """Grows with what is saved."""
-        sent = self.push.transactions.sent
+        sent = self.push.sent
         return self.ingest.tally.facts, sent.writes + sent.parked
 
     async def _begin_and_push(self, stop: asyncio.Event) -> None:

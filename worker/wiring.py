@@ -7,8 +7,8 @@ import gc
 import socket
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -29,10 +29,10 @@ from worker.clock import Clock
 from worker.definitions import find_all
 from worker.dynamics.breaker import Breaker
 from worker.dynamics.client import DataverseClient
-from worker.dynamics.connection import open_dynamics
+from worker.dynamics.connection import open_dynamics, users_of
 from worker.dynamics.gate import Gate
 from worker.dynamics.gate_sync import GateSync
-from worker.dynamics.lookup import make_lookups
+from worker.dynamics.lookup import Lookups, make_lookups
 from worker.dynamics.metadata import Metadata
 from worker.dynamics.performer import Performer
 from worker.dynamics.slots import Slots
@@ -43,6 +43,7 @@ from worker.engine.interests import Interests
 from worker.engine.openings import Openings
 from worker.engine.planner import Planner
 from worker.engine.push import Push
+from worker.engine.pushes import Pushes
 from worker.engine.transaction import Transactions
 from worker.errors import ConfigError
 from worker.faults import Faults
@@ -51,7 +52,7 @@ from worker.leases.dynamodb import open_leases
 from worker.leases.stream import LeasedStream
 from worker.outside_time import OutsideTime
 from worker.service import Service, begin_pipelines
-from worker.settings import STREAMS, Settings, nothing_to_read
+from worker.settings import STREAMS, ApplicationUser, Settings, nothing_to_read
 from worker.signals import stopping_on_signals
 from worker.sources.kinesis import KinesisStream
 from worker.sources.protocol import Source
@@ -92,25 +93,24 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
     warn_of_secret(settings, datetime.now(UTC).date().toordinal())
     metrics, faults = Metrics(), Faults()
     outside = OutsideTime(on_skew=metrics.skew)
-    if settings.secret_expires:
-        metrics.secret(settings.secret_expires)
+    users = users_of(settings)
+    if expire := [user.secret_expires for user in users if user.secret_expires]:
+        metrics.secret(min(expire))
     store = open_store(settings.state)
     try:
         common = _Common(settings, store, metrics, outside, faults)
-        gate, gate_sync = _gate(common)
+        gates = [_gate(common, user) for user in users]
         async with (
-            open_dynamics(
-                settings,
-                aws.secrets,
-                gate,
-                answered=metrics.answered,
-                renewed=metrics.token,
-                dated=partial(outside.observe, "dynamics"),
-            ) as client,
-            _amazon_connect(settings, metrics, gate.slots) as amazon,
+            AsyncExitStack() as opened,
+            _amazon_connect(settings, metrics, gates[0][0].slots) as amazon,
         ):
             keeper = Keeper(store, mark_of(settings.state), outside.clock)
-            push = _push(common, client, amazon, pipelines, keeper)
+            shared = _Shared(common, amazon, pipelines, keeper)
+            clients = [
+                await opened.enter_async_context(_client(common, user, gate))
+                for user, (gate, _) in zip(users, gates, strict=True)
+            ]
+            push = Pushes(*map(partial(_push, shared), users, clients))
             buckets = frozenset(settings.recording_buckets) or None
             interests = Interests(store, pipelines, uuid4().hex, outside.clock, faults)
             ingest = Ingest(
@@ -123,15 +123,14 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
                 faults=faults,
             )
             sources = _sources(common)
-            planner = push.transactions.planner
-            begin = partial(begin_pipelines, planner, store, outside=outside)
+            begin = partial(begin_pipelines, shared.planner, store, outside=outside)
             yield Service(
                 store,
                 sources,
                 ingest,
                 push,
                 settings.drain_s,
-                gate_sync,
+                [sync for _, sync in gates if sync is not None],
                 metrics,
                 faults=faults,
                 begin=begin,
@@ -144,50 +143,80 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
         await store.close()
 
 
-def _push(
-    common: _Common,
-    client: DataverseClient,
-    amazon: Connect,
-    pipelines: list[Pipeline],
-    keeper: Keeper,
-) -> Push:
-    settings, metrics = common.settings, common.metrics
-    clock = common.outside.clock
-    files = S3Files(partial(aws.client, "s3"), faults=common.faults)
+@dataclass(slots=True)
+class _Shared:
+    """What the pushes of all application users share."""
+
+    common: _Common
+    amazon: Connect
+    pipelines: list[Pipeline]
+    keeper: Keeper
+    desktop: ScreenPop = field(init=False)
+    planner: Planner = field(init=False)
+    enrichment: Enrichment = field(init=False)
+    lookups: Lookups = field(init=False)
+    openings: Openings = field(init=False)
+
+    def __post_init__(self) -> None:
+        settings, metrics = self.common.settings, self.common.metrics
+        clock, faults = self.common.outside.clock, self.common.faults
+        terms = Terms(settings.constants, live=True, files=settings.live_files)
+        self.desktop = _desktop(settings, self.amazon)
+        self.planner = Planner(self.pipelines, terms, clock)
+        self.enrichment = Enrichment(
+            self.amazon, self.pipelines, settings.connect_patience_s, clock, faults=faults
+        )
+        self.lookups = make_lookups(wildcard=settings.lookup_wildcard)
+        self.openings = Openings(metrics.opening, metrics.opening_s, faults)
+
+
+def _client(
+    common: _Common, user: ApplicationUser, gate: Gate
+) -> AbstractAsyncContextManager[DataverseClient]:
+    return open_dynamics(
+        common.settings,
+        aws.secrets,
+        gate,
+        user=user,
+        answered=common.metrics.answered,
+        renewed=partial(common.metrics.token, user=user.client_id),
+        dated=partial(common.outside.observe, "dynamics"),
+    )
+
+
+def _push(shared: _Shared, user: ApplicationUser, client: DataverseClient) -> Push:
+    common = shared.common
+    settings, metrics, clock = common.settings, common.metrics, common.outside.clock
     transactions = Transactions(
         store=common.store,
         performer=Performer(
             client,
             clock,
-            files,
+            S3Files(partial(aws.client, "s3"), faults=common.faults),
             settings.create_by,
-            lookups=make_lookups(wildcard=settings.lookup_wildcard),
+            lookups=shared.lookups,
             tables=Metadata(client, common.store),
             users=Users(client, common.store, clock),
         ),
         gate=client.gate,
-        desktop=_desktop(settings, amazon),
-        connect=amazon,
-        planner=Planner(
-            pipelines, Terms(settings.constants, live=True, files=settings.live_files), clock
-        ),
-        build=build_of(pipelines),
+        desktop=shared.desktop,
+        connect=shared.amazon,
+        planner=shared.planner,
+        build=build_of(shared.pipelines),
         clock=clock,
-        enrichment=Enrichment(
-            amazon, pipelines, settings.connect_patience_s, clock, faults=common.faults
-        ),
-        doubt=keeper.doubt,
+        enrichment=shared.enrichment,
+        doubt=shared.keeper.doubt,
         latency=metrics.latency,
         wrote=metrics.wrote,
-        openings=Openings(metrics.opening, metrics.opening_s, common.faults),
+        openings=shared.openings,
         faults=common.faults,
         probe_writes=settings.probe_writes,
     )
-    return Push(transactions, client.probe)
+    return Push(transactions, client.probe, user.client_id)
 
 
-def _gate(common: _Common) -> tuple[Gate, GateSync | None]:
-    """The gate, and what keeps it in sync; a store on one machine has one worker."""
+def _gate(common: _Common, user: ApplicationUser) -> tuple[Gate, GateSync | None]:
+    """The user's gate, and what keeps it in sync; a store on one machine has one worker."""
     settings, clock = common.settings, Clock()
     slots = Slots(clock)
     breaker = Breaker(slots, clock)
@@ -195,8 +224,8 @@ def _gate(common: _Common) -> tuple[Gate, GateSync | None]:
         return Gate(slots, breaker, clock), None
     # A restarted worker is another one, and so are two that were given the same id.
     name = f"{settings.worker_id or socket.gethostname()}-{uuid4().hex[:8]}"
-    user = f"gate/{settings.environment_url}/{settings.client_id}"
-    sync = GateSync(slots, breaker, common.store, user, name, clock=clock, faults=common.faults)
+    notice = f"gate/{settings.environment_url}/{user.client_id}"
+    sync = GateSync(slots, breaker, common.store, notice, name, clock=clock, faults=common.faults)
     return Gate(slots, breaker, clock, sync.refresh), sync
 
 
@@ -263,12 +292,13 @@ def _desktop(settings: Settings, amazon: Connect) -> ScreenPop:
 
 
 def warn_of_secret(settings: Settings, today: int) -> None:
-    """Warn if the client secret expires soon; ``today`` is a day's ordinal."""
-    if settings.secret_expires is None:
-        return
-    days = settings.secret_expires.toordinal() - today
-    if days <= SECRET_WARNING_DAYS:
-        _log.warning("service.secret_expires", days=days)
+    """Warn of each client secret that expires soon; ``today`` is a day's ordinal."""
+    for user in settings.users:
+        if user.secret_expires is None:
+            continue
+        days = user.secret_expires.toordinal() - today
+        if days <= SECRET_WARNING_DAYS:
+            _log.warning("service.secret_expires", days=days, client_id=user.client_id)
 
 
 async def serve(settings: Settings) -> None:
@@ -280,7 +310,7 @@ async def serve(settings: Settings) -> None:
     stop = asyncio.Event()
     with stopping_on_signals(stop.set):
         async with build(settings) as service:
-            served = pages(service.metrics, service.health, service.push.transactions.gate)
+            served = pages(service.metrics, service.health, service.gates)
             async with serving(settings.metrics, served, service.faults):
                 _settle()
                 await service.run(stop)

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from pipelines.decode import contact_event, contact_record, foreign, stored_object
-from pipelines.decode.arrival import Arrival, dated, told_in
+from pipelines.decode.arrival import AHEAD, Arrival, is_ahead, possible, told_in
 from pipelines.decode.envelope import mended, unwrapped
 from pipelines.fact import RECORD, Decoded, Fact
 
@@ -58,11 +58,14 @@ def _outcome(data: dict[str, Any], came: Arrival, buckets: frozenset[str] | None
     found = _read(data, buckets)
     if not isinstance(found, Fact):
         return found
-    at = told_in(data) if came.at is None else came.at
-    true = dated(found, at)
-    if found.register != RECORD or not isinstance(true, Fact):
-        return true
-    return contact_record.placed(true, Arrival(at, came.place))
+    contact_id, register, version, body, at, _ = found
+    told = told_in(data) if came.at is None else came.at
+    arrived = possible(told)
+    if arrived is not None and is_ahead(at, arrived):
+        return AHEAD
+    if register == RECORD:
+        version = contact_record.placed(version, Arrival(told, came.place))
+    return Fact(contact_id, register, version, body, at, arrived)
 
 
 def _read(data: dict[str, Any], buckets: frozenset[str] | None) -> Decoded:

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from pipelines.decode.timestamp import normalise
-from pipelines.fact import Fact, Undecodable
+from pipelines.fact import Undecodable
 
 
 #: A message may be dated so far (s) after its arrival: clocks and time zones go wrong by hours.
@@ -19,6 +19,10 @@ AHEAD_S: Final = 86_400.0
 
 AHEAD: Final = Undecodable("dated more than a day after it arrived")
 
+
+# Arrivals (s since 1970) that clocks show: in 1971 and later, before they would be milliseconds.
+_FIRST_S: Final = 31_536_000.0
+_LAST_S: Final = 1e11
 
 # No message arrives later (s since 1970); a time that is no number is not less either.
 _LATEST_S: Final = 1e12
@@ -75,11 +79,11 @@ def told_in(payload: dict[str, Any]) -> float | None:
     return seconds(payload.get("time" if "detail-type" in payload else "eventTime"))
 
 
-def dated(fact: Fact, arrived: float | None) -> Fact | Undecodable:
-    """The fact with its arrival, unless it is dated so far ahead of it that it cannot be true."""
-    latest = "" if arrived is None else normalise(arrived + AHEAD_S)
-    if not latest:
-        return fact
-    if fact.at > latest:
-        return AHEAD
-    return Fact(fact.contact_id, fact.register, fact.version, fact.body, fact.at, arrived)
+def possible(arrived: float | None) -> float | None:
+    """An arrival, if clocks go so far; else None."""
+    return arrived if arrived is not None and _FIRST_S <= arrived < _LAST_S else None
+
+
+def is_ahead(at: str, arrived: float) -> bool:
+    """Whether a fact's time is so far ahead of its arrival that it cannot be true."""
+    return at != "" and datetime.fromisoformat(at).timestamp() > arrived + AHEAD_S

@@ -42,13 +42,12 @@ def read(data: dict[str, Any]) -> Fact | Undecodable:
     for name in _TIMES:
         if version := normalise(data.get(name) or field(data, name)):
             break
-    fact = seal(data.get("ContactId") or field(data, "ContactId"), RECORD, version, data, version)
-    if not isinstance(fact, Fact):
-        return fact
-    return Fact(fact.contact_id, RECORD, _rank(fact, data), fact.body, fact.at)
+    contact_id = data.get("ContactId") or field(data, "ContactId")
+    fact = seal(contact_id, RECORD, version, data, version)
+    return fact._replace(version=_rank(version, data)) if isinstance(fact, Fact) else fact
 
 
-def _rank(fact: Fact, data: dict[str, Any]) -> str:
+def _rank(at: str, data: dict[str, Any]) -> str:
     """A record's version but for its arrival: it orders the record among all of its contact.
 
     One lexicographic key for all pairs, as text: time of the last update; redacted or not, for what
@@ -62,13 +61,12 @@ def _rank(fact: Fact, data: dict[str, Any]) -> str:
     A version of an earlier release is the time alone, which is less than all of the same second.
     """
     kept = _EMPTIED if _is_redacted(data) else _WHOLE
-    return f"{fact.version} {kept} {_filled(data.values()):07d}"
+    return f"{at} {kept} {_filled(data.values()):07d}"
 
 
-def placed(fact: Fact, arrived: Arrival) -> Fact:
-    """A record's fact with a version that says when and where it arrived."""
-    version = f"{fact.version}{ARRIVED}{arrived.text}"
-    return Fact(fact.contact_id, fact.register, version, fact.body, fact.at, fact.arrived)
+def placed(version: str, arrived: Arrival) -> str:
+    """A record's version that says when and where it arrived as well."""
+    return f"{version}{ARRIVED}{arrived.text}"
 
 
 def _is_redacted(data: dict[str, Any]) -> bool:

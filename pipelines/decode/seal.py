@@ -25,17 +25,26 @@ def seal(
     contact_id: object, register: str, version: str, data: dict[str, Any], at: str
 ) -> Fact | Undecodable:
     """The fact about this contact, or why there is none. Arguments as ``Fact``'s members."""
-    if not isinstance(contact_id, str):
+    known = identified(contact_id)
+    if known is None:
         return NO_ID
-    if not _ID(contact_id):
-        contact_id = contact_id.strip().lower()
-        if not _ID(contact_id):
-            return NO_ID
-    wrapped: Any = data
-    for _ in range(_ROOM):
-        wrapped = [wrapped]
     try:
-        body = orjson.dumps(wrapped, option=orjson.OPT_SORT_KEYS)
+        body = orjson.dumps(_eight(_eight(_eight(_eight(data)))), option=orjson.OPT_SORT_KEYS)
     except orjson.JSONEncodeError:  # it reads deeper nesting (1024) than it writes (254)
         return TOO_DEEP
-    return Fact(contact_id, register, version, body[_ROOM:-_ROOM], at)
+    return Fact(known, register, version, body[_ROOM:-_ROOM], at)
+
+
+def identified(contact_id: object) -> str | None:
+    """A contact's id as facts have it; None: it is none."""
+    if not isinstance(contact_id, str):
+        return None
+    if _ID(contact_id):
+        return contact_id
+    contact_id = contact_id.strip().lower()
+    return contact_id if _ID(contact_id) else None
+
+
+def _eight(data: Any) -> Any:
+    """Eight levels around it, written out: a loop takes longer than what it is for."""
+    return [[[[[[[[data]]]]]]]]

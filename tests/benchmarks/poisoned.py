@@ -28,6 +28,7 @@ from pipelines.identity import record_id
 from twins.calls import Call
 from worker.commands import replay as command
 from worker.commands.replay import Options, Report
+from worker.commands.target import Target, Way
 from worker.definitions import find
 from worker.dynamics.auth import StaticTokens
 from worker.dynamics.client import DataverseClient
@@ -99,7 +100,7 @@ async def measure(folder: Path, contacts: int) -> Measured:
         dataverse.faults.always(fault, record=f"{number:x}{SHARE}.*", action="write")
     options = Options((str(archive),), (find("phonecall"),), dynamics="https://sandbox.invalid")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(command, "_environment", partial(_in_process, dataverse))
+        patch.setattr(command, "opened", partial(_in_process, dataverse))
         report = await command.replay(options, Settings(connect_share=0))
     try:
         refused = Counter(filter(None, map(way_of, ids(contacts))))
@@ -121,13 +122,11 @@ def _sent(contacts: int) -> Iterator[SentMessage]:
 
 
 @asynccontextmanager
-async def _in_process(
-    dataverse: Dataverse, url: str, _: Settings
-) -> AsyncIterator[command._Target]:
+async def _in_process(dataverse: Dataverse, url: str, *_: object) -> AsyncIterator[Target]:
     gate = make_gate()
     async with make_http(transport=httpx.ASGITransport(app=dataverse.app)) as http:
         client = DataverseClient(url, http, StaticTokens("none"), gate)
-        yield command._Target(client, gate, client.probe, MemoryFiles())
+        yield Target([Way(client, gate, client.probe)], MemoryFiles())
 
 
 def _wrong(contacts: int, dataverse: Dataverse, report: Report, refused: int) -> Iterator[str]:

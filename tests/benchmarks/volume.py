@@ -37,6 +37,7 @@ from rich.table import Table
 
 from worker.commands import replay as command
 from worker.commands.replay import Options
+from worker.commands.target import Target, Way
 from worker.definitions import find
 from worker.dynamics.dry import DryRun
 from worker.dynamics.gate import make_gate
@@ -153,8 +154,8 @@ class _Null(DryRun):
 
 
 @asynccontextmanager
-async def _null(dynamics: _Null, _url: str, _: Settings) -> AsyncIterator[command._Target]:
-    yield command._Target(dynamics, make_gate(), partial(dynamics.user_id), MemoryFiles())
+async def _null(dynamics: _Null, *_: object) -> AsyncIterator[Target]:
+    yield Target([Way(dynamics, make_gate(), dynamics.user_id)], MemoryFiles())
 
 
 async def replay(archive: Path, folder: Path) -> dict[str, int]:
@@ -168,7 +169,7 @@ async def replay(archive: Path, folder: Path) -> dict[str, int]:
     )
     with (folder / "progress.ndjson").open("wb") as file, pytest.MonkeyPatch.context() as patch:
         progress = _Progress(file, state)
-        patch.setattr(command, "_environment", partial(_null, _Null(progress)))
+        patch.setattr(command, "opened", partial(_null, _Null(progress)))
         report = await command.replay(
             options,
             Settings(connect_share=0),

@@ -4,7 +4,8 @@
 ``--against FOLDER`` another one as well, which has its own ``.venv``, in turns, so that both meet
 the same machine. Dynamics is a stub that answers after 50 ms (``stub_dynamics``), Kinesis is
 kinesis-mock with two streams of two shards, the state is in SQLite. Only the worker's own process
-counts as its CPU. Ratios are to the other checkout's; figures are aims: to miss one is no failure.
+counts as its CPU. Pipelines that ship by one name may differ between checkouts: ``--pipeline FILE``
+gives all the same. Ratios are to the other checkout's; figures are aims: to miss one is no failure.
 """
 
 from __future__ import annotations
@@ -275,14 +276,16 @@ async def streams_on(url: str) -> AsyncIterator[tuple[Any, dict[str, str]]]:
             await kinesis.delete_stream(StreamName=stream)
 
 
-async def ran(checkout: Checkout, kinesis_url: str, rate: float, seconds: float) -> Ran:
+async def ran(
+    checkout: Checkout, kinesis_url: str, rate: float, seconds: float, pipeline: str = "phonecall"
+) -> Ran:
     """Let a worker run on new streams while calls are told of."""
     async with (
         streams_on(kinesis_url) as (kinesis, streams),
         stub(delay_ms=DELAY_MS) as dynamics,
     ):
         with tempfile.TemporaryDirectory(prefix="way-") as folder:
-            environment = run_environment(dynamics, kinesis_url, streams, Path(folder))
+            environment = run_environment(dynamics, kinesis_url, streams, Path(folder), pipeline)
             with tempfile.TemporaryFile() as log:
                 async with child(checkout.command("run"), environment, stderr=log) as worker:
                     await _begun(kinesis, streams, dynamics)
@@ -307,7 +310,11 @@ async def ran(checkout: Checkout, kinesis_url: str, rate: float, seconds: float)
 
 
 def run_environment(
-    dynamics: StubDynamics, kinesis_url: str, streams: dict[str, str], folder: Path
+    dynamics: StubDynamics,
+    kinesis_url: str,
+    streams: dict[str, str],
+    folder: Path,
+    pipeline: str = "phonecall",
 ) -> dict[str, str]:
     """What a worker needs to read the streams, with its state in the folder."""
     return {
@@ -320,6 +327,7 @@ def run_environment(
         "CONNECT_DYNAMICS_CONTACT_EVENTS_START": "earliest",
         "CONNECT_DYNAMICS_CONTACT_RECORDS_START": "earliest",
         "CONNECT_DYNAMICS_STATE": f"sqlite:{folder / 'state.sqlite'}",
+        "CONNECT_DYNAMICS_PIPELINES": pipeline,
         "CONNECT_DYNAMICS_METRICS": f"127.0.0.1:{free_port()}",
     }
 
@@ -417,7 +425,7 @@ async def measure(checkouts: Sequence[Checkout], told: argparse.Namespace) -> di
         for rate in rates:
             for _ in range(told.turns):
                 for checkout in checkouts:
-                    run = await ran(checkout, url, rate, told.seconds)
+                    run = await ran(checkout, url, rate, told.seconds, told.pipeline)
                     found[checkout.name].runs.setdefault(rate, []).append(run)
                     p50, p99 = percentile(run.first_s, 50), percentile(run.first_s, 99)
                     said = f"{run.cpu_s:.1f} s/1000, first {p50:.2f}/{p99:.2f} s, lost {run.lost}"
@@ -429,6 +437,11 @@ def main() -> None:
     """Measure and print the table."""
     parser = argparse.ArgumentParser(description="See the docstring of tests/benchmarks/way.py.")
     parser.add_argument("--against", type=Path, action="append", default=[])
+    parser.add_argument(
+        "--pipeline",
+        default="phonecall",
+        help="of a run; a file is the same for all, what ships by that name may differ",
+    )
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--rates", default="20,200", help="messages/s; empty: no run")
     parser.add_argument("--seconds", type=float, default=40.0)

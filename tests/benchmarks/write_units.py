@@ -1,10 +1,10 @@
 """What a voice contact costs in DynamoDB: calls, saves, write and read units.
 
 ``python tests/benchmarks/write_units.py`` prints it. The real ingest, transactions and store work
-in virtual time on a table in this process that computes units as DynamoDB's guide does ("Read and
-write operations"): per write the larger of the item before and after, in KB; twice that within a
-transaction; the indexes apart. Looking for what is due, and workers' beats,
-are not counted: they depend on how long a worker runs, not on how many contacts there are.
+in virtual time on a table in this process that counts units as AWS's guide says ("Read and write
+operations"): of a write the larger of the item before and after, in KB; twice that in a
+transaction; the indexes apart. Looking for what is due, and workers' beats, are not counted: they
+depend on how long a worker runs, not on how many contacts there are.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def _size(typed: tuple[str, Any]) -> int:
     kind, value = typed
     if kind == "N":  # two digits a byte, and one more; one for a minus
         digits = value.lstrip("-0").replace(".", "").strip("0")
-        return 1 + math.ceil(len(digits) / 2) + value.startswith("-")
+        return 1 + math.ceil(len(digits) / 2) + int(value.startswith("-"))
     data: bytes = value.encode() if isinstance(value, str) else value
     return len(data)
 

@@ -108,8 +108,8 @@ def facts(rng: Random) -> list[Fact]:
         rng.shuffle(come)
     begun = START.timestamp()
     arrived = rng.choice([None, begun, begun + 90 * 86_400])
-    found = [fact for one in come for fact in decode(one.body) if isinstance(fact, Fact)]
-    return [replace(fact, arrived=arrived) for fact in found]
+    decoded = (fact for one in come for fact in decode(one.body, None, arrived))
+    return [fact for fact in decoded if isinstance(fact, Fact)]
 
 
 def came(contacts: dict[str, Contact], fact: Fact) -> Iterator[tuple[Contact, Contact]]:

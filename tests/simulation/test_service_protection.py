@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
 
@@ -34,6 +35,7 @@ WORKERS = 10
 WANTED = 5
 
 USER = "the application user"
+USERS = ("one", "two", "three", "four")
 
 
 @dataclass
@@ -45,22 +47,27 @@ class Server:
     hint: int = 52
     latency_s: tuple[float, float] = (0.05, 0.25)
     answers: Counter[int] = field(default_factory=Counter)
+    closed_for_s: dict[str, tuple[float, float]] = field(default_factory=dict)
     running: int = 0
     most_running: int = 0
     hinted_at: float | None = None
     at: list[float] = field(default_factory=list)
+    by: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.throttle = Throttle(self.limits, now)
 
-    async def answer(self, gate: Gate) -> None:
+    async def answer(self, gate: Gate, user: str = USER) -> None:
         """One request of one worker; its gate learns what the client would tell it."""
         server = self.throttle.server(None)
+        since, until = self.closed_for_s.get(user, (0.0, 0.0))
+        if since <= now() < until:
+            raise Throttled("429", retry_after_s=until - now())
         self.running += 1
         if self.hinted_at is not None and now() > self.hinted_at + 2 * POLL_S:
             self.most_running = max(self.most_running, self.running)
         try:
-            with self.throttle.running(USER, server):
+            with self.throttle.running(user, server):
                 await asyncio.sleep(self.random.uniform(*self.latency_s))
         except Refusal as refusal:
             self.answers[429] += 1
@@ -71,7 +78,8 @@ class Server:
             self.running -= 1
         self.answers[200] += 1
         self.at.append(now())
-        gate.slots.budget.observe(dict(self.throttle.headers(USER, server)))
+        self.by.append(user)
+        gate.slots.budget.observe(dict(self.throttle.headers(user, server)))
         gate.take_hint(self.hint)
         if self.hinted_at is None:
             self.hinted_at = now()
@@ -95,12 +103,14 @@ class Worker:
     store: MemoryStore
     name: str
     random: Random
+    user: str = USER
 
     def __post_init__(self) -> None:
         clock = Clock(monotonic=now, chance=self.random.random)
         slots = Slots(clock)
         breaker = Breaker(slots, clock)
-        self.sync = GateSync(slots, breaker, self.store, "gate", self.name, clock=clock)
+        notice = f"gate/{self.user}"
+        self.sync = GateSync(slots, breaker, self.store, notice, self.name, clock=clock)
         self.gate = Gate(slots, breaker, clock, self.sync.refresh)
 
     async def run(self) -> None:
@@ -115,18 +125,26 @@ class Worker:
         while True:
             try:
                 async with self.gate.slot(wait_s=60):
-                    await self.server.answer(self.gate)
+                    await self._ask()
             except DynamicsError:
                 await self._wait()
 
+    async def _ask(self) -> None:
+        await self.server.answer(self.gate, self.user)
+
     async def _wait(self) -> None:
         if self.gate.breaker.state is GateState.CLOSED:
-            await self.gate.breaker.reopen(lambda: self.server.answer(self.gate))
+            await self.gate.breaker.reopen(self._ask)
 
 
-async def peak(server: Server, seconds: float) -> None:
+async def peak(server: Server, seconds: float, users: Sequence[str] = (USER,)) -> None:
+    """Ten workers, each with a way of its own for each application user, as ``wiring`` has it."""
     store = MemoryStore()
-    fleet = [Worker(server, store, f"worker-{n}", server.random) for n in range(WORKERS)]
+    fleet = [
+        Worker(server, store, f"worker-{n}", server.random, user)
+        for n in range(WORKERS)
+        for user in users
+    ]
     tasks = [asyncio.create_task(worker.run()) for worker in fleet]
     await asyncio.sleep(seconds)
     for task in tasks:
@@ -174,3 +192,40 @@ def test_of_several_web_servers_they_use_more_than_of_one() -> None:
     run(peak(server, 300))
     assert server.used(300) > 2
     assert server.refused < 0.01
+
+
+@pytest.mark.parametrize(
+    "seconds",
+    [
+        pytest.param(HOUR_S, marks=pytest.mark.judge, id="hour"),
+        pytest.param(300, id="five-minutes"),
+    ],
+)
+def test_ten_workers_use_what_dataverse_allows_to_four_application_users(seconds: float) -> None:
+    server = Server(Random(5))
+    run(peak(server, seconds, USERS))
+    allowed = len(USERS) * server.limits.requests
+    assert server.used(seconds, allowed) >= 0.95
+    assert server.refused < 0.01
+    for user, requests in Counter(server.by).items():
+        assert requests >= 0.95 * server.limits.requests * seconds / server.limits.window_s, user
+
+
+@pytest.mark.parametrize(
+    ("before_s", "closed_s"),
+    [
+        pytest.param(300.0, 600.0, marks=pytest.mark.judge, id="ten-minutes"),
+        pytest.param(60.0, 120.0, id="two-minutes"),
+    ],
+)
+def test_while_one_of_four_application_users_is_closed_the_others_send_as_much_as_before(
+    before_s: float, closed_s: float
+) -> None:
+    def sent_by_others(closed_for_s: float) -> int:
+        server = Server(Random(6))
+        server.closed_for_s["one"] = (before_s, before_s + closed_for_s)
+        run(peak(server, before_s + closed_s, USERS))
+        requests = [at for at, user in zip(server.at, server.by, strict=True) if user != "one"]
+        return sum(at >= before_s for at in requests)
+
+    assert sent_by_others(closed_s) > 0.98 * sent_by_others(0.0)

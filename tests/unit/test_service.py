@@ -24,9 +24,10 @@ from worker import wiring
 from worker.dynamics.errors import Unauthorized
 from worker.dynamics.gate_sync import JOIN_S, GateSync
 from worker.dynamics.notice import Notice
+from worker.engine.pushes import Pushes
 from worker.errors import ConfigError, StoreUnavailable
 from worker.service import EXPIRE_EVERY_S, Service, begin_pipelines
-from worker.settings import Settings
+from worker.settings import ApplicationUser, Settings
 from worker.signals import stopping_on_signals
 from worker.sources.memory import MemorySource
 from worker.sources.protocol import Handle, Message, Source
@@ -39,7 +40,7 @@ DRAIN_S = 25.0
 
 def serving(rig: Rig, *sources: Source) -> Service:
     named = {str(number): source for number, source in enumerate(sources)}
-    return Service(rig.store, named, rig.ingest, rig.push, DRAIN_S)
+    return Service(rig.store, named, rig.ingest, Pushes(rig.push), DRAIN_S)
 
 
 async def run(service: Service, seconds: float) -> float:
@@ -90,7 +91,8 @@ async def test_a_worker_joins_the_others_before_it_sends_and_leaves_them_when_it
 ) -> None:
     service = serving(rig, MemorySource([[Message(call.begun(), "memory:1")]]))
     gate = rig.gate
-    service.gate_sync = GateSync(gate.slots, gate.breaker, rig.store, "gate", "w", clock=gate.clock)
+    sync = GateSync(gate.slots, gate.breaker, rig.store, "gate", "w", clock=gate.clock)
+    service.gate_syncs = [sync]
     working = asyncio.create_task(run(service, 30))
     await asyncio.sleep(JOIN_S / 2)
     assert not rig.dynamics.requests
@@ -224,11 +226,23 @@ async def test_signals_stop_the_service_while_the_block_runs(number: signal.Sign
 )
 def test_a_secret_that_expires_is_warned_of_30_days_before(days: int, warned: bool) -> None:
     today = date(2026, 1, 2).toordinal()
-    settings = Settings(secret_expires=date.fromordinal(today + days))
+    settings = Settings(
+        client_id="c", secret="env:X", secret_expires=date.fromordinal(today + days)
+    )
     with capture_logs() as lines:
         warn_of_secret(settings, today)
         warn_of_secret(Settings(), today)
     assert [line["days"] for line in lines] == ([days] if warned else [])
+
+
+def test_of_several_application_users_each_secret_that_expires_is_warned_of() -> None:
+    today = date(2026, 1, 2)
+    users = tuple(
+        ApplicationUser(client_id=one, secret="env:X", secret_expires=today) for one in "ab"
+    )
+    with capture_logs() as lines:
+        warn_of_secret(Settings(application_users=users), today.toordinal())
+    assert [line["client_id"] for line in lines] == ["a", "b"]
 
 
 async def test_serving_ends_on_a_signal(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -295,7 +309,7 @@ async def test_what_is_cancelled_in_the_middle_of_a_round_stays_cancelled(
 ) -> None:
     rig.dynamics.slow = lambda _request: 100.0
     await rig.tell(call.begun())
-    pushing = asyncio.create_task(rig.push.run(asyncio.Event()))
+    pushing = asyncio.create_task(Pushes(rig.push).run(asyncio.Event()))
     await asyncio.sleep(50)
     pushing.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -48,10 +48,26 @@ async def test_a_state_that_workers_share_comes_with_a_gate_that_they_share(
 ) -> None:
     monkeypatch.setattr("worker.wiring.open_store", lambda _spec: MemoryStore())
     async with build(settings()) as service:
-        assert service.gate_sync is None
+        assert not service.gate_syncs
     async with build(settings(state="dynamodb:contacts", worker_id="w")) as service:
-        assert service.gate_sync is not None
-        assert service.push.transactions.gate.refresh == service.gate_sync.refresh
+        (sync,) = service.gate_syncs
+        assert service.push.transactions.gate.refresh == sync.refresh
+
+
+async def test_each_application_user_has_a_gate_of_its_own_and_all_share_the_rest(
+    settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.wiring.open_store", lambda _spec: MemoryStore())
+    listed = [{"client_id": one, "secret": "env:X"} for one in "de"]
+    shared = settings(state="dynamodb:contacts", application_users=listed)
+    async with build(shared) as service:
+        assert list(service.gates) == ["c", "d", "e"]
+        assert len({id(gate) for gate in service.gates.values()}) == 3
+        assert len(service.gate_syncs) == 3
+        works = [push.transactions for push in service.push.each]
+        assert len({id(work.planner) for work in works}) == 1
+        assert len({id(work.store) for work in works}) == 1
+        assert {len(push.buckets) for push in service.push.each} == {4}
 
 
 async def test_the_time_a_pipeline_was_first_loaded_is_remembered(

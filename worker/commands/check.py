@@ -28,7 +28,7 @@ from worker.commands.link_check import Tables, addressed, suggestion
 from worker.commands.query_check import query_mistakes
 from worker.commands.settings_check import contradictions, misspelt
 from worker.definitions import find
-from worker.dynamics.connection import open_dynamics
+from worker.dynamics.connection import open_dynamics, users_of
 from worker.dynamics.definitions import Definition, read_definition, read_sets
 from worker.dynamics.errors import DynamicsError
 from worker.dynamics.protocol import Dynamics
@@ -60,14 +60,15 @@ def good(text: str) -> Finding:
 
 async def check_offline(settings: Settings) -> list[Finding]:
     """Check without Dynamics: settings, secret, state and pipelines."""
-    found = [Finding(_unset(name)) for name in DYNAMICS if not getattr(settings, name)]
+    missing = settings.missing(*DYNAMICS)
+    found = [Finding(_unset(name)) for name in DYNAMICS if PREFIX + name.upper() in missing]
     if unread := nothing_to_read(settings):
         found.append(Finding(unread))
     found += [Finding(text) for text in check_access.clouds(settings)]
     found += [Finding(text) for text in misspelt(os.environ, settings.secret)]
     today = datetime.now(UTC).date()
     found += [Finding(text) for text in contradictions(settings, _usable(settings), today)]
-    found += await _secret(settings)
+    found += await _secrets(settings)
     found += await _state(settings)
     for name in settings.pipelines:
         found += _pipeline(name)
@@ -87,14 +88,22 @@ def _unset(name: str) -> str:
     return f"set {PREFIX}{name.upper()}: {Settings.model_fields[name].description}"
 
 
-async def _secret(settings: Settings) -> list[Finding]:
-    if not settings.secret:
-        return []
-    try:
-        await read_secret(settings.secret, aws.secrets)
-    except WorkerError as error:
-        return [Finding(f"{PREFIX}SECRET: {error}")]
-    return [good("the client secret can be read")]
+async def _secrets(settings: Settings) -> list[Finding]:
+    """Whether each application user's secret can be read; one may come without its client id."""
+    secrets = {user.client_id: user.secret for user in settings.application_users}
+    named = {f"{PREFIX}APPLICATION_USERS: {user}": secret for user, secret in secrets.items()}
+    if settings.secret:
+        named = {f"{PREFIX}SECRET": settings.secret, **named}
+    found = []
+    for name, secret in named.items():
+        try:
+            await read_secret(secret, aws.secrets)
+        except WorkerError as error:
+            found.append(Finding(f"{name}: {error}"))
+    if found or not named:
+        return found
+    every = "every" if len(named) > 1 else "the"
+    return [good(f"{every} client secret can be read")]
 
 
 async def _state(settings: Settings) -> list[Finding]:
@@ -140,12 +149,36 @@ def _pipeline(name: str) -> list[Finding]:
 
 
 async def check_online(settings: Settings) -> list[Finding]:
-    """Check with Dynamics: token, environment, and every table and column that pipelines name."""
+    """Check with Dynamics: token, environment, and every table and column that pipelines name.
+
+    Tables and columns are asked for as the first application user; of each other one whether
+    Dynamics lets it in, and whether it may act for agents where a pipeline has it do so.
+    """
+    pipelines, found = _usable(settings), []
     try:
-        async with open_dynamics(settings, aws.secrets) as client:
-            return await ask(client, settings, _usable(settings))
+        for number, user in enumerate(users_of(settings)):
+            async with open_dynamics(settings, aws.secrets, user=user) as client:
+                asking = (
+                    ask(client, settings, pipelines)
+                    if not number
+                    else _let_in(client, settings, pipelines, user.client_id)
+                )
+                found += await asking
     except ConfigError as error:
-        return [Finding(str(error))]
+        found.append(Finding(str(error)))
+    return found
+
+
+async def _let_in(
+    dynamics: Dynamics, settings: Settings, pipelines: Iterable[Pipeline], client_id: str
+) -> list[Finding]:
+    """Whether Dynamics lets one of several application users in."""
+    try:
+        user = await dynamics.user_id()
+    except DynamicsError as error:
+        return [Finding(f"application user {client_id}: {error}. {_advice(error)}")]
+    known = good(f"{settings.environment_url} knows {client_id} as user {user}")
+    return [known, *await _impersonation(dynamics, user, list(pipelines))]
 
 
 async def ask(

@@ -6,13 +6,12 @@ from base64 import b64encode
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from pipelines.age import long_over
 from pipelines.contact import Contact
 from pipelines.fact import KIN
 from pipelines.identity import record_id
 from pipelines.kin import kin
-from pipelines.lifecycle import milestones
 from pipelines.pipeline import Pipeline
+from pipelines.snapshot import snapshot
 from pipelines.step import CreateStep
 from pipelines.view import view
 from worker.operations import quarantined
@@ -74,7 +73,7 @@ def _related(contact: Contact) -> set[str]:
 def _records(contact: Contact, pipelines: Iterable[Pipeline], *, known: bool) -> dict[str, str]:
     """The ledger's records, and those that may exist by ids derived from the contact's id."""
     found = {}
-    if not known or long_over(contact, milestones(contact).get("ended", "")):
+    if not known or snapshot(contact, {}).long_over:
         for pipeline in pipelines:
             for step in pipeline.steps:
                 if isinstance(step, CreateStep):

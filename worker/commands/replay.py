@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import time
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -25,28 +25,21 @@ from pipelines.plan import Terms
 from worker import aws
 from worker.amazon_connect.memory import MemoryConnect, MemoryScreenPop
 from worker.clock import Clock
-from worker.dynamics.connection import open_dynamics
-from worker.dynamics.dry import DryRun
-from worker.dynamics.gate import Gate, make_gate
+from worker.commands.target import SANDBOX, Target, Way, is_sandbox, nowhere, opened
 from worker.dynamics.lookup import make_lookups
 from worker.dynamics.metadata import Metadata
 from worker.dynamics.performer import Performer
-from worker.dynamics.protocol import Dynamics
-from worker.dynamics.rate_limit import Paced
+from worker.dynamics.rate_limit import Pace, Paced
 from worker.dynamics.users import Users
 from worker.engine.containment import build_of
 from worker.engine.ingest import Ingest, Tally
 from worker.engine.planner import Planner
 from worker.engine.push import Push
+from worker.engine.pushes import Pushes
 from worker.engine.remembered_steps import remember_steps
 from worker.engine.transaction import Sent, Transactions
-from worker.environment import environment_in
 from worker.errors import ConfigError, Interrupted
-from worker.files import Files, MemoryFiles, S3Files
 from worker.moments import text_of
-from worker.sandbox.dataverse.organisation import create_organisation
-from worker.sandbox.dataverse.schema.files import load_schema
-from worker.sandbox.inprocess import InProcessDynamics
 from worker.settings import Settings
 from worker.signals import stopping_on_signals
 from worker.sources.archive import Archive
@@ -55,12 +48,6 @@ from worker.stores import open_store
 from worker.stores.protocol import ContactStore
 from worker.stores.restoration import SUFFIX, Keeper, mark_of
 
-
-#: The sandbox as a ``--dynamics`` target; ``sandbox:PATH`` keeps its records in a file.
-SANDBOX = "sandbox"
-
-#: With ``--state sqlite:PATH`` the records of the sandbox are kept in PATH with this suffix.
-SANDBOX_SUFFIX = ".sandbox"
 
 #: So far ahead (s) nothing comes due any more.
 FOREVER_S = 100 * 365 * 86400.0
@@ -127,15 +114,6 @@ class Report:
         return self.events - self.ignored - self.quarantined
 
 
-@dataclass(frozen=True, slots=True)
-class _Target:
-    dynamics: Dynamics
-    gate: Gate
-    probe: Callable[[], Awaitable[object]]
-    files: Files
-    dump: Callable[[], dict[str, list[dict[str, object]]]] | None = None
-
-
 async def replay(
     options: Options, settings: Settings, on_progress: OnProgress | None = None
 ) -> Report:
@@ -145,9 +123,9 @@ async def replay(
         ConfigError: A source, a setting or a target cannot be used.
     """
     started = time.monotonic()
-    if options.dump is not None and (options.dry_run or not _is_sandbox(options.dynamics)):
+    if options.dump is not None and (options.dry_run or not is_sandbox(options.dynamics)):
         raise ConfigError("--dump writes the sandbox's records: use it with --dynamics sandbox")
-    if options.schema is not None and not _is_sandbox(options.dynamics):
+    if options.schema is not None and not is_sandbox(options.dynamics):
         raise ConfigError("--schema is the sandbox's: use it with --dynamics sandbox")
     if options.enqueues and (options.dry_run or options.dump or options.overwrite):
         raise ConfigError(
@@ -160,7 +138,7 @@ async def replay(
             await keeper.look()
         with stopping_on_signals(stop.set):
             tally = await take_in(options, settings, store, on_progress, stop)
-            sent, paced = await _push(options, settings, keeper, target, stop)
+            sent, requests = await _push(options, settings, keeper, target, stop)
         if stop.is_set():
             raise Interrupted(_interrupted(options))
         counts = await store.counts(time.time() + (0 if options.enqueues else FOREVER_S))
@@ -174,7 +152,7 @@ async def replay(
         quarantined=tally.quarantined,
         parked=counts.parked,
         writes=sent.writes,
-        requests=0 if options.dry_run else paced.requests,
+        requests=0 if options.dry_run else requests,
         seconds=round(time.monotonic() - started, 3),
         lookups=sent.lookups,
         dry_run=options.dry_run,
@@ -224,38 +202,45 @@ async def take_in(
 
 
 async def _push(
-    options: Options, settings: Settings, keeper: Keeper, target: _Target, stop: asyncio.Event
-) -> tuple[Sent, Paced]:
-    """Bring Dynamics up to date; what was sent, and the rate-limited client that sent it."""
+    options: Options, settings: Settings, keeper: Keeper, target: Target, stop: asyncio.Event
+) -> tuple[Sent, int]:
+    """Bring Dynamics up to date; what was sent, and in how many requests."""
     store, pipelines = keeper.store, options.pipelines
-    paced = Paced(target.dynamics, options.rate)
     if options.enqueues:
-        return Sent(), paced
+        return Sent(), 0
     versions = await remember_steps(store, pipelines, text_of(time.time()))
     terms = Terms(settings.constants, versions=versions, files=settings.files)
-    clock = Clock()
-    transactions = Transactions(
-        store=store,
-        performer=Performer(
-            paced,
-            clock,
-            target.files,
-            settings.create_by,
-            options.overwrite,
-            lookups=make_lookups(wildcard=settings.lookup_wildcard),
-            tables=Metadata(paced, store),
-            users=Users(paced, store, clock),
-        ),
-        gate=target.gate,
-        desktop=MemoryScreenPop(),
-        connect=MemoryConnect(),
-        planner=Planner(pipelines, terms, waits_over=True),
-        build=build_of(pipelines),
-        doubt=keeper.doubt,
-        probe_writes=settings.probe_writes,
-    )
-    await Push(transactions, target.probe).drain(stop)
-    return transactions.sent, paced
+    clock, pace = Clock(), Pace(options.rate)
+    planner = Planner(pipelines, terms, waits_over=True)
+    lookups = make_lookups(wildcard=settings.lookup_wildcard)
+
+    def push(way: Way) -> Push:
+        paced = Paced(way.dynamics, pace)
+        transactions = Transactions(
+            store=store,
+            performer=Performer(
+                paced,
+                clock,
+                target.files,
+                settings.create_by,
+                options.overwrite,
+                lookups=lookups,
+                tables=Metadata(paced, store),
+                users=Users(paced, store, clock),
+            ),
+            gate=way.gate,
+            desktop=MemoryScreenPop(),
+            connect=MemoryConnect(),
+            planner=planner,
+            build=build_of(pipelines),
+            doubt=keeper.doubt,
+            probe_writes=settings.probe_writes,
+        )
+        return Push(transactions, way.probe, way.user)
+
+    pushes = Pushes(*map(push, target.ways))
+    await pushes.drain(stop)
+    return pushes.sent, pace.requests
 
 
 @asynccontextmanager
@@ -303,57 +288,7 @@ def _copied(path: Path, folder: Path) -> Path:
     return folder / "dry.sqlite"
 
 
-def _is_sandbox(target: str) -> bool:
-    return target == SANDBOX or target.startswith(f"{SANDBOX}:")
-
-
-def _target(options: Options, settings: Settings) -> AbstractAsyncContextManager[_Target]:
+def _target(options: Options, settings: Settings) -> AbstractAsyncContextManager[Target]:
     if options.dry_run or options.enqueues:
-        return _no_target()
-    if _is_sandbox(options.dynamics):
-        return _sandbox(_sandbox_path(options), options.schema)
-    return _environment(options.dynamics, settings)
-
-
-def _sandbox_path(options: Options) -> Path | None:
-    """The file of the sandbox's records: named, or beside the state; None: in memory."""
-    named = options.dynamics.partition(":")[2]
-    if named:
-        return Path(named)
-    kind, _, state = options.state.partition(":")
-    return Path(state + SANDBOX_SUFFIX) if kind == "sqlite" and state else None
-
-
-@asynccontextmanager
-async def _no_target() -> AsyncIterator[_Target]:
-    async def probe() -> None:
-        """There is nothing to probe."""
-
-    yield _Target(DryRun(), make_gate(), probe, MemoryFiles())
-
-
-@asynccontextmanager
-async def _sandbox(path: Path | None, schema: Path | None) -> AsyncIterator[_Target]:
-    organisation = create_organisation(path, schema=load_schema(schema))
-    dynamics = InProcessDynamics(organisation)
-    try:
-        yield _Target(
-            dynamics, make_gate(), dynamics.user_id, MemoryFiles(), organisation.records.dump
-        )
-    finally:
-        organisation.records.close()
-
-
-@asynccontextmanager
-async def _environment(url: str, settings: Settings) -> AsyncIterator[_Target]:
-    try:
-        address = environment_in(url)
-    except ValueError as error:
-        raise ConfigError(
-            f"--dynamics {url} {error}: 'sandbox', or an address that begins with https://"
-        ) from None
-    named = settings.model_copy(update={"environment_url": address})
-    async with open_dynamics(named, aws.secrets) as client:
-        await client.user_id()  # a wrong address or secret shows before work begins
-        files = S3Files(partial(aws.client, "s3"))
-        yield _Target(client, client.gate, client.probe, files)
+        return nowhere()
+    return opened(options.dynamics, settings, options.state, options.schema)

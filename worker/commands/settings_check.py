@@ -70,7 +70,9 @@ def contradictions(settings: Settings, pipelines: Iterable[Pipeline], today: dat
 
 def _constants_of(pipeline: Pipeline) -> Iterator[tuple[str, str]]:
     """Where a pipeline names which setting, each once."""
-    readers = [(f"step {step.name}", step.names()) for step in pipeline.steps]
+    readers: list[tuple[str, Iterable[tuple[str, ...]]]] = [
+        (f"step {step.name}", step.names()) for step in pipeline.steps
+    ]
     if pipeline.writeback is not None:
         readers.append(("writeback", pipeline.writeback.names()))
     folded = {name.lower(): name for name in _CONSTANTS}

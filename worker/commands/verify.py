@@ -8,9 +8,11 @@ same time and no contact calls for is found by asking each table for it.
 from __future__ import annotations
 
 import asyncio
+import time
 
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from math import inf
 from typing import Any
@@ -36,11 +38,22 @@ from pipelines.pipeline import Pipeline
 from pipelines.plan import Terms, plan
 from pipelines.snapshot import snapshot
 from pipelines.step import CreateStep
+from worker import operations
+from worker.clock import Clock
+from worker.commands import replay
+from worker.commands.target import Target, opened
 from worker.dynamics.errors import Missing
+from worker.dynamics.lookup import make_lookups
+from worker.dynamics.metadata import Metadata
 from worker.dynamics.performer import Performer
 from worker.dynamics.protocol import Dynamics, Request
 from worker.dynamics.requests import ANNOTATIONS, request_for
+from worker.dynamics.users import Users
+from worker.engine.remembered_steps import recall_steps
+from worker.moments import text_of
+from worker.settings import Settings
 from worker.stores.protocol import ContactStore
+from worker.stores.restoration import Keeper
 
 
 #: Contacts whose records are compared together, and records that one request reads.
@@ -54,6 +67,9 @@ REQUEST_S = 60.0
 _LATE_NOTE = "Came after the record was closed"
 
 _PER_PAGE = 1000
+
+#: In place of a finding: the worker has not come to it yet.
+OWED = "owed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +127,19 @@ class Verified:
     @property
     def clean(self) -> bool:
         """Whether nothing failed: what a person edited or deleted on purpose does not."""
-        fine = {Finding.RIGHT.value, Finding.EDITED.value}
+        fine = {Finding.RIGHT.value, Finding.EDITED.value, OWED}
         return not self.counts.keys() - fine
+
+    def texts(self) -> Iterator[str]:
+        """The result in lines: what was compared, how many of which, and each that is not right."""
+        yield f"verified {self.state} against {self.target}"
+        yield f"{self.contacts:,} contacts, {self.expected:,} records expected"
+        for finding, count in self.counts.items():
+            yield f"{count:>9,} {finding}"
+        for line in self.lines:
+            of = f" of contact {line.contact_id}" if line.contact_id else ""
+            more = ", ".join([*line.columns, *([line.why] if line.why else [])])
+            yield f"{line.finding} {line.record}{of}{f': {more}' if more else ''}"
 
     def to_json(self) -> bytes:
         """The result as one JSON object."""
@@ -137,16 +164,24 @@ class Verifier:
     users: frozenset[str]
     result: Verified
     _known: set[str] = field(default_factory=set)
+    _moments: set[str] = field(default_factory=set)
+
+    @property
+    def period(self) -> Period:
+        """From the first to the last moment of the contacts so far."""
+        return Period(min(self._moments, default=""), max(self._moments, default=""))
 
     @property
     def _dynamics(self) -> Dynamics:
         return self.performer.dynamics
 
-    async def compare(self, contacts: Iterable[Contact]) -> None:
-        """Compare the records of these contacts."""
+    async def compare(self, contacts: Iterable[Contact], due: Container[str] = ()) -> None:
+        """Compare the records of these contacts; of those that are due, work is still owed."""
         expected: list[Expected] = []
+        parked: set[str] = set()
         for contact in contacts:
             self.result.contacts += 1
+            parked |= contact.parked.keys()
             self._note_known(contact)
             expected += await self._expected(contact)
         self.result.expected += len(expected)
@@ -155,10 +190,11 @@ class Verifier:
             found = compare(one, rows.get(one.record), self.users)
             if found.finding is Finding.RIGHT:
                 self.result.counts[Finding.RIGHT.value] += 1
-            else:
-                self.result.add(
-                    Line(found.finding.value, one.record, one.contact_id, found.columns)
-                )
+                continue
+            owed = one.contact_id in due and found.finding is not Finding.EDITED
+            finding = OWED if owed and one.record not in parked else found.finding.value
+            why = "parked" if one.record in parked else ""
+            self.result.add(Line(finding, one.record, one.contact_id, found.columns, why))
 
     def _note_known(self, contact: Contact) -> None:
         """Note what may be there of a contact, whether or not its facts call for it now."""
@@ -174,6 +210,7 @@ class Verifier:
         """The records that a contact's facts call for."""
         bare, book = unwritten(contact), Expectation(contact)
         seen = snapshot(bare, self.terms.constants, self.terms.files)
+        self._moments.update(at for at in seen.reached.values() if at)
         agenda = Agenda(bare, lambda: plan(bare, self.pipelines, inf, self.terms, seen).actions)
         while agenda.actions:
             action = agenda.actions[0]
@@ -277,8 +314,85 @@ class Verifier:
             path = _following(str(answer.body.get("@odata.nextLink", "")))
 
 
-async def verify_store(store: ContactStore, verifier: Verifier, sample: int | None) -> None:
-    """Verify the contacts of a store, all of them or so many spread over them."""
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The options of ``connect-dynamics verify``; see its ``--help``."""
+
+    sources: tuple[str, ...]
+    pipelines: tuple[Pipeline, ...]
+    state: str
+    dynamics: str
+    period: Period = Period()
+    sample: int | None = None
+
+
+async def verify(options: Options, settings: Settings) -> Verified:
+    """Compare the contacts of a state, or of an archive, with what Dynamics holds.
+
+    Raises:
+        ConfigError: A source, a setting or a target cannot be used.
+        DynamicsError: Dynamics does not answer.
+    """
+    archived = replay.Options(options.sources, options.pipelines)
+    facts = replay.state_of(archived) if options.sources else _kept(options.state)
+    started = text_of(time.time())
+    async with facts as keeper, opened(options.dynamics, settings, options.state) as target:
+        if options.sources:
+            await replay.take_in(archived, settings, keeper.store, None, asyncio.Event())
+        verifier = await _verifier(options, settings, keeper.store, target)
+        due = () if options.sources else None
+        await verify_store(keeper.store, verifier, options.sample, due)
+        if not options.sample:
+            seen = verifier.period
+            until = seen.until if options.sources else started
+            asked = options.period
+            await verifier.find_unexpected(Period(asked.since or seen.since, asked.until or until))
+    return verifier.result
+
+
+async def _verifier(
+    options: Options, settings: Settings, store: ContactStore, target: Target
+) -> Verifier:
+    versions = await recall_steps(store, options.pipelines)
+    clock, first = Clock(), target.ways[0].dynamics
+    performer = Performer(
+        first,
+        clock,
+        target.files,
+        lookups=make_lookups(wildcard=settings.lookup_wildcard),
+        tables=Metadata(first),
+    )
+    known = [await Users(way.dynamics, store, clock).known() for way in target.ways]
+    return Verifier(
+        performer,
+        options.pipelines,
+        Terms(settings.constants, versions=versions, files=settings.files),
+        frozenset().union(*known),
+        Verified(options.dynamics, ", ".join(options.sources) or options.state),
+    )
+
+
+@asynccontextmanager
+async def _kept(state: str) -> AsyncIterator[Keeper]:
+    """The state of a worker; it is not changed."""
+    async with operations.opened(state) as store:
+        yield Keeper(store, None)
+
+
+async def verify_store(
+    store: ContactStore,
+    verifier: Verifier,
+    sample: int | None,
+    due: Container[str] | None = None,
+) -> None:
+    """Verify the contacts of a store, all of them or so many spread over them.
+
+    Args:
+        store: The state.
+        verifier: Compares.
+        sample: About how many; None: all.
+        due: Those to which work is still owed; None: as the store says.
+    """
     skip = await _step(store, sample)
     after, seen = "", 0
     while ids := await store.ids(after, CONTACTS_AT_ONCE):
@@ -289,7 +403,8 @@ async def verify_store(store: ContactStore, verifier: Verifier, sample: int | No
         for entry in entries:
             if entry.unreadable:
                 verifier.result.add(Line("unsure", "", entry.contact.id, why=entry.unreadable))
-        await verifier.compare(heard_of)
+        owed = {e.contact.id for e in entries if e.due_at is not None} if due is None else due
+        await verifier.compare(heard_of, owed)
         after = ids[-1]
 
 

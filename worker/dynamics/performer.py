@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from pipelines.action import Action, Change, Lookup, ReadFile, Reading, Verb
+from pipelines.ledger import actors
 from pipelines.lens import said_in
 from pipelines.lookup import status
 from pipelines.outcome import Done, Found, Outcome, Refusal
@@ -120,7 +121,7 @@ async def _change(performer: Performer, change: Change, timeout_s: float) -> Out
                 return await _change(performer, change, timeout_s)
         return refusal(change, request, error, performer.clock.wall())
     if change.verb is Verb.ADOPT:
-        return Found(answer.body, await _users(performer), performer.overwrite)
+        return Found(answer.body, await _users(performer, answer.body), performer.overwrite)
     if performer.users is not None:
         await performer.users.acknowledged()
     return Done(answer.body)
@@ -140,10 +141,14 @@ async def _is_there(performer: Performer, create: Request, timeout_s: float) -> 
     return True
 
 
-async def _users(performer: Performer) -> frozenset[str]:
-    if performer.users is not None:
-        return await performer.users.known()
-    return frozenset((await performer.dynamics.user_id(),))
+async def _users(performer: Performer, row: Mapping[str, Any]) -> frozenset[str]:
+    """Who we are and have been; whoever made or changed this record may be new among us."""
+    if performer.users is None:
+        return frozenset((await performer.dynamics.user_id(),))
+    known = await performer.users.known()
+    if actors(row) <= known:
+        return known
+    return await performer.users.known(anew=True)
 
 
 _PERFORM: Mapping[type[Action], Callable[[Performer, Any, float], Awaitable[Outcome]]] = {

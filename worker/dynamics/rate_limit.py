@@ -7,30 +7,25 @@ from worker.dynamics.errors import NotSent
 from worker.dynamics.protocol import Answer, Dynamics, Request
 
 
-class Paced:
-    """Starts at most ``rate`` requests a second, evenly spaced; counts them.
+class Pace:
+    """Lets at most ``rate`` requests a second start, evenly spaced; counts them.
 
     Args:
-        dynamics: Where requests go.
-        rate: Requests per second; None: as fast as they go.
+        rate: Requests per second, of all application users together; None: as fast as they go.
         clock: For turns.
+
+    Attributes:
+        requests: How many have started.
     """
 
-    def __init__(
-        self,
-        dynamics: Dynamics,
-        rate: float | None = None,
-        *,
-        clock: Clock | None = None,
-    ) -> None:
-        self._dynamics = dynamics
+    def __init__(self, rate: float | None = None, clock: Clock | None = None) -> None:
         self._interval_s = 1 / rate if rate else 0.0
         self._clock = clock or Clock()
         self._next = 0.0
         self.requests = 0
 
-    async def send(self, request: Request, *, timeout_s: float) -> Answer:
-        """Wait for this request's turn, then send it; the wait does not count as its time.
+    async def turn(self, timeout_s: float) -> None:
+        """Wait for the next request's turn.
 
         Raises:
             NotSent: Its turn would come too late.
@@ -43,6 +38,27 @@ class Paced:
             self._next = turn + self._interval_s
             await self._clock.sleep(turn - now)
         self.requests += 1
+
+
+class Paced:
+    """Sends requests at a pace.
+
+    Args:
+        dynamics: Where requests go.
+        pace: When they start.
+    """
+
+    def __init__(self, dynamics: Dynamics, pace: Pace) -> None:
+        self._dynamics = dynamics
+        self._pace = pace
+
+    async def send(self, request: Request, *, timeout_s: float) -> Answer:
+        """Wait for this request's turn, then send it; the wait does not count as its time.
+
+        Raises:
+            NotSent: Its turn would come too late.
+        """
+        await self._pace.turn(timeout_s)
         return await self._dynamics.send(request, timeout_s=timeout_s)
 
     async def user_id(self) -> str:

@@ -57,8 +57,11 @@ class Users:
         self._good_until = 0.0
         self._remembered = False
 
-    async def known(self) -> frozenset[str]:
+    async def known(self, *, anew: bool = False) -> frozenset[str]:
         """Their ids in lower case, ours among them.
+
+        Args:
+            anew: Read the state again: somebody was met who was not among them.
 
         Raises:
             DynamicsError: Who we are is not answered.
@@ -66,7 +69,7 @@ class Users:
         """
         own = await self._dynamics.user_id()
         now = self._clock.monotonic()
-        if now >= self._good_until:
+        if anew or now >= self._good_until:
             self._known = _read(await self._memory.recall(NAME)) or frozenset()
             self._good_until = now + READ_AGAIN_S
         return self._known | {own}

@@ -150,7 +150,11 @@ class Ingest:
         if times := [message.arrived for message in messages if message.arrived is not None]:
             self.arrived(max(times))
         for message in messages:
-            await self._decode_into(message, facts, rejected)
+            try:
+                reasons = self._sort(message, await self._outcomes(message), facts)
+            except Exception as error:  # noqa: BLE001 - our own bug must not hold up a shard for ever
+                reasons = [str(self.faults.note("message", error))]
+            rejected += [self._quarantined(message, reason) for reason in reasons]
         folding = facts
         for _ in range(ROUNDS):
             told_others: _Facts = {}
@@ -164,42 +168,10 @@ class Ingest:
         self.tally.facts += sum(map(len, facts.values()))
         self.tally.quarantined += len(rejected)
 
-    async def _decode_into(
-        self,
-        message: Message,
-        facts: _Facts,
-        rejected: list[Quarantined],
-    ) -> None:
-        """Add a message's facts, or why it is quarantined. The boundary of one message."""
-        if message.damage is not None:
-            rejected.append(self._quarantined(message, message.damage))
-            return
-        found, reasons = await self._decode(message)
-        for fact in found:
-            facts.setdefault(fact.contact_id, []).append((fact, message))
-        rejected += [self._quarantined(message, reason) for reason in reasons]
-
-    async def _decode(self, message: Message) -> tuple[list[Fact], list[str]]:
-        """The facts in a message, and why it must be quarantined, if so."""
-        facts: list[Fact] = []
-        reasons: dict[str, None] = {}  # a message of a million bad parts is one entry
-        try:
-            for found in await self._outcomes(message):
-                match found:
-                    case Fact() if self._in_time(found):
-                        facts.append(found)
-                        self.tally.last_at = max(self.tally.last_at, found.at)
-                    case Fact():
-                        self._ignore("outside --since and --until")
-                    case Ignored(reason):
-                        self._ignore(reason)
-                    case Undecodable(reason):
-                        reasons[reason] = None
-        except Exception as error:  # noqa: BLE001 - our own bug must not hold up a shard for ever
-            return facts, [str(self.faults.note("message", error))]
-        return facts, list(reasons)
-
     async def _outcomes(self, message: Message) -> list[Decoded]:
+        """What a message says."""
+        if message.damage is not None:
+            return [Undecodable(message.damage)]
         body = message.body
         if len(body) > AT_ONCE_BYTES:
             return await self.in_thread(decode, body, self.buckets, message.arrived, message.place)
@@ -209,10 +181,22 @@ class Ingest:
             await asyncio.sleep(0)  # lets the other loops run
         return decode(body, self.buckets, message.arrived, message.place)
 
-    def _in_time(self, fact: Fact) -> bool:
-        if not fact.at:
-            return True
-        return fact.at >= self.since and (not self.until or fact.at < self.until)
+    def _sort(self, message: Message, outcomes: list[Decoded], facts: _Facts) -> list[str]:
+        """Add a message's facts; why it must be quarantined, if so."""
+        reasons: dict[str, None] = {}  # a message of a million bad parts is one entry
+        for found in outcomes:
+            if isinstance(found, Fact):
+                at = found.at
+                if at and (at < self.since or (self.until and at >= self.until)):
+                    self._ignore("outside --since and --until")
+                    continue
+                self.tally.last_at = max(self.tally.last_at, at)
+                facts.setdefault(found.contact_id, []).append((found, message))
+            elif isinstance(found, Ignored):
+                self._ignore(found.reason)
+            else:
+                reasons[found.reason] = None
+        return list(reasons)
 
     def _ignore(self, reason: str, count: int = 1) -> None:
         self.tally.ignored[reason] = self.tally.ignored.get(reason, 0) + count

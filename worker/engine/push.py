@@ -8,6 +8,8 @@ Contacts that somebody waits for (``worker.engine.waiting``) go first, newest fi
 is in hand. The others are taken in the store's order, as many as there is room for. While the gate
 is open on trial one contact goes that has never failed; if there is none, or that failed too, the
 last acknowledged change is sent again (``worker.engine.write_probe``).
+
+This is for one application user. Several share the contacts (``worker.engine.pushes``).
 """
 
 from __future__ import annotations
@@ -21,15 +23,14 @@ import structlog
 
 from pipelines.age import KEPT_S
 from pipelines.contact import Contact
-from pipelines.live import LIVE_WITHIN_S
 from worker import heartbeat
 from worker.clock import run_until
 from worker.dynamics.reasons import GateState, Reason
 from worker.engine.policy import RETRY_S
-from worker.engine.revival import Revival
 from worker.engine.stall import Stall
 from worker.engine.transaction import Transactions
 from worker.errors import StoreUnavailable
+from worker.stores.buckets import ALL
 
 
 _log = structlog.get_logger(__name__)
@@ -38,9 +39,6 @@ _log = structlog.get_logger(__name__)
 #: the gate limits requests in flight.
 CONTACTS_AT_A_TIME = 64
 WAITING_AT_A_TIME = 64
-
-#: How many contacts that came due just before the start are looked at for that.
-MOST_RECALLED = 500
 
 #: So many contacts that have failed are passed over to find one that has not.
 MOST_PASSED_OVER = 1000
@@ -52,26 +50,33 @@ PROBE = "the write probe"
 LOOK_AGAIN_S = 1.0
 SHORTEST_PAUSE_S = 0.05
 
-#: How often (s) at most what was parked without an answer is tried again.
-REVIVED_EVERY_S = 600.0
-
 #: A wait that is worth a log line (s).
 LONG_PAUSE_S = 15.0
 
 
 class Push:
-    """Pushes due contacts.
+    """Pushes due contacts as one application user.
 
     Args:
         transactions: Carries out what is due; its store, gate and clock are used here too.
         probe: One request past the gate, to find out whether it can open again.
+        user: The client id, for logs and metrics.
 
     Attributes:
         transactions: As given.
+        user: As given.
+        buckets: Of which buckets contacts are taken (``worker.stores.buckets``).
     """
 
-    def __init__(self, transactions: Transactions, probe: Callable[[], Awaitable[object]]) -> None:
+    def __init__(
+        self,
+        transactions: Transactions,
+        probe: Callable[[], Awaitable[object]],
+        user: str = "",
+    ) -> None:
         self.transactions = transactions
+        self.user = user
+        self.buckets = ALL
         self._probe = probe
         self._store = transactions.store
         self._gate = transactions.gate
@@ -79,12 +84,12 @@ class Push:
         self._faults = transactions.faults
         self._containment = transactions.containment
         self._news = asyncio.Event()
-        self._revival = Revival(self._store, self._clock, transactions.build, self._news)
         self._waiting = transactions.waiting
         self._suspects = transactions.suspects
         self._write_probe = transactions.write_probe
         self._tried_at = -1  # how many writes had succeeded when a contact was tried last
         self._probed = False  # the last trial was a probe
+        self._following: float | None = None  # when (s since 1970) something is due, as last asked
         self._in_hand: dict[str, bool] = {}  # whether it was taken because somebody waits
 
     def news(self, contacts: Sequence[Contact] = ()) -> None:
@@ -97,45 +102,8 @@ class Push:
     async def run(self, stop: asyncio.Event) -> None:
         """Push what comes due until ``stop`` is set, then finish what is in hand."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(run_until(stop, self._revive_bugs()))
-            group.create_task(run_until(stop, self._revive_unanswered()))
-            group.create_task(run_until(stop, self._recall_waiting()))
             look = partial(self._look_after, group, stop)
             await self._faults.again("push", look, self._clock, stop=stop)
-
-    async def _revive_bugs(self) -> None:
-        """Try what other builds parked as bugs, once at the start."""
-        await self._revive(self._revival.bugs)
-
-    async def _revive_unanswered(self) -> None:
-        """Try what was parked without an answer, once after each outage."""
-        recovered = self._gate.breaker.recovered
-        while True:
-            await recovered.wait()
-            recovered.clear()
-            await self._revive(self._revival.unanswered)
-            await self._clock.sleep(REVIVED_EVERY_S)  # however often writes come and go
-
-    async def _revive(self, revive: Callable[[], Awaitable[None]]) -> None:
-        with self._faults.contained("housekeeping"):
-            while True:
-                try:
-                    return await revive()
-                except* StoreUnavailable:
-                    heartbeat.beat()
-                    await self._clock.sleep(LONG_PAUSE_S)
-
-    async def _recall_waiting(self) -> None:
-        """Find for whom somebody waits although another process took the news in."""
-        with self._faults.contained("housekeeping"):
-            try:
-                since = self._clock.wall() - LIVE_WITHIN_S
-                ids = await self._store.ahead(since, MOST_RECALLED)
-                entries = await self._store.load(ids)
-            except StoreUnavailable as error:
-                _log.warning("push.store_unavailable", reason=str(error))
-                return  # they are due all the same
-            self.news([entry.contact for entry in entries if not entry.unreadable])
 
     async def _look_after(self, group: asyncio.TaskGroup, stop: asyncio.Event) -> None:
         while not stop.is_set():
@@ -153,8 +121,8 @@ class Push:
         """
         stall, ended = Stall(self.transactions, self._probe), asyncio.Event()
         async with asyncio.TaskGroup() as group:
-            watching = group.create_task(_set_after(stall.ended, ended))
-            stopping = group.create_task(_set_after((stop or asyncio.Event()).wait, ended))
+            watching = group.create_task(set_after(stall.ended, ended))
+            stopping = group.create_task(set_after((stop or asyncio.Event()).wait, ended))
             await self._drain(ended, stall.probing)
             watching.cancel()
             stopping.cancel()
@@ -164,7 +132,7 @@ class Push:
             async with asyncio.TaskGroup() as group:
                 while not stop.is_set() and await self._start(group):
                     await run_until(stop, self._gate.breaker.reopen(probe))
-            following = await self._store.next_due()
+            following = await self._store.next_due(self.buckets)
             if following is None or await self._only_given_up():
                 return
             given_up = self._containment.held_back_for_good()  # these stay due
@@ -184,7 +152,7 @@ class Push:
         self._take(group, self._waiting.due(), held_back, self._room_for_waiting)
         room = self._room
         excluded = held_back | self._in_hand.keys()
-        due = await self._due(CONTACTS_AT_A_TIME + len(excluded)) if room else []
+        due = await self._due_now(CONTACTS_AT_A_TIME + len(excluded)) if room else []
         taken = self._take(group, due, held_back, room, waited_for=False)
         if not self._in_hand:
             return False
@@ -205,7 +173,7 @@ class Push:
             return True
         passed_over = len(held_back) + min(len(self._suspects), MOST_PASSED_OVER)
         waiting, writes = self._waiting.due(), self._gate.breaker.witness.writes
-        due = await self._due(CONTACTS_AT_A_TIME + passed_over)
+        due = await self._due_now(CONTACTS_AT_A_TIME + passed_over)
         found = [c for c in (*waiting, *due) if c not in held_back]
         if not found:
             return False
@@ -265,10 +233,15 @@ class Push:
             group.create_task(self._guarded(contact_id))
         return len(fresh)
 
-    async def _due(self, limit: int, at: float | None = None) -> list[str]:
-        """Contacts that are due by this time, now if it is None."""
+    async def _due_now(self, limit: int) -> list[str]:
+        """Contacts that are due. First it is asked when any is: that is all while there is none."""
+        self._following = None
         try:
-            return await self._store.due(self._clock.wall() if at is None else at, limit)
+            self._following = await self._store.next_due(self.buckets)
+            now = self._clock.wall()
+            if self._following is None or self._following > now:
+                return []
+            return await self._store.due(now, limit, self.buckets)
         except StoreUnavailable as error:
             _log.warning("push.store_unavailable", reason=str(error))
             await self._clock.sleep(RETRY_S)
@@ -278,15 +251,12 @@ class Push:
         """Whether nothing else is due, now or later."""
         given_up = self._containment.held_back_for_good()
         ever = self._clock.wall() + KEPT_S
-        return bool(given_up) and given_up >= set(await self._due(len(given_up) + 1, ever))
+        due = await self._store.due(ever, len(given_up) + 1, self.buckets) if given_up else []
+        return bool(given_up) and given_up >= set(due)
 
     async def _rest(self) -> None:
         """Wait until something comes due, or until it is time to look again."""
-        try:
-            following = await self._store.next_due()
-        except StoreUnavailable:
-            following = None  # asked again after the pause; _due reports it
-        pause_s = LOOK_AGAIN_S
+        pause_s, following = LOOK_AGAIN_S, self._following
         if following is not None and not self._containment.held_back():
             pause_s = min(pause_s, max(SHORTEST_PAUSE_S, following - self._clock.wall()))
         await self._until_news(pause_s)
@@ -315,7 +285,7 @@ class Push:
             self._news.set()
 
 
-async def _set_after(work: Callable[[], Awaitable[object]], event: asyncio.Event) -> None:
+async def set_after(work: Callable[[], Awaitable[object]], event: asyncio.Event) -> None:
     """Set the event once the work is done."""
     await work()
     event.set()

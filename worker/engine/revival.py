@@ -39,13 +39,13 @@ class Revival:
         store: Where contacts are kept.
         clock: Time.
         build: See ``worker.engine.containment.build_of``.
-        came_due: Set each time that some came due.
+        came_due: Called each time that some came due.
     """
 
     store: ContactStore
     clock: Clock
     build: str
-    came_due: asyncio.Event
+    came_due: Callable[[], None]
 
     async def bugs(self) -> None:
         """Try what other builds parked as bugs: a few of each, more while those succeed.
@@ -102,7 +102,7 @@ class Revival:
             for entry in await self.store.load(tried):
                 await revive(entry)
             _log.info("fault.tried_again", contacts=len(tried), build=self.build)
-            self.came_due.set()
+            self.came_due()
             heartbeat.beat()
             await self.clock.sleep(WATCHED_S)
             again = any(map(failed, await self.store.load(tried)))

@@ -136,7 +136,12 @@ class Transactions:
         )
         breaker = self.gate.breaker
         self.write_probe = WriteProbe(
-            self.performer.dynamics, breaker, self.clock, self.store, enabled=self.probe_writes
+            self.performer.dynamics,
+            breaker,
+            self.clock,
+            self.store,
+            enabled=self.probe_writes,
+            users=self.performer.users,
         )
         self.suspects = Suspects(breaker.witness, self.write_probe, self.clock)
         self.policy = Policy(self.gate, self.containment, self.suspects, self.clock)

@@ -7,7 +7,7 @@ long, the contact is one like all others, in the store's order.
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from math import inf
 from typing import Final
@@ -85,6 +85,12 @@ class Waiting:
             del self._waits[contact_id]
         else:
             wait.look_at = due_at
+
+    def hand_over(self, to: Callable[[str], Waiting]) -> None:
+        """Give each contact to what knows it from now on, perhaps this."""
+        waits, self._waits = self._waits, {}
+        for contact_id, wait in waits.items():
+            to(contact_id)._waits[contact_id] = wait  # noqa: SLF001 - another one of these
 
     def next_at(self, besides: Container[str]) -> float:
         """When (s since 1970) to look next at one ``besides`` these; infinite if there is none."""

@@ -2,8 +2,8 @@
 
 When nothing but suspects is left, a failure of theirs says nothing: is it they, or is it Dynamics?
 A write that should succeed tells. Nothing is overwritten by it, and no person's edit hidden: the
-record is read, and only if this application user was the last to change it one column is written
-with the value that it has, on the condition that nobody has changed the record since
+record is read, and only if an application user of ours was the last to change it one column is
+written with the value that it has, on the condition that nobody has changed the record since
 (powerapps-docs ``webapi/perform-conditional-operations-using-web-api``).
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 
+from contextlib import suppress
 from math import inf
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ from worker.dynamics.breaker import Breaker
 from worker.dynamics.errors import Busy, DynamicsError, Forbidden, NotSent, Refused, Unavailable
 from worker.dynamics.protocol import Dynamics, Request
 from worker.dynamics.reasons import GateState
+from worker.dynamics.users import Users
 from worker.errors import StoreUnavailable
 from worker.stores.protocol import ContactStore
 
@@ -64,6 +66,7 @@ class WriteProbe:
         clock: Time.
         store: Knows of changes that were acknowledged before this process began, or to others.
         enabled: Whether it may write; if not, it never has anything to send.
+        users: Who else's changes are ours; None: nobody's.
     """
 
     def __init__(
@@ -74,6 +77,7 @@ class WriteProbe:
         store: ContactStore,
         *,
         enabled: bool = True,
+        users: Users | None = None,
     ) -> None:
         self._dynamics = dynamics
         self._breaker = breaker
@@ -82,6 +86,7 @@ class WriteProbe:
         self._recalled_at = -inf
         self._recalled_to = ""  # the contact after which it goes on
         self._enabled = enabled
+        self._users = users
         self._acknowledged: dict[str, str] = {}  # record -> a column; the last one is the newest
         self._lost: set[str] = set()  # records that got no answer since one did
         self._answered_at = -inf
@@ -218,7 +223,13 @@ class WriteProbe:
 
     async def _is_ours(self, row: dict[str, Any]) -> bool:
         by = str(row.get("_modifiedby_value", "")).lower()
-        return "@odata.etag" in row and by == await self._dynamics.user_id()
+        return "@odata.etag" in row and by in await self._ours()
+
+    async def _ours(self) -> frozenset[str]:
+        if self._users is not None:
+            with suppress(StoreUnavailable):
+                return await self._users.known()
+        return frozenset((await self._dynamics.user_id(),))
 
 
 def _is_plain(column: str) -> bool:

@@ -25,7 +25,7 @@ from pipelines.identity import tombstone
 from worker import aws
 from worker.clock import Clock
 from worker.errors import StoreUnavailable
-from worker.stores import layout
+from worker.stores import layout, packing
 from worker.stores.buckets import ALL
 from worker.stores.connection import TableConnection, TableRefused, only, together, where
 from worker.stores.contents import KEPT, Barred, Contents, chunk_keys
@@ -65,11 +65,13 @@ class _Row:
 
     item: Item
     data: bytes
+    size: int
     replaced: int
 
     @classmethod
     def of(cls, entry: Entry) -> _Row:
-        return cls(layout.contact_item(entry), entry.contact.to_bytes(), entry.version)
+        data = entry.contact.to_bytes()
+        return cls(layout.contact_item(entry), packing.packed(data), len(data), entry.version)
 
 
 class DynamoStore:
@@ -142,7 +144,7 @@ class DynamoStore:
     async def _save(self, row: _Row) -> Saved:
         contact_id = layout.named(row.item, CONTACT)
         stone = tombstone(contact_id)
-        if len(row.data) > self._limit_bytes:
+        if row.size > self._limit_bytes:
             begun = row.replaced or await self.recall(stone) is None
             return Saved.REFUSED if begun else Saved.FORGOTTEN
         try:

@@ -12,6 +12,7 @@ from bisect import bisect_right
 from typing import Any, Final
 
 from pipelines.contact import Damaged
+from worker.stores import packing
 from worker.stores.buckets import bucket_of
 from worker.stores.protocol import Entry, FaultNote, Quarantined
 from worker.stores.stored import read_entry, read_fault, unreadable, write_fault
@@ -169,7 +170,7 @@ def put_back(
 def entry_of(contact_id: str, item: Item, data: bytes) -> Entry:
     """The entry that ``contact_item`` wrote, with its contents."""
     try:
-        return read_entry(contact_id, data, **_beside(item))
+        return read_entry(contact_id, packing.unpacked(data), **_beside(item))
     except Damaged as error:
         return damaged(contact_id, item, error)
 

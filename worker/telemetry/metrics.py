@@ -110,7 +110,10 @@ class Metrics:
         self._skew = gauge(
             "clock_skew_seconds", "How far this machine's clock is ahead of others'; 0: not known."
         )
-        self._token = gauge("token_expires_timestamp_seconds", "When the access token expires.")
+        self._tokens: dict[str, float] = {}  # client id -> when its token expires
+        self._token = gauge(
+            "token_expires_timestamp_seconds", "When the first access token expires."
+        )
         for outcome in get_args(Opening):
             self._openings.labels(outcome)
         for milestone in ("created", "answered"):
@@ -179,13 +182,14 @@ class Metrics:
         """This machine's clock is this far (s) ahead of the others'; negative: behind."""
         self._skew.set(seconds)
 
-    def token(self, life_s: float) -> None:
-        """A new access token was obtained, valid for ``life_s`` seconds."""
-        self._token.set(self._clock.wall() + life_s)
+    def token(self, life_s: float, user: str = "") -> None:
+        """A new access token of a user was obtained, valid for ``life_s`` seconds."""
+        self._tokens[user] = self._clock.wall() + life_s
+        self._token.set(min(self._tokens.values()))
 
     def secret(self, expires: date) -> None:
-        """The client secret expires on that day, at its beginning (UTC) to be safe."""
-        name, summary = "secret_expires_timestamp_seconds", "When the client secret expires."
+        """The first client secret expires on that day, at its beginning (UTC) to be safe."""
+        name, summary = "secret_expires_timestamp_seconds", "When the first client secret expires."
         moment = datetime.combine(expires, time_of_day(), UTC)
         Gauge(PREFIX + name, summary, registry=self.registry).set(moment.timestamp())
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -11,7 +11,7 @@ from prometheus_client.registry import Collector
 
 from worker.clock import Clock
 from worker.dynamics.gate import Gate
-from worker.dynamics.reasons import Reason
+from worker.dynamics.reasons import GateState, Reason
 from worker.engine.ingest import Tally
 from worker.faults import Faults
 from worker.telemetry.labels import kind_of
@@ -25,17 +25,19 @@ class StateCollector(Collector):
 
     Attributes:
         tally: What ingest counted.
-        gate: The gate to Dynamics.
+        gates: The gate to Dynamics of each application user, by client id.
         store_counts: The last counts of the store.
         faults: The bugs that were contained.
         clock: Its wall clock gives the age of the oldest due contact.
+        buckets: How many buckets of contacts each application user pushes.
     """
 
     tally: Tally
-    gate: Gate
+    gates: Mapping[str, Gate]
     store_counts: StoreCounts
     faults: Faults = field(default_factory=Faults)
     clock: Clock = field(default_factory=Clock)
+    buckets: Callable[[], Mapping[str, int]] = dict
 
     def collect(self) -> Iterator[Metric]:
         """All these metrics as they are now."""
@@ -59,22 +61,36 @@ class StateCollector(Collector):
         yield found
 
     def _passed(self) -> Iterator[Metric]:
-        slots = self.gate.slots
-        yield _gauge("gate_slots", "Requests that may be in flight to Dynamics.", slots.limit)
-        yield _gauge("gate_in_flight", "Requests in flight to Dynamics.", slots.in_flight)
+        """Of all application users together, but for the last two."""
+        slots = [gate.slots for gate in self.gates.values()]
+        limit, in_flight = sum(one.limit for one in slots), sum(one.in_flight for one in slots)
+        yield _gauge("gate_slots", "Requests that may be in flight to Dynamics.", limit)
+        yield _gauge("gate_in_flight", "Requests in flight to Dynamics.", in_flight)
         summary = "Workers that share slots and budget, as far as this one knows."
-        yield _gauge("gate_workers", summary, slots.workers)
+        yield _gauge("gate_workers", summary, max(one.workers for one in slots))
         summary = "1 for each reason why nothing, or not all, is sent to Dynamics now, else 0."
         degraded = GaugeMetricFamily(f"{PREFIX}degraded", summary, labels=["reason"])
         for reason in Reason:
             if reason is not Reason.NONE:
-                degraded.add_metric([reason.value], reason in self.gate.reasons)
+                given = any(reason in gate.reasons for gate in self.gates.values())
+                degraded.add_metric([reason.value], given)
         yield degraded
-        summary = "1 for each kind of access that this application user is refused."
+        summary = "1 for each kind of access that an application user is refused."
         forbidden = GaugeMetricFamily(f"{PREFIX}forbidden", summary, labels=["table", "access"])
-        for privilege in self.gate.privileges.missing:
+        missing = {what for gate in self.gates.values() for what in gate.privileges.missing}
+        for privilege in sorted(missing):
             forbidden.add_metric([privilege.table, privilege.access], 1)
         yield forbidden
+        summary = "1 while requests of an application user may pass, else 0."
+        is_open = GaugeMetricFamily(f"{PREFIX}user_open", summary, labels=["user"])
+        for user, gate in self.gates.items():
+            is_open.add_metric([user], gate.breaker.state is GateState.OPEN)
+        yield is_open
+        summary = "Of 12 parts of all contacts, how many an application user pushes; 0: none."
+        parts = GaugeMetricFamily(f"{PREFIX}user_buckets", summary, labels=["user"])
+        for user, number in self.buckets().items():
+            parts.add_metric([user], number)
+        yield parts
 
     def _contained(self) -> Iterator[Metric]:
         summary = "Bugs of this program that were contained, by what they could take with them."

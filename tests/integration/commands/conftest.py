@@ -23,6 +23,7 @@ import structlog
 from worker.cli import main
 from worker.sandbox.command import settings
 from worker.sandbox.dataverse.app import Dataverse, create_dataverse
+from worker.sandbox.dataverse.users import add_user
 from worker.sandbox.server import serve
 
 
@@ -153,6 +154,18 @@ def reached(served: Served, monkeypatch: pytest.MonkeyPatch) -> Served:
     for name, value in served.environment.items():
         monkeypatch.setenv(name, value)
     return served
+
+
+@pytest.fixture
+def second_user(reached: Served, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The client id of a second application user, with the settings that name it."""
+    client_id = "22222222-2222-4333-8444-555555555555"
+    reached.dataverse.tokens.clients[client_id] = "its secret"
+    add_user(reached.dataverse.organisation.records, client_id)
+    listed = [{"client_id": client_id, "secret": "env:SECOND_SECRET"}]
+    monkeypatch.setenv("CONNECT_DYNAMICS_APPLICATION_USERS", json.dumps(listed))
+    monkeypatch.setenv("SECOND_SECRET", "its secret")
+    return client_id
 
 
 @pytest.fixture

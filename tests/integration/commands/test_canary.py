@@ -35,6 +35,7 @@ from worker.dynamics.performer import Performer
 from worker.engine.ingest import Ingest
 from worker.engine.planner import Planner
 from worker.engine.push import Push
+from worker.engine.pushes import Pushes
 from worker.engine.transaction import Transactions
 from worker.errors import StoreUnavailable
 from worker.files import MemoryFiles
@@ -172,7 +173,7 @@ async def working(bodies: list[bytes]) -> AsyncIterator[tuple[Service, Dataverse
             latency=metrics.latency,
             wrote=metrics.wrote,
         )
-        push = Push(transactions, client.probe)
+        push = Pushes(Push(transactions, client.probe))
         ingest = Ingest(store, news=push.news)
         large = orjson.dumps(
             {"ContactId": "l", "LastUpdateTimestamp": "2026-01-02", "Attributes": CANARY * 20_000}
@@ -181,7 +182,7 @@ async def working(bodies: list[bytes]) -> AsyncIterator[tuple[Service, Dataverse
         source = MemorySource(
             [[Message(b, f"memory:{n}") for n, b in enumerate(x)] for x in batches]
         )
-        yield Service(store, {"memory": source}, ingest, push, 10.0, None, metrics), client
+        yield Service(store, {"memory": source}, ingest, push, 10.0, (), metrics), client
 
 
 async def done(service: Service) -> None:
@@ -196,7 +197,7 @@ async def test_i8_a_worker_in_every_trouble_tells_nothing_of_anybody(
 ) -> None:
     stop = asyncio.Event()
     async with working(bodies) as (service, client):
-        told = pages(service.metrics, service.health, service.push.transactions.gate)
+        told = pages(service.metrics, service.health, service.gates)
         async with serving("127.0.0.1:0", told) as port, asyncio.TaskGroup() as group:
             running = group.create_task(service.run(stop))
             await done(service)

@@ -76,6 +76,30 @@ def test_good_settings_pass_online(command: Command, reached: Any) -> None:
     assert "ok   phonecalls is there" in ended.out
 
 
+@pytest.mark.usefixtures("stream")
+def test_online_says_of_each_application_user_whether_it_is_let_in(
+    command: Command, reached: Any, second_user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = command("check", "--online")
+    assert (ended.status, failures(ended.out)) == (0, [])
+    assert "ok   every client secret can be read" in ended.out
+    assert f"ok   {reached.url} knows {second_user} as user" in ended.out
+    monkeypatch.setenv("SECOND_SECRET", "another")
+    ended = command("check", "--online")
+    (told,) = failures(ended.out)
+    assert f"application user {second_user}: " in told
+
+
+@pytest.mark.usefixtures("reached", "stream")
+def test_the_secrets_of_all_application_users_are_read(
+    command: Command, second_user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SECOND_SECRET")
+    (told,) = failures(command("check").out)
+    assert second_user in told
+    assert "the environment has no SECOND_SECRET" in told
+
+
 @pytest.mark.usefixtures("reached", "stream")
 def test_online_says_what_is_wrong_with_each_column_and_what_to_do(
     command: Command, pipeline: Callable[[str], Path]

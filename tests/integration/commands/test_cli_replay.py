@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from worker.sandbox.dataverse.users import CLIENT_ID, application_user
+
 
 Command = Callable[..., Any]
 
@@ -154,6 +156,21 @@ def test_what_a_person_wrote_is_kept_unless_overwrite_is_asked_for(
     rows = reached.dataverse.dump()["phonecalls"]
     assert {row["subject"] for row in rows} == {subject}
     assert {row["category"] for row in rows} == {"VOICE"}
+
+
+def test_several_application_users_share_a_replay(
+    command: Command, reached: Any, second_user: str, day: Path, place: Path
+) -> None:
+    state = f"sqlite:{place / 'state.sqlite'}"
+    replay = ("replay", day, "--dynamics", reached.url, "--state", state, "--report", "json")
+    ended = command(*replay)
+    assert ended.status == 0
+    rows = reached.dataverse.dump()["phonecalls"]
+    assert len(rows) == CALLS
+    users = {application_user(second_user), application_user(CLIENT_ID)}
+    assert {row["_createdby_value"] for row in rows} <= users
+    assert reached.dataverse.writes == ended.report["writes"]
+    assert command(*replay).report["writes"] == 0, "a state is all users' together"
 
 
 def test_rate_spreads_the_requests(command: Command, day: Path) -> None:

@@ -57,7 +57,7 @@ class Worker:
 @pytest.fixture
 async def worker() -> AsyncIterator[Worker]:
     worker = Worker()
-    served = pages(worker.metrics, worker.health, worker.gate)
+    served = pages(worker.metrics, worker.health, {"": worker.gate})
     async with serving(f"{HOST}:0", served) as worker.port:
         yield worker
 

@@ -40,6 +40,7 @@ from worker.engine.ingest import Ingest
 from worker.engine.interests import Interests
 from worker.engine.planner import Planner
 from worker.engine.push import Push
+from worker.engine.pushes import Pushes
 from worker.engine.transaction import Transactions
 from worker.errors import StoreUnavailable
 from worker.files import MemoryFiles
@@ -215,7 +216,7 @@ class Worker:
                     self._start(group, "housekeeping", loop)
                     for loop in (self._keep_house, self._far_ahead.run, self._interests.run)
                 ]
-                await self._start(group, "push", lambda: self.push.run(self.stop))
+                await self._start(group, "push", lambda: Pushes(self.push).run(self.stop))
                 for task in (*house, *([sharing] if shares else [])):
                     task.cancel()
         except Exception as error:  # noqa: BLE001 - no worker may ever end like this

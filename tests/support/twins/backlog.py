@@ -25,6 +25,7 @@ from worker.dynamics.protocol import Request
 from worker.engine.ingest import Ingest
 from worker.engine.planner import Planner
 from worker.engine.push import Push
+from worker.engine.pushes import Pushes
 from worker.engine.transaction import Transactions
 from worker.engine.waiting import Waiting
 from worker.files import MemoryFiles
@@ -208,7 +209,7 @@ class Backlog:
         asyncio.get_running_loop().call_later(seconds, stop.set)
         self.stopped = now() + seconds
         async with asyncio.TaskGroup() as group:
-            working = group.create_task((push or self.push).run(stop))
+            working = group.create_task(Pushes(push or self.push).run(stop))
             ringing = []
             for number in range(int(seconds * calls_per_s)):
                 ringing.append(group.create_task(self.ring(number)))

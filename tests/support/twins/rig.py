@@ -29,6 +29,7 @@ from worker.engine.containment import build_of
 from worker.engine.ingest import Ingest
 from worker.engine.planner import Planner
 from worker.engine.push import Push
+from worker.engine.pushes import Pushes
 from worker.engine.transaction import Transactions
 from worker.files import MemoryFiles
 from worker.sources.protocol import Message
@@ -167,7 +168,7 @@ class Rig(Outcome):
         """Let a worker run for a while, then end it."""
         stop = asyncio.Event()
         asyncio.get_running_loop().call_later(seconds, stop.set)
-        await (push or self.push).run(stop)
+        await Pushes(push or self.push).run(stop)
 
     async def entry(self, contact_id: str) -> Entry:
         (entry,) = await self.store.load([contact_id])

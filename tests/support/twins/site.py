@@ -26,6 +26,7 @@ from worker.dynamics.protocol import Request
 from worker.engine.ingest import Ingest, Tally
 from worker.engine.planner import Planner
 from worker.engine.push import Push
+from worker.engine.pushes import Pushes
 from worker.engine.transaction import Transactions
 from worker.files import MemoryFiles
 from worker.leases.memory import MemoryLeases
@@ -110,7 +111,7 @@ class Site(Outcome):
         ingest = Ingest(self.store, clock=clock(), news=push.news, tally=self.tally)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._source(worker, changed).run(ingest.handle, stop))
-            group.create_task(push.run(stop))
+            group.create_task(Pushes(push).run(stop))
 
     async def run_on_and_off(self, seconds: float) -> None:
         """Let a worker run, be away for so long, and run again: what has come due is done."""

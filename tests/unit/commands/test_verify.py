@@ -44,7 +44,7 @@ class Place:
         users = frozenset([await reader.user_id()])
         result = Verified("sandbox", "state")
         verifier = Verifier(performer, PIPELINES, Terms(), users, result)
-        await verify_store(self.store, verifier, sample)
+        await verify_store(self.store, verifier, sample, ())
         await verifier.find_unexpected(Period())
         return result
 

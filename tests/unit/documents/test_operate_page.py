@@ -94,7 +94,7 @@ def test_the_page_for_operators_has_a_row_for_every_reason_why_nothing_is_sent()
 
 def test_the_page_for_operators_has_a_row_for_every_page_of_a_worker() -> None:
     found = [row[0].strip("`") for row in rows(PAGE, "page", "200", "else")]
-    assert found == list(pages(Metrics(), Health(), make_gate()))
+    assert found == list(pages(Metrics(), Health(), {"": make_gate()}))
 
 
 def test_every_command_that_a_page_gives_is_one_that_there_is() -> None:
@@ -127,7 +127,7 @@ def _exposed() -> list[Metric]:
     gate = make_gate()
     for contact in "abc":
         gate.privileges.refused(Privilege("tasks", "create"), contact, Forbidden("test"))
-    metrics.registry.register(StateCollector(Tally(), gate, census))
+    metrics.registry.register(StateCollector(Tally(), {"": gate}, census))
     metrics.lag("stream", "shard", 1)
     metrics.queue_trouble("queue", "Code")
     metrics.lease("stream", "shard", "taken")

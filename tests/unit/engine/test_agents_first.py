@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+from collections.abc import Collection
+
 import pytest
 
 from pipelines.live import LIVE_WITHIN_S
@@ -14,6 +16,7 @@ from worker.dynamics.errors import Unavailable
 from worker.dynamics.protocol import Request
 from worker.dynamics.reasons import GateState
 from worker.dynamics.slots import MAX_SLOTS
+from worker.stores.buckets import ALL
 from worker.stores.memory import MemoryStore
 
 
@@ -142,9 +145,9 @@ class Watched(MemoryStore):
 
     asked = 0
 
-    async def due(self, now: float, limit: int) -> list[str]:
+    async def next_due(self, buckets: Collection[int] = ALL) -> float | None:
         self.asked += 1
-        return await super().due(now, limit)
+        return await super().next_due(buckets)
 
 
 async def test_a_contact_that_another_worker_holds_is_not_asked_for_all_the_time() -> None:

@@ -142,3 +142,35 @@ def test_a_name_that_no_other_contact_has_is_refused_with_what_there_is(
 )
 def test_names_of_other_contacts_are_accepted(name: str) -> None:
     assert pipeline(f"{{{{{name}}}}}").steps
+
+
+def test_a_condition_alone_can_ask_for_the_record_of_another_contact(
+    record: Makes, told: Told
+) -> None:
+    first = record(ContactId=FIRST)
+    second = told(record(InitiationMethod="TRANSFER", **LINKED))
+    asking = load(ASKING)
+    assert len(plan(second, [asking], 0.0, Terms()).actions) == 1
+    for fact in told_others_back(first, second):
+        second.observe(fact)
+    assert len(plan(second, [asking], 0.0, Terms()).actions) == 2
+
+
+ASKING = """
+name = "p"
+
+[[step]]
+name = "CALL"
+on = "created"
+method = "POST"
+entity = "phonecalls"
+body = '{"subject": "Call"}'
+
+[[step]]
+name = "NOTE"
+on = "created"
+method = "POST"
+entity = "annotations"
+when = { "Previous.CALL-Response.activityid" = { present = true } }
+body = '{"subject": "Transferred"}'
+"""

@@ -44,6 +44,7 @@ from worker.engine.far_ahead import LOOK_EVERY_S, FarAhead
 from worker.engine.ingest import Ingest
 from worker.engine.planner import Planner
 from worker.engine.push import Push
+from worker.engine.pushes import Pushes
 from worker.engine.transaction import Transactions
 from worker.files import MemoryFiles
 from worker.outside_time import OutsideTime
@@ -158,7 +159,7 @@ class Worker:
         stop = asyncio.Event()
         asyncio.get_running_loop().call_later(seconds, stop.set)
         beside = [asyncio.ensure_future(part) for part in parts]
-        await self.push.run(stop)
+        await Pushes(self.push).run(stop)
         for task in beside:
             task.cancel()
         await asyncio.gather(*beside, return_exceptions=True)
@@ -170,7 +171,7 @@ class Worker:
             self.site.store,
             named,
             self.ingest,
-            self.push,
+            Pushes(self.push),
             25.0,
             begin=partial(begin_pipelines, self.planner, self.site.store, outside=self.outside),
             outside=self.outside,

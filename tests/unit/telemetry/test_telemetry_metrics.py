@@ -61,6 +61,8 @@ PROMISED = {
     "connect_dynamics_source_trouble_total",
     "connect_dynamics_store_up",
     "connect_dynamics_throttled_total",
+    "connect_dynamics_user_buckets",
+    "connect_dynamics_user_open",
     "connect_dynamics_token_expires_timestamp_seconds",
     "connect_dynamics_writes_total",
 }
@@ -75,7 +77,11 @@ def readings(metrics: Metrics, clock: Callable[[], float]) -> StateCollector:
     census.health.store_answered()
     ignored = {"other event: Some Kind": 5, "other event: Another": 2, "agent event": 1}
     readings = StateCollector(
-        Tally(10, 8, 7, 3, ignored), make_gate(Clock(monotonic=clock)), census, clock=Clock(clock)
+        Tally(10, 8, 7, 3, ignored),
+        {"user": make_gate(Clock(monotonic=clock))},
+        census,
+        clock=Clock(clock),
+        buckets=lambda: {"user": 12},
     )
     metrics.registry.register(readings)
     return readings
@@ -85,7 +91,9 @@ def refuse_notes(readings: StateCollector) -> None:
     """Notes are forbidden, as three contacts see it."""
     for contact in "abc":
         error = Forbidden("test", status=403)
-        readings.gate.privileges.refused(Privilege("annotations", "create"), contact, error)
+        readings.gates["user"].privileges.refused(
+            Privilege("annotations", "create"), contact, error
+        )
 
 
 def test_the_names_are_the_promised_ones(metrics: Metrics, readings: StateCollector) -> None:
@@ -244,9 +252,9 @@ async def test_a_closed_gate_is_degraded_for_its_reason(
 ) -> None:
     assert {v for k, v in scraped().items() if k[0] == "degraded"} == {0}
     assert scraped()["gate_slots",] == 4
-    async with readings.gate.slot():
+    async with readings.gates["user"].slot():
         assert scraped()["gate_in_flight",] == 1
-    readings.gate.breaker.failed(Throttled("test", retry_after_s=5))
+    readings.gates["user"].breaker.failed(Throttled("test", retry_after_s=5))
     degraded = {k[1]: v for k, v in scraped().items() if k[0] == "degraded"}
     others = ("outage", "unauthorized", "forbidden", "doubt", "surplus")
     assert degraded == {"throttled": 1, **dict.fromkeys(others, 0)}
@@ -260,5 +268,5 @@ def test_what_the_role_lacks_is_told_by_table_and_access_and_degrades(
     refuse_notes(readings)
     assert scraped()["forbidden", "create", "annotations"] == 1
     assert scraped()["degraded", "forbidden"] == 1
-    readings.gate.privileges.granted(Privilege("annotations", "create"), "d")
+    readings.gates["user"].privileges.granted(Privilege("annotations", "create"), "d")
     assert scraped()["degraded", "forbidden"] == 0

@@ -92,7 +92,7 @@ async def run(bodies: list[bytes], metrics: Metrics) -> ScriptedDynamics:
     )
     ingest = Ingest(store)
     census = StoreCounts(store, Health())
-    metrics.registry.register(StateCollector(ingest.tally, gate, census))
+    metrics.registry.register(StateCollector(ingest.tally, {"": gate}, census))
     await ingest.handle([Message(body, f"memory:{n}") for n, body in enumerate(bodies)])
     await Push(transactions, dynamics.user_id).drain()
     census.counts = await store.counts(0.0)

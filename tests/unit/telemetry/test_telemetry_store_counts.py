@@ -57,6 +57,8 @@ async def test_the_store_is_asked_every_so_often_and_known_to_be_away_until_it_a
 
 def test_a_scrape_does_not_ask_the_store(metrics: Metrics, scraped: Callable[[], Any]) -> None:
     store = Fickle()
-    metrics.registry.register(StateCollector(Tally(), make_gate(), StoreCounts(store, Health())))
+    metrics.registry.register(
+        StateCollector(Tally(), {"": make_gate()}, StoreCounts(store, Health()))
+    )
     assert scraped()["store_up",] == 0
     assert store.asked == 0

@@ -20,12 +20,14 @@ from worker.dynamics.auth import StaticTokens
 from worker.dynamics.client import DataverseClient
 from worker.dynamics.errors import DynamicsError, Unauthorized
 from worker.dynamics.gate import make_gate
+from worker.dynamics.http import make_http
 from worker.dynamics.performer import Performer
 from worker.dynamics.protocol import Request
 from worker.dynamics.reasons import GateState
 from worker.engine.ingest import Ingest
 from worker.engine.planner import Planner
 from worker.engine.push import Push
+from worker.engine.pushes import Pushes
 from worker.engine.transaction import Transactions
 from worker.errors import StoreUnavailable
 from worker.files import MemoryFiles
@@ -79,7 +81,7 @@ def service(health: Health, store: MemoryStore, **sources: Any) -> Service:
     )
     push = Push(transactions, dynamics.user_id)
     ingest = Ingest(store, clock=Clock(sleep=no_time))
-    service = Service(store, sources, ingest, push, 1.0, health=health)
+    service = Service(store, sources, ingest, Pushes(push), 1.0, health=health)
     service.census.clock = Clock(sleep=no_time)
     return service
 
@@ -171,7 +173,7 @@ async def test_the_client_tells_of_every_answer_and_of_none(
             raise httpx.ReadError("gone", request=request)
         return httpx.Response(status, headers={"OData-Version": "4.0"})
 
-    async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http:
+    async with make_http(transport=httpx.MockTransport(answer)) as http:
         client = DataverseClient(
             "https://org.test",
             http,
