@@ -374,7 +374,8 @@ class Year:
         assert service is not None
         gc.collect()
         outside = (self.store, self.amazon, self.dataverse, self.web, self.loop, self)
-        sizes = census.collections([service, *asyncio.all_tasks()], outside)
+        theirs = asyncio.all_tasks() - {asyncio.current_task()}
+        sizes = census.collections([service, *theirs], outside)
         sizes += census.module_collections()
         for name in ("_rows", "_owed", "_quarantine", "_remembered", "_positions"):
             sizes[f"state.{name}"] = len(getattr(self.store, name))
