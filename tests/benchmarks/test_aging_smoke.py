@@ -44,7 +44,7 @@ async def test_a_real_worker_is_looked_at_while_contacts_come(
 def test_memory_that_grows_by_a_fact_a_contact_is_told() -> None:
     console = Console(width=120)
     with console.capture() as capture:
-        console.print(aging.report(rows(growth=3e6)))
+        console.print(aging.report(aging.warm(rows(growth=3e6))))
     assert "private, MB" in capture.get()
     assert "+3.00" in capture.get()
     assert "GROWS" in capture.get()

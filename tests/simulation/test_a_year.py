@@ -21,6 +21,9 @@ SETTLED = 3
 #: By how much something may be larger at the end: what a month holds differs from month to month.
 PART, PIECES = 1.5, 12
 
+#: What says itself how many it keeps: a year of few contacts does not fill it.
+BOUNDED = {"worker.cache.TtlCache._kept"}
+
 
 def grown(months: list[Month]) -> dict[Place, tuple[int, int]]:
     """What is larger at the end than it ever was in the first settled months."""
@@ -31,7 +34,7 @@ def grown(months: list[Month]) -> dict[Place, tuple[int, int]]:
     return {
         place: (first[place], size)
         for place, size in last.items()
-        if size > first[place] * PART + PIECES
+        if size > first[place] * PART + PIECES and place not in BOUNDED
     }
 
 

@@ -169,9 +169,12 @@ class Interests:
         if self._clock.monotonic() < self._damaged_at + EXPIRY_S:
             return None
         digests = {workers[name][1] for name in self._live.names if name in workers}
-        for digest in digests - self._known.keys():
-            self._known[digest] = understood(await self._memory.recall(READ + digest))
-        return together([self._own, *(self._known[digest] for digest in digests)])
+        # What nobody reads any more goes: pipelines change for as long as a worker lives.
+        self._known = {
+            digest: self._known.get(digest) or understood(await self._memory.recall(READ + digest))
+            for digest in digests
+        }
+        return together([self._own, *self._known.values()])
 
 
 def written(interest: Interest) -> str:

@@ -52,7 +52,7 @@ def collections(roots: Iterable[object], leave: Collection[object] = ()) -> Coun
 
 
 def module_collections() -> Counter[Place]:
-    """The same of the product's modules: their globals, and what their functions remember."""
+    """The same of the product's modules: their globals, and what functions remember for ever."""
     found: Counter[Place] = Counter()
     for name, module in list(sys.modules.items()):
         if not name.startswith(ROOMS) or name.startswith("worker.sandbox"):
@@ -60,7 +60,9 @@ def module_collections() -> Counter[Place]:
         for key, value in vars(module).items():
             for inner in (value, *(vars(value).values() if isinstance(value, type) else ())):
                 if isinstance(inner, functools._lru_cache_wrapper):
-                    found[f"{inner.__module__}.{inner.__qualname__}"] = inner.cache_info().currsize
+                    remembered = inner.cache_info()
+                    if remembered.maxsize is None:
+                        found[f"{inner.__module__}.{inner.__qualname__}"] = remembered.currsize
             if isinstance(value, dict | set | list | deque):
                 found[f"{name}.{key}"] += len(value)
     return found

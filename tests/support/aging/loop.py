@@ -17,6 +17,9 @@ from typing import Any, Final
 #: How late (s) timers may be while nothing happens.
 LEAP_S: Final = 3600.0
 
+#: Timers that differ by less (s) are due together.
+RESOLUTION_S: Final = 1e-6
+
 #: How long (s) they are exact once something did.
 EXACT_S: Final = 0.5
 
@@ -43,6 +46,8 @@ class LeapingLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self._leaping = _Leaping()
         super().__init__(self._leaping)
+        # After 194 days a nanosecond, asyncio's own, is lost on a float: no timer would be due.
+        self._clock_resolution = RESOLUTION_S
 
     def time(self) -> float:
         """Virtual time (s)."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import heapq
+import re
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
@@ -92,6 +93,9 @@ body   = '''{{"activityadditionalparams": "month {month} {read}"}}'''
 """
 _READ: Final = ("Channel", "InitiationMethod", "QueueName", "AgentName")
 
+#: What no log line may have in it: numbers, addresses, secrets.
+_PRIVATE: Final = re.compile(r"\+\d{8,}|@example|secret-\d")
+
 #: How far the clock of the machine that runs is ahead (s).
 _MACHINE: ContextVar[Machine | None] = ContextVar("machine", default=None)
 
@@ -158,6 +162,7 @@ class Year:
     stories: list[tuple[float, list[Leg]]] = field(default_factory=list)
     lines: Counter[str] = field(default_factory=Counter)
     told: list[str] = field(default_factory=list)
+    forgotten: list[str] = field(default_factory=list)
     workers: list[Worker] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -224,6 +229,8 @@ class Year:
         begin_s = day * DAY_S
         if day % self.month_days < self.month_days - 1:  # the last day of a month is quiet
             self.at(begin_s, partial(self._tell, begin_s))
+        if day % self.month_days == self.month_days - 1:
+            self.at(begin_s + 1800, self._forget)
         if day % 7 == 3:
             self.at(begin_s + 3600, self._reshard)
         if day in ROTATED:
@@ -252,11 +259,20 @@ class Year:
                 self.at(message.at_s, partial(self._put, message))
 
     def _put(self, message: SentMessage) -> None:
+        if message.stream == RECORDS:
+            self._last_record = message.contact_id, message
         if message.stream == RECORDINGS:
             self.amazon.queue.put(message.body.decode())
         else:
             stream = self.amazon.streams[message.stream]
             stream.append(self.random.choice(stream.opened), message.body)
+
+    async def _forget(self) -> None:
+        """Erase a contact; Connect sends its record once more."""
+        contact_id, message = self._last_record
+        self.forgotten.append(contact_id)
+        await self.store.forget([contact_id])
+        self._put(message)
 
     def _reshard(self) -> None:
         for stream in self.amazon.streams.values():
@@ -384,6 +400,9 @@ class Year:
             if key not in {leg.id for leg in on}:
                 yield f"{key} is due in {at - self.wall():.0f} s"
         yield from (f"{key} is parked" for key, row in self.store._rows.items() if row.parked)
+        for key in self.forgotten:
+            if key in self.store._rows:
+                yield f"{key} is back"
         if len(self.amazon.queue):
             yield f"{len(self.amazon.queue)} messages are left in the queue"
         yield from self.told
@@ -410,6 +429,8 @@ class Year:
 
     def _note(self, _logger: Any, _method: str, event: EventDict) -> EventDict:
         self.lines[event["event"]] += 1
+        if _PRIVATE.search(repr(event)):
+            self.told.append(f"{event['event']} tells what is private")
         raise structlog.DropEvent
 
 

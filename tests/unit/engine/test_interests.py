@@ -48,6 +48,17 @@ async def test_a_worker_that_beats_no_more_reads_nothing_any_more(rig: Rig) -> N
     task.cancel()
 
 
+async def test_of_what_workers_that_are_gone_read_nothing_is_kept(rig: Rig) -> None:
+    ours, theirs = worker(rig, PHONECALL), worker(rig, TIMELINE, "them")
+    await theirs.read()
+    task = asyncio.ensure_future(ours.run())
+    await asyncio.sleep(1)
+    assert len(ours._known) == 2
+    await asyncio.sleep(EXPIRY_S + HEARTBEAT_S)
+    assert len(ours._known) == 1
+    task.cancel()
+
+
 async def test_a_worker_that_only_beats_counts_as_long_as_it_does(rig: Rig) -> None:
     ours, theirs = worker(rig, PHONECALL), worker(rig, TIMELINE, "them")
     task = asyncio.ensure_future(theirs.run())
