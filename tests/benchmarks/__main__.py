@@ -89,7 +89,8 @@ def main() -> int:
     if unknown := set(chosen) - set(names):
         parser.error(f"no section {', '.join(sorted(unknown))}; there are {', '.join(names)}")
     against = told.against.resolve() if told.against else None
-    os.environ.update(CREDENTIALS)
+    # A path through this checkout would lead another's processes to this one's code.
+    os.environ.update(CREDENTIALS, PYTHONPATH=str(HERE / "tests" / "support"))
     logs.configure("error")
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
     console = Console(width=None if sys.stdout.isatty() else 160)

@@ -32,7 +32,7 @@ def in_turns(name: str, checkouts: Sequence[Path], turns: int) -> list[list[Any]
     with tempfile.TemporaryDirectory(prefix="apart-") as folder:
         for _ in range(turns):
             for checkout, its in zip(checkouts, found, strict=True):
-                command = [str(checkout / ".venv/bin/python"), __file__, name, folder]
+                command = [str(checkout / ".venv/bin/python"), "-E", __file__, name, folder]
                 done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
                 its.append(orjson.loads(done.stdout.rpartition(b"\n")[2]))
                 for state in Path(folder).glob("*.sqlite*"):

@@ -56,6 +56,7 @@ class Run:
         over: Whether nothing was left to do at its end.
         kept_up: Whether that was so ``KEPT_UP_S`` after the last message.
         rate: Messages a second that were dealt with.
+        late_s: How late messages were put at most: the machine may have been too busy to put them.
         first_s: From each contact's first message to the first request about it.
         last_s: From its last message to the last request about it; of those whose last message
             changes nothing there is none. What had not come by the end waited at least so long.
@@ -71,6 +72,7 @@ class Run:
     over: bool
     kept_up: bool
     rate: float
+    late_s: float
     first_s: list[float]
     last_s: list[float]
     requests: float
@@ -110,6 +112,10 @@ async def run(contender: Contender, kinesis_url: str, load: Load, seconds: float
         over=over,
         kept_up=over and end - puts[-1].at <= KEPT_UP_S,
         rate=share * len(puts) / (end - puts[0].at),
+        late_s=max(
+            put.at - puts[0].at - (one.at_s - sent[0].at_s)
+            for put, one in zip(puts, sent, strict=True)
+        ),
         first_s=[(one.seen[0].at if one.seen else end) - one.puts[0] for one in told],
         last_s=[end - one.puts[-1] for one in late]
         + [

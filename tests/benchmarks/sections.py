@@ -110,7 +110,7 @@ def _rounds(against: Path | None) -> Iterator[Figure]:
 
 
 def _startup(against: Path | None) -> Iterator[Figure]:
-    commands = [Path(way.Checkout("", one).command()[0]) for one in _checkouts(against)]
+    commands = [one / ".venv/bin/connect-dynamics" for one in _checkouts(against)]
     with tempfile.TemporaryDirectory(prefix="startup-") as folder:
         found = asyncio.run(startup.measure(Path(folder), *commands, times=TURNS))
     for name, form, what, most in (

@@ -57,6 +57,7 @@ LINES: Final = (
     ),
     Line("last write, p50", "{:.2f} s", lambda r: way.percentile(r.last_s, 50), True),
     Line("last write, p99", "{:.2f} s", lambda r: way.percentile(r.last_s, 99), True),
+    Line("messages were put late, at most", "{:.2f} s", lambda r: r.late_s),
     Line("requests per contact", "{:.2f}", lambda r: r.requests),
     Line(
         "CPU per 1000 contacts",

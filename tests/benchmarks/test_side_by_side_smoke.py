@@ -28,6 +28,7 @@ DONE = Run(
     over=True,
     kept_up=True,
     rate=20.0,
+    late_s=0.1,
     first_s=[0.5] * 10,
     last_s=[0.4] * 10,
     requests=4.0,

@@ -234,18 +234,26 @@ class Push:
         return len(fresh)
 
     async def _due_now(self, limit: int) -> list[str]:
-        """Contacts that are due. First it is asked when any is: that is all while there is none."""
-        self._following = None
+        """Contacts that are due.
+
+        While there is none it is asked only when one will be, and while there are some only which.
+        """
+        now = self._clock.wall()
         try:
-            self._following = await self._store.next_due(self.buckets)
-            now = self._clock.wall()
             if self._following is None or self._following > now:
-                return []
-            return await self._store.due(now, limit, self.buckets)
+                self._following = await self._store.next_due(self.buckets)
+                if self._following is None or self._following > now:
+                    return []
+            due = await self._store.due(now, limit, self.buckets)
+            if not due:
+                self._following = await self._store.next_due(self.buckets)
         except StoreUnavailable as error:
             _log.warning("push.store_unavailable", reason=str(error))
+            self._following = None
             await self._clock.sleep(RETRY_S)
             return []
+        else:
+            return due
 
     async def _only_given_up(self) -> bool:
         """Whether nothing else is due, now or later."""

@@ -20,6 +20,7 @@ from pipelines.age import KEPT_S
 from pipelines.agenda import Agenda
 from pipelines.contact import Contact
 from pipelines.outcome import Delayed, Done, Found, Outcome, Undeliverable
+from pipelines.plan import Plan
 from pipelines.settle import settle
 from pipelines.snapshot import Snapshot
 from pipelines.waiting import is_waited_for
@@ -196,14 +197,18 @@ class Transactions:
                 await self.enrichment.complete(contact, questions)
             seen = self.planner.snapshot(contact)  # nothing else changes the facts in this round
         put_off: dict[str, float] = {}
-        agenda = Agenda(contact, partial(self._plan, contact, seen, put_off), put_off)
+        first = self.planner.plan(contact, seen)
+        plan = partial(self._plan, contact, seen, put_off, [first])
+        agenda = Agenda(contact, plan, put_off)
         if agenda.actions and not (questions or await self._claims.take(entry, agenda.actions)):
             return entry.due_at
         again = await self._work(entry, agenda, seen, last_start)
         if again is None and put_off:
             again = TryAgain(min(put_off.values()))
         contact.intent.clear()
-        again = self._look_ahead(entry, seen, again, due_at)
+        # A plan of nothing still holds: nothing was done.
+        left = self.planner.plan(contact, seen) if first.actions else first
+        again = self._look_ahead(entry, seen, again, due_at, left)
         if again is None:
             contact.tries = 0
             self.suspects.over(contact)
@@ -217,11 +222,10 @@ class Transactions:
         return next_at
 
     def _look_ahead(
-        self, entry: Entry, seen: Snapshot, again: TryAgain | None, due_at: float
+        self, entry: Entry, seen: Snapshot, again: TryAgain | None, due_at: float, left: Plan
     ) -> TryAgain | None:
         """Note when the contact is due next and how long it is kept; None: it is done for now."""
         contact = entry.contact
-        left = self.planner.plan(contact, seen)
         self.sent.expired += self.openings.left(
             contact, left, heard_at=due_at, now=self.clock.wall()
         )
@@ -242,10 +246,16 @@ class Transactions:
 
     # --- act ---
 
-    def _plan(self, contact: Contact, seen: Snapshot, put_off: dict[str, float]) -> list[Action]:
-        """What can be done now; what waits is added to what is put off, by place and how long."""
+    def _plan(
+        self, contact: Contact, seen: Snapshot, put_off: dict[str, float], made: list[Plan]
+    ) -> list[Action]:
+        """What can be done now; what waits is added to what is put off, by place and how long.
+
+        A plan that is ``made`` already is used once.
+        """
         while True:
-            actions = self.planner.plan(contact, seen, put_off).actions
+            planned = made.pop() if made else self.planner.plan(contact, seen, put_off)
+            actions = planned.actions
             waiting = {
                 action.place: wait_s
                 for action in actions

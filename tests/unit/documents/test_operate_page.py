@@ -127,7 +127,7 @@ def _exposed() -> list[Metric]:
     gate = make_gate()
     for contact in "abc":
         gate.privileges.refused(Privilege("tasks", "create"), contact, Forbidden("test"))
-    metrics.registry.register(StateCollector(Tally(), {"": gate}, census))
+    metrics.registry.register(StateCollector(Tally(), {"": gate}, census, buckets=lambda: {"": 12}))
     metrics.lag("stream", "shard", 1)
     metrics.queue_trouble("queue", "Code")
     metrics.lease("stream", "shard", "taken")

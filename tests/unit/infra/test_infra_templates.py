@@ -196,7 +196,8 @@ async def _metrics() -> set[str]:
     metrics.secret(SOME_DAY)
     census = StoreCounts(store, health)
     census.counts = await store.counts(0.0)
-    metrics.registry.register(StateCollector(Tally(), {"": make_gate()}, census))
+    gates, parts = {"": make_gate()}, {"": 12}
+    metrics.registry.register(StateCollector(Tally(), gates, census, buckets=lambda: parts))
     found = {sample.name for family in metrics.registry.collect() for sample in family.samples}
     await store.close()
     return found

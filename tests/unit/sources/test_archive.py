@@ -189,13 +189,13 @@ async def test_places_order_as_files_are_read(tmp_path: Path) -> None:
 
 async def test_batches_are_bounded_by_count_across_files(tmp_path: Path) -> None:
     for name in "ab":
-        (tmp_path / name).write_text('{"n":1}\n' * 1500)
-    assert [len(batch) for batch in await batches(tmp_path)] == [1000, 1000, 1000]
+        (tmp_path / name).write_text('{"n":1}\n' * 6000)
+    assert [len(batch) for batch in await batches(tmp_path)] == [4000, 4000, 4000]
 
 
 async def test_batches_are_bounded_by_bytes(tmp_path: Path) -> None:
     path = tmp_path / "large"
-    sizes = [3_000_000, 1_000_000, 300_000, 5_000_000, 10]
+    sizes = [6_000_000, 2_000_000, 600_000, 8_388_590, 10]
     path.write_text("\n".join(json.dumps({"x": "y" * size}) for size in sizes))
     found = [[len(m.body) for m in batch] for batch in await batches(path)]
     assert [len(batch) for batch in found] == [2, 1, 1, 1]
@@ -282,7 +282,7 @@ async def test_a_missing_path_is_named(tmp_path: Path) -> None:
 
 async def test_a_file_that_vanishes_is_told_by_its_number(tmp_path: Path) -> None:
     path = tmp_path / "a"
-    path.write_text('{"n":1}\n' * 1000)
+    path.write_text('{"n":1}\n' * 4000)
     (tmp_path / "b").write_text("{}")
 
     async def handle(_batch: Sequence[Message]) -> None:
@@ -315,7 +315,7 @@ async def test_after_stop_no_batch_is_handed_out(tmp_path: Path) -> None:
         stop.set()
 
     await Archive([str(path)]).run(handle, stop)
-    assert sizes == [1000]
+    assert sizes == [4000]
 
 
 async def test_progress_counts_bytes_as_stored(tmp_path: Path) -> None:
