@@ -26,7 +26,7 @@ from worker.commands import check_access
 from worker.commands.body_check import Choices, mistakes
 from worker.commands.link_check import Tables, addressed, suggestion
 from worker.commands.query_check import query_mistakes
-from worker.commands.settings_check import contradictions, misspelt
+from worker.commands.settings_check import contradictions, misspelt, unset
 from worker.definitions import find
 from worker.dynamics.connection import open_dynamics, users_of
 from worker.dynamics.definitions import Definition, read_definition, read_sets
@@ -65,9 +65,10 @@ async def check_offline(settings: Settings) -> list[Finding]:
     if unread := nothing_to_read(settings):
         found.append(Finding(unread))
     found += [Finding(text) for text in check_access.clouds(settings)]
-    found += [Finding(text) for text in misspelt(os.environ, settings.secret)]
-    today = datetime.now(UTC).date()
-    found += [Finding(text) for text in contradictions(settings, _usable(settings), today)]
+    secrets = [settings.secret, *(user.secret for user in settings.application_users)]
+    found += [Finding(text) for text in misspelt(os.environ, secrets)]
+    found += [Finding(text) for text in contradictions(settings, datetime.now(UTC).date())]
+    found += [Finding(text, wrong=False) for text in unset(settings, _usable(settings))]
     found += await _secrets(settings)
     found += await _state(settings)
     for name in settings.pipelines:

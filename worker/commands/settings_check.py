@@ -23,18 +23,18 @@ _CONSTANTS: Final = {"AppId": "app_id", "EnvironmentUri": "environment_url"}
 _DOMAIN = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+", re.IGNORECASE)
 
 
-def misspelt(environment: Iterable[str], secret: str) -> Iterator[str]:
+def misspelt(environment: Iterable[str], secrets: Iterable[str]) -> Iterator[str]:
     """The variables that look like settings and are none, each with what to do.
 
     Args:
         environment: Names of the variables that are set.
-        secret: The setting ``secret``; a variable that it names may be called anything.
+        secrets: Where secrets are, as settings say; a variable of one may be called anything.
     """
     known = {PREFIX + name.upper() for name in (*Settings.model_fields, "settings")}
-    kind, _, named = secret.partition(":")
+    named = {secret.removeprefix("env:") for secret in secrets}
     for variable in sorted(environment):
         name = variable.upper()  # as pydantic-settings compares them
-        if name in known or (kind == "env" and variable == named):
+        if name in known or variable in named:
             continue
         ours = name.startswith(PREFIX)
         near = get_close_matches(name, known, 1, 0.6 if ours else _ALIKE)
@@ -48,7 +48,7 @@ def _numbers(name: str) -> list[str]:
     return re.findall(r"\d+", name)
 
 
-def contradictions(settings: Settings, pipelines: Iterable[Pipeline], today: date) -> Iterator[str]:
+def contradictions(settings: Settings, today: date) -> Iterator[str]:
     """What cannot work although each setting is valid by itself."""
     if settings.secret_expires and settings.secret_expires < today:
         yield (
@@ -60,12 +60,17 @@ def contradictions(settings: Settings, pipelines: Iterable[Pipeline], today: dat
     tenant = settings.tenant
     if tenant and not (GUID.fullmatch(tenant) or _DOMAIN.fullmatch(tenant)):
         yield f"{PREFIX}TENANT: is neither the GUID of a tenant nor one of its domains"
+
+
+def unset(settings: Settings, pipelines: Iterable[Pipeline]) -> Iterator[str]:
+    """The settings that pipelines name and that have no value: what names them has none either."""
     values: Mapping[str, str] = {name: getattr(settings, s) for name, s in _CONSTANTS.items()}
     for pipeline in pipelines:
         for where, name in _constants_of(pipeline):
             if not values[name]:
                 setting = f"{PREFIX}{_CONSTANTS[name].upper()}"
-                yield f"{pipeline.source}: {where} uses {{{{{name}}}}}: set {setting}"
+                place = f"{pipeline.source}: {where}"
+                yield f"{place} names {{{{{name}}}}}, which has no value: set {setting}"
 
 
 def _constants_of(pipeline: Pipeline) -> Iterator[tuple[str, str]]:

@@ -172,7 +172,7 @@ def test_a_wrong_setting_is_told_with_what_to_do(
         ("POLL_S", "-1", "greater than 0"),
         ("LOG_LEVEL", "loud", "'debug', 'info', 'warning' or 'error'"),
         ("ENVIRONMENT_URL", "http://org.test", "must begin with https://"),
-        ("API_VERSION", "9", "pattern"),
+        ("API_VERSION", "9", "must be like v9.2"),
         ("SECRET_EXPIRES", "soon", "valid date"),
         ("SETTINGS", "/nowhere.toml", "is the path right?"),
     ],

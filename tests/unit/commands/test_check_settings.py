@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from pipelines.loader import load
-from worker.commands.settings_check import contradictions, misspelt
+from worker.commands.settings_check import contradictions, misspelt, unset
 from worker.errors import ConfigError
 from worker.settings import Settings, load_settings
 
@@ -25,7 +25,7 @@ query = '{"appid":"{{AppId}}","id":"{{ContactId}}"}'
 
 
 def told(*variables: str, secret: str = "") -> list[str]:
-    return list(misspelt(variables, secret))
+    return list(misspelt(variables, [secret]))
 
 
 @pytest.mark.parametrize(
@@ -64,15 +64,15 @@ def settings(**values: str) -> Settings:
 
 
 def test_an_expiry_in_the_past_is_wrong_and_one_of_today_is_not() -> None:
-    (text,) = contradictions(settings(secret_expires="2026-04-30"), [], TODAY)
+    (text,) = contradictions(settings(secret_expires="2026-04-30"), TODAY)
     assert text.startswith("CONNECT_DYNAMICS_SECRET_EXPIRES: 2026-04-30 is over")
-    assert not [*contradictions(settings(secret_expires="2026-05-01"), [], TODAY)]
+    assert not [*contradictions(settings(secret_expires="2026-05-01"), TODAY)]
 
 
 @pytest.mark.parametrize("tenant", [GUID, "contoso.onmicrosoft.com"])
 def test_tenants_are_guids_or_domains_and_client_ids_are_guids(tenant: str) -> None:
-    assert not [*contradictions(settings(tenant=tenant, client_id=GUID), [], TODAY)]
-    found = [*contradictions(settings(tenant="Contoso Ltd", client_id="my app"), [], TODAY)]
+    assert not [*contradictions(settings(tenant=tenant, client_id=GUID), TODAY)]
+    found = [*contradictions(settings(tenant="Contoso Ltd", client_id="my app"), TODAY)]
     assert [text.partition(":")[0] for text in found] == [
         "CONNECT_DYNAMICS_CLIENT_ID",
         "CONNECT_DYNAMICS_TENANT",
@@ -81,10 +81,10 @@ def test_tenants_are_guids_or_domains_and_client_ids_are_guids(tenant: str) -> N
 
 def test_a_setting_that_a_pipeline_names_and_nobody_set_is_told_with_the_step() -> None:
     pipeline = load(OPENS, "mine.toml")
-    assert [*contradictions(settings(), [pipeline], TODAY)] == [
-        "mine.toml: step OPEN uses {{AppId}}: set CONNECT_DYNAMICS_APP_ID"
+    assert [*unset(settings(), [pipeline])] == [
+        "mine.toml: step OPEN names {{AppId}}, which has no value: set CONNECT_DYNAMICS_APP_ID"
     ]
-    assert not [*contradictions(settings(app_id="x"), [pipeline], TODAY)]
+    assert not [*unset(settings(app_id="x"), [pipeline])]
 
 
 @pytest.mark.parametrize(

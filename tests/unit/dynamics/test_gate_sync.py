@@ -440,7 +440,7 @@ def test_a_worker_that_waits_for_the_prober_and_loses_the_store_probes_by_itself
             await asyncio.sleep(SOON_S)
             await fleet.ask()
             fleet.state.away = True
-            await asyncio.sleep(30)
+            await asyncio.sleep(30 + SOON_S)  # w1 counts from when it read of it
             assert {name for name, _ in fleet.dynamics.probes} == {"w0", "w1"}
             assert fleet.gates() == [GateState.OPEN] * 2
 
