@@ -55,6 +55,11 @@ READS: Final = 5
 #: units); beyond that DynamoDB's own count is used, up to six hours old.
 COUNTED: Final = 100_000
 
+#: The rank of replayed contacts, and how long (s) a bucket of theirs that was found empty is not
+#: asked again, unless this process puts something there: nobody waits for them, questions cost.
+REPLAYED: Final = 1
+REPLAYED_EMPTY_S: Final = 5.0
+
 #: The attribute of an index that holds the shelf.
 SHELF_OF: Final = {LISTED: "shelf", PARKED: "parked_shelf"}
 
@@ -95,6 +100,8 @@ class DynamoStore:
         clock = clock or Clock()
         self._limit_bytes = limit_bytes
         connect = connect or partial(aws.client, "dynamodb")
+        self._clock = clock
+        self._empty_until: dict[str, float] = {}  # places of replayed contacts; monotonic (s)
         self._connection = TableConnection(table, connect, clock)
         self._contents = Contents(self._connection, clock)
 
@@ -137,6 +144,7 @@ class DynamoStore:
                 outcomes[n] = await self._save(row) if row else Saved.UNREADABLE
                 if row and outcomes[n] is Saved.SAVED:
                     entries[n].version = row.replaced + 1
+                    self._fill(row.item)
 
         await together(save_in_order(numbers) for numbers in by_contact.values())
         return outcomes
@@ -173,6 +181,7 @@ class DynamoStore:
         if not found or layout.version_of(found[0]) != version:
             return False
         changes, removed = layout.put_back(contact_id, found[0], due_at, fault)
+        self._fill(changes)
         return await self._contents.alter(found[0], changes, removed)
 
     # --- what is due ---
@@ -185,14 +194,31 @@ class DynamoStore:
         due: list[Item] = []
         for rank in RANKS:
             due += await self._from_buckets(
-                _places([rank], buckets), limit - len(due), " AND ready_at <= :now", now=number(now)
+                self._worth_asking(_places([rank], buckets)),
+                limit - len(due),
+                " AND ready_at <= :now",
+                now=number(now),
             )
         return [layout.named(item, CONTACT) for item in due]
 
     async def next_due(self, buckets: Collection[int] = ALL) -> float | None:
         """See ``ContactStore``."""
-        first = await self._from_buckets(_places(RANKS, buckets), 1)
-        return _ready_at(first[0]) if first else None
+        places = self._worth_asking(_places(RANKS, buckets))
+        found = await self._of_each(places, 1)
+        empty = {place for place, items in zip(places, found, strict=True) if not items}
+        until = self._clock.monotonic() + REPLAYED_EMPTY_S
+        self._empty_until |= dict.fromkeys(empty & _REPLAYED, until)
+        return min((_ready_at(item) for items in found for item in items), default=None)
+
+    def _fill(self, item: Item) -> None:
+        """Note that an item may be due: its bucket is not empty."""
+        if "due_bucket" in item:
+            self._empty_until.pop(item["due_bucket"]["S"], None)
+
+    def _worth_asking(self, places: Sequence[str]) -> list[str]:
+        """The buckets that may hold something."""
+        now = self._clock.monotonic()
+        return [place for place in places if self._empty_until.get(place, now) <= now]
 
     async def ahead(self, beyond: float, limit: int) -> list[str]:
         """See ``ContactStore``."""
@@ -205,7 +231,14 @@ class DynamoStore:
         self, places: Sequence[str], limit: int, condition: str = "", **values: dict[str, Any]
     ) -> list[Item]:
         """Of all these buckets' items, those that are ready earliest."""
-        found = await together(
+        found = await self._of_each(places, limit, condition, **values)
+        return sorted((item for items in found for item in items), key=_ready_at)[:limit]
+
+    async def _of_each(
+        self, places: Sequence[str], limit: int, condition: str = "", **values: dict[str, Any]
+    ) -> list[list[Item]]:
+        """Of each bucket the items that are ready earliest."""
+        return await together(
             self._connection.query(
                 limit=limit,
                 IndexName=DUE,
@@ -213,7 +246,6 @@ class DynamoStore:
             )
             for place in places
         )
-        return sorted((item for bucket in found for item in bucket), key=_ready_at)[:limit]
 
     # --- lists ---
 
@@ -374,6 +406,10 @@ class DynamoStore:
 
 def _places(ranks: Sequence[int], buckets: Collection[int]) -> list[str]:
     return [layout.due_bucket(rank, bucket) for rank in ranks for bucket in buckets]
+
+
+#: The buckets of replayed contacts.
+_REPLAYED: Final = frozenset(_places([REPLAYED], ALL))
 
 
 def _ready_at(item: Item) -> float:

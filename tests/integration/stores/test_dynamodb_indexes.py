@@ -85,6 +85,25 @@ async def test_neither_due_nor_listing_ever_scans_or_reads_contents(
     assert set(requests) == {("query", "due"), ("query", "parked"), ("query", "listed")}
 
 
+async def test_replayed_contacts_are_not_asked_for_anew_for_seconds_after_there_were_none(
+    meddle: Meddle,
+) -> None:
+    asked: list[str] = []
+
+    async def before(operation: str, request: dict[str, Any]) -> None:
+        if operation == "query":
+            asked.append(request["ExpressionAttributeValues"][":bucket"]["S"])
+
+    store = meddle(before)
+    assert await store.next_due() is None
+    assert len(asked) == BUCKETS * len(RANKS)
+    asked.clear()
+    assert await store.due(9.0, 9) == []
+    assert {place[0] for place in asked} == {"0"}
+    await save(store, Entry(Contact("a"), due_at=1.0, rank=1))
+    assert await store.due(9.0, 9) == ["a"]
+
+
 @pytest.mark.parametrize("due", [True, False])
 @pytest.mark.parametrize("parked", [True, False])
 @pytest.mark.parametrize("expires_at", [None, 1_800_000_000.25])
