@@ -20,7 +20,6 @@ from pipelines.age import KEPT_S
 from pipelines.agenda import Agenda
 from pipelines.contact import Contact
 from pipelines.outcome import Delayed, Done, Found, Outcome, Undeliverable
-from pipelines.plan import Plan
 from pipelines.settle import settle
 from pipelines.snapshot import Snapshot
 from pipelines.waiting import is_waited_for
@@ -197,18 +196,14 @@ class Transactions:
                 await self.enrichment.complete(contact, questions)
             seen = self.planner.snapshot(contact)  # nothing else changes the facts in this round
         put_off: dict[str, float] = {}
-        first = self.planner.plan(contact, seen)
-        plan = partial(self._plan, contact, seen, put_off, [first])
-        agenda = Agenda(contact, plan, put_off)
+        agenda = Agenda(contact, partial(self._plan, contact, seen, put_off), put_off)
         if agenda.actions and not (questions or await self._claims.take(entry, agenda.actions)):
             return entry.due_at
         again = await self._work(entry, agenda, seen, last_start)
         if again is None and put_off:
             again = TryAgain(min(put_off.values()))
         contact.intent.clear()
-        # A plan of nothing still holds: nothing was done.
-        left = self.planner.plan(contact, seen) if first.actions else first
-        again = self._look_ahead(entry, seen, again, due_at, left)
+        again = self._look_ahead(entry, seen, again, due_at)
         if again is None:
             contact.tries = 0
             self.suspects.over(contact)
@@ -222,10 +217,11 @@ class Transactions:
         return next_at
 
     def _look_ahead(
-        self, entry: Entry, seen: Snapshot, again: TryAgain | None, due_at: float, left: Plan
+        self, entry: Entry, seen: Snapshot, again: TryAgain | None, due_at: float
     ) -> TryAgain | None:
         """Note when the contact is due next and how long it is kept; None: it is done for now."""
         contact = entry.contact
+        left = self.planner.plan(contact, seen)
         self.sent.expired += self.openings.left(
             contact, left, heard_at=due_at, now=self.clock.wall()
         )
@@ -246,16 +242,10 @@ class Transactions:
 
     # --- act ---
 
-    def _plan(
-        self, contact: Contact, seen: Snapshot, put_off: dict[str, float], made: list[Plan]
-    ) -> list[Action]:
-        """What can be done now; what waits is added to what is put off, by place and how long.
-
-        A plan that is ``made`` already is used once.
-        """
+    def _plan(self, contact: Contact, seen: Snapshot, put_off: dict[str, float]) -> list[Action]:
+        """What can be done now; what waits is added to what is put off, by place and how long."""
         while True:
-            planned = made.pop() if made else self.planner.plan(contact, seen, put_off)
-            actions = planned.actions
+            actions = self.planner.plan(contact, seen, put_off).actions
             waiting = {
                 action.place: wait_s
                 for action in actions
