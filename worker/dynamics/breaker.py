@@ -129,6 +129,10 @@ class Breaker:
         """Whether a request about it got no answer while others did, and none since."""
         return self._failures.is_suspect(subject)
 
+    def is_failing(self, subject: str) -> bool:
+        """Whether the last request about it got no answer."""
+        return self._failures.is_failing(subject)
+
     def write_lost(self, error: DynamicsError) -> None:
         """Close: a write that should succeed got no answer, so none would."""
         self._failures.note_trouble(writes=True)

@@ -149,6 +149,8 @@ class DataverseClient:
         deadline = self._clock.monotonic() + timeout_s
         subject = subject_of(request)
         doubts: list[Exception] = []
+        # What got no answer when it was last sent is not sent again here: whoever sends it pauses.
+        most = 1 if self.gate.breaker.is_failing(subject) else TRIES
 
         def failed(error: Exception, _pause_s: float) -> None:
             if isinstance(error, SURE):
@@ -156,7 +158,7 @@ class DataverseClient:
                 raise (doubts[-1] if doubts else error) from None
             doubts.append(error)
             # A record with a problem of its own has it in half a second too.
-            if len(doubts) == TRIES or self.gate.breaker.is_suspect(subject):
+            if len(doubts) == most or self.gate.breaker.is_suspect(subject):
                 raise error
 
         return await retry_until(

@@ -117,6 +117,10 @@ class FailureCounter:
         """Whether a request about it got no answer while others did, and none since."""
         return subject in self._suspects
 
+    def is_failing(self, subject: str) -> bool:
+        """Whether the last request about it got no answer."""
+        return subject in self._failing or subject in self._suspects
+
     def throttled(self, subject: str | None, *, writes: bool) -> bool:
         """Count an answer of service protection; True: it is about its subject alone."""
         if subject is None:

@@ -180,7 +180,8 @@ class Push:
         fresh = [contact_id for contact_id in found if contact_id not in self._suspects]
         in_vain = self._tried_at == writes or self._write_probe.stands_alone
         doubtful = self._gate.breaker.reason in (Reason.OUTAGE, Reason.THROTTLED)
-        probes = not fresh or (in_vain and not self._probed)  # else nobody new would ever be tried
+        # In turn with contacts: what was acknowledged last may itself be what fails.
+        probes = not self._probed and (in_vain or not fresh)
         if doubtful and self._write_probe.worth_asking and probes:
             self._probed = True
             self._in_hand[PROBE] = False

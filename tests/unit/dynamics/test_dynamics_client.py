@@ -219,6 +219,19 @@ async def test_after_four_tries_it_is_unavailable(rig: MakeRig) -> None:
     assert str(caught.value) == "PATCH phonecalls answered 503"
 
 
+async def test_what_got_no_answer_when_it_was_last_sent_is_sent_once_the_next_time(
+    rig: MakeRig,
+) -> None:
+    server = Server(*[error(503)] * TRIES, NOBODY, error(503))
+    rigged = rig(server)
+    with pytest.raises(Unavailable):
+        await rigged.client.send(UPDATE, timeout_s=600)
+    await rigged.client.send(LOOKUP, timeout_s=60)  # no outage, as it seems
+    with pytest.raises(Unavailable):
+        await rigged.client.send(UPDATE, timeout_s=600)
+    assert len(server.requests) == TRIES + 1 + 1
+
+
 async def test_no_try_starts_after_the_time_is_up(rig: MakeRig) -> None:
     server = Server(error(503))
     with pytest.raises(Unavailable):

@@ -13,6 +13,7 @@ import pytest
 
 from structlog.testing import capture_logs
 
+from pipelines.identity import record_id
 from pipelines.pipeline import Pipeline
 from twins.backlog import p95
 from twins.calls import Call
@@ -256,6 +257,25 @@ async def test_a_new_record_is_what_is_tried_on_trial_and_not_one_that_has_faile
     assert len(rig.calls) == 9
     first = next(r for r in rig.dynamics.requests[asked:] if r.method == "POST")
     assert (first.body or {})["subject"] == new.id
+
+
+async def test_if_the_record_that_is_probed_is_the_one_that_fails_those_that_wait_are_tried_in_turn(
+    rig: Rig, calls: Callable[[int], list[Call]]
+) -> None:
+    written, *waiting = calls(4)
+    await rig.tell(written.begun())
+    await rig.run(10)
+    key = record_id(written.id, "p", "CALL")
+    rig.dynamics.script = writes_fail()
+    await rig.tell(*[call.begun() for call in waiting])
+    await rig.run(HOUR_S)
+    assert len(rig.calls) == 1
+    rig.dynamics.script = lambda r: (
+        Failure(AT_FAULT) if r.method != "GET" and key in r.path else None
+    )
+    await rig.run(600)
+    assert len(rig.calls) == 4
+    assert rig.gate.breaker.reason is Reason.NONE
 
 
 # --- 429 ---
