@@ -11,15 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from aiobotocore.session import get_session
-
-from fleet.ground import settled
+from fleet.ground import local_client, settled
 from fleet.services import kinesis_mock
 from stub_dynamics import stub
 from tests.benchmarks import way
 from tests.benchmarks.figure import Bar, Figure
 from worker.sandbox import traffic
-from worker.sandbox.amazon.moto_server import CREDENTIALS, REGION
 from worker.sandbox.children import child
 
 
@@ -53,13 +50,7 @@ async def measure(shards: Sequence[int] = SHARDS, seconds: float = WATCHED_S) ->
 
 
 async def _watched(url: str, shards: int, seconds: float) -> Idle:
-    client = get_session().create_client(
-        "kinesis",
-        endpoint_url=url,
-        region_name=REGION,
-        aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
-    )
+    client = local_client("kinesis", url)
     async with client as kinesis, stub() as dynamics:
         stream = f"idle-{shards}"
         await kinesis.create_stream(StreamName=stream, ShardCount=shards)

@@ -27,16 +27,15 @@ from random import Random
 from statistics import median, quantiles
 from typing import Any, Final
 
-from aiobotocore.session import get_session
 from rich.console import Console
 from rich.table import Table
 
-from fleet.ground import inherited, settled
+from fleet.ground import inherited, local_client, settled
 from fleet.services import free_port, kinesis_mock
 from pipelines.identity import record_id
 from stub_dynamics import Seen, StubDynamics, stub
 from worker.sandbox import traffic
-from worker.sandbox.amazon.moto_server import CREDENTIALS, REGION
+from worker.sandbox.amazon.moto_server import CREDENTIALS
 from worker.sandbox.children import child
 
 
@@ -258,13 +257,7 @@ def _spent_s(command: list[str], environment: dict[str, str]) -> float:
 @asynccontextmanager
 async def streams_on(url: str) -> AsyncIterator[tuple[Any, dict[str, str]]]:
     """A client of a Kinesis, and two new streams: their names, by what ``traffic`` calls them."""
-    client = get_session().create_client(
-        "kinesis",
-        endpoint_url=url,
-        region_name=REGION,
-        aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
-    )
+    client = local_client("kinesis", url)
     async with client as kinesis:
         names = {}
         for name in (traffic.EVENTS, traffic.RECORDS):

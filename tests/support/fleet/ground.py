@@ -118,10 +118,10 @@ async def ground(
     streams = {name: f"{name}-{mark}" for name in (EVENTS, RECORDS)}
     state, ca = f"state-{mark}", folder / "sandbox-ca.pem"
     requests: Requests = Counter()
-    dynamodb = partial(_client, "dynamodb", aws_url)
+    dynamodb = partial(local_client, "dynamodb", aws_url)
     async with AsyncExitStack() as stack:
-        kinesis = await stack.enter_async_context(_client("kinesis", kinesis_url))
-        sqs = await stack.enter_async_context(_client("sqs", aws_url))
+        kinesis = await stack.enter_async_context(local_client("kinesis", kinesis_url))
+        sqs = await stack.enter_async_context(local_client("sqs", aws_url))
         tables = await stack.enter_async_context(dynamodb())
         leases = {}
         for stream in streams.values():
@@ -141,7 +141,7 @@ async def ground(
         stack.callback(dataverse.close)
         url = await stack.enter_async_context(serve(dataverse, ca_path=ca))
         connect_url = await stack.enter_async_context(serve_plainly(amazon.app))
-        s3 = await stack.enter_async_context(_client("s3", aws_url))
+        s3 = await stack.enter_async_context(local_client("s3", aws_url))
         environment = {
             **inherited(),
             **CREDENTIALS,
@@ -179,7 +179,7 @@ async def settled(kinesis: Any, stream: str) -> None:
     await waiter.wait(StreamName=stream, WaiterConfig={"Delay": 1, "MaxAttempts": 30})
 
 
-def _client(service: str, url: str) -> AbstractAsyncContextManager[Any]:
+def local_client(service: str, url: str) -> AbstractAsyncContextManager[Any]:
     """A client that cannot reach the real AWS, whatever this machine is set up for."""
     client: AbstractAsyncContextManager[Any] = get_session().create_client(
         service,

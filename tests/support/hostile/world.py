@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import count
 from pathlib import Path
 from random import Random
@@ -19,17 +20,15 @@ from urllib.parse import urlsplit
 
 import trustme
 
-from aiobotocore.session import get_session
-
 from fleet.crew import Crew, Worker, crew
-from fleet.ground import inherited
+from fleet.ground import inherited, local_client
 from hostile.behaviours import Behaviour
 from hostile.middle import HOST, Middle
 from worker.definitions import SHIPPED
 from worker.operations import parked_writes, retry_parked
 from worker.sandbox.amazon.connect_api import AmazonConnect
 from worker.sandbox.amazon.contact_lens import analyses
-from worker.sandbox.amazon.moto_server import CREDENTIALS, REGION, Cloud, embedded_aws
+from worker.sandbox.amazon.moto_server import Cloud, embedded_aws
 from worker.sandbox.command import settings
 from worker.sandbox.dataverse.app import Dataverse, create_dataverse
 from worker.sandbox.oracle.customers import employ, introduce
@@ -342,15 +341,7 @@ async def age(store: ContactStore, names: Iterable[str]) -> None:
 
 
 async def _dynamo(stack: AsyncExitStack, aws_url: str) -> ContactStore:
-    def client() -> Any:
-        return get_session().create_client(
-            "dynamodb",
-            endpoint_url=aws_url,
-            region_name=REGION,
-            aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
-        )
-
+    client = partial(local_client, "dynamodb", aws_url)
     await create_tables(await stack.enter_async_context(client()), "state")
     return DynamoStore("state", connect=client)
 
