@@ -16,17 +16,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from worker.commands.contact import contact_app
 from worker.commands.desktop import desktop_app
-from worker.commands.triage import (
-    LEFT_ASIDE,
-    SettingsFile,
-    State,
-    contact_app,
-    finished,
-    parked_app,
-    quarantine_app,
-    state_app,
-)
+from worker.commands.options import LEFT_ASIDE, SettingsFile, State, finished
+from worker.commands.parked import parked_app
+from worker.commands.quarantine import quarantine_app
+from worker.commands.state import state_app
 from worker.errors import ConfigError, WorkerError
 from worker.terminal import pretty, print_tables, show, shown
 

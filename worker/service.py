@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import structlog
 
-from worker import aws, heartbeat, operations
+from worker import aws, heartbeat
 from worker.clock import Clock, run_until
 from worker.dynamics.gate import Gate
 from worker.dynamics.gate_sync import GateSync
@@ -25,6 +25,7 @@ from worker.errors import StoreUnavailable
 from worker.faults import Faults
 from worker.heartbeat import Health
 from worker.moments import remembered, set_right, text_of
+from worker.operations.quarantine import retry_newer
 from worker.outside_time import OutsideTime
 from worker.retry import retry_until
 from worker.sources.protocol import Source
@@ -229,7 +230,7 @@ class Service:
     async def _take_in_again(self) -> None:
         """Take in what an older release had to leave, for contacts that this one can read."""
         if self.census.counts is None or self.census.counts.quarantined:
-            await operations.retry_newer(self.store, self.ingest)
+            await retry_newer(self.store, self.ingest)
 
 
 async def begin_pipelines(

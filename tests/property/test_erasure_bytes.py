@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from pipelines.contact import Contact, Parked
 from pipelines.fact import Fact
-from worker.commands.erasure import erase
+from worker.operations.erasure import erase
 from worker.stores.protocol import Entry, Quarantined, Saved
 from worker.stores.sqlite import SqliteStore
 

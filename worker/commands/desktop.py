@@ -12,7 +12,7 @@ import typer
 
 from typer.core import TyperGroup
 
-from worker.commands.triage import SettingsFile, finished
+from worker.commands.options import SettingsFile, finished
 from worker.errors import ConfigError
 from worker.terminal import pretty, show, shown_lines
 

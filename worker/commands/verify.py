@@ -38,7 +38,6 @@ from pipelines.pipeline import Pipeline
 from pipelines.plan import Terms, plan
 from pipelines.snapshot import snapshot
 from pipelines.step import CreateStep
-from worker import operations
 from worker.clock import Clock
 from worker.commands import replay
 from worker.commands.target import Target, opened
@@ -51,6 +50,7 @@ from worker.dynamics.requests import ANNOTATIONS, request_for
 from worker.dynamics.users import Users
 from worker.engine.remembered_steps import recall_steps
 from worker.moments import text_of
+from worker.operations.state import opened as opened_state
 from worker.settings import Settings
 from worker.stores.protocol import ContactStore
 from worker.stores.restoration import Keeper
@@ -375,7 +375,7 @@ async def _verifier(
 @asynccontextmanager
 async def _kept(state: str) -> AsyncIterator[Keeper]:
     """The state of a worker; it is not changed."""
-    async with operations.opened(state) as store:
+    async with opened_state(state) as store:
         yield Keeper(store, None)
 
 

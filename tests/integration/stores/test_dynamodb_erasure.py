@@ -10,7 +10,7 @@ import pytest
 
 from pipelines.contact import Contact
 from pipelines.identity import tombstone
-from worker.commands.erasure import erase
+from worker.operations.erasure import erase
 from worker.stores import contents
 from worker.stores.dynamodb import DynamoStore
 from worker.stores.protocol import Entry, Quarantined, Saved

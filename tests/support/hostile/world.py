@@ -25,7 +25,7 @@ from fleet.ground import inherited, local_client
 from hostile.behaviours import Behaviour
 from hostile.middle import HOST, Middle
 from worker.definitions import SHIPPED
-from worker.operations import parked_writes, retry_parked
+from worker.operations.parked import parked_writes, retry_parked
 from worker.sandbox.amazon.connect_api import AmazonConnect
 from worker.sandbox.amazon.contact_lens import analyses
 from worker.sandbox.amazon.moto_server import Cloud, embedded_aws

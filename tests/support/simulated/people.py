@@ -11,7 +11,7 @@ from simulated.network import at_once
 from simulated.worker import Services
 from worker.clock import Clock
 from worker.engine.ingest import Ingest
-from worker.operations import retry_quarantined
+from worker.operations.quarantine import retry_quarantined
 
 
 #: Columns whose facts never change once they are known.

@@ -23,7 +23,8 @@ from worker.engine.containment import LONGEST_PAUSE_S, PARK_AFTER_S, PARK_TRIES,
 from worker.engine.ingest import DAMAGED, NEWER
 from worker.engine.planner import Planner
 from worker.engine.push import Push
-from worker.operations import FAULT, ParkedWrite, drop_parked, parked_writes, retry_parked, shown
+from worker.operations.contact import described
+from worker.operations.parked import FAULT, ParkedWrite, drop_parked, parked_writes, retry_parked
 from worker.stores.protocol import FaultNote
 
 
@@ -281,13 +282,13 @@ async def test_contact_show_works_on_a_contact_that_cannot_be_planned_or_read(
     def broken(*_: Any) -> None:
         raise TypeError("+15550100200")
 
-    monkeypatch.setattr("worker.operations.plan", broken)
-    told = shown(entry, rig.pipelines, rig.planner.terms, rig.clock.wall())
+    monkeypatch.setattr("worker.operations.contact.plan", broken)
+    told = described(entry, rig.pipelines, rig.planner.terms, rig.clock.wall())
     assert "our bug: TypeError" in told["waiting"]["every step"]
     assert "+1555" not in str(told["waiting"])
     assert told["fault"].tries >= 1
     await spoilt(rig, call, b"{")
-    told = shown(await rig.entry(call.id), rig.pipelines, rig.planner.terms, rig.clock.wall())
+    told = described(await rig.entry(call.id), rig.pipelines, rig.planner.terms, rig.clock.wall())
     assert told["unreadable"]
 
 

@@ -14,9 +14,9 @@ import pytest
 from pipelines.contact import Contact
 from pipelines.fact import KIN
 from pipelines.view import view
-from worker.commands.erasure import erase, traces
 from worker.engine.ingest import DAMAGED, UNFINISHED_S, Ingest
 from worker.errors import StoreUnavailable
+from worker.operations.erasure import erase, traces
 from worker.sources.protocol import Message
 from worker.stores.memory import MemoryStore
 from worker.stores.protocol import Entry, Saved

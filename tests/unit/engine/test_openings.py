@@ -23,7 +23,7 @@ from worker.amazon_connect.memory import MemoryConnect, MemoryScreenPop
 from worker.amazon_connect.protocol import Page
 from worker.dynamics.errors import Unavailable
 from worker.engine.openings import Openings
-from worker.operations import shown
+from worker.operations.contact import described
 
 
 MakeRig = Callable[..., Rig]
@@ -48,7 +48,7 @@ class Watched:
     async def on_screen(self, call: Call) -> dict[str, str]:
         """What ``contact show`` says of the page."""
         terms, now = self.rig.planner.terms, self.rig.clock.wall()
-        told = shown(await self.rig.entry(call.id), self.rig.pipelines, terms, now)
+        told = described(await self.rig.entry(call.id), self.rig.pipelines, terms, now)
         found: dict[str, str] = told["effects"][STEP]
         return found
 

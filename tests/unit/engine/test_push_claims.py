@@ -19,7 +19,7 @@ from worker.dynamics.errors import Refused, Unavailable
 from worker.dynamics.protocol import Request
 from worker.engine.claims import CLAIM_S
 from worker.engine.transaction import REQUEST_S, SERVER_S
-from worker.operations import ParkedWrite, retry_parked
+from worker.operations.parked import ParkedWrite, retry_parked
 
 
 async def test_before_the_first_request_claim_and_intent_are_saved(rig: Rig, call: Call) -> None:

@@ -27,7 +27,7 @@ from twins.rig import Rig
 from worker.definitions import find
 from worker.engine import containment
 from worker.engine.push import Push
-from worker.operations import parked_writes, retry_parked
+from worker.operations.parked import parked_writes, retry_parked
 
 
 #: What may be raised.

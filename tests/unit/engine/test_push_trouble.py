@@ -31,7 +31,7 @@ from worker.dynamics.reasons import GateState, Reason
 from worker.engine.ingest import Ingest
 from worker.engine.planner import Planner
 from worker.errors import StoreUnavailable
-from worker.operations import parked_writes, retry_parked
+from worker.operations.parked import parked_writes, retry_parked
 from worker.sources.protocol import Message
 
 

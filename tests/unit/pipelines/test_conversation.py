@@ -15,7 +15,7 @@ from pipelines.live import LIVE_WITHIN_S
 from pipelines.loader import load
 from pipelines.plan import Terms, plan
 from pipelines.snapshot import epoch
-from worker.operations import shown
+from worker.operations.contact import described
 from worker.stores.protocol import Entry
 
 
@@ -123,6 +123,6 @@ def test_a_pipeline_that_names_the_method_gets_records_of_legs_that_are_part_of_
 def test_contact_show_says_of_a_leg_that_is_left_out_what_it_is(event: Makes, told: Told) -> None:
     for method, left_out in (("MONITOR", True), ("DISCONNECT", True), ("TRANSFER", False)):
         contact = told(event("INITIATED", initiationMethod=method))
-        seen = shown(Entry(contact, version=1), [PIPELINE], LIVE, 0.0)
+        seen = described(Entry(contact, version=1), [PIPELINE], LIVE, 0.0)
         assert (f"one of the {method} legs (" in seen.get("no_conversation", "")) is left_out
         assert ("get no record" in seen["waiting"].get("p/MAKE", "")) is left_out

@@ -31,7 +31,6 @@ from twins.calls import Call
 from twins.dynamics import ScriptedDynamics
 from twins.loop import BEGINNING, clock, iso, wall
 from twins.site import Stream
-from worker import operations
 from worker.amazon_connect.memory import MemoryConnect, MemoryScreenPop
 from worker.clock import Clock
 from worker.definitions import find
@@ -47,6 +46,7 @@ from worker.engine.push import Push
 from worker.engine.pushes import Pushes
 from worker.engine.transaction import Transactions
 from worker.files import MemoryFiles
+from worker.operations.quarantine import retry_quarantined
 from worker.outside_time import OutsideTime
 from worker.service import Service, begin_pipelines
 from worker.sources.kinesis import KinesisStream
@@ -669,7 +669,7 @@ def test_what_is_dated_far_ahead_of_its_arrival_is_set_aside_and_the_true_ones_c
         assert (kept.body, kept.reason) == (wrong, AHEAD.reason)
         ((_, row),) = site.dynamics.records.items()
         assert (row["subcategory"], row["statecode"]) == ("v4", 1)
-        assert not await operations.retry_quarantined(site.store, worker.ingest, kept)
+        assert not await retry_quarantined(site.store, worker.ingest, kept)
         (entry,) = await site.entries()
         assert set(entry.contact.facts) == {"record"}
         assert await site.store.quarantined("", 10) == [kept]

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from pipelines.contact import Contact, Parked
-from worker import operations
 from worker.errors import ConfigError
+from worker.operations.contact import contact_entry
+from worker.operations.parked import ParkedWrite, drop_parked, matches, parked_writes, retry_parked
+from worker.operations.state import opened
 from worker.stores.memory import MemoryStore
 from worker.stores.protocol import Entry, Saved
 
@@ -45,22 +47,22 @@ async def keep(store: MemoryStore, *contact_ids: str) -> None:
 def test_parked_writes_are_meant_by_contact_and_step(
     ids: tuple[str, ...], step: str, *, meant: bool
 ) -> None:
-    write = operations.ParkedWrite("abc", PLACE, parked("mine/STEP2", "mine/STEP4"))
-    assert operations.matches(write, ids, step) is meant
+    write = ParkedWrite("abc", PLACE, parked("mine/STEP2", "mine/STEP4"))
+    assert matches(write, ids, step) is meant
 
 
 async def test_all_parked_writes_are_found_page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(operations, "PAGE", 2)
+    monkeypatch.setattr("worker.operations.parked.PAGE", 2)
     store = MemoryStore()
     await keep(store, "a", "b", "c")
-    assert [w.contact_id async for w in operations.parked_writes(store)] == ["a", "b", "c"]
+    assert [w.contact_id async for w in parked_writes(store)] == ["a", "b", "c"]
 
 
 async def test_a_retried_write_is_due_and_no_longer_parked() -> None:
     store = MemoryStore()
     await keep(store, "a")
-    (write,) = [w async for w in operations.parked_writes(store)]
-    await operations.retry_parked(store, write)
+    (write,) = [w async for w in parked_writes(store)]
+    await retry_parked(store, write)
     (entry,) = await store.load(["a"])
     assert entry.contact.parked == {}
     assert entry.due_at is not None
@@ -86,9 +88,9 @@ class Contested(MemoryStore):
 async def test_what_the_worker_saved_meanwhile_is_kept() -> None:
     store = Contested()
     await keep(store, "a")
-    (write,) = [w async for w in operations.parked_writes(store)]
+    (write,) = [w async for w in parked_writes(store)]
     store.disturb = True
-    await operations.drop_parked(store, write)
+    await drop_parked(store, write)
     (entry,) = await store.load(["a"])
     assert entry.contact.tries == 2
     assert entry.contact.parked == {}
@@ -97,14 +99,14 @@ async def test_what_the_worker_saved_meanwhile_is_kept() -> None:
 async def test_a_contact_is_found_whatever_the_case_of_its_id() -> None:
     store = MemoryStore()
     await store.save([Entry(Contact("abc"))])
-    assert (await operations.contact_entry(store, " ABC ")).contact.id == "abc"
+    assert (await contact_entry(store, " ABC ")).contact.id == "abc"
     with pytest.raises(ConfigError, match="knows no contact def"):
-        await operations.contact_entry(store, "def")
+        await contact_entry(store, "def")
 
 
 def test_no_state_is_made_by_looking_at_it(tmp_path: Path) -> None:
     async def look() -> None:
-        async with operations.opened(f"sqlite:{tmp_path}/typo.db"):
+        async with opened(f"sqlite:{tmp_path}/typo.db"):
             pytest.fail("opened")
 
     with pytest.raises(ConfigError, match="there is no state yet"):

@@ -14,7 +14,7 @@ from pipelines.pipeline import Pipeline
 from pipelines.snapshot import snapshot
 from pipelines.step import CreateStep
 from pipelines.view import view
-from worker.operations import quarantined
+from worker.operations.quarantine import quarantined
 from worker.stores.protocol import ContactStore, Quarantined, Saved
 
 

@@ -13,12 +13,12 @@ import pytest
 from twins.calls import Call
 from twins.dynamics import Failure
 from twins.rig import Rig
-from worker.commands.erasure import erase, mentions, traces
 from worker.definitions import find
 from worker.dynamics.errors import Refused
 from worker.engine.claims import CLAIM_S
 from worker.engine.ingest import FORGOTTEN
 from worker.errors import StoreUnavailable
+from worker.operations.erasure import erase, mentions, traces
 from worker.sources.protocol import Message
 from worker.stores.protocol import Quarantined
 

@@ -1,0 +1,1 @@
+"""What operators do with a state; commands, pages and tests use it alike."""
