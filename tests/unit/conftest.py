@@ -161,7 +161,7 @@ def carry_out() -> Callable[[Contact, Iterable[Action], dict[str, Any]], None]:
 VIRTUAL = (
     "tests/unit/engine/",
     "tests/unit/amazon_connect/",
-    "tests/unit/commands/test_erasure.py",
+    "tests/unit/operations/test_erasure.py",
     "tests/unit/leases/",
     "tests/unit/regressions/test_breakage_pipelines.py",
     "tests/unit/regressions/test_breakage_pressure.py",
