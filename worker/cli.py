@@ -359,10 +359,10 @@ async def _send(found: list[Preview], settings: Settings) -> None:
 @app.command("check")
 def check_command(
     pipeline: Annotated[list[str] | None, typer.Option(help="Pipelines to check instead.")] = None,
-    online: Annotated[bool, typer.Option("--online", help="Ask Dynamics as well.")] = False,
+    online: Annotated[bool, typer.Option("--online", help="Ask AWS and Dynamics as well.")] = False,
     settings: SettingsFile = None,
 ) -> None:
-    """Check settings and pipelines, and with --online the environment, tables and columns."""
+    """Check settings and pipelines, and with --online what AWS and Dynamics say to them."""
     from worker.commands.check import check_offline, check_online
     from worker.settings import load_settings
     from worker.telemetry.logs import configure
