@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import fields
 from datetime import date
-from typing import get_args
+from typing import Any, get_args
 
 from prometheus_client.metrics_core import Metric
 
@@ -18,6 +19,8 @@ from worker.dynamics.gate import make_gate
 from worker.dynamics.reasons import Reason
 from worker.engine.ingest import Tally
 from worker.heartbeat import Health
+from worker.operations.pile import Exported, ParkedCause, ParkedLine
+from worker.operations.quarantine import QuarantineLine, QuarantineReason
 from worker.stores.memory import MemoryStore
 from worker.stores.protocol import Counts
 from worker.telemetry.metrics import PREFIX, Metrics
@@ -29,6 +32,15 @@ from worker.telemetry.store_counts import StoreCounts
 PAGE = "infra/operate.md"
 
 METRIC = ("metric", "type", "labels", "unit", "what it is", "normal", "alarm")
+
+#: What the rows of each list are.
+LISTS: dict[str, type[Any]] = {
+    "parked list": ParkedCause,
+    "parked list --ids": ParkedLine,
+    "parked export": Exported,
+    "quarantine list": QuarantineReason,
+    "quarantine list --ids": QuarantineLine,
+}
 
 #: Labels that the format of histograms adds.
 FORMAT = {"le"}
@@ -85,6 +97,17 @@ def test_the_page_for_operators_has_a_row_for_every_option_and_argument() -> Non
     ]
     found = rows(PAGE, "option or argument", "of", "what it means")
     assert found == expected, written(expected)
+
+
+def test_the_page_for_operators_has_a_row_for_every_field_of_a_list() -> None:
+    expected = [
+        [code(name) if not n else "", code(one.name)]
+        for name, row in LISTS.items()
+        for n, one in enumerate(fields(row))
+    ]
+    found = rows(PAGE, "list", "field", "what it is")
+    assert [row[:2] for row in found] == expected, written(expected)
+    assert [row[1] for row in found if not row[2]] == []
 
 
 def test_the_page_for_operators_has_a_row_for_every_reason_why_nothing_is_sent() -> None:
