@@ -115,6 +115,8 @@ class Contact:
         tries: How often it was refused something (403) since all was last done for it.
         failures: What is tried without an answer that counts (``verb place``) -> how many of those
             tries count against it, because others' requests succeeded between them.
+        owed_since: When (s since 1970) it came due with what Dynamics still lacks although it was
+            tried; None: nothing is known to be late.
         arrived: When (s since 1970) the first of its facts arrived, by the clocks of those who took
             them in; None: one of them did not say, so it may have been any time ago.
         replayed: It was replayed on purpose: it gets its records however old it is.
@@ -131,6 +133,7 @@ class Contact:
     intent: dict[str, dict[str, str]] = field(default_factory=dict)
     tries: int = 0
     failures: dict[str, int] = field(default_factory=dict)
+    owed_since: float | None = None
     arrived: float | None = None
     replayed: bool = False
     restored: int = 0
@@ -283,6 +286,7 @@ _FIELDS: Final[dict[str, _Check]] = {
     "intent": _intent,
     "tries": _is(int),
     "failures": _each(int),
+    "owed_since": _is(float, int),
     "arrived": _is(float, int),
     "replayed": _is(bool),
     "restored": _is(int),

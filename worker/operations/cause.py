@@ -1,7 +1,8 @@
 """The cause of a parked write: what is the same about all that were refused for one reason.
 
 Dynamics repeats values and ids in what it says, so that no two of its answers are alike. A cause is
-the table, the code and the answer without these; it tells no person's data.
+the table, the code and the answer without these. What an organization's own plug-in says may still
+tell of a person.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import unquote
 
 from pipelines.contact import Parked
 
@@ -30,6 +32,9 @@ _ADDRESS = r"[^\s'\"<>()@]+@[^\s'\"<>()@]+\.\w+"
 _DIGITS = r"\+?\d[\d ()/-]{4,}\d"
 
 _DIFFERS = re.compile(f"{_GUID}|{_TIME}|{_ADDRESS}|{_DIGITS}", re.IGNORECASE)
+
+#: A text in a filter or a key.
+_LITERAL = re.compile(r"'((?:[^']|'')*)'")
 
 #: What is quoted and is no name of a column, a table or a type.
 _QUOTED = re.compile(r"(?<!\w)(['\"])(?![\w.@:#,-]*\1)[^'\"]*\1(?!\w)")
@@ -70,10 +75,16 @@ def _table(place: str, request: Mapping[str, Any]) -> str:
 
 def _message(parked: Parked) -> str:
     text = " ".join(_WRAPPED.sub("", parked.answer).split())
-    for value in sorted(set(_values(parked.request.get("body"))), key=len, reverse=True):
+    sent = {*_values(parked.request.get("body")), *_asked(str(parked.request.get("path", "")))}
+    for value in sorted(sent, key=len, reverse=True):
         text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", ELLIPSIS, text)
     text = _QUOTED.sub(rf"\1{ELLIPSIS}\1", _DIFFERS.sub(ELLIPSIS, text))
     return re.sub(rf"{ELLIPSIS}(?:[ ,]*{ELLIPSIS})+", ELLIPSIS, text)
+
+
+def _asked(path: str) -> Iterator[str]:
+    """The values that a lookup asked for."""
+    yield from filter(None, _LITERAL.findall(unquote(path)))
 
 
 def _values(body: Any) -> Iterator[str]:

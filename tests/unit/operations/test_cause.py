@@ -50,6 +50,12 @@ def test_a_cause_has_no_value_that_was_sent_and_is_repeated_in_the_answer() -> N
     assert message(answer, body) == "The value … of 'prioritycode' is wrong: … (…), Adam and 1990"
 
 
+def test_a_cause_has_no_value_that_a_lookup_asked_for() -> None:
+    request = {"method": "GET", "path": "contacts?$filter=lastname%20eq%20'Sample'", "body": None}
+    parked = Parked([], 0.0, 400, "0x8", request, "Sample is not allowed here")
+    assert cause_of("mine/WHO", parked).message == "… is not allowed here"
+
+
 def test_what_dataverse_says_before_the_reason_is_left_out() -> None:
     answer = (
         "Error identified in Payload provided by the user for Entity :'phonecalls', For more "
