@@ -276,7 +276,7 @@ def test_i8_the_commands_tell_standard_error_nothing_of_anybody(
     assert CANARY in run("parked", "export", *state, shows=True).out
     run("quarantine", "list", *state)
     run("quarantine", "retry", "--all", *state)
-    run("parked", "retry", "--all", *state)
+    run("parked", "retry", "--all", *state, shows=True)
     assert run(*again, *every).status == 3
     assert CANARY in str(troubled.dump())  # it was there to be told
     contact_id = history("voice_inbound", Random("voice_inbound")).contacts[0].id
