@@ -101,7 +101,7 @@ def _user_error(error: BaseException) -> WorkerError | None:
 @app.command()
 def run(settings: SettingsFile = None) -> None:
     """Run the worker until SIGTERM: read the streams and the queue, write to Dynamics."""
-    with unseen("charset_normalizer", "click", "rich"):
+    with unseen("charset_normalizer", "click", "greenlet", "rich"):
         from worker.settings import load_settings
         from worker.telemetry.logs import configure
         from worker.wiring import serve
@@ -115,9 +115,9 @@ def run(settings: SettingsFile = None) -> None:
 def unseen(*packages: str) -> Iterator[None]:
     """Packages are not found while the block imports what does without them.
 
-    structlog and httpx import what draws tracebacks and a command line wherever they find it, and
-    MSAL imports requests, with what guesses encodings: to a worker, which uses none of it, 9 MB of
-    memory and an eighth of a second.
+    structlog and httpx import what draws tracebacks, a command line and greenlets wherever they
+    find it, and MSAL imports requests, with what guesses encodings: to a worker, which uses none
+    of it, 10 MB of memory and an eighth of a second.
     """
     hidden = dict.fromkeys(packages) | {p: sys.modules[p] for p in packages if p in sys.modules}
     sys.modules.update(hidden)  # type: ignore[arg-type] # None: "is not there", by the reference
