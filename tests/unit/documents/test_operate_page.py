@@ -7,7 +7,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import fields
-from typing import get_args
+from typing import Any, get_args
 
 from prometheus_client.metrics_core import Metric
 
@@ -20,6 +20,8 @@ from pipelines.expectation import Finding
 from worker.dynamics.gate import make_gate
 from worker.dynamics.reasons import Reason
 from worker.heartbeat import Health
+from worker.operations.pile import Exported, ParkedCause, ParkedLine
+from worker.operations.quarantine import QuarantineLine, QuarantineReason
 from worker.operations.verified import FINE, OWED, UNEXPECTED, UNSURE, Line, Verified
 from worker.telemetry.metrics import PREFIX, Metrics
 from worker.telemetry.pages import pages
@@ -28,6 +30,15 @@ from worker.telemetry.pages import pages
 PAGE = "infra/operate.md"
 
 METRIC = ("metric", "type", "labels", "unit", "what it is", "normal", "alarm")
+
+#: What the rows of each list are.
+LISTS: dict[str, type[Any]] = {
+    "parked list": ParkedCause,
+    "parked list --ids": ParkedLine,
+    "parked export": Exported,
+    "quarantine list": QuarantineReason,
+    "quarantine list --ids": QuarantineLine,
+}
 
 #: Labels that the format of histograms adds.
 FORMAT = {"le"}
@@ -84,6 +95,17 @@ def test_the_page_for_operators_has_a_row_for_every_option_and_argument() -> Non
     ]
     found = rows(PAGE, "option or argument", "of", "what it means")
     assert found == expected, written(expected)
+
+
+def test_the_page_for_operators_has_a_row_for_every_field_of_a_list() -> None:
+    expected = [
+        [code(name) if not n else "", code(one.name)]
+        for name, row in LISTS.items()
+        for n, one in enumerate(fields(row))
+    ]
+    found = rows(PAGE, "list", "field", "what it is")
+    assert [row[:2] for row in found] == expected, written(expected)
+    assert [row[1] for row in found if not row[2]] == []
 
 
 def test_the_page_for_operators_has_a_row_for_every_reason_why_nothing_is_sent() -> None:
