@@ -121,6 +121,8 @@ class Contact:
             them in; None: one of them did not say, so it may have been any time ago.
         replayed: It was replayed on purpose: it gets its records however old it is.
         restored: How many restorations the state had seen when the ledger was last doubted.
+        labels: Under what it is found in lists (``pipelines.labels``) -> at which time (s since
+            1970) it is listed there.
         extra: Fields that a newer release wrote, kept as they are.
     """
 
@@ -137,6 +139,7 @@ class Contact:
     arrived: float | None = None
     replayed: bool = False
     restored: int = 0
+    labels: dict[str, int] = field(default_factory=dict)
     extra: dict[str, Any] = field(default_factory=dict)
 
     def observe(self, fact: Fact) -> bool:
@@ -161,6 +164,7 @@ class Contact:
         for fact in other.facts.values():
             self._keep(fact)
         self.replayed |= other.replayed
+        self.labels = other.labels | self.labels
         self.extra |= other.extra
 
     def _keep(self, fact: Fact) -> bool:
@@ -290,6 +294,7 @@ _FIELDS: Final[dict[str, _Check]] = {
     "arrived": _is(float, int),
     "replayed": _is(bool),
     "restored": _is(int),
+    "labels": _each(int),
 }
 _RECORD: Final[dict[str, _Check]] = {
     "entity": _is(str),

@@ -10,6 +10,7 @@ One table holds everything; keys show what an item is:
 either              ``chunk#VERSION#SAVE#NUMBER``  part of contents too large for the head
 ``position#NAME``   SHARD                          the checkpoint of a stream's shard
 ``memory#NAME``     ``head``                       a remembered value
+``label#LABEL``     ``SECONDS#ID``                 a contact that has a label, see ``listings``
 ==================  =============================  =============================================
 
 An item is in an index only while it has the index's attributes:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from collections import defaultdict
 from collections.abc import Iterator
-from typing import get_args
+from dataclasses import fields
+from typing import Any, get_args
 
 from prometheus_client.metrics_core import Metric
 
@@ -13,9 +16,13 @@ from command_line import commands
 from document_tables import ROOT, code, rows, written
 from exposed_metrics import families
 from pipelines.effect import Outcome
+from pipelines.expectation import Finding
 from worker.dynamics.gate import make_gate
 from worker.dynamics.reasons import Reason
 from worker.heartbeat import Health
+from worker.operations.pile import Exported, ParkedCause, ParkedLine
+from worker.operations.quarantine import QuarantineLine, QuarantineReason
+from worker.operations.verified import FINE, OWED, UNEXPECTED, UNSURE, Line, Verified
 from worker.telemetry.metrics import PREFIX, Metrics
 from worker.telemetry.pages import pages
 
@@ -23,6 +30,15 @@ from worker.telemetry.pages import pages
 PAGE = "infra/operate.md"
 
 METRIC = ("metric", "type", "labels", "unit", "what it is", "normal", "alarm")
+
+#: What the rows of each list are.
+LISTS: dict[str, type[Any]] = {
+    "parked list": ParkedCause,
+    "parked list --ids": ParkedLine,
+    "parked export": Exported,
+    "quarantine list": QuarantineReason,
+    "quarantine list --ids": QuarantineLine,
+}
 
 #: Labels that the format of histograms adds.
 FORMAT = {"le"}
@@ -81,6 +97,17 @@ def test_the_page_for_operators_has_a_row_for_every_option_and_argument() -> Non
     assert found == expected, written(expected)
 
 
+def test_the_page_for_operators_has_a_row_for_every_field_of_a_list() -> None:
+    expected = [
+        [code(name) if not n else "", code(one.name)]
+        for name, row in LISTS.items()
+        for n, one in enumerate(fields(row))
+    ]
+    found = rows(PAGE, "list", "field", "what it is")
+    assert [row[:2] for row in found] == expected, written(expected)
+    assert [row[1] for row in found if not row[2]] == []
+
+
 def test_the_page_for_operators_has_a_row_for_every_reason_why_nothing_is_sent() -> None:
     found = {row[0].strip("`") for row in rows(PAGE, "reason", "why nothing is sent", "ends")}
     assert found == {reason.value for reason in Reason if reason is not Reason.NONE}
@@ -89,6 +116,19 @@ def test_the_page_for_operators_has_a_row_for_every_reason_why_nothing_is_sent()
 def test_the_page_for_operators_has_a_row_for_every_page_of_a_worker() -> None:
     found = [row[0].strip("`") for row in rows(PAGE, "page", "200", "else")]
     assert found == list(pages(Metrics(), Health(), {"": make_gate()}))
+
+
+def test_the_page_for_operators_has_a_row_for_every_finding_of_verify_and_says_what_fails() -> None:
+    findings = [*(one.value for one in Finding), OWED, UNEXPECTED, UNSURE]
+    found = {row[0]: row[2] for row in rows(PAGE, "finding", "meaning", "a failure")}
+    assert found == {code(one): "no" if one in FINE else "yes" for one in findings}
+
+
+def test_the_page_for_operators_has_a_row_for_every_name_in_the_json_of_verify() -> None:
+    found = rows(PAGE, "name", "what it is")
+    assert [row[0] for row in found] == [code(name) for name in Verified("", "").document()]
+    (lines,) = (row[1] for row in found if row[0] == "`lines`")
+    assert re.findall(r"`(\w+)`", lines) == [one.name for one in fields(Line)]
 
 
 def test_every_command_that_a_page_gives_is_one_that_there_is() -> None:
