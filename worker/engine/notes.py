@@ -55,7 +55,8 @@ class Notes:
         """An action was sent and had no definitive outcome."""
         with self._contained(contact):
             told = happening.tried(action, self.clock.wall(), str(error))
-            note(contact.history, _with(replace(told, code=error.code), exchange))
+            told = replace(told, status=error.status or 0, code=error.code)
+            note(contact.history, _with(told, exchange))
 
     def begun(self, contact: Contact) -> None:
         """A round begins: what an earlier worker left is to be sent again."""
