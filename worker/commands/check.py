@@ -24,17 +24,18 @@ from pipelines.step import CreateStep, LookupStep, RecordStep, TableStep, tables
 from worker import aws
 from worker.commands import check_access
 from worker.commands.body_check import Choices, mistakes
-from worker.commands.finding import Finding, good
+from worker.commands.finding import Finding, good, note
 from worker.commands.link_check import Tables, addressed, suggestion
 from worker.commands.query_check import query_mistakes
-from worker.commands.settings_check import contradictions, misspelt, unset
+from worker.commands.settings_check import contradictions, misspelt, odd_secret, surprises, unset
 from worker.definitions import find
 from worker.dynamics.definitions import Definition, read_definition, read_sets
 from worker.dynamics.errors import DynamicsError
+from worker.dynamics.http import tls_context
 from worker.dynamics.protocol import Dynamics
 from worker.dynamics.secret import read_secret
 from worker.engine.remembered_steps import recall_steps
-from worker.errors import ConfigError, WorkerError
+from worker.errors import ConfigError, StoreUnavailable, WorkerError
 from worker.operations.state import file_of
 from worker.settings import DYNAMICS, PREFIX, Settings, nothing_to_read
 from worker.stores import open_store
@@ -53,8 +54,11 @@ async def check_offline(settings: Settings) -> list[Finding]:
     found += [Finding(text) for text in check_access.clouds(settings)]
     secrets = [settings.secret, *(user.secret for user in settings.application_users)]
     found += [Finding(text) for text in misspelt(os.environ, secrets)]
-    found += [Finding(text) for text in contradictions(settings, datetime.now(UTC).date())]
-    found += [Finding(text, wrong=False) for text in unset(settings, usable(settings))]
+    pipelines, today = usable(settings), datetime.now(UTC).date()
+    found += [Finding(text) for text in contradictions(settings, today, os.environ)]
+    found += [note(text) for text in unset(settings, pipelines)]
+    found += [note(text) for text in surprises(settings, pipelines, today)]
+    found += _authorities(settings)
     found += await _secrets(settings)
     found += await _state(settings)
     for name in settings.pipelines:
@@ -75,6 +79,14 @@ def _unset(name: str) -> str:
     return f"set {PREFIX}{name.upper()}: {Settings.model_fields[name].description}"
 
 
+def _authorities(settings: Settings) -> list[Finding]:
+    try:
+        tls_context(settings.ca_file)
+    except ConfigError as error:
+        return [Finding(f"{PREFIX}CA_FILE: {error}" if settings.ca_file else str(error))]
+    return []
+
+
 async def _secrets(settings: Settings) -> list[Finding]:
     """Whether each application user's secret can be read; one may come without its client id."""
     secrets = {user.client_id: user.secret for user in settings.application_users}
@@ -84,9 +96,12 @@ async def _secrets(settings: Settings) -> list[Finding]:
     found = []
     for name, secret in named.items():
         try:
-            await read_secret(secret, aws.secrets)
+            credential = await read_secret(secret, aws.secrets)
         except WorkerError as error:
             found.append(Finding(f"{name}: {error}"))
+            continue
+        if isinstance(credential, str) and (odd := odd_secret(credential)):
+            found.append(Finding(f"{name}: {odd}"))
     if found or not named:
         return found
     every = "every" if len(named) > 1 else "the"
@@ -105,6 +120,8 @@ async def _state(settings: Settings) -> list[Finding]:
     pipelines = usable(settings)
     try:
         versions = await recall_steps(store, pipelines)
+    except StoreUnavailable as error:
+        return [Finding(f"{PREFIX}STATE: {error}; is it reached, and may our role read it?")]
     except WorkerError as error:
         return [Finding(f"{PREFIX}STATE: {error}")]
     finally:
