@@ -41,6 +41,7 @@ from pipelines.step import CreateStep
 from worker.clock import Clock
 from worker.commands import replay
 from worker.commands.target import Target, opened
+from worker.dynamics.binding import Binding
 from worker.dynamics.errors import Missing
 from worker.dynamics.lookup import make_lookups
 from worker.dynamics.metadata import Metadata
@@ -339,6 +340,8 @@ async def verify(options: Options, settings: Settings) -> Verified:
     async with facts as keeper, opened(options.dynamics, settings, options.state) as target:
         if options.sources:
             await replay.take_in(archived, settings, keeper.store, None, asyncio.Event())
+        else:
+            await _see_whose_state(options, keeper.store, target)
         verifier = await _verifier(options, settings, keeper.store, target)
         due = () if options.sources else None
         await verify_store(keeper.store, verifier, options.sample, due)
@@ -348,6 +351,17 @@ async def verify(options: Options, settings: Settings) -> Verified:
             asked = options.period
             await verifier.find_unexpected(Period(asked.since or seen.since, asked.until or until))
     return verifier.result
+
+
+async def _see_whose_state(options: Options, store: ContactStore, target: Target) -> None:
+    """See that the state is not another organization's.
+
+    Raises:
+        DynamicsError: It is, or Dynamics does not say.
+    """
+    for way in target.ways:
+        if way.organization is not None:
+            await Binding(way.organization, options.dynamics, store).check()
 
 
 async def _verifier(
