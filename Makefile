@@ -51,7 +51,10 @@ desktop: .venv/run.stamp .venv/desktop.stamp ## Build the agent's pages into wor
 	@$(BIN)/python -m worker.desktop.assembly
 
 judge: .venv/dev.stamp ## Run the slow tests: killed workers, the real KCL, the image; up to half an hour
-	@$(BIN)/pytest -m judge --durations=10
+	@status=0; \
+	$(BIN)/pytest -n 2 --dist load -m "judge and not alone" --durations=10 || status=$$?; \
+	$(BIN)/pytest -m "judge and alone" --durations=10 || status=$$?; \
+	exit $$status
 
 SEEDS ?= 300
 

@@ -29,6 +29,7 @@ from worker.sandbox.traffic import EVENTS
 
 pytestmark = [
     pytest.mark.judge,
+    pytest.mark.alone,
     pytest.mark.services,
     pytest.mark.timeout(600),
     pytest.mark.asyncio(loop_scope="module"),

@@ -18,6 +18,7 @@ import pytest
 
 pytestmark = [
     pytest.mark.judge,
+    pytest.mark.alone,
     pytest.mark.services,
     pytest.mark.skipif(
         not (shutil.which("node") and shutil.which("npm")),

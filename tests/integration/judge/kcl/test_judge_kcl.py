@@ -21,7 +21,7 @@ from worker.leases.items import Item, lease_from
 from worker.leases.position import TRIM_HORIZON, Position
 
 
-pytestmark = [pytest.mark.judge, pytest.mark.services, pytest.mark.timeout(480)]
+pytestmark = [pytest.mark.judge, pytest.mark.alone, pytest.mark.services, pytest.mark.timeout(480)]
 
 #: What every lease has, for a KCL 2 too, whatever became of it.
 ALWAYS = {
