@@ -135,12 +135,12 @@ class Binding:
     def _refuse(self, bound: Bound, found: str) -> None:
         if bound.giving_up is not None:
             raise WrongOrganization(
-                f"nothing is written: what {bound} acknowledged is being given up; if no"
+                f"nothing is done: what {bound} acknowledged is being given up; if no"
                 " `connect-dynamics state rebind` is running, run it again to complete it"
             )
         if bound.organization not in ("", found):
             raise WrongOrganization(
-                f"nothing is written: the state holds what {bound} acknowledged, and"
+                f"nothing is done: the state holds what {bound} acknowledged, and"
                 f" {self._address} is organization {found}; use the state with its own"
                 " environment, or this environment with a state of its own, or give up what was"
                 " acknowledged, also if one is a copy of the other: `connect-dynamics state rebind`"
@@ -162,7 +162,7 @@ def read(text: str | None) -> Bound:
     except (ValueError, TypeError, KeyError):
         pass
     raise WrongOrganization(
-        "nothing is written: to which organization the state is bound cannot be read; a newer"
+        "nothing is done: to which organization the state is bound cannot be read; a newer"
         " release wrote it, or it is damaged"
     )
 
