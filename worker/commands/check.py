@@ -20,6 +20,7 @@ from pipelines.changes import departures
 from pipelines.entity import Entity
 from pipelines.lookup import column_of, fields_of
 from pipelines.pipeline import Pipeline, doubles
+from pipelines.slip import slips
 from pipelines.step import CreateStep, LookupStep, RecordStep, TableStep, tables_of
 from worker import aws
 from worker.commands import check_access
@@ -143,8 +144,11 @@ def _can_be_created(path: Path) -> Finding:
 def _pipeline(name: str) -> list[Finding]:
     try:
         pipeline = find(name)
+        found = [Finding(slip.text) for slip in slips(pipeline)]
     except ConfigError as error:
         return [Finding(line) for line in str(error).splitlines()]
+    if found:
+        return found
     warnings = [Finding(text, wrong=False) for text in pipeline.warnings()]
     return [*warnings, good(f"pipeline {pipeline.name}: {len(pipeline.steps)} steps")]
 
