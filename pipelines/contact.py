@@ -115,10 +115,14 @@ class Contact:
         tries: How often it was refused something (403) since all was last done for it.
         failures: What is tried without an answer that counts (``verb place``) -> how many of those
             tries count against it, because others' requests succeeded between them.
+        owed_since: When (s since 1970) it came due with what Dynamics still lacks although it was
+            tried; None: nothing is known to be late.
         arrived: When (s since 1970) the first of its facts arrived, by the clocks of those who took
             them in; None: one of them did not say, so it may have been any time ago.
         replayed: It was replayed on purpose: it gets its records however old it is.
         restored: How many restorations the state had seen when the ledger was last doubted.
+        labels: Under what it is found in lists (``pipelines.labels``) -> at which time (s since
+            1970) it is listed there.
         extra: Fields that a newer release wrote, kept as they are.
     """
 
@@ -131,9 +135,11 @@ class Contact:
     intent: dict[str, dict[str, str]] = field(default_factory=dict)
     tries: int = 0
     failures: dict[str, int] = field(default_factory=dict)
+    owed_since: float | None = None
     arrived: float | None = None
     replayed: bool = False
     restored: int = 0
+    labels: dict[str, int] = field(default_factory=dict)
     extra: dict[str, Any] = field(default_factory=dict)
 
     def observe(self, fact: Fact) -> bool:
@@ -158,6 +164,7 @@ class Contact:
         for fact in other.facts.values():
             self._keep(fact)
         self.replayed |= other.replayed
+        self.labels = other.labels | self.labels
         self.extra |= other.extra
 
     def _keep(self, fact: Fact) -> bool:
@@ -283,9 +290,11 @@ _FIELDS: Final[dict[str, _Check]] = {
     "intent": _intent,
     "tries": _is(int),
     "failures": _each(int),
+    "owed_since": _is(float, int),
     "arrived": _is(float, int),
     "replayed": _is(bool),
     "restored": _is(int),
+    "labels": _each(int),
 }
 _RECORD: Final[dict[str, _Check]] = {
     "entity": _is(str),

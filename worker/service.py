@@ -115,6 +115,7 @@ class Service:
             self.faults,
             self.clock,
             lambda: {push.user: len(push.buckets) for push in self.push.each},
+            lambda now: {p.user: p.transactions.freshness.oldest(now) for p in self.push.each},
         )
         self.metrics.registry.register(readings)
 

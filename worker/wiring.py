@@ -91,7 +91,7 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
     """
     pipelines = find_all(settings.pipelines)
     warn_of_secret(settings, datetime.now(UTC).date().toordinal())
-    metrics, faults = Metrics(), Faults()
+    metrics, faults = Metrics(pipelines=pipelines), Faults()
     outside = OutsideTime(on_skew=metrics.skew)
     users = users_of(settings)
     if expire := [user.secret_expires for user in users if user.secret_expires]:
@@ -167,7 +167,7 @@ class _Shared:
             self.amazon, self.pipelines, settings.connect_patience_s, clock, faults=faults
         )
         self.lookups = make_lookups(wildcard=settings.lookup_wildcard)
-        self.openings = Openings(metrics.opening, metrics.opening_s, faults)
+        self.openings = Openings(metrics.opening, metrics.write_back, metrics.opening_s, faults)
 
 
 def _client(
@@ -208,6 +208,7 @@ def _push(shared: _Shared, user: ApplicationUser, client: DataverseClient) -> Pu
         doubt=shared.keeper.doubt,
         latency=metrics.latency,
         wrote=metrics.wrote,
+        stepped=metrics.stepped,
         openings=shared.openings,
         faults=common.faults,
         probe_writes=settings.probe_writes,

@@ -12,7 +12,6 @@ import re
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,7 +23,9 @@ from pipelines.slip import slips
 from pipelines.step import CreateStep, LookupStep, RecordStep, TableStep, tables_of
 from worker import aws
 from worker.commands import check_access
+from worker.commands.amazon_check import check_amazon
 from worker.commands.body_check import Choices, mistakes
+from worker.commands.finding import Finding, each_once, good, note
 from worker.commands.link_check import Tables, addressed, suggestion
 from worker.commands.query_check import query_mistakes
 from worker.commands.settings_check import contradictions, misspelt, unset
@@ -37,26 +38,12 @@ from worker.dynamics.secret import read_secret
 from worker.engine.remembered_steps import recall_steps
 from worker.errors import ConfigError, WorkerError
 from worker.operations.state import file_of
-from worker.settings import DYNAMICS, PREFIX, Settings, nothing_to_read
+from worker.settings import DYNAMICS, PREFIX, ApplicationUser, Settings, nothing_to_read
 from worker.stores import open_store
 
 
 #: Timeout of one request to Dynamics (s).
 ASK_S = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One finding: an error if ``wrong``, in order if ``fine``, else a warning."""
-
-    text: str
-    wrong: bool = True
-    fine: bool = False
-
-
-def good(text: str) -> Finding:
-    """Something that is in order."""
-    return Finding(text, wrong=False, fine=True)
 
 
 async def check_offline(settings: Settings) -> list[Finding]:
@@ -154,24 +141,34 @@ def _pipeline(name: str) -> list[Finding]:
 
 
 async def check_online(settings: Settings) -> list[Finding]:
-    """Check with Dynamics: token, environment, and every table and column that pipelines name.
+    """Check with AWS and with Dynamics, all at once, without changing anything anywhere.
 
-    Tables and columns are asked for as the first application user; of each other one whether
-    Dynamics lets it in, and whether it may act for agents where a pipeline has it do so.
+    AWS: see ``worker.commands.amazon_check``. Dynamics: token, environment, and every table and
+    column that pipelines name; these are asked for as the first application user; of each other one
+    whether Dynamics lets it in, and whether it may act for agents where a pipeline has it do so.
     """
-    pipelines, found = _usable(settings), []
+    pipelines = _usable(settings)
+    users = () if settings.missing(*DYNAMICS) else users_of(settings)
+    asked = [_ask_as(user, settings, pipelines, first=not n) for n, user in enumerate(users)]
+    told = await asyncio.gather(check_amazon(settings, pipelines), *asked)
+    return each_once(finding for found in told for finding in found)
+
+
+async def _ask_as(
+    user: ApplicationUser, settings: Settings, pipelines: list[Pipeline], *, first: bool
+) -> list[Finding]:
+    """What Dynamics answers to one of the application users."""
     try:
-        for number, user in enumerate(users_of(settings)):
-            async with open_dynamics(settings, aws.secrets, user=user) as client:
-                asking = (
-                    ask(client, settings, pipelines)
-                    if not number
-                    else _let_in(client, settings, pipelines, user.client_id)
-                )
-                found += await asking
+        await read_secret(user.secret, aws.secrets)
+    except WorkerError:
+        return [note(f"Dynamics is not asked as {user.client_id}, whose secret cannot be read")]
+    try:
+        async with open_dynamics(settings, aws.secrets, user=user) as client:
+            if first:
+                return await ask(client, settings, pipelines)
+            return await _let_in(client, settings, pipelines, user.client_id)
     except ConfigError as error:
-        found.append(Finding(str(error)))
-    return found
+        return [Finding(str(error))]
 
 
 async def _let_in(

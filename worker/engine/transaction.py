@@ -8,7 +8,7 @@ contact affects that contact alone (``worker.engine.containment``).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -30,8 +30,10 @@ from worker.clock import Clock
 from worker.dynamics.errors import DynamicsError
 from worker.dynamics.gate import Gate
 from worker.dynamics.performer import Performer
+from worker.dynamics.reasons import GateClosed
 from worker.engine.claims import CLAIM_S, Claims
 from worker.engine.containment import Containment
+from worker.engine.freshness import Freshness
 from worker.engine.openings import Openings
 from worker.engine.planner import Planner
 from worker.engine.policy import (
@@ -95,10 +97,13 @@ class Transactions:
             restored (``worker.stores.restoration``).
         latency: Called with how long (s) each contact was due when Dynamics came to match it.
         wrote: Called with the kind of each action that was acknowledged.
+        stepped: Called with the steps, as ``pipeline/step``, of what was done, has failed or was
+            parked in Dynamics, and which of these it was.
         openings: Reports what came of what is done for agents.
         faults: Counts and reports bugs of ours.
         probe_writes: Whether the last acknowledged change may be sent again.
         sent: Counts.
+        freshness: Knows since when contacts wait that were tried in vain.
         containment: Decides on contacts whose rounds ended in one.
         write_probe: Finds out whether writes are answered.
         suspects: What got no answer when it was last tried.
@@ -118,10 +123,12 @@ class Transactions:
     doubt: Callable[[Contact], None] = lambda _contact: None
     latency: Callable[[float], None] = lambda _seconds: None
     wrote: Callable[[str], None] = lambda _kind: None
+    stepped: Callable[[Sequence[str], str], None] = lambda _steps, _outcome: None
     openings: Openings = field(default_factory=Openings)
     faults: Faults = field(default_factory=Faults)
     probe_writes: bool = True
     sent: Sent = field(init=False, default_factory=Sent)
+    freshness: Freshness = field(init=False, default_factory=Freshness)
     containment: Containment = field(init=False)
     write_probe: WriteProbe = field(init=False)
     suspects: Suspects = field(init=False)
@@ -211,6 +218,7 @@ class Transactions:
         # A copy: should this fail, the entry still says how often it did before.
         fault = note if again else None
         next_at = await self._claims.release(replace(entry, fault=fault), parked, before)
+        self.freshness.tried(contact.id, contact.owed_since, next_at)
         if again is None:
             self.containment.succeeded(contact.id, note)
             self._report_done(contact.id, self.clock.wall() - due_at)
@@ -230,6 +238,10 @@ class Transactions:
         if again is None and left.actions:
             again = self.policy.unfinished(contact.id)
         entry.due_at = self.clock.wall() + again.after_s if again else left.next_at
+        if again is None:
+            contact.owed_since = None
+        elif contact.owed_since is None:
+            contact.owed_since = due_at
         if "ended" in seen.reached:
             # Not by our clock alone: one that is behind would have it removed at once.
             entry.expires_at = max(self.clock.wall(), seen.ended or 0.0) + KEPT_S
@@ -320,6 +332,7 @@ class Transactions:
         if agenda.settle(outcome):
             self._count(action)
             self._report_written(contact, action)
+            self._report_stepped(contact, action, "done")
         if len(contact.parked) > parked:
             self._report_parked(contact, action)
 
@@ -357,6 +370,8 @@ class Transactions:
             ledger.intend(contact, [action])
             ledger.mark_unknown(contact)
         _log.info("push.not_done", contact_id=contact.id, kind=action.kind, reason=str(error))
+        if not isinstance(error, GateClosed):  # nothing was sent: it says nothing about the step
+            self._report_stepped(contact, action, "failed")
         return self._judged(contact, action, await self.policy.of_dynamics(contact, action, error))
 
     def _judged(self, contact: Contact, action: Reading | Change, verdict: Verdict) -> Verdict:
@@ -371,8 +386,13 @@ class Transactions:
         with self.faults.contained("telemetry", contact_id=contact.id):
             self.wrote(action.kind)
 
+    def _report_stepped(self, contact: Contact, action: Action, outcome: str) -> None:
+        with self.faults.contained("telemetry", contact_id=contact.id):
+            self.stepped(action.steps, outcome)
+
     def _report_parked(self, contact: Contact, action: Action) -> None:
         self.sent.parked += 1
+        self._report_stepped(contact, action, "parked")
         entry = contact.parked[action.place]
         _log.error(
             "push.parked",

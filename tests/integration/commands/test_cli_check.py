@@ -27,8 +27,9 @@ WRONG = [
 
 
 @pytest.fixture
-def stream(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CONNECT_DYNAMICS_CONTACT_EVENTS", "contact-events")
+def stream(amazon: Any) -> None:
+    """A stream to read, as the settings name it."""
+    del amazon
 
 
 def step(name: str, entity: str, body: str) -> str:

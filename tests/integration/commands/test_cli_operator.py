@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 
 from collections.abc import Callable
@@ -46,7 +47,7 @@ def quarantined(command: Command, place: Path) -> list[str]:
     """The ids of two messages in quarantine."""
     (place / "broken.json").write_bytes(b'{"a": \n{"b": \xff}\n')
     command("replay", "broken.json", *STATE)
-    return re.findall(r"\b[0-9a-f]{32}\b", command("quarantine", "list", *STATE).out)
+    return re.findall(r"\b[0-9a-f]{32}\b", command("quarantine", "list", "--ids", *STATE).out)
 
 
 def replayed(command: Command, day: Path, *options: object) -> Any:
@@ -116,11 +117,14 @@ def test_a_forgotten_contact_is_gone_here_and_its_records_are_named(
     told = command("contact", "forget", CALL.upper(), *STATE, answer="n\n")
     assert told.status == 1
     assert re.search(r"kept here: \d+ facts, 1 parked writes, 1 quarantined messages", told.out)
-    assert CALL in command("parked", "list", *STATE).out  # it asked, and was told not to
+    assert CALL in command("parked", "list", "--ids", *STATE).out  # it asked, and was told not to
     told = command("contact", "forget", CALL.upper(), *STATE, "--yes")
     assert (told.status, told.out.splitlines()[-1]) == (0, f"{CALL} is forgotten")
     assert "knows no contact" in command("contact", "show", CALL, *STATE).err
-    left = command("parked", "list", *STATE).out + command("quarantine", "list", *STATE).out
+    left = (
+        command("parked", "list", "--ids", *STATE).out
+        + command("quarantine", "list", "--ids", *STATE).out
+    )
     assert CALL not in left
     assert MISSED in left
     report = replayed(command, day).report
@@ -135,7 +139,7 @@ def test_only_a_whole_id_is_forgotten(
 ) -> None:
     """Or all messages in quarantine that hold an "a" would go with it."""
     assert command("contact", "forget", contact_id, *STATE, "--yes").status == 2
-    assert all(one in command("quarantine", "list", *STATE).out for one in quarantined)
+    assert all(one in command("quarantine", "list", "--ids", *STATE).out for one in quarantined)
 
 
 def test_forgetting_says_which_records_are_left_in_dynamics(command: Command, day: Path) -> None:
@@ -155,7 +159,7 @@ def test_forgetting_says_which_records_are_left_in_dynamics(command: Command, da
 
 
 def test_parked_writes_are_listed_with_dynamics_answer(command: Command, refused: Path) -> None:
-    ended = command("parked", "list", *STATE)
+    ended = command("parked", "list", "--ids", *STATE)
     assert ended.status == 0
     for contact in (CALL, MISSED):
         assert contact in ended.out  # in one piece, to be copied
@@ -167,12 +171,11 @@ def test_a_summary_says_how_many_since_when_and_what_the_first_one_was(
     command: Command, refused: Path, quarantined: list[str]
 ) -> None:
     """Other processes did the work, so all of it has survived their end."""
-    parked = command("parked", "list", *STATE).out.split("\u2514")[0]
-    assert re.search(rf"2 +\u2502 \d+s ago +\u2502 {refused.stem}/MAKE +\u2502 400", parked)
-    assert "kategory" in re.sub(r"[\s\u2502]", "", parked)
-    found = command("quarantine", "list", *STATE).out.split("\u2514")[0]
+    parked = command("parked", "list", *STATE).out
+    assert re.search(rf"2 +2 +\d+s ago +phonecalls +400 .* {refused.stem}/MAKE .*kategory", parked)
+    found = command("quarantine", "list", *STATE).out
     assert len(quarantined) == 2
-    assert re.search(r"2 +\u2502 \d+s ago +\u2502 not JSON +\u2502 archive:broken.json", found)
+    assert re.search(r"2 +\d+ +\d+s ago +not JSON +archive:broken.json", found)
 
 
 def test_retrying_renders_parked_writes_anew(
@@ -181,7 +184,8 @@ def test_retrying_renders_parked_writes_anew(
     """The administrator mends the pipeline and retries one contact, then the others."""
     pipeline(PIPELINE.format(column="category"))
     ended = command("parked", "retry", CALL, *STATE)
-    assert (ended.status, ended.out) == (0, "1 parked writes will be tried again\n")
+    assert ended.status == 0
+    assert f"1 parked write of 1 contact will be tried again: {CALL}\n" in ended.out
     ended = replayed(command, day, "--pipeline", refused, "--dump", "dump.json")
     assert (ended.status, ended.report["writes"], ended.report["parked"]) == (3, 1, 1)
     command("parked", "retry", "--all", "--step", "MAKE", *STATE)
@@ -189,10 +193,43 @@ def test_retrying_renders_parked_writes_anew(
     assert (ended.status, ended.report["writes"], ended.report["parked"]) == (0, 1, 0)
 
 
-def test_a_step_that_nothing_is_parked_for_is_left_alone(command: Command, refused: Path) -> None:
+@pytest.mark.parametrize("verb", ["retry", "drop"])
+@pytest.mark.parametrize(
+    ("named", "told"),
+    [
+        (["--all", "--step", "MAKER"], "nothing is parked for step MAKER; near: MAKE"),
+        (["--all", "--code", "40"], "nothing is parked with code 40; near: 400"),
+        ([CALL, f"{CALL[:-1]}7"], f"nothing is parked of contact {CALL[:-1]}7; near: "),
+    ],
+)
+def test_what_is_not_parked_is_refused_and_all_is_left_alone(
+    command: Command, refused: Path, verb: str, named: list[str], told: str
+) -> None:
     assert refused.exists()
-    ended = command("parked", "retry", "--all", "--step", "OTHER", *STATE)
-    assert ended.out == "0 parked writes will be tried again\n"
+    before = command("parked", "list", "-o", "json", *STATE).out
+    ended = command("parked", verb, *named, *STATE, *(["--yes"] if verb == "drop" else []))
+    assert (ended.status, ended.out) == (1, "")
+    assert told in ended.err
+    assert command("parked", "list", "-o", "json", *STATE).out == before
+
+
+@pytest.mark.parametrize("verb", ["retry", "drop"])
+def test_a_dry_run_says_what_would_be_touched_and_touches_nothing(
+    command: Command, refused: Path, verb: str
+) -> None:
+    before = command("parked", "list", "-o", "json", *STATE).out
+    ended = command("parked", verb, "--all", "--dry-run", *STATE)
+    assert ended.status == 0
+    assert "2 parked writes of 2 contacts would be" in ended.out
+    assert f"{refused.stem}/MAKE" in ended.out
+    assert command("parked", "list", "-o", "json", *STATE).out == before
+
+
+def test_parked_writes_are_exported_whole(command: Command, refused: Path) -> None:
+    rows = [json.loads(line) for line in command("parked", "export", *STATE).out.splitlines()]
+    assert [row["contact"] for row in rows] == [CALL, MISSED]
+    assert rows[0]["request"]["body"]["kategory"] == "VOICE"
+    assert rows[0]["steps"] == [f"{refused.stem}/MAKE"]
 
 
 @pytest.mark.parametrize("command_name", ["parked", "quarantine"])
@@ -207,11 +244,11 @@ def test_one_says_which_or_all_of_them_not_both(
 def test_dropping_asks_first(command: Command, refused: Path, day: Path) -> None:
     ended = command("parked", "drop", "--all", *STATE, answer="n\n")
     assert ended.status == 1
-    assert CALL in command("parked", "list", *STATE).out
+    assert CALL in command("parked", "list", "--ids", *STATE).out
     ended = command("parked", "drop", CALL, *STATE, answer="y\n")
-    assert "1 parked writes dropped" in ended.out
+    assert f"1 parked write of 1 contact dropped: {CALL}\n" in ended.out
     ended = command("parked", "drop", "--all", "--yes", *STATE)
-    assert ended.out == "1 parked writes dropped\n"
+    assert f"1 parked write of 1 contact dropped: {MISSED}\n" in ended.out
     ended = replayed(command, day, "--pipeline", refused)
     assert (ended.status, ended.report["writes"]) == (0, 0)  # let go of for good
 
@@ -222,7 +259,7 @@ def test_dropping_asks_first(command: Command, refused: Path, day: Path) -> None
 def test_quarantined_messages_are_listed_with_origin_and_reason(
     command: Command, quarantined: list[str]
 ) -> None:
-    ended = command("quarantine", "list", *STATE)
+    ended = command("quarantine", "list", "--ids", *STATE)
     assert len(quarantined) == 2
     assert "not JSON" in ended.out
     assert "archive:" in ended.out
@@ -238,8 +275,8 @@ def test_retrying_what_still_cannot_be_used_keeps_it(
 ) -> None:
     ended = command("quarantine", "retry", "--all", *STATE)
     assert ended.status == 3
-    assert ended.out == "0 of 2 quarantined messages could be used\n"
-    assert all(one in command("quarantine", "list", *STATE).out for one in quarantined)
+    assert ended.out.startswith("0 of 2 quarantined messages could be used\n")
+    assert all(one in command("quarantine", "list", "--ids", *STATE).out for one in quarantined)
 
 
 def test_after_an_upgrade_that_can_use_them_messages_are_taken_in_as_they_came(
@@ -275,12 +312,13 @@ def test_dropping_from_quarantine_asks_first(command: Command, quarantined: list
     first, second = quarantined
     assert command("quarantine", "drop", first, *STATE, answer="n\n").status == 1
     assert (
-        "1 quarantined messages dropped"
+        "1 quarantined message dropped"
         in command("quarantine", "drop", first, *STATE, answer="y\n").out
     )
     ended = command("quarantine", "show", first, *STATE)
     assert (ended.status, ended.out) == (1, "")
     assert f"not in quarantine: {first}" in ended.err
+    assert command("quarantine", "drop", second, first, "--yes", *STATE).status == 1
     assert command("quarantine", "drop", second, "--yes", *STATE).status == 0
     assert command("quarantine", "retry", "--all", *STATE).status == 0
 

@@ -9,7 +9,8 @@ import pytest
 from pipelines.loader import load
 from pipelines.step import CreateStep
 from worker.commands.body_check import mistakes
-from worker.commands.check import Finding, ask
+from worker.commands.check import ask
+from worker.commands.finding import Finding
 from worker.commands.link_check import Tables, key_mistakes
 from worker.definitions import find, shipped
 from worker.dynamics.definitions import Definition

@@ -6,7 +6,6 @@ import json
 import re
 
 from collections.abc import Callable, Iterator
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -14,24 +13,16 @@ import pytest
 
 from cfnlint.api import lint_file
 
-from worker.dynamics.gate import make_gate
-from worker.engine.ingest import Tally
-from worker.heartbeat import Health
+from exposed_metrics import samples
 from worker.leases.dynamodb import create_lease_table
 from worker.settings import PREFIX, Settings
 from worker.stores import tables
-from worker.stores.memory import MemoryStore
 from worker.telemetry.metrics import PREFIX as METRIC
-from worker.telemetry.metrics import Metrics
-from worker.telemetry.state_collector import StateCollector
-from worker.telemetry.store_counts import StoreCounts
 
 
 Template = Callable[[str], dict[str, Any]]
 
 STACKS = ("key", "streams", "recordings", "state", "archive", "worker", "alarms", "flow", "desktop")
-
-SOME_DAY = date(2027, 1, 1)
 
 
 def test_every_template_is_known_here(template_paths: list[Path]) -> None:
@@ -174,8 +165,8 @@ def test_the_dashboard_can_be_read(template: Template) -> None:
     assert shown == {name for name, r in resources if r["Type"] == "AWS::CloudWatch::Alarm"}
 
 
-async def test_only_metrics_that_the_worker_has_are_watched(template: Template) -> None:
-    known = await _metrics()
+def test_only_metrics_that_the_worker_has_are_watched(template: Template) -> None:
+    known = samples().keys()
     agent = {v["Name"]: v["Value"] for v in _containers(template)["metrics"]["Environment"]}
     config = json.loads(agent["CW_CONFIG_CONTENT"]["Fn::Sub"])
     processor = config["logs"]["metrics_collected"]["prometheus"]["emf_processor"]
@@ -186,21 +177,6 @@ async def test_only_metrics_that_the_worker_has_are_watched(template: Template) 
     }
     assert sent <= known
     assert set(re.findall(rf"{METRIC}\w+", str(template("alarms")))) <= sent
-
-
-async def _metrics() -> set[str]:
-    """The names of all samples that are not parts of histograms."""
-    metrics, health, store = Metrics(), Health(), MemoryStore()
-    metrics.lag("stream", "shard", 0)
-    metrics.answered("GET", 200)
-    metrics.secret(SOME_DAY)
-    census = StoreCounts(store, health)
-    census.counts = await store.counts(0.0)
-    gates, parts = {"": make_gate()}, {"": 12}
-    metrics.registry.register(StateCollector(Tally(), gates, census, buckets=lambda: parts))
-    found = {sample.name for family in metrics.registry.collect() for sample in family.samples}
-    await store.close()
-    return found
 
 
 def _containers(template: Template) -> dict[str, dict[str, Any]]:
