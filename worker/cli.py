@@ -416,6 +416,7 @@ def check_command(
 ) -> None:
     """Check settings and pipelines, and with --online what AWS and Dynamics say to them."""
     from worker.commands.check import check_offline, check_online
+    from worker.commands.finding import each_place_once
     from worker.settings import load_settings
     from worker.telemetry.logs import configure
 
@@ -425,7 +426,7 @@ def check_command(
         loaded = loaded.model_copy(update={"pipelines": tuple(pipeline)})
     findings = finished(check_offline(loaded))
     if online:
-        findings += finished(check_online(loaded))
+        findings = each_place_once(findings, finished(check_online(loaded)))
     for finding in findings:
         mark = "ok  " if finding.fine else "FAIL" if finding.wrong else "note"
         show(f"{mark} {finding.text}")
