@@ -429,6 +429,7 @@ def check_command(
     """Check settings and pipelines, and with --online what AWS and Dynamics say to them."""
     from worker.commands.check import check_offline
     from worker.commands.check_online import Report, check_online
+    from worker.commands.finding import each_place_once
     from worker.settings import load_settings
     from worker.telemetry.logs import configure
 
@@ -438,7 +439,7 @@ def check_command(
         loaded = loaded.model_copy(update={"pipelines": tuple(pipeline)})
     findings = finished(check_offline(loaded))
     told = finished(check_online(loaded)) if online else Report([])
-    findings += told.findings
+    findings = each_place_once(findings, told.findings)
     if output == "json":
         from worker.commands.check_online import to_json
 

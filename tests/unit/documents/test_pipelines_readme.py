@@ -101,7 +101,7 @@ def options(text: str) -> set[str]:
         load(text + "no_such_option = 1\n")
     _, _, known = str(error.value).partition("there is no option 'no_such_option'; there are ")
     assert known, str(error.value)
-    return set(known.partition("\n")[0].split(", "))
+    return set(known.partition(" (line ")[0].split(", "))
 
 
 def described(*header: str) -> set[str]:
