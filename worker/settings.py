@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 
 from datetime import date, datetime
 from difflib import get_close_matches
@@ -36,6 +35,7 @@ from pydantic_settings import (
 )
 
 from pipelines.odata import GUID
+from pipelines.toml_text import read_toml
 from worker.environment import authority_in, authority_of, environment_in
 from worker.errors import ConfigError
 
@@ -430,15 +430,20 @@ def _read(path: Path | None) -> dict[str, Any]:
     if path is None:
         return {}
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        # A last line without an end would have no place to tell.
+        values, mistakes = read_toml(f"{path.read_text(encoding='utf-8')}\n")
     except OSError as error:
         raise ConfigError(
             f"{path}: cannot be read ({error.strerror}); is the path right?"
         ) from None
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: is no text in UTF-8; save it in UTF-8") from None
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ConfigError(f"{path}: not TOML: {error}") from None
+    except RecursionError:
+        raise ConfigError(f"{path}: not TOML: nested too deeply") from None
+    if mistakes or values is None:
+        places = [f"{path}:{one.line}:{one.column}: {one.message}" for one in mistakes]
+        raise ConfigError("\n".join(places))
+    return values
 
 
 def _line(error: ErrorDetails) -> str:

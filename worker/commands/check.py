@@ -22,6 +22,7 @@ from pipelines.slip import slips
 from pipelines.step import RecordStep, TableStep, tables_of
 from worker import aws
 from worker.commands import check_access
+from worker.commands.advice import advised
 from worker.commands.finding import Finding, good, note
 from worker.commands.link_check import Tables, addressed
 from worker.commands.settings_check import contradictions, misspelt, odd_secret, surprises, unset
@@ -178,14 +179,14 @@ async def survey(dynamics: Dynamics, settings: Settings, pipelines: Iterable[Pip
     try:
         user = await dynamics.user_id()
     except DynamicsError as error:
-        return Survey([Finding(f"{settings.environment_url}: {error}. {advice_for(error)}")])
+        return Survey([Finding(f"{settings.environment_url}: {advised(error)}")])
     found = [good(f"{settings.environment_url} knows us as user {user}")]
     pipelines = list(pipelines)
     found += await impersonation(dynamics, user, pipelines)
     try:
         sets = await read_sets(dynamics, timeout_s=ASK_S)
     except DynamicsError as error:
-        text = f"the tables' definitions cannot be read: {error}. {advice_for(error)}"
+        text = f"the tables' definitions cannot be read: {advised(error)}"
         return Survey([*found, Finding(text)])
     steps = [step for one in pipelines for step in one.steps if isinstance(step, TableStep)]
     definitions, told = await _definitions(dynamics, steps, sets)
@@ -227,7 +228,7 @@ async def _definitions(
     )
     for name, read in zip(names, answers, strict=True):
         if isinstance(read, DynamicsError):
-            text = f"{name}: its definition cannot be read: {read}. {advice_for(read)}"
+            text = f"{name}: its definition cannot be read: {advised(read)}"
             found.append(Finding(text))
             continue
         if isinstance(read, BaseException):
@@ -259,12 +260,3 @@ def _key(table: Entity, definition: Definition) -> Finding:
         f"{table.set}: its key is {definition.key!r}, this program takes it for {table.key!r}; "
         f"{right}"
     )
-
-
-def advice_for(error: DynamicsError) -> str:
-    """What to do about a failure."""
-    if error.status == 403:  # noqa: PLR2004 - HTTP
-        return "Give the application user a security role that may do this."
-    if error.status is None or error.status < 400:  # noqa: PLR2004 - a redirect's
-        return "Check address, network and credentials."
-    return "Check that the application user exists in this environment."

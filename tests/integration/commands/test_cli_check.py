@@ -146,7 +146,7 @@ def test_online_names_an_entity_set_that_is_not_there(
         ("CONNECT_DYNAMICS_ENVIRONMENT_URL", "https://127.0.0.1:1", "Check address, network"),
         ("CONNECT_DYNAMICS_AUTHORITY", "https://127.0.0.1:1", "Check address, network"),
         ("CONNECT_DYNAMICS_CA_FILE", "/nowhere.pem", "/nowhere.pem: no certificates"),
-        ("CONNECT_DYNAMICS_CA_FILE", "", "Check address, network"),
+        ("CONNECT_DYNAMICS_CA_FILE", "", "PEM in CONNECT_DYNAMICS_CA_FILE"),
         ("CONNECT_DYNAMICS_STATE", "sqlite:/", "name a file of its own"),
         (
             "CONNECT_DYNAMICS_STATE",

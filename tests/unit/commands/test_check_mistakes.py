@@ -126,6 +126,11 @@ FILES = [
     ('[dynamics]\ntenant = "x"', "without a [section]"),
     ('CONNECT_DYNAMICS_WORKER_ID = "x"', "did you mean worker_id?"),
     ("worker_id = 5", "CONNECT_DYNAMICS_WORKER_ID (worker_id): must be text, in quotes"),
+    ("worker_id = “x”", "settings.toml:1:13: not TOML: write straight quotes"),
+    ("worker_id = x", "settings.toml:1:13: not TOML: text stands in quotes"),
+    ("worker_id: x", "an option is written with =, not with a colon"),
+    ('worker_id = "x', "the closing quote is missing"),
+    ("poll_s = 1\npoll_s = 2", "this option is there twice"),
 ]
 
 
