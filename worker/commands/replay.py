@@ -40,6 +40,7 @@ from worker.engine.remembered_steps import remember_steps
 from worker.engine.transaction import Sent, Transactions
 from worker.errors import ConfigError, Interrupted
 from worker.moments import text_of
+from worker.operations.index import index_key
 from worker.settings import Settings
 from worker.signals import stopping_on_signals
 from worker.sources.archive import Archive
@@ -184,12 +185,14 @@ async def take_in(
 ) -> Tally:
     """Take the sources in; what came."""
     archive = Archive(options.sources, partial(aws.client, "s3"))
+    key = await index_key(settings.index_key, aws.secrets)
     ingest = Ingest(
         store,
         frozenset(settings.recording_buckets) or None,
         rank=1,
         since=options.since,
         until=options.until,
+        index_key=key,
     )
 
     async def handle(messages: Sequence[Message]) -> None:
@@ -213,6 +216,7 @@ async def _push(
     clock, pace = Clock(), Pace(options.rate)
     planner = Planner(pipelines, terms, waits_over=True)
     lookups = make_lookups(wildcard=settings.lookup_wildcard)
+    key = await index_key(settings.index_key, aws.secrets)
 
     def push(way: Way) -> Push:
         paced = Paced(way.dynamics, pace)
@@ -235,6 +239,7 @@ async def _push(
             build=build_of(pipelines),
             doubt=keeper.doubt,
             probe_writes=settings.probe_writes,
+            index_key=key,
         )
         return Push(transactions, way.probe, way.user)
 
