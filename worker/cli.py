@@ -9,7 +9,7 @@ import os
 import sys
 import warnings
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -289,8 +289,9 @@ def verify_command(
     settings: SettingsFile = None,
 ) -> None:
     """Compare what the facts say with what Dynamics holds. Exit status 3: something differs."""
-    from worker.commands.verify import Options, Period, verify
+    from worker.commands.verify import Options, verify
     from worker.definitions import find_all
+    from worker.operations.verified import Period
     from worker.settings import load_settings
     from worker.telemetry.logs import configure
 
@@ -306,13 +307,42 @@ def verify_command(
     )
     if not options.dynamics:
         raise ConfigError("to verify, name --dynamics or set CONNECT_DYNAMICS_ENVIRONMENT_URL")
-    result = finished(verify(options, loaded))
+    with _verifying() as watch:
+        result = finished(verify(options, loaded, watch))
     if report == "json":
-        sys.stdout.write(result.to_json().decode() + "\n")
+        show(pretty(result.document()))
     else:
         for line in result.texts():
             show(line)
     raise typer.Exit(0 if result.clean else LEFT_ASIDE)
+
+
+@contextmanager
+def _verifying() -> Iterator[Callable[[int, int], None] | None]:
+    """A progress bar while contacts are compared, where somebody sees it."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    text, left = TextColumn("{task.description}"), TextColumn("left")
+    columns = (text, BarColumn(), TimeElapsedColumn(), left, TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("verifying", total=None)
+
+        def watch(compared: int, total: int) -> None:
+            rate = progress.tasks[task].speed or 0.0
+            text = f"{compared:,} of {total:,} contacts, {rate:,.0f}/s"
+            progress.update(task, description=text, completed=compared, total=total)
+
+        yield watch
 
 
 @app.command("preview")
@@ -382,10 +412,12 @@ async def _send(found: list[Preview], settings: Settings) -> None:
 def check_command(
     pipeline: Annotated[list[str] | None, typer.Option(help="Pipelines to check instead.")] = None,
     online: Annotated[bool, typer.Option("--online", help="Ask AWS and Dynamics as well.")] = False,
+    output: Annotated[Literal["text", "json"], typer.Option(help="Form of the output.")] = "text",
     settings: SettingsFile = None,
 ) -> None:
     """Check settings and pipelines, and with --online what AWS and Dynamics say to them."""
-    from worker.commands.check import check_offline, check_online
+    from worker.commands.check import check_offline
+    from worker.commands.check_online import Report, check_online
     from worker.settings import load_settings
     from worker.telemetry.logs import configure
 
@@ -394,11 +426,18 @@ def check_command(
     if pipeline:
         loaded = loaded.model_copy(update={"pipelines": tuple(pipeline)})
     findings = finished(check_offline(loaded))
-    if online:
-        findings += finished(check_online(loaded))
-    for finding in findings:
-        mark = "ok  " if finding.fine else "FAIL" if finding.wrong else "note"
-        show(f"{mark} {finding.text}")
+    told = finished(check_online(loaded)) if online else Report([])
+    findings += told.findings
+    if output == "json":
+        from worker.commands.check_online import to_json
+
+        sys.stdout.write(f"{to_json(findings, told.matrices)}\n")
+    else:
+        for finding in findings:
+            mark = {"ok": "ok  ", "error": "FAIL", "note": "note"}[finding.severity]
+            show(f"{mark} {finding.text}")
+        for matrix in told.matrices:
+            show("\n".join(["", *matrix.lines()]))
     raise typer.Exit(FAILED if any(finding.wrong for finding in findings) else 0)
 
 

@@ -13,6 +13,7 @@ from typing import Any, get_args
 import pytest
 
 from pipelines.contact import State
+from pipelines.history import Happening, happenings
 from worker.stores.protocol import Quarantined
 from worker.stores.sqlite import SqliteStore
 
@@ -211,6 +212,25 @@ def test_what_is_not_parked_is_refused_and_all_is_left_alone(
     assert (ended.status, ended.out) == (1, "")
     assert told in ended.err
     assert command("parked", "list", "-o", "json", *STATE).out == before
+
+
+@pytest.mark.parametrize(("verb", "what"), [("retry", "retried"), ("drop", "dropped")])
+def test_who_touched_a_parked_write_and_why_is_kept_with_its_contact(
+    command: Command, refused: Path, monkeypatch: pytest.MonkeyPatch, verb: str, what: str
+) -> None:
+    assert refused.exists()
+    monkeypatch.setattr("getpass.getuser", lambda: "olga")
+    yes = ["--yes"] if verb == "drop" else []
+    assert command("parked", verb, CALL, "--why", "ticket 12", *yes, *STATE).status == 0
+
+    async def told() -> Happening:
+        store = SqliteStore(refused.parent / "state.db")
+        [entry] = await store.load([CALL])
+        await store.close()
+        return happenings(entry.contact)[-1]
+
+    last = asyncio.run(told())
+    assert (last.what, last.by, last.why) == (what, "olga", "ticket 12")
 
 
 @pytest.mark.parametrize("verb", ["retry", "drop"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import fields
@@ -14,11 +16,13 @@ from command_line import commands
 from document_tables import ROOT, code, rows, written
 from exposed_metrics import families
 from pipelines.effect import Outcome
+from pipelines.expectation import Finding
 from worker.dynamics.gate import make_gate
 from worker.dynamics.reasons import Reason
 from worker.heartbeat import Health
 from worker.operations.pile import Exported, ParkedCause, ParkedLine
 from worker.operations.quarantine import QuarantineLine, QuarantineReason
+from worker.operations.verified import FINE, OWED, UNEXPECTED, UNSURE, Line, Verified
 from worker.telemetry.metrics import PREFIX, Metrics
 from worker.telemetry.pages import pages
 
@@ -112,6 +116,19 @@ def test_the_page_for_operators_has_a_row_for_every_reason_why_nothing_is_sent()
 def test_the_page_for_operators_has_a_row_for_every_page_of_a_worker() -> None:
     found = [row[0].strip("`") for row in rows(PAGE, "page", "200", "else")]
     assert found == list(pages(Metrics(), Health(), {"": make_gate()}))
+
+
+def test_the_page_for_operators_has_a_row_for_every_finding_of_verify_and_says_what_fails() -> None:
+    findings = [*(one.value for one in Finding), OWED, UNEXPECTED, UNSURE]
+    found = {row[0]: row[2] for row in rows(PAGE, "finding", "meaning", "a failure")}
+    assert found == {code(one): "no" if one in FINE else "yes" for one in findings}
+
+
+def test_the_page_for_operators_has_a_row_for_every_name_in_the_json_of_verify() -> None:
+    found = rows(PAGE, "name", "what it is")
+    assert [row[0] for row in found] == [code(name) for name in Verified("", "").document()]
+    (lines,) = (row[1] for row in found if row[0] == "`lines`")
+    assert re.findall(r"`(\w+)`", lines) == [one.name for one in fields(Line)]
 
 
 def test_every_command_that_a_page_gives_is_one_that_there_is() -> None:
