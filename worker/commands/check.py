@@ -35,6 +35,7 @@ from worker.dynamics.protocol import Dynamics
 from worker.dynamics.secret import read_secret
 from worker.engine.remembered_steps import recall_steps
 from worker.errors import ConfigError, StoreUnavailable, WorkerError
+from worker.operations.index import OFF, index_key
 from worker.operations.state import file_of
 from worker.settings import DYNAMICS, PREFIX, Settings, nothing_to_read
 from worker.stores import open_store
@@ -51,7 +52,11 @@ async def check_offline(settings: Settings) -> list[Finding]:
     if unread := nothing_to_read(settings):
         found.append(Finding(unread))
     found += [Finding(text) for text in check_access.clouds(settings)]
-    secrets = [settings.secret, *(user.secret for user in settings.application_users)]
+    secrets = [
+        settings.secret,
+        settings.index_key,
+        *(user.secret for user in settings.application_users),
+    ]
     found += [Finding(text) for text in misspelt(os.environ, secrets)]
     pipelines, today = usable(settings), datetime.now(UTC).date()
     found += [Finding(text) for text in contradictions(settings, today, os.environ)]
@@ -59,6 +64,7 @@ async def check_offline(settings: Settings) -> list[Finding]:
     found += [note(text) for text in surprises(settings, pipelines, today)]
     found += _authorities(settings)
     found += await _secrets(settings)
+    found.append(await _index(settings))
     found += await _state(settings)
     for name in settings.pipelines:
         found += _pipeline(name)
@@ -105,6 +111,15 @@ async def _secrets(settings: Settings) -> list[Finding]:
         return found
     every = "every" if len(named) > 1 else "the"
     return [good(f"{every} client secret can be read")]
+
+
+async def _index(settings: Settings) -> Finding:
+    """Whether contacts can be found by whom they are with."""
+    try:
+        key = await index_key(settings.index_key, aws.secrets)
+    except WorkerError as error:
+        return Finding(str(error))
+    return note(OFF) if key is None else good("the index's key can be read")
 
 
 async def _state(settings: Settings) -> list[Finding]:
