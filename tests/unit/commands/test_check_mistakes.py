@@ -24,6 +24,7 @@ GOOD = {
     "CONTACT_EVENTS": "events",
     "STATE": "sqlite:state.db",
     "APP_ID": GUID,
+    "INDEX_KEY": "env:THE_KEY",
 }
 KINESIS = "arn:aws:kinesis:{}:123456789012:stream/events"
 USER = '[{{"client_id": "{}", {}}}]'
@@ -70,6 +71,8 @@ MISTAKES: list[tuple[dict[str, str], str]] = [
     ({"APPLICATION_USERS": USER.format(GUID, '"secret": "env:X"')}, "is the setting client_id too"),
     ({"APPLICATION_USERS": USER.format(OTHER, '"secrt": "x"')}, "did you mean secret?"),
     ({"APPLICATION_USERS": "{}"}, "must be a list, in brackets"),
+    ({"INDEX_KEY": "file:/nope/key"}, "INDEX_KEY (index_key): /nope/key: cannot be read (No such"),
+    ({"=THE_KEY": "short"}, "the key has 5 characters and needs"),
     # Who and where
     ({"TENANT": "Contoso Ltd"}, "neither the GUID of a tenant nor one of its domains"),
     ({"TENANT": "https://login.microsoftonline.com/x"}, "neither the GUID of a tenant"),
@@ -142,6 +145,7 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in GOOD.items():
         monkeypatch.setenv(PREFIX + name, value)
     monkeypatch.setenv("THE_SECRET", "a~secret")
+    monkeypatch.setenv("THE_KEY", 64 * "k")
     monkeypatch.setenv("AWS_REGION", "eu-central-1")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "binary").write_bytes(b"\xff\xfe")
