@@ -45,6 +45,7 @@ from worker.engine.remembered_steps import remember_steps
 from worker.engine.transaction import Sent, Transactions
 from worker.errors import ConfigError, Interrupted
 from worker.moments import text_of
+from worker.operations.index import index_key
 from worker.settings import Settings
 from worker.signals import stopping_on_signals
 from worker.sources.archive import Archive
@@ -109,7 +110,8 @@ async def replay(options: Options, settings: Settings, watch: Watch | None = Non
             await keeper.look()
         rehearsal = Rehearsal(options.values) if options.dry_run else None
         bindings = _bindings(options, store, target)
-        work = _Work(options, settings, keeper, target, bindings, rehearsal, watch)
+        key = await index_key(settings.index_key, aws.secrets)
+        work = _Work(options, settings, keeper, target, bindings, key, rehearsal, watch)
         await work.check()  # before the archive is read: that may take hours
         with stopping_on_signals(stop.set):
             tally = await take_in(options, settings, store, watch, stop)
@@ -211,12 +213,14 @@ async def take_in(
 ) -> Tally:
     """Take the sources in; what came."""
     archive = Archive(options.sources, partial(aws.client, "s3"))
+    key = await index_key(settings.index_key, aws.secrets)
     ingest = Ingest(
         store,
         frozenset(settings.recording_buckets) or None,
         rank=1,
         since=options.since,
         until=options.until,
+        index_key=key,
     )
 
     async def handle(messages: Sequence[Message]) -> None:
@@ -247,6 +251,7 @@ class _Work:
 
     Attributes:
         bindings: What binds the state to the target, for each way to it; None: nothing is sent.
+        index_key: Makes labels of people (``pipelines.labels``), if there is one.
         rehearsal: Collects what would be written, in a dry run.
         watch: Is told how far it is.
     """
@@ -256,6 +261,7 @@ class _Work:
     keeper: Keeper
     target: Target
     bindings: Sequence[Binding | None]
+    index_key: bytes | None
     rehearsal: Rehearsal | None = None
     watch: Watch | None = None
 
@@ -325,6 +331,7 @@ class _Work:
             latency=shared.done,
             carried_out=self.rehearsal.note if self.rehearsal else lambda _contact, _action: None,
             probe_writes=settings.probe_writes,
+            index_key=self.index_key,
         )
         return Push(transactions, way.probe, way.user, binding)
 
