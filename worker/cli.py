@@ -20,6 +20,7 @@ from worker.commands.contact import contact_app
 from worker.commands.desktop import desktop_app
 from worker.commands.options import LEFT_ASIDE, Group, SettingsFile, State, finished
 from worker.commands.parked import parked_app
+from worker.commands.person import person_app
 from worker.commands.quarantine import quarantine_app
 from worker.commands.state import state_app
 from worker.errors import ConfigError, WorkerError
@@ -52,6 +53,7 @@ tables_app = typer.Typer(help="The DynamoDB tables.", no_args_is_help=True)
 app.add_typer(contact_app, name="contact", cls=Group)
 app.add_typer(desktop_app, name="desktop", cls=Group)
 app.add_typer(parked_app, name="parked", cls=Group)
+app.add_typer(person_app, name="person", cls=Group)
 app.add_typer(quarantine_app, name="quarantine", cls=Group)
 app.add_typer(state_app, name="state", cls=Group)
 app.add_typer(tables_app, name="tables", cls=Group)

@@ -62,7 +62,7 @@ def test_a_contact_is_shown_with_what_came_in_and_what_dynamics_has(
     command: Command, day: Path
 ) -> None:
     replayed(command, day)
-    ended = command("contact", "show", CALL.upper(), *STATE)
+    ended = command("contact", "show", CALL.upper(), "--output", "json", *STATE)
     assert ended.status == 0
     shown = ended.report
     assert shown["contact"] == CALL
@@ -84,13 +84,13 @@ def test_a_contact_is_shown_with_what_came_in_and_what_dynamics_has(
 def test_a_contact_shows_what_is_owed_and_why_it_waits(command: Command, day: Path) -> None:
     replayed(command, day, "--dry-run")
     replayed(command, day, "--until", "2026-01-02T09:03:00Z")
-    shown = command("contact", "show", CALL, *STATE).report
+    shown = command("contact", "show", CALL, *STATE, "-o", "json").report
     assert shown["waiting"]["phonecall/STEP4"].startswith("for ")
     assert shown["waiting"]["phonecall/CLOSE-OUTBOUND"]
 
 
 def test_a_parked_write_is_shown_with_request_and_answer(command: Command, refused: Path) -> None:
-    shown = command("contact", "show", CALL, *STATE, "--pipeline", refused).report
+    shown = command("contact", "show", CALL, *STATE, "--pipeline", refused, "-o", "json").report
     (parked,) = shown["parked"].values()
     assert parked["status"] == 400
     assert parked["request"]["body"]["kategory"] == "VOICE"
@@ -146,7 +146,7 @@ def test_only_a_whole_id_is_forgotten(
 def test_forgetting_says_which_records_are_left_in_dynamics(command: Command, day: Path) -> None:
     dumped = replayed(command, day, "--dump", "dump.json")
     assert dumped.status == 0
-    records = command("contact", "show", CALL, *STATE).report["records"]
+    records = command("contact", "show", CALL, *STATE, "-o", "json").report["records"]
     told = command("contact", "forget", CALL, *STATE, answer="y\n").out
     assert [line.strip() for line in told.splitlines() if "phonecalls(" in line] == [
         f"{name}: there" for name in records
@@ -322,7 +322,7 @@ def test_after_an_upgrade_that_can_use_them_messages_are_taken_in_as_they_came(
         f"{len(bodies)} of {len(bodies)} quarantined messages could be used\n",
     )
     assert command("quarantine", "retry", "--all", *STATE).out.startswith("0 of 0")
-    shown = command("contact", "show", CALL, *STATE).report
+    shown = command("contact", "show", CALL, *STATE, "-o", "json").report
     assert "record" in shown["facts"]
     assert shown["owed"]
     assert shown["due_at"] is not None
