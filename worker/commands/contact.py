@@ -30,10 +30,9 @@ CONTACTS = (
     output.Column("contact"),
     output.Column("began", text=output.age),
     output.Column("channel"),
-    output.Column("phase"),
     output.Column("state"),
+    output.Column("expired", "late"),
     output.Column("queue", wide=True),
-    output.Column("expired", wide=True),
     output.Column("failing", wide=True),
 )
 
@@ -123,7 +122,10 @@ def contact_find(
 def contact_show(
     contact_id: ContactId,
     state: options.State = "",
-    pipeline: Annotated[list[str] | None, typer.Option(help="Pipelines to use instead.")] = None,
+    pipeline: Annotated[
+        list[str] | None,
+        typer.Option(help="Pipelines to use instead.", autocompletion=completion.pipelines),
+    ] = None,
     form: Annotated[
         Literal["text", "json"], typer.Option("--output", "-o", help=options.FORM)
     ] = "text",
@@ -157,6 +159,7 @@ def contact_show(
 @contact_app.command("forget")
 def contact_forget(
     contact_id: ContactId,
+    why: options.Why = "",
     state: options.State = "",
     yes: options.Yes = False,
     settings: options.SettingsFile = None,
@@ -181,7 +184,7 @@ def contact_forget(
 
     async def work() -> None:
         async with opened(spec) as store:
-            await erasure.erase(store, uuid)
+            await erasure.erase(store, uuid, by=options.user(), why=why)
 
     show(_traces(options.finished(look())))
     if not yes:
