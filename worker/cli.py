@@ -198,7 +198,7 @@ def replay_command(
     with _progress() as watch:
         result = finished(replay(options, loaded, watch))
     if report == "json":
-        sys.stdout.write(result.to_json().decode() + "\n")
+        show(result.to_json().decode())
     else:
         print_tables(_report_table(result))
     if not result.used:
@@ -457,7 +457,7 @@ def check_command(
     if output == "json":
         from worker.commands.check_online import to_json
 
-        sys.stdout.write(f"{to_json(findings, told.matrices)}\n")
+        show(to_json(findings, told.matrices))
     else:
         for finding in findings:
             mark = {"ok": "ok  ", "error": "FAIL", "note": "note"}[finding.severity]
@@ -480,7 +480,7 @@ def lint_command(
 
     problems = lint(pipelines)
     if output == "json":
-        sys.stdout.write(f"{to_json(problems)}\n")
+        show(to_json(problems))
     else:
         for problem in problems:
             show(str(problem))

@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import fcntl
 import json
+import os
+import pty
 import re
+import struct
+import subprocess
+import sys
+import termios
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +27,8 @@ from worker.stores.sqlite import SqliteStore
 
 
 Command = Callable[..., Any]
+
+PROGRAM = Path(sys.executable).parent / "connect-dynamics"
 
 STATE = ("--state", "sqlite:state.db")
 CALL = "00000000-0000-4000-a000-000000000001"
@@ -273,6 +283,26 @@ def test_dropping_asks_first(command: Command, refused: Path, day: Path) -> None
     assert f"1 parked write of 1 contact dropped: {MISSED}\n" in ended.out
     ended = replayed(command, day, "--pipeline", refused)
     assert (ended.status, ended.report["writes"]) == (0, 0)  # let go of for good
+
+
+@pytest.mark.parametrize("words", [("parked", "list"), ("parked", "list", "--ids")])
+def test_on_a_terminal_of_80_columns_a_list_is_no_wider_and_has_no_boxes(
+    refused: Path, words: tuple[str, ...]
+) -> None:
+    controller, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    subprocess.run([PROGRAM, *words, *STATE], stdout=terminal, env=environment, check=True)
+    os.close(terminal)
+    shown = b""
+    with contextlib.suppress(OSError):  # the terminal is closed
+        while part := os.read(controller, 65_536):
+            shown += part
+    os.close(controller)
+    lines = shown.decode().splitlines()
+    assert f"{refused.stem}/MAKE" in shown.decode()
+    assert 60 < max(map(len, lines)) <= 80
+    assert all(line.isascii() or "\u2026" in line for line in lines)
 
 
 # quarantine
