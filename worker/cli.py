@@ -412,10 +412,12 @@ async def _send(found: list[Preview], settings: Settings) -> None:
 def check_command(
     pipeline: Annotated[list[str] | None, typer.Option(help="Pipelines to check instead.")] = None,
     online: Annotated[bool, typer.Option("--online", help="Ask AWS and Dynamics as well.")] = False,
+    output: Annotated[Literal["text", "json"], typer.Option(help="Form of the output.")] = "text",
     settings: SettingsFile = None,
 ) -> None:
     """Check settings and pipelines, and with --online what AWS and Dynamics say to them."""
-    from worker.commands.check import check_offline, check_online
+    from worker.commands.check import check_offline
+    from worker.commands.check_online import Report, check_online
     from worker.settings import load_settings
     from worker.telemetry.logs import configure
 
@@ -424,11 +426,18 @@ def check_command(
     if pipeline:
         loaded = loaded.model_copy(update={"pipelines": tuple(pipeline)})
     findings = finished(check_offline(loaded))
-    if online:
-        findings += finished(check_online(loaded))
-    for finding in findings:
-        mark = "ok  " if finding.fine else "FAIL" if finding.wrong else "note"
-        show(f"{mark} {finding.text}")
+    told = finished(check_online(loaded)) if online else Report([])
+    findings += told.findings
+    if output == "json":
+        from worker.commands.check_online import to_json
+
+        sys.stdout.write(f"{to_json(findings, told.matrices)}\n")
+    else:
+        for finding in findings:
+            mark = {"ok": "ok  ", "error": "FAIL", "note": "note"}[finding.severity]
+            show(f"{mark} {finding.text}")
+        for matrix in told.matrices:
+            show("\n".join(["", *matrix.lines()]))
     raise typer.Exit(FAILED if any(finding.wrong for finding in findings) else 0)
 
 

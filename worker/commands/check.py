@@ -12,6 +12,7 @@ import re
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,14 +23,12 @@ from pipelines.pipeline import Pipeline, doubles
 from pipelines.step import CreateStep, LookupStep, RecordStep, TableStep, tables_of
 from worker import aws
 from worker.commands import check_access
-from worker.commands.amazon_check import check_amazon
 from worker.commands.body_check import Choices, mistakes
-from worker.commands.finding import Finding, each_once, good, note
+from worker.commands.finding import Finding, good
 from worker.commands.link_check import Tables, addressed, suggestion
 from worker.commands.query_check import query_mistakes
 from worker.commands.settings_check import contradictions, misspelt, unset
 from worker.definitions import find
-from worker.dynamics.connection import open_dynamics, users_of
 from worker.dynamics.definitions import Definition, read_definition, read_sets
 from worker.dynamics.errors import DynamicsError
 from worker.dynamics.protocol import Dynamics
@@ -37,7 +36,7 @@ from worker.dynamics.secret import read_secret
 from worker.engine.remembered_steps import recall_steps
 from worker.errors import ConfigError, WorkerError
 from worker.operations.state import file_of
-from worker.settings import DYNAMICS, PREFIX, ApplicationUser, Settings, nothing_to_read
+from worker.settings import DYNAMICS, PREFIX, Settings, nothing_to_read
 from worker.stores import open_store
 
 
@@ -55,15 +54,15 @@ async def check_offline(settings: Settings) -> list[Finding]:
     secrets = [settings.secret, *(user.secret for user in settings.application_users)]
     found += [Finding(text) for text in misspelt(os.environ, secrets)]
     found += [Finding(text) for text in contradictions(settings, datetime.now(UTC).date())]
-    found += [Finding(text, wrong=False) for text in unset(settings, _usable(settings))]
+    found += [Finding(text, wrong=False) for text in unset(settings, usable(settings))]
     found += await _secrets(settings)
     found += await _state(settings)
     for name in settings.pipelines:
         found += _pipeline(name)
-    return found + [Finding(text) for text in doubles(_usable(settings))]
+    return found + [Finding(text) for text in doubles(usable(settings))]
 
 
-def _usable(settings: Settings) -> list[Pipeline]:
+def usable(settings: Settings) -> list[Pipeline]:
     """The pipelines that can be used; ``_pipeline`` reports the others."""
     pipelines = []
     for name in settings.pipelines:
@@ -103,7 +102,7 @@ async def _state(settings: Settings) -> list[Finding]:
     except WorkerError as error:
         advice = "; name a file of its own" if path and isinstance(error, ConfigError) else ""
         return [Finding(f"{PREFIX}STATE: {error}{advice}")]
-    pipelines = _usable(settings)
+    pipelines = usable(settings)
     try:
         versions = await recall_steps(store, pipelines)
     except WorkerError as error:
@@ -136,67 +135,40 @@ def _pipeline(name: str) -> list[Finding]:
     return [*warnings, good(f"pipeline {pipeline.name}: {len(pipeline.steps)} steps")]
 
 
-async def check_online(settings: Settings) -> list[Finding]:
-    """Check with AWS and with Dynamics, all at once, without changing anything anywhere.
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What came of asking Dynamics.
 
-    AWS: see ``worker.commands.amazon_check``. Dynamics: token, environment, and every table and
-    column that pipelines name; these are asked for as the first application user; of each other one
-    whether Dynamics lets it in, and whether it may act for agents where a pipeline has it do so.
+    Attributes:
+        findings: What is said of it.
+        tables: What is known of the tables; None: nothing.
     """
-    pipelines = _usable(settings)
-    users = () if settings.missing(*DYNAMICS) else users_of(settings)
-    asked = [_ask_as(user, settings, pipelines, first=not n) for n, user in enumerate(users)]
-    told = await asyncio.gather(check_amazon(settings, pipelines), *asked)
-    return each_once(finding for found in told for finding in found)
 
-
-async def _ask_as(
-    user: ApplicationUser, settings: Settings, pipelines: list[Pipeline], *, first: bool
-) -> list[Finding]:
-    """What Dynamics answers to one of the application users."""
-    try:
-        await read_secret(user.secret, aws.secrets)
-    except WorkerError:
-        return [note(f"Dynamics is not asked as {user.client_id}, whose secret cannot be read")]
-    try:
-        async with open_dynamics(settings, aws.secrets, user=user) as client:
-            if first:
-                return await ask(client, settings, pipelines)
-            return await _let_in(client, settings, pipelines, user.client_id)
-    except ConfigError as error:
-        return [Finding(str(error))]
-
-
-async def _let_in(
-    dynamics: Dynamics, settings: Settings, pipelines: Iterable[Pipeline], client_id: str
-) -> list[Finding]:
-    """Whether Dynamics lets one of several application users in."""
-    try:
-        user = await dynamics.user_id()
-    except DynamicsError as error:
-        return [Finding(f"application user {client_id}: {error}. {_advice(error)}")]
-    known = good(f"{settings.environment_url} knows {client_id} as user {user}")
-    return [known, *await _impersonation(dynamics, user, list(pipelines))]
+    findings: list[Finding]
+    tables: Tables | None = None
 
 
 async def ask(
     dynamics: Dynamics, settings: Settings, pipelines: Iterable[Pipeline]
 ) -> list[Finding]:
+    """The findings of ``survey``."""
+    return (await survey(dynamics, settings, pipelines)).findings
+
+
+async def survey(dynamics: Dynamics, settings: Settings, pipelines: Iterable[Pipeline]) -> Survey:
     """Check settings and pipelines against what Dynamics answers."""
     try:
         user = await dynamics.user_id()
     except DynamicsError as error:
-        return [Finding(f"{settings.environment_url}: {error}. {_advice(error)}")]
+        return Survey([Finding(f"{settings.environment_url}: {error}. {advice_for(error)}")])
     found = [good(f"{settings.environment_url} knows us as user {user}")]
     pipelines = list(pipelines)
-    found += await _impersonation(dynamics, user, pipelines)
+    found += await impersonation(dynamics, user, pipelines)
     try:
         sets = await read_sets(dynamics, timeout_s=ASK_S)
     except DynamicsError as error:
-        return [
-            *found,
-            Finding(f"the tables' definitions cannot be read: {error}. {_advice(error)}"),
-        ]
+        text = f"the tables' definitions cannot be read: {error}. {advice_for(error)}"
+        return Survey([*found, Finding(text)])
     asked = [
         (f"{pipeline.source}: step {step.name}", step, pipeline.choices)
         for pipeline in pipelines
@@ -210,10 +182,11 @@ async def ask(
         for table in tables_of(step):
             if table.set in definitions:
                 found += _step(where, step, table, tables, choices)
-    return found
+    return Survey(found, tables)
 
 
-async def _impersonation(dynamics: Dynamics, user: str, pipelines: list[Pipeline]) -> list[Finding]:
+async def impersonation(dynamics: Dynamics, user: str, pipelines: list[Pipeline]) -> list[Finding]:
+    """Whether a user may act for agents, where a pipeline has them do so."""
     holds, text = await check_access.impersonation(dynamics, user, pipelines)
     return [Finding(text, wrong=holds is False, fine=holds is True)] if text else []
 
@@ -233,14 +206,21 @@ async def _definitions(
                 addressed_by_key |= {*addressed(step.body)}
     definitions: dict[str, Definition] = {}
     found = []
-    for name in [*tables, *sorted(addressed_by_key & sets.keys() - tables.keys())]:
-        try:
-            read = await read_definition(dynamics, name, columns.get(name, ()), timeout_s=ASK_S)
-        except DynamicsError as error:
-            found.append(
-                Finding(f"{name}: its definition cannot be read: {error}. {_advice(error)}")
-            )
+    names = [*tables, *sorted(addressed_by_key & sets.keys() - tables.keys())]
+    answers = await asyncio.gather(
+        *(
+            read_definition(dynamics, name, columns.get(name, ()), timeout_s=ASK_S)
+            for name in names
+        ),
+        return_exceptions=True,
+    )
+    for name, read in zip(names, answers, strict=True):
+        if isinstance(read, DynamicsError):
+            text = f"{name}: its definition cannot be read: {read}. {advice_for(read)}"
+            found.append(Finding(text))
             continue
+        if isinstance(read, BaseException):
+            raise read
         if read is not None:
             definitions[name] = read
         if name in tables:
@@ -311,7 +291,8 @@ def _lookup(where: str, step: LookupStep, table: Entity, definition: Definition)
     ]
 
 
-def _advice(error: DynamicsError) -> str:
+def advice_for(error: DynamicsError) -> str:
+    """What to do about a failure."""
     if error.status == 403:  # noqa: PLR2004 - HTTP
         return "Give the application user a security role that may do this."
     if error.status is None or error.status < 400:  # noqa: PLR2004 - a redirect's

@@ -110,6 +110,23 @@ def addressed(data: Any) -> Iterator[str]:
             yield from addressed(value)
 
 
+def linked(data: Any) -> Iterator[tuple[str, str]]:
+    """The links of a body and of its parties: navigation property and entity set.
+
+    The set is "" if only a placeholder says which row it is.
+    """
+    if isinstance(data, list):
+        for one in data:
+            yield from linked(one)
+    elif isinstance(data, dict):
+        for name, value in data.items():
+            if name.endswith(LINK):
+                row = _address(value)
+                yield name.removesuffix(LINK), row.named if row else ""
+            else:
+                yield from linked(value)
+
+
 def link_mistakes(nav: str, value: Any, table: Definition, tables: Tables) -> Iterator[str]:
     """A navigation property, and the row it is to lead to."""
     if nav in table.collections and isinstance(value, list):

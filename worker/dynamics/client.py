@@ -15,6 +15,7 @@ import orjson
 import structlog
 
 from pipelines.entity import entity
+from worker import exchange
 from worker.dynamics.auth import Tokens
 from worker.dynamics.classify import failure, http_date, read_error
 from worker.dynamics.errors import (
@@ -47,6 +48,11 @@ HEADERS = {
 
 #: How names of headers are spelt here, by their lower case: a request's own replace these.
 _SPELT = {name.lower(): name for name in (*HEADERS, "Content-Type")}
+
+#: Whose id of a request -> the answer's header.
+_SUPPORT: Mapping[str, str] = {"req": "req_id", "service": "x-ms-service-request-id"}
+
+_NO_HEADERS: Mapping[str, str] = {}
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
 
@@ -216,7 +222,7 @@ class DataverseClient:
 
     async def _once(self, request: Request, token: str) -> _Reply:
         request_id = str(uuid.uuid4())
-        status = None
+        status, headers = None, _NO_HEADERS
         try:
             answer = await self._open(
                 request.method,
@@ -225,7 +231,7 @@ class DataverseClient:
                 None if request.body is None else orjson.dumps(request.body),
             )
             try:
-                status = answer.status
+                status, headers = answer.status, answer.headers
                 self._note_date(answer.headers)
                 body = await _read(request, answer)
             finally:
@@ -237,6 +243,8 @@ class DataverseClient:
             # Not chained: h11's texts quote what came over the wire.
             raise Unavailable(f"{describe(request)} got no answer: {_reason(error)}") from None
         finally:
+            done = status is not None and httpx.codes.is_success(status)
+            exchange.answered(status, None if done else _ids(request_id, headers))
             self._answered(request.method, status)
 
     def _address(self, path: str) -> str:
@@ -272,6 +280,12 @@ class DataverseClient:
                 status=reply.status,
             )
         return Answer(reply.status, reply.headers, body or {})
+
+
+def _ids(request_id: str, headers: Mapping[str, str]) -> dict[str, str]:
+    """What Microsoft's support asks for: our id of a request, and Dataverse's, each once."""
+    theirs = {headers.get(name, ""): whose for whose, name in _SUPPORT.items()}
+    return {"client": request_id} | {whose: one for one, whose in theirs.items() if one}
 
 
 def _headers(request: Request, token: str, request_id: str) -> dict[str, str]:

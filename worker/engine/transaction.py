@@ -34,6 +34,7 @@ from worker.dynamics.reasons import GateClosed
 from worker.engine.claims import CLAIM_S, Claims
 from worker.engine.containment import Containment
 from worker.engine.freshness import Freshness
+from worker.engine.notes import Notes
 from worker.engine.openings import Openings
 from worker.engine.planner import Planner
 from worker.engine.policy import (
@@ -50,6 +51,7 @@ from worker.engine.suspects import Suspects
 from worker.engine.waiting import Waiting
 from worker.engine.write_probe import WriteProbe
 from worker.errors import StoreUnavailable
+from worker.exchange import Exchange, collected
 from worker.faults import Faults
 from worker.precedence import Since, nobody, waited_for
 from worker.stores.protocol import ContactStore, Entry, Saved
@@ -109,6 +111,7 @@ class Transactions:
         suspects: What got no answer when it was last tried.
         policy: Decides what failures mean.
         waiting: The contacts for which somebody waits.
+        notes: Writes the contacts' histories.
     """
 
     store: ContactStore
@@ -134,6 +137,7 @@ class Transactions:
     suspects: Suspects = field(init=False)
     policy: Policy = field(init=False)
     waiting: Waiting = field(init=False)
+    notes: Notes = field(init=False)
     _claims: Claims = field(init=False)
 
     def __post_init__(self) -> None:
@@ -153,6 +157,7 @@ class Transactions:
         self.suspects = Suspects(breaker.witness, self.write_probe, self.clock)
         self.policy = Policy(self.gate, self.containment, self.suspects, self.clock)
         self._claims = Claims(self.store, self.clock)
+        self.notes = Notes(self.clock, self.faults)
         self.waiting = Waiting(self.planner, self.clock)
 
     async def run(self, contact_id: str) -> float | None:
@@ -185,8 +190,7 @@ class Transactions:
         """The round of a contact that was due at this time; when it is due again."""
         contact = entry.contact
         self.waiting.see(contact)  # it may be another worker that took it in
-        self.doubt(contact)
-        ledger.mark_unknown(contact)
+        self._take_up(contact)
         parked, before = set(contact.parked), ledger.columns_of(contact)
         # Counted from before the claim is saved, however long that takes.
         last_start = self.clock.monotonic() + CLAIM_S - SERVER_S - REQUEST_S
@@ -211,10 +215,12 @@ class Transactions:
             again = TryAgain(min(put_off.values()))
         contact.intent.clear()
         again = self._look_ahead(entry, seen, again, due_at)
+        note = entry.fault
         if again is None:
             contact.tries = 0
             self.suspects.over(contact)
-        note = entry.fault
+            if note is not None:
+                self.notes.fault_over(contact, note)
         # A copy: should this fail, the entry still says how often it did before.
         fault = note if again else None
         next_at = await self._claims.release(replace(entry, fault=fault), parked, before)
@@ -223,6 +229,15 @@ class Transactions:
             self.containment.succeeded(contact.id, note)
             self._report_done(contact.id, self.clock.wall() - due_at)
         return next_at
+
+    def _take_up(self, contact: Contact) -> None:
+        """Note what an earlier worker, or a restoration, leaves to be found out."""
+        self.notes.begun(contact)
+        known = contact.restored
+        self.doubt(contact)
+        if contact.restored != known:
+            self.notes.restored(contact)
+        ledger.mark_unknown(contact)
 
     def _look_ahead(
         self, entry: Entry, seen: Snapshot, again: TryAgain | None, due_at: float
@@ -233,6 +248,7 @@ class Transactions:
         self.sent.expired += self.openings.left(
             contact, left, heard_at=due_at, now=self.clock.wall()
         )
+        self.notes.expired(contact, left.expired)
         for step in left.forgotten:
             ledger.forget(contact, step)
         if again is None and left.actions:
@@ -278,9 +294,9 @@ class Transactions:
                 return AT_ONCE
             if self.clock.monotonic() > last_start:
                 return AT_ONCE
-            action = agenda.actions[0]
+            action, exchange = agenda.actions[0], Exchange()
             with waited_for(self._precedence(contact, agenda.actions)):
-                outcome = await self._perform(contact, action)
+                outcome = await self._perform(contact, action, exchange)
             if isinstance(outcome, TryAgain):
                 return outcome
             if isinstance(outcome, PutOff | SetAside):
@@ -292,9 +308,9 @@ class Transactions:
                 again = NOT_TAKEN
                 agenda.plan = _without_live(agenda.plan)
             if isinstance(action, LiveAction):
-                self._settle_live(contact, agenda, outcome, seen)
+                self._settle_live(contact, agenda, outcome, exchange, seen)
             else:
-                self._settle(contact, agenda, outcome)
+                self._settle(contact, agenda, outcome, exchange)
         return again
 
     def _precedence(self, contact: Contact, actions: list[Action]) -> Since:
@@ -307,29 +323,37 @@ class Transactions:
             return True
         return await self.store.save([entry]) == [Saved.SAVED]
 
-    async def _perform(self, contact: Contact, action: Action) -> Outcome | Verdict:
+    async def _perform(
+        self, contact: Contact, action: Action, exchange: Exchange
+    ) -> Outcome | Verdict:
         """Carry out one action; its outcome, or what it means that there is no definitive one."""
         if isinstance(action, LiveAction):
-            shown = await live.perform(action, self.connect, self.desktop, self.faults)
+            with collected(exchange, self.clock.monotonic):
+                shown = await live.perform(action, self.connect, self.desktop, self.faults)
             return shown if isinstance(shown, Done) else replace(shown, at=self.clock.wall())
         if known := self.policy.before(contact, action):
-            return self._judged(contact, action, known)
+            return self._judged(contact, action, known, exchange)
         try:
-            outcome = await self.performer.perform(action, timeout_s=REQUEST_S)
+            with collected(exchange, self.clock.monotonic):
+                outcome = await self.performer.perform(action, timeout_s=REQUEST_S)
         except DynamicsError as error:
-            return await self._failed(contact, action, error)
+            return await self._failed(contact, action, error, exchange)
         if isinstance(outcome, Done | Found):
             self.policy.allowed(contact, action, outcome)
         return outcome
 
-    def _settle(self, contact: Contact, agenda: Agenda, outcome: Outcome) -> None:
+    def _settle(
+        self, contact: Contact, agenda: Agenda, outcome: Outcome, exchange: Exchange
+    ) -> None:
         """Settle the outcome of the next action, and count it."""
         action, parked = agenda.actions[0], len(contact.parked)
         if not isinstance(action, LiveAction):
             self.suspects.settled(contact, action)
         if isinstance(action, Change) and isinstance(outcome, Done | Found):
             self.write_probe.acknowledged(action)
-        if agenda.settle(outcome):
+        done = agenda.settle(outcome)
+        self.notes.settled(contact, action, outcome, exchange, done=done)
+        if done:
             self._count(action)
             self._report_written(contact, action)
             self._report_stepped(contact, action, "done")
@@ -337,13 +361,19 @@ class Transactions:
             self._report_parked(contact, action)
 
     def _settle_live(
-        self, contact: Contact, agenda: Agenda, outcome: Outcome, seen: Snapshot
+        self,
+        contact: Contact,
+        agenda: Agenda,
+        outcome: Outcome,
+        exchange: Exchange,
+        seen: Snapshot,
     ) -> None:
         """Settle the outcome of the next action, which is live, and report it."""
         action = agenda.actions[0]
         assert isinstance(action, LiveAction)  # noqa: S101 - what the caller has asked
         first = action.place not in contact.ledger
         agenda.settle(outcome)
+        self.notes.settled(contact, action, outcome, exchange)
         now = self.clock.wall()
         self.openings.settled(contact, action, outcome, seen=seen, now=now, first=first)
         if isinstance(outcome, Delayed):
@@ -362,7 +392,7 @@ class Transactions:
         self.sent.written_back += isinstance(action, WriteBack)
 
     async def _failed(
-        self, contact: Contact, action: Reading | Change, error: DynamicsError
+        self, contact: Contact, action: Reading | Change, error: DynamicsError, exchange: Exchange
     ) -> Verdict:
         """Handle an action without a definitive outcome."""
         contact.intent.clear()
@@ -372,13 +402,19 @@ class Transactions:
         _log.info("push.not_done", contact_id=contact.id, kind=action.kind, reason=str(error))
         if not isinstance(error, GateClosed):  # nothing was sent: it says nothing about the step
             self._report_stepped(contact, action, "failed")
-        return self._judged(contact, action, await self.policy.of_dynamics(contact, action, error))
+            self.notes.not_done(contact, action, error, exchange)
+        verdict = await self.policy.of_dynamics(contact, action, error)
+        return self._judged(contact, action, verdict, exchange)
 
-    def _judged(self, contact: Contact, action: Reading | Change, verdict: Verdict) -> Verdict:
+    def _judged(
+        self, contact: Contact, action: Reading | Change, verdict: Verdict, exchange: Exchange
+    ) -> Verdict:
         """Park the action if it is to be set aside."""
         if isinstance(verdict, SetAside):
             self.suspects.settled(contact, action)
-            settle(contact, action, self.performer.refusal(action, verdict.error))
+            refusal = self.performer.refusal(action, verdict.error)
+            settle(contact, action, refusal)
+            self.notes.settled(contact, action, refusal, exchange)
             self._report_parked(contact, action)
         return verdict
 

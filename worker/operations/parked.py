@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 from pipelines import ledger
 from pipelines.contact import Contact, Parked
+from pipelines.happening import by_operator
+from pipelines.history import note
 from worker.clock import Clock
 from worker.operations.cause import BUG, Cause, cause_of
 from worker.stores.protocol import ContactStore, Entry, FaultNote, Saved
@@ -105,38 +108,94 @@ def _as_parked(note: FaultNote) -> Parked:
     return Parked(steps=[], at=note.since, status=None, code=BUG, request={}, answer=text)
 
 
-async def retry_parked(store: ContactStore, write: ParkedWrite, clock: Clock | None = None) -> None:
-    """Let the worker try again, rendering anew from the facts."""
+async def retry_parked(
+    store: ContactStore,
+    write: ParkedWrite,
+    clock: Clock | None = None,
+    *,
+    by: str = "",
+    why: str = "",
+) -> None:
+    """Let the worker try again, rendering anew from the facts.
+
+    Args:
+        store: Where the contact is kept.
+        write: What is parked.
+        clock: Time.
+        by: Who does it: a system user.
+        why: The reason given. Both are kept in the contact's history.
+    """
     clock = clock or Clock()
+    noted = partial(_noted, "retried", write, clock, by=by, why=why)
+
+    def retry(contact: Contact) -> None:
+        contact.parked.pop(write.place, None)
+        noted(contact)
+
     if write.place == FAULT:
-        await _put_back(store, write.contact_id, clock.wall())
-        return
-    await _change(store, write.contact_id, lambda c: c.parked.pop(write.place, None), clock)
+        await _free(store, write.contact_id, noted, clock.wall)
+    else:
+        await _change(store, write.contact_id, retry, clock)
 
 
-async def drop_parked(store: ContactStore, write: ParkedWrite) -> None:
+async def drop_parked(
+    store: ContactStore,
+    write: ParkedWrite,
+    clock: Clock | None = None,
+    *,
+    by: str = "",
+    why: str = "",
+) -> None:
     """Drop a parked write: its record gets no more writes.
 
-    After a fault: the contact waits for its next message.
+    After a fault: the contact waits for its next message. Arguments as of ``retry_parked``.
     """
+    clock = clock or Clock()
+    noted = partial(_noted, "dropped", write, clock, by=by, why=why)
+
+    def drop(contact: Contact) -> None:
+        ledger.drop(contact, write.place)
+        noted(contact)
+
     if write.place == FAULT:
-        await _put_back(store, write.contact_id, None)
-        return
-    await _change(store, write.contact_id, lambda c: ledger.drop(c, write.place), Clock())
+        await _free(store, write.contact_id, noted, lambda: None)
+    else:
+        await _change(store, write.contact_id, drop, clock)
 
 
-async def _put_back(store: ContactStore, contact_id: str, due_at: float | None) -> None:
-    """Take the note of a fault off a contact, which may be one that cannot be read."""
+def _noted(
+    what: str, write: ParkedWrite, clock: Clock, contact: Contact, *, by: str, why: str
+) -> None:
+    """Note in the contact's history what is done to it."""
+    place = "" if write.place == FAULT else write.place
+    told = by_operator(what, place, write.parked.steps, clock.wall(), by=by, why=why)
+    note(contact.history, told)
+
+
+async def _free(
+    store: ContactStore,
+    contact_id: str,
+    noted: Callable[[Contact], None],
+    due_at: Callable[[], float | None],
+) -> None:
+    """Take the note of a fault off a contact, which may be one that cannot be read or saved."""
     while True:
         [entry] = await store.load([contact_id])
-        if not entry.version or await store.put_back(contact_id, entry.version, due_at, None):
+        if not entry.version:
+            return
+        if not entry.unreadable:
+            noted(entry.contact)
+            freed = replace(entry, fault=None, due_at=due_at(), claim="", claimed_until=0.0)
+            if await store.save([freed]) == [Saved.SAVED]:
+                return
+        if await store.put_back(contact_id, entry.version, due_at(), None):
             return
 
 
 async def _change(
     store: ContactStore,
     contact_id: str,
-    change: Callable[[Contact], object],
+    change: Callable[[Contact], None],
     clock: Clock,
 ) -> None:
     while True:

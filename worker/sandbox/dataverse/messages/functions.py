@@ -6,7 +6,7 @@ from typing import Final
 
 from worker.sandbox.dataverse.messages.asked import Answer, Asked, Fields
 from worker.sandbox.dataverse.odata import refusals
-from worker.sandbox.dataverse.users import privileges
+from worker.sandbox.dataverse.users import all_privileges, privileges
 
 
 ENGLISH: Final = 1033
@@ -44,6 +44,11 @@ def _access(asked: Asked) -> Fields:
 def _privilege(asked: Asked) -> Fields:
     user = asked.bound[1].id if asked.bound else asked.user
     return {"RolePrivileges": privileges(asked.denied, user, asked.text("PrivilegeName"))}
+
+
+def _privileges(asked: Asked) -> Fields:
+    user = asked.bound[1].id if asked.bound else asked.user
+    return {"RolePrivileges": all_privileges(asked.denied, user, asked.schema)}
 
 
 def _referenced(asked: Asked) -> Fields:
@@ -145,5 +150,6 @@ FUNCTIONS: Final[dict[tuple[str, str], Answer]] = {
     ("", "RetrieveVersion"): _version,
     ("systemuser", "RetrievePrincipalAccess"): _access,
     ("systemuser", "RetrieveUserPrivilegeByPrivilegeName"): _privilege,
+    ("systemuser", "RetrieveUserPrivileges"): _privileges,
     ("", "WhoAmI"): _who_am_i,
 }
