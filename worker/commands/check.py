@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import difflib
 import os
-import re
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -18,16 +17,15 @@ from pathlib import Path
 
 from pipelines.changes import departures
 from pipelines.entity import Entity
-from pipelines.lookup import column_of, fields_of
 from pipelines.pipeline import Pipeline, doubles
-from pipelines.step import CreateStep, LookupStep, RecordStep, TableStep, tables_of
+from pipelines.slip import slips
+from pipelines.step import RecordStep, TableStep, tables_of
 from worker import aws
 from worker.commands import check_access
-from worker.commands.body_check import Choices, mistakes
 from worker.commands.finding import Finding, good
-from worker.commands.link_check import Tables, addressed, suggestion
-from worker.commands.query_check import query_mistakes
+from worker.commands.link_check import Tables, addressed
 from worker.commands.settings_check import contradictions, misspelt, unset
+from worker.commands.step_check import step_findings
 from worker.definitions import find
 from worker.dynamics.definitions import Definition, read_definition, read_sets
 from worker.dynamics.errors import DynamicsError
@@ -129,8 +127,11 @@ def _can_be_created(path: Path) -> Finding:
 def _pipeline(name: str) -> list[Finding]:
     try:
         pipeline = find(name)
+        found = [Finding(slip.text) for slip in slips(pipeline)]
     except ConfigError as error:
         return [Finding(line) for line in str(error).splitlines()]
+    if found:
+        return found
     warnings = [Finding(text, wrong=False) for text in pipeline.warnings()]
     return [*warnings, good(f"pipeline {pipeline.name}: {len(pipeline.steps)} steps")]
 
@@ -169,19 +170,12 @@ async def survey(dynamics: Dynamics, settings: Settings, pipelines: Iterable[Pip
     except DynamicsError as error:
         text = f"the tables' definitions cannot be read: {error}. {advice_for(error)}"
         return Survey([*found, Finding(text)])
-    asked = [
-        (f"{pipeline.source}: step {step.name}", step, pipeline.choices)
-        for pipeline in pipelines
-        for step in pipeline.steps
-        if isinstance(step, TableStep)
-    ]
-    definitions, told = await _definitions(dynamics, [step for _, step, _ in asked], sets)
+    steps = [step for one in pipelines for step in one.steps if isinstance(step, TableStep)]
+    definitions, told = await _definitions(dynamics, steps, sets)
     found += told
     tables = Tables(sets, definitions)
-    for where, step, choices in asked:
-        for table in tables_of(step):
-            if table.set in definitions:
-                found += _step(where, step, table, tables, choices)
+    for pipeline in pipelines:
+        found += step_findings(pipeline, tables)
     return Survey(found, tables)
 
 
@@ -248,47 +242,6 @@ def _key(table: Entity, definition: Definition) -> Finding:
         f"{table.set}: its key is {definition.key!r}, this program takes it for {table.key!r}; "
         f"{right}"
     )
-
-
-def _step(
-    where: str, step: TableStep, table: Entity, tables: Tables, choices: Choices
-) -> list[Finding]:
-    """What Dynamics will refuse of a step, and what is shorter there than this program takes it."""
-    definition = tables.definitions[table.set]
-    if isinstance(step, LookupStep):
-        return _lookup(where, step, table, definition)
-    found = [Finding(f"{where}: {text}") for text in mistakes(step, definition, tables, choices)]
-    for column in step.body.keys() & definition.columns.keys():
-        length, assumed = definition.columns[column].get("MaxLength"), table.lengths.get(column)
-        if isinstance(length, int) and assumed is not None and length < assumed:
-            text = f"{where}: {column} holds {length} characters here; use | fit: {length}"
-            found.append(Finding(text, wrong=False))
-    if isinstance(step, CreateStep):
-        found += [
-            Finding(
-                f"{where}: {field}: a later step reads it of the record, but {table.set} has no "
-                f"such column; {suggestion(field, definition.columns)}"
-            )
-            for field in sorted(step.reads)
-            if re.sub(r"^_(\w+)_value$", r"\1", field) not in definition.columns
-        ]
-    return found
-
-
-def _lookup(where: str, step: LookupStep, table: Entity, definition: Definition) -> list[Finding]:
-    """Columns of a table in which a lookup searches, and those that steps read of its match."""
-    ways = [way for place in step.places if place.table == table for way in place.ways]
-    sought = {column for way in ways for column in way.columns}
-    fields = fields_of(step.places, table, step.reads) if ways else set()
-    wanted = {column_of(table, field) for field in fields} - {""}
-    known = definition.columns
-    query = step.query.source if step.query else ""
-    asked = query_mistakes(query, step.reads, definition) if query.startswith("?") else ()
-    return [Finding(f"{where}: {text}") for text in asked] + [
-        Finding(f"{where}: {table.set} has no column {column!r}; {suggestion(column, known)}")
-        for column in sorted(sought | wanted)
-        if re.sub(r"^_(\w+)_value$", r"\1", column) not in known
-    ]
 
 
 def advice_for(error: DynamicsError) -> str:

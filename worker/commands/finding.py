@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
+
+
+#: Where in a pipeline's file a finding is, as ``pipelines.source`` writes it.
+_PLACE: Final = re.compile(r"(.+?): .* (\(line \d+, column \d+\))", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +40,15 @@ def note(text: str) -> Finding:
 def each_once(findings: Iterable[Finding]) -> list[Finding]:
     """The findings without those that were told before."""
     return list(dict.fromkeys(findings))
+
+
+def each_place_once(offline: Iterable[Finding], online: Iterable[Finding]) -> list[Finding]:
+    """All findings, without those online whose place in a file something was said of offline."""
+    first = list(offline)
+    told = {_place(one) for one in first if one.wrong} - {None}
+    return [*first, *(one for one in online if not one.wrong or _place(one) not in told)]
+
+
+def _place(finding: Finding) -> tuple[str, ...] | None:
+    found = _PLACE.fullmatch(finding.text)
+    return found.groups() if found else None

@@ -46,6 +46,7 @@ SettingsFile = Annotated[
 State = Annotated[str, typer.Option(help="sqlite:PATH or dynamodb:TABLE; default: the setting.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
 All = Annotated[bool, typer.Option("--all", help="All of them.")]
+Why = Annotated[str, typer.Option(help="The reason, kept with your user name; no names of people.")]
 Output = Annotated[Form, typer.Option("--output", "-o", help="Form of the output.")]
 Limit = Annotated[int, typer.Option(min=0, help="At most so many rows; 0: all.")]
 
@@ -95,6 +96,17 @@ def moment(text: str, option: str) -> float:
         message = f"{text!r} is no ISO time like 2026-01-02T03:04:05Z, and no age like 90m, 2h, 3d"
         raise typer.BadParameter(message, param_hint=option) from None
     return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+
+
+def user() -> str:
+    """Who is at work: the system's user name, or number if it has no name."""
+    import getpass
+    import os
+
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):  # as in a container whose user is a mere number
+        return f"user {os.getuid()}"
 
 
 def counted(number: int, noun: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -119,6 +120,7 @@ def parked_retry(
     step: Step = "",
     code: Code = "",
     since: Since = "",
+    why: options.Why = "",
     dry_run: DryRun = False,
     state: options.State = "",
     settings: options.SettingsFile = None,
@@ -132,7 +134,7 @@ def parked_retry(
     if dry_run:
         _tell(piles, "would be tried again")
         return
-    piles = options.finished(_each(spec, choice, retry_parked))
+    piles = options.finished(_each(spec, choice, partial(retry_parked, by=options.user(), why=why)))
     _tell(piles, "will be tried again")
 
 
@@ -143,6 +145,7 @@ def parked_drop(
     step: Step = "",
     code: Code = "",
     since: Since = "",
+    why: options.Why = "",
     dry_run: DryRun = False,
     state: options.State = "",
     yes: options.Yes = False,
@@ -160,7 +163,10 @@ def parked_drop(
     if not yes:
         _tell(piles, "would be dropped")
         typer.confirm("Drop them? Their records get no further writes", abort=True)
-    _tell(options.finished(_each(spec, choice, drop_parked)), "dropped")
+    dropped = options.finished(
+        _each(spec, choice, partial(drop_parked, by=options.user(), why=why))
+    )
+    _tell(dropped, "dropped")
 
 
 def _choice(contact_ids: list[str] | None, step: str, code: str, since: str) -> Choice:

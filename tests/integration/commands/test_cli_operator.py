@@ -13,6 +13,7 @@ from typing import Any, get_args
 import pytest
 
 from pipelines.contact import State
+from pipelines.history import Happening, happenings
 from worker.stores.protocol import Quarantined
 from worker.stores.sqlite import SqliteStore
 
@@ -37,7 +38,9 @@ body = '{{"{column}": "{{{{Channel}}}}"}}'
 def refused(command: Command, pipeline: Callable[[str], Path], day: Path) -> Path:
     """A state with two parked contacts, and the pipeline whose column Dynamics does not know."""
     path = pipeline(PIPELINE.format(column="kategory"))
-    ended = command("replay", day, "--pipeline", path, *STATE, "--report", "json")
+    ended = command(
+        "replay", "--dynamics", "sandbox", day, "--pipeline", path, *STATE, "--report", "json"
+    )
     assert (ended.status, ended.report["parked"]) == (3, 2)
     return path
 
@@ -46,12 +49,12 @@ def refused(command: Command, pipeline: Callable[[str], Path], day: Path) -> Pat
 def quarantined(command: Command, place: Path) -> list[str]:
     """The ids of two messages in quarantine."""
     (place / "broken.json").write_bytes(b'{"a": \n{"b": \xff}\n')
-    command("replay", "broken.json", *STATE)
+    command("replay", "--dynamics", "sandbox", "broken.json", *STATE)
     return re.findall(r"\b[0-9a-f]{32}\b", command("quarantine", "list", "--ids", *STATE).out)
 
 
 def replayed(command: Command, day: Path, *options: object) -> Any:
-    return command("replay", day, *STATE, "--report", "json", *options)
+    return command("replay", "--dynamics", "sandbox", day, *STATE, "--report", "json", *options)
 
 
 # contact
@@ -113,7 +116,7 @@ def test_a_forgotten_contact_is_gone_here_and_its_records_are_named(
 ) -> None:
     assert refused.exists()
     (place / "broken.json").write_text(f'{{"ContactId": "{CALL.upper()}", \n')
-    command("replay", "broken.json", *STATE)
+    command("replay", "--dynamics", "sandbox", "broken.json", *STATE)
     told = command("contact", "forget", CALL.upper(), *STATE, answer="n\n")
     assert told.status == 1
     assert re.search(r"kept here: \d+ facts, 1 parked writes, 1 quarantined messages", told.out)
@@ -211,6 +214,25 @@ def test_what_is_not_parked_is_refused_and_all_is_left_alone(
     assert (ended.status, ended.out) == (1, "")
     assert told in ended.err
     assert command("parked", "list", "-o", "json", *STATE).out == before
+
+
+@pytest.mark.parametrize(("verb", "what"), [("retry", "retried"), ("drop", "dropped")])
+def test_who_touched_a_parked_write_and_why_is_kept_with_its_contact(
+    command: Command, refused: Path, monkeypatch: pytest.MonkeyPatch, verb: str, what: str
+) -> None:
+    assert refused.exists()
+    monkeypatch.setattr("getpass.getuser", lambda: "olga")
+    yes = ["--yes"] if verb == "drop" else []
+    assert command("parked", verb, CALL, "--why", "ticket 12", *yes, *STATE).status == 0
+
+    async def told() -> Happening:
+        store = SqliteStore(refused.parent / "state.db")
+        [entry] = await store.load([CALL])
+        await store.close()
+        return happenings(entry.contact)[-1]
+
+    last = asyncio.run(told())
+    assert (last.what, last.by, last.why) == (what, "olga", "ticket 12")
 
 
 @pytest.mark.parametrize("verb", ["retry", "drop"])
