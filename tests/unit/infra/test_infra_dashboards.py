@@ -19,6 +19,7 @@ from document_tables import ROOT
 from exposed_metrics import families, samples
 from pipelines.effect import MISSED
 from promql import groups_in, mistakes_in, series_in
+from worker.dynamics.reasons import Reason
 from worker.telemetry.metrics import PREFIX
 
 
@@ -180,6 +181,16 @@ def test_every_alarm_asks_for_a_metric_by_labels_that_it_has_and_is_sent_by(
             assert by.keys() - {"Deployment"} <= KNOWN[metric], name
             if "outcome" in by:
                 assert by["outcome"] in OUTCOMES[metric], name
+
+
+def test_the_dashboard_of_cloudwatch_shows_every_reason_why_nothing_is_sent(
+    template: Callable[[str], dict[str, Any]],
+) -> None:
+    body, _ = template("alarms")["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    widgets = json.loads(body)["widgets"]
+    (widget,) = (w for w in widgets if w["properties"]["title"].startswith("Why nothing is sent"))
+    shown_there = [metric[-1] for metric in widget["properties"]["metrics"]]
+    assert sorted(shown_there) == sorted(one.value for one in Reason if one is not Reason.NONE)
 
 
 def _sent(template: Callable[[str], dict[str, Any]]) -> dict[str, set[frozenset[str]]]:
