@@ -33,6 +33,9 @@ _TOLD: Final = (
     ),
     RECORD,
 )
+_TELLING: Final = frozenset(_TOLD)
+
+_NONE: Final[Mapping[str, Contact]] = {}
 
 #: How a contact names others.
 NAMED_BY: Final = {
@@ -76,14 +79,14 @@ _HEARD: Final = frozenset(
 _EARLIER_RELEASE: Final = f"{EVENT}LEG"
 
 
-def told(fact: Fact, known: Mapping[str, Contact]) -> list[Fact]:
+def told(fact: Fact, known: Mapping[str, Contact] = _NONE) -> list[Fact]:
     """What a fact about a contact tells the contacts that it names.
 
     Args:
         fact: What came.
         known: Contacts by id, as they are stored: what these have is not told them again.
     """
-    if fact.register not in _TOLD or not _may_name_others(fact):
+    if fact.register not in _TELLING or not _may_name_others(fact):
         return []
     named, _ = _heard(fact.body)
     return list(_addressed(fact, sorted(named - {fact.contact_id}), known))
@@ -96,7 +99,9 @@ def _may_name_others(fact: Fact) -> bool:
     return not all(one.startswith(itself) for one in ids)
 
 
-def answers(contact: Contact, came: Iterable[Fact], known: Mapping[str, Contact]) -> list[Fact]:
+def answers(
+    contact: Contact, came: Iterable[Fact], known: Mapping[str, Contact] = _NONE
+) -> list[Fact]:
     """What a contact tells those that name it, when these facts have come to it.
 
     Who has just told of itself is told everything, the others what has come. It does not matter
@@ -137,8 +142,7 @@ def _names(extract: bytes, contact_id: str) -> bool:
     """Whether an extract names this contact. Most that do not need not be parsed to know."""
     if extract.isascii() and contact_id.encode() not in extract.lower():
         return False
-    named, _ = _heard(extract)
-    return contact_id in named
+    return contact_id in _heard(extract)[0]
 
 
 def kin(contact: Contact) -> dict[str, Contact]:
@@ -186,15 +190,22 @@ def _heard(body: bytes) -> tuple[frozenset[str], bytes]:
 
 
 def _extract(message: Mapping[str, Any]) -> dict[str, Any]:
-    members = dict(_MEMBERS)
-    if message.get("InitiationMethod") == THIRD_PARTY:
-        members["CustomerEndpoint"] = _ENDPOINT
     found = {name: message[name] for name in _PLAIN if name in message}
-    for name, wanted in members.items():
-        if isinstance(structure := message.get(name), dict):
-            kept = {k: v for k, v in structure.items() if k.lower() in wanted and v is not None}
-            found |= {name: kept} if kept else {}
+    for name, wanted in _MEMBERS.items():
+        _take(found, message, name, wanted)
+    if message.get("InitiationMethod") == THIRD_PARTY:
+        _take(found, message, "CustomerEndpoint", _ENDPOINT)
     return found
+
+
+def _take(
+    found: dict[str, Any], message: Mapping[str, Any], name: str, wanted: frozenset[str]
+) -> None:
+    """Add these members of a structure, if it has any."""
+    if isinstance(structure := message.get(name), dict):
+        kept = {k: v for k, v in structure.items() if k.lower() in wanted and v is not None}
+        if kept:
+            found[name] = kept
 
 
 def _named(message: Mapping[str, Any]) -> frozenset[str]:

@@ -151,7 +151,14 @@ class Ingest:
             self.arrived(max(times))
         for message in messages:
             try:
-                reasons = self._sort(message, await self._outcomes(message), facts)
+                self._decoded += len(message.body)
+                if message.damage is not None:
+                    outcomes: list[Decoded] = [Undecodable(message.damage)]
+                elif self._decoded <= AT_ONCE_BYTES:
+                    outcomes = decode(message.body, self.buckets, message.arrived, message.place)
+                else:
+                    outcomes = await self._outcomes(message)
+                reasons = self._sort(message, outcomes, facts)
             except Exception as error:  # noqa: BLE001 - our own bug must not hold up a shard for ever
                 reasons = [str(self.faults.note("message", error))]
             rejected += [self._quarantined(message, reason) for reason in reasons]
@@ -169,16 +176,12 @@ class Ingest:
         self.tally.quarantined += len(rejected)
 
     async def _outcomes(self, message: Message) -> list[Decoded]:
-        """What a message says."""
-        if message.damage is not None:
-            return [Undecodable(message.damage)]
+        """What a message says, once the other loops ran, or by a thread."""
         body = message.body
         if len(body) > AT_ONCE_BYTES:
             return await self.in_thread(decode, body, self.buckets, message.arrived, message.place)
-        self._decoded += len(body)
-        if self._decoded > AT_ONCE_BYTES:
-            self._decoded = 0
-            await asyncio.sleep(0)  # lets the other loops run
+        self._decoded = 0
+        await asyncio.sleep(0)  # lets the other loops run
         return decode(body, self.buckets, message.arrived, message.place)
 
     def _sort(self, message: Message, outcomes: list[Decoded], facts: _Facts) -> list[str]:
@@ -191,7 +194,9 @@ class Ingest:
                     self._ignore("outside --since and --until")
                     continue
                 self.tally.last_at = max(self.tally.last_at, at)
-                facts.setdefault(found.contact_id, []).append((found, message))
+                if (known := facts.get(found.contact_id)) is None:
+                    known = facts[found.contact_id] = []
+                known.append((found, message))
             elif isinstance(found, Ignored):
                 self._ignore(found.reason)
             else:
@@ -217,7 +222,7 @@ class Ingest:
             interest = await self.interest()
             absent = [contact_id for contact_id in waiting if contact_id not in stored]
             loaded = {e.contact.id: e for e in await self.store.load(absent)} if absent else {}
-            entries = [stored.pop(key, None) or loaded[key] for key in waiting]
+            entries = [loaded.get(key) or stored.pop(key) for key in waiting]
             stubs = {e.contact.id for e in entries if e.version and not e.contact.heard_of}
             changed = [e for e in entries if self._observe(e, waiting[e.contact.id], interest)]
             saved = await self.store.save(changed)
