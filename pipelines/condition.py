@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -28,10 +28,14 @@ Path = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Is:
-    """The value is one of these texts (in lower case), or an ARN that ends in one."""
+    """The value is one of these texts (in lower case), or an ARN that ends in one.
+
+    ``written`` is how the file writes them.
+    """
 
     path: Path
     values: frozenset[str]
+    written: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +47,11 @@ class Present:
 
 @dataclass(frozen=True, slots=True)
 class Prefix:
-    """The value begins with one of these texts (in lower case)."""
+    """The value begins with one of these texts (in lower case); ``written``: see ``Is``."""
 
     path: Path
     prefixes: tuple[str, ...]
+    written: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,10 +202,10 @@ def _fits(test: Is | Present | Prefix | Compared, value: Any) -> bool:
         return False  # the others are about texts, numbers and truths
     text = str(value).strip().lower()
     match test:
-        case Is(_, allowed):
+        case Is(values=allowed):
             # An ARN's last part fits too: ids of instances and queues are what people have at hand.
             return text in allowed or text.rpartition("/")[2] in allowed
-        case Prefix(_, prefixes):
+        case Prefix(prefixes=prefixes):
             return text.startswith(prefixes)
         case Compared(_, word, bound):
             comparable = bound_of(value)

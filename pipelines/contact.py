@@ -14,6 +14,7 @@ from typing import Any, Final, Literal, TypeVar, get_args
 import orjson
 
 from pipelines.fact import ENRICHMENT, EVENT, FILE, KIN, OBJECT, RECORD, Fact
+from pipelines.history import Rows, merge
 
 
 #: Ledger entry of a column that may or may not have reached Dynamics: it is sent again.
@@ -115,10 +116,15 @@ class Contact:
         tries: How often it was refused something (403) since all was last done for it.
         failures: What is tried without an answer that counts (``verb place``) -> how many of those
             tries count against it, because others' requests succeeded between them.
+        owed_since: When (s since 1970) it came due with what Dynamics still lacks although it was
+            tried; None: nothing is known to be late.
         arrived: When (s since 1970) the first of its facts arrived, by the clocks of those who took
             them in; None: one of them did not say, so it may have been any time ago.
         replayed: It was replayed on purpose: it gets its records however old it is.
         restored: How many restorations the state had seen when the ledger was last doubted.
+        history: What was done for it and what came of it, as ``pipelines.history`` keeps it.
+        labels: Under what it is found in lists (``pipelines.labels``) -> at which time (s since
+            1970) it is listed there.
         extra: Fields that a newer release wrote, kept as they are.
     """
 
@@ -131,9 +137,12 @@ class Contact:
     intent: dict[str, dict[str, str]] = field(default_factory=dict)
     tries: int = 0
     failures: dict[str, int] = field(default_factory=dict)
+    owed_since: float | None = None
     arrived: float | None = None
     replayed: bool = False
     restored: int = 0
+    history: Rows = field(default_factory=list)
+    labels: dict[str, int] = field(default_factory=dict)
     extra: dict[str, Any] = field(default_factory=dict)
 
     def observe(self, fact: Fact) -> bool:
@@ -151,13 +160,15 @@ class Contact:
         return self._keep(fact) or self.arrived != before
 
     def learn(self, other: Contact) -> None:
-        """Take in the facts that another copy of this contact got meanwhile."""
+        """Take in the facts and the history that another copy of this contact got meanwhile."""
         if other.heard_of:
             ours, theirs = self.arrived, other.arrived
             self.arrived = _earliest(ours, theirs) if self.heard_of else theirs
         for fact in other.facts.values():
             self._keep(fact)
         self.replayed |= other.replayed
+        merge(self.history, other.history)
+        self.labels = other.labels | self.labels
         self.extra |= other.extra
 
     def _keep(self, fact: Fact) -> bool:
@@ -263,6 +274,10 @@ def _steps(value: Any) -> bool:
     return type(value) is list and {str}.issuperset(map(type, value))
 
 
+def _rows(value: Any) -> bool:
+    return type(value) is list and {list}.issuperset(map(type, value))
+
+
 def _head(value: Any) -> bool:
     """A fact's version and time."""
     return type(value) is list and [*map(type, value)] == _HEAD
@@ -283,9 +298,12 @@ _FIELDS: Final[dict[str, _Check]] = {
     "intent": _intent,
     "tries": _is(int),
     "failures": _each(int),
+    "owed_since": _is(float, int),
     "arrived": _is(float, int),
     "replayed": _is(bool),
     "restored": _is(int),
+    "history": _rows,
+    "labels": _each(int),
 }
 _RECORD: Final[dict[str, _Check]] = {
     "entity": _is(str),

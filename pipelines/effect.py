@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 
-#: What can become of a page; the values of ``connect_dynamics_openings_total``'s label.
+#: What can become of a page; the values of ``connect_dynamics_openings_total``'s label. All but
+#: ``delayed`` are final: that counts how often Connect had to be asked again.
 Outcome = Literal[
     "shown",
     "logged",
     "refused",
+    "delayed",
     "record_late",
     "value_missing",
     "heard_late",
@@ -24,6 +26,18 @@ Outcome = Literal[
     "no_record",
     "replayed",
 ]
+
+#: Outcomes of what an agent, or Connect, should have got and did not, although the contact was on.
+MISSED: Final = ("refused", "record_late", "value_missing", "heard_late", "worker_late")
+
+#: What comes of a write-back in place of ``shown`` and ``logged``.
+WRITTEN: Final = "written"
+
+#: What can come of a write-back; the values of ``connect_dynamics_write_backs_total``'s label.
+WRITE_BACK_OUTCOMES: Final = (
+    WRITTEN,
+    *(outcome for outcome in get_args(Outcome) if outcome not in ("shown", "logged")),
+)
 
 #: Outcome -> why a page was not shown, in words; of the others nothing has to be said.
 WHY: Final[dict[str, str]] = {

@@ -50,6 +50,11 @@ def lookup_of(column: str) -> str:
     return stem if stem in _TO_ONE_OF else name
 
 
+def is_bare_link(column: str) -> bool:
+    """Whether it is a name of a lookup without what makes it a link."""
+    return column.partition("_")[0] in _TO_ONE_OF and not column.endswith(LINK)
+
+
 def rivals(column: str, columns: Iterable[str]) -> list[str]:
     """Those of the columns that are other names of the same lookup."""
     lookup = lookup_of(column)

@@ -7,7 +7,6 @@ as much of it at once as can be told apart.
 from __future__ import annotations
 
 import re
-import tomllib
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -17,10 +16,11 @@ from typing import Any
 from pipelines.condition import Condition, paths
 from pipelines.pipeline import Pipeline
 from pipelines.reference import wrong
-from pipelines.source import Mistake, PipelineError, Source
+from pipelines.source import Mistake, PipelineError, Source, meant
 from pipelines.step import RESPONSE, CreateStep, OpenStep, Step, UpdateStep
-from pipelines.step_reader import Choices, StepReader
+from pipelines.step_reader import OPTIONS, Choices, StepReader
 from pipelines.template import Query, Template, TemplateError, compile_data, templates
+from pipelines.toml_text import TomlMistake, read_toml
 from pipelines.when import parse
 from pipelines.writeback import AttributeTable
 
@@ -39,17 +39,32 @@ def load(text: str, source: str = "pipeline") -> Pipeline:
     Raises:
         PipelineError: Something is wrong with it.
     """
+    document, broken = read_toml(text)
+    place = Source(text, source)
+    found = [_not_toml(one, place) for one in broken]
+    if document is None:
+        raise PipelineError(*found)
     try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise _not_toml(error, source) from error
-    return _Loader(Source(text, source)).pipeline(document)
+        pipeline = _Loader(Source(text, source)).pipeline(document)
+    except PipelineError as error:
+        # An option that was left out as it could not be read is not missing.
+        more = [one for one in error.mistakes if not (found and " is missing" in one.text)]
+        raise PipelineError(*sorted([*found, *more], key=_place_of)) from error
+    if found:
+        raise PipelineError(*found)
+    return pipeline
 
 
-def _not_toml(error: tomllib.TOMLDecodeError, source: str) -> PipelineError:
-    place = re.search(r"line (\d+), column (\d+)", str(error))
-    line, column = (int(place[1]), int(place[2])) if place else (1, 1)
-    return PipelineError(Mistake(f"{source}: not TOML: {error}", source, "", line, column))
+def _not_toml(mistake: TomlMistake, source: Source) -> Mistake:
+    line, column = mistake.line, mistake.column
+    step = source.step_at(line)
+    where = f" step {step}:" if step else ""
+    text = f"{source.name}:{where} {mistake.message} (line {line}, column {column})"
+    return Mistake(text, source.name, step, line, column)
+
+
+def _place_of(mistake: Mistake) -> tuple[int, int]:
+    return mistake.line, mistake.column
 
 
 class _Loader:
@@ -59,6 +74,7 @@ class _Loader:
         self.source = source
         self.fail = source.fail
         self.choices: Choices = {}
+        self.numbered: list[tuple[int, Step]] = []  # those that could be read, and which they are
         self.unread: set[str] = (
             set()
         )  # steps with mistakes, in lower case: nobody's names but theirs
@@ -67,31 +83,49 @@ class _Loader:
         """The pipeline; what is wrong is collected as far as one mistake does not hide others."""
         source, collect = self.source, self.source.collect
         keys = ("name", "description", "when", "both", "step", "writeback", "choices")
-        collect(source.only, document, keys)
+        misplaced = [key for key in document if key in OPTIONS and key not in keys]
+        for key in misplaced:
+            text = f"{key!r} belongs to a step: write it below [[step]], a table as [step.{key}]"
+            source.note(text, key=key)
+        source.only({key: document[key] for key in document if key not in misplaced}, keys)
         name = collect(source.text_of, document, "name", needed=True) or ""
         self.choices = collect(self.choices_of, document) or {}
         reader = StepReader(source, self.choices)
         when = collect(self.condition, document, reader) or parse({})
         both = collect(self.both, document) or False
         rows = collect(self.rows, document) or []
-        found = [collect(reader.step, row, name) for row in rows]
-        steps = [step for step in found if step is not None]
+        found = [self.step(reader, row, number, name) for number, row in enumerate(rows)]
+        self.numbered = [(n, step) for n, step in enumerate(found) if step is not None]
+        steps = [step for _, step in self.numbered]
         self.unread = {str(row.get("name")).lower() for row in rows} - {
             step.name.lower() for step in steps
         }
         self.check_names(steps)
-        collect(self.check_order, steps)
+        self.check_order(steps)
         writeback = collect(self.writeback, document, name, steps)
-        for step in steps:
-            collect(self.check_choices, step.name, step.templates())
+        for number, step in self.numbered:
+            source.enter(step.name, number)
+            collect(self.check_choices, step.templates())
         if writeback is not None:
-            collect(self.check_choices, "writeback", templates(writeback.attributes))
+            source.enter("writeback")
+            collect(self.check_choices, templates(writeback.attributes))
         if source.mistakes:
-            raise PipelineError(*sorted(source.mistakes, key=lambda one: (one.line, one.column)))
+            raise PipelineError(*source.mistakes)
         readers: list[Step | AttributeTable] = [*steps, *([writeback] if writeback else [])]
         read = tuple(_with_reads(step, readers) for step in steps)
         digest = blake2b(source.text.encode(), digest_size=8).hexdigest()
-        return Pipeline(name, read, when, source.name, writeback, digest, both, self.choices)
+        return Pipeline(
+            name, read, when, source.name, writeback, digest, both, self.choices, source.text
+        )
+
+    def step(
+        self, reader: StepReader, row: dict[str, Any], number: int, pipeline: str
+    ) -> Step | None:
+        """A step, as far as it can be read."""
+        self.source.enter(str(row.get("name", "?")), number)
+        found = self.source.collect(reader.step, row, pipeline)
+        self.source.enter("")
+        return found
 
     def rows(self, document: dict[str, Any]) -> list[dict[str, Any]]:
         """The steps' tables."""
@@ -105,28 +139,30 @@ class _Loader:
         when = reader.conditions(document)
         for path in paths(when):
             if message := wrong(path, {}):
-                raise self.fail(f"when: {message}")
+                raise self.fail(f"when: {message}", path[0], key="when")
         return when
 
     def both(self, document: dict[str, Any]) -> bool:
         """Whether it makes records beside another pipeline of the same table."""
         both = document.get("both", False)
         if not isinstance(both, bool):
-            raise self.fail("both is true or false")
+            raise self.fail("both is true or false", key="both")
         return both
 
     def choices_of(self, document: dict[str, Any]) -> dict[str, dict[str, bool | int | str]]:
         """The tables of labels and option values, ``[choices.priority]``."""
         tables = document.get("choices", {})
         if not isinstance(tables, dict) or not all(isinstance(t, dict) for t in tables.values()):
-            raise self.fail("choices are tables: [choices.priority], and in it high = 2")
+            text = "choices are tables: [choices.priority], and in it high = 2"
+            raise self.fail(text, key="choices")
         found: dict[str, dict[str, bool | int | str]] = {}
         for name, table in tables.items():
             if not table or not all(isinstance(one, bool | int | str) for one in table.values()):
-                raise self.fail(f"choices.{name}: lines like high = 2")
+                raise self.fail(f"choices.{name}: lines like high = 2", f"choices.{name}")
             found[name] = {label.strip().lower(): option for label, option in table.items()}
             if len(found[name]) < len(table):
-                raise self.fail(f"choices.{name}: a label is there twice; case does not matter")
+                text = f"choices.{name}: a label is there twice; case does not matter"
+                raise self.fail(text, f"choices.{name}")
         return found
 
     def writeback(
@@ -135,7 +171,7 @@ class _Loader:
         """The table of attributes that go back to Connect, if there is one."""
         if "writeback" not in document:
             return None
-        self.source.where = "writeback"
+        self.source.enter("writeback")
         table = document["writeback"]
         if not isinstance(table, dict) or not table:
             raise self.fail('writeback is a table: ms_id = "{{ContactId}}"')
@@ -148,7 +184,8 @@ class _Loader:
     def attribute(self, table: dict[str, Any], attribute: str, steps: list[Step]) -> Any:
         """The compiled text of an attribute."""
         if not re.fullmatch(r"[A-Za-z0-9_-]+", attribute):
-            raise self.fail(f"{attribute!r} is not an attribute name: use letters, digits, - and _")
+            text = f"{attribute!r} is not an attribute name: use letters, digits, - and _"
+            raise self.fail(text, key=attribute)
         source = self.source.text_of(table, attribute)
         try:
             compiled = compile_data(source, choices=self.choices)
@@ -163,8 +200,8 @@ class _Loader:
 
     def check_names(self, steps: list[Step]) -> None:
         """Every name that a step uses may have a value, and no two steps have one name."""
-        for position, step in enumerate(steps):
-            self.source.where = step.name
+        for position, (number, step) in enumerate(self.numbered):
+            self.source.enter(step.name, number)
             earlier = {s.name.lower(): s for s in steps[:position]}
             if step.name.lower() in earlier:
                 self.source.note("there are two steps of this name")
@@ -175,7 +212,7 @@ class _Loader:
                     self.source.note(message, template if there else path[0], index if there else 0)
             for path in paths(step.when):
                 if message := self.wrong(path, earlier, steps):
-                    self.source.note(f"when: {message}")
+                    self.source.note(f"when: {message}", path[0], key="when")
 
     def wrong(
         self, path: tuple[str, ...], earlier: Mapping[str, Step], steps: Iterable[Step]
@@ -184,9 +221,8 @@ class _Loader:
         answers = {part.lower().removesuffix(RESPONSE.lower()) for part in path[:2]}
         return "" if answers & self.unread else wrong(path, earlier, steps)
 
-    def check_choices(self, step: str, used: Iterable[Template | Query]) -> None:
+    def check_choices(self, used: Iterable[Template | Query]) -> None:
         """The filter ``choice`` names tables there are, in quotes."""
-        self.source.where = step
         for template in used:
             for match in _CHOICE.finditer(template.source):
                 name = match[2] or match[3]
@@ -200,20 +236,34 @@ class _Loader:
     def check_order(self, steps: list[Step]) -> None:
         """Steps wait for steps there are, and not for one another in a circle."""
         after = {step.name.lower(): [name.lower() for name in step.after] for step in steps}
-        for step in steps:
-            self.source.where = step.name
-            known = after.keys() | self.unread
-            if unknown := [name for name in step.after if name.lower() not in known]:
-                raise self.fail(f"after: there is no step {unknown[0]!r}")
-            seen: set[str] = set()
-            queue = [*after[step.name.lower()]]
-            while queue:
-                name = queue.pop()
-                if name == step.name.lower():
-                    raise self.fail("after: it waits for itself, by way of the steps it names")
-                if name not in seen:
-                    seen.add(name)
-                    queue += after.get(name, [])
+        names = {step.name.lower(): step.name for step in steps}
+        known = after.keys() | self.unread
+        told: set[str] = set()
+        for number, step in self.numbered:
+            self.source.enter(step.name, number)
+            for name in step.after:
+                if name.lower() not in known:
+                    near = meant(name, names.values())
+                    self.source.note(f"after: there is no step {name!r}{near}", key="after")
+            circle = _circle(step.name.lower(), after)
+            if circle and not told & {*circle}:
+                way = " -> ".join(names[name] for name in [*circle, circle[0]])
+                self.source.note(f"after: it waits for itself: {way}", key="after")
+            told |= {*circle}
+
+
+def _circle(start: str, after: Mapping[str, list[str]]) -> list[str]:
+    """The steps by way of which a step waits for itself, if it does."""
+    ways, seen = [[start]], {start}
+    while ways:
+        way = ways.pop()
+        for name in after.get(way[-1], []):
+            if name == start:
+                return way
+            if name not in seen:
+                seen.add(name)
+                ways.append([*way, name])
+    return []
 
 
 def _used(step: Step) -> Iterator[tuple[str, tuple[str, ...], int]]:

@@ -123,7 +123,7 @@ def mail_names(values: Mapping[str, Any]) -> dict[str, Any]:
     outgoing = values.get("Outbound") is True
     customer, system, _ = ends.values()
     sender, receiver = (system, customer) if outgoing else (customer, system)
-    further = _recipients(values.get("AdditionalEmailRecipients"))
+    further = recipients(values.get("AdditionalEmailRecipients"))
     people = {"From": sender[:1], "To": receiver + further["to"]}
     people |= {"Cc": further["cc"], "Bcc": further["bcc"]}
     names: dict[str, Any] = {
@@ -162,7 +162,7 @@ def _bare(endpoint: Mapping[str, Any], end: list[Mailbox]) -> dict[str, Any]:
     return {**endpoint, **{member: value for member, value in known.items() if value}}
 
 
-def _recipients(further: Any) -> dict[str, list[Mailbox]]:
+def recipients(further: Any) -> dict[str, list[Mailbox]]:
     """Further recipients by role, however the lists are called: ``CcList``, ``CcAddresses``."""
     found: dict[str, list[Mailbox]] = {"to": [], "cc": [], "bcc": []}
     for name, listed in further.items() if isinstance(further, Mapping) else ():

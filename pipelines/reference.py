@@ -18,6 +18,8 @@ _FOLDED = {name.lower(): name for name in NAMES}
 #: What other structures call the value that they stand for: ``Agent.Name`` is a slip too.
 _SCALAR_MEMBERS = {member.lower() for member in SCALARS.values()}
 
+_NO_STEP = "there is no step before this one"
+
 #: Names of fewer characters that differ in two are two names.
 _SHORT = 6
 
@@ -32,7 +34,9 @@ def wrong(path: tuple[str, ...], earlier: Mapping[str, Step], steps: Iterable[St
     """
     first = path[0]
     if first.lower().endswith(RESPONSE.lower()):
-        return _wrong_answer(path, earlier.get(first[: -len(RESPONSE)].lower()))
+        answer = first[: -len(RESPONSE)]
+        text = _wrong_answer(path, earlier.get(answer.lower()))
+        return text + _hint(answer, earlier, steps) if text.startswith(_NO_STEP) else text
     name = _FOLDED.get(first.lower())
     if name is None:
         near = _near(first, [*_FOLDED.values(), *RENAMED])
@@ -62,13 +66,23 @@ def _wrong_answer(path: tuple[str, ...], step: Step | None) -> str:
         known = len(path) == 2 and path[1].lower() in FIELDS  # noqa: PLR2004 - step and field
         return "" if known else f"{path[0]} has {', '.join(FIELDS)}"
     if step is None or isinstance(step, OpenStep):
-        return f"there is no step before this one whose answer is {path[0]}"
+        return f"{_NO_STEP} whose answer is {path[0]}"
     if len(path) != 2:  # noqa: PLR2004 - step and field
         return f"{path[0]} needs one field: {path[0]}.{step.table.key}"
     if isinstance(step, UpdateStep) and path[1].lower() != step.table.key:
         text = f"{path[0]} is the answer of a PATCH, which is its key only: {step.table.key}"
         return text if step.table.known else f'{text}; or say that it is another: key = "…"'
     return ""
+
+
+def _hint(name: str, earlier: Mapping[str, Step], steps: Iterable[Step]) -> str:
+    """What to know of an answer that no step before gives."""
+    if name.lower() in earlier:
+        return "; a step that opens a page has none"
+    if name.lower() in {step.name.lower() for step in steps}:
+        return "; that step comes later"
+    near = _near(name, [step.name for step in earlier.values()])
+    return f"; did you mean {near}{RESPONSE}?" if near else ""
 
 
 def _near(name: str, known: Iterable[str]) -> str:

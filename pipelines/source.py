@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, ParamSpec, TypeVar
 
@@ -13,7 +14,9 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-_STEP: Final = "[[step]]"
+#: Where a step's table begins, and where one of the file's own does.
+_STEP: Final = re.compile(r"^[ \t]*\[\[\s*step\s*\]\]", re.MULTILINE)
+_TABLE: Final = re.compile(r"^[ \t]*\[\s*(writeback|choices)\b", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +54,19 @@ class Source:
         text: The text.
         name: The file's name.
         where: The step that is being read; "" for none.
+        number: Which step of the file that is, counted from 0; None: the one of that name.
         mistakes: What was found so far.
     """
 
     text: str
     name: str
     where: str = ""
+    number: int | None = None
     mistakes: list[Mistake] = field(default_factory=list)
+
+    def enter(self, step: str, number: int | None = None) -> None:
+        """What fails from now on is in this step; "": in none."""
+        self.where, self.number = step, number
 
     def fail(
         self, message: str, template: str = "", index: int = 0, *, key: str = ""
@@ -70,37 +79,56 @@ class Source:
             index: Where in it.
             key: The option that is wrong; without text, this is the place.
         """
-        position = ""
         begins, ends = self._extent()
         place = self._place(self._begin_of(key, begins, ends))
-        if template:
-            found = self.text.find(template, begins)
-            if found >= 0:
-                place = self._place(found + index)
-                position = f" (line {place[0]}, column {place[1]})"
-            else:
-                position = f" (character {index + 1} of {template[:40]!r})"
+        found = self.text.find(template, begins, ends) if template else -1
+        if found >= 0:
+            place = self._place(found + index)
+        position = f" (line {place[0]}, column {place[1]})"
+        if template and found < 0 and not key:
+            position = f" (character {index + 1} of {template[:40]!r})"
         step = f" step {self.where}:" if self.where else ""
         text = f"{self.name}:{step} {message}{position}"
         return PipelineError(Mistake(text, self.name, self.where, *place))
 
+    def step_at(self, line: int) -> str:
+        """The name of the step that a line is in; "" for none."""
+        index = sum(map(len, self.text.splitlines(keepends=True)[: line - 1]))
+        begins = [one.start() for one in _STEP.finditer(self.text) if one.start() <= index]
+        if not begins:
+            return ""
+        ends = [one.start() for one in _STEP.finditer(self.text) if one.start() > index]
+        extent = self.text[begins[-1] : min(ends, default=len(self.text))]
+        name = re.search(r"""^[ \t]*name\s*=\s*["']([^"'\n]+)["']""", extent, re.MULTILINE)
+        return name[1] if name else ""
+
     def _extent(self) -> tuple[int, int]:
         """Where the table of the step that is being read begins and ends, as far as is seen."""
-        name = rf"""name\s*=\s*["']{re.escape(self.where)}["']"""
-        named = re.search(name, self.text) if self.where else None
-        if named is None:
-            return 0, len(self.text)
-        ends = self.text.find(_STEP, named.end())
-        begins = max(self.text.rfind(_STEP, 0, named.start()), 0)
-        return begins, ends if ends >= 0 else len(self.text)
+        begins = [found.start() for found in _STEP.finditer(self.text)]
+        number = self.number if self.number is not None else self._numbered(begins)
+        if number is not None and number < len(begins):
+            ends = [*begins[number + 1 :], *(one.start() for one in _TABLE.finditer(self.text))]
+            return begins[number], min(
+                (end for end in ends if end > begins[number]), default=len(self.text)
+            )
+        table = re.search(rf"^\s*\[{re.escape(self.where)}\]", self.text, re.MULTILINE)
+        return (table.start() if table and self.where else 0), len(self.text)
+
+    def _numbered(self, begins: list[int]) -> int | None:
+        """Which of the steps has the name of the one that is being read."""
+        name = rf"""^[ \t]*["']?name["']?\s*=\s*["']{re.escape(self.where)}["']"""
+        named = re.search(name, self.text, re.MULTILINE) if self.where else None
+        return sum(one < named.start() for one in begins) - 1 if named and begins else None
 
     def _begin_of(self, key: str, begins: int, ends: int) -> int:
         """Where an option of a step stands; without one, the step's name."""
-        for one in (key, "name"):
-            found = re.compile(rf"^[ \t]*({re.escape(one)})\s*=", re.MULTILINE).search(
-                self.text, begins, ends
-            )
-            if one and found:
+        head = _STEP.search(self.text)
+        if not self.where and head:  # what has the same name in a step is another option
+            found = _option(key, "").search(self.text, 0, head.start())
+            found = found or _option(key, r"\[+").search(self.text)
+            return found.start(1) if found and key else begins
+        for one in filter(None, (key, "name")):
+            if found := _option(one, r"(?:\[+(?:step\.)?)?").search(self.text, begins, ends):
                 return found.start(1)
         return begins
 
@@ -112,16 +140,16 @@ class Source:
             self.mistakes += error.mistakes
             return None
 
-    def note(self, message: str, template: str = "", index: int = 0) -> None:
+    def note(self, message: str, template: str = "", index: int = 0, *, key: str = "") -> None:
         """Note a mistake, and go on."""
-        self.mistakes += self.fail(message, template, index).mistakes
+        self.mistakes += self.fail(message, template, index, key=key).mistakes
 
     def only(self, row: dict[str, Any], known: tuple[str, ...]) -> None:
         """Refuse options that there are not."""
         for key in row:
             if key not in known:
-                message = f"there is no option {key!r}; there are {', '.join(known)}"
-                raise self.fail(message, key=key)
+                there = f"there are {', '.join(known)}{meant(key, known)}"
+                self.note(f"there is no option {key!r}; {there}", key=key)
 
     def text_of(self, row: dict[str, Any], key: str, *, needed: bool = False) -> str:
         """An option that is text; "" if it may be left out and is."""
@@ -131,16 +159,41 @@ class Source:
         return value.strip()
 
     def choice(
-        self, row: dict[str, Any], key: str, allowed: tuple[str, ...], default: str | None = None
+        self,
+        row: dict[str, Any],
+        key: str,
+        allowed: tuple[str, ...],
+        default: str | None = None,
+        also: Mapping[str, str] | None = None,
     ) -> str:
-        """An option that has one of a few values."""
+        """An option that has one of a few values; ``also``: what others call them."""
         value = row.get(key, default)
         if value not in allowed:
             given = f"{key} = {value!r}" if key in row else f"{key} is missing"
-            raise self.fail(f"{given}: one of {', '.join(allowed)}", key=key)
+            near = meant(str(value), allowed, also or {}) if key in row else ""
+            raise self.fail(f"{given}: one of {', '.join(allowed)}{near}", key=key)
         return str(value)
 
     def _place(self, index: int) -> tuple[int, int]:
         """Line and column of a character."""
         before = self.text[:index]
         return before.count("\n") + 1, len(before) - before.rfind("\n")
+
+
+def _option(key: str, before: str) -> re.Pattern[str]:
+    """Where an option is given a value, or begins as a table."""
+    name = rf"""["']?{re.escape(key)}\b["']?"""
+    return re.compile(rf"^[ \t]*{before}({name})(?:\.[^=\n]*)?\s*[=\]]", re.MULTILINE)
+
+
+def meant(word: str, known: Iterable[str], also: Mapping[str, str] | None = None) -> str:
+    """What to add to a message about a word that is none: what its author may have meant, or "".
+
+    Args:
+        word: The word.
+        known: Those there are.
+        also: Other names of these, in lower case.
+    """
+    names = {one.lower(): one for one in known} | dict(also or {})
+    near = difflib.get_close_matches(word.lower(), names, 1)
+    return f"; did you mean {names[near[0]]}?" if near else ""

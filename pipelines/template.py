@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 
 from collections.abc import Callable, Iterator, Mapping
+from inspect import Parameter, signature
 from typing import Any, TextIO
 from urllib.parse import quote
 
@@ -24,6 +25,7 @@ from liquid.undefined import StrictDefaultUndefined
 from pipelines.conversion import Kind, fitted
 from pipelines.filters import CHOICES, FILTERS, LENGTH, Choices, forgiving
 from pipelines.link import LINK, one_each, unbraced
+from pipelines.liquid_text import advised, no_filter
 from pipelines.odata import GUID, doubled, unwild
 from pipelines.possibility import CONDITIONALS, Possibility, is_text, literals, possibilities
 from pipelines.text import units
@@ -92,6 +94,16 @@ _STRICT = _environment(StrictDefaultUndefined)
 _LENIENT = _environment(Undefined)
 
 
+def arguments_of(filter_name: str) -> tuple[int, int | None]:
+    """How many arguments a filter needs and takes, its value aside; None: any number."""
+    kinds = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+    parameters = signature(_STRICT.filters[filter_name]).parameters.values()
+    taken = [one for one in parameters if one.kind in kinds][1:]
+    needed = sum(one.default is Parameter.empty for one in taken)
+    several = any(one.kind is Parameter.VAR_POSITIONAL for one in parameters)
+    return needed, None if several else len(taken)
+
+
 class Template:
     """One string with placeholders.
 
@@ -144,10 +156,11 @@ class Template:
             index = error.token.start_index if error.token is not None else 0
             if index < 0:  # the end came too early
                 index = len(source)
-            raise TemplateError(str(error.message or "not a template"), source, index) from error
+            message = advised(str(error.message or "not a template"))
+            raise TemplateError(message, source, index) from error
         for name, spans in analysis.filters.items():
             if name not in _STRICT.filters:
-                raise TemplateError(f"there is no filter {name!r}", source, spans[0].index)
+                raise TemplateError(no_filter(name, _STRICT.filters), source, spans[0].index)
         used = analysis.globals
         self.names = [
             (tuple(str(segment) for segment in v.segments), v.span.index)
@@ -344,7 +357,7 @@ class Query:
         text = unbraced(source)
         if "{{" in text:
             at = self.source.index(text) + text.index("{{")
-            raise TemplateError("expected '}}'", self.source, at)
+            raise TemplateError("{{ is not closed; write }}", self.source, at)
         return text
 
     def _authored(self, text: str) -> str:

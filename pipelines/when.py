@@ -83,7 +83,7 @@ def _entry(above: Path, key: str, value: Any) -> Condition:
         return _group(key, value)
     path = _joined((*above, *path_of(key)))
     if not isinstance(value, dict):
-        return Is(path, _texts(path, value))
+        return _is(path, value)
     if not value:
         raise ConditionError(f"{_name(path)}: one value, or a list of values")
     found: list[Condition] = []
@@ -123,9 +123,10 @@ def _operator(path: Path, word: str, given: Any) -> Condition:
     if word == "not":
         if isinstance(given, dict):
             return Not(_named(path, given))
-        return Not(Is(path, _texts(path, given)))
+        return Not(_is(path, given))
     if word == "prefix":
-        return Prefix(path, tuple(sorted(_texts(path, given))))
+        written = _texts(path, given)
+        return Prefix(path, tuple(sorted({text.lower() for text in written})), written)
     bound = bound_of(given)
     if bound is None:
         raise ConditionError(f"{_name(path)}: {word} needs a number or a timestamp")
@@ -143,11 +144,16 @@ def _named(path: Path, given: dict[str, Any]) -> Condition:
     return _every([_operator(path, word, one) for word, one in given.items()])
 
 
-def _texts(path: Path, value: Any) -> frozenset[str]:
+def _is(path: Path, value: Any) -> Is:
+    written = _texts(path, value)
+    return Is(path, frozenset(text.lower() for text in written), written)
+
+
+def _texts(path: Path, value: Any) -> tuple[str, ...]:
     values = value if isinstance(value, list) else [value]
     if not values or not all(isinstance(one, str | int) for one in values):
         raise ConditionError(f"{_name(path)}: one value, or a list of values")
-    return frozenset(str(one).strip().lower() for one in values)
+    return tuple(str(one).lower() if isinstance(one, bool) else str(one).strip() for one in values)
 
 
 def _name(path: Path) -> str:

@@ -175,6 +175,14 @@ def status(failure: BaseException) -> int | None:
     return found if isinstance(found, int) else None
 
 
+def request_id(failure: BaseException) -> str:
+    """AWS's id of a failed call, for a support case; "" if there was no answer."""
+    if not isinstance(failure, exceptions.ClientError):
+        return ""
+    metadata = failure.response.get("ResponseMetadata") or {}
+    return str(metadata.get("RequestId", ""))
+
+
 def may_pass(failure: BaseException) -> bool:
     """Whether the same call may succeed later: throttled, unavailable, or once someone corrects it.
 

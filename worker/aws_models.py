@@ -39,6 +39,7 @@ OPERATIONS: Final[Mapping[str, frozenset[str]]] = {
             "BatchGetItem",
             "CreateTable",
             "DeleteItem",
+            "DescribeContinuousBackups",
             "DescribeEndpoints",
             "DescribeTable",
             "DescribeTimeToLive",
@@ -52,11 +53,24 @@ OPERATIONS: Final[Mapping[str, frozenset[str]]] = {
             "UpdateTimeToLive",
         }
     ),
-    "kinesis": frozenset({"GetRecords", "GetShardIterator", "ListShards"}),
-    "s3": frozenset({"CreateSession", "GetObject", "HeadBucket", "ListObjectsV2"}),
+    "kinesis": frozenset({"DescribeStreamSummary", "GetRecords", "GetShardIterator", "ListShards"}),
+    "s3": frozenset(
+        {
+            "CreateSession",
+            "GetBucketNotificationConfiguration",
+            "GetObject",
+            "HeadBucket",
+            "ListObjectsV2",
+        }
+    ),
     "secretsmanager": frozenset({"GetSecretValue"}),
     "sqs": frozenset(
-        {"ChangeMessageVisibilityBatch", "DeleteMessageBatch", "ReceiveMessage"},
+        {
+            "ChangeMessageVisibilityBatch",
+            "DeleteMessageBatch",
+            "GetQueueAttributes",
+            "ReceiveMessage",
+        },
     ),
 }
 

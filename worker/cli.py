@@ -9,17 +9,19 @@ import os
 import sys
 import warnings
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from worker.commands import completion
 from worker.commands.contact import contact_app
 from worker.commands.desktop import desktop_app
-from worker.commands.options import LEFT_ASIDE, SettingsFile, State, finished
+from worker.commands.options import LEFT_ASIDE, Group, SettingsFile, State, finished
 from worker.commands.parked import parked_app
+from worker.commands.person import person_app
 from worker.commands.quarantine import quarantine_app
 from worker.commands.state import state_app
 from worker.errors import ConfigError, WorkerError
@@ -45,14 +47,37 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    cls=Group,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 tables_app = typer.Typer(help="The DynamoDB tables.", no_args_is_help=True)
-app.add_typer(contact_app, name="contact")
-app.add_typer(desktop_app, name="desktop")
-app.add_typer(parked_app, name="parked")
-app.add_typer(quarantine_app, name="quarantine")
-app.add_typer(state_app, name="state")
-app.add_typer(tables_app, name="tables")
+app.add_typer(contact_app, name="contact", cls=Group)
+app.add_typer(desktop_app, name="desktop", cls=Group)
+app.add_typer(parked_app, name="parked", cls=Group)
+app.add_typer(person_app, name="person", cls=Group)
+app.add_typer(quarantine_app, name="quarantine", cls=Group)
+app.add_typer(state_app, name="state", cls=Group)
+app.add_typer(tables_app, name="tables", cls=Group)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from worker.version import PACKAGE, version_text
+
+        show(f"{PACKAGE} {version_text()}")
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="Show which build this is."
+        ),
+    ] = False,
+) -> None:
+    del version  # its callback has answered
 
 
 def main() -> None:
@@ -79,7 +104,7 @@ def _user_error(error: BaseException) -> WorkerError | None:
 @app.command()
 def run(settings: SettingsFile = None) -> None:
     """Run the worker until SIGTERM: read the streams and the queue, write to Dynamics."""
-    with unseen("charset_normalizer", "click", "rich"):
+    with unseen("charset_normalizer", "click", "greenlet", "rich"):
         from worker.settings import load_settings
         from worker.telemetry.logs import configure
         from worker.wiring import serve
@@ -93,9 +118,9 @@ def run(settings: SettingsFile = None) -> None:
 def unseen(*packages: str) -> Iterator[None]:
     """Packages are not found while the block imports what does without them.
 
-    structlog and httpx import what draws tracebacks and a command line wherever they find it, and
-    MSAL imports requests, with what guesses encodings: to a worker, which uses none of it, 9 MB of
-    memory and an eighth of a second.
+    structlog and httpx import what draws tracebacks, a command line and greenlets wherever they
+    find it, and MSAL imports requests, with what guesses encodings: to a worker, which uses none
+    of it, 10 MB of memory and an eighth of a second.
     """
     hidden = dict.fromkeys(packages) | {p: sys.modules[p] for p in packages if p in sys.modules}
     sys.modules.update(hidden)  # type: ignore[arg-type] # None: "is not there", by the reference
@@ -112,7 +137,10 @@ def unseen(*packages: str) -> Iterator[None]:
 @app.command("replay")
 def replay_command(
     sources: Annotated[list[str], typer.Argument(help="Files, folders or s3://bucket/prefix.")],
-    pipeline: Annotated[list[str] | None, typer.Option(help="Shipped name or TOML file.")] = None,
+    pipeline: Annotated[
+        list[str] | None,
+        typer.Option(help="Shipped name or TOML file.", autocompletion=completion.pipelines),
+    ] = None,
     state: Annotated[
         str,
         typer.Option(
@@ -121,8 +149,12 @@ def replay_command(
         ),
     ] = "",
     dynamics: Annotated[
-        str, typer.Option(help="'sandbox' or the environment's https:// address.")
-    ] = "sandbox",
+        str,
+        typer.Option(
+            help="Where to: the environment's https:// address, or 'sandbox'. Always named, unless "
+            "nothing is sent from here."
+        ),
+    ] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Send nothing.")] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Overwrite existing records, whoever made them.")
@@ -161,10 +193,12 @@ def replay_command(
         dump=dump,
         schema=schema,
     )
+    if options.until and options.since >= options.until:
+        raise typer.BadParameter("nothing is between --since and --until", param_hint="--until")
     with _progress() as watch:
         result = finished(replay(options, loaded, watch))
     if report == "json":
-        sys.stdout.write(result.to_json().decode() + "\n")
+        show(result.to_json().decode())
     else:
         print_tables(_report_table(result))
     if not result.used:
@@ -233,6 +267,11 @@ def _report_table(report: Report) -> Table:
     table = Table("replay", "", title="dry run: nothing was sent" if report.dry_run else None)
     table.columns[1].justify = "right"
     counts = asdict(report)
+    table.add_row("target", escape(shown(report.target)))
+    table.add_row("state", escape(shown(report.state or "of this run alone")))
+    if report.state and report.organization:
+        since = " (bound to it by this run)" if report.bound else ""
+        table.add_row("organization", f"{escape(shown(report.organization))}{since}")
     for name in ("events", "contacts", "ignored", "quarantined", "parked"):
         table.add_row(name, f"{counts[name]:,}")
     for reason, count in report.ignored_by_reason.items():
@@ -253,7 +292,10 @@ def verify_command(
         list[str] | None,
         typer.Argument(help="Archives, as for replay; without any, the state's contacts."),
     ] = None,
-    pipeline: Annotated[list[str] | None, typer.Option(help="Shipped name or TOML file.")] = None,
+    pipeline: Annotated[
+        list[str] | None,
+        typer.Option(help="Shipped name or TOML file.", autocompletion=completion.pipelines),
+    ] = None,
     state: State = "",
     dynamics: Annotated[
         str, typer.Option(help="The environment's address; 'sandbox:PATH'. Default: the setting.")
@@ -267,8 +309,9 @@ def verify_command(
     settings: SettingsFile = None,
 ) -> None:
     """Compare what the facts say with what Dynamics holds. Exit status 3: something differs."""
-    from worker.commands.verify import Options, Period, verify
+    from worker.commands.verify import Options, verify
     from worker.definitions import find_all
+    from worker.operations.verified import Period
     from worker.settings import load_settings
     from worker.telemetry.logs import configure
 
@@ -284,19 +327,50 @@ def verify_command(
     )
     if not options.dynamics:
         raise ConfigError("to verify, name --dynamics or set CONNECT_DYNAMICS_ENVIRONMENT_URL")
-    result = finished(verify(options, loaded))
+    with _verifying() as watch:
+        result = finished(verify(options, loaded, watch))
     if report == "json":
-        sys.stdout.write(result.to_json().decode() + "\n")
+        show(pretty(result.document()))
     else:
         for line in result.texts():
             show(line)
     raise typer.Exit(0 if result.clean else LEFT_ASIDE)
 
 
+@contextmanager
+def _verifying() -> Iterator[Callable[[int, int], None] | None]:
+    """A progress bar while contacts are compared, where somebody sees it."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    text, left = TextColumn("{task.description}"), TextColumn("left")
+    columns = (text, BarColumn(), TimeElapsedColumn(), left, TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("verifying", total=None)
+
+        def watch(compared: int, total: int) -> None:
+            rate = progress.tasks[task].speed or 0.0
+            text = f"{compared:,} of {total:,} contacts, {rate:,.0f}/s"
+            progress.update(task, description=text, completed=compared, total=total)
+
+        yield watch
+
+
 @app.command("preview")
 def preview_command(
-    pipeline: Annotated[str, typer.Argument(help="Shipped name or TOML file.")],
-    step: Annotated[str, typer.Argument(help="The step's name.")],
+    pipeline: Annotated[
+        str, typer.Argument(help="Shipped name or TOML file.", autocompletion=completion.pipelines)
+    ],
+    step: Annotated[str, typer.Argument(help="The step's name.", autocompletion=completion.steps)],
     event: Annotated[list[str], typer.Option(help="File of messages; may be repeated.")],
     contact: Annotated[str, typer.Option(help="Contact id, if the files hold several.")] = "",
     send_it: Annotated[bool, typer.Option("--send", help="Send it and show the answer.")] = False,
@@ -358,12 +432,18 @@ async def _send(found: list[Preview], settings: Settings) -> None:
 
 @app.command("check")
 def check_command(
-    pipeline: Annotated[list[str] | None, typer.Option(help="Pipelines to check instead.")] = None,
-    online: Annotated[bool, typer.Option("--online", help="Ask Dynamics as well.")] = False,
+    pipeline: Annotated[
+        list[str] | None,
+        typer.Option(help="Pipelines to check instead.", autocompletion=completion.pipelines),
+    ] = None,
+    online: Annotated[bool, typer.Option("--online", help="Ask AWS and Dynamics as well.")] = False,
+    output: Annotated[Literal["text", "json"], typer.Option(help="Form of the output.")] = "text",
     settings: SettingsFile = None,
 ) -> None:
-    """Check settings and pipelines, and with --online the environment, tables and columns."""
-    from worker.commands.check import check_offline, check_online
+    """Check settings and pipelines, and with --online what AWS and Dynamics say to them."""
+    from worker.commands.check import check_offline
+    from worker.commands.check_online import Report, check_online
+    from worker.commands.finding import each_place_once
     from worker.settings import load_settings
     from worker.telemetry.logs import configure
 
@@ -372,17 +452,27 @@ def check_command(
     if pipeline:
         loaded = loaded.model_copy(update={"pipelines": tuple(pipeline)})
     findings = finished(check_offline(loaded))
-    if online:
-        findings += finished(check_online(loaded))
-    for finding in findings:
-        mark = "ok  " if finding.fine else "FAIL" if finding.wrong else "note"
-        show(f"{mark} {finding.text}")
+    told = finished(check_online(loaded)) if online else Report([])
+    findings = each_place_once(findings, told.findings)
+    if output == "json":
+        from worker.commands.check_online import to_json
+
+        show(to_json(findings, told.matrices))
+    else:
+        for finding in findings:
+            mark = {"ok": "ok  ", "error": "FAIL", "note": "note"}[finding.severity]
+            show(f"{mark} {finding.text}")
+        for matrix in told.matrices:
+            show("\n".join(["", *matrix.lines()]))
     raise typer.Exit(FAILED if any(finding.wrong for finding in findings) else 0)
 
 
 @app.command("lint")
 def lint_command(
-    pipelines: Annotated[list[str], typer.Argument(help="TOML files, or shipped names.")],
+    pipelines: Annotated[
+        list[str],
+        typer.Argument(help="TOML files, or shipped names.", autocompletion=completion.pipelines),
+    ],
     output: Annotated[Literal["text", "json"], typer.Option(help="Form of the output.")] = "text",
 ) -> None:
     """Find what is wrong with pipeline files; no settings are needed. Exit status 1: something."""
@@ -390,7 +480,7 @@ def lint_command(
 
     problems = lint(pipelines)
     if output == "json":
-        sys.stdout.write(f"{to_json(problems)}\n")
+        show(to_json(problems))
     else:
         for problem in problems:
             show(str(problem))

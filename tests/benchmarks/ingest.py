@@ -13,6 +13,8 @@ import tempfile
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from statistics import median
@@ -20,13 +22,15 @@ from time import perf_counter, process_time
 
 import orjson
 
-from worker.engine.ingest import Ingest
 from worker.sandbox import traffic
 from worker.sources.archive import BATCH_BYTES, BATCH_MESSAGES, Archive
 from worker.sources.protocol import Message
 from worker.stores.sqlite import SqliteStore
 from worker.telemetry import logs
 
+
+#: Of the checkout that is measured, which may be older than the room of the engine.
+INGEST = import_module("worker.engine.ingest" if find_spec("worker.engine") else "worker.ingest")
 
 #: Days by name: contacts of the day, how many of its messages are taken, and the ratio asked for.
 DAYS = {"sparse": (10_000, 60_000, 0.20), "dense": (100_000, 120_000, 0.15)}
@@ -104,7 +108,7 @@ def measure(folder: Path, days: Sequence[str] = tuple(DAYS)) -> list[Ratio]:
 
 async def _measured(day: str, archive: Path, state: Path) -> Ratio:
     store = SqliteStore(state)
-    ingest = Ingest(store, rank=1)
+    ingest = INGEST.Ingest(store, rank=1)
     rounds = [Round()]
 
     async def take(batch: Sequence[Message]) -> None:

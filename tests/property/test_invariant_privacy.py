@@ -1,4 +1,4 @@
-"""I8: no secret and no personal data in a log line or an exception's text."""
+"""I8: no secret and no personal data in a log line, an exception's text or a history."""
 
 from __future__ import annotations
 
@@ -20,11 +20,14 @@ import orjson
 import pytest
 import structlog
 
+from pipelines.loader import load
 from pipelines.outcome import Shown
-from twins.dynamics import Failure
+from privacy import repeated
+from twins.dynamics import Failure, Script, ScriptedDynamics
 from worker.amazon_connect.protocol import Page, ScreenPopError
 from worker.cli import main
 from worker.clock import Clock
+from worker.definitions import find
 from worker.dynamics import errors
 from worker.dynamics.auth import StaticTokens
 from worker.dynamics.client import DataverseClient
@@ -35,7 +38,7 @@ from worker.engine.ingest import Ingest
 from worker.errors import ConfigError, WorkerError
 from worker.sandbox.dataverse import faults, rules
 from worker.sandbox.dataverse.odata.wire import Reply
-from worker.sandbox.traffic import history
+from worker.sandbox.traffic import KINDS, history
 from worker.settings import Settings, load_settings
 from worker.sources.protocol import Message
 from worker.stores.memory import MemoryStore
@@ -82,6 +85,31 @@ def error(kind: type[errors.DynamicsError]) -> errors.DynamicsError:
     return kind("POST phonecalls answered 400", status=400, code="0x0", detail=f"no {CANARY}")
 
 
+#: Looks for and writes records whose keys are people's numbers and names.
+BY_PERSONS_KEYS = """
+name = "keys"
+[[step]]
+name   = "BY"
+on     = "created"
+method = "GET"
+entity = "contacts"
+query  = "?$filter=telephone1 eq '{{CustomerEndpoint}}'"
+[[step]]
+name   = "BY_KEY"
+on     = "created"
+method = "PATCH"
+entity = "contacts"
+query  = "(telephone1='{{CustomerEndpoint}}')"
+body   = '{"description": "{{Agent}}"}'
+[[step]]
+name   = "SHOWN"
+on     = "answered"
+open   = "main.aspx"
+query  = '{"phone": "{{CustomerEndpoint}}"}'
+[writeback]
+ms_name = "{{CustomerEndpoint}}"
+"""
+
 ERRORS: list[type[errors.DynamicsError]] = [
     errors.Unavailable,
     errors.Busy,
@@ -116,6 +144,39 @@ async def test_i8_no_failure_of_dynamics_puts_personal_data_into_a_log_line(
         await world.tell(messages())
         assert CANARY in str(world.memory.requests)  # it was there to be told
     assert said
+
+
+def seldom(chance: Random, memory: ScriptedDynamics) -> Script:
+    """Fails now and then in any way, deletes records by hand, and leaves crashes to be resumed."""
+
+    def fail(_request: Request) -> Failure | None:
+        if chance.random() < 0.1 and memory.records:
+            del memory.records[chance.choice([*memory.records])]
+        if chance.random() < 0.6:
+            return None
+        return Failure(error(chance.choice(ERRORS)), committed=chance.random() < 0.3)
+
+    return fail
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_i8_no_history_of_a_contact_holds_a_value_of_a_person(
+    open_world: OpenWorld, said: list[Any], kind: str
+) -> None:
+    """Whatever Dynamics answers, with its own words, to whatever any pipeline sends."""
+    shipped = [find(name) for name in ("phonecall", "chat", "task", "email", "timeline")]
+    pipelines = [*shipped, load(BY_PERSONS_KEYS, "keys")]
+    for seed in range(3):
+        async with open_world("memory post refuse", live=seed == 0, pipelines=pipelines) as world:
+            world.memory.script = seldom(Random(seed), world.memory)
+            await world.tell(*([body] for body in messages(kind)), push=True)
+            entries = await world.store.load(await world.store.ids("", 100))
+        assert CANARY in str([entry.contact.facts for entry in entries])
+        histories = [entry.contact.history for entry in entries]
+        assert any(histories)
+        assert CANARY not in str(histories)
+        assert not [entry for entry in entries if repeated(entry.contact)]
+    assert said is not None
 
 
 async def test_i8_what_is_parked_is_logged_without_its_request_and_answer(

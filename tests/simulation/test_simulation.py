@@ -44,7 +44,8 @@ def simulated(*arguments: str, hashes: str = "random") -> subprocess.CompletedPr
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
-    "seeds", [pytest.param("100"), pytest.param("1000", marks=[pytest.mark.judge, pytest.mark.alone])]
+    "seeds",
+    [pytest.param("100"), pytest.param("1000", marks=[pytest.mark.judge, pytest.mark.alone])],
 )
 def test_worlds_keep_every_promise(seeds: str) -> None:
     ran = simulated("--seeds", seeds)

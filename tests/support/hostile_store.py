@@ -26,7 +26,7 @@ from pipelines.contact import Contact
 from worker.errors import StoreUnavailable
 from worker.stores.buckets import ALL
 from worker.stores.memory import MemoryStore
-from worker.stores.protocol import Counts, Entry, FaultNote, Quarantined, Saved
+from worker.stores.protocol import Counts, Entry, FaultNote, Found, Quarantined, Saved
 
 
 class HostileStore(MemoryStore):
@@ -81,7 +81,8 @@ class HostileStore(MemoryStore):
         saved = await super().save(sent)
         self._lose("save")
         for entry, outcome in zip(entries, saved, strict=True):
-            entry.version += outcome is Saved.SAVED
+            if outcome is Saved.SAVED:
+                entry.version, entry.labels = entry.version + 1, dict(entry.contact.labels)
         return saved
 
     async def put_back(
@@ -179,6 +180,12 @@ class HostileStore(MemoryStore):
     async def parked(self, after: str, limit: int) -> list[str]:
         """See ``ContactStore``."""
         return await self._look().parked(after, limit)
+
+    async def labelled(
+        self, label: str, before: tuple[float, str] | None, limit: int
+    ) -> list[Found]:
+        """See ``ContactStore``."""
+        return await self._look().labelled(label, before, limit)
 
     async def counts(self, now: float) -> Counts:
         """See ``ContactStore``."""

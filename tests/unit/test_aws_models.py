@@ -23,7 +23,7 @@ from worker.aws_models import CREDENTIALS, ENDPOINTS, OPERATIONS, cut_files, use
 
 
 #: What botocore calls by itself.
-BY_ITSELF = {"CreateSession", "HeadBucket", "DescribeEndpoints"}
+BY_ITSELF = {"CreateSession", "DescribeEndpoints"}
 
 #: These run where another kit is: the sandbox makes its own clients, the flow has Lambda's boto3.
 ELSEWHERE = ("sandbox", "flow")

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 
 from botocore.exceptions import ParamValidationError
 
-from worker import aws
+from worker import aws, exchange
 from worker.amazon_connect.errors import Busy, ConnectRefused
 from worker.amazon_connect.quota import Quota
 from worker.precedence import NOBODY, precedence
@@ -25,6 +25,7 @@ PART_OF_PATIENCE: Final = 0.25
 #: Codes of a throttled call. GetContactAttributes and UpdateContactAttributes list none in the
 #: service model, so the status counts as well.
 THROTTLED: Final = frozenset({"ThrottlingException", "TooManyRequestsException"})
+OK: Final = 200
 BAD_REQUEST: Final = 400
 TOO_MANY_REQUESTS: Final = 429
 SERVER_ERROR: Final = 500
@@ -94,7 +95,9 @@ class ConnectClient:
         try:
             answer = await aws.asked(partial(method, **about), read)
         except aws.FAILURES as error:
+            exchange.answered(aws.status(error), {"connect": aws.request_id(error)})
             raise self._failed(call, error) from error
+        exchange.answered(OK)
         self._quota.answered(call)
         self._called(call, "OK")
         return answer

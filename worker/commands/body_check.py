@@ -15,8 +15,8 @@ from typing import Any, Final
 from pipelines.conversion import fitted, integer
 from pipelines.entity import HOLDS, STATE, is_party_list
 from pipelines.link import LINK
+from pipelines.note import type_doubt
 from pipelines.odata import GUID
-from pipelines.pipeline import type_doubt
 from pipelines.step import CreateStep, RecordStep
 from pipelines.template import Template
 from pipelines.value import ABSENT

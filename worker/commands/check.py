@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import difflib
 import os
-import re
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -18,23 +17,23 @@ from pathlib import Path
 
 from pipelines.changes import departures
 from pipelines.entity import Entity
-from pipelines.lookup import column_of, fields_of
 from pipelines.pipeline import Pipeline, doubles
-from pipelines.step import CreateStep, LookupStep, RecordStep, TableStep, tables_of
+from pipelines.slip import slips
+from pipelines.step import RecordStep, TableStep, tables_of
 from worker import aws
 from worker.commands import check_access
-from worker.commands.body_check import Choices, mistakes
-from worker.commands.link_check import Tables, addressed, suggestion
-from worker.commands.query_check import query_mistakes
+from worker.commands.finding import Finding, good, note
+from worker.commands.link_check import Tables, addressed
 from worker.commands.settings_check import contradictions, misspelt, unset
+from worker.commands.step_check import step_findings
 from worker.definitions import find
-from worker.dynamics.connection import open_dynamics, users_of
 from worker.dynamics.definitions import Definition, read_definition, read_sets
 from worker.dynamics.errors import DynamicsError
 from worker.dynamics.protocol import Dynamics
 from worker.dynamics.secret import read_secret
 from worker.engine.remembered_steps import recall_steps
 from worker.errors import ConfigError, WorkerError
+from worker.operations.index import OFF, index_key
 from worker.operations.state import file_of
 from worker.settings import DYNAMICS, PREFIX, Settings, nothing_to_read
 from worker.stores import open_store
@@ -44,20 +43,6 @@ from worker.stores import open_store
 ASK_S = 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One finding: an error if ``wrong``, in order if ``fine``, else a warning."""
-
-    text: str
-    wrong: bool = True
-    fine: bool = False
-
-
-def good(text: str) -> Finding:
-    """Something that is in order."""
-    return Finding(text, wrong=False, fine=True)
-
-
 async def check_offline(settings: Settings) -> list[Finding]:
     """Check without Dynamics: settings, secret, state and pipelines."""
     missing = settings.missing(*DYNAMICS)
@@ -65,18 +50,23 @@ async def check_offline(settings: Settings) -> list[Finding]:
     if unread := nothing_to_read(settings):
         found.append(Finding(unread))
     found += [Finding(text) for text in check_access.clouds(settings)]
-    secrets = [settings.secret, *(user.secret for user in settings.application_users)]
+    secrets = [
+        settings.secret,
+        settings.index_key,
+        *(user.secret for user in settings.application_users),
+    ]
     found += [Finding(text) for text in misspelt(os.environ, secrets)]
     found += [Finding(text) for text in contradictions(settings, datetime.now(UTC).date())]
-    found += [Finding(text, wrong=False) for text in unset(settings, _usable(settings))]
+    found += [Finding(text, wrong=False) for text in unset(settings, usable(settings))]
     found += await _secrets(settings)
+    found.append(await _index(settings))
     found += await _state(settings)
     for name in settings.pipelines:
         found += _pipeline(name)
-    return found + [Finding(text) for text in doubles(_usable(settings))]
+    return found + [Finding(text) for text in doubles(usable(settings))]
 
 
-def _usable(settings: Settings) -> list[Pipeline]:
+def usable(settings: Settings) -> list[Pipeline]:
     """The pipelines that can be used; ``_pipeline`` reports the others."""
     pipelines = []
     for name in settings.pipelines:
@@ -107,6 +97,15 @@ async def _secrets(settings: Settings) -> list[Finding]:
     return [good(f"{every} client secret can be read")]
 
 
+async def _index(settings: Settings) -> Finding:
+    """Whether contacts can be found by whom they are with."""
+    try:
+        key = await index_key(settings.index_key, aws.secrets)
+    except WorkerError as error:
+        return Finding(str(error))
+    return note(OFF) if key is None else good("the index's key can be read")
+
+
 async def _state(settings: Settings) -> list[Finding]:
     path = file_of(settings.state)
     if path is not None and not path.exists():
@@ -116,7 +115,7 @@ async def _state(settings: Settings) -> list[Finding]:
     except WorkerError as error:
         advice = "; name a file of its own" if path and isinstance(error, ConfigError) else ""
         return [Finding(f"{PREFIX}STATE: {error}{advice}")]
-    pipelines = _usable(settings)
+    pipelines = usable(settings)
     try:
         versions = await recall_steps(store, pipelines)
     except WorkerError as error:
@@ -143,80 +142,60 @@ def _can_be_created(path: Path) -> Finding:
 def _pipeline(name: str) -> list[Finding]:
     try:
         pipeline = find(name)
+        found = [Finding(slip.text) for slip in slips(pipeline)]
     except ConfigError as error:
         return [Finding(line) for line in str(error).splitlines()]
+    if found:
+        return found
     warnings = [Finding(text, wrong=False) for text in pipeline.warnings()]
     return [*warnings, good(f"pipeline {pipeline.name}: {len(pipeline.steps)} steps")]
 
 
-async def check_online(settings: Settings) -> list[Finding]:
-    """Check with Dynamics: token, environment, and every table and column that pipelines name.
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What came of asking Dynamics.
 
-    Tables and columns are asked for as the first application user; of each other one whether
-    Dynamics lets it in, and whether it may act for agents where a pipeline has it do so.
+    Attributes:
+        findings: What is said of it.
+        tables: What is known of the tables; None: nothing.
     """
-    pipelines, found = _usable(settings), []
-    try:
-        for number, user in enumerate(users_of(settings)):
-            async with open_dynamics(settings, aws.secrets, user=user) as client:
-                asking = (
-                    ask(client, settings, pipelines)
-                    if not number
-                    else _let_in(client, settings, pipelines, user.client_id)
-                )
-                found += await asking
-    except ConfigError as error:
-        found.append(Finding(str(error)))
-    return found
 
-
-async def _let_in(
-    dynamics: Dynamics, settings: Settings, pipelines: Iterable[Pipeline], client_id: str
-) -> list[Finding]:
-    """Whether Dynamics lets one of several application users in."""
-    try:
-        user = await dynamics.user_id()
-    except DynamicsError as error:
-        return [Finding(f"application user {client_id}: {error}. {_advice(error)}")]
-    known = good(f"{settings.environment_url} knows {client_id} as user {user}")
-    return [known, *await _impersonation(dynamics, user, list(pipelines))]
+    findings: list[Finding]
+    tables: Tables | None = None
 
 
 async def ask(
     dynamics: Dynamics, settings: Settings, pipelines: Iterable[Pipeline]
 ) -> list[Finding]:
+    """The findings of ``survey``."""
+    return (await survey(dynamics, settings, pipelines)).findings
+
+
+async def survey(dynamics: Dynamics, settings: Settings, pipelines: Iterable[Pipeline]) -> Survey:
     """Check settings and pipelines against what Dynamics answers."""
     try:
         user = await dynamics.user_id()
     except DynamicsError as error:
-        return [Finding(f"{settings.environment_url}: {error}. {_advice(error)}")]
+        return Survey([Finding(f"{settings.environment_url}: {error}. {advice_for(error)}")])
     found = [good(f"{settings.environment_url} knows us as user {user}")]
     pipelines = list(pipelines)
-    found += await _impersonation(dynamics, user, pipelines)
+    found += await impersonation(dynamics, user, pipelines)
     try:
         sets = await read_sets(dynamics, timeout_s=ASK_S)
     except DynamicsError as error:
-        return [
-            *found,
-            Finding(f"the tables' definitions cannot be read: {error}. {_advice(error)}"),
-        ]
-    asked = [
-        (f"{pipeline.source}: step {step.name}", step, pipeline.choices)
-        for pipeline in pipelines
-        for step in pipeline.steps
-        if isinstance(step, TableStep)
-    ]
-    definitions, told = await _definitions(dynamics, [step for _, step, _ in asked], sets)
+        text = f"the tables' definitions cannot be read: {error}. {advice_for(error)}"
+        return Survey([*found, Finding(text)])
+    steps = [step for one in pipelines for step in one.steps if isinstance(step, TableStep)]
+    definitions, told = await _definitions(dynamics, steps, sets)
     found += told
     tables = Tables(sets, definitions)
-    for where, step, choices in asked:
-        for table in tables_of(step):
-            if table.set in definitions:
-                found += _step(where, step, table, tables, choices)
-    return found
+    for pipeline in pipelines:
+        found += step_findings(pipeline, tables)
+    return Survey(found, tables)
 
 
-async def _impersonation(dynamics: Dynamics, user: str, pipelines: list[Pipeline]) -> list[Finding]:
+async def impersonation(dynamics: Dynamics, user: str, pipelines: list[Pipeline]) -> list[Finding]:
+    """Whether a user may act for agents, where a pipeline has them do so."""
     holds, text = await check_access.impersonation(dynamics, user, pipelines)
     return [Finding(text, wrong=holds is False, fine=holds is True)] if text else []
 
@@ -236,14 +215,21 @@ async def _definitions(
                 addressed_by_key |= {*addressed(step.body)}
     definitions: dict[str, Definition] = {}
     found = []
-    for name in [*tables, *sorted(addressed_by_key & sets.keys() - tables.keys())]:
-        try:
-            read = await read_definition(dynamics, name, columns.get(name, ()), timeout_s=ASK_S)
-        except DynamicsError as error:
-            found.append(
-                Finding(f"{name}: its definition cannot be read: {error}. {_advice(error)}")
-            )
+    names = [*tables, *sorted(addressed_by_key & sets.keys() - tables.keys())]
+    answers = await asyncio.gather(
+        *(
+            read_definition(dynamics, name, columns.get(name, ()), timeout_s=ASK_S)
+            for name in names
+        ),
+        return_exceptions=True,
+    )
+    for name, read in zip(names, answers, strict=True):
+        if isinstance(read, DynamicsError):
+            text = f"{name}: its definition cannot be read: {read}. {advice_for(read)}"
+            found.append(Finding(text))
             continue
+        if isinstance(read, BaseException):
+            raise read
         if read is not None:
             definitions[name] = read
         if name in tables:
@@ -273,48 +259,8 @@ def _key(table: Entity, definition: Definition) -> Finding:
     )
 
 
-def _step(
-    where: str, step: TableStep, table: Entity, tables: Tables, choices: Choices
-) -> list[Finding]:
-    """What Dynamics will refuse of a step, and what is shorter there than this program takes it."""
-    definition = tables.definitions[table.set]
-    if isinstance(step, LookupStep):
-        return _lookup(where, step, table, definition)
-    found = [Finding(f"{where}: {text}") for text in mistakes(step, definition, tables, choices)]
-    for column in step.body.keys() & definition.columns.keys():
-        length, assumed = definition.columns[column].get("MaxLength"), table.lengths.get(column)
-        if isinstance(length, int) and assumed is not None and length < assumed:
-            text = f"{where}: {column} holds {length} characters here; use | fit: {length}"
-            found.append(Finding(text, wrong=False))
-    if isinstance(step, CreateStep):
-        found += [
-            Finding(
-                f"{where}: {field}: a later step reads it of the record, but {table.set} has no "
-                f"such column; {suggestion(field, definition.columns)}"
-            )
-            for field in sorted(step.reads)
-            if re.sub(r"^_(\w+)_value$", r"\1", field) not in definition.columns
-        ]
-    return found
-
-
-def _lookup(where: str, step: LookupStep, table: Entity, definition: Definition) -> list[Finding]:
-    """Columns of a table in which a lookup searches, and those that steps read of its match."""
-    ways = [way for place in step.places if place.table == table for way in place.ways]
-    sought = {column for way in ways for column in way.columns}
-    fields = fields_of(step.places, table, step.reads) if ways else set()
-    wanted = {column_of(table, field) for field in fields} - {""}
-    known = definition.columns
-    query = step.query.source if step.query else ""
-    asked = query_mistakes(query, step.reads, definition) if query.startswith("?") else ()
-    return [Finding(f"{where}: {text}") for text in asked] + [
-        Finding(f"{where}: {table.set} has no column {column!r}; {suggestion(column, known)}")
-        for column in sorted(sought | wanted)
-        if re.sub(r"^_(\w+)_value$", r"\1", column) not in known
-    ]
-
-
-def _advice(error: DynamicsError) -> str:
+def advice_for(error: DynamicsError) -> str:
+    """What to do about a failure."""
     if error.status == 403:  # noqa: PLR2004 - HTTP
         return "Give the application user a security role that may do this."
     if error.status is None or error.status < 400:  # noqa: PLR2004 - a redirect's

@@ -12,11 +12,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from pipelines.address import PLACEHOLDER, Address, address_in, named_in, source_of
 from pipelines.conversion import Kind
 from pipelines.link import LINK
+from pipelines.note import type_doubt
 from pipelines.odata import GUID
-from pipelines.pipeline import type_doubt
-from pipelines.template import Query, Template
+from pipelines.template import Template
 from pipelines.value import ABSENT
 from worker.dynamics.definitions import Definition
 
@@ -54,26 +55,7 @@ _PARTY: Final[Mapping[str, type]] = {
 _MASKS: Final = range(1, 14)
 _AS_LIST: Final = 'is a list of parties: [{"partyid_contact@odata.bind": "/contacts(ID)", …}]'
 
-_ADDRESS: Final = re.compile(
-    r"\s*/?(?:(?:https?://[^/]+/)?api/data/[^/]+/)?(\w+)\(((?:[^()']|'[^']*')*)\)\s*"
-)
-_PLACEHOLDER: Final = re.compile(r"\{\{(?:(?!\}\}).)*\}\}", re.DOTALL)
-#: The setting that is an owner's address.
-_OWNER: Final = re.compile(r"/?\{\{-?\s*owner\b", re.IGNORECASE)
 _KEY_NAMES: Final = re.compile(r"(\w+)\s*=")
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """The row that a link leads to.
-
-    Attributes:
-        named: Its entity set, as the pipeline has it; "" if a placeholder is the whole address.
-        key: What stands in parentheses, with its placeholders.
-    """
-
-    named: str
-    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,20 +86,37 @@ def addressed(data: Any) -> Iterator[str]:
             yield from addressed(one)
     elif isinstance(data, dict):
         for name, value in data.items():
-            row = _address(value) if name.endswith(LINK) else None
+            row = address_in(value) if name.endswith(LINK) else None
             if row and "=" in row.key:
                 yield row.named
             yield from addressed(value)
+
+
+def linked(data: Any) -> Iterator[tuple[str, str]]:
+    """The links of a body and of its parties: navigation property and entity set.
+
+    The set is "" if only a placeholder says which row it is.
+    """
+    if isinstance(data, list):
+        for one in data:
+            yield from linked(one)
+    elif isinstance(data, dict):
+        for name, value in data.items():
+            if name.endswith(LINK):
+                row = address_in(value)
+                yield name.removesuffix(LINK), row.named if row else ""
+            else:
+                yield from linked(value)
 
 
 def link_mistakes(nav: str, value: Any, table: Definition, tables: Tables) -> Iterator[str]:
     """A navigation property, and the row it is to lead to."""
     if nav in table.collections and isinstance(value, list):
         return  # rows that are there, to be associated with this one
-    row = _address(value)
+    row = address_in(value)
     name = link_name(nav, table)
     if name is None:
-        yield _wrong_name(nav, tables.meant(_named(value)), table)
+        yield _wrong_name(nav, tables.meant(named_in(value)), table)
         return
     column, leads = table.links[name]
     known = table.columns.get(column, {})
@@ -129,33 +128,14 @@ def link_mistakes(nav: str, value: Any, table: Definition, tables: Tables) -> It
         yield from _no_address(value, leads, tables)
 
 
-def _address(value: Any) -> Address | None:
-    """The row that a link's value is the address of; None if it can never be one."""
-    source = _source(value)
-    # A placeholder may hold anything within, and gives one value of a key, or an owner.
-    plain = _PLACEHOLDER.sub(lambda found: "0" * len(found[0]), source)
-    if match := _ADDRESS.fullmatch(plain):
-        named, key = (source[slice(*match.span(part))] for part in (1, 2))
-        return None if "{{" in named else Address(named, key)
-    bare = source.strip()
-    whole = _PLACEHOLDER.fullmatch(bare.removeprefix("/"))
-    return Address("") if whole and (bare.startswith("/") or _OWNER.match(bare)) else None
-
-
 def _no_address(value: Any, leads: str, tables: Tables) -> Iterator[str]:
     """A link's value that is no address of a row; that of an owner may be one placeholder."""
-    if _address(value) and leads in ("owner", *_OWNERS):
+    if address_in(value) and leads in ("owner", *_OWNERS):
         return
-    held = _PLACEHOLDER.findall(_source(value))
+    held = PLACEHOLDER.findall(source_of(value))
     key = held[0] if len(held) == 1 else "ID"
     name = tables.set_of("systemuser" if leads == "owner" else leads) or "…"
     yield f'is no address of a row; write "/{name}({key})"'
-
-
-def _named(value: Any) -> str:
-    """The entity set that a link's value seems to name."""
-    found = re.search(r"(\w+)\(", _source(value))
-    return found[1] if found else ""
 
 
 def link_name(nav: str, table: Definition) -> str | None:
@@ -281,9 +261,9 @@ def _party_value(name: str, value: Any, wanted: type) -> Iterator[str]:
 
 
 def _party_link(nav: str, value: Any, tables: Tables) -> Iterator[str]:
-    row = _address(value)
+    row = address_in(value)
     named = row.named if row else ""
-    target = tables.meant(named or _named(value))
+    target = tables.meant(named or named_in(value))
     leads = nav.removeprefix("partyid_")
     if nav in ("partyid", leads) or leads not in tables.sets.values():
         right = f"partyid_{target or 'contact'}"
@@ -328,9 +308,3 @@ def constants(template: Template) -> list[Any]:
 def bool_for_int(value: Any, fitting: tuple[type, ...]) -> bool:
     """Whether a truth stands where a number should, which Python takes it for."""
     return isinstance(value, bool) and bool not in fitting
-
-
-def _source(value: Any) -> str:
-    if isinstance(value, Query | Template):
-        return value.source
-    return value if isinstance(value, str) else ""

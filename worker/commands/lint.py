@@ -9,8 +9,10 @@ from typing import Literal
 import orjson
 
 from pipelines.loader import load
+from pipelines.note import Note
 from pipelines.pipeline import Pipeline, doubles
-from pipelines.source import Mistake, PipelineError
+from pipelines.slip import slips
+from pipelines.source import Mistake, PipelineError, Source
 from worker.definitions import text_and_source
 
 
@@ -59,10 +61,10 @@ def lint(names: Iterable[str]) -> list[Problem]:
             found.append(Problem(source, "error", "nested too deeply"))
             continue
         pipelines.append(pipeline)
-        begins = f"{source}: "
-        found += [
-            Problem(source, "note", text.removeprefix(begins)) for text in pipeline.warnings()
-        ]
+        wrong = [_of(mistake) for mistake in slips(pipeline)]
+        places = {(one.line, one.column) for one in wrong}
+        notes = [_note(text, source, note) for note in pipeline.notes()]
+        found += [*wrong, *(one for one in notes if (one.line, one.column) not in places)]
     for one in pipelines:
         if sum(other.name == one.name for other in pipelines) > 1:
             text = f"two of these pipelines call themselves {one.name!r}; rename one"
@@ -70,9 +72,18 @@ def lint(names: Iterable[str]) -> list[Problem]:
     return found + [Problem(text.partition(" ")[0], "error", text) for text in doubles(pipelines)]
 
 
-def _of(mistake: Mistake) -> Problem:
-    text = mistake.text.removeprefix(f"{mistake.source}: ")
-    return Problem(mistake.source, "error", text, mistake.step, mistake.line, mistake.column)
+def _of(mistake: Mistake, severity: Literal["error", "note"] = "error") -> Problem:
+    where = f" step {mistake.step}:" if mistake.step else ""
+    text = mistake.text.removeprefix(f"{mistake.source}:{where} ")
+    text = f"step {mistake.step}: {text}" if where else text
+    text = text.removesuffix(f" (line {mistake.line}, column {mistake.column})")
+    return Problem(mistake.source, severity, text, mistake.step, mistake.line, mistake.column)
+
+
+def _note(text: str, source: str, note: Note) -> Problem:
+    place = Source(text, source)
+    place.enter(note.step)
+    return _of(place.fail(note.text, note.at).mistakes[0], "note")
 
 
 def to_json(problems: Iterable[Problem]) -> str:

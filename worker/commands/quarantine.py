@@ -4,128 +4,208 @@ from __future__ import annotations
 
 import sys
 
-from collections import defaultdict
-from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from worker.commands import options
-from worker.errors import ConfigError
-from worker.terminal import print_tables, show
+from worker.commands import completion, options, output
+from worker.terminal import show, shown_lines
 
 
 if TYPE_CHECKING:
-    from worker.stores.protocol import ContactStore, Quarantined
+    from worker.operations.quarantine import Reasons, Selection
+    from worker.stores.protocol import ContactStore
 
 quarantine_app = typer.Typer(help="Messages that could not be used.", no_args_is_help=True)
 
+#: A reason, as it is listed.
+REASONS = (
+    output.number("messages"),
+    output.number("bytes"),
+    output.Column("oldest", text=output.age),
+    output.Column("reason", wide=True),
+    output.Column("origin", "first origin", wide=True),
+)
+
+#: A message, as it is listed.
+MESSAGES = (
+    output.Column("id"),
+    output.Column("at", "since", output.age),
+    output.number("bytes"),
+    output.Column("origin", wide=True),
+    output.Column("reason", wide=True),
+)
+
+Items = Annotated[
+    list[str] | None,
+    typer.Argument(help="Which messages.", autocompletion=completion.messages),
+]
+Reason = Annotated[str, typer.Option(help="Only those whose reason contains this.")]
+Since = Annotated[str, typer.Option(help="Only set aside since this ISO time, or 2h, 3d ago.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be touched, only.")]
+
+NOTHING = "nothing is in quarantine"
+
 
 @quarantine_app.command("list")
-def quarantine_list(state: options.State = "", settings: options.SettingsFile = None) -> None:
-    """List quarantined messages: first counted by reason, then one by one."""
-    from worker.operations.group import Group
-    from worker.operations.quarantine import quarantined
-    from worker.operations.state import opened
+def quarantine_list(
+    reason: Reason = "",
+    since: Since = "",
+    ids: Annotated[bool, typer.Option("--ids", help="One by one, with ids.")] = False,
+    limit: options.Limit = options.LIMIT,
+    form: options.Output = "table",
+    state: options.State = "",
+    settings: options.SettingsFile = None,
+) -> None:
+    """List quarantined messages by reason."""
+    from worker.operations.listing import Listed
+    from worker.operations.quarantine import (
+        QuarantineLine,
+        QuarantineReason,
+        line,
+        reasons,
+        selected,
+    )
 
-    spec = options.spec_of(state, settings)
-    table = options.table_of("id", "origin", "since", "bytes", "reason")
-    groups: defaultdict[tuple[str, ...], Group] = defaultdict(Group)
+    selection = _selection([], reason, since)
 
-    async def work() -> None:
-        async with opened(spec) as store:
-            async for item in quarantined(store):
-                groups[item.reason,].add(item.at, item.origin)
-                size = f"{len(item.body):,}"
-                options.add_row(
-                    table, item.id, item.origin, options.age(item.at), size, item.reason
-                )
+    async def counted(store: ContactStore) -> list[QuarantineReason]:
+        return (await reasons(store, selection)).rows()
 
-    options.finished(work())
-    print_tables(options.summary(groups, "reason", first="first origin"), table)
+    async def lines(store: ContactStore) -> list[QuarantineLine]:
+        return [line(item) async for item in selected(store, selection)]
+
+    listed: Listed[Any] = options.listed(
+        options.spec_of(state, settings), lines if ids else counted, limit
+    )
+    output.write(listed, MESSAGES if ids else REASONS, form, NOTHING)
 
 
 @quarantine_app.command("show")
 def quarantine_show(
-    item_id: Annotated[str, typer.Argument(help="The message's id, from the list.")],
+    item_id: Annotated[
+        str,
+        typer.Argument(help="The message's id, from the list.", autocompletion=completion.messages),
+    ],
     state: options.State = "",
     settings: options.SettingsFile = None,
 ) -> None:
-    """Write a quarantined message to standard output, byte for byte."""
-    spec = options.spec_of(state, settings)
+    """Write a quarantined message to standard output, byte for byte unless it is a terminal."""
+    from worker.operations.quarantine import reasons, selected
 
-    from worker.operations.state import opened
+    spec, selection = options.spec_of(state, settings), _selection([item_id], "", "")
 
-    async def work() -> bytes:
-        async with opened(spec) as store:
-            [item] = [item async for item in _chosen(store, [item_id])]
+    async def work(store: ContactStore) -> bytes:
+        async for item in selected(store, selection):
             return item.body
+        await reasons(store, selection)  # says that it is not there, and what is
+        return b""
 
-    sys.stdout.buffer.write(options.finished(work()))
+    body = options.finished(options.on(spec, work))
+    if sys.stdout.isatty():
+        sys.stdout.write(shown_lines(body.decode(errors="backslashreplace")) + "\n")
+    else:
+        sys.stdout.buffer.write(body)
 
 
 @quarantine_app.command("retry")
 def quarantine_retry(
-    item_ids: Annotated[list[str] | None, typer.Argument(help="Which messages.")] = None,
+    item_ids: Items = None,
     all_: options.All = False,
+    reason: Reason = "",
+    since: Since = "",
+    dry_run: DryRun = False,
     state: options.State = "",
     settings: options.SettingsFile = None,
 ) -> None:
     """Read quarantined messages again, for example after an upgrade."""
+    from worker import aws
     from worker.engine.ingest import Ingest
-    from worker.operations.quarantine import retry_quarantined
-    from worker.operations.state import opened
+    from worker.operations.index import index_key
+    from worker.operations.quarantine import Reasons, retry_quarantined, selected
     from worker.settings import load_settings
     from worker.telemetry.logs import configure
 
     options.named(item_ids, all_=all_)
     loaded = load_settings(settings)
     configure("error")
+    spec, selection = state or loaded.state, _selection(item_ids, reason, since)
+    meant = options.finished(_reasons(spec, selection))
+    if dry_run:
+        _tell(
+            meant, f"{options.counted(meant.messages, 'quarantined message')} would be read again"
+        )
+        return
 
-    async def work() -> tuple[int, int]:
-        async with opened(state or loaded.state) as store:
-            ingest = Ingest(store, frozenset(loaded.recording_buckets) or None)
-            items = _chosen(store, item_ids)
-            used = [await retry_quarantined(store, ingest, item) async for item in items]
-            return sum(used), len(used)
+    async def work(store: ContactStore) -> tuple[int, int, Reasons]:
+        key = await index_key(loaded.index_key, aws.secrets)
+        ingest = Ingest(store, frozenset(loaded.recording_buckets) or None, index_key=key)
+        used, tried, left = 0, 0, Reasons()
+        async for item in selected(store, selection):
+            tried += 1
+            if await retry_quarantined(store, ingest, item):
+                used += 1
+            else:
+                left.add(item)
+        return used, tried, left
 
-    used, tried = options.finished(work())
-    show(f"{used} of {tried} quarantined messages could be used")
+    used, tried, left = options.finished(options.on(spec, work))
+    _tell(left, f"{used} of {tried} quarantined messages could be used")
     raise typer.Exit(0 if used == tried else options.LEFT_ASIDE)
 
 
 @quarantine_app.command("drop")
 def quarantine_drop(
-    item_ids: Annotated[list[str] | None, typer.Argument(help="Which messages.")] = None,
+    item_ids: Items = None,
     all_: options.All = False,
+    reason: Reason = "",
+    since: Since = "",
+    dry_run: DryRun = False,
     state: options.State = "",
     yes: options.Yes = False,
     settings: options.SettingsFile = None,
 ) -> None:
     """Remove quarantined messages for good."""
-    from worker.operations.state import opened
+    from worker.operations.quarantine import Reasons, selected
 
     options.named(item_ids, all_=all_)
-    spec = options.spec_of(state, settings)
+    spec, selection = options.spec_of(state, settings), _selection(item_ids, reason, since)
+    meant = options.finished(_reasons(spec, selection))
+    told = options.counted(meant.messages, "quarantined message")
+    if dry_run or not meant.messages:
+        _tell(meant, f"{told} would be dropped")
+        return
     if not yes:
+        _tell(meant, f"{told} would be dropped")
         typer.confirm("Drop them? Their bytes are lost", abort=True)
 
-    async def work() -> int:
-        async with opened(spec) as store:
-            chosen = [item.id async for item in _chosen(store, item_ids)]
-            return await store.release(chosen)
+    async def work(store: ContactStore) -> Reasons:
+        dropped = Reasons()
+        async for item in selected(store, selection):
+            if await store.release([item.id]):
+                dropped.add(item)
+        return dropped
 
-    show(f"{options.finished(work())} quarantined messages dropped")
+    dropped = options.finished(options.on(spec, work))
+    _tell(dropped, f"{options.counted(dropped.messages, 'quarantined message')} dropped")
 
 
-async def _chosen(store: ContactStore, item_ids: list[str] | None) -> AsyncIterator[Quarantined]:
-    """The named messages, or all; one at a time, as together they may be large."""
-    from worker.operations.quarantine import quarantined
+def _selection(item_ids: list[str] | None, reason: str, since: str) -> Selection:
+    from worker.operations.quarantine import Selection
 
-    missing = set(item_ids or ())
-    async for item in quarantined(store):
-        if item_ids is None or item.id in missing:
-            missing.discard(item.id)
-            yield item
-    if missing:
-        raise ConfigError(f"not in quarantine: {', '.join(sorted(missing))}")
+    return Selection(frozenset(item_ids or ()), reason, options.moment(since, "--since"))
+
+
+async def _reasons(spec: str, selection: Selection) -> Reasons:
+    from worker.operations.quarantine import reasons
+
+    return await options.on(spec, lambda store: reasons(store, selection))
+
+
+def _tell(found: Reasons, what: str) -> None:
+    """How many messages, then by reason."""
+    from worker.operations.listing import Listed
+
+    show(what)
+    if found.messages:
+        output.write(Listed(found.rows()), REASONS, "table", NOTHING)

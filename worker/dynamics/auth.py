@@ -9,6 +9,7 @@ discovery request per hour, the gain is that nothing stale can be in it.
 from __future__ import annotations
 
 import asyncio
+import sys
 
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
@@ -16,8 +17,6 @@ from typing import Any, Protocol
 import httpx
 import msal
 import structlog
-
-from jwt.exceptions import PyJWTError
 
 from worker.clock import Clock
 from worker.dynamics.aadsts import read_refusal
@@ -220,11 +219,18 @@ class MsalTokens:
             answer: dict[str, Any] = app.acquire_token_for_client([self._scope])
         except DynamicsError:
             raise
-        except (ValueError, KeyError, TypeError, PyJWTError):
-            # PyJWT signs for MSAL. Texts are not repeated: they may quote the credential.
-            raise Unauthorized("MSAL refuses tenant, client id or certificate") from None
         except Exception as error:  # noqa: BLE001 - two libraries, whose exceptions are not documented
+            # Texts are not repeated: they may quote the credential.
+            if isinstance(error, ValueError | KeyError | TypeError) or _is_of_jwt(error):
+                raise Unauthorized("MSAL refuses tenant, client id or certificate") from None
             raise Unavailable(f"MSAL gave up: {type(error).__name__}") from None
         if "access_token" not in answer:
             raise read_refusal(answer)
         return answer
+
+
+def _is_of_jwt(error: Exception) -> bool:
+    """Whether PyJWT raised it, which signs for MSAL where a certificate takes a secret's place."""
+    # Known by then if it did; to import it needlessly takes 9 MB and an eighth of a second.
+    jwt = sys.modules.get("jwt")
+    return jwt is not None and isinstance(error, jwt.PyJWTError)

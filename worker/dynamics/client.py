@@ -15,6 +15,7 @@ import orjson
 import structlog
 
 from pipelines.entity import entity
+from worker import exchange
 from worker.dynamics.auth import Tokens
 from worker.dynamics.classify import failure, http_date, read_error
 from worker.dynamics.errors import (
@@ -48,6 +49,11 @@ HEADERS = {
 #: How names of headers are spelt here, by their lower case: a request's own replace these.
 _SPELT = {name.lower(): name for name in (*HEADERS, "Content-Type")}
 
+#: Whose id of a request -> the answer's header.
+_SUPPORT: Mapping[str, str] = {"req": "req_id", "service": "x-ms-service-request-id"}
+
+_NO_HEADERS: Mapping[str, str] = {}
+
 MAX_BODY_BYTES = 16 * 1024 * 1024
 
 #: How often one request is sent at most while its outcome is unknown.
@@ -63,7 +69,7 @@ _ENTITY_SET = re.compile(r"[$\w]*")
 
 #: Paths that httpx would make nothing else of.
 _ENCODED = re.compile(r"(?:[A-Za-z0-9\-_~!$&'()*+,;=:@/?]|(?<=[^/])\.|%[0-9A-Fa-f]{2}){0,60000}")
-_USER_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _HINT = re.compile(r"0*([1-9][0-9]{0,3})")
 
 _log = structlog.get_logger(__name__)
@@ -137,7 +143,8 @@ class DataverseClient:
         self._answered = answered
         self._dated = dated
         self._user_id = ""
-        self._asking_user_id = asyncio.Lock()
+        self._organization_id = ""
+        self._asking = asyncio.Lock()
 
     async def send(self, request: Request, *, timeout_s: float) -> Answer:
         """Send, repeating ambiguous outcomes while time is left (see ``protocol.Dynamics``).
@@ -175,22 +182,44 @@ class DataverseClient:
         Raises:
             DynamicsError: see ``send``.
         """
-        async with self._asking_user_id:
+        async with self._asking:
             if not self._user_id:
-                answer = await self.send(WHO_AM_I, timeout_s=WHO_AM_I_TIMEOUT_S)
-                user_id = str(answer.body.get("UserId")).lower()
-                if not _USER_ID.fullmatch(user_id):
+                self._identify(await self.send(WHO_AM_I, timeout_s=WHO_AM_I_TIMEOUT_S))
+                if not self._user_id:
                     raise Unavailable("WhoAmI answered without a user's id")
-                self._user_id = user_id
         return self._user_id
 
-    async def probe(self) -> None:
-        """Ask who we are, once and past the gate: for ``Breaker.reopen``.
+    async def organization_id(self) -> str:
+        """The id of the organization that answers here, in lower case, as last heard.
 
         Raises:
             DynamicsError: see ``send``.
         """
-        await self._exchange(WHO_AM_I, WHO_AM_I_TIMEOUT_S)
+        async with self._asking:
+            if not self._organization_id:
+                self._identify(await self.send(WHO_AM_I, timeout_s=WHO_AM_I_TIMEOUT_S))
+                if not self._organization_id:
+                    raise Unavailable("WhoAmI answered without an organization's id")
+        return self._organization_id
+
+    async def probe(self) -> None:
+        """Ask who we are, once and past the gate: for ``Breaker.reopen``.
+
+        Another organization may answer here after an outage: one that was restored or copied.
+
+        Raises:
+            DynamicsError: see ``send``.
+        """
+        self._identify(await self._exchange(WHO_AM_I, WHO_AM_I_TIMEOUT_S))
+
+    def _identify(self, answer: Answer) -> None:
+        """Note who we are, and which organization it is, as far as the answer says so."""
+        user, organization = (
+            found if _GUID.fullmatch(found := str(answer.body.get(name)).lower()) else ""
+            for name in ("UserId", "OrganizationId")
+        )
+        self._user_id = user or self._user_id
+        self._organization_id = organization or self._organization_id
 
     async def _through_gate(self, request: Request, deadline: float) -> Answer:
         slot = self.gate.slot(
@@ -216,7 +245,7 @@ class DataverseClient:
 
     async def _once(self, request: Request, token: str) -> _Reply:
         request_id = str(uuid.uuid4())
-        status = None
+        status, headers = None, _NO_HEADERS
         try:
             answer = await self._open(
                 request.method,
@@ -225,7 +254,7 @@ class DataverseClient:
                 None if request.body is None else orjson.dumps(request.body),
             )
             try:
-                status = answer.status
+                status, headers = answer.status, answer.headers
                 self._note_date(answer.headers)
                 body = await _read(request, answer)
             finally:
@@ -237,6 +266,8 @@ class DataverseClient:
             # Not chained: h11's texts quote what came over the wire.
             raise Unavailable(f"{describe(request)} got no answer: {_reason(error)}") from None
         finally:
+            done = status is not None and httpx.codes.is_success(status)
+            exchange.answered(status, None if done else _ids(request_id, headers))
             self._answered(request.method, status)
 
     def _address(self, path: str) -> str:
@@ -272,6 +303,12 @@ class DataverseClient:
                 status=reply.status,
             )
         return Answer(reply.status, reply.headers, body or {})
+
+
+def _ids(request_id: str, headers: Mapping[str, str]) -> dict[str, str]:
+    """What Microsoft's support asks for: our id of a request, and Dataverse's, each once."""
+    theirs = {headers.get(name, ""): whose for whose, name in _SUPPORT.items()}
+    return {"client": request_id} | {whose: one for one, whose in theirs.items() if one}
 
 
 def _headers(request: Request, token: str, request_id: str) -> dict[str, str]:

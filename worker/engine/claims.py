@@ -16,6 +16,7 @@ import structlog
 from pipelines import ledger
 from pipelines.action import Action
 from pipelines.contact import Contact
+from pipelines.history import Happening, note
 from worker.clock import Clock
 from worker.errors import StoreUnavailable
 from worker.retry import retry_until
@@ -108,6 +109,7 @@ class Claims:
             if not ledger.mark_late_writes(fresh.contact, late, before):
                 return
             fresh.due_at = self.clock.wall()
+            note(fresh.contact.history, Happening(at=fresh.due_at, what="late"))
             if await self._save(fresh) is not Saved.CONFLICT:
                 _log.warning("push.wrote_late", contact_id=late.id)
                 return

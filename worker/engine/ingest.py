@@ -19,12 +19,14 @@ from typing import TypeVar
 
 import structlog
 
+from pipelines.acknowledgements import has_records
 from pipelines.age import KEPT_S
 from pipelines.contact import Contact
 from pipelines.decode import decode
 from pipelines.fact import KIN, Decoded, Fact, Ignored, Undecodable
 from pipelines.interest import Interest, concerns
 from pipelines.kin import answers, told
+from pipelines.labels import relabel
 from pipelines.lifecycle import milestones_of, signals
 from worker.clock import Clock
 from worker.errors import StoreUnavailable, WorkerError
@@ -101,6 +103,7 @@ class Ingest:
         in_thread: Calls a function in a thread.
         tally: Counts.
         faults: Contains bugs that one message may reveal.
+        index_key: Makes labels of people (``pipelines.labels``); None: contacts get none.
     """
 
     store: ContactStore
@@ -115,6 +118,7 @@ class Ingest:
     in_thread: Callable[..., Awaitable[list[Decoded]]] = asyncio.to_thread
     tally: Tally = field(default_factory=Tally)
     faults: Faults = field(default_factory=Faults)
+    index_key: bytes | None = None
     _decoded: int = 0
 
     async def handle(self, messages: Sequence[Message], stop: asyncio.Event | None = None) -> None:
@@ -256,9 +260,11 @@ class Ingest:
         contact = entry.contact
         before = replace(contact, facts=dict(contact.facts)) if interest else contact
         news = sum([contact.observe(fact) for fact, _ in facts])
-        if not news:
+        if not news and not self._looks_again(entry):
             return False
         self.tally.news += news
+        with self.faults.contained("contact", contact_id=contact.id):
+            relabel(contact, self.index_key)
         now = self.clock.wall()
         entry.expires_at = now + UNFINISHED_S
         if not contact.heard_of:
@@ -272,6 +278,15 @@ class Ingest:
             entry.due_at = now if entry.due_at is None else min(entry.due_at, now)
         contact.replayed |= self.rank > 0 and _own(facts) > 0
         return True
+
+    def _looks_again(self, entry: Entry) -> bool:
+        """Whether a replay has a contact without records looked at, though nothing of it is new.
+
+        What was acknowledged of it may have been given up (``pipelines.acknowledgements``).
+        """
+        contact = entry.contact
+        idle = entry.due_at is None and not contact.parked and not entry.unreadable
+        return self.rank > 0 and contact.heard_of and idle and not has_records(contact)
 
     def _concerns(self, interest: Interest, before: Contact, after: Contact) -> bool:
         """Whether what is new may be read; where that runs into a bug of ours, it is looked at."""

@@ -10,7 +10,7 @@ import structlog
 from pipelines import ledger
 from pipelines.action import LiveAction, OpenPage
 from pipelines.contact import Contact
-from pipelines.effect import Effect
+from pipelines.effect import MISSED, WRITTEN, Effect
 from pipelines.lifecycle import moment
 from pipelines.outcome import Delayed, Done, Logged, Outcome, Shown, Undeliverable
 from pipelines.plan import Plan
@@ -26,13 +26,15 @@ class Openings:
     """Reports what came of what is done live.
 
     Attributes:
-        counted: Called with what finally came of each page, see ``pipelines.effect``.
+        counted: Called with what came of each page, see ``pipelines.effect``.
+        written_back: The same of each write-back: ``written``, or one of the other outcomes.
         latency: Called with a milestone and how long (s) after it Connect had what agents are to
             see: the first attributes of a contact after ``created``, a page after its own.
         faults: Contains the bugs of either.
     """
 
     counted: Callable[[str], None] = lambda _outcome: None
+    written_back: Callable[[str], None] = lambda _outcome: None
     latency: Callable[[str, float], None] = lambda _milestone, _seconds: None
     faults: Faults = field(default_factory=Faults)
 
@@ -53,15 +55,18 @@ class Openings:
                     page = isinstance(action, OpenPage)
                     event = "push.open_failed" if page else "push.write_back_failed"
                     _log.warning(event, contact_id=contact.id, reason=reason)
-                    if page and isinstance(outcome, Undeliverable):
-                        self.counted("refused")
+                    refused = isinstance(outcome, Undeliverable)
+                    self._count(page=page, outcome="refused" if refused else "delayed")
                 case Shown():
                     self.counted(Shown.says)
                     seconds = self._since(contact, action.on, seen, now)
                     _log.info("desktop.shown", contact_id=contact.id, seconds=seconds)
                 case Logged():
                     self.counted(Logged.says)
-                case Done() if first:
+                case Done():
+                    self.written_back(WRITTEN)
+                    if not first:
+                        return
                     seconds = self._since(contact, action.on, seen, now)
                     _log.info("push.written_back", contact_id=contact.id, seconds=seconds)
 
@@ -91,9 +96,9 @@ class Openings:
             effect = expired.judged(heard_at, now)
             ledger.expire(contact, step, effect)
             with self.faults.contained("telemetry", contact_id=contact.id):
-                if expired.page:
-                    self.counted(effect.outcome)
-                _log.info(
+                self._count(page=expired.page, outcome=effect.outcome)
+                say = _log.warning if effect.outcome in MISSED else _log.info
+                say(
                     "push.expired",
                     contact_id=contact.id,
                     step=step,
@@ -101,3 +106,6 @@ class Openings:
                     why=effect.why,
                 )
         return len(planned.expired)
+
+    def _count(self, *, page: bool, outcome: str) -> None:
+        (self.counted if page else self.written_back)(outcome)

@@ -16,6 +16,8 @@ from typing import Final
 import structlog
 
 from pipelines.contact import Contact
+from pipelines.happening import by_operator
+from pipelines.history import note
 from worker import heartbeat
 from worker.clock import Clock
 from worker.stores.protocol import ContactStore, Entry, Saved
@@ -26,6 +28,9 @@ _log = structlog.get_logger(__name__)
 #: How many contacts are tried first, and how long (s) they are watched before twice as many are.
 FIRST_TRIED: Final = 3
 WATCHED_S: Final = 60.0
+
+#: Why what was parked without an answer is tried again.
+ANSWERS_AGAIN: Final = "Dynamics answers again"
 
 #: How many contacts are read from the store at a time.
 PAGE: Final = 200
@@ -117,9 +122,12 @@ class Revival:
 
     async def _revive_unanswered(self, entry: Entry) -> None:
         while places := _unanswered(entry.contact):
+            now = self.clock.wall()
             for place in places:
-                del entry.contact.parked[place]
-            entry.due_at = self.clock.wall()
+                steps = entry.contact.parked.pop(place).steps
+                again = by_operator("retried", place, steps, now, why=ANSWERS_AGAIN)
+                note(entry.contact.history, again)
+            entry.due_at = now
             if await self.store.save([entry]) != [Saved.CONFLICT]:
                 return
             (entry,) = await self.store.load([entry.contact.id])

@@ -8,7 +8,7 @@ contact affects that contact alone (``worker.engine.containment``).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -19,6 +19,7 @@ from pipelines.action import Action, Change, LiveAction, OpenPage, Reading, Writ
 from pipelines.age import KEPT_S
 from pipelines.agenda import Agenda
 from pipelines.contact import Contact
+from pipelines.labels import relabel
 from pipelines.outcome import Delayed, Done, Found, Outcome, Undeliverable
 from pipelines.settle import settle
 from pipelines.snapshot import Snapshot
@@ -30,8 +31,11 @@ from worker.clock import Clock
 from worker.dynamics.errors import DynamicsError
 from worker.dynamics.gate import Gate
 from worker.dynamics.performer import Performer
+from worker.dynamics.reasons import GateClosed
 from worker.engine.claims import CLAIM_S, Claims
 from worker.engine.containment import Containment
+from worker.engine.freshness import Freshness
+from worker.engine.notes import Notes
 from worker.engine.openings import Openings
 from worker.engine.planner import Planner
 from worker.engine.policy import (
@@ -48,6 +52,7 @@ from worker.engine.suspects import Suspects
 from worker.engine.waiting import Waiting
 from worker.engine.write_probe import WriteProbe
 from worker.errors import StoreUnavailable
+from worker.exchange import Exchange, collected
 from worker.faults import Faults
 from worker.precedence import Since, nobody, waited_for
 from worker.stores.protocol import ContactStore, Entry, Saved
@@ -95,15 +100,20 @@ class Transactions:
             restored (``worker.stores.restoration``).
         latency: Called with how long (s) each contact was due when Dynamics came to match it.
         wrote: Called with the kind of each action that was acknowledged.
+        stepped: Called with the steps, as ``pipeline/step``, of what was done, has failed or was
+            parked in Dynamics, and which of these it was.
         openings: Reports what came of what is done for agents.
         faults: Counts and reports bugs of ours.
         probe_writes: Whether the last acknowledged change may be sent again.
+        index_key: Makes labels of people (``pipelines.labels``); None: contacts get none.
         sent: Counts.
+        freshness: Knows since when contacts wait that were tried in vain.
         containment: Decides on contacts whose rounds ended in one.
         write_probe: Finds out whether writes are answered.
         suspects: What got no answer when it was last tried.
         policy: Decides what failures mean.
         waiting: The contacts for which somebody waits.
+        notes: Writes the contacts' histories.
     """
 
     store: ContactStore
@@ -118,15 +128,19 @@ class Transactions:
     doubt: Callable[[Contact], None] = lambda _contact: None
     latency: Callable[[float], None] = lambda _seconds: None
     wrote: Callable[[str], None] = lambda _kind: None
+    stepped: Callable[[Sequence[str], str], None] = lambda _steps, _outcome: None
     openings: Openings = field(default_factory=Openings)
     faults: Faults = field(default_factory=Faults)
     probe_writes: bool = True
+    index_key: bytes | None = None
     sent: Sent = field(init=False, default_factory=Sent)
+    freshness: Freshness = field(init=False, default_factory=Freshness)
     containment: Containment = field(init=False)
     write_probe: WriteProbe = field(init=False)
     suspects: Suspects = field(init=False)
     policy: Policy = field(init=False)
     waiting: Waiting = field(init=False)
+    notes: Notes = field(init=False)
     _claims: Claims = field(init=False)
 
     def __post_init__(self) -> None:
@@ -146,6 +160,7 @@ class Transactions:
         self.suspects = Suspects(breaker.witness, self.write_probe, self.clock)
         self.policy = Policy(self.gate, self.containment, self.suspects, self.clock)
         self._claims = Claims(self.store, self.clock)
+        self.notes = Notes(self.clock, self.faults)
         self.waiting = Waiting(self.planner, self.clock)
 
     async def run(self, contact_id: str) -> float | None:
@@ -178,8 +193,7 @@ class Transactions:
         """The round of a contact that was due at this time; when it is due again."""
         contact = entry.contact
         self.waiting.see(contact)  # it may be another worker that took it in
-        self.doubt(contact)
-        ledger.mark_unknown(contact)
+        self._take_up(contact)
         parked, before = set(contact.parked), ledger.columns_of(contact)
         # Counted from before the claim is saved, however long that takes.
         last_start = self.clock.monotonic() + CLAIM_S - SERVER_S - REQUEST_S
@@ -204,17 +218,31 @@ class Transactions:
             again = TryAgain(min(put_off.values()))
         contact.intent.clear()
         again = self._look_ahead(entry, seen, again, due_at)
+        note = entry.fault
         if again is None:
             contact.tries = 0
             self.suspects.over(contact)
-        note = entry.fault
+            if note is not None:
+                self.notes.fault_over(contact, note)
+        with self.faults.contained("contact", contact_id=contact.id):
+            relabel(contact, self.index_key)
         # A copy: should this fail, the entry still says how often it did before.
         fault = note if again else None
         next_at = await self._claims.release(replace(entry, fault=fault), parked, before)
+        self.freshness.tried(contact.id, contact.owed_since, next_at)
         if again is None:
             self.containment.succeeded(contact.id, note)
             self._report_done(contact.id, self.clock.wall() - due_at)
         return next_at
+
+    def _take_up(self, contact: Contact) -> None:
+        """Note what an earlier worker, or a restoration, leaves to be found out."""
+        self.notes.begun(contact)
+        known = contact.restored
+        self.doubt(contact)
+        if contact.restored != known:
+            self.notes.restored(contact)
+        ledger.mark_unknown(contact)
 
     def _look_ahead(
         self, entry: Entry, seen: Snapshot, again: TryAgain | None, due_at: float
@@ -225,11 +253,16 @@ class Transactions:
         self.sent.expired += self.openings.left(
             contact, left, heard_at=due_at, now=self.clock.wall()
         )
+        self.notes.expired(contact, left.expired)
         for step in left.forgotten:
             ledger.forget(contact, step)
         if again is None and left.actions:
             again = self.policy.unfinished(contact.id)
         entry.due_at = self.clock.wall() + again.after_s if again else left.next_at
+        if again is None:
+            contact.owed_since = None
+        elif contact.owed_since is None:
+            contact.owed_since = due_at
         if "ended" in seen.reached:
             # Not by our clock alone: one that is behind would have it removed at once.
             entry.expires_at = max(self.clock.wall(), seen.ended or 0.0) + KEPT_S
@@ -266,9 +299,9 @@ class Transactions:
                 return AT_ONCE
             if self.clock.monotonic() > last_start:
                 return AT_ONCE
-            action = agenda.actions[0]
+            action, exchange = agenda.actions[0], Exchange()
             with waited_for(self._precedence(contact, agenda.actions)):
-                outcome = await self._perform(contact, action)
+                outcome = await self._perform(contact, action, exchange)
             if isinstance(outcome, TryAgain):
                 return outcome
             if isinstance(outcome, PutOff | SetAside):
@@ -280,9 +313,9 @@ class Transactions:
                 again = NOT_TAKEN
                 agenda.plan = _without_live(agenda.plan)
             if isinstance(action, LiveAction):
-                self._settle_live(contact, agenda, outcome, seen)
+                self._settle_live(contact, agenda, outcome, exchange, seen)
             else:
-                self._settle(contact, agenda, outcome)
+                self._settle(contact, agenda, outcome, exchange)
         return again
 
     def _precedence(self, contact: Contact, actions: list[Action]) -> Since:
@@ -295,42 +328,57 @@ class Transactions:
             return True
         return await self.store.save([entry]) == [Saved.SAVED]
 
-    async def _perform(self, contact: Contact, action: Action) -> Outcome | Verdict:
+    async def _perform(
+        self, contact: Contact, action: Action, exchange: Exchange
+    ) -> Outcome | Verdict:
         """Carry out one action; its outcome, or what it means that there is no definitive one."""
         if isinstance(action, LiveAction):
-            shown = await live.perform(action, self.connect, self.desktop, self.faults)
+            with collected(exchange, self.clock.monotonic):
+                shown = await live.perform(action, self.connect, self.desktop, self.faults)
             return shown if isinstance(shown, Done) else replace(shown, at=self.clock.wall())
         if known := self.policy.before(contact, action):
-            return self._judged(contact, action, known)
+            return self._judged(contact, action, known, exchange)
         try:
-            outcome = await self.performer.perform(action, timeout_s=REQUEST_S)
+            with collected(exchange, self.clock.monotonic):
+                outcome = await self.performer.perform(action, timeout_s=REQUEST_S)
         except DynamicsError as error:
-            return await self._failed(contact, action, error)
+            return await self._failed(contact, action, error, exchange)
         if isinstance(outcome, Done | Found):
             self.policy.allowed(contact, action, outcome)
         return outcome
 
-    def _settle(self, contact: Contact, agenda: Agenda, outcome: Outcome) -> None:
+    def _settle(
+        self, contact: Contact, agenda: Agenda, outcome: Outcome, exchange: Exchange
+    ) -> None:
         """Settle the outcome of the next action, and count it."""
         action, parked = agenda.actions[0], len(contact.parked)
         if not isinstance(action, LiveAction):
             self.suspects.settled(contact, action)
         if isinstance(action, Change) and isinstance(outcome, Done | Found):
             self.write_probe.acknowledged(action)
-        if agenda.settle(outcome):
+        done = agenda.settle(outcome)
+        self.notes.settled(contact, action, outcome, exchange, done=done)
+        if done:
             self._count(action)
             self._report_written(contact, action)
+            self._report_stepped(contact, action, "done")
         if len(contact.parked) > parked:
             self._report_parked(contact, action)
 
     def _settle_live(
-        self, contact: Contact, agenda: Agenda, outcome: Outcome, seen: Snapshot
+        self,
+        contact: Contact,
+        agenda: Agenda,
+        outcome: Outcome,
+        exchange: Exchange,
+        seen: Snapshot,
     ) -> None:
         """Settle the outcome of the next action, which is live, and report it."""
         action = agenda.actions[0]
         assert isinstance(action, LiveAction)  # noqa: S101 - what the caller has asked
         first = action.place not in contact.ledger
         agenda.settle(outcome)
+        self.notes.settled(contact, action, outcome, exchange)
         now = self.clock.wall()
         self.openings.settled(contact, action, outcome, seen=seen, now=now, first=first)
         if isinstance(outcome, Delayed):
@@ -349,7 +397,7 @@ class Transactions:
         self.sent.written_back += isinstance(action, WriteBack)
 
     async def _failed(
-        self, contact: Contact, action: Reading | Change, error: DynamicsError
+        self, contact: Contact, action: Reading | Change, error: DynamicsError, exchange: Exchange
     ) -> Verdict:
         """Handle an action without a definitive outcome."""
         contact.intent.clear()
@@ -357,13 +405,21 @@ class Transactions:
             ledger.intend(contact, [action])
             ledger.mark_unknown(contact)
         _log.info("push.not_done", contact_id=contact.id, kind=action.kind, reason=str(error))
-        return self._judged(contact, action, await self.policy.of_dynamics(contact, action, error))
+        if not isinstance(error, GateClosed):  # nothing was sent: it says nothing about the step
+            self._report_stepped(contact, action, "failed")
+            self.notes.not_done(contact, action, error, exchange)
+        verdict = await self.policy.of_dynamics(contact, action, error)
+        return self._judged(contact, action, verdict, exchange)
 
-    def _judged(self, contact: Contact, action: Reading | Change, verdict: Verdict) -> Verdict:
+    def _judged(
+        self, contact: Contact, action: Reading | Change, verdict: Verdict, exchange: Exchange
+    ) -> Verdict:
         """Park the action if it is to be set aside."""
         if isinstance(verdict, SetAside):
             self.suspects.settled(contact, action)
-            settle(contact, action, self.performer.refusal(action, verdict.error))
+            refusal = self.performer.refusal(action, verdict.error)
+            settle(contact, action, refusal)
+            self.notes.settled(contact, action, refusal, exchange)
             self._report_parked(contact, action)
         return verdict
 
@@ -371,8 +427,13 @@ class Transactions:
         with self.faults.contained("telemetry", contact_id=contact.id):
             self.wrote(action.kind)
 
+    def _report_stepped(self, contact: Contact, action: Action, outcome: str) -> None:
+        with self.faults.contained("telemetry", contact_id=contact.id):
+            self.stepped(action.steps, outcome)
+
     def _report_parked(self, contact: Contact, action: Action) -> None:
         self.sent.parked += 1
+        self._report_stepped(contact, action, "parked")
         entry = contact.parked[action.place]
         _log.error(
             "push.parked",

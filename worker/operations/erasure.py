@@ -8,12 +8,14 @@ from dataclasses import dataclass
 
 from pipelines.contact import Contact
 from pipelines.fact import KIN
+from pipelines.history import Happening, note
 from pipelines.identity import record_id
 from pipelines.kin import kin
 from pipelines.pipeline import Pipeline
 from pipelines.snapshot import snapshot
 from pipelines.step import CreateStep
 from pipelines.view import view
+from worker.clock import Clock
 from worker.operations.quarantine import quarantined
 from worker.stores.protocol import ContactStore, Quarantined, Saved
 
@@ -87,21 +89,39 @@ def _records(contact: Contact, pipelines: Iterable[Pipeline], *, known: bool) ->
     return dict(sorted(found.items()))
 
 
-async def erase(store: ContactStore, contact_id: str) -> None:
+async def erase(
+    store: ContactStore,
+    contact_id: str,
+    clock: Clock | None = None,
+    *,
+    by: str = "",
+    why: str = "",
+) -> None:
     """Erase a contact, known or not, and drop the messages in quarantine that mention it.
 
     The contact is removed first, so that a worker that has it in hand can no longer save it.
+
+    Args:
+        store: Where it is kept.
+        contact_id: Its id.
+        clock: Time.
+        by: Who does it: a system user.
+        why: The reason given. Both are kept in the history of the contacts that knew of it, without
+            its id; of the contact itself nothing is kept.
     """
     (entry,) = await store.load([contact_id])
     await store.forget([contact_id])
-    await _untell(store, contact_id, sorted(_related(entry.contact)))
+    untold = Happening(at=(clock or Clock()).wall(), what="untold", by=by, why=why)
+    await _untell(store, contact_id, sorted(_related(entry.contact)), untold)
     async for item in quarantined(store):
         if mentions(item, contact_id):
             await store.release([item.id])
     await store.scrub()
 
 
-async def _untell(store: ContactStore, contact_id: str, others: Sequence[str]) -> None:
+async def _untell(
+    store: ContactStore, contact_id: str, others: Sequence[str], untold: Happening
+) -> None:
     """Take out of other contacts what they were told of one that was forgotten."""
     while others:
         changed = []
@@ -110,7 +130,9 @@ async def _untell(store: ContactStore, contact_id: str, others: Sequence[str]) -
             told = [register for register in facts if register.startswith(f"{KIN}{contact_id}/")]
             for register in told:
                 del facts[register]
-            changed += [entry] if told else []
+            if told:
+                note(entry.contact.history, untold)
+                changed.append(entry)
         saved = await store.save(changed)
         pairs = zip(changed, saved, strict=True)
         others = [entry.contact.id for entry, outcome in pairs if outcome is Saved.CONFLICT]

@@ -25,7 +25,7 @@ from pipelines.identity import tombstone
 from worker import aws
 from worker.clock import Clock
 from worker.errors import StoreUnavailable
-from worker.stores import layout, packing
+from worker.stores import layout, listings, packing
 from worker.stores.buckets import ALL
 from worker.stores.connection import TableConnection, TableRefused, only, together, where
 from worker.stores.contents import KEPT, Barred, Contents, chunk_keys
@@ -41,7 +41,8 @@ from worker.stores.layout import (
     number,
     text,
 )
-from worker.stores.protocol import Counts, Entry, FaultNote, Quarantined, Saved
+from worker.stores.listings import Listings
+from worker.stores.protocol import Counts, Entry, FaultNote, Found, Quarantined, Saved
 from worker.stores.sqlite import MAX_ENTRY_BYTES
 from worker.stores.tables import DUE, LISTED, PARKED
 
@@ -72,11 +73,28 @@ class _Row:
     data: bytes
     size: int
     replaced: int
+    labels: dict[str, int]
+    to_list: dict[str, int]
+    to_unlist: dict[str, int]
+    listed_until: float | None
 
     @classmethod
     def of(cls, entry: Entry) -> _Row:
-        data = entry.contact.to_bytes()
-        return cls(layout.contact_item(entry), packing.packed(data), len(data), entry.version)
+        item, data, until = (
+            layout.contact_item(entry),
+            entry.contact.to_bytes(),
+            listings.until(entry),
+        )
+        return cls(
+            item if until is None else {**item, "listed_until": number(until)},
+            packing.packed(data),
+            len(data),
+            entry.version,
+            dict(entry.contact.labels),
+            listings.to_write(entry),
+            entry.labels_removed,
+            until,
+        )
 
 
 class DynamoStore:
@@ -104,6 +122,7 @@ class DynamoStore:
         self._empty_until: dict[str, float] = {}  # places of replayed contacts; monotonic (s)
         self._connection = TableConnection(table, connect, clock)
         self._contents = Contents(self._connection, clock)
+        self._listings = Listings(self._connection)
 
     # --- contacts ---
 
@@ -143,7 +162,8 @@ class DynamoStore:
                 row = rows[n]
                 outcomes[n] = await self._save(row) if row else Saved.UNREADABLE
                 if row and outcomes[n] is Saved.SAVED:
-                    entries[n].version = row.replaced + 1
+                    entries[n].version, entries[n].labels = row.replaced + 1, row.labels
+                    entries[n].listed_until = row.listed_until
                     self._fill(row.item)
 
         await together(save_in_order(numbers) for numbers in by_contact.values())
@@ -156,15 +176,22 @@ class DynamoStore:
             begun = row.replaced or await self.recall(stone) is None
             return Saved.REFUSED if begun else Saved.FORGOTTEN
         try:
+            await self._listings.add(contact_id, row.to_list, row.listed_until)
             written = await self._contents.put(
                 row.item, row.data, row.replaced, head(MEMORY, stone)
             )
         except Barred:
+            await self._listings.remove(contact_id, row.to_list)
             return Saved.FORGOTTEN
         except TableRefused as error:
             _log.error("store.contact_refused", contact_id=contact_id, reason=str(error))
             return Saved.REFUSED
-        return Saved.SAVED if written else Saved.CONFLICT
+        if written:
+            await self._listings.drop(contact_id, row.to_unlist)
+            return Saved.SAVED
+        if row.to_list and await self.recall(stone) is not None:  # it was forgotten meanwhile
+            await self._listings.remove(contact_id, row.to_list)
+        return Saved.CONFLICT
 
     async def put_back(
         self, contact_id: str, version: int, due_at: float | None, fault: FaultNote | None
@@ -257,6 +284,12 @@ class DynamoStore:
         """See ``ContactStore``."""
         return await self._names(PARKED, CONTACT, after, limit)
 
+    async def labelled(
+        self, label: str, before: tuple[float, str] | None, limit: int
+    ) -> list[Found]:
+        """See ``ContactStore``."""
+        return await self._listings.found(label, before, limit)
+
     async def _names(self, index: str, kind: str, after: str, limit: int) -> list[str]:
         found: list[Item] = []
         for shelf in layout.shelves_from(after):
@@ -324,10 +357,16 @@ class DynamoStore:
         """See ``ContactStore``.
 
         A worker that dies while it saves one of them in chunks may leave some; forgetting it again
-        removes those too.
+        removes those too. What it listed the contact under for the first time expires.
         """
         for contact_id in dict.fromkeys(contact_ids):
             await self.remember(tombstone(contact_id), "")
+            [entry] = await self.load([contact_id])
+            await self._listings.remove(contact_id, entry.labels)
+            last = await self._connection.delete(head(CONTACT, contact_id))
+            if last is not None:  # it may have been saved once more
+                saved = await self._entry(contact_id, last)
+                await self._listings.remove(contact_id, saved.labels)
             await self._contents.erase(head(CONTACT, contact_id))
 
     async def scrub(self) -> None:

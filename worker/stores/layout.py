@@ -203,6 +203,7 @@ def _beside(item: Item) -> dict[str, Any]:
             "claim": item["claim"]["S"],
             "claimed_until": float(item["claimed_until"]["N"]),
             "expires_at": _float(item, "expires_at"),
+            "listed_until": _float(item, "listed_until"),
             "fault": read_fault(item["fault"]["S"]) if "fault" in item else None,
         }
     except (KeyError, ValueError):

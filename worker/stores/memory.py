@@ -9,13 +9,13 @@ from __future__ import annotations
 import heapq
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pipelines.contact import Contact
 from pipelines.identity import tombstone
 from worker.stores.buckets import ALL, bucket_of
-from worker.stores.protocol import Counts, Entry, FaultNote, Quarantined, Saved
+from worker.stores.protocol import Counts, Entry, FaultNote, Found, Quarantined, Saved
 from worker.stores.sqlite import MAX_ENTRY_BYTES
 from worker.stores.stored import read_entry
 
@@ -41,6 +41,7 @@ class _Row:
     expires_at: float | None
     fault: FaultNote | None
     steps_parked: bool
+    labels: Mapping[str, int]
     data: bytes
 
     @classmethod
@@ -55,6 +56,7 @@ class _Row:
             entry.expires_at,
             entry.fault,
             bool(entry.contact.parked),
+            dict(entry.contact.labels),
             entry.contact.to_bytes(),
         )
 
@@ -118,7 +120,7 @@ class MemoryStore:
         if row.version != (stored.version if stored else 0) + 1:
             return Saved.CONFLICT
         self._put(key, row)
-        entry.version = row.version
+        entry.version, entry.labels = row.version, row.labels
         return Saved.SAVED
 
     def _put(self, key: str, row: _Row | None) -> None:
@@ -170,6 +172,14 @@ class MemoryStore:
     async def parked(self, after: str, limit: int) -> list[str]:
         """See ``ContactStore``."""
         return _page((key for key, row in self._rows.items() if row.parked), after, limit)
+
+    async def labelled(
+        self, label: str, before: tuple[float, str] | None, limit: int
+    ) -> list[Found]:
+        """See ``ContactStore``."""
+        places = ((row.labels[label], k) for k, row in self._rows.items() if label in row.labels)
+        page = (place for place in places if before is None or place < before)
+        return [Found(key, at) for at, key in heapq.nlargest(limit, page)]
 
     async def counts(self, now: float) -> Counts:
         """See ``ContactStore``."""

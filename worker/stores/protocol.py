@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import enum
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from pipelines.contact import Contact
@@ -49,6 +49,10 @@ class Entry:
         unreadable: Why its stored form cannot be read by this release, "" if it can. If not,
             ``contact`` is an empty placeholder, and ``save`` does not touch the stored one.
         newer: Whether it is unreadable because a newer release wrote it, i.e. not damaged.
+        labels: Under which labels it is listed as it is stored (``Contact.labels``). Saving lists
+            it under those that the contact has now instead.
+        listed_until: Time (s) until which a table of rows that expire by themselves lists it, as it
+            is stored; None: for good.
     """
 
     contact: Contact
@@ -61,6 +65,36 @@ class Entry:
     fault: FaultNote | None = None
     unreadable: str = ""
     newer: bool = False
+    labels: Mapping[str, int] = field(default_factory=dict)
+    listed_until: float | None = None
+
+    @property
+    def labels_added(self) -> dict[str, int]:
+        """The labels, each with its time, under which it is not listed yet."""
+        return _without(self.contact.labels, self.labels)
+
+    @property
+    def labels_removed(self) -> dict[str, int]:
+        """Those under which it is listed no longer once it is saved."""
+        return _without(self.labels, self.contact.labels)
+
+
+def _without(some: Mapping[str, int], others: Mapping[str, int]) -> dict[str, int]:
+    return {label: at for label, at in some.items() if others.get(label) != at}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A contact that is listed under a label.
+
+    Attributes:
+        contact_id: Its id.
+        at: Time (s since 1970) at which it is listed: when it began, as far as was known when it
+            got the label.
+    """
+
+    contact_id: str
+    at: float
 
 
 class Saved(enum.Enum):
@@ -121,7 +155,7 @@ class ContactStore(Protocol):
     async def save(self, entries: Sequence[Entry]) -> list[Saved]:
         """Save each entry whose version is still the stored one; others do not block it.
 
-        A saved entry's ``version`` is incremented in place.
+        A saved entry's ``version`` is incremented in place, and its ``labels`` are the contact's.
         """
         ...
 
@@ -173,12 +207,30 @@ class ContactStore(Protocol):
         """Ids, greater than ``after`` and ascending, of contacts with parked steps or a fault."""
         ...
 
+    async def labelled(
+        self, label: str, before: tuple[float, str] | None, limit: int
+    ) -> list[Found]:
+        """Contacts listed under a label (``pipelines.labels``), newest first, then by id downwards.
+
+        After a crash one may be listed that has not got the label, or not any more: whoever acts on
+        it loads the contact and looks at ``Contact.labels``.
+
+        Args:
+            label: The label.
+            before: Time and id of the last one of the page before; None: from the newest on.
+            limit: How many at most.
+        """
+        ...
+
     async def counts(self, now: float) -> Counts:
         """How many contacts, due (claimed ones too), parked and quarantined there are."""
         ...
 
     async def expire(self, now: float, limit: int) -> int:
-        """Remove up to ``limit`` expired contacts that are neither due nor parked; how many."""
+        """Remove up to ``limit`` expired contacts that are neither due nor parked; how many.
+
+        They are then listed under no label (in DynamoDB some weeks later); nor is a forgotten one.
+        """
         ...
 
     async def forget(self, contact_ids: Sequence[str]) -> None:

@@ -13,6 +13,7 @@ import sqlite3
 
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,9 +22,10 @@ import orjson
 from pipelines.contact import Contact
 from pipelines.identity import tombstone
 from worker.stores.buckets import ALL
-from worker.stores.protocol import Counts, Entry, FaultNote, Quarantined, Saved
+from worker.stores.protocol import Counts, Entry, FaultNote, Found, Quarantined, Saved
 from worker.stores.sqlite_buckets import INDEX, due_in, next_due_in
 from worker.stores.sqlite_file import connect, open_writer, replacement_check, scrub
+from worker.stores.sqlite_labels import Relisted, labelled
 from worker.stores.sqlite_writer import SqliteWriter, unavailable
 from worker.stores.stored import read_entry, read_fault, write_fault
 
@@ -124,6 +126,19 @@ def _row(entry: Entry) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class _Save:
+    """An entry as it was when ``save`` was called: its row, and what changes in the lists."""
+
+    row: dict[str, Any]
+    labels: dict[str, int]
+    relisted: Relisted
+
+    @classmethod
+    def of(cls, entry: Entry) -> _Save:
+        return cls(_row(entry), dict(entry.contact.labels), Relisted.of(entry))
+
+
 def _entry(row: tuple[Any, ...]) -> Entry:
     """The entry in a row of ``LOAD``."""
     contact_id, version, due_at, rank, claim, claimed_until, expires_at, fault, data = row
@@ -176,23 +191,28 @@ class SqliteStore:
 
     async def save(self, entries: Sequence[Entry]) -> list[Saved]:
         """See ``ContactStore``."""
-        rows = [None if entry.unreadable else _row(entry) for entry in entries]
+        saves = [None if entry.unreadable else _Save.of(entry) for entry in entries]
 
-        def save_one(connection: sqlite3.Connection, row: dict[str, Any] | None) -> Saved:
-            if row is None:
+        def save_one(connection: sqlite3.Connection, save: _Save | None) -> Saved:
+            if save is None:
                 return Saved.UNREADABLE
+            row = save.row
             stone = None if row["version"] else {"name": tombstone(row["id"])}
             if stone and connection.execute(REMEMBERED, stone).fetchone():
                 return Saved.FORGOTTEN
             if len(row["data"]) > self._limit_bytes:
                 return Saved.REFUSED
-            changed = connection.execute(UPDATE if row["version"] else INSERT, row).rowcount
-            return Saved.SAVED if changed else Saved.CONFLICT
+            if not connection.execute(UPDATE if row["version"] else INSERT, row).rowcount:
+                return Saved.CONFLICT
+            save.relisted.write(connection)
+            return Saved.SAVED
 
-        outcomes = await self._writer.do(lambda connection: [save_one(connection, r) for r in rows])
-        for entry, row, outcome in zip(entries, rows, outcomes, strict=True):
-            if row and outcome is Saved.SAVED:
-                entry.version = row["version"] + 1
+        outcomes = await self._writer.do(
+            lambda connection: [save_one(connection, s) for s in saves]
+        )
+        for entry, save, outcome in zip(entries, saves, outcomes, strict=True):
+            if save and outcome is Saved.SAVED:
+                entry.version, entry.labels = save.row["version"] + 1, save.labels
         return outcomes
 
     async def put_back(
@@ -236,6 +256,12 @@ class SqliteStore:
     async def parked(self, after: str, limit: int) -> list[str]:
         """See ``ContactStore``."""
         return await self._column(PARKED, after=after, limit=limit)
+
+    async def labelled(
+        self, label: str, before: tuple[float, str] | None, limit: int
+    ) -> list[Found]:
+        """See ``ContactStore``."""
+        return await self._in_reader(lambda: labelled(self._reader, label, before, limit))
 
     async def counts(self, now: float) -> Counts:
         """See ``ContactStore``."""

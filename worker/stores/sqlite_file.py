@@ -37,7 +37,7 @@ PAGE_BYTES: Final = 16 * 1024
 APPLICATION_ID: Final = 0x4344796E
 
 #: ``user_version`` n is the file after the first n of these.
-MIGRATIONS = ("sqlite_1.sql", "sqlite_2.sql")
+MIGRATIONS = ("sqlite_1.sql", "sqlite_2.sql", "sqlite_3.sql")
 
 #: The error when the file or its log was removed or replaced: further writes would be lost.
 GONE: Final = (
@@ -138,6 +138,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
         connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")  # what lists a contact goes with it
     connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()  # opens the log
 
 

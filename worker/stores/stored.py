@@ -17,7 +17,8 @@ LOST: Final = FaultNote("its fault note cannot be read", 1, 0.0)
 def read_entry(contact_id: str, data: bytes, **beside: Any) -> Entry:
     """The entry in stored data; with ``Entry.unreadable`` if this release cannot read it."""
     try:
-        return Entry(Contact.from_bytes(contact_id, data), **beside)
+        contact = Contact.from_bytes(contact_id, data)
+        return Entry(contact, labels=dict(contact.labels), **beside)
     except Unreadable as error:
         return unreadable(contact_id, error, **beside)
 

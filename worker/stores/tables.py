@@ -10,6 +10,7 @@ One table holds everything; keys show what an item is:
 either              ``chunk#VERSION#SAVE#NUMBER``  part of contents too large for the head
 ``position#NAME``   SHARD                          the checkpoint of a stream's shard
 ``memory#NAME``     ``head``                       a remembered value
+``label#LABEL``     ``SECONDS#ID``                 a contact that has a label, see ``listings``
 ==================  =============================  =============================================
 
 An item is in an index only while it has the index's attributes:
@@ -107,7 +108,7 @@ async def create_tables(client: Any, name: str) -> None:
             raise
     await client.get_waiter("table_exists").wait(TableName=name, WaiterConfig=WAIT)
     table = (await client.describe_table(TableName=name))["Table"]
-    if _form(table) != _form(DEFINITION):
+    if form(table) != form(DEFINITION):
         raise ConfigError(f"the table {name} is not of the form that this release uses")
     live = (await client.describe_time_to_live(TableName=name))["TimeToLiveDescription"]
     if live["TimeToLiveStatus"] not in {"ENABLING", "ENABLED"}:
@@ -117,7 +118,7 @@ async def create_tables(client: Any, name: str) -> None:
     )
 
 
-def _form(table: dict[str, Any]) -> dict[str, Any]:
+def form(table: dict[str, Any]) -> dict[str, Any]:
     """What must be the same in two tables: the keys of the table and of its indexes."""
     indexes = table.get("GlobalSecondaryIndexes", [])
     return {"": table["KeySchema"]} | {i["IndexName"]: i["KeySchema"] for i in indexes}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import platform
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from datetime import time as time_of_day
 from importlib.metadata import version
@@ -27,10 +27,13 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from pipelines.action import KINDS, Verb
+from pipelines.effect import WRITE_BACK_OUTCOMES
 from pipelines.effect import Outcome as Opening
+from pipelines.pipeline import Pipeline
+from pipelines.step import OpenStep
 from worker.clock import Clock
 from worker.sources.shard_reader import TRIMMED
-from worker.telemetry.labels import Codes, short, status_class
+from worker.telemetry.labels import OTHER, Codes, short, status_class
 
 
 PREFIX: Final = "connect_dynamics_"
@@ -44,6 +47,9 @@ OPENING_S: Final = (0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 20, 40, 60)
 #: Kinds of writes; adopting only reads what is there.
 WRITTEN: Final = tuple(kind for kind in KINDS if kind != Verb.ADOPT.value)
 
+#: What can come of a step in Dynamics; parked ones failed for good.
+STEP_OUTCOMES: Final = ("done", "failed", "parked")
+
 #: The status with which Dataverse's service protection throttles.
 TOO_MANY_REQUESTS: Final = 429
 
@@ -53,12 +59,13 @@ class Metrics:
 
     Args:
         clock: Its wall clock dates the expiry of a token.
+        pipelines: Their steps are the only ones that are told by name.
 
     Attributes:
         registry: Holds them; further collectors may be added.
     """
 
-    def __init__(self, clock: Clock | None = None) -> None:
+    def __init__(self, clock: Clock | None = None, pipelines: Iterable[Pipeline] = ()) -> None:
         self.registry = registry = CollectorRegistry()
         self._clock = clock or Clock()
         self._codes = Codes()
@@ -99,6 +106,19 @@ class Metrics:
             buckets=OPENING_S,
             registry=registry,
         )
+        self._write_backs = counter(
+            "write_backs_total", "Attributes for Connect, by what came of them.", "outcome"
+        )
+        self._steps = counter(
+            "steps_total",
+            "What was done in Dynamics for a step, failed, or was parked.",
+            "pipeline",
+            "step",
+            "outcome",
+        )
+        self._failing = gauge(
+            "step_failures", "Tries of a step that failed since one succeeded.", "pipeline", "step"
+        )
         self._writes = counter("writes_total", "Writes that were acknowledged.", "kind")
         self._requests = counter(
             "requests_total", "Requests to Dynamics, by class of their answer.", "method", "status"
@@ -116,6 +136,18 @@ class Metrics:
         )
         for outcome in get_args(Opening):
             self._openings.labels(outcome)
+        for outcome in WRITE_BACK_OUTCOMES:
+            self._write_backs.labels(outcome)
+        self._known_steps = {
+            step.path: (pipeline.name, step.name)
+            for pipeline in pipelines
+            for step in pipeline.steps
+            if not isinstance(step, OpenStep)
+        }
+        for labels in self._known_steps.values():
+            self._failing.labels(*labels)
+            for outcome in STEP_OUTCOMES:
+                self._steps.labels(*labels, outcome)
         for milestone in ("created", "answered"):
             self._opening_s.labels(milestone)
         for kind in WRITTEN:  # a series that begins at 1 hides its first increase from Prometheus
@@ -163,6 +195,21 @@ class Metrics:
     def opening(self, outcome: str) -> None:
         """This came of a page for an agent, see ``pipelines.effect``."""
         self._openings.labels(outcome).inc()
+
+    def write_back(self, outcome: str) -> None:
+        """This came of attributes for Connect, see ``pipelines.effect``."""
+        self._write_backs.labels(outcome).inc()
+
+    def stepped(self, steps: Sequence[str], outcome: str) -> None:
+        """This came of steps in Dynamics, given as ``pipeline/step``; see ``STEP_OUTCOMES``.
+
+        A step of which no pipeline that is loaded knows is ``other``, so that labels stay few.
+        """
+        for path in steps:
+            labels = self._known_steps.get(path, (OTHER, OTHER))
+            self._steps.labels(*labels, outcome).inc()
+            failing = self._failing.labels(*labels)
+            failing.set(0) if outcome == "done" else failing.inc()
 
     def opening_s(self, milestone: str, seconds: float) -> None:
         """Connect has what agents are to see of a milestone, this long (s) after it."""

@@ -30,6 +30,8 @@ class StateCollector(Collector):
         faults: The bugs that were contained.
         clock: Its wall clock gives the age of the oldest due contact.
         buckets: How many buckets of contacts each application user pushes.
+        behind: Since when (s since 1970) the longest waits of the contacts that each application
+            user tried in vain, given the time; None: none does.
     """
 
     tally: Tally
@@ -38,6 +40,7 @@ class StateCollector(Collector):
     faults: Faults = field(default_factory=Faults)
     clock: Clock = field(default_factory=Clock)
     buckets: Callable[[], Mapping[str, int]] = dict
+    behind: Callable[[float], Mapping[str, float | None]] = lambda _now: {}
 
     def collect(self) -> Iterator[Metric]:
         """All these metrics as they are now."""
@@ -61,7 +64,7 @@ class StateCollector(Collector):
         yield found
 
     def _passed(self) -> Iterator[Metric]:
-        """Of all application users together, but for the last two."""
+        """Of all application users together, but for the last three."""
         slots = [gate.slots for gate in self.gates.values()]
         limit, in_flight = sum(one.limit for one in slots), sum(one.in_flight for one in slots)
         yield _gauge("gate_slots", "Requests that may be in flight to Dynamics.", limit)
@@ -91,6 +94,12 @@ class StateCollector(Collector):
         for user, number in self.buckets().items():
             parts.add_metric([user], number)
         yield parts
+        summary = "How long what an application user tried in vain waits, at most; 0: nothing does."
+        behind = GaugeMetricFamily(f"{PREFIX}user_behind_seconds", summary, labels=["user"])
+        now = self.clock.wall()
+        for user, since in self.behind(now).items():
+            behind.add_metric([user], _age_s(now, since))
+        yield behind
 
     def _contained(self) -> Iterator[Metric]:
         summary = "Bugs of this program that were contained, by what they could take with them."
@@ -110,13 +119,20 @@ class StateCollector(Collector):
         counts = self.store_counts.counts
         if counts is None:
             return  # unknown is not zero
-        oldest = counts.oldest_due_at
-        age_s = 0.0 if oldest is None else max(0.0, self.clock.wall() - oldest)
+        now = self.clock.wall()
+        age_s = _age_s(now, counts.oldest_due_at)
+        fresh_s = max(age_s, *(_age_s(now, since) for since in self.behind(now).values()), 0.0)
         yield _gauge("contacts", "Contacts in the store.", counts.contacts)
         yield _gauge("contacts_due", "Contacts that Dynamics does not match yet.", counts.due)
         yield _gauge("contacts_parked", "Contacts set aside for an operator.", counts.parked)
         yield _gauge("messages_quarantined", "Messages set aside as they came.", counts.quarantined)
         yield _gauge("oldest_due_age_seconds", "How long the longest due contact waits.", age_s)
+        summary = "Age of the oldest fact that is not in Dynamics yet, parked ones aside."
+        yield _gauge("freshness_seconds", summary, fresh_s)
+
+
+def _age_s(now: float, since: float | None) -> float:
+    return 0.0 if since is None else max(0.0, now - since)
 
 
 def _gauge(name: str, summary: str, value: float) -> Metric:

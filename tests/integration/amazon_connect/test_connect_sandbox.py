@@ -13,6 +13,7 @@ from worker import aws
 from worker.amazon_connect.client import ConnectClient
 from worker.amazon_connect.errors import Busy, ConnectRefused
 from worker.amazon_connect.quota import Quota
+from worker.exchange import Exchange, collected
 from worker.sandbox.amazon.connect_api import MOST_BYTES, AmazonConnect
 from worker.sandbox.server import serve_plainly
 from worker.sandbox.traffic import EVENTS, RECORDS, Leg, SentMessage, history
@@ -105,6 +106,18 @@ async def test_beyond_the_account_s_quota_calls_are_throttled_and_not_repeated(
     with pytest.raises(Busy, match="ThrottlingException"):
         await client.agent(INSTANCE_ID, "x")
     assert called == [("DescribeUser", "ThrottlingException")]
+
+
+async def test_of_a_refused_call_connect_s_id_is_kept_for_a_support_case(
+    client: ConnectClient, leg: Leg
+) -> None:
+    told = Exchange()
+    with collected(told, lambda: 0.0):
+        await client.update_attributes(INSTANCE_ID, leg.id, {"ms_id": "1"})
+    assert (told.requests, told.status, told.ids) == (1, 200, {})
+    with collected(told, lambda: 0.0), pytest.raises(ConnectRefused):
+        await client.update_attributes(INSTANCE_ID, leg.id, {"a b": "1"})
+    assert (told.requests, told.status, [*told.ids]) == (2, 400, ["connect"])
 
 
 async def test_no_answer_at_all_is_for_later(amazon: AmazonConnect) -> None:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import pytest
 import structlog
 
+from worker import aws
 from worker.cli import main
 from worker.sandbox.command import settings
 from worker.sandbox.dataverse.app import Dataverse, create_dataverse
@@ -54,6 +55,51 @@ class Outcome(NamedTuple):
 
 
 Command = Callable[..., Outcome]
+
+
+class Amazon:
+    """Makes things on moto."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def do(self, service: str, work: Callable[[Any], Awaitable[Any]]) -> Any:
+        async def doing() -> Any:
+            async with aws.client(service, endpoint_url=self.url, whole=True) as client:
+                return await work(client)
+
+        return asyncio.run(doing())
+
+    def stream(self, name: str, *, hours: int = 168) -> None:
+        async def make(client: Any) -> None:
+            await client.create_stream(StreamName=name, ShardCount=1)
+            if hours != 24:
+                await client.increase_stream_retention_period(
+                    StreamName=name, RetentionPeriodHours=hours
+                )
+            await client.start_stream_encryption(
+                StreamName=name, EncryptionType="KMS", KeyId="alias/aws/kinesis"
+            )
+
+        self.do("kinesis", make)
+
+    def queue(self, **attributes: str) -> str:
+        async def make(client: Any) -> str:
+            answer = await client.create_queue(QueueName="recordings", Attributes=attributes)
+            return str(answer["QueueUrl"])
+
+        url: str = self.do("sqs", make)
+        return url
+
+    def bucket(self, name: str, notification: dict[str, Any]) -> None:
+        async def make(client: Any) -> None:
+            region = {"LocationConstraint": "eu-central-1"}
+            await client.create_bucket(Bucket=name, CreateBucketConfiguration=region)
+            await client.put_bucket_notification_configuration(
+                Bucket=name, NotificationConfiguration=notification
+            )
+
+        self.do("s3", make)
 
 
 @dataclass(frozen=True)
@@ -184,3 +230,13 @@ def pipeline(tmp_path: Path) -> Callable[[str], Path]:
         return path
 
     return write
+
+
+@pytest.fixture
+def amazon(moto_server: str, monkeypatch: pytest.MonkeyPatch) -> Amazon:
+    """An empty AWS, with the setting that reaches it, and one good stream."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", moto_server)
+    monkeypatch.setenv("CONNECT_DYNAMICS_CONTACT_EVENTS", "contact-events")
+    found = Amazon(moto_server)
+    found.stream("contact-events")
+    return found

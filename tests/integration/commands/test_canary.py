@@ -2,7 +2,7 @@
 through a worker and the commands with all the trouble there is, and nobody tells of the marks.
 
 What is told: log lines of anybody at any level, metrics, the texts of errors, standard error.
-An operator's screen (``contact show``, ``preview``, ``parked list``) shows personal data by
+An operator's screen (``contact show``, ``preview``, ``parked export``) shows personal data by
 design, so of those commands only standard error counts.
 """
 
@@ -272,10 +272,12 @@ def test_i8_the_commands_tell_standard_error_nothing_of_anybody(
     assert "AADSTS7000215" in run(*again).err
     monkeypatch.setenv("SANDBOX_SECRET", CLIENT_SECRET)
     assert run(*again, *every).status == 3
-    assert CANARY in run("parked", "list", *state, shows=True).out
+    run("parked", "list", *state, shows=True)  # what a plug-in says is its own affair
+    assert CANARY in run("parked", "export", *state, shows=True).out
+    run("contact", "list", *state)
     run("quarantine", "list", *state)
     run("quarantine", "retry", "--all", *state)
-    run("parked", "retry", "--all", *state)
+    run("parked", "retry", "--all", *state, shows=True)
     assert run(*again, *every).status == 3
     assert CANARY in str(troubled.dump())  # it was there to be told
     contact_id = history("voice_inbound", Random("voice_inbound")).contacts[0].id

@@ -15,8 +15,9 @@ Command = Callable[..., Any]
 
 
 @pytest.fixture(autouse=True)
-def stream(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CONNECT_DYNAMICS_CONTACT_EVENTS", "contact-events")
+def stream(amazon: Any) -> None:
+    """A stream to read, as the settings name it."""
+    del amazon
 
 
 @pytest.mark.parametrize("code", [code for code in OUTCOMES if code != "AADSTS90033"])

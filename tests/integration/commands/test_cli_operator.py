@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import fcntl
+import json
+import os
+import pty
 import re
+import struct
+import subprocess
+import sys
+import termios
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,11 +21,14 @@ from typing import Any, get_args
 import pytest
 
 from pipelines.contact import State
+from pipelines.history import Happening, happenings
 from worker.stores.protocol import Quarantined
 from worker.stores.sqlite import SqliteStore
 
 
 Command = Callable[..., Any]
+
+PROGRAM = Path(sys.executable).parent / "connect-dynamics"
 
 STATE = ("--state", "sqlite:state.db")
 CALL = "00000000-0000-4000-a000-000000000001"
@@ -36,7 +48,9 @@ body = '{{"{column}": "{{{{Channel}}}}"}}'
 def refused(command: Command, pipeline: Callable[[str], Path], day: Path) -> Path:
     """A state with two parked contacts, and the pipeline whose column Dynamics does not know."""
     path = pipeline(PIPELINE.format(column="kategory"))
-    ended = command("replay", day, "--pipeline", path, *STATE, "--report", "json")
+    ended = command(
+        "replay", "--dynamics", "sandbox", day, "--pipeline", path, *STATE, "--report", "json"
+    )
     assert (ended.status, ended.report["parked"]) == (3, 2)
     return path
 
@@ -45,12 +59,12 @@ def refused(command: Command, pipeline: Callable[[str], Path], day: Path) -> Pat
 def quarantined(command: Command, place: Path) -> list[str]:
     """The ids of two messages in quarantine."""
     (place / "broken.json").write_bytes(b'{"a": \n{"b": \xff}\n')
-    command("replay", "broken.json", *STATE)
-    return re.findall(r"\b[0-9a-f]{32}\b", command("quarantine", "list", *STATE).out)
+    command("replay", "--dynamics", "sandbox", "broken.json", *STATE)
+    return re.findall(r"\b[0-9a-f]{32}\b", command("quarantine", "list", "--ids", *STATE).out)
 
 
 def replayed(command: Command, day: Path, *options: object) -> Any:
-    return command("replay", day, *STATE, "--report", "json", *options)
+    return command("replay", "--dynamics", "sandbox", day, *STATE, "--report", "json", *options)
 
 
 # contact
@@ -60,7 +74,7 @@ def test_a_contact_is_shown_with_what_came_in_and_what_dynamics_has(
     command: Command, day: Path
 ) -> None:
     replayed(command, day)
-    ended = command("contact", "show", CALL.upper(), *STATE)
+    ended = command("contact", "show", CALL.upper(), "--output", "json", *STATE)
     assert ended.status == 0
     shown = ended.report
     assert shown["contact"] == CALL
@@ -82,13 +96,13 @@ def test_a_contact_is_shown_with_what_came_in_and_what_dynamics_has(
 def test_a_contact_shows_what_is_owed_and_why_it_waits(command: Command, day: Path) -> None:
     replayed(command, day, "--dry-run")
     replayed(command, day, "--until", "2026-01-02T09:03:00Z")
-    shown = command("contact", "show", CALL, *STATE).report
+    shown = command("contact", "show", CALL, *STATE, "-o", "json").report
     assert shown["waiting"]["phonecall/STEP4"].startswith("for ")
     assert shown["waiting"]["phonecall/CLOSE-OUTBOUND"]
 
 
 def test_a_parked_write_is_shown_with_request_and_answer(command: Command, refused: Path) -> None:
-    shown = command("contact", "show", CALL, *STATE, "--pipeline", refused).report
+    shown = command("contact", "show", CALL, *STATE, "--pipeline", refused, "-o", "json").report
     (parked,) = shown["parked"].values()
     assert parked["status"] == 400
     assert parked["request"]["body"]["kategory"] == "VOICE"
@@ -112,15 +126,18 @@ def test_a_forgotten_contact_is_gone_here_and_its_records_are_named(
 ) -> None:
     assert refused.exists()
     (place / "broken.json").write_text(f'{{"ContactId": "{CALL.upper()}", \n')
-    command("replay", "broken.json", *STATE)
+    command("replay", "--dynamics", "sandbox", "broken.json", *STATE)
     told = command("contact", "forget", CALL.upper(), *STATE, answer="n\n")
     assert told.status == 1
     assert re.search(r"kept here: \d+ facts, 1 parked writes, 1 quarantined messages", told.out)
-    assert CALL in command("parked", "list", *STATE).out  # it asked, and was told not to
+    assert CALL in command("parked", "list", "--ids", *STATE).out  # it asked, and was told not to
     told = command("contact", "forget", CALL.upper(), *STATE, "--yes")
     assert (told.status, told.out.splitlines()[-1]) == (0, f"{CALL} is forgotten")
     assert "knows no contact" in command("contact", "show", CALL, *STATE).err
-    left = command("parked", "list", *STATE).out + command("quarantine", "list", *STATE).out
+    left = (
+        command("parked", "list", "--ids", *STATE).out
+        + command("quarantine", "list", "--ids", *STATE).out
+    )
     assert CALL not in left
     assert MISSED in left
     report = replayed(command, day).report
@@ -135,13 +152,13 @@ def test_only_a_whole_id_is_forgotten(
 ) -> None:
     """Or all messages in quarantine that hold an "a" would go with it."""
     assert command("contact", "forget", contact_id, *STATE, "--yes").status == 2
-    assert all(one in command("quarantine", "list", *STATE).out for one in quarantined)
+    assert all(one in command("quarantine", "list", "--ids", *STATE).out for one in quarantined)
 
 
 def test_forgetting_says_which_records_are_left_in_dynamics(command: Command, day: Path) -> None:
     dumped = replayed(command, day, "--dump", "dump.json")
     assert dumped.status == 0
-    records = command("contact", "show", CALL, *STATE).report["records"]
+    records = command("contact", "show", CALL, *STATE, "-o", "json").report["records"]
     told = command("contact", "forget", CALL, *STATE, answer="y\n").out
     assert [line.strip() for line in told.splitlines() if "phonecalls(" in line] == [
         f"{name}: there" for name in records
@@ -155,7 +172,7 @@ def test_forgetting_says_which_records_are_left_in_dynamics(command: Command, da
 
 
 def test_parked_writes_are_listed_with_dynamics_answer(command: Command, refused: Path) -> None:
-    ended = command("parked", "list", *STATE)
+    ended = command("parked", "list", "--ids", *STATE)
     assert ended.status == 0
     for contact in (CALL, MISSED):
         assert contact in ended.out  # in one piece, to be copied
@@ -167,12 +184,11 @@ def test_a_summary_says_how_many_since_when_and_what_the_first_one_was(
     command: Command, refused: Path, quarantined: list[str]
 ) -> None:
     """Other processes did the work, so all of it has survived their end."""
-    parked = command("parked", "list", *STATE).out.split("\u2514")[0]
-    assert re.search(rf"2 +\u2502 \d+s ago +\u2502 {refused.stem}/MAKE +\u2502 400", parked)
-    assert "kategory" in re.sub(r"[\s\u2502]", "", parked)
-    found = command("quarantine", "list", *STATE).out.split("\u2514")[0]
+    parked = command("parked", "list", *STATE).out
+    assert re.search(rf"2 +2 +\d+s ago +phonecalls +400 .* {refused.stem}/MAKE .*kategory", parked)
+    found = command("quarantine", "list", *STATE).out
     assert len(quarantined) == 2
-    assert re.search(r"2 +\u2502 \d+s ago +\u2502 not JSON +\u2502 archive:broken.json", found)
+    assert re.search(r"2 +\d+ +\d+s ago +not JSON +archive:broken.json", found)
 
 
 def test_retrying_renders_parked_writes_anew(
@@ -181,7 +197,8 @@ def test_retrying_renders_parked_writes_anew(
     """The administrator mends the pipeline and retries one contact, then the others."""
     pipeline(PIPELINE.format(column="category"))
     ended = command("parked", "retry", CALL, *STATE)
-    assert (ended.status, ended.out) == (0, "1 parked writes will be tried again\n")
+    assert ended.status == 0
+    assert f"1 parked write of 1 contact will be tried again: {CALL}\n" in ended.out
     ended = replayed(command, day, "--pipeline", refused, "--dump", "dump.json")
     assert (ended.status, ended.report["writes"], ended.report["parked"]) == (3, 1, 1)
     command("parked", "retry", "--all", "--step", "MAKE", *STATE)
@@ -189,10 +206,62 @@ def test_retrying_renders_parked_writes_anew(
     assert (ended.status, ended.report["writes"], ended.report["parked"]) == (0, 1, 0)
 
 
-def test_a_step_that_nothing_is_parked_for_is_left_alone(command: Command, refused: Path) -> None:
+@pytest.mark.parametrize("verb", ["retry", "drop"])
+@pytest.mark.parametrize(
+    ("named", "told"),
+    [
+        (["--all", "--step", "MAKER"], "nothing is parked for step MAKER; near: MAKE"),
+        (["--all", "--code", "40"], "nothing is parked with code 40; near: 400"),
+        ([CALL, f"{CALL[:-1]}7"], f"nothing is parked of contact {CALL[:-1]}7; near: "),
+    ],
+)
+def test_what_is_not_parked_is_refused_and_all_is_left_alone(
+    command: Command, refused: Path, verb: str, named: list[str], told: str
+) -> None:
     assert refused.exists()
-    ended = command("parked", "retry", "--all", "--step", "OTHER", *STATE)
-    assert ended.out == "0 parked writes will be tried again\n"
+    before = command("parked", "list", "-o", "json", *STATE).out
+    ended = command("parked", verb, *named, *STATE, *(["--yes"] if verb == "drop" else []))
+    assert (ended.status, ended.out) == (1, "")
+    assert told in ended.err
+    assert command("parked", "list", "-o", "json", *STATE).out == before
+
+
+@pytest.mark.parametrize(("verb", "what"), [("retry", "retried"), ("drop", "dropped")])
+def test_who_touched_a_parked_write_and_why_is_kept_with_its_contact(
+    command: Command, refused: Path, monkeypatch: pytest.MonkeyPatch, verb: str, what: str
+) -> None:
+    assert refused.exists()
+    monkeypatch.setattr("getpass.getuser", lambda: "olga")
+    yes = ["--yes"] if verb == "drop" else []
+    assert command("parked", verb, CALL, "--why", "ticket 12", *yes, *STATE).status == 0
+
+    async def told() -> Happening:
+        store = SqliteStore(refused.parent / "state.db")
+        [entry] = await store.load([CALL])
+        await store.close()
+        return happenings(entry.contact)[-1]
+
+    last = asyncio.run(told())
+    assert (last.what, last.by, last.why) == (what, "olga", "ticket 12")
+
+
+@pytest.mark.parametrize("verb", ["retry", "drop"])
+def test_a_dry_run_says_what_would_be_touched_and_touches_nothing(
+    command: Command, refused: Path, verb: str
+) -> None:
+    before = command("parked", "list", "-o", "json", *STATE).out
+    ended = command("parked", verb, "--all", "--dry-run", *STATE)
+    assert ended.status == 0
+    assert "2 parked writes of 2 contacts would be" in ended.out
+    assert f"{refused.stem}/MAKE" in ended.out
+    assert command("parked", "list", "-o", "json", *STATE).out == before
+
+
+def test_parked_writes_are_exported_whole(command: Command, refused: Path) -> None:
+    rows = [json.loads(line) for line in command("parked", "export", *STATE).out.splitlines()]
+    assert [row["contact"] for row in rows] == [CALL, MISSED]
+    assert rows[0]["request"]["body"]["kategory"] == "VOICE"
+    assert rows[0]["steps"] == [f"{refused.stem}/MAKE"]
 
 
 @pytest.mark.parametrize("command_name", ["parked", "quarantine"])
@@ -207,13 +276,33 @@ def test_one_says_which_or_all_of_them_not_both(
 def test_dropping_asks_first(command: Command, refused: Path, day: Path) -> None:
     ended = command("parked", "drop", "--all", *STATE, answer="n\n")
     assert ended.status == 1
-    assert CALL in command("parked", "list", *STATE).out
+    assert CALL in command("parked", "list", "--ids", *STATE).out
     ended = command("parked", "drop", CALL, *STATE, answer="y\n")
-    assert "1 parked writes dropped" in ended.out
+    assert f"1 parked write of 1 contact dropped: {CALL}\n" in ended.out
     ended = command("parked", "drop", "--all", "--yes", *STATE)
-    assert ended.out == "1 parked writes dropped\n"
+    assert f"1 parked write of 1 contact dropped: {MISSED}\n" in ended.out
     ended = replayed(command, day, "--pipeline", refused)
     assert (ended.status, ended.report["writes"]) == (0, 0)  # let go of for good
+
+
+@pytest.mark.parametrize("words", [("parked", "list"), ("parked", "list", "--ids")])
+def test_on_a_terminal_of_80_columns_a_list_is_no_wider_and_has_no_boxes(
+    refused: Path, words: tuple[str, ...]
+) -> None:
+    controller, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    subprocess.run([PROGRAM, *words, *STATE], stdout=terminal, env=environment, check=True)
+    os.close(terminal)
+    shown = b""
+    with contextlib.suppress(OSError):  # the terminal is closed
+        while part := os.read(controller, 65_536):
+            shown += part
+    os.close(controller)
+    lines = shown.decode().splitlines()
+    assert f"{refused.stem}/MAKE" in shown.decode()
+    assert 60 < max(map(len, lines)) <= 80
+    assert all(line.isascii() or "\u2026" in line for line in lines)
 
 
 # quarantine
@@ -222,7 +311,7 @@ def test_dropping_asks_first(command: Command, refused: Path, day: Path) -> None
 def test_quarantined_messages_are_listed_with_origin_and_reason(
     command: Command, quarantined: list[str]
 ) -> None:
-    ended = command("quarantine", "list", *STATE)
+    ended = command("quarantine", "list", "--ids", *STATE)
     assert len(quarantined) == 2
     assert "not JSON" in ended.out
     assert "archive:" in ended.out
@@ -238,8 +327,8 @@ def test_retrying_what_still_cannot_be_used_keeps_it(
 ) -> None:
     ended = command("quarantine", "retry", "--all", *STATE)
     assert ended.status == 3
-    assert ended.out == "0 of 2 quarantined messages could be used\n"
-    assert all(one in command("quarantine", "list", *STATE).out for one in quarantined)
+    assert ended.out.startswith("0 of 2 quarantined messages could be used\n")
+    assert all(one in command("quarantine", "list", "--ids", *STATE).out for one in quarantined)
 
 
 def test_after_an_upgrade_that_can_use_them_messages_are_taken_in_as_they_came(
@@ -265,7 +354,7 @@ def test_after_an_upgrade_that_can_use_them_messages_are_taken_in_as_they_came(
         f"{len(bodies)} of {len(bodies)} quarantined messages could be used\n",
     )
     assert command("quarantine", "retry", "--all", *STATE).out.startswith("0 of 0")
-    shown = command("contact", "show", CALL, *STATE).report
+    shown = command("contact", "show", CALL, *STATE, "-o", "json").report
     assert "record" in shown["facts"]
     assert shown["owed"]
     assert shown["due_at"] is not None
@@ -275,12 +364,13 @@ def test_dropping_from_quarantine_asks_first(command: Command, quarantined: list
     first, second = quarantined
     assert command("quarantine", "drop", first, *STATE, answer="n\n").status == 1
     assert (
-        "1 quarantined messages dropped"
+        "1 quarantined message dropped"
         in command("quarantine", "drop", first, *STATE, answer="y\n").out
     )
     ended = command("quarantine", "show", first, *STATE)
     assert (ended.status, ended.out) == (1, "")
     assert f"not in quarantine: {first}" in ended.err
+    assert command("quarantine", "drop", second, first, "--yes", *STATE).status == 1
     assert command("quarantine", "drop", second, "--yes", *STATE).status == 0
     assert command("quarantine", "retry", "--all", *STATE).status == 0
 

@@ -91,6 +91,7 @@ def outcome() -> Outcome:
         throttled=0,
         written_back=[{"ms_id": "1"}],
         lookups={"SingleMatch": 3, "NoMatch": 2},
+        verified={"expected": 9, "counts": {"right": 9}, "lines": []},
         seconds=12.0,
     )
 
@@ -144,6 +145,8 @@ async def test_contacts_flow_from_aws_through_the_real_worker_into_dynamics(
     assert timeline_of(outcome) == GOLDEN.read_text(encoding="utf-8")
     assert list(outcome.problems()) == []
     assert outcome.exit_status == 0
+    assert outcome.verified["counts"] == {"right": outcome.verified["expected"]}
+    assert outcome.verified["expected"] == len(outcome.expected)
     assert outcome.expected
     assert outcome.latencies_s
     assert outcome.seconds < 60
@@ -175,7 +178,8 @@ def test_all_right_is_said_in_a_table_of_100_columns(outcome: Outcome) -> None:
     lines = shown(outcome)
     assert max(map(len, lines)) <= 100
     count = len(outcome.expected)
-    assert f"verified           {count} of {count} records match" in lines
+    at = lines.index(f"verified           {count} of {count} records match")
+    assert lines[at + 1] == "                   9 of 9 right, as connect-dynamics verify finds"
     assert "event to Dynamics  p50 50 ms, p95 95 ms, max 100 ms; from read to acknowledged" in lines
     assert "quarantined        1 (not JSON)" in lines
     assert lines[-1] == "done in 12 s"
@@ -230,6 +234,22 @@ def test_what_differs_is_said_but_not_endlessly(outcome: Outcome) -> None:
         ({"exit_status": 1}, "the worker's exit status is 1, should be 0"),
         ({"quarantined": []}, "0 messages are quarantined, should be 1"),
         ({"parked": 2}, "2 contacts have parked writes, should be none"),
+        (
+            {
+                "verified": {
+                    "expected": 1,
+                    "counts": {"different": 1},
+                    "lines": [
+                        {
+                            "record": "phonecalls(1)",
+                            "finding": "different",
+                            "columns": ["subject"],
+                        }
+                    ],
+                }
+            },
+            "verify finds phonecalls(1) different subject",
+        ),
     ],
 )
 def test_every_kind_of_problem_is_told(

@@ -15,7 +15,8 @@ import pytest
 from tests.unit.stores.test_store_contract import *  # noqa: F403 - every sentence of the suite
 from tests.unit.stores.test_store_contract import LIMIT_BYTES, Rewrite, entry, save
 from worker.stores.dynamodb import DynamoStore
-from worker.stores.layout import CONTACT, head, packed
+from worker.stores.layout import CONTACT, Item, head, packed
+from worker.stores.listings import LABEL, OUTLIVE_S
 
 
 pytestmark = pytest.mark.services
@@ -30,17 +31,24 @@ class Housekept(DynamoStore):
         self._table = table
 
     async def expire(self, now: float, limit: int) -> int:
+        expired = await self._with_ttl_before(now)
+        gone = [item for item in expired if not item["pk"]["S"].startswith(LABEL)][:limit]
+        listed = await self._with_ttl_before(now + OUTLIVE_S)  # so much later
+        rows = [item for item in listed if item["pk"]["S"].startswith(LABEL)]
+        for item in gone + rows:
+            key = {"pk": item["pk"], "sk": item["sk"]}
+            await self._client.delete_item(TableName=self._table, Key=key)
+        return len(gone)
+
+    async def _with_ttl_before(self, now: float) -> list[Item]:
         answer = await self._client.scan(
             TableName=self._table,
             FilterExpression="#ttl < :now",
             ExpressionAttributeNames={"#ttl": "ttl"},
             ExpressionAttributeValues={":now": {"N": str(now)}},
         )
-        gone = answer["Items"][:limit]
-        for item in gone:
-            key = {"pk": item["pk"], "sk": item["sk"]}
-            await self._client.delete_item(TableName=self._table, Key=key)
-        return len(gone)
+        found: list[Item] = answer["Items"]
+        return found
 
 
 @pytest.fixture  # type: ignore[no-redef] # in place of the suite's stores

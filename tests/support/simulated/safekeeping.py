@@ -1,5 +1,7 @@
 """Whether what came in is kept: acknowledged only when safe, in order, by who may (I2, I3, I5, I7).
 
+And what is kept beside it: a history that names nobody (I8) and has its bounds (I9).
+
 Watches what the store and the lease table are made to hold, at the moment they hold it.
 """
 
@@ -8,8 +10,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
+import orjson
+
 from pipelines.decode import decode
 from pipelines.fact import Decoded, Fact, Undecodable
+from pipelines.happening import WORDS
+from pipelines.history import MOST, MOST_BYTES, happenings
+from privacy import repeated
 from simulated.damage import Rows
 from simulated.kinesis import STREAM, Stream
 from simulated.network import at_once
@@ -45,6 +52,12 @@ class Safekeeping:
     def saved(self, entry: Entry) -> None:
         """The store took an entry: no register may have gone back (I5 in state)."""
         contact = entry.contact
+        if repeated(contact):
+            self.story.breach("I8", f"the history of {contact.id} says something of somebody")
+        if odd := {one.what for one in happenings(contact)} - WORDS:
+            self.story.breach("history", f"{contact.id}: {odd} are no words")
+        if len(contact.history) > MOST or len(orjson.dumps(contact.history)) > MOST_BYTES:
+            self.story.breach("I9", f"the history of {contact.id} is too long")
         self.rows.check(contact.id)
         for register, before in self.facts.get(contact.id, {}).items():
             now = contact.facts.get(register)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from typing import Any
 
 import pytest
@@ -9,7 +11,8 @@ import pytest
 from pipelines.loader import load
 from pipelines.step import CreateStep
 from worker.commands.body_check import mistakes
-from worker.commands.check import Finding, ask
+from worker.commands.check import ask
+from worker.commands.finding import Finding
 from worker.commands.link_check import Tables, key_mistakes
 from worker.definitions import find, shipped
 from worker.dynamics.definitions import Definition
@@ -35,10 +38,11 @@ async def checked(text: str) -> list[Finding]:
 
 
 async def told(text: str) -> list[str]:
-    """What is wrong, each with file and step, without them."""
+    """What is wrong, each with file, step, line and column, without them."""
     wrong = [one.text for one in await checked(text) if one.wrong]
-    assert all(one.startswith("p.toml: step S: ") for one in wrong), wrong
-    return [one.removeprefix("p.toml: step S: ") for one in wrong]
+    placed = [re.fullmatch(r"p\.toml: step S: (.*) \(line \d+, column \d+\)", one) for one in wrong]
+    assert None not in placed, wrong
+    return [one[1] for one in placed if one]
 
 
 REGARDING = "regardingobjectid_contact_phonecall@odata.bind"

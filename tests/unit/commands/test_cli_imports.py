@@ -37,14 +37,14 @@ def test_the_help_is_there_before_the_libraries_that_only_some_commands_need() -
     assert imported("import worker.cli", *HEAVY) == []
 
 
-def test_a_running_worker_has_nothing_of_the_library_that_draws_tables() -> None:
+def test_a_running_worker_has_nothing_of_libraries_that_draw_tables_or_sign() -> None:
     code = """
 import asyncio
 from worker import cli
 asyncio.run = lambda serving: serving.close()
 cli.run()
 """
-    told = imported(code, "click", "rich", "rich.console", "worker.wiring")
+    told = imported(code, "click", "greenlet", "jwt", "rich", "rich.console", "worker.wiring")
     assert told == ["worker.wiring"]
 
 

@@ -44,6 +44,16 @@ def test_a_good_pipeline_has_nothing_to_mend_and_needs_no_settings() -> None:
 
 
 @pytest.mark.usefixtures("files")
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_what_a_file_says_reaches_no_terminal_raw_in_any_form(form: str) -> None:
+    path = Path("mine\x9b2J\u202e.toml")
+    path.write_text(WRONG)
+    _, output = linted(str(path), "--output", form)
+    assert [c for c in output if not c.isprintable() and c != "\n"] == []
+    assert "mine\\u009b2J\\u202e" in output
+
+
+@pytest.mark.usefixtures("files")
 def test_each_mistake_is_a_line_that_editors_understand() -> None:
     status, output = linted("good.toml", "wrong.toml")
     assert status == 1
@@ -55,8 +65,8 @@ def test_each_mistake_is_a_line_that_editors_understand() -> None:
 def test_mistakes_come_as_json_with_their_place() -> None:
     status, output = linted("wrong.toml", "--output", "json")
     assert status == 1
-    (mistake,) = orjson.loads(output)
-    assert (mistake["file"], mistake["step"], mistake["line"]) == ("wrong.toml", "A", 5)
+    found = [(one["file"], one["step"], one["line"]) for one in orjson.loads(output)]
+    assert found == [("wrong.toml", "A", 5), ("wrong.toml", "A", 8)]
 
 
 @pytest.mark.usefixtures("files")

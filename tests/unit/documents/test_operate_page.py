@@ -2,33 +2,52 @@
 
 from __future__ import annotations
 
+import re
+
 from collections import defaultdict
 from collections.abc import Iterator
-from datetime import date
-from typing import get_args
+from dataclasses import fields
+from typing import Any, get_args
 
 from prometheus_client.metrics_core import Metric
 
 from alarms import alarms
 from command_line import commands
 from document_tables import ROOT, code, rows, written
+from exposed_metrics import families
+from pipelines.contact import Contact
 from pipelines.effect import Outcome
-from worker.dynamics.errors import Forbidden, Privilege
+from pipelines.expectation import Finding
+from pipelines.happening import WORDS
+from pipelines.plan import Terms
 from worker.dynamics.gate import make_gate
 from worker.dynamics.reasons import Reason
-from worker.engine.ingest import Tally
 from worker.heartbeat import Health
-from worker.stores.memory import MemoryStore
-from worker.stores.protocol import Counts
+from worker.operations.contact import described
+from worker.operations.contacts import ContactRow
+from worker.operations.dynamics_search import InDynamics
+from worker.operations.person import Certificate
+from worker.operations.pile import Exported, ParkedCause, ParkedLine
+from worker.operations.quarantine import QuarantineLine, QuarantineReason
+from worker.operations.verified import FINE, OWED, UNEXPECTED, UNSURE, Line, Verified
+from worker.stores.protocol import Entry
 from worker.telemetry.metrics import PREFIX, Metrics
 from worker.telemetry.pages import pages
-from worker.telemetry.state_collector import StateCollector
-from worker.telemetry.store_counts import StoreCounts
 
 
 PAGE = "infra/operate.md"
 
 METRIC = ("metric", "type", "labels", "unit", "what it is", "normal", "alarm")
+
+#: What the rows of each list are.
+LISTS: dict[str, type[Any]] = {
+    "contact list": ContactRow,
+    "parked list": ParkedCause,
+    "parked list --ids": ParkedLine,
+    "parked export": Exported,
+    "quarantine list": QuarantineReason,
+    "quarantine list --ids": QuarantineLine,
+}
 
 #: Labels that the format of histograms adds.
 FORMAT = {"le"}
@@ -36,7 +55,7 @@ FORMAT = {"le"}
 
 def test_the_page_for_operators_has_a_row_for_every_metric_with_type_labels_and_alarm() -> None:
     used = _alarms_by_metric()
-    expected = sorted(_metric_row(family, used) for family in _exposed())
+    expected = sorted(_metric_row(family, used) for family in families())
     found = sorted([*row[:3], row[6]] for row in rows(PAGE, *METRIC))
     assert found == expected, written(expected)
 
@@ -57,7 +76,7 @@ def test_the_page_for_operators_says_what_each_outcome_of_a_page_means() -> None
 
 def test_every_alarm_on_a_metric_of_the_worker_looks_at_one_that_there_is() -> None:
     used = {name for name in _alarms_by_metric() if name.startswith(PREFIX)}
-    assert used <= {_name(family) for family in _exposed()}
+    assert used <= {_name(family) for family in families()}
 
 
 def test_the_page_for_operators_has_a_row_for_every_command_and_what_it_takes() -> None:
@@ -87,6 +106,36 @@ def test_the_page_for_operators_has_a_row_for_every_option_and_argument() -> Non
     assert found == expected, written(expected)
 
 
+def test_the_page_for_operators_has_a_row_for_every_field_of_a_list() -> None:
+    expected = [
+        [code(name) if not n else "", code(one.name)]
+        for name, row in LISTS.items()
+        for n, one in enumerate(fields(row))
+    ]
+    found = rows(PAGE, "list", "field", "what it is")
+    assert [row[:2] for row in found] == expected, written(expected)
+    assert [row[1] for row in found if not row[2]] == []
+
+
+def test_the_page_for_operators_says_of_every_word_of_a_history_when_it_is_noted() -> None:
+    found = [row[0] for row in rows(PAGE, "what", "when it is noted")]
+    assert sorted(re.findall(r"`(\w+)`", " ".join(found))) == sorted(WORDS)
+
+
+def test_the_page_for_operators_has_a_row_for_every_field_of_a_certificate() -> None:
+    found = rows(PAGE, "field of the certificate", "what it is")
+    assert [row[0] for row in found] == [code(one.name) for one in fields(Certificate)]
+    [dynamics] = (row[1] for row in found if row[0] == code("dynamics"))
+    assert [one.name for one in fields(InDynamics) if code(one.name) not in dynamics] == []
+
+
+def test_the_page_for_operators_names_every_field_of_a_contact_that_is_shown() -> None:
+    told = described(Entry(Contact("a"), 1), [], Terms(), 0.0)
+    page = (ROOT / PAGE).read_text(encoding="utf-8")
+    paragraph = page.partition("`contact show --output json` has")[2].partition("\n\n")[0]
+    assert {name for name in told if code(name) not in paragraph} == {"contact"}
+
+
 def test_the_page_for_operators_has_a_row_for_every_reason_why_nothing_is_sent() -> None:
     found = {row[0].strip("`") for row in rows(PAGE, "reason", "why nothing is sent", "ends")}
     assert found == {reason.value for reason in Reason if reason is not Reason.NONE}
@@ -95,6 +144,19 @@ def test_the_page_for_operators_has_a_row_for_every_reason_why_nothing_is_sent()
 def test_the_page_for_operators_has_a_row_for_every_page_of_a_worker() -> None:
     found = [row[0].strip("`") for row in rows(PAGE, "page", "200", "else")]
     assert found == list(pages(Metrics(), Health(), {"": make_gate()}))
+
+
+def test_the_page_for_operators_has_a_row_for_every_finding_of_verify_and_says_what_fails() -> None:
+    findings = [*(one.value for one in Finding), OWED, UNEXPECTED, UNSURE]
+    found = {row[0]: row[2] for row in rows(PAGE, "finding", "meaning", "a failure")}
+    assert found == {code(one): "no" if one in FINE else "yes" for one in findings}
+
+
+def test_the_page_for_operators_has_a_row_for_every_name_in_the_json_of_verify() -> None:
+    found = rows(PAGE, "name", "what it is")
+    assert [row[0] for row in found] == [code(name) for name in Verified("", "").document()]
+    (lines,) = (row[1] for row in found if row[0] == "`lines`")
+    assert re.findall(r"`(\w+)`", lines) == [one.name for one in fields(Line)]
 
 
 def test_every_command_that_a_page_gives_is_one_that_there_is() -> None:
@@ -118,25 +180,6 @@ def _commands_in(text: str) -> Iterator[str]:
 
 def _known(words: str, known: set[str]) -> bool:
     return words in known or words.split(maxsplit=1)[0] in known
-
-
-def _exposed() -> list[Metric]:
-    """All families of a worker, each with a sample that has all its labels."""
-    metrics = Metrics()
-    census = StoreCounts(MemoryStore(), Health(), counts=Counts(9, 4, 2, 3, 0.0))
-    gate = make_gate()
-    for contact in "abc":
-        gate.privileges.refused(Privilege("tasks", "create"), contact, Forbidden("test"))
-    metrics.registry.register(StateCollector(Tally(), {"": gate}, census, buckets=lambda: {"": 12}))
-    metrics.lag("stream", "shard", 1)
-    metrics.queue_trouble("queue", "Code")
-    metrics.lease("stream", "shard", "taken")
-    metrics.answered("POST", 429)
-    metrics.connect("call", "OK")
-    metrics.wrote("create")
-    metrics.secret(date(2026, 12, 31))
-    families = metrics.registry.collect()
-    return [family for family in families if family.name.startswith(PREFIX)]
 
 
 def _name(family: Metric) -> str:

@@ -33,6 +33,7 @@ from worker.dynamics.http import make_http
 from worker.dynamics.protocol import Request
 from worker.dynamics.reasons import GateClosed, GateState, Reason
 from worker.errors import ConfigError
+from worker.exchange import Exchange, collected
 
 
 ORG = "https://org.crm.dynamics.com"
@@ -161,6 +162,44 @@ async def test_each_try_has_an_id_of_its_own(rig: MakeRig) -> None:
 
     first, second = (sent.headers["x-ms-client-request-id"] for sent in server.requests)
     assert first != second
+
+
+async def test_how_often_was_tried_and_the_ids_of_the_last_failure_are_kept_for_a_support_case(
+    rig: MakeRig,
+) -> None:
+    refused = error(503, x_ms_service_request_id="7c1f")
+    refused.headers["req_id"] = "9a0b"
+    server, told = Server(error(503), refused, NO_CONTENT), Exchange()
+    with collected(told, lambda: 0.0):
+        await rig(server).client.send(UPDATE, timeout_s=10)
+
+    client = server.requests[1].headers["x-ms-client-request-id"]
+    assert (told.requests, told.status) == (3, 204)
+    assert told.ids == {"client": client, "service": "7c1f", "req": "9a0b"}
+
+
+async def test_an_id_that_is_said_twice_is_kept_once_and_what_is_no_id_not_at_all(
+    rig: MakeRig,
+) -> None:
+    told = Exchange()
+    for said, kept in (("7c1f", {"client", "service"}), ("call +49 30 901820", {"client"})):
+        refused = error(400, x_ms_service_request_id=said)
+        refused.headers["req_id"] = said
+        with collected(told, lambda: 0.0), pytest.raises(Refused):
+            await rig(Server(refused)).client.send(UPDATE, timeout_s=10)
+        assert told.ids.keys() == kept
+
+
+async def test_requests_that_got_no_answer_count_too_and_other_tasks_do_not(rig: MakeRig) -> None:
+    told = Exchange()
+    client = rig(Server(httpx.ConnectError(""))).client
+    with collected(told, lambda: 0.0), pytest.raises(Unavailable):
+        await client.send(UPDATE, timeout_s=10)
+    tries = told.requests
+    with pytest.raises(Unavailable):
+        await client.send(UPDATE, timeout_s=10)
+    assert (told.requests, told.status) == (tries, 0)
+    assert tries >= 1
 
 
 async def test_an_answer_has_status_headers_and_the_parsed_body(rig: MakeRig) -> None:

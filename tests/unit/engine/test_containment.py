@@ -255,7 +255,7 @@ async def test_what_a_bug_keeps_waiting_is_listed_with_place_tries_and_builds(
 ) -> None:
     write = await faulty(rig, call)
     assert write.parked.answer.startswith("our bug: TypeError at ")
-    assert re.search(r"; tries: \d+; tried again by itself; seen by 1\+a$", write.parked.answer)
+    assert re.search(r"; tried again by itself; tries: \d+; seen by 1\+a$", write.parked.answer)
 
 
 async def test_retry_takes_the_note_off_and_the_next_worker_does_it(rig: Rig, call: Call) -> None:

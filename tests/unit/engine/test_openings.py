@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -37,9 +38,11 @@ class Watched:
     def __init__(self, make_rig: MakeRig, **more: Any) -> None:
         self.rig = make_rig(**more)
         self.counted: list[str] = []
+        self.written_back: list[str] = []
         self.measured: list[tuple[str, float]] = []
         openings = self.rig.push.transactions.openings
         openings.counted = self.counted.append
+        openings.written_back = self.written_back.append
         openings.latency = lambda milestone, seconds: self.measured.append((milestone, seconds))
 
     async def effect(self, call: Call) -> Effect:
@@ -129,11 +132,12 @@ async def test_a_page_that_connect_is_too_busy_for_waits_visibly_and_then_says_w
     await asyncio.sleep(12)
     await watched.rig.tell(call.begun(), call.answered())
     await watched.rig.run(10)
-    assert watched.counted == []
+    assert set(watched.counted) == {"delayed"}
     waiting = await watched.on_screen(call)
     assert (waiting["state"], "ThrottlingException" in waiting["why"]) == ("delayed", True)
     await watched.rig.run(100)
-    assert watched.counted == ["refused"]
+    assert Counter(watched.counted)["refused"] == 1
+    assert watched.counted[-1] == "refused"
     assert "ThrottlingException" in (await watched.on_screen(call))["why"]
 
 
@@ -156,6 +160,8 @@ async def test_a_page_that_is_heard_of_too_late_says_whether_the_call_was_over(
     assert says in (await watched.on_screen(call))["why"]
     (line,) = [line for line in lines if line["event"] == "push.expired"]
     assert (line["step"], line["outcome"]) == (STEP, outcome)
+    assert line["log_level"] == ("info" if over else "warning")
+    assert line["why"] == (await watched.effect(call)).why
 
 
 @pytest.mark.parametrize("away_s", [70, 300])

@@ -228,7 +228,10 @@ async def test_a_failed_write_back_holds_nothing_up_and_is_repeated_while_it_mat
     await writing.tell(call.begun(instanceArn=INSTANCE))
     await writing.run(1)
     assert len(writing.calls) == 1
+    outcomes: list[str] = []
+    writing.push.transactions.openings.written_back = outcomes.append
     await writing.run(2 * LIVE_WITHIN_S)
+    assert set(outcomes) == {"delayed"}
     assert 5 < len(writing.connect.calls) < LIVE_WITHIN_S
     entry = await writing.entry(call.id)
     assert entry.due_at is None
@@ -242,8 +245,11 @@ async def test_a_refused_write_back_is_not_repeated(writing: Rig, call: Call) ->
 
     writing.connect.script = refuse
     await writing.tell(call.begun(instanceArn=INSTANCE))
+    outcomes: list[str] = []
+    writing.push.transactions.openings.written_back = outcomes.append
     await writing.run(30)
     assert len(writing.connect.calls) == 1
+    assert outcomes == ["refused"]
     text = (await writing.entry(call.id)).contact.effects["p/writeback"]
     assert Effect.read(text).why == "Connect did not take it: ResourceNotFoundException"
     assert len(writing.calls) == 1

@@ -6,7 +6,6 @@ import json
 import re
 
 from collections.abc import Callable, Iterator
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -14,24 +13,19 @@ import pytest
 
 from cfnlint.api import lint_file
 
-from worker.dynamics.gate import make_gate
-from worker.engine.ingest import Tally
-from worker.heartbeat import Health
+from exposed_metrics import samples
 from worker.leases.dynamodb import create_lease_table
 from worker.settings import PREFIX, Settings
 from worker.stores import tables
-from worker.stores.memory import MemoryStore
 from worker.telemetry.metrics import PREFIX as METRIC
-from worker.telemetry.metrics import Metrics
-from worker.telemetry.state_collector import StateCollector
-from worker.telemetry.store_counts import StoreCounts
 
 
 Template = Callable[[str], dict[str, Any]]
 
-STACKS = ("key", "streams", "recordings", "state", "archive", "worker", "alarms", "flow", "desktop")
+#: Actions that know no resource.
+WITHOUT_RESOURCE = ("ecr:GetAuthorizationToken", "ssmmessages:")
 
-SOME_DAY = date(2027, 1, 1)
+STACKS = ("key", "streams", "recordings", "state", "archive", "worker", "alarms", "flow", "desktop")
 
 
 def test_every_template_is_known_here(template_paths: list[Path]) -> None:
@@ -159,10 +153,56 @@ def test_roles_are_allowed_exact_actions_on_exact_resources(template: Template) 
     for stack in STACKS:
         for statement in _statements(template(stack)["Resources"]):
             actions = statement["Action"]
-            for action in [actions] if isinstance(actions, str) else actions:
+            listed = [actions] if isinstance(actions, str) else actions
+            for action in listed:
                 assert "*" not in action, f"{stack}: {action}"
-            if actions != "ecr:GetAuthorizationToken":  # it knows no resource
+            if not all(action.startswith(WITHOUT_RESOURCE) for action in listed):
                 assert statement["Resource"] != "*", f"{stack}: {actions}"
+
+
+# --- operators' tools ---
+
+
+def _tools(template: Template) -> dict[str, Any]:
+    (container,) = template("worker")["Resources"]["Tools"]["Properties"]["ContainerDefinitions"]
+    found: dict[str, Any] = container
+    return found
+
+
+def test_what_operators_see_in_the_tools_shell_goes_into_no_log(template: Template) -> None:
+    assert "LogConfiguration" not in _tools(template)
+    cluster = template("worker")["Resources"]["Cluster"]["Properties"]
+    assert cluster["Configuration"]["ExecuteCommandConfiguration"] == {"Logging": "NONE"}
+
+
+def test_the_tools_work_on_the_state_dynamics_and_pipelines_of_the_worker(
+    template: Template,
+) -> None:
+    of_the_worker = {v["Name"]: v["Value"] for v in _containers(template)["worker"]["Environment"]}
+    of_the_tools = {v["Name"]: v["Value"] for v in _tools(template)["Environment"]}
+    assert of_the_tools.items() <= of_the_worker.items()
+    named = {PREFIX + name for name in ("STATE", "SECRET", "ENVIRONMENT_URL", "PIPELINES")}
+    assert named <= of_the_tools.keys()
+    assert _tools(template)["Image"] == _containers(template)["worker"]["Image"]
+
+
+def test_the_tools_change_nothing_at_aws_unless_that_was_asked(template: Template) -> None:
+    role = template("worker")["Resources"]["ToolsRole"]["Properties"]
+    (policy,) = role["Policies"]
+    always = [one for one in policy["PolicyDocument"]["Statement"] if "Fn::If" not in one]
+    allowed = {
+        action
+        for statement in always
+        for action in (
+            [statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"]
+        )
+    }
+    assert {action for action in allowed if action.startswith("dynamodb:")} == {
+        "dynamodb:BatchGetItem",
+        "dynamodb:DescribeTable",
+        "dynamodb:Query",
+    }
+    assert template("worker")["Parameters"]["ToolsMayChange"]["Default"] == "no"
 
 
 def test_the_dashboard_can_be_read(template: Template) -> None:
@@ -174,8 +214,8 @@ def test_the_dashboard_can_be_read(template: Template) -> None:
     assert shown == {name for name, r in resources if r["Type"] == "AWS::CloudWatch::Alarm"}
 
 
-async def test_only_metrics_that_the_worker_has_are_watched(template: Template) -> None:
-    known = await _metrics()
+def test_only_metrics_that_the_worker_has_are_watched(template: Template) -> None:
+    known = samples().keys()
     agent = {v["Name"]: v["Value"] for v in _containers(template)["metrics"]["Environment"]}
     config = json.loads(agent["CW_CONFIG_CONTENT"]["Fn::Sub"])
     processor = config["logs"]["metrics_collected"]["prometheus"]["emf_processor"]
@@ -186,21 +226,6 @@ async def test_only_metrics_that_the_worker_has_are_watched(template: Template) 
     }
     assert sent <= known
     assert set(re.findall(rf"{METRIC}\w+", str(template("alarms")))) <= sent
-
-
-async def _metrics() -> set[str]:
-    """The names of all samples that are not parts of histograms."""
-    metrics, health, store = Metrics(), Health(), MemoryStore()
-    metrics.lag("stream", "shard", 0)
-    metrics.answered("GET", 200)
-    metrics.secret(SOME_DAY)
-    census = StoreCounts(store, health)
-    census.counts = await store.counts(0.0)
-    gates, parts = {"": make_gate()}, {"": 12}
-    metrics.registry.register(StateCollector(Tally(), gates, census, buckets=lambda: parts))
-    found = {sample.name for family in metrics.registry.collect() for sample in family.samples}
-    await store.close()
-    return found
 
 
 def _containers(template: Template) -> dict[str, dict[str, Any]]:

@@ -158,6 +158,7 @@ WAYS = [
     ("tries",),
     ("arrived",),
     ("replayed",),
+    ("history",),
     ("from a newer release",),
     *(("ledger", "a(1)", field) for field in ("entity", "key", "state", "columns", "ours")),
     *(("ledger", "a(1)", field) for field in ("refusals", "answer", "newer")),

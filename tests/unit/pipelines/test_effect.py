@@ -14,7 +14,7 @@ from pipelines.live import LIVE_WITHIN_S, SOON_S, Expired
 
 
 AT = 1_767_323_021.5
-OUTCOMES = [*get_args(Outcome), *PENDING, "dropped"]
+OUTCOMES = [*get_args(Outcome), "waiting", "dropped"]
 
 
 @given(

@@ -431,4 +431,4 @@ def test_where_the_last_link_wins_the_other_step_says_why_it_does_not(
 def test_a_column_that_a_create_alone_sets_is_a_finding_in_an_update() -> None:
     later = UPDATE % ("overriddencreatedon", "{{InitiationTimestamp}}")
     (text,) = load(call(more=later), "p.toml").warnings()
-    assert "overriddencreatedon can only be set by the step that makes the record" in text
+    assert "overriddencreatedon: can only be set by the step that makes the record" in text

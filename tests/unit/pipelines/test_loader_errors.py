@@ -92,13 +92,15 @@ def test_a_file_is_refused(text: str, message: str) -> None:
 
 
 def test_a_file_without_steps_is_refused() -> None:
-    assert refusal(HEAD + "step = []") == "my.toml: needs at least one [[step]]"
+    assert refusal(HEAD + "step = []").startswith("my.toml: needs at least one [[step]]")
 
 
 def test_the_files_own_when_is_no_steps_fault() -> None:
-    assert refusal(HEAD + "when = { Chanel = 1 }" + POST) == (
+    text = HEAD + "when = { Chanel = 1 }" + POST
+    assert refusal(text).startswith(
         "my.toml: when: there is no name 'Chanel'; did you mean Channel?"
     )
+    assert refusal(text).endswith(place(text, "Chanel"))
 
 
 # --- lookups and files ---------------------------------------------------------------------------
@@ -144,7 +146,7 @@ read = true
         (LOOKUP + "loose = true", "there is no option 'loose'; there are by, value, columns"),
         (LOOKUP + 'value = "123"', "value = '123': a name in braces"),
         (LOOKUP + 'value = "{{Agnt}}"', "there is no name 'Agnt'; did you mean Agent?"),
-        (LOOKUP + 'value = "{{"', "step L: expected"),
+        (LOOKUP + 'value = "{{"', "step L: {{ is not closed; write }}"),
         (
             'by = "attribute"'.join(
                 without(without(LOOKUP, "suffix"), "country").split('by = "phone"')
@@ -235,7 +237,9 @@ def test_a_step_is_refused(step: str, message: str) -> None:
 
 
 def test_two_steps_of_one_name_are_refused() -> None:
-    assert refusal(HEAD + POST + POST) == "my.toml: step A: there are two steps of this name"
+    text = HEAD + POST + POST
+    assert refusal(text).startswith("my.toml: step A: there are two steps of this name")
+    assert refusal(text).endswith(place(text, 'name = "A"', 2))
 
 
 def test_two_steps_whose_answers_have_one_name_are_refused() -> None:

@@ -180,6 +180,17 @@ async def test_a_token_endpoint_that_drips_is_given_up_and_asked_again(
         await tokens.close()
 
 
+async def test_a_certificate_that_cannot_sign_is_a_fault_of_the_settings_and_no_outage() -> None:
+    async def broken() -> dict[str, str]:
+        return {"private_key": "no key", "thumbprint": "ab" * 20}
+
+    transport = httpx.MockTransport(lambda _request: httpx.Response(200, json=DISCOVERY))
+    async with make_http(transport=transport) as http:
+        tokens = MsalTokens("https://login.test/t", "client", broken, SCOPE, http)
+        with pytest.raises(Unauthorized, match="certificate"):
+            await tokens.token()
+
+
 async def test_closing_ends_a_token_request_that_gets_no_answer() -> None:
     asked = asyncio.Event()
 

@@ -128,6 +128,20 @@ async def test_a_batch_is_in_the_name_of_the_user_that_its_request_names(
     assert [(await row(http))[name] for name in BY] == [AGENT, OURS]
 
 
+async def test_a_user_s_privileges_are_those_of_all_tables_but_what_the_roles_lack(
+    http: httpx.AsyncClient, dataverse: Dataverse
+) -> None:
+    dataverse.organisation.denied.add((OURS, "prvCreateActivity"))
+    function = "Microsoft.Dynamics.CRM.RetrieveUserPrivileges()"
+    answer = await http.get(f"systemusers({OURS})/{function}")
+    held = {one["PrivilegeId"]: one["PrivilegeName"] for one in answer.json()["RolePrivileges"]}
+    assert "prvCreateActivity" not in held.values()
+    row = (await http.get("EntityDefinitions(LogicalName='phonecall')?$select=Privileges")).json()
+    of_calls = {one["PrivilegeType"]: one["PrivilegeId"] for one in row["Privileges"]}
+    assert held[of_calls["Read"]] == "prvReadActivity"
+    assert of_calls["Create"] not in held
+
+
 @pytest.mark.parametrize("denied", [False, True])
 async def test_a_user_s_privilege_can_be_asked_for_by_its_name(
     http: httpx.AsyncClient, dataverse: Dataverse, denied: bool

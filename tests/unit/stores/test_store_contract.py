@@ -23,7 +23,15 @@ from pipelines.fact import Fact
 from pipelines.identity import tombstone
 from worker.stores.buckets import ALL, bucket_of
 from worker.stores.memory import MemoryStore
-from worker.stores.protocol import ContactStore, Counts, Entry, FaultNote, Quarantined, Saved
+from worker.stores.protocol import (
+    ContactStore,
+    Counts,
+    Entry,
+    FaultNote,
+    Found,
+    Quarantined,
+    Saved,
+)
 from worker.stores.sqlite import SqliteStore
 
 
@@ -714,3 +722,88 @@ async def test_a_cancelled_save_happens_whole_or_not_at_all(
 async def test_closing_twice_is_fine(store: ContactStore) -> None:
     await store.close()
     await store.close()
+
+
+# --- labels ---
+
+DAY, PHONE, FAILING = "day 2026-11-30", "phone Ab-_0123456x", "failing 403 0x80040220 phonecalls"
+
+
+def labelled(key: str, **labels: int) -> Entry:
+    """A contact that is to be listed under these: ``day``, ``phone``, ``failing``."""
+    names = {"day": DAY, "phone": PHONE, "failing": FAILING}
+    made = entry(key)
+    made.contact.labels = {names[name]: at for name, at in labels.items()}
+    return made
+
+
+async def found(store: ContactStore, label: str, limit: int = 9) -> list[str]:
+    return [one.contact_id for one in await store.labelled(label, None, limit)]
+
+
+async def test_contacts_are_found_under_their_labels_the_newest_first(store: ContactStore) -> None:
+    await save(store, labelled("a1", day=20, phone=20), labelled("b1", day=30), labelled("c1"))
+    assert await store.labelled(DAY, None, 9) == [Found("b1", 30), Found("a1", 20)]
+    assert await store.labelled(PHONE, None, 9) == [Found("a1", 20)]
+    assert await store.labelled("day 2026-11-3", None, 9) == []
+
+
+async def test_a_page_of_a_label_begins_where_the_last_one_ended(store: ContactStore) -> None:
+    """Also among contacts of the same second, which are in different parts of a spread label."""
+    ids = [f"{n:02x}" for n in range(20)]
+    await save(store, *(labelled(key, day=100 + n // 8, phone=7) for n, key in enumerate(ids)))
+    for label in (DAY, PHONE):
+        seen: list[Found] = []
+        while page := await store.labelled(
+            label, (seen[-1].at, seen[-1].contact_id) if seen else None, 3
+        ):
+            assert len(page) <= 3
+            seen += page
+        assert [one.contact_id for one in seen] == ids[::-1]
+
+
+async def test_a_contact_is_found_only_under_the_labels_it_has_now(store: ContactStore) -> None:
+    made = labelled("a1", day=20, failing=20)
+    await save(store, made)
+    assert await found(store, FAILING) == ["a1"]
+    kept = await load(store, "a1")
+    assert kept.labels == kept.contact.labels == {DAY: 20, FAILING: 20}
+    del kept.contact.labels[FAILING]
+    kept.contact.labels[PHONE] = 25
+    await save(store, kept)
+    assert kept.labels == {DAY: 20, PHONE: 25}
+    assert await found(store, FAILING) == []
+    assert await found(store, DAY) == await found(store, PHONE) == ["a1"]
+
+
+async def test_a_save_that_conflicts_lists_no_contact_that_has_not_the_label(
+    store: ContactStore,
+) -> None:
+    """One may be listed nevertheless; then the contact says that it has not got it."""
+    await save(store, labelled("a1", day=20))
+    stale = labelled("a1", phone=20)
+    assert await store.save([stale]) == [Saved.CONFLICT]
+    assert stale.labels == {}
+    kept = await load(store, "a1")
+    assert kept.contact.labels == {DAY: 20}
+    assert await found(store, DAY) == ["a1"]
+
+
+async def test_putting_a_contact_back_leaves_it_under_its_labels(store: ContactStore) -> None:
+    await save(store, labelled("a1", day=20))
+    assert await store.put_back("a1", 1, 5.0, FAULT)
+    assert await found(store, DAY) == ["a1"]
+
+
+async def test_a_forgotten_contact_is_found_under_no_label(store: ContactStore) -> None:
+    await save(store, labelled("a1", day=20, phone=20), labelled("b1", day=21, phone=21))
+    await store.forget(["a1"])
+    assert await found(store, DAY) == await found(store, PHONE) == ["b1"]
+
+
+async def test_an_expired_contact_is_found_under_no_label(store: ContactStore) -> None:
+    gone, stays = labelled("a1", day=20, phone=20), labelled("b1", day=21, phone=21)
+    gone.expires_at, stays.expires_at = 1.0, 5.0
+    await save(store, gone, stays)
+    assert await store.expire(2.0, 9) == 1
+    assert await found(store, DAY) == await found(store, PHONE) == ["b1"]

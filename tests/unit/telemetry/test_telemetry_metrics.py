@@ -11,9 +11,12 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from pipelines.action import KINDS
+from pipelines.effect import WRITE_BACK_OUTCOMES
 from worker.clock import Clock
+from worker.definitions import find
 from worker.dynamics.errors import Forbidden, Privilege, Throttled
 from worker.dynamics.gate import make_gate
+from worker.dynamics.reasons import Reason
 from worker.engine.ingest import Tally
 from worker.heartbeat import Health
 from worker.stores.memory import MemoryStore
@@ -39,6 +42,7 @@ PROMISED = {
     "connect_dynamics_faults_total",
     "connect_dynamics_degraded",
     "connect_dynamics_forbidden",
+    "connect_dynamics_freshness_seconds",
     "connect_dynamics_gate_in_flight",
     "connect_dynamics_gate_slots",
     "connect_dynamics_gate_workers",
@@ -59,11 +63,15 @@ PROMISED = {
     "connect_dynamics_retention_gaps_total",
     "connect_dynamics_secret_expires_timestamp_seconds",
     "connect_dynamics_source_trouble_total",
+    "connect_dynamics_step_failures",
+    "connect_dynamics_steps_total",
     "connect_dynamics_store_up",
     "connect_dynamics_throttled_total",
+    "connect_dynamics_user_behind_seconds",
     "connect_dynamics_user_buckets",
     "connect_dynamics_user_open",
     "connect_dynamics_token_expires_timestamp_seconds",
+    "connect_dynamics_write_backs_total",
     "connect_dynamics_writes_total",
 }
 
@@ -82,6 +90,7 @@ def readings(metrics: Metrics, clock: Callable[[], float]) -> StateCollector:
         census,
         clock=Clock(clock),
         buckets=lambda: {"user": 12},
+        behind=lambda _now: {"user": None},
     )
     metrics.registry.register(readings)
     return readings
@@ -102,6 +111,7 @@ def test_the_names_are_the_promised_ones(metrics: Metrics, readings: StateCollec
     metrics.lease("contact-events", SHARD, "taken")
     metrics.answered("POST", 204)
     metrics.secret(date(2026, 12, 31))
+    metrics.stepped(["phonecall/STEP2"], "done")
     refuse_notes(readings)
     shown = {
         sample.name
@@ -183,6 +193,52 @@ def test_every_kind_of_write_has_a_series_from_the_start(scraped: Scrape) -> Non
     }
 
 
+def test_every_step_of_a_loaded_pipeline_has_its_series_from_the_start_and_no_page_has(
+    clock: Callable[[], float],
+) -> None:
+    shown = Metrics(Clock(clock), [find("phonecall")]).exposition().decode()
+    series = 'connect_dynamics_steps_total{outcome="parked",pipeline="phonecall",step="%s"} 0.0'
+    assert series % "STEP2" in shown
+    assert series % "STEP5" in shown
+    assert "STEP3" not in shown
+
+
+def test_a_step_of_no_loaded_pipeline_is_other(metrics: Metrics, scraped: Scrape) -> None:
+    for n in range(100):
+        metrics.stepped([f"earlier/STEP{n}"], "parked")
+    told = {k: v for k, v in scraped().items() if k[0] == "steps_total"}
+    assert told == {("steps_total", "parked", "other", "other"): 100}
+
+
+def test_a_step_has_failed_as_often_as_since_it_last_succeeded(clock: Callable[[], float]) -> None:
+    metrics = Metrics(Clock(clock), [find("phonecall")])
+    line = 'connect_dynamics_step_failures{pipeline="phonecall",step="STEP2"} '
+    for outcome, failures in [("failed", 1), ("parked", 2), ("failed", 3), ("done", 0)]:
+        metrics.stepped(["phonecall/STEP2"], outcome)
+        assert f"{line}{failures}.0" in metrics.exposition().decode()
+
+
+def test_every_outcome_of_a_write_back_has_a_series_from_the_start(
+    metrics: Metrics, scraped: Scrape
+) -> None:
+    metrics.write_back("written")
+    told = {k[1]: v for k, v in scraped().items() if k[0] == "write_backs_total"}
+    assert told == {**dict.fromkeys(WRITE_BACK_OUTCOMES, 0), "written": 1}
+
+
+def test_freshness_is_the_age_of_what_waits_longest_whether_it_was_tried_or_not(
+    readings: StateCollector, scraped: Scrape, clock: Any
+) -> None:
+    assert scraped()["freshness_seconds",] == 60
+    assert scraped()["user_behind_seconds", "user"] == 0
+    readings.behind = lambda now: {"user": now - 500}
+    assert scraped()["freshness_seconds",] == 500
+    assert scraped()["user_behind_seconds", "user"] == 500
+    readings.store_counts.counts = None
+    assert ("freshness_seconds",) not in scraped()
+    assert clock
+
+
 def test_latency_is_a_histogram_in_seconds(metrics: Metrics, scraped: Scrape) -> None:
     metrics.latency(0.3)
     assert scraped()["latency_seconds_bucket", "0.25"] == 0
@@ -256,7 +312,7 @@ async def test_a_closed_gate_is_degraded_for_its_reason(
         assert scraped()["gate_in_flight",] == 1
     readings.gates["user"].breaker.failed(Throttled("test", retry_after_s=5))
     degraded = {k[1]: v for k, v in scraped().items() if k[0] == "degraded"}
-    others = ("outage", "unauthorized", "forbidden", "doubt", "surplus")
+    others = {one.value for one in Reason} - {"", "throttled"}
     assert degraded == {"throttled": 1, **dict.fromkeys(others, 0)}
     assert scraped()["gate_slots",] == 2
 

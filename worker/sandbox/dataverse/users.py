@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from worker.sandbox.dataverse.odata import refusals
 from worker.sandbox.dataverse.rows.records import Row
+from worker.sandbox.dataverse.schema.privileges import KINDS, privilege_id, privilege_name
 from worker.sandbox.dataverse.schema.tables import SYSTEMUSER
 
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from worker.sandbox.dataverse.odata.wire import Call
     from worker.sandbox.dataverse.rows.records import Rows
-    from worker.sandbox.dataverse.schema.columns import Table
+    from worker.sandbox.dataverse.schema.columns import Schema, Table
     from worker.sandbox.dataverse.switches import Switches
 
 
@@ -34,8 +35,6 @@ Denied = tuple[str, str]
 _VERBS: Final = {
     "GET": "Read", "POST": "Create", "PATCH": "Write", "PUT": "Write", "DELETE": "Delete",
 }  # fmt: skip
-#: Privileges whose name is not their table's.
-_NAMES: Final = {"annotation": "Note", "systemuser": "User"}
 
 _NAMESPACE: Final = uuid.UUID("c5b0a7f0-1f4e-4c1e-9a57-0a4b5a0d8f11")
 
@@ -86,17 +85,24 @@ def check_rights(denied: Collection[Denied], call: Call, table: Table) -> None:
         Refusal: One of them may not; it always names the user [LIVE
             dynamics-365-customer-engagement#100].
     """
-    name = "Activity" if table.activity else _NAMES.get(table.logical, table.logical.capitalize())
-    privilege = f"prv{_VERBS.get(call.method, 'Read')}{name}"
+    privilege = privilege_name(table, _VERBS.get(call.method, "Read"))
     if any((user, privilege) in denied for user in (call.user, call.delegate)):
         raise refusals.missing_privilege(call.user, privilege)
+
+
+def all_privileges(denied: Collection[Denied], user: str, schema: Schema) -> list[dict[str, Any]]:
+    """All privileges that a user has [DOC webapi/reference/retrieveuserprivileges]."""
+    names = {privilege_name(table, kind) for table in schema.tables.values() for kind in KINDS}
+    return [
+        held for name in sorted({*names, ACT_ON_BEHALF}) for held in privileges(denied, user, name)
+    ]
 
 
 def privileges(denied: Collection[Denied], user: str, privilege: str) -> list[dict[str, Any]]:
     """A privilege as a user has it; nothing if they lack it [DOC auditing/retrieve-audit-data]."""
     held = {
         "Depth": "Global",
-        "PrivilegeId": str(uuid.uuid5(_NAMESPACE, privilege)),
+        "PrivilegeId": privilege_id(privilege),
         "BusinessUnitId": "0f0e0d0c-0b0a-4908-8706-050403020100",
         "PrivilegeName": privilege,
     }

@@ -8,32 +8,34 @@ a contact a second, at true speed, until it is interrupted.
 from __future__ import annotations
 
 import asyncio
+import json
 import shlex
 import sys
 import tempfile
 import time
 
 from argparse import ArgumentParser
+from asyncio.subprocess import PIPE
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import chain
 from pathlib import Path
 from random import Random
-from typing import Final
+from typing import Any, Final
 
 from rich.console import Console
 
 from worker.errors import WorkerError
 from worker.sandbox.amazon.contact_lens import analyses
-from worker.sandbox.children import end
+from worker.sandbox.children import child, end
 from worker.sandbox.demo.desktop import AGENT, NOT_BUILT, DesktopError, built, desktop
 from worker.sandbox.demo.outcome import Outcome
 from worker.sandbox.demo.report import report
 from worker.sandbox.demo.scenario import Scenario, tell
-from worker.sandbox.demo.stage import COMMAND, SHORT_WITHIN, WITHIN, Stage, stage
+from worker.sandbox.demo.stage import COMMAND, SHORT_WITHIN, WITHIN, Stage, inherited, stage
 from worker.sandbox.oracle.customers import introduce
 from worker.sandbox.oracle.verdict import PIPELINES, differences, expected
 from worker.sandbox.traffic import Leg, SentMessage, day, malformed
@@ -61,6 +63,7 @@ QUARANTINED: Final = 100  # most reasons that are reported
 WIDTH: Final = 100  # columns, where there is no terminal to fit
 
 FAILED: Final = 1
+DIFFERS: Final = 3  # the exit status of ``connect-dynamics verify`` that found something
 INTERRUPTED: Final = 130  # as shells say it of SIGINT
 
 #: Lines of its log shown when the worker ends by itself.
@@ -124,7 +127,8 @@ async def demo(folder: Path, say: Say, contacts: int = CONTACTS, seed: int = SEE
         say(f"all sent   {'at rest' if rested else 'NOT at rest'} {waited_s:.1f} s later")
         exit_status = await end(running.worker)
         say(f"SIGTERM    the worker ended with status {exit_status}")
-        return await _outcome(running, scenario, rested, exit_status, time.monotonic() - begin)
+        seconds = time.monotonic() - begin
+        return await _outcome(running, scenario, rested, exit_status, seconds)
 
 
 def _announcement(contacts: int, scenario: Scenario) -> str:
@@ -157,8 +161,24 @@ async def _outcome(
         throttled=sum(running.amazon.quotas.refused.values()),
         written_back=list(running.amazon.written.values()),
         lookups=Counter(answers),
+        verified=await _verified(running),
         seconds=seconds,
     )
+
+
+async def _verified(running: Stage) -> Mapping[str, Any]:
+    """What ``connect-dynamics verify`` says of the worker's state and the sandbox.
+
+    Raises:
+        WorkerEndedError: It could not tell.
+    """
+    command = [str(COMMAND), "verify", "--report", "json"]
+    environment = inherited() | running.environment
+    async with child(command, environment, stdout=PIPE, stderr=PIPE) as verify:
+        said, trouble = await verify.communicate()
+    if verify.returncode not in (0, DIFFERS):
+        raise WorkerEndedError(f"connect-dynamics verify: {trouble.decode().strip()}")
+    return dict(json.loads(said))
 
 
 async def _lookups(store: ContactStore) -> AsyncIterator[str]:

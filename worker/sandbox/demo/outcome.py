@@ -34,6 +34,7 @@ class Outcome:
         throttled: How many of them were too many.
         written_back: The attributes written back, by chain of contacts.
         lookups: How many lookups had which status.
+        verified: What ``connect-dynamics verify`` says of the worker's state, as its JSON.
         seconds: How long all took.
     """
 
@@ -50,6 +51,7 @@ class Outcome:
     throttled: int
     written_back: Sequence[Mapping[str, str]]
     lookups: Mapping[str, int]
+    verified: Mapping[str, Any]
     seconds: float
 
     @property
@@ -92,6 +94,8 @@ class Outcome:
             yield f"{len(self.quarantined)} messages are quarantined, should be {MALFORMED}"
         if self.parked:
             yield f"{self.parked} contacts have parked writes, should be none"
+        for line in self.verified["lines"]:
+            yield f"verify finds {line['record']} {line['finding']} {', '.join(line['columns'])}"
         yield from self.differences
 
 

@@ -190,6 +190,9 @@ def _verdict(outcome: Outcome) -> Iterator[str]:
     missed = {line.partition(" ")[0] for line in outcome.differences}
     right = sum(f"{one.entity_set}({one.key})" not in missed for one in outcome.expected)
     yield f"verified           {right} of {len(outcome.expected)} records match"
+    found = outcome.verified
+    counted = f"{found['counts'].get('right', 0)} of {found['expected']} right"
+    yield f"                   {counted}, as connect-dynamics verify finds"
     for problem in problems[:PROBLEMS_SHOWN]:
         yield f"  {problem}"
     if len(problems) > PROBLEMS_SHOWN:

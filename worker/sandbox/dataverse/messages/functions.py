@@ -6,12 +6,12 @@ from typing import Final
 
 from worker.sandbox.dataverse.messages.asked import Answer, Asked, Fields
 from worker.sandbox.dataverse.odata import refusals
-from worker.sandbox.dataverse.users import privileges
+from worker.sandbox.dataverse.users import all_privileges, privileges
 
 
 ENGLISH: Final = 1033
 VERSION: Final = "9.2.24044.168"  # of a Dataverse of 2024
-ORGANISATION_ID: Final = "0f0e0d0c-0b0a-4908-8706-050403020100"
+BUSINESS_UNIT_ID: Final = "0f0e0d0c-0b0a-4908-8706-050403020100"
 
 #: Nobody is kept from anything here: the sandbox has no roles.
 _RIGHTS: Final = (
@@ -22,9 +22,9 @@ _RIGHTS: Final = (
 
 def _who_am_i(asked: Asked) -> Fields:
     return {
-        "BusinessUnitId": ORGANISATION_ID,
+        "BusinessUnitId": BUSINESS_UNIT_ID,
         "UserId": asked.user,
-        "OrganizationId": ORGANISATION_ID,
+        "OrganizationId": asked.records.organisation_id,
     }
 
 
@@ -44,6 +44,11 @@ def _access(asked: Asked) -> Fields:
 def _privilege(asked: Asked) -> Fields:
     user = asked.bound[1].id if asked.bound else asked.user
     return {"RolePrivileges": privileges(asked.denied, user, asked.text("PrivilegeName"))}
+
+
+def _privileges(asked: Asked) -> Fields:
+    user = asked.bound[1].id if asked.bound else asked.user
+    return {"RolePrivileges": all_privileges(asked.denied, user, asked.schema)}
 
 
 def _referenced(asked: Asked) -> Fields:
@@ -145,5 +150,6 @@ FUNCTIONS: Final[dict[tuple[str, str], Answer]] = {
     ("", "RetrieveVersion"): _version,
     ("systemuser", "RetrievePrincipalAccess"): _access,
     ("systemuser", "RetrieveUserPrivilegeByPrivilegeName"): _privilege,
+    ("systemuser", "RetrieveUserPrivileges"): _privileges,
     ("", "WhoAmI"): _who_am_i,
 }

@@ -9,6 +9,8 @@ import uuid
 
 from typing import TYPE_CHECKING, Any, Final
 
+from worker.sandbox.dataverse.schema.privileges import privilege_rows
+
 
 if TYPE_CHECKING:
     from worker.sandbox.dataverse.schema.columns import Relation, Schema, Table
@@ -96,6 +98,7 @@ def table_row(table: Table) -> Fields:
         "DisplayName": label(table.capitalized),
         "DisplayCollectionName": label(table.entity_set.capitalize()),
         "Description": label(""),
+        "Privileges": privilege_rows(table),
     }
 
 
