@@ -113,6 +113,8 @@ def _what_came(test: Condition, names: Names) -> str:
     value = resolve(names, path)
     if value in (ABSENT, ""):
         return "this has none"
+    if isinstance(value, bool):
+        return f"this is {str(value).lower()}"  # as files write it
     return f"this is {'a structure' if isinstance(value, dict | list) else value}"
 
 

@@ -35,6 +35,16 @@ from pipelines.outcome import (
 )
 
 
+#: All the words.
+WORDS: Final = frozenset(
+    (
+        *(verb.value for verb in Verb),
+        *("look_up", "read_file", "open", "logged", "write_back", "took_over", "deleted"),
+        *("parked", "retried", "dropped", "gave_up", "expired", "resumed", "late", "restored"),
+        *("fault", "untold"),
+    )
+)
+
 #: Why columns are sent again whose intent was saved.
 NOT_TOLD: Final = "a worker ended before it said what came of it"
 

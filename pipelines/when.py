@@ -153,7 +153,7 @@ def _texts(path: Path, value: Any) -> tuple[str, ...]:
     values = value if isinstance(value, list) else [value]
     if not values or not all(isinstance(one, str | int) for one in values):
         raise ConditionError(f"{_name(path)}: one value, or a list of values")
-    return tuple(str(one).strip() for one in values)
+    return tuple(str(one).lower() if isinstance(one, bool) else str(one).strip() for one in values)
 
 
 def _name(path: Path) -> str:

@@ -143,8 +143,12 @@ def replay_command(
         ),
     ] = "",
     dynamics: Annotated[
-        str, typer.Option(help="'sandbox' or the environment's https:// address.")
-    ] = "sandbox",
+        str,
+        typer.Option(
+            help="Where to: the environment's https:// address, or 'sandbox'. Always named, unless "
+            "nothing is sent from here."
+        ),
+    ] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Send nothing.")] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Overwrite existing records, whoever made them.")
@@ -183,6 +187,8 @@ def replay_command(
         dump=dump,
         schema=schema,
     )
+    if options.until and options.since >= options.until:
+        raise typer.BadParameter("nothing is between --since and --until", param_hint="--until")
     with _progress() as watch:
         result = finished(replay(options, loaded, watch))
     if report == "json":
@@ -255,6 +261,11 @@ def _report_table(report: Report) -> Table:
     table = Table("replay", "", title="dry run: nothing was sent" if report.dry_run else None)
     table.columns[1].justify = "right"
     counts = asdict(report)
+    table.add_row("target", escape(shown(report.target)))
+    table.add_row("state", escape(shown(report.state or "of this run alone")))
+    if report.state and report.organization:
+        since = " (bound to it by this run)" if report.bound else ""
+        table.add_row("organization", f"{escape(shown(report.organization))}{since}")
     for name in ("events", "contacts", "ignored", "quarantined", "parked"):
         table.add_row(name, f"{counts[name]:,}")
     for reason, count in report.ignored_by_reason.items():

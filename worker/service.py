@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from importlib.metadata import version
 from typing import TypeVar
 
 import structlog
@@ -62,6 +63,21 @@ PUSH_SILENCE_S = 600.0
 CANCEL_SHARE = 0.2
 
 
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a worker works on.
+
+    Attributes:
+        target: The environment's address.
+        state: The state, as the setting names it.
+        pipelines: Their names.
+    """
+
+    target: str
+    state: str
+    pipelines: tuple[str, ...]
+
+
 @dataclass(slots=True)
 class Service:
     """A worker that is wired and ready to run.
@@ -82,6 +98,7 @@ class Service:
         outside: What time it is by others' clocks.
         keeper: Knows whether the state was restored.
         interests: What live workers read.
+        about: What the first line of the log tells.
         census: Counts what the store holds.
         far_ahead: Finds work that a wrong clock put off into the future.
     """
@@ -100,6 +117,7 @@ class Service:
     outside: OutsideTime = field(default_factory=OutsideTime)
     keeper: Keeper | None = None
     interests: Interests | None = None
+    about: About = field(default_factory=lambda: About("", "", ()))
     census: StoreCounts = field(init=False)
     far_ahead: FarAhead = field(init=False)
 
@@ -126,7 +144,14 @@ class Service:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until ``stop`` is set, then finish what is in hand, within ``drain_s``."""
-        _log.info("service.started", sources=len(self.sources))
+        _log.info(
+            "service.started",
+            target=self.about.target,
+            state=self.about.state,
+            pipelines=self.about.pipelines,
+            release=version("connect-dynamics"),
+            sources=len(self.sources),
+        )
         async with asyncio.TaskGroup() as group:
             work = group.create_task(self._work(stop))
             stopped = group.create_task(stop.wait())

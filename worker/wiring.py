@@ -27,6 +27,7 @@ from worker.amazon_connect.protocol import Connect, ScreenPop
 from worker.amazon_connect.quota import Quota
 from worker.clock import Clock
 from worker.definitions import find_all
+from worker.dynamics.binding import Binding
 from worker.dynamics.breaker import Breaker
 from worker.dynamics.client import DataverseClient
 from worker.dynamics.connection import open_dynamics, users_of
@@ -51,7 +52,7 @@ from worker.files import S3Files
 from worker.leases.dynamodb import open_leases
 from worker.leases.stream import LeasedStream
 from worker.outside_time import OutsideTime
-from worker.service import Service, begin_pipelines
+from worker.service import About, Service, begin_pipelines
 from worker.settings import STREAMS, ApplicationUser, Settings, nothing_to_read
 from worker.signals import stopping_on_signals
 from worker.sources.kinesis import KinesisStream
@@ -138,6 +139,11 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
                 outside=outside,
                 keeper=keeper,
                 interests=interests,
+                about=About(
+                    settings.environment_url,
+                    settings.state,
+                    tuple(pipeline.name for pipeline in pipelines),
+                ),
             )
     finally:
         await store.close()
@@ -213,7 +219,8 @@ def _push(shared: _Shared, user: ApplicationUser, client: DataverseClient) -> Pu
         faults=common.faults,
         probe_writes=settings.probe_writes,
     )
-    return Push(transactions, client.probe, user.client_id)
+    binding = Binding(client.organization_id, settings.environment_url, common.store, clock)
+    return Push(transactions, client.probe, user.client_id, binding)
 
 
 def _gate(common: _Common, user: ApplicationUser) -> tuple[Gate, GateSync | None]:

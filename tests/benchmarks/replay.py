@@ -67,7 +67,7 @@ async def ingest_all(archive: Path) -> dict[str, int]:
 
 async def replay_all(archive: Path) -> dict[str, int]:
     """The whole of ``connect-dynamics replay`` into an empty sandbox."""
-    options = Options((str(archive),), (find("phonecall"),))
+    options = Options((str(archive),), (find("phonecall"),), dynamics="sandbox")
     report = await replay(options, load_settings())
     requests = report.requests - report.lookups
     return {"messages": report.events, "contacts": report.contacts, "requests": requests}

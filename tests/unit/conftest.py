@@ -162,6 +162,8 @@ VIRTUAL = (
     "tests/unit/engine/",
     "tests/unit/amazon_connect/",
     "tests/unit/operations/test_erasure.py",
+    "tests/unit/operations/test_progress.py",
+    "tests/unit/operations/test_rebinding.py",
     "tests/unit/leases/",
     "tests/unit/regressions/test_breakage_pipelines.py",
     "tests/unit/regressions/test_breakage_pressure.py",

@@ -25,20 +25,21 @@ def contact_show(
     pipeline: Annotated[list[str] | None, typer.Option(help="Pipelines to use instead.")] = None,
     settings: options.SettingsFile = None,
 ) -> None:
-    """Show a contact: its facts, what Dynamics has, what is still due. Shows personal data."""
-    from pipelines.plan import Terms
+    """Show a contact: its facts and history, each step, what is next. Shows personal data."""
     from worker.definitions import find_all
     from worker.operations.contact import contact_entry, described
     from worker.operations.state import opened
+    from worker.operations.terms import remembered_terms
     from worker.settings import load_settings
 
     loaded = load_settings(settings)
+    pipelines = find_all(pipeline or loaded.pipelines)
 
     async def work() -> dict[str, Any]:
         async with opened(state or loaded.state) as store:
             entry = await contact_entry(store, contact_id)
-            terms = Terms(loaded.constants, files=loaded.files)
-            return described(entry, find_all(pipeline or loaded.pipelines), terms, time.time())
+            terms = await remembered_terms(store, pipelines, loaded.constants, loaded.files)
+            return described(entry, pipelines, terms, time.time())
 
     show(pretty(options.finished(work())))
 

@@ -25,8 +25,9 @@ from pipelines.plan import Terms
 from worker import aws
 from worker.amazon_connect.memory import MemoryConnect, MemoryScreenPop
 from worker.clock import Clock
-from worker.commands.target import SANDBOX, Target, Way, is_sandbox, nowhere, opened
-from worker.dynamics.lookup import make_lookups
+from worker.commands.target import Target, Way, is_sandbox, nowhere, opened
+from worker.dynamics.binding import NAME, Binding, read
+from worker.dynamics.lookup import Lookups, make_lookups
 from worker.dynamics.metadata import Metadata
 from worker.dynamics.performer import Performer
 from worker.dynamics.rate_limit import Pace, Paced
@@ -63,7 +64,7 @@ class Options:
     sources: tuple[str, ...]
     pipelines: tuple[Pipeline, ...]
     state: str = ""
-    dynamics: str = SANDBOX
+    dynamics: str = ""
     dry_run: bool = False
     overwrite: bool = False
     since: str = ""
@@ -73,6 +74,13 @@ class Options:
     schema: Path | None = None
 
     @property
+    def target(self) -> str:
+        """Where the records go, as a report names it."""
+        if self.enqueues:
+            return "the live workers of this state"
+        return self.dynamics or "none"
+
+    @property
     def enqueues(self) -> bool:
         """Whether the state is shared with live workers, which push, at low priority."""
         return self.state.startswith("dynamodb:")
@@ -80,11 +88,17 @@ class Options:
 
 @dataclass(slots=True)
 class Report:
-    """What a replay did. ``seconds`` is wall-clock time, ``ignored`` counts by reason.
+    """What a replay did, to which target, from which state.
 
+    ``organization`` is the one whose acknowledgements the state holds; ``bound``: since this run.
+    ``seconds`` is wall-clock time, ``ignored`` counts by reason.
     ``unfinished`` contacts are still due: Dynamics did not answer for so long that it gave up.
     """
 
+    target: str = ""
+    state: str = ""
+    organization: str = ""
+    bound: bool = False
     events: int = 0
     contacts: int = 0
     ignored: int = 0
@@ -123,10 +137,20 @@ async def replay(
         ConfigError: A source, a setting or a target cannot be used.
     """
     started = time.monotonic()
+    if not (options.dynamics or options.dry_run or options.enqueues):
+        own = settings.environment_url or "https://ORG.crm.dynamics.com"
+        raise ConfigError(
+            f"name where the records go: --dynamics {own}, or --dynamics sandbox to try it out"
+        )
     if options.dump is not None and (options.dry_run or not is_sandbox(options.dynamics)):
         raise ConfigError("--dump writes the sandbox's records: use it with --dynamics sandbox")
     if options.schema is not None and not is_sandbox(options.dynamics):
         raise ConfigError("--schema is the sandbox's: use it with --dynamics sandbox")
+    if options.enqueues and options.dynamics:
+        raise ConfigError(
+            f"--state {options.state} only enqueues; live workers write, to their own environment:"
+            " leave out --dynamics"
+        )
     if options.enqueues and (options.dry_run or options.dump or options.overwrite):
         raise ConfigError(
             f"--state {options.state} only enqueues; --dry-run, --dump and --overwrite need another"
@@ -136,16 +160,23 @@ async def replay(
         store = keeper.store
         if not options.enqueues:
             await keeper.look()
+        work = _Work(options, settings, keeper, target, _bindings(options, store, target))
+        await work.check()  # before the archive is read: that may take hours
         with stopping_on_signals(stop.set):
             tally = await take_in(options, settings, store, on_progress, stop)
-            sent, requests = await _push(options, settings, keeper, target, stop)
+            sent, requests = await work.push(stop)
         if stop.is_set():
             raise Interrupted(_interrupted(options))
         counts = await store.counts(time.time() + (0 if options.enqueues else FOREVER_S))
+        whose = read(await store.recall(NAME))
         if options.dump is not None and target.dump is not None:
             await asyncio.to_thread(_write, options.dump, target.dump())
     ignored = sum(tally.ignored.values())
     return Report(
+        target=options.target,
+        state=options.state,
+        organization=whose.organization,
+        bound=work.bound_now,
         events=tally.facts + ignored + tally.quarantined,
         contacts=counts.contacts - max(0, tally.only_told),
         ignored=ignored,
@@ -201,27 +232,64 @@ async def take_in(
     return ingest.tally
 
 
-async def _push(
-    options: Options, settings: Settings, keeper: Keeper, target: Target, stop: asyncio.Event
-) -> tuple[Sent, int]:
-    """Bring Dynamics up to date; what was sent, and in how many requests."""
-    store, pipelines = keeper.store, options.pipelines
-    if options.enqueues:
-        return Sent(), 0
-    versions = await remember_steps(store, pipelines, text_of(time.time()))
-    terms = Terms(settings.constants, versions=versions, files=settings.files)
-    clock, pace = Clock(), Pace(options.rate)
-    planner = Planner(pipelines, terms, waits_over=True)
-    lookups = make_lookups(wildcard=settings.lookup_wildcard)
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What is pushed from and to.
 
-    def push(way: Way) -> Push:
-        paced = Paced(way.dynamics, pace)
+    Attributes:
+        bindings: What binds the state to the target, for each way to it; None: nothing is sent.
+    """
+
+    options: Options
+    settings: Settings
+    keeper: Keeper
+    target: Target
+    bindings: Sequence[Binding | None]
+
+    @property
+    def bound_now(self) -> bool:
+        """Whether this run bound the state."""
+        return any(binding.bound_now for binding in self.bindings if binding)
+
+    async def check(self) -> None:
+        """See that the state is not another organization's.
+
+        Raises:
+            DynamicsError: It is, or Dynamics does not say.
+        """
+        for binding in filter(None, self.bindings):
+            await binding.check()
+
+    async def push(self, stop: asyncio.Event) -> tuple[Sent, int]:
+        """Bring Dynamics up to date; what was sent, and in how many requests."""
+        options, settings, store = self.options, self.settings, self.keeper.store
+        if options.enqueues:
+            return Sent(), 0
+        versions = await remember_steps(store, options.pipelines, text_of(time.time()))
+        terms = Terms(settings.constants, versions=versions, files=settings.files)
+        planner = Planner(options.pipelines, terms, waits_over=True)
+        lookups = make_lookups(wildcard=settings.lookup_wildcard)
+        pace = Pace(options.rate)
+        pushes = Pushes(
+            *(
+                self._push(way, binding, planner, lookups, pace)
+                for way, binding in zip(self.target.ways, self.bindings, strict=True)
+            )
+        )
+        await pushes.drain(stop)
+        return pushes.sent, pace.requests
+
+    def _push(
+        self, way: Way, binding: Binding | None, planner: Planner, lookups: Lookups, pace: Pace
+    ) -> Push:
+        options, settings, store = self.options, self.settings, self.keeper.store
+        clock, paced = Clock(), Paced(way.dynamics, pace)
         transactions = Transactions(
             store=store,
             performer=Performer(
                 paced,
                 clock,
-                target.files,
+                self.target.files,
                 settings.create_by,
                 options.overwrite,
                 lookups=lookups,
@@ -232,15 +300,19 @@ async def _push(
             desktop=MemoryScreenPop(),
             connect=MemoryConnect(),
             planner=planner,
-            build=build_of(pipelines),
-            doubt=keeper.doubt,
+            build=build_of(options.pipelines),
+            doubt=self.keeper.doubt,
             probe_writes=settings.probe_writes,
         )
-        return Push(transactions, way.probe, way.user)
+        return Push(transactions, way.probe, way.user, binding)
 
-    pushes = Pushes(*map(push, target.ways))
-    await pushes.drain(stop)
-    return pushes.sent, pace.requests
+
+def _bindings(options: Options, store: ContactStore, target: Target) -> list[Binding | None]:
+    """What binds the state to the target, for each way to it; None where nothing is sent."""
+    return [
+        Binding(way.organization, options.dynamics, store) if way.organization else None
+        for way in target.ways
+    ]
 
 
 @asynccontextmanager

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import time
 
+from typing import TYPE_CHECKING
+
 import typer
 
 from worker.commands import options
 from worker.terminal import show
+
+
+if TYPE_CHECKING:
+    from worker.operations.rebinding import Rebound
 
 
 state_app = typer.Typer(help="The worker's own state.", no_args_is_help=True)
@@ -40,3 +46,45 @@ def state_restored(
 
     number = options.finished(work())
     show(f"restoration {number}, which running workers notice within a minute: {WHAT_NEXT}")
+
+
+@state_app.command("rebind")
+def state_rebind(
+    state: options.State = "", yes: options.Yes = False, settings: options.SettingsFile = None
+) -> None:
+    """Give up what the state's organization acknowledged, to use the state with another one.
+
+    A state belongs to the Dynamics organization that it was first used with. This forgets what
+    that one acknowledged, answered and refused; what came in from Connect stays. Running workers
+    write nothing meanwhile. Interrupted, it goes on when it is started again.
+    """
+    from worker.clock import Clock
+    from worker.operations.rebinding import bound, rebind
+    from worker.operations.state import opened
+
+    spec = options.spec_of(state, settings)
+
+    async def work() -> Rebound:
+        async with opened(spec) as store:
+            before = await bound(store)
+            whose = str(before) if before.organization else "the organization it was used with"
+            show(f"state {spec}: holds what {whose} acknowledged")
+            if not yes:
+                again = "Go on giving" if before.giving_up is not None else "Give"
+                typer.confirm(f"{again} that up, for good", abort=True)
+            return await rebind(store, Clock())
+
+    done = options.finished(work())
+    show(
+        f"given up: {done.records:,} records and {done.answers:,} answers of lookups, of"
+        f" {done.contacts:,} contacts; {done.parked:,} parked writes are to be tried"
+    )
+    if done.damaged:
+        show(f"{done.damaged:,} contacts cannot be read, and stay as they are")
+    show(
+        "the state belongs to no organization now: the next run or replay that writes takes its"
+        " own, and says so. Contacts that wait are written there at once, others when something new"
+        " comes of them; to write all: connect-dynamics replay SOURCES --state"
+        f" {spec} --dynamics URL. Records that are there already, as in a copy of the"
+        " organization, are found and compared; what people deleted there may be made again."
+    )

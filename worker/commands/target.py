@@ -38,12 +38,14 @@ class Way:
         gate: What they pass.
         probe: One request past the gate, to find out whether it can open again.
         user: The user's client id; "" where there is one only.
+        organization: Asks which organization it leads to; None: to none.
     """
 
     dynamics: Dynamics
     gate: Gate
     probe: Callable[[], Awaitable[object]]
     user: str = ""
+    organization: Callable[[], Awaitable[str]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,7 @@ async def _sandbox(path: Path | None, schema: Path | None) -> AsyncIterator[Targ
     organisation = create_organisation(path, schema=load_schema(schema))
     dynamics = InProcessDynamics(organisation)
     try:
-        way = Way(dynamics, make_gate(), dynamics.user_id)
+        way = Way(dynamics, make_gate(), dynamics.user_id, organization=dynamics.organization_id)
         yield Target([way], MemoryFiles(), organisation.records.dump)
     finally:
         organisation.records.close()
@@ -129,5 +131,7 @@ async def _environment(url: str, settings: Settings) -> AsyncIterator[Target]:
         for user in users_of(named):
             client = await opened.enter_async_context(open_dynamics(named, aws.secrets, user=user))
             await client.user_id()  # a wrong address or secret shows before work begins
-            ways.append(Way(client, client.gate, client.probe, user.client_id))
+            ways.append(
+                Way(client, client.gate, client.probe, user.client_id, client.organization_id)
+            )
         yield Target(ways, S3Files(partial(aws.client, "s3")))

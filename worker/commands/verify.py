@@ -17,6 +17,7 @@ from pipelines.plan import Terms
 from worker.clock import Clock
 from worker.commands import replay
 from worker.commands.target import Target, opened
+from worker.dynamics.binding import Binding
 from worker.dynamics.lookup import make_lookups
 from worker.dynamics.metadata import Metadata
 from worker.dynamics.performer import Performer
@@ -58,6 +59,8 @@ async def verify(
     async with facts as keeper, opened(options.dynamics, settings, options.state) as target:
         if options.sources:
             await replay.take_in(archived, settings, keeper.store, None, asyncio.Event())
+        else:
+            await _see_whose_state(options, keeper.store, target)
         found = await _verification(options, settings, keeper.store, target)
         due = () if options.sources else None
         await verify_store(keeper.store, found, options.sample, due, on_progress)
@@ -65,6 +68,17 @@ async def verify(
             period = period_of(options.period, found.seen, started, archived=bool(options.sources))
             await found.find_unexpected(period)
     return found.result
+
+
+async def _see_whose_state(options: Options, store: ContactStore, target: Target) -> None:
+    """See that the state is not another organization's.
+
+    Raises:
+        DynamicsError: It is, or Dynamics does not say.
+    """
+    for way in target.ways:
+        if way.organization is not None:
+            await Binding(way.organization, options.dynamics, store).check()
 
 
 async def _verification(

@@ -26,9 +26,11 @@ from worker.dynamics.errors import (
     Throttled,
     Unauthorized,
     Unavailable,
+    WrongOrganization,
 )
 from worker.dynamics.failure_counter import OUTAGE_AFTER, PROBE_FIRST_S, FailureCounter
 from worker.dynamics.reasons import (
+    LOCAL,
     NEEDS_TRIAL,
     PAUSES_BEFORE_TRIAL,
     ROUTINE,
@@ -138,6 +140,10 @@ class Breaker:
         self._failures.note_trouble(writes=True)
         self._close(Reason.OUTAGE, self._failures.next_pause_s(), str(error))
 
+    def refuse(self, error: WrongOrganization) -> None:
+        """Close: nothing may be sent on behalf of this state."""
+        self._close(Reason.ORGANIZATION, self._failures.next_pause_s(), str(error))
+
     def _throttled(self, error: Throttled, *, writes: bool) -> None:
         """Close until Retry-After has passed, or for longer if that has not helped before.
 
@@ -190,7 +196,8 @@ class Breaker:
 
     def open_with_others(self) -> None:
         """Open because another worker did."""
-        if self.state is GateState.CLOSED and self.reason is not Reason.SURPLUS:
+        own = self.reason in (Reason.SURPLUS, Reason.ORGANIZATION)
+        if self.state is GateState.CLOSED and not own:
             self._open()
 
     def check_share(self) -> None:
@@ -210,7 +217,7 @@ class Breaker:
         async with self._probing:
             while self.state is GateState.CLOSED:
                 heartbeat.beat()
-                others = not self.is_prober and self.reason is not Reason.DOUBT
+                others = not self.is_prober and self.reason not in LOCAL
                 if others or self.reason is Reason.SURPLUS:
                     await self._clock.sleep(POLL_S)  # opened by ``gate_sync``
                 elif self.retry_s > 0:

@@ -69,7 +69,7 @@ _ENTITY_SET = re.compile(r"[$\w]*")
 
 #: Paths that httpx would make nothing else of.
 _ENCODED = re.compile(r"(?:[A-Za-z0-9\-_~!$&'()*+,;=:@/?]|(?<=[^/])\.|%[0-9A-Fa-f]{2}){0,60000}")
-_USER_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _HINT = re.compile(r"0*([1-9][0-9]{0,3})")
 
 _log = structlog.get_logger(__name__)
@@ -143,7 +143,8 @@ class DataverseClient:
         self._answered = answered
         self._dated = dated
         self._user_id = ""
-        self._asking_user_id = asyncio.Lock()
+        self._organization_id = ""
+        self._asking = asyncio.Lock()
 
     async def send(self, request: Request, *, timeout_s: float) -> Answer:
         """Send, repeating ambiguous outcomes while time is left (see ``protocol.Dynamics``).
@@ -181,22 +182,44 @@ class DataverseClient:
         Raises:
             DynamicsError: see ``send``.
         """
-        async with self._asking_user_id:
+        async with self._asking:
             if not self._user_id:
-                answer = await self.send(WHO_AM_I, timeout_s=WHO_AM_I_TIMEOUT_S)
-                user_id = str(answer.body.get("UserId")).lower()
-                if not _USER_ID.fullmatch(user_id):
+                self._identify(await self.send(WHO_AM_I, timeout_s=WHO_AM_I_TIMEOUT_S))
+                if not self._user_id:
                     raise Unavailable("WhoAmI answered without a user's id")
-                self._user_id = user_id
         return self._user_id
 
-    async def probe(self) -> None:
-        """Ask who we are, once and past the gate: for ``Breaker.reopen``.
+    async def organization_id(self) -> str:
+        """The id of the organization that answers here, in lower case, as last heard.
 
         Raises:
             DynamicsError: see ``send``.
         """
-        await self._exchange(WHO_AM_I, WHO_AM_I_TIMEOUT_S)
+        async with self._asking:
+            if not self._organization_id:
+                self._identify(await self.send(WHO_AM_I, timeout_s=WHO_AM_I_TIMEOUT_S))
+                if not self._organization_id:
+                    raise Unavailable("WhoAmI answered without an organization's id")
+        return self._organization_id
+
+    async def probe(self) -> None:
+        """Ask who we are, once and past the gate: for ``Breaker.reopen``.
+
+        Another organization may answer here after an outage: one that was restored or copied.
+
+        Raises:
+            DynamicsError: see ``send``.
+        """
+        self._identify(await self._exchange(WHO_AM_I, WHO_AM_I_TIMEOUT_S))
+
+    def _identify(self, answer: Answer) -> None:
+        """Note who we are, and which organization it is, as far as the answer says so."""
+        user, organization = (
+            found if _GUID.fullmatch(found := str(answer.body.get(name)).lower()) else ""
+            for name in ("UserId", "OrganizationId")
+        )
+        self._user_id = user or self._user_id
+        self._organization_id = organization or self._organization_id
 
     async def _through_gate(self, request: Request, deadline: float) -> Answer:
         slot = self.gate.slot(

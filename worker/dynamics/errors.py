@@ -7,6 +7,7 @@ DynamicsError
 │       └── Throttled   service protection: that binds every request of this user
 ├── Unauthorized    token refused, secret expired, user disabled: an operator must act, push pauses
 ├── Forbidden       403: a missing privilege, of this record or of this worker
+├── WrongOrganization   the state is another organization's: an operator must act, nothing is sent
 └── Refused         definitive for this request; another try of the same one is useless
     ├── Missing     404: the record is not there
     ├── Exists      412 on a create: the primary key is taken
@@ -90,6 +91,10 @@ class Forbidden(DynamicsError):
     """
 
     privilege: Privilege | None = None
+
+
+class WrongOrganization(DynamicsError):
+    """The state holds what another organization acknowledged: nothing was sent."""
 
 
 class Refused(DynamicsError):

@@ -6,7 +6,13 @@ import enum
 
 from typing import Final
 
-from worker.dynamics.errors import DynamicsError, Forbidden, NotSent, Unauthorized
+from worker.dynamics.errors import (
+    DynamicsError,
+    Forbidden,
+    NotSent,
+    Unauthorized,
+    WrongOrganization,
+)
 
 
 class GateState(enum.Enum):
@@ -24,6 +30,7 @@ class Reason(enum.Enum):
     OUTAGE = "outage"
     UNAUTHORIZED = "unauthorized"
     FORBIDDEN = "forbidden"
+    ORGANIZATION = "organization"  # the state is another organization's (worker.dynamics.binding)
     DOUBT = "doubt"  # a few records get no answer: a probe, at once, shows whether others would
     SURPLUS = "surplus"  # more workers than Dynamics takes requests at a time: this one waits
 
@@ -32,7 +39,7 @@ class Reason(enum.Enum):
 ROUTINE: Final = frozenset((Reason.NONE, Reason.THROTTLED, Reason.DOUBT, Reason.SURPLUS))
 
 #: Reasons that concern this worker alone; other workers never hear of them.
-LOCAL: Final = frozenset((Reason.DOUBT, Reason.SURPLUS))
+LOCAL: Final = frozenset((Reason.DOUBT, Reason.SURPLUS, Reason.ORGANIZATION))
 
 #: Reasons after which a write must be answered before more than one contact's may be sent.
 NEEDS_TRIAL: Final = frozenset((Reason.OUTAGE, Reason.FORBIDDEN))
@@ -62,5 +69,7 @@ def reason_of(error: DynamicsError) -> Reason:
             return Reason.UNAUTHORIZED
         case Forbidden():
             return Reason.FORBIDDEN
+        case WrongOrganization():
+            return Reason.ORGANIZATION
         case _:
             return Reason.OUTAGE

@@ -19,6 +19,7 @@ from typing import TypeVar
 
 import structlog
 
+from pipelines.acknowledgements import has_records
 from pipelines.age import KEPT_S
 from pipelines.contact import Contact
 from pipelines.decode import decode
@@ -249,7 +250,7 @@ class Ingest:
         contact = entry.contact
         before = replace(contact, facts=dict(contact.facts)) if interest else contact
         news = sum([contact.observe(fact) for fact, _ in facts])
-        if not news:
+        if not news and not self._looks_again(entry):
             return False
         self.tally.news += news
         now = self.clock.wall()
@@ -265,6 +266,15 @@ class Ingest:
             entry.due_at = now if entry.due_at is None else min(entry.due_at, now)
         contact.replayed |= self.rank > 0 and _own(facts) > 0
         return True
+
+    def _looks_again(self, entry: Entry) -> bool:
+        """Whether a replay has a contact without records looked at, though nothing of it is new.
+
+        What was acknowledged of it may have been given up (``pipelines.acknowledgements``).
+        """
+        contact = entry.contact
+        idle = entry.due_at is None and not contact.parked and not entry.unreadable
+        return self.rank > 0 and contact.heard_of and idle and not has_records(contact)
 
     def _concerns(self, interest: Interest, before: Contact, after: Contact) -> bool:
         """Whether what is new may be read; where that runs into a bug of ours, it is looked at."""

@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import partial
 
 import structlog
@@ -25,6 +26,8 @@ from pipelines.age import KEPT_S
 from pipelines.contact import Contact
 from worker import heartbeat
 from worker.clock import run_until
+from worker.dynamics.binding import Binding
+from worker.dynamics.errors import DynamicsError, WrongOrganization
 from worker.dynamics.reasons import GateState, Reason
 from worker.engine.policy import RETRY_S
 from worker.engine.stall import Stall
@@ -61,6 +64,7 @@ class Push:
         transactions: Carries out what is due; its store, gate and clock are used here too.
         probe: One request past the gate, to find out whether it can open again.
         user: The client id, for logs and metrics.
+        binding: Says whether this state may be used with this Dynamics; None: any state may.
 
     Attributes:
         transactions: As given.
@@ -73,11 +77,13 @@ class Push:
         transactions: Transactions,
         probe: Callable[[], Awaitable[object]],
         user: str = "",
+        binding: Binding | None = None,
     ) -> None:
         self.transactions = transactions
         self.user = user
         self.buckets = ALL
-        self._probe = probe
+        self._binding = binding
+        self._probe = partial(_probed, probe, binding) if binding else probe
         self._store = transactions.store
         self._gate = transactions.gate
         self._clock = transactions.clock
@@ -102,8 +108,19 @@ class Push:
     async def run(self, stop: asyncio.Event) -> None:
         """Push what comes due until ``stop`` is set, then finish what is in hand."""
         async with asyncio.TaskGroup() as group:
+            group.create_task(run_until(stop, self._see_whose_state()))
             look = partial(self._look_after, group, stop)
             await self._faults.again("push", look, self._clock, stop=stop)
+
+    async def _see_whose_state(self) -> None:
+        """Close the gate at once if the state is another organization's; nothing is bound yet."""
+        try:
+            if self._binding:
+                await self._binding.check()
+        except WrongOrganization as error:
+            self._gate.breaker.refuse(error)
+        except (DynamicsError, StoreUnavailable) as error:  # it is asked again before each claim
+            _log.info("push.organization_not_known", reason=str(error))
 
     async def _look_after(self, group: asyncio.TaskGroup, stop: asyncio.Event) -> None:
         while not stop.is_set():
@@ -278,8 +295,29 @@ class Push:
             pause_s = min(pause_s, max(SHORTEST_PAUSE_S, following))
         await run_until(self._news, self._clock.sleep(pause_s))
 
+    async def _is_admitted(self) -> bool:
+        """Whether this Dynamics may acknowledge to this state; asked before each claim.
+
+        Raises:
+            StoreUnavailable: The state does not say.
+        """
+        if self._binding is None:
+            return True
+        try:
+            await self._binding.confirm()
+        except WrongOrganization as error:
+            self._gate.breaker.refuse(error)
+        except DynamicsError as error:
+            _log.info("push.organization_not_known", reason=str(error))
+            await self._clock.sleep(RETRY_S)
+        else:
+            return True
+        return False
+
     async def _guarded(self, contact_id: str) -> None:
         try:
+            if not await self._is_admitted():
+                return
             again_at = await self.transactions.run(contact_id)
             self._waiting.looked_at(contact_id, again_at)
         except StoreUnavailable as error:
@@ -292,6 +330,17 @@ class Push:
         finally:
             self._in_hand.pop(contact_id, None)
             self._news.set()
+
+
+async def _probed(probe: Callable[[], Awaitable[object]], binding: Binding) -> None:
+    """Probe, and see whether the state is the organization's that answers.
+
+    Raises:
+        DynamicsError: There is no answer that counts, or it is another's state.
+    """
+    await probe()
+    with suppress(StoreUnavailable):  # it is asked again before each claim
+        await binding.check()
 
 
 async def set_after(work: Callable[[], Awaitable[object]], event: asyncio.Event) -> None:

@@ -76,6 +76,8 @@ class Stall:
     def _refused(self) -> bool:
         """Whether requests are answered, and yet nothing is done."""
         breaker = self.transactions.gate.breaker
+        if breaker.reason is Reason.ORGANIZATION:
+            return True
         if breaker.reason is Reason.OUTAGE and self.transactions.write_probe.ready:
             return False  # that writes get no answer has been found out: it ends some day
         return self._probed or breaker.reason in ROUTINE - {Reason.THROTTLED}

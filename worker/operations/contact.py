@@ -11,13 +11,16 @@ from pipelines.contact import UNKNOWN
 from pipelines.conversation import no_conversation
 from pipelines.effect import Effect
 from pipelines.fact import Fact
+from pipelines.history import happenings
 from pipelines.lifecycle import milestones, phase
 from pipelines.pipeline import Pipeline
 from pipelines.plan import Plan, Terms, plan
+from pipelines.snapshot import snapshot
 from pipelines.step import OpenStep
 from pipelines.view import view
 from worker.errors import ConfigError
 from worker.faults import fault_of
+from worker.operations.progress import Progress, timeline
 from worker.stores.protocol import ContactStore, Entry
 
 
@@ -40,16 +43,21 @@ def described(
 
     Holds personal data: it is for an operator's screen.
     """
-    contact = entry.contact
+    contact, pipelines = entry.contact, list(pipelines)
     fault = {"fault": entry.fault} if entry.fault else {}
     if entry.unreadable:
         return {"contact": contact.id, "unreadable": entry.unreadable} | fault
-    aside = ""
+    aside, planned = "", Plan()
+    effects: dict[str, dict[str, str]] = {}
+    progress: dict[str, dict[str, Any]] = {}
     try:
         aside = no_conversation(view(contact))
-        planned = plan(contact, pipelines, now, terms)
+        seen = snapshot(contact, terms.constants, terms.files)
+        planned = plan(contact, pipelines, now, terms, seen)
+        effects = _effects(entry, pipelines, terms, now)
+        progress = Progress(entry, seen, planned, effects, terms, now).told(pipelines)
     except Exception as error:  # noqa: BLE001 - the bug is shown, not raised
-        planned = Plan(waiting={"every step": str(fault_of(error))})
+        planned.waiting = {"every step": str(fault_of(error))}
     return fault | {
         "contact": contact.id,
         **({"no_conversation": f"it is one of the {aside}"} if aside else {}),
@@ -65,15 +73,18 @@ def described(
             for name, record in sorted(contact.ledger.items())
         },
         "lookups": contact.lookups,
-        "effects": _effects(entry, pipelines, terms, now),
+        "effects": effects,
         "owed": [_owed(action) for action in planned.actions],
         "waiting": planned.waiting,
+        "pipelines": progress,
         "parked": {
             place: {"status": p.status, "code": p.code, "answer": p.answer, "request": p.request}
             for place, p in sorted(contact.parked.items())
         },
         "due_at": entry.due_at,
         "claimed_until": entry.claimed_until or None,
+        "history": [one.as_json() for one in happenings(contact)],
+        "timeline": timeline(entry),
     }
 
 
@@ -82,10 +93,7 @@ def _effects(
 ) -> dict[str, dict[str, str]]:
     """What came of each page and write-back, when and why; or what a page still waits for."""
     contact, found = entry.contact, {}
-    try:
-        live = plan(contact, pipelines, now, replace(terms, live=True))
-    except Exception:  # noqa: BLE001 - the bug is shown with the plan
-        live = Plan()
+    live = plan(contact, pipelines, now, replace(terms, live=True))
     pages = [step.path for one in pipelines for step in one.steps if isinstance(step, OpenStep)]
     for path in pages:
         if reason := live.waiting.get(path) or live.pending.get(path):

@@ -66,3 +66,7 @@ class InProcessDynamics:
     async def user_id(self) -> str:
         """Our application user's systemuserid."""
         return self._user_id
+
+    async def organization_id(self) -> str:
+        """The organisation's id."""
+        return self.organisation.records.organisation_id

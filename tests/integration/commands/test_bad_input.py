@@ -75,7 +75,9 @@ def test_a_damaged_message_is_kept_and_its_neighbours_get_their_records(
 ) -> None:
     body, quarantined = DAMAGE[damage]
     (place / "archive.json").write_bytes(line(1) + body + line(2))
-    ended = command("replay", "archive.json", "--report", "json", "--dump", "dump.json")
+    ended = command(
+        "replay", "--dynamics", "sandbox", "archive.json", "--report", "json", "--dump", "dump.json"
+    )
     assert ended.status == (3 if quarantined else 0)
     assert ended.report["quarantined"] == quarantined
     assert len(json.loads((place / "dump.json").read_bytes())["phonecalls"]) == 2
@@ -92,7 +94,7 @@ def calls(dump: Path) -> list[dict[str, Any]]:
 def test_of_a_key_given_twice_the_last_counts(command: Command, place: Path) -> None:
     twice = line(3).replace(b'"channel": "VOICE"', b'"channel": "CHAT", "channel": "VOICE"')
     (place / "archive.json").write_bytes(line(1) + twice)
-    ended = command("replay", "archive.json", "--dump", "dump.json")
+    ended = command("replay", "--dynamics", "sandbox", "archive.json", "--dump", "dump.json")
     assert ended.status == 0
     assert len(calls(place / "dump.json")) == 2
 
@@ -101,12 +103,22 @@ def test_a_file_that_breaks_off_gives_what_came_before(command: Command, place: 
     packed = gzip.compress(b"".join(line(n, Note=os.urandom(300).hex()) for n in range(50)))
     (place / "cut.gz").write_bytes(packed[: len(packed) // 2])
     (place / "good.json").write_bytes(line(99))
-    ended = command("replay", "cut.gz", "good.json", "--report", "json", "--dump", "dump.json")
+    ended = command(
+        "replay",
+        "--dynamics",
+        "sandbox",
+        "cut.gz",
+        "good.json",
+        "--report",
+        "json",
+        "--dump",
+        "dump.json",
+    )
     assert ended.status == 3
     ends = {row["actualend"] for row in calls(place / "dump.json")}
     assert ends == {"2026-01-02T03:05:06Z"}
     assert 10 < len(calls(place / "dump.json")) < 50
-    kept = command("replay", "cut.gz", "--state", "sqlite:state.db")
+    kept = command("replay", "--dynamics", "sandbox", "cut.gz", "--state", "sqlite:state.db")
     assert kept.status == 3
     assert "archive:" in command("quarantine", "list", "--state", "sqlite:state.db").out
 
@@ -115,7 +127,17 @@ def test_a_line_of_50_mb_is_kept_by_its_head_alone(command: Command, place: Path
     long = b'{"a": "' + b"x" * 50_000_000 + b'"}\n'
     (place / "archive.json").write_bytes(line(1) + long + line(2))
     state = ("--state", "sqlite:state.db")
-    ended = command("replay", "archive.json", *state, "--report", "json", "--dump", "dump.json")
+    ended = command(
+        "replay",
+        "--dynamics",
+        "sandbox",
+        "archive.json",
+        *state,
+        "--report",
+        "json",
+        "--dump",
+        "dump.json",
+    )
     assert (ended.status, ended.report["quarantined"]) == (3, 1)
     assert len(calls(place / "dump.json")) == 2
     assert (place / "state.db").stat().st_size < 2_000_000
@@ -125,14 +147,16 @@ def test_empty_files_and_folders_hold_no_messages(command: Command, place: Path)
     (place / "empty").touch()
     (place / "empty.gz").write_bytes(gzip.compress(b""))
     (place / "folder").mkdir()
-    ended = command("replay", "empty", "empty.gz", "folder", "--report", "json")
+    ended = command(
+        "replay", "--dynamics", "sandbox", "empty", "empty.gz", "folder", "--report", "json"
+    )
     assert (ended.status, ended.report["events"]) == (0, 0)
 
 
 def test_a_file_that_is_no_text_is_told_from_one_that_is(command: Command, place: Path) -> None:
     (place / "call.wav").write_bytes(b"RIFF\0\0\0\0WAVE" * 1000)
     (place / "good.json").write_bytes(line(1))
-    ended = command("replay", place, "--report", "json")
+    ended = command("replay", "--dynamics", "sandbox", place, "--report", "json")
     assert (ended.status, ended.report["quarantined"], ended.report["writes"]) == (3, 1, 2)
 
 
@@ -142,7 +166,7 @@ def test_a_source_that_cannot_be_read_is_named(
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    ended = command("replay", source)
+    ended = command("replay", "--dynamics", "sandbox", source)
     assert ended.status == 1
     assert len(ended.err.splitlines()) == 1
 
@@ -164,7 +188,16 @@ def test_an_unknown_entity_parks_its_own_step_alone(
 ) -> None:
     wrong = GOOD.replace("CALL", "WRONG").replace("phonecalls", "new_callz")
     ended = command(
-        *("replay", day, "--pipeline", pipeline(wrong + GOOD), "--pipeline", "phonecall"),
+        *(
+            "replay",
+            "--dynamics",
+            "sandbox",
+            day,
+            "--pipeline",
+            pipeline(wrong + GOOD),
+            "--pipeline",
+            "phonecall",
+        ),
         *("--state", "sqlite:state.db", "--report", "json", "--dump", "dump.json"),
     )
     assert ended.status == 3
@@ -218,7 +251,7 @@ def test_two_pipelines_of_one_name_are_refused(
     command: Command, pipeline: Callable[[str], Path], day: Path
 ) -> None:
     path = pipeline(GOOD)
-    ended = command("replay", day, "--pipeline", path, "--pipeline", path)
+    ended = command("replay", "--dynamics", "sandbox", day, "--pipeline", path, "--pipeline", path)
     assert ended.status == 1
     assert "two pipelines call themselves 'mine'; rename one" in ended.err
 
@@ -255,7 +288,11 @@ def test_a_state_that_is_none_of_ours_is_left_alone(
 ) -> None:
     make(place / "state.db")
     before = None if (place / "state.db").is_dir() else (place / "state.db").read_bytes()
-    for arguments in (("replay", day), ("parked", "list"), ("contact", "show", CALL)):
+    for arguments in (
+        ("replay", "--dynamics", "sandbox", day),
+        ("parked", "list"),
+        ("contact", "show", CALL),
+    ):
         ended = command(*arguments, "--state", "sqlite:state.db")
         assert ended.status == 1
         assert told in ended.err
@@ -286,7 +323,7 @@ def test_a_state_that_is_none_of_ours_is_left_alone(
 def test_an_option_that_cannot_be_used_is_told_before_anything_is_done(
     *, command: Command, place: Path, day: Path, options: tuple[str, ...], status: int, told: str
 ) -> None:
-    ended = command("replay", day, *options)
+    ended = command("replay", "--dynamics", "sandbox", day, *options)
     assert ended.status == status
     assert told in ended.err
     assert not list(place.iterdir())

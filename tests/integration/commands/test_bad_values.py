@@ -79,7 +79,11 @@ def replayed(messages: list[bytes]) -> tuple[Report, list[dict[str, Any]]]:
         archive, dump = Path(folder, "archive.json"), Path(folder, "dump.json")
         archive.write_bytes(b"\n".join(messages))
         options = Options(
-            (str(archive),), tuple(find_all(["phonecall"])), state="memory", dump=dump
+            (str(archive),),
+            tuple(find_all(["phonecall"])),
+            state="memory",
+            dynamics="sandbox",
+            dump=dump,
         )
         report = asyncio.run(replay(options, Settings()))
         calls: list[dict[str, Any]] = orjson.loads(dump.read_bytes())["phonecalls"]

@@ -76,7 +76,7 @@ def test_where_no_folder_can_be_made_the_one_line_says_what_to_do(
     day: Path, options: tuple[str, ...]
 ) -> None:
     Path("kept").touch()
-    ended = with_nowhere_to_write("replay", day, *options)
+    ended = with_nowhere_to_write("replay", "--dynamics", "sandbox", day, *options)
     assert ended.returncode == 1
     (line,) = ended.stderr.splitlines()
     assert "set TMPDIR" in line

@@ -59,10 +59,12 @@ def test_a_call_is_created_by_its_agent_where_that_may_be_and_is_then_the_worker
     box.close()
     file = pipeline(STEPS.replace("AS\n", f"{caller}\n"))
     options = ("--pipeline", file, "--dynamics", "sandbox:box.sqlite", "--report", "json")
-    first = command("replay", day, *options, "--dump", "d.json", "--state", "memory").report
+    first = command(
+        "replay", "--dynamics", "sandbox", day, *options, "--dump", "d.json", "--state", "memory"
+    ).report
     assert (first["parked"], first["writes"]) == (0, 2)
     rows = json.loads((place / "d.json").read_text())["phonecalls"]
     by = {(row["_createdby_value"], row.get("_createdonbehalfby_value")) for row in rows}
     assert by == {(agent, ours), (ours, None)}  # of the two calls one was answered
-    again = command("replay", day, *options, "--state", "memory").report
+    again = command("replay", "--dynamics", "sandbox", day, *options, "--state", "memory").report
     assert (again["parked"], again["writes"]) == (0, 0)

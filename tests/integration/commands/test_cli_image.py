@@ -82,7 +82,7 @@ def test_commands_wiring_and_flow_import_nothing_that_the_image_lacks(block: str
 def test_a_replay_without_an_environment_needs_nothing_that_the_image_lacks(
     block: str, day: Path, target: tuple[str, ...]
 ) -> None:
-    ended = python(block + RUN, "replay", day, "--report", "json", *target)
+    ended = python(block + RUN, "replay", "--dynamics", "sandbox", day, "--report", "json", *target)
     assert ended.returncode == 0, ended.stderr
     report = json.loads(ended.stdout)
     assert (report["contacts"], report["writes"], report["parked"]) == (2, 4, 0)

@@ -38,7 +38,9 @@ body = '{{"{column}": "{{{{Channel}}}}"}}'
 def refused(command: Command, pipeline: Callable[[str], Path], day: Path) -> Path:
     """A state with two parked contacts, and the pipeline whose column Dynamics does not know."""
     path = pipeline(PIPELINE.format(column="kategory"))
-    ended = command("replay", day, "--pipeline", path, *STATE, "--report", "json")
+    ended = command(
+        "replay", "--dynamics", "sandbox", day, "--pipeline", path, *STATE, "--report", "json"
+    )
     assert (ended.status, ended.report["parked"]) == (3, 2)
     return path
 
@@ -47,12 +49,12 @@ def refused(command: Command, pipeline: Callable[[str], Path], day: Path) -> Pat
 def quarantined(command: Command, place: Path) -> list[str]:
     """The ids of two messages in quarantine."""
     (place / "broken.json").write_bytes(b'{"a": \n{"b": \xff}\n')
-    command("replay", "broken.json", *STATE)
+    command("replay", "--dynamics", "sandbox", "broken.json", *STATE)
     return re.findall(r"\b[0-9a-f]{32}\b", command("quarantine", "list", "--ids", *STATE).out)
 
 
 def replayed(command: Command, day: Path, *options: object) -> Any:
-    return command("replay", day, *STATE, "--report", "json", *options)
+    return command("replay", "--dynamics", "sandbox", day, *STATE, "--report", "json", *options)
 
 
 # contact
@@ -114,7 +116,7 @@ def test_a_forgotten_contact_is_gone_here_and_its_records_are_named(
 ) -> None:
     assert refused.exists()
     (place / "broken.json").write_text(f'{{"ContactId": "{CALL.upper()}", \n')
-    command("replay", "broken.json", *STATE)
+    command("replay", "--dynamics", "sandbox", "broken.json", *STATE)
     told = command("contact", "forget", CALL.upper(), *STATE, answer="n\n")
     assert told.status == 1
     assert re.search(r"kept here: \d+ facts, 1 parked writes, 1 quarantined messages", told.out)

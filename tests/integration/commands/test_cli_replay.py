@@ -36,7 +36,7 @@ def dumped(path: Path) -> dict[str, list[dict[str, Any]]]:
 
 
 def test_the_json_report_tells_what_was_done(command: Command, day: Path) -> None:
-    ended = command("replay", day, "--report", "json")
+    ended = command("replay", "--dynamics", "sandbox", day, "--report", "json")
     assert ended.status == 0
     assert set(ended.report) >= REPORT
     assert (ended.report["events"], ended.report["contacts"]) == (EVENTS, CALLS)
@@ -47,7 +47,7 @@ def test_the_json_report_tells_what_was_done(command: Command, day: Path) -> Non
 def test_the_table_tells_the_same_and_why_messages_were_ignored(
     command: Command, day: Path
 ) -> None:
-    ended = command("replay", day, "--since", "2026-01-02T09:04:05Z")
+    ended = command("replay", "--dynamics", "sandbox", day, "--since", "2026-01-02T09:04:05Z")
     assert ended.status == 0
     assert all(name in ended.out for name in REPORT)
     assert "ignored: outside --since and --until" in ended.out
@@ -56,7 +56,7 @@ def test_the_table_tells_the_same_and_why_messages_were_ignored(
 def test_the_dump_is_every_record_by_entity_set_sorted_by_primary_key(
     command: Command, day: Path, place: Path
 ) -> None:
-    command("replay", day, "--dump", place / "dump.json")
+    command("replay", "--dynamics", "sandbox", day, "--dump", place / "dump.json")
     rows = dumped(place / "dump.json")
     calls = rows["phonecalls"]
     assert all(isinstance(table, list) for table in rows.values())
@@ -68,7 +68,17 @@ def test_the_dump_is_every_record_by_entity_set_sorted_by_primary_key(
 def test_the_same_archive_twice_sends_nothing_the_second_time(
     command: Command, day: Path, place: Path
 ) -> None:
-    twice = ("replay", day, "--state", "sqlite:state.db", "--report", "json", "--dump")
+    twice = (
+        "replay",
+        "--dynamics",
+        "sandbox",
+        day,
+        "--state",
+        "sqlite:state.db",
+        "--report",
+        "json",
+        "--dump",
+    )
     first = command(*twice, "first.json")
     second = command(*twice, "second.json")
     assert first.report["writes"] == 2 * CALLS
@@ -92,9 +102,11 @@ def test_a_later_part_of_the_archive_completes_the_records(
     command: Command, day: Path, place: Path
 ) -> None:
     state = ("--state", "sqlite:state.db", "--dump", "dump.json")
-    command("replay", day, "--until", "2026-01-02T09:03:00Z", *state)
+    command("replay", "--dynamics", "sandbox", day, "--until", "2026-01-02T09:03:00Z", *state)
     began = dumped(place / "dump.json")["phonecalls"]
-    ended = command("replay", day, "--since", "2026-01-02T09:03:00Z", *state)
+    ended = command(
+        "replay", "--dynamics", "sandbox", day, "--since", "2026-01-02T09:03:00Z", *state
+    )
     calls = dumped(place / "dump.json")["phonecalls"]
     assert ended.status == 0
     assert not any("phonenumber" in row for row in began)  # contact events do not tell it
@@ -103,8 +115,12 @@ def test_a_later_part_of_the_archive_completes_the_records(
 
 
 def test_a_date_alone_is_its_midnight(command: Command, day: Path) -> None:
-    all_of_it = command("replay", day, "--since", "2026-01-02", "--report", "json")
-    none_of_it = command("replay", day, "--until", "2026-01-02", "--report", "json")
+    all_of_it = command(
+        "replay", "--dynamics", "sandbox", day, "--since", "2026-01-02", "--report", "json"
+    )
+    none_of_it = command(
+        "replay", "--dynamics", "sandbox", day, "--until", "2026-01-02", "--report", "json"
+    )
     assert all_of_it.report["ignored"] == 0
     assert none_of_it.report["ignored"] == EVENTS
 
@@ -113,7 +129,7 @@ def test_a_dry_run_sends_nothing_and_leaves_the_state_as_it_was(
     command: Command, day: Path, place: Path
 ) -> None:
     state = ("--state", "sqlite:state.db", "--report", "json")
-    command("replay", day, "--until", "2026-01-02T09:03:00Z", *state)
+    command("replay", "--dynamics", "sandbox", day, "--until", "2026-01-02T09:03:00Z", *state)
     before = (place / "state.db").read_bytes()
     ended = command("replay", day, "--dry-run", *state)
     assert ended.status == 0
@@ -146,7 +162,7 @@ def test_what_a_person_wrote_is_kept_unless_overwrite_is_asked_for(
     subject: str,
 ) -> None:
     """A stranger's record under our id is only filled where it is empty."""
-    replay = ("replay", day, "--pipeline", pipeline(THEIRS))
+    replay = ("replay", "--dynamics", "sandbox", day, "--pipeline", pipeline(THEIRS))
     command(*replay, "--dump", "dump.json")
     for row in dumped(place / "dump.json")["phonecalls"]:
         stranger = {"activityid": row["activityid"], "subject": "mine"}
@@ -174,7 +190,7 @@ def test_several_application_users_share_a_replay(
 
 
 def test_rate_spreads_the_requests(command: Command, day: Path) -> None:
-    ended = command("replay", day, "--rate", "20", "--report", "json")
+    ended = command("replay", "--dynamics", "sandbox", day, "--rate", "20", "--report", "json")
     assert ended.report["requests"] == 2 * CALLS
     assert ended.report["seconds"] >= (2 * CALLS - 1) / 20
 
@@ -196,7 +212,7 @@ def test_several_sources_and_folders_are_read_together(
     folder.mkdir()
     lines = day.read_bytes().splitlines(keepends=True)
     (folder / "late.json").write_bytes(b"".join(lines[5:]))
-    ended = command("replay", folder, day, "--report", "json")
+    ended = command("replay", "--dynamics", "sandbox", folder, day, "--report", "json")
     assert ended.report["contacts"] == CALLS
     assert ended.report["writes"] == 2 * CALLS
 
@@ -205,7 +221,7 @@ def test_what_cannot_be_used_is_kept_and_told_by_exit_status_3(
     command: Command, day: Path, place: Path
 ) -> None:
     (place / "broken.json").write_text('{"detail-type": "Amazon Connect Contact Event"\n')
-    ended = command("replay", "broken.json", day, "--report", "json")
+    ended = command("replay", "--dynamics", "sandbox", "broken.json", day, "--report", "json")
     assert ended.status == 3
     assert ended.report["quarantined"] == 1
     assert ended.report["writes"] == 2 * CALLS
@@ -233,7 +249,7 @@ def test_a_replay_of_nothing_of_use_says_what_it_found_instead(
     command: Command, place: Path, body: bytes, status: int, said: str
 ) -> None:
     (place / "other").write_bytes(body)
-    ended = command("replay", "other", "--report", "json")
+    ended = command("replay", "--dynamics", "sandbox", "other", "--report", "json")
     assert ended.status == status
     assert "nothing in these sources is of use" in ended.err
     assert said in " ".join(ended.err.split())
@@ -241,7 +257,7 @@ def test_a_replay_of_nothing_of_use_says_what_it_found_instead(
 
 def test_the_reports_name_why_messages_were_quarantined(command: Command, place: Path) -> None:
     (place / "other").write_bytes(b"PK\x03\x04")
-    asked = ("replay", "other")
+    asked = ("replay", "--dynamics", "sandbox", "other")
     reasons = command(*asked, "--report", "json").report["quarantined_by_reason"]
     assert reasons == {"zip file: unpack it first": 1}
     assert "quarantined: zip file" in command(*asked).out

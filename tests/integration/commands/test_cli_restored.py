@@ -83,18 +83,18 @@ def test_a_lost_state_is_said_and_rebuilt_by_a_replay_with_no_second_create(
     command: Command, reached: Any, day: Path, place: Path
 ) -> None:
     into = ("--dynamics", reached.url, "--report", "json")
-    first = command("replay", day, *STATE, *into)
+    first = command("replay", "--dynamics", "sandbox", day, *STATE, *into)
     assert (first.status, first.err) == (0, "")
     edit(reached, subject="by hand")
     rows = calls(reached)
     assert created(answered(reached)) == len(rows) == 2
     remove(place / "state.db")
-    again = command("replay", day, *STATE, *into)
+    again = command("replay", "--dynamics", "sandbox", day, *STATE, *into)
     assert "state.lost" in again.err
     assert (again.status, again.report["writes"]) == (0, 0)
     assert created(answered(reached)) == 0
     assert calls(reached) == rows
-    third = command("replay", day, *STATE, *into)
+    third = command("replay", "--dynamics", "sandbox", day, *STATE, *into)
     assert (third.err, third.report["requests"]) == ("", 0)
 
 
@@ -104,12 +104,17 @@ def test_a_copy_without_its_mark_on_another_machine_is_taken_for_an_older_state(
 ) -> None:
     into = ("--dynamics", reached.url, "--report", "json")
     for _ in range(2):
-        command("replay", day, *STATE, *into)
+        command("replay", "--dynamics", "sandbox", day, *STATE, *into)
     copy(place / "state.db", place / "other.db")
-    ended = command("replay", day, "--state", "sqlite:other.db", *into)
+    ended = command("replay", "--dynamics", "sandbox", day, "--state", "sqlite:other.db", *into)
     assert "state.restored" in ended.err
     assert (place / f"other.db{SUFFIX}").exists()
-    assert "state.restored" not in command("replay", day, "--state", "sqlite:other.db", *into).err
+    assert (
+        "state.restored"
+        not in command(
+            "replay", "--dynamics", "sandbox", day, "--state", "sqlite:other.db", *into
+        ).err
+    )
 
 
 # --- declared ------------------------------------------------------------------------------------
@@ -118,7 +123,7 @@ def test_a_copy_without_its_mark_on_another_machine_is_taken_for_an_older_state(
 def test_a_restoration_is_declared_after_a_question_and_says_what_is_to_be_done(
     command: Command, day: Path
 ) -> None:
-    command("replay", day, *STATE)
+    command("replay", "--dynamics", "sandbox", day, *STATE)
     refused = command("state", "restored", *STATE, answer="n\n")
     assert (refused.status, "restoration 1" in refused.out) == (1, False)
     for number, asked in ((1, {"answer": "y\n"}), (2, {})):
@@ -143,13 +148,13 @@ def test_after_a_declaration_records_are_read_before_they_are_written(
     into = (*STATE, "--dynamics", reached.url)
     begun = place / "begun.ndjson"
     begun.write_bytes(b"".join(day.read_bytes().splitlines(keepends=True)[:1]))
-    assert command("replay", begun, *into).status == 0
+    assert command("replay", "--dynamics", "sandbox", begun, *into).status == 0
     if declared:
         command("state", "restored", *STATE, "--yes")
     edit(reached, category="by hand")
     [row] = calls(reached)
     answered(reached)
-    assert command("replay", day, *into).status == 0
+    assert command("replay", "--dynamics", "sandbox", day, *into).status == 0
     about = [method for method, path, _ in answered(reached) if row["activityid"] in path]
     assert about == (["GET"] if declared else []) + ["PATCH", "PATCH"]
     assert next(c for c in calls(reached) if c["activityid"] == row["activityid"])["category"] == (

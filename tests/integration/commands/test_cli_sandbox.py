@@ -133,10 +133,23 @@ def test_a_replay_writes_columns_of_the_schema_it_is_given(
     command: Command, place: Path, day: Path, pipeline: Callable[[str], Path]
 ) -> None:
     mine = pipeline(STEP)
-    refused = command("replay", day, "--pipeline", mine, "--report", "json")
+    refused = command(
+        "replay", "--dynamics", "sandbox", day, "--pipeline", mine, "--report", "json"
+    )
     assert refused.report["parked"] > 0
     taken = command(
-        *("replay", day, "--pipeline", mine, "--report", "json", "--schema", own(place)),
+        *(
+            "replay",
+            "--dynamics",
+            "sandbox",
+            day,
+            "--pipeline",
+            mine,
+            "--report",
+            "json",
+            "--schema",
+            own(place),
+        ),
         *("--dump", "dump.json"),
     )
     assert taken.report["parked"] == 0
@@ -146,6 +159,6 @@ def test_a_replay_writes_columns_of_the_schema_it_is_given(
 
 def test_a_schema_is_for_the_sandbox_alone(command: Command, place: Path, day: Path) -> None:
     where = ("--dynamics", "https://org.test", "--schema", own(place))
-    ended = command("replay", day, *where)
+    ended = command("replay", "--dynamics", "sandbox", day, *where)
     assert ended.status == 1
     assert "--schema is the sandbox's" in ended.err

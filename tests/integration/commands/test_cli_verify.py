@@ -85,15 +85,22 @@ def test_a_dynamics_that_cannot_be_reached_ends_with_1_and_one_line(command: Com
     assert ended.err.count("\n") == 1
 
 
-@pytest.mark.usefixtures("replayed")
 def test_a_table_that_may_not_be_read_ends_with_1_and_names_it(
-    command: Command, reached: Any
+    command: Command, reached: Any, day: Path
 ) -> None:
+    assert command("replay", day, *STATE, "--dynamics", reached.url).status == 0
     reached.dataverse.organisation.denied.add((application_user(CLIENT_ID), "prvReadActivity"))
     ended = command("verify", *STATE)
     assert (ended.status, ended.out) == (1, "")
     assert "may not read phonecalls" in ended.err
     assert "Nothing was verified" in ended.err
+
+
+@pytest.mark.usefixtures("replayed")
+def test_the_state_of_another_organization_is_not_compared(command: Command) -> None:
+    ended = command("verify", *STATE, "--dynamics", "sandbox:another.db")
+    assert (ended.status, ended.out) == (1, "")
+    assert "state rebind" in ended.err
 
 
 @pytest.mark.usefixtures("replayed")

@@ -262,7 +262,7 @@ def replayed(command: Command, place: Path, messages: list[Message]) -> list[dic
     """The phone calls, by their beginning."""
     lines = "\n".join(json.dumps(message) for message in messages)
     (place / "archive.json").write_text(lines)
-    ended = command("replay", "archive.json", "--dump", "dump.json")
+    ended = command("replay", "--dynamics", "sandbox", "archive.json", "--dump", "dump.json")
     assert ended.status == 0
     calls = json.loads((place / "dump.json").read_bytes())["phonecalls"]
     for call in calls:

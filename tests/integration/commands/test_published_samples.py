@@ -48,7 +48,7 @@ CALLS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", sorted(IGNORED))
 def test_what_is_not_for_us_is_ignored_with_its_reason(command: Command, name: str) -> None:
-    ended = command("replay", PUBLISHED / name, "--report", "json")
+    ended = command("replay", "--dynamics", "sandbox", PUBLISHED / name, "--report", "json")
     assert ended.status == 0
     assert ended.report["ignored_by_reason"] == {IGNORED[name]: 1}
     assert ended.report["writes"] == 0
@@ -57,7 +57,10 @@ def test_what_is_not_for_us_is_ignored_with_its_reason(command: Command, name: s
 
 @pytest.mark.parametrize("name", sorted(CALLS))
 def test_a_published_event_becomes_a_phone_call(command: Command, place: Path, name: str) -> None:
-    assert command("replay", PUBLISHED / name, "--dump", "dump.json").status == 0
+    assert (
+        command("replay", "--dynamics", "sandbox", PUBLISHED / name, "--dump", "dump.json").status
+        == 0
+    )
     (call,) = json.loads((place / "dump.json").read_bytes())["phonecalls"]
     assert CALLS[name].items() <= call.items()
     assert call["directioncode"] is False
@@ -69,7 +72,7 @@ def test_a_published_event_becomes_a_phone_call(command: Command, place: Path, n
 
 def test_every_published_sample_comes_to_something(command: Command) -> None:
     """Read all together: nothing is lost, and what is no message is kept."""
-    ended = command("replay", PUBLISHED, "--report", "json")
+    ended = command("replay", "--dynamics", "sandbox", PUBLISHED, "--report", "json")
     assert ended.status == 3
     report = ended.report
     assert report["contacts"] == 1  # they share an invented id
@@ -109,7 +112,9 @@ def test_every_kind_of_contact_becomes_its_phone_calls_and_no_other(
 
     One phone call per leg of a call, none for the flow after it, none for chat, task and e-mail.
     """
-    ended = command("replay", EVERY_KIND, "--report", "json", "--dump", "dump.json")
+    ended = command(
+        "replay", "--dynamics", "sandbox", EVERY_KIND, "--report", "json", "--dump", "dump.json"
+    )
     lines = (EVERY_KIND / "truths.ndjson").read_text().splitlines()
     truths = [json.loads(line) for line in lines]
     calls = [t for t in truths if t["channel"] == "VOICE" and t["method"] not in ASIDE]
@@ -125,7 +130,7 @@ def test_every_kind_of_contact_becomes_its_phone_calls_and_no_other(
 def test_the_form_of_an_archive_makes_no_difference(
     command: Command, place: Path, name: str
 ) -> None:
-    command("replay", SAMPLES / name, "--dump", "dump.json")
+    command("replay", "--dynamics", "sandbox", SAMPLES / name, "--dump", "dump.json")
     calls = json.loads((place / "dump.json").read_bytes())["phonecalls"]
     assert {(row["actualstart"], row["phonenumber"]) for row in calls} == {
         ("2026-01-02T09:00:00Z", "+15555550100"),

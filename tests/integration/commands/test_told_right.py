@@ -27,7 +27,16 @@ def told(command: Command, place: Path) -> Told:
         name: str, pipeline: str | Path, entity_set: str, *, status: int = 0, **settings: str
     ) -> list[dict[str, Any]]:
         options = ("--state", "memory", "--dump", "out.json", "--pipeline", pipeline)
-        ended = command("replay", SAMPLES / name, *options, "--report", "json", **settings)
+        ended = command(
+            "replay",
+            "--dynamics",
+            "sandbox",
+            SAMPLES / name,
+            *options,
+            "--report",
+            "json",
+            **settings,
+        )
         assert ended.status == status
         rows = json.loads((place / "out.json").read_bytes()).get(entity_set, [])
         return sorted(rows, key=lambda row: (row.get("actualstart") or "", row.get("subject")))
@@ -106,6 +115,8 @@ def test_a_redaction_empties_the_column_long_after_the_contacts_state_has_expire
     for part in ("1", "2"):
         command(
             "replay",
+            "--dynamics",
+            "sandbox",
             SAMPLES / f"redacted_long_after.{part}.ndjson",
             *("--dynamics", "sandbox:box.sqlite", "--state", f"sqlite:state{part}.sqlite"),
             *("--pipeline", "phonecall", "--dump", "out.json"),

@@ -14,7 +14,8 @@ import orjson
 
 from pipelines.decode import decode
 from pipelines.fact import Decoded, Fact, Undecodable
-from pipelines.history import MOST, MOST_BYTES
+from pipelines.happening import WORDS
+from pipelines.history import MOST, MOST_BYTES, happenings
 from privacy import repeated
 from simulated.damage import Rows
 from simulated.kinesis import STREAM, Stream
@@ -53,6 +54,8 @@ class Safekeeping:
         contact = entry.contact
         if repeated(contact):
             self.story.breach("I8", f"the history of {contact.id} says something of somebody")
+        if odd := {one.what for one in happenings(contact)} - WORDS:
+            self.story.breach("history", f"{contact.id}: {odd} are no words")
         if len(contact.history) > MOST or len(orjson.dumps(contact.history)) > MOST_BYTES:
             self.story.breach("I9", f"the history of {contact.id} is too long")
         self.rows.check(contact.id)

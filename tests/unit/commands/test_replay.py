@@ -13,9 +13,13 @@ import orjson
 import pytest
 
 from pipelines.loader import load
+from worker.clock import Clock
 from worker.commands.replay import Options, Report, replay
 from worker.definitions import SHIPPED, find
+from worker.dynamics.errors import WrongOrganization
 from worker.errors import ConfigError
+from worker.operations.rebinding import rebind
+from worker.operations.state import opened
 from worker.sandbox.traffic import history, truth
 from worker.settings import Settings
 from worker.stores import open_store
@@ -35,8 +39,21 @@ def archive(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def options(archive: Path) -> Callable[..., Options]:
-    given: dict[str, Any] = {"sources": (str(archive),), "pipelines": (find("phonecall"),)}
+    given: dict[str, Any] = {
+        "sources": (str(archive),),
+        "pipelines": (find("phonecall"),),
+        "dynamics": "sandbox",
+    }
     return lambda **more: Options(**{**given, **more})
+
+
+async def given_up(state: str) -> None:
+    async with opened(state) as store:
+        await rebind(store, Clock(sleep=at_once))
+
+
+async def at_once(_seconds: float) -> None:
+    """Nobody uses the state."""
 
 
 def names(folder: Path) -> list[str]:
@@ -125,6 +142,69 @@ async def test_a_dry_run_counts_what_would_be_written_and_leaves_state_and_recor
     before = names(tmp_path), (tmp_path / "state.sqlite.mark").read_bytes()
     assert (await replay(options(state=kept, dry_run=True), Settings())).writes == 0
     assert (names(tmp_path), (tmp_path / "state.sqlite.mark").read_bytes()) == before
+
+
+async def test_a_replay_with_a_state_of_another_organization_reads_and_writes_nothing(
+    options: Callable[..., Options], tmp_path: Path
+) -> None:
+    """I11: a rehearsal leaves a state with which the real one would write nothing."""
+    state = f"sqlite:{tmp_path / 'state.sqlite'}"
+    rehearsed = await replay(options(state=state), Settings())
+    assert rehearsed.bound
+    other = f"sandbox:{tmp_path / 'other.sqlite'}"
+    told: list[object] = []
+    with pytest.raises(WrongOrganization, match=rehearsed.organization) as refused:
+        await replay(options(state=state, dynamics=other), Settings(), lambda *a: told.append(a))
+    assert "state rebind" in str(refused.value)
+    assert told == []
+    await given_up(state)
+    real = await replay(options(state=state, dynamics=other), Settings())
+    assert real.writes == rehearsed.writes
+    assert real.bound
+    assert real.organization != rehearsed.organization
+
+
+async def test_a_sandbox_in_memory_is_another_organization_each_time(
+    options: Callable[..., Options],
+) -> None:
+    first, second = [await replay(options(), Settings()) for _ in range(2)]
+    assert first.organization != second.organization
+
+
+@pytest.mark.parametrize("state", ["", "memory", "sqlite"])
+async def test_a_dry_run_leaves_no_acknowledgements_and_no_binding_in_any_state(
+    options: Callable[..., Options], tmp_path: Path, state: str
+) -> None:
+    kept = f"sqlite:{tmp_path / 'state.sqlite'}" if state == "sqlite" else state
+    dry = await replay(options(state=kept, dry_run=True), Settings())
+    assert (dry.organization, dry.bound) == ("", False)
+    real = await replay(options(state=kept), Settings())
+    assert real.writes == dry.writes > 0
+
+
+async def test_a_second_run_with_the_same_organization_tells_that_the_state_is_its_own(
+    options: Callable[..., Options], tmp_path: Path
+) -> None:
+    kept = options(state=f"sqlite:{tmp_path / 'state.sqlite'}")
+    first, second = [await replay(kept, Settings()) for _ in range(2)]
+    assert (first.bound, second.bound) == (True, False)
+    assert first.organization == second.organization
+    assert (second.target, second.state) == (kept.dynamics, kept.state)
+
+
+async def test_where_to_is_always_said_even_if_a_setting_names_an_environment(
+    options: Callable[..., Options],
+) -> None:
+    settings = Settings(environment_url="https://org.test")
+    with pytest.raises(ConfigError, match=r"--dynamics https://org\.test, or --dynamics sandbox"):
+        await replay(options(dynamics=""), settings)
+
+
+async def test_a_replay_that_only_enqueues_takes_no_target_of_its_own(
+    options: Callable[..., Options],
+) -> None:
+    with pytest.raises(ConfigError, match="leave out --dynamics"):
+        await replay(options(state="dynamodb:contacts"), Settings())
 
 
 async def test_only_the_time_asked_for_is_replayed(options: Callable[..., Options]) -> None:

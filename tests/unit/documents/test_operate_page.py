@@ -17,6 +17,7 @@ from document_tables import ROOT, code, rows, written
 from exposed_metrics import families
 from pipelines.effect import Outcome
 from pipelines.expectation import Finding
+from pipelines.happening import WORDS
 from worker.dynamics.gate import make_gate
 from worker.dynamics.reasons import Reason
 from worker.heartbeat import Health
@@ -106,6 +107,11 @@ def test_the_page_for_operators_has_a_row_for_every_field_of_a_list() -> None:
     found = rows(PAGE, "list", "field", "what it is")
     assert [row[:2] for row in found] == expected, written(expected)
     assert [row[1] for row in found if not row[2]] == []
+
+
+def test_the_page_for_operators_says_of_every_word_of_a_history_when_it_is_noted() -> None:
+    found = [row[0] for row in rows(PAGE, "what", "when it is noted")]
+    assert sorted(re.findall(r"`(\w+)`", " ".join(found))) == sorted(WORDS)
 
 
 def test_the_page_for_operators_has_a_row_for_every_reason_why_nothing_is_sent() -> None:

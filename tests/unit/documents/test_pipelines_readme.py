@@ -188,7 +188,7 @@ def test_the_first_example_makes_and_completes_one_activity_per_call(tmp_path: P
     file, dump = tmp_path / "my-calls.toml", tmp_path / "records.json"
     file.write_text(EXAMPLES[0], encoding="utf-8")
     archive = SAMPLES / "every-name.ndjson"
-    arguments = ["replay", archive, "--pipeline", file, "--dump", dump]
+    arguments = ["replay", archive, "--dynamics", "sandbox", "--pipeline", file, "--dump", dump]
     assert CliRunner().invoke(app, [str(one) for one in arguments]).exit_code == 0
     (call,) = json.loads(dump.read_bytes())["phonecalls"]
     assert (

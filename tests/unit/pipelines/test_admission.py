@@ -16,6 +16,7 @@ CALL: dict[str, Any] = {
     "Channel": "VOICE",
     "DurationSeconds": 90,
     "InitiationMethod": "INBOUND",
+    "Outbound": False,
     "Queue": {"Name": "Billing"},
     "Attributes": {"vip": "true"},
 }
@@ -31,6 +32,7 @@ def why(text: str, values: dict[str, Any] = CALL, *, settled: bool = True) -> st
     [
         ("{ Channel = ['CHAT'] }", "takes Channel CHAT, this is VOICE"),
         ("{ Channel = ['CHAT', 'TASK'] }", "takes Channel CHAT or TASK, this is VOICE"),
+        ("{ Outbound = true }", "takes Outbound true, this is false"),
         ("{ Channel.not = 'VOICE' }", "takes Channel other than VOICE, this is VOICE"),
         ("{ 'Queue.Name'.prefix = 'Support' }", "takes Queue.Name Support…, this is Billing"),
         ("{ 'Attributes.tier' = 'gold' }", "takes Attributes.tier gold, this has none"),

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from worker.sandbox.browser.dynamics import addresses
-from worker.sandbox.dataverse.messages.functions import ORGANISATION_ID
 from worker.sandbox.dataverse.rows.navigation import joined
 from worker.sandbox.dataverse.schema import desktop
 from worker.sandbox.dataverse.users import CLIENT_ID, application_user
@@ -41,7 +40,7 @@ def workspace(records: Rows, switches: PageSwitches, origin: str) -> dict[str, A
             "appid": addresses.APP_ID,
             "appUrl": f"{origin}{addresses.MAIN}?appid={addresses.APP_ID}",
             "clientUrl": origin,
-            "orgId": ORGANISATION_ID,
+            "orgId": records.organisation_id,
             "orgUniqueName": "sandbox",
             "userId": f"{{{application_user(CLIENT_ID).upper()}}}",
             "username": "Sandbox Agent",

@@ -11,7 +11,7 @@ from worker.sandbox.dataverse.users import all_privileges, privileges
 
 ENGLISH: Final = 1033
 VERSION: Final = "9.2.24044.168"  # of a Dataverse of 2024
-ORGANISATION_ID: Final = "0f0e0d0c-0b0a-4908-8706-050403020100"
+BUSINESS_UNIT_ID: Final = "0f0e0d0c-0b0a-4908-8706-050403020100"
 
 #: Nobody is kept from anything here: the sandbox has no roles.
 _RIGHTS: Final = (
@@ -22,9 +22,9 @@ _RIGHTS: Final = (
 
 def _who_am_i(asked: Asked) -> Fields:
     return {
-        "BusinessUnitId": ORGANISATION_ID,
+        "BusinessUnitId": BUSINESS_UNIT_ID,
         "UserId": asked.user,
-        "OrganizationId": ORGANISATION_ID,
+        "OrganizationId": asked.records.organisation_id,
     }
 
 

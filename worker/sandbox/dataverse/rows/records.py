@@ -7,6 +7,7 @@ import sqlite3
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
+from uuid import uuid4
 
 import orjson
 
@@ -33,6 +34,12 @@ _ADVICE: Final = "name the --schema they were made with, or another file of reco
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS record (
     entity_set TEXT NOT NULL, id TEXT NOT NULL, body BLOB NOT NULL, PRIMARY KEY (entity_set, id)
+) WITHOUT ROWID
+"""
+
+_ORGANISATION: Final = """
+CREATE TABLE IF NOT EXISTS organisation (
+    one INTEGER PRIMARY KEY CHECK (one = 1), id TEXT NOT NULL
 ) WITHOUT ROWID
 """
 
@@ -81,6 +88,7 @@ class Rows:
 
     Attributes:
         schema: What tables there are.
+        organisation_id: Whose rows they are: a file keeps it, memory alone has a new one each time.
         writes: How many writes of requests succeeded.
         switches: What is read where Dataverse's behaviour is not documented.
     """
@@ -93,8 +101,10 @@ class Rows:
         self._version = 1_000_000
         self._undo: list[tuple[Table, str, Row | None]] = []
         self._depth = 0
+        self.organisation_id = str(uuid4())
         self._file = _open(path) if path else None
         if self._file:
+            self.organisation_id = _identified(self._file, self.organisation_id)
             self._load(self._file)
 
     def adopt(self, schema: Schema) -> None:
@@ -276,10 +286,19 @@ def _open(path: Path) -> sqlite3.Connection:
         file.execute("PRAGMA journal_mode = WAL")
         file.execute("PRAGMA synchronous = NORMAL")
         file.execute(_SCHEMA)
+        file.execute(_ORGANISATION)
     except sqlite3.DatabaseError as error:
         file.close()
         raise ConfigError(f"{path} is no file of a sandbox: {error}") from None
     return file
+
+
+def _identified(file: sqlite3.Connection, new_id: str) -> str:
+    """The id of the organisation whose file it is: a new one, if it has none yet."""
+    with file:
+        file.execute("INSERT OR IGNORE INTO organisation VALUES (1, ?)", (new_id,))
+    (found,) = file.execute("SELECT id FROM organisation").fetchone()
+    return str(found)
 
 
 def _record(record_id: str, body: dict[str, Any]) -> Row:
