@@ -231,7 +231,7 @@ def _readable(name: str) -> Iterator[None]:
     except aws.FAILURES as error:
         raise ConfigError(
             f"{name} cannot be read ({aws.code(error)}): check that it exists and may be read,"
-            " then start the replay again; nothing is done twice"
+            " then start again; nothing is done twice"
         ) from error
 
 
