@@ -25,8 +25,8 @@ from worker.commands.preview import (
     terms_of,
     why_nothing,
 )
-from worker.commands.rehearsal import Played, rehearse, told
 from worker.commands.samples import path_of, samples
+from worker.commands.trial_run import Played, rehearse, told
 from worker.dynamics.connection import open_dynamics
 from worker.dynamics.errors import DynamicsError
 from worker.dynamics.metadata import Metadata

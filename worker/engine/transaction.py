@@ -19,6 +19,7 @@ from pipelines.action import Action, Change, LiveAction, OpenPage, Reading, Writ
 from pipelines.age import KEPT_S
 from pipelines.agenda import Agenda
 from pipelines.contact import Contact
+from pipelines.labels import relabel
 from pipelines.outcome import Delayed, Done, Found, Outcome, Undeliverable
 from pipelines.settle import settle
 from pipelines.snapshot import Snapshot
@@ -101,9 +102,11 @@ class Transactions:
         wrote: Called with the kind of each action that was acknowledged.
         stepped: Called with the steps, as ``pipeline/step``, of what was done, has failed or was
             parked in Dynamics, and which of these it was.
+        carried_out: Called with each action that was done in Dynamics, and its contact.
         openings: Reports what came of what is done for agents.
         faults: Counts and reports bugs of ours.
         probe_writes: Whether the last acknowledged change may be sent again.
+        index_key: Makes labels of people (``pipelines.labels``); None: contacts get none.
         sent: Counts.
         freshness: Knows since when contacts wait that were tried in vain.
         containment: Decides on contacts whose rounds ended in one.
@@ -127,9 +130,11 @@ class Transactions:
     latency: Callable[[float], None] = lambda _seconds: None
     wrote: Callable[[str], None] = lambda _kind: None
     stepped: Callable[[Sequence[str], str], None] = lambda _steps, _outcome: None
+    carried_out: Callable[[Contact, Action], None] = lambda _contact, _action: None
     openings: Openings = field(default_factory=Openings)
     faults: Faults = field(default_factory=Faults)
     probe_writes: bool = True
+    index_key: bytes | None = None
     sent: Sent = field(init=False, default_factory=Sent)
     freshness: Freshness = field(init=False, default_factory=Freshness)
     containment: Containment = field(init=False)
@@ -221,6 +226,8 @@ class Transactions:
             self.suspects.over(contact)
             if note is not None:
                 self.notes.fault_over(contact, note)
+        with self.faults.contained("contact", contact_id=contact.id):
+            relabel(contact, self.index_key)
         # A copy: should this fail, the entry still says how often it did before.
         fault = note if again else None
         next_at = await self._claims.release(replace(entry, fault=fault), parked, before)
@@ -357,6 +364,7 @@ class Transactions:
             self._count(action)
             self._report_written(contact, action)
             self._report_stepped(contact, action, "done")
+            self.carried_out(contact, action)
         if len(contact.parked) > parked:
             self._report_parked(contact, action)
 
