@@ -6,7 +6,6 @@ Every finding says what to do about it.
 from __future__ import annotations
 
 import asyncio
-import difflib
 import os
 
 from collections.abc import Iterable, Mapping
@@ -250,19 +249,9 @@ async def _definitions(
             raise read
         if read is not None:
             definitions[name] = read
-        if name in tables:
-            found.append(_key(tables[name], read) if read else _no_set(name, sets))
+        if name in tables and read:
+            found.append(_key(tables[name], read))
     return definitions, found
-
-
-def _no_set(name: str, sets: Mapping[str, str]) -> Finding:
-    text = f"there is no entity set {name!r}"
-    right = next((one for one, logical in sets.items() if logical == name), "")
-    if right:
-        return Finding(f"{text}: that is the table's name; write {right}")
-    near = difflib.get_close_matches(name, list(sets), 1)
-    more = f"; did you mean {near[0]}?" if near else ""
-    return Finding(f"{text}; mind the plural and the publisher's prefix{more}")
 
 
 def _key(table: Entity, definition: Definition) -> Finding:
