@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipelines import contact as contacts
 from pipelines.contact import Contact, Damaged
 from pipelines.history import MOST, MOST_BYTES, Happening, Rows, happenings, merge, note
 
@@ -128,6 +129,18 @@ def test_a_row_that_this_release_cannot_read_is_kept_and_left_out(row: list[Any]
 def test_a_history_that_is_no_list_of_rows_is_damage(history: bytes) -> None:
     with pytest.raises(Damaged, match="its history is not what it should be"):
         Contact.from_bytes("c", b'{"form":1,"facts":{},"history":%s}' % history)
+
+
+def test_a_release_that_knows_no_history_keeps_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A state may be written by two releases in turn while one is rolled out."""
+    stored = noted(CREATE).to_bytes()
+    with monkeypatch.context() as older:
+        older.delitem(contacts._FIELDS, "history")
+        read = Contact.from_bytes("c", stored)
+        read.tries = 3
+        stored = read.to_bytes()
+        assert read.history == []
+    assert happenings(Contact.from_bytes("c", stored)) == [CREATE]
 
 
 # --- copies that went apart ---
