@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from worker.commands import completion
 from worker.commands.contact import contact_app
 from worker.commands.desktop import desktop_app
 from worker.commands.options import LEFT_ASIDE, Group, SettingsFile, State, finished
 from worker.commands.parked import parked_app
+from worker.commands.person import person_app
 from worker.commands.quarantine import quarantine_app
 from worker.commands.state import state_app
 from worker.errors import ConfigError, WorkerError
@@ -52,6 +54,7 @@ tables_app = typer.Typer(help="The DynamoDB tables.", no_args_is_help=True)
 app.add_typer(contact_app, name="contact", cls=Group)
 app.add_typer(desktop_app, name="desktop", cls=Group)
 app.add_typer(parked_app, name="parked", cls=Group)
+app.add_typer(person_app, name="person", cls=Group)
 app.add_typer(quarantine_app, name="quarantine", cls=Group)
 app.add_typer(state_app, name="state", cls=Group)
 app.add_typer(tables_app, name="tables", cls=Group)
@@ -134,7 +137,10 @@ def unseen(*packages: str) -> Iterator[None]:
 @app.command("replay")
 def replay_command(
     sources: Annotated[list[str], typer.Argument(help="Files, folders or s3://bucket/prefix.")],
-    pipeline: Annotated[list[str] | None, typer.Option(help="Shipped name or TOML file.")] = None,
+    pipeline: Annotated[
+        list[str] | None,
+        typer.Option(help="Shipped name or TOML file.", autocompletion=completion.pipelines),
+    ] = None,
     state: Annotated[
         str,
         typer.Option(
@@ -192,7 +198,7 @@ def replay_command(
     with _progress() as watch:
         result = finished(replay(options, loaded, watch))
     if report == "json":
-        sys.stdout.write(result.to_json().decode() + "\n")
+        show(result.to_json().decode())
     else:
         print_tables(_report_table(result))
     if not result.used:
@@ -286,7 +292,10 @@ def verify_command(
         list[str] | None,
         typer.Argument(help="Archives, as for replay; without any, the state's contacts."),
     ] = None,
-    pipeline: Annotated[list[str] | None, typer.Option(help="Shipped name or TOML file.")] = None,
+    pipeline: Annotated[
+        list[str] | None,
+        typer.Option(help="Shipped name or TOML file.", autocompletion=completion.pipelines),
+    ] = None,
     state: State = "",
     dynamics: Annotated[
         str, typer.Option(help="The environment's address; 'sandbox:PATH'. Default: the setting.")
@@ -358,8 +367,10 @@ def _verifying() -> Iterator[Callable[[int, int], None] | None]:
 
 @app.command("preview")
 def preview_command(
-    pipeline: Annotated[str, typer.Argument(help="Shipped name or TOML file.")],
-    step: Annotated[str, typer.Argument(help="The step's name.")],
+    pipeline: Annotated[
+        str, typer.Argument(help="Shipped name or TOML file.", autocompletion=completion.pipelines)
+    ],
+    step: Annotated[str, typer.Argument(help="The step's name.", autocompletion=completion.steps)],
     event: Annotated[list[str], typer.Option(help="File of messages; may be repeated.")],
     contact: Annotated[str, typer.Option(help="Contact id, if the files hold several.")] = "",
     send_it: Annotated[bool, typer.Option("--send", help="Send it and show the answer.")] = False,
@@ -421,7 +432,10 @@ async def _send(found: list[Preview], settings: Settings) -> None:
 
 @app.command("check")
 def check_command(
-    pipeline: Annotated[list[str] | None, typer.Option(help="Pipelines to check instead.")] = None,
+    pipeline: Annotated[
+        list[str] | None,
+        typer.Option(help="Pipelines to check instead.", autocompletion=completion.pipelines),
+    ] = None,
     online: Annotated[bool, typer.Option("--online", help="Ask AWS and Dynamics as well.")] = False,
     output: Annotated[Literal["text", "json"], typer.Option(help="Form of the output.")] = "text",
     settings: SettingsFile = None,
@@ -443,7 +457,7 @@ def check_command(
     if output == "json":
         from worker.commands.check_online import to_json
 
-        sys.stdout.write(f"{to_json(findings, told.matrices)}\n")
+        show(to_json(findings, told.matrices))
     else:
         for finding in findings:
             mark = {"ok": "ok  ", "error": "FAIL", "note": "note"}[finding.severity]
@@ -455,7 +469,10 @@ def check_command(
 
 @app.command("lint")
 def lint_command(
-    pipelines: Annotated[list[str], typer.Argument(help="TOML files, or shipped names.")],
+    pipelines: Annotated[
+        list[str],
+        typer.Argument(help="TOML files, or shipped names.", autocompletion=completion.pipelines),
+    ],
     output: Annotated[Literal["text", "json"], typer.Option(help="Form of the output.")] = "text",
 ) -> None:
     """Find what is wrong with pipeline files; no settings are needed. Exit status 1: something."""
@@ -463,7 +480,7 @@ def lint_command(
 
     problems = lint(pipelines)
     if output == "json":
-        sys.stdout.write(f"{to_json(problems)}\n")
+        show(to_json(problems))
     else:
         for problem in problems:
             show(str(problem))

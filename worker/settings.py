@@ -199,6 +199,10 @@ class Settings(BaseSettings):
         default="sqlite:connect-dynamics.sqlite",
         description="memory, sqlite:PATH or dynamodb:TABLE",
     )
+    index_key: str = Field(
+        default="",
+        description="Where the key is that hashes whom contacts are with; empty: nobody is indexed",
+    )
     metrics: str = Field(
         default="0.0.0.0:9464",
         pattern=r"^.+:\d{1,5}$",

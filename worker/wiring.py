@@ -46,11 +46,12 @@ from worker.engine.planner import Planner
 from worker.engine.push import Push
 from worker.engine.pushes import Pushes
 from worker.engine.transaction import Transactions
-from worker.errors import ConfigError
+from worker.errors import ConfigError, StoreUnavailable
 from worker.faults import Faults
 from worker.files import S3Files
 from worker.leases.dynamodb import open_leases
 from worker.leases.stream import LeasedStream
+from worker.operations.index import CHANGED, OFF, index_key, is_own
 from worker.outside_time import OutsideTime
 from worker.service import About, Service, begin_pipelines
 from worker.settings import STREAMS, ApplicationUser, Settings, nothing_to_read
@@ -97,8 +98,10 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
     users = users_of(settings)
     if expire := [user.secret_expires for user in users if user.secret_expires]:
         metrics.secret(min(expire))
+    key = await index_key(settings.index_key, aws.secrets)
     store = open_store(settings.state)
     try:
+        await tell_of_index(store, key)
         common = _Common(settings, store, metrics, outside, faults)
         gates = [_gate(common, user) for user in users]
         async with (
@@ -106,7 +109,7 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
             _amazon_connect(settings, metrics, gates[0][0].slots) as amazon,
         ):
             keeper = Keeper(store, mark_of(settings.state), outside.clock)
-            shared = _Shared(common, amazon, pipelines, keeper)
+            shared = _Shared(common, amazon, pipelines, keeper, key)
             clients = [
                 await opened.enter_async_context(_client(common, user, gate))
                 for user, (gate, _) in zip(users, gates, strict=True)
@@ -122,6 +125,7 @@ async def build(settings: Settings) -> AsyncIterator[Service]:
                 clock=outside.clock,
                 arrived=outside.arrived,
                 faults=faults,
+                index_key=key,
             )
             sources = _sources(common)
             begin = partial(begin_pipelines, shared.planner, store, outside=outside)
@@ -157,6 +161,7 @@ class _Shared:
     amazon: Connect
     pipelines: list[Pipeline]
     keeper: Keeper
+    index_key: bytes | None
     desktop: ScreenPop = field(init=False)
     planner: Planner = field(init=False)
     enrichment: Enrichment = field(init=False)
@@ -218,6 +223,7 @@ def _push(shared: _Shared, user: ApplicationUser, client: DataverseClient) -> Pu
         openings=shared.openings,
         faults=common.faults,
         probe_writes=settings.probe_writes,
+        index_key=shared.index_key,
     )
     binding = Binding(client.organization_id, settings.environment_url, common.store, clock)
     return Push(transactions, client.probe, user.client_id, binding)
@@ -297,6 +303,18 @@ def _desktop(settings: Settings, amazon: Connect) -> ScreenPop:
     if settings.open_by == "log" or not settings.connect_share:  # 0: Connect is left alone
         return LoggedScreenPop()
     return AttributeScreenPop(amazon, settings.open_url_attribute, settings.open_tab_attribute)
+
+
+async def tell_of_index(store: ContactStore, key: bytes | None) -> None:
+    """Say so if nobody can be found by number or address, or only some; the worker does without."""
+    if key is None:
+        _log.info("index.people_off", then=OFF)
+        return
+    try:
+        if not await is_own(store, key):
+            _log.warning("index.key_changed", then=CHANGED)
+    except StoreUnavailable as error:
+        _log.warning("index.key_not_compared", reason=str(error))
 
 
 def warn_of_secret(settings: Settings, today: int) -> None:

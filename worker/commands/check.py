@@ -22,7 +22,7 @@ from pipelines.slip import slips
 from pipelines.step import RecordStep, TableStep, tables_of
 from worker import aws
 from worker.commands import check_access
-from worker.commands.finding import Finding, good
+from worker.commands.finding import Finding, good, note
 from worker.commands.link_check import Tables, addressed
 from worker.commands.settings_check import contradictions, misspelt, unset
 from worker.commands.step_check import step_findings
@@ -33,6 +33,7 @@ from worker.dynamics.protocol import Dynamics
 from worker.dynamics.secret import read_secret
 from worker.engine.remembered_steps import recall_steps
 from worker.errors import ConfigError, WorkerError
+from worker.operations.index import OFF, index_key
 from worker.operations.state import file_of
 from worker.settings import DYNAMICS, PREFIX, Settings, nothing_to_read
 from worker.stores import open_store
@@ -49,11 +50,16 @@ async def check_offline(settings: Settings) -> list[Finding]:
     if unread := nothing_to_read(settings):
         found.append(Finding(unread))
     found += [Finding(text) for text in check_access.clouds(settings)]
-    secrets = [settings.secret, *(user.secret for user in settings.application_users)]
+    secrets = [
+        settings.secret,
+        settings.index_key,
+        *(user.secret for user in settings.application_users),
+    ]
     found += [Finding(text) for text in misspelt(os.environ, secrets)]
     found += [Finding(text) for text in contradictions(settings, datetime.now(UTC).date())]
     found += [Finding(text, wrong=False) for text in unset(settings, usable(settings))]
     found += await _secrets(settings)
+    found.append(await _index(settings))
     found += await _state(settings)
     for name in settings.pipelines:
         found += _pipeline(name)
@@ -89,6 +95,15 @@ async def _secrets(settings: Settings) -> list[Finding]:
         return found
     every = "every" if len(named) > 1 else "the"
     return [good(f"{every} client secret can be read")]
+
+
+async def _index(settings: Settings) -> Finding:
+    """Whether contacts can be found by whom they are with."""
+    try:
+        key = await index_key(settings.index_key, aws.secrets)
+    except WorkerError as error:
+        return Finding(str(error))
+    return note(OFF) if key is None else good("the index's key can be read")
 
 
 async def _state(settings: Settings) -> list[Finding]:

@@ -119,7 +119,9 @@ def quarantine_retry(
     settings: options.SettingsFile = None,
 ) -> None:
     """Read quarantined messages again, for example after an upgrade."""
+    from worker import aws
     from worker.engine.ingest import Ingest
+    from worker.operations.index import index_key
     from worker.operations.quarantine import Reasons, retry_quarantined, selected
     from worker.settings import load_settings
     from worker.telemetry.logs import configure
@@ -136,7 +138,8 @@ def quarantine_retry(
         return
 
     async def work(store: ContactStore) -> tuple[int, int, Reasons]:
-        ingest = Ingest(store, frozenset(loaded.recording_buckets) or None)
+        key = await index_key(loaded.index_key, aws.secrets)
+        ingest = Ingest(store, frozenset(loaded.recording_buckets) or None, index_key=key)
         used, tried, left = 0, 0, Reasons()
         async for item in selected(store, selection):
             tried += 1

@@ -41,6 +41,7 @@ from worker.engine.remembered_steps import remember_steps
 from worker.engine.transaction import Sent, Transactions
 from worker.errors import ConfigError, Interrupted
 from worker.moments import text_of
+from worker.operations.index import index_key
 from worker.settings import Settings
 from worker.signals import stopping_on_signals
 from worker.sources.archive import Archive
@@ -160,7 +161,9 @@ async def replay(
         store = keeper.store
         if not options.enqueues:
             await keeper.look()
-        work = _Work(options, settings, keeper, target, _bindings(options, store, target))
+        bindings = _bindings(options, store, target)
+        key = await index_key(settings.index_key, aws.secrets)
+        work = _Work(options, settings, keeper, target, bindings, key)
         await work.check()  # before the archive is read: that may take hours
         with stopping_on_signals(stop.set):
             tally = await take_in(options, settings, store, on_progress, stop)
@@ -215,12 +218,14 @@ async def take_in(
 ) -> Tally:
     """Take the sources in; what came."""
     archive = Archive(options.sources, partial(aws.client, "s3"))
+    key = await index_key(settings.index_key, aws.secrets)
     ingest = Ingest(
         store,
         frozenset(settings.recording_buckets) or None,
         rank=1,
         since=options.since,
         until=options.until,
+        index_key=key,
     )
 
     async def handle(messages: Sequence[Message]) -> None:
@@ -238,6 +243,7 @@ class _Work:
 
     Attributes:
         bindings: What binds the state to the target, for each way to it; None: nothing is sent.
+        index_key: Makes labels of people (``pipelines.labels``), if there is one.
     """
 
     options: Options
@@ -245,6 +251,7 @@ class _Work:
     keeper: Keeper
     target: Target
     bindings: Sequence[Binding | None]
+    index_key: bytes | None
 
     @property
     def bound_now(self) -> bool:
@@ -303,6 +310,7 @@ class _Work:
             build=build_of(options.pipelines),
             doubt=self.keeper.doubt,
             probe_writes=settings.probe_writes,
+            index_key=self.index_key,
         )
         return Push(transactions, way.probe, way.user, binding)
 

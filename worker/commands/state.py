@@ -13,10 +13,38 @@ from worker.terminal import show
 
 
 if TYPE_CHECKING:
+    from worker.operations.index import Indexed
     from worker.operations.rebinding import Rebound
+    from worker.stores.protocol import ContactStore
 
 
 state_app = typer.Typer(help="The worker's own state.", no_args_is_help=True)
+
+
+@state_app.command("index")
+def state_index(state: options.State = "", settings: options.SettingsFile = None) -> None:
+    """List all contacts by day, by what fails and, with the key, by whom they are with.
+
+    Contacts are listed as they are saved. This is for those that an earlier release saved, or
+    a worker without the key or with another one. Workers may be running.
+    """
+    from worker import aws
+    from worker.operations.index import OFF, index_all, index_key
+    from worker.settings import load_settings
+
+    loaded = load_settings(settings)
+    spec = state or loaded.state
+
+    async def work(store: ContactStore) -> tuple[Indexed, bool]:
+        key = await index_key(loaded.index_key, aws.secrets)
+        return await index_all(store, key), key is not None
+
+    done, people = options.finished(options.on(spec, work))
+    show(f"{done.changed:,} of {done.contacts:,} contacts are listed anew in {spec}")
+    if done.unreadable:
+        show(f"{done.unreadable:,} cannot be read by this release and stay as they are")
+    if not people:
+        show(OFF)
 
 
 @state_app.command("restored")

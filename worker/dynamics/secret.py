@@ -50,15 +50,20 @@ async def read_secret(spec: str, secrets_client: SecretsClientFactory | None = N
         ConfigError: there is no such secret, or no permission to read it.
         Unavailable: Secrets Manager cannot be reached at the moment.
     """
+    return parse_credential(await read_text(spec, secrets_client))
+
+
+async def read_text(spec: str, secrets_client: SecretsClientFactory | None = None) -> str:
+    """The text of the secret that ``spec`` names, whatever it is for; see ``read_secret``."""
     kind, _, name = spec.partition(":")
     if kind == "env":
-        return parse_credential(_from_environment(name))
+        return _from_environment(name)
     if kind == "file":
         path, _, variable = name.partition("#")
         text = await asyncio.to_thread(_from_file, path)
-        return parse_credential(_variable(text, variable, path) if variable else text)
+        return _variable(text, variable, path) if variable else text
     if kind == "arn" and secrets_client is not None:
-        return parse_credential(await _from_secrets_manager(spec, secrets_client))
+        return await _from_secrets_manager(spec, secrets_client)
     # The text is not repeated: someone may have put the secret itself here.
     raise ConfigError("a secret is named env:NAME, file:/path[#NAME] or by the ARN of its secret")
 

@@ -26,6 +26,7 @@ from pipelines.decode import decode
 from pipelines.fact import KIN, Decoded, Fact, Ignored, Undecodable
 from pipelines.interest import Interest, concerns
 from pipelines.kin import answers, told
+from pipelines.labels import relabel
 from pipelines.lifecycle import milestones_of, signals
 from worker.clock import Clock
 from worker.errors import StoreUnavailable, WorkerError
@@ -102,6 +103,7 @@ class Ingest:
         in_thread: Calls a function in a thread.
         tally: Counts.
         faults: Contains bugs that one message may reveal.
+        index_key: Makes labels of people (``pipelines.labels``); None: contacts get none.
     """
 
     store: ContactStore
@@ -116,6 +118,7 @@ class Ingest:
     in_thread: Callable[..., Awaitable[list[Decoded]]] = asyncio.to_thread
     tally: Tally = field(default_factory=Tally)
     faults: Faults = field(default_factory=Faults)
+    index_key: bytes | None = None
     _decoded: int = 0
 
     async def handle(self, messages: Sequence[Message], stop: asyncio.Event | None = None) -> None:
@@ -253,6 +256,8 @@ class Ingest:
         if not news and not self._looks_again(entry):
             return False
         self.tally.news += news
+        with self.faults.contained("contact", contact_id=contact.id):
+            relabel(contact, self.index_key)
         now = self.clock.wall()
         entry.expires_at = now + UNFINISHED_S
         if not contact.heard_of:

@@ -19,6 +19,7 @@ from pipelines.action import Action, Change, LiveAction, OpenPage, Reading, Writ
 from pipelines.age import KEPT_S
 from pipelines.agenda import Agenda
 from pipelines.contact import Contact
+from pipelines.labels import relabel
 from pipelines.outcome import Delayed, Done, Found, Outcome, Undeliverable
 from pipelines.settle import settle
 from pipelines.snapshot import Snapshot
@@ -104,6 +105,7 @@ class Transactions:
         openings: Reports what came of what is done for agents.
         faults: Counts and reports bugs of ours.
         probe_writes: Whether the last acknowledged change may be sent again.
+        index_key: Makes labels of people (``pipelines.labels``); None: contacts get none.
         sent: Counts.
         freshness: Knows since when contacts wait that were tried in vain.
         containment: Decides on contacts whose rounds ended in one.
@@ -130,6 +132,7 @@ class Transactions:
     openings: Openings = field(default_factory=Openings)
     faults: Faults = field(default_factory=Faults)
     probe_writes: bool = True
+    index_key: bytes | None = None
     sent: Sent = field(init=False, default_factory=Sent)
     freshness: Freshness = field(init=False, default_factory=Freshness)
     containment: Containment = field(init=False)
@@ -221,6 +224,8 @@ class Transactions:
             self.suspects.over(contact)
             if note is not None:
                 self.notes.fault_over(contact, note)
+        with self.faults.contained("contact", contact_id=contact.id):
+            relabel(contact, self.index_key)
         # A copy: should this fail, the entry still says how often it did before.
         fault = note if again else None
         next_at = await self._claims.release(replace(entry, fault=fault), parked, before)
