@@ -6,6 +6,7 @@ A command imports what it runs, so that none waits for what only others need.
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import warnings
 
@@ -25,14 +26,11 @@ from worker.commands.person import person_app
 from worker.commands.quarantine import quarantine_app
 from worker.commands.state import state_app
 from worker.errors import ConfigError, WorkerError
-from worker.terminal import pretty, print_tables, show, shown
+from worker.terminal import pretty, show, shown
 
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from worker.commands.preview import Preview
-    from worker.commands.replay import OnProgress, Report
     from worker.settings import Settings
 
 
@@ -156,6 +154,9 @@ def replay_command(
         ),
     ] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Send nothing.")] = False,
+    values: Annotated[
+        bool, typer.Option("--values", help="Of --dry-run: with values. Shows personal data.")
+    ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Overwrite existing records, whoever made them.")
     ] = False,
@@ -170,6 +171,7 @@ def replay_command(
     settings: SettingsFile = None,
 ) -> None:
     """Replay archived messages into Dynamics. Exit status 3: something was set aside."""
+    from worker.commands.progress import watching
     from worker.commands.replay import Options, replay
     from worker.definitions import find_all
     from worker.settings import load_settings
@@ -192,29 +194,19 @@ def replay_command(
         rate=rate,
         dump=dump,
         schema=schema,
+        values=values,
+        typed=shlex.join(["connect-dynamics", *sys.argv[1:]]),
     )
-    if options.until and options.since >= options.until:
-        raise typer.BadParameter("nothing is between --since and --until", param_hint="--until")
-    with _progress() as watch:
+    with watching() as watch:
         result = finished(replay(options, loaded, watch))
     if report == "json":
         show(result.to_json().decode())
     else:
-        print_tables(_report_table(result))
-    if not result.used:
-        typer.echo(_nothing_of_use(result), err=True)
+        for line in result.texts():
+            show(line)
+    for line in result.next_steps():
+        typer.echo(shown(line), err=True)
     raise typer.Exit(0 if result.clean else LEFT_ASIDE)
-
-
-def _nothing_of_use(report: Report) -> str:
-    """What to say of a replay that found nothing about a contact, and what it found instead."""
-    found = {"ignored": report.ignored_by_reason, "quarantined": report.quarantined_by_reason}
-    why = "; ".join(
-        f"{fate} were " + ", ".join(f"{count} x {shown(reason)}" for reason, count in by.items())
-        for fate, by in found.items()
-        if by
-    )
-    return f"nothing in these sources is of use; {why or 'there were no messages at all'}"
 
 
 def _writable(dump: Path | None) -> None:
@@ -235,55 +227,6 @@ def _time(text: str, option: str) -> str:
         message = f"{text!r} is not an ISO time like 2026-01-02T03:04:05Z"
         raise typer.BadParameter(message, param_hint=option)
     return found
-
-
-@contextmanager
-def _progress() -> Iterator[OnProgress | None]:
-    """A progress bar while messages are read, where somebody sees it."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("reading", total=None)
-
-        def watch(messages: int, read: int, total: int) -> None:
-            done = read >= total > 0
-            text = f"{messages:,} messages" + (", pushing" if done else "")
-            progress.update(task, description=text, completed=read, total=total or None)
-
-        yield watch
-
-
-def _report_table(report: Report) -> Table:
-    from dataclasses import asdict
-
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table("replay", "", title="dry run: nothing was sent" if report.dry_run else None)
-    table.columns[1].justify = "right"
-    counts = asdict(report)
-    table.add_row("target", escape(shown(report.target)))
-    table.add_row("state", escape(shown(report.state or "of this run alone")))
-    if report.state and report.organization:
-        since = " (bound to it by this run)" if report.bound else ""
-        table.add_row("organization", f"{escape(shown(report.organization))}{since}")
-    for name in ("events", "contacts", "ignored", "quarantined", "parked"):
-        table.add_row(name, f"{counts[name]:,}")
-    for reason, count in report.ignored_by_reason.items():
-        table.add_row(f"  ignored: {escape(shown(reason))}", f"{count:,}")
-    for reason, count in report.quarantined_by_reason.items():
-        table.add_row(f"  quarantined: {escape(shown(reason))}", f"{count:,}")
-    if report.unfinished:
-        table.add_row("unfinished: Dynamics gave no answer", f"{report.unfinished:,}")
-    table.add_row("writes", f"{report.writes:,}")
-    table.add_row("requests", f"{report.requests:,}")
-    table.add_row("seconds", f"{report.seconds:.1f}")
-    return table
 
 
 @app.command("verify")

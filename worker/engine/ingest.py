@@ -72,6 +72,7 @@ async def everything() -> Interest | None:
 class Tally:
     """What came in so far. ``ignored`` and ``rejected`` (quarantined) count by reason.
 
+    ``examples`` are origins of messages, one for each reason of ``rejected``.
     ``only_told`` are contacts of which no message came, but others of their chain told.
     """
 
@@ -81,6 +82,7 @@ class Tally:
     quarantined: int = 0
     ignored: dict[str, int] = field(default_factory=dict)
     rejected: dict[str, int] = field(default_factory=dict)
+    examples: dict[str, str] = field(default_factory=dict)
     last_at: str = ""
     only_told: int = 0
 
@@ -314,6 +316,7 @@ class Ingest:
         await self.store.quarantine(items)
         for item in items:
             self.tally.rejected[item.reason] = self.tally.rejected.get(item.reason, 0) + 1
+            self.tally.examples.setdefault(item.reason, item.origin)
         return len(items)
 
     async def _safe(self, call: Callable[[], Awaitable[T]], stop: asyncio.Event) -> T:
