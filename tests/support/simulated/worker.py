@@ -58,6 +58,9 @@ BEGINNING = START.timestamp()
 #: How long after its start a worker is let alone with what it made of others' claims (s).
 SETTLED_S = 60.0
 
+#: All workers' key: what is listed changes nothing of what is promised.
+INDEX_KEY = b"the key of the simulated worlds."
+
 #: How often a worker removes what has expired (s): more often than a real one, runs being short.
 EXPIRE_EVERY_S = 60.0
 
@@ -284,6 +287,7 @@ def _parts(
         planner=Planner(bugs.pipelines(loaded), terms, clock),
         build=services.build,
         clock=clock,
+        index_key=INDEX_KEY,
     )
     push = Push(transactions, client.probe)
     store = bugs.haunted(_store(services, services.safekeeping.saved), INGEST)
@@ -297,6 +301,7 @@ def _parts(
         arrived=outside.arrived,
         news=push.news,
         faults=transactions.faults,
+        index_key=INDEX_KEY,
     )
     return ingest, push, interests
 
