@@ -6,39 +6,32 @@ A command imports what it runs, so that none waits for what only others need.
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import warnings
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
+from worker.commands import completion
 from worker.commands.contact import contact_app
 from worker.commands.desktop import desktop_app
 from worker.commands.options import LEFT_ASIDE, Group, SettingsFile, State, finished
 from worker.commands.parked import parked_app
+from worker.commands.person import person_app
 from worker.commands.quarantine import quarantine_app
 from worker.commands.state import state_app
 from worker.errors import ConfigError, WorkerError
-from worker.terminal import pretty, print_tables, show, shown
-
-
-if TYPE_CHECKING:
-    from rich.table import Table
-
-    from worker.commands.preview import Preview
-    from worker.commands.replay import OnProgress, Report
-    from worker.settings import Settings
+from worker.terminal import pretty, show, shown
 
 
 #: Exit status of a command that failed.
 FAILED = 1
 
-#: How many ids a message names.
-FEW = 5
 
 app = typer.Typer(
     help="Keeps Microsoft Dynamics 365 in sync with Amazon Connect.",
@@ -52,6 +45,7 @@ tables_app = typer.Typer(help="The DynamoDB tables.", no_args_is_help=True)
 app.add_typer(contact_app, name="contact", cls=Group)
 app.add_typer(desktop_app, name="desktop", cls=Group)
 app.add_typer(parked_app, name="parked", cls=Group)
+app.add_typer(person_app, name="person", cls=Group)
 app.add_typer(quarantine_app, name="quarantine", cls=Group)
 app.add_typer(state_app, name="state", cls=Group)
 app.add_typer(tables_app, name="tables", cls=Group)
@@ -134,7 +128,10 @@ def unseen(*packages: str) -> Iterator[None]:
 @app.command("replay")
 def replay_command(
     sources: Annotated[list[str], typer.Argument(help="Files, folders or s3://bucket/prefix.")],
-    pipeline: Annotated[list[str] | None, typer.Option(help="Shipped name or TOML file.")] = None,
+    pipeline: Annotated[
+        list[str] | None,
+        typer.Option(help="Shipped name or TOML file.", autocompletion=completion.pipelines),
+    ] = None,
     state: Annotated[
         str,
         typer.Option(
@@ -150,6 +147,9 @@ def replay_command(
         ),
     ] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Send nothing.")] = False,
+    values: Annotated[
+        bool, typer.Option("--values", help="Of --dry-run: with values. Shows personal data.")
+    ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Overwrite existing records, whoever made them.")
     ] = False,
@@ -164,6 +164,7 @@ def replay_command(
     settings: SettingsFile = None,
 ) -> None:
     """Replay archived messages into Dynamics. Exit status 3: something was set aside."""
+    from worker.commands.progress import watching
     from worker.commands.replay import Options, replay
     from worker.definitions import find_all
     from worker.settings import load_settings
@@ -186,29 +187,19 @@ def replay_command(
         rate=rate,
         dump=dump,
         schema=schema,
+        values=values,
+        typed=shlex.join(["connect-dynamics", *sys.argv[1:]]),
     )
-    if options.until and options.since >= options.until:
-        raise typer.BadParameter("nothing is between --since and --until", param_hint="--until")
-    with _progress() as watch:
+    with watching() as watch:
         result = finished(replay(options, loaded, watch))
     if report == "json":
-        sys.stdout.write(result.to_json().decode() + "\n")
+        show(result.to_json().decode())
     else:
-        print_tables(_report_table(result))
-    if not result.used:
-        typer.echo(_nothing_of_use(result), err=True)
+        for line in result.texts():
+            show(line)
+    for line in result.next_steps():
+        typer.echo(shown(line), err=True)
     raise typer.Exit(0 if result.clean else LEFT_ASIDE)
-
-
-def _nothing_of_use(report: Report) -> str:
-    """What to say of a replay that found nothing about a contact, and what it found instead."""
-    found = {"ignored": report.ignored_by_reason, "quarantined": report.quarantined_by_reason}
-    why = "; ".join(
-        f"{fate} were " + ", ".join(f"{count} x {shown(reason)}" for reason, count in by.items())
-        for fate, by in found.items()
-        if by
-    )
-    return f"nothing in these sources is of use; {why or 'there were no messages at all'}"
 
 
 def _writable(dump: Path | None) -> None:
@@ -231,62 +222,16 @@ def _time(text: str, option: str) -> str:
     return found
 
 
-@contextmanager
-def _progress() -> Iterator[OnProgress | None]:
-    """A progress bar while messages are read, where somebody sees it."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("reading", total=None)
-
-        def watch(messages: int, read: int, total: int) -> None:
-            done = read >= total > 0
-            text = f"{messages:,} messages" + (", pushing" if done else "")
-            progress.update(task, description=text, completed=read, total=total or None)
-
-        yield watch
-
-
-def _report_table(report: Report) -> Table:
-    from dataclasses import asdict
-
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table("replay", "", title="dry run: nothing was sent" if report.dry_run else None)
-    table.columns[1].justify = "right"
-    counts = asdict(report)
-    table.add_row("target", escape(shown(report.target)))
-    table.add_row("state", escape(shown(report.state or "of this run alone")))
-    if report.state and report.organization:
-        since = " (bound to it by this run)" if report.bound else ""
-        table.add_row("organization", f"{escape(shown(report.organization))}{since}")
-    for name in ("events", "contacts", "ignored", "quarantined", "parked"):
-        table.add_row(name, f"{counts[name]:,}")
-    for reason, count in report.ignored_by_reason.items():
-        table.add_row(f"  ignored: {escape(shown(reason))}", f"{count:,}")
-    for reason, count in report.quarantined_by_reason.items():
-        table.add_row(f"  quarantined: {escape(shown(reason))}", f"{count:,}")
-    if report.unfinished:
-        table.add_row("unfinished: Dynamics gave no answer", f"{report.unfinished:,}")
-    table.add_row("writes", f"{report.writes:,}")
-    table.add_row("requests", f"{report.requests:,}")
-    table.add_row("seconds", f"{report.seconds:.1f}")
-    return table
-
-
 @app.command("verify")
 def verify_command(
     sources: Annotated[
         list[str] | None,
         typer.Argument(help="Archives, as for replay; without any, the state's contacts."),
     ] = None,
-    pipeline: Annotated[list[str] | None, typer.Option(help="Shipped name or TOML file.")] = None,
+    pipeline: Annotated[
+        list[str] | None,
+        typer.Option(help="Shipped name or TOML file.", autocompletion=completion.pipelines),
+    ] = None,
     state: State = "",
     dynamics: Annotated[
         str, typer.Option(help="The environment's address; 'sandbox:PATH'. Default: the setting.")
@@ -358,70 +303,55 @@ def _verifying() -> Iterator[Callable[[int, int], None] | None]:
 
 @app.command("preview")
 def preview_command(
-    pipeline: Annotated[str, typer.Argument(help="Shipped name or TOML file.")],
-    step: Annotated[str, typer.Argument(help="The step's name.")],
-    event: Annotated[list[str], typer.Option(help="File of messages; may be repeated.")],
-    contact: Annotated[str, typer.Option(help="Contact id, if the files hold several.")] = "",
+    pipeline: Annotated[
+        str, typer.Argument(help="Shipped name or TOML file.", autocompletion=completion.pipelines)
+    ],
+    step: Annotated[
+        str,
+        typer.Argument(
+            help="The step's name; with --all: up to it.", autocompletion=completion.steps
+        ),
+    ] = "",
+    event: Annotated[
+        list[str] | None, typer.Option(help="File of messages; may be repeated.")
+    ] = None,
+    sample: Annotated[
+        str, typer.Option(help="An invented contact: voice-in, missed, chat, email, task, …")
+    ] = "",
+    contact: Annotated[
+        str, typer.Option(help="Contact id, of several in the files; or one of the state.")
+    ] = "",
+    state: State = "",
+    all_: Annotated[
+        bool, typer.Option("--all", help="All steps in order; lookups are asked.")
+    ] = False,
     send_it: Annotated[bool, typer.Option("--send", help="Send it and show the answer.")] = False,
     settings: SettingsFile = None,
 ) -> None:
-    """Show what a step would send for real messages: method, URI, headers and body."""
-    from worker.commands.preview import previews, read_contacts
+    """Show what a step would send for a contact, or with --all every step, and try it with --send.
+
+    The contact is that of messages (--event), an invented one (--sample) or one of the state
+    (--contact).
+    """
+    from worker.commands.trial import Options, tried
     from worker.definitions import find
     from worker.settings import load_settings
     from worker.telemetry.logs import configure
 
     loaded = load_settings(settings)
     configure("error")
-    contacts = {c.id: c for c in finished(read_contacts(event, loaded))}
-    if len(contacts) > 1 and not contact:
-        raise ConfigError(f"several contacts: choose one with --contact, {_some(contacts)}")
-    chosen = contacts.get(contact.lower()) if contact else next(iter(contacts.values()))
-    if chosen is None:
-        raise ConfigError(f"no message is about contact {contact}; there are {_some(contacts)}")
-    planned = find(pipeline)
-    found, reason = previews(chosen, planned, step, loaded)
-    for one in found:
-        _print_preview(one)
-    for note in planned.guesses(step):
-        show(f"\nnote {shown(note)}")
-    if not found:
-        show(f"{step} sends nothing: {shown(reason)}")
-        raise typer.Exit(FAILED)
-    if send_it:
-        finished(_send(found, loaded))
-
-
-def _some(ids: Iterable[str]) -> str:
-    """The first few ids, for a message."""
-    first = list(ids)
-    return ", ".join(first[:FEW]) + (f" and {len(first) - FEW} more" if len(first) > FEW else "")
-
-
-def _print_preview(one: Preview) -> None:
-    lines = [f"{one.method} {one.uri}", *(f"{k}: {v}" for k, v in one.headers.items())]
-    lines += [f"\nthen, if nobody is found: GET {uri}" for uri in one.then]
-    if one.body is not None:
-        lines += ["", pretty(one.body)]
-    show("\n".join(lines))
-
-
-async def _send(found: list[Preview], settings: Settings) -> None:
-    from worker import aws
-    from worker.commands.preview import send
-    from worker.dynamics.connection import open_dynamics
-
-    async with open_dynamics(settings, aws.secrets) as client:
-        for one in found:
-            if one.request is None:
-                raise ConfigError("a page is opened on the agent's desktop, it cannot be sent")
-            answer = await send(one, client)
-            show(pretty(answer))
+    chosen = Options(
+        find(pipeline), step, tuple(event or ()), sample, contact, state, all_, send_it
+    )
+    raise typer.Exit(0 if finished(tried(chosen, loaded, show)) else FAILED)
 
 
 @app.command("check")
 def check_command(
-    pipeline: Annotated[list[str] | None, typer.Option(help="Pipelines to check instead.")] = None,
+    pipeline: Annotated[
+        list[str] | None,
+        typer.Option(help="Pipelines to check instead.", autocompletion=completion.pipelines),
+    ] = None,
     online: Annotated[bool, typer.Option("--online", help="Ask AWS and Dynamics as well.")] = False,
     output: Annotated[Literal["text", "json"], typer.Option(help="Form of the output.")] = "text",
     settings: SettingsFile = None,
@@ -443,7 +373,7 @@ def check_command(
     if output == "json":
         from worker.commands.check_online import to_json
 
-        sys.stdout.write(f"{to_json(findings, told.matrices)}\n")
+        show(to_json(findings, told.matrices))
     else:
         for finding in findings:
             mark = {"ok": "ok  ", "error": "FAIL", "note": "note"}[finding.severity]
@@ -455,7 +385,10 @@ def check_command(
 
 @app.command("lint")
 def lint_command(
-    pipelines: Annotated[list[str], typer.Argument(help="TOML files, or shipped names.")],
+    pipelines: Annotated[
+        list[str],
+        typer.Argument(help="TOML files, or shipped names.", autocompletion=completion.pipelines),
+    ],
     output: Annotated[Literal["text", "json"], typer.Option(help="Form of the output.")] = "text",
 ) -> None:
     """Find what is wrong with pipeline files; no settings are needed. Exit status 1: something."""
@@ -463,7 +396,7 @@ def lint_command(
 
     problems = lint(pipelines)
     if output == "json":
-        sys.stdout.write(f"{to_json(problems)}\n")
+        show(to_json(problems))
     else:
         for problem in problems:
             show(str(problem))

@@ -22,6 +22,9 @@ from worker.telemetry.metrics import PREFIX as METRIC
 
 Template = Callable[[str], dict[str, Any]]
 
+#: Actions that know no resource.
+WITHOUT_RESOURCE = ("ecr:GetAuthorizationToken", "ssmmessages:")
+
 STACKS = ("key", "streams", "recordings", "state", "archive", "worker", "alarms", "flow", "desktop")
 
 
@@ -150,10 +153,56 @@ def test_roles_are_allowed_exact_actions_on_exact_resources(template: Template) 
     for stack in STACKS:
         for statement in _statements(template(stack)["Resources"]):
             actions = statement["Action"]
-            for action in [actions] if isinstance(actions, str) else actions:
+            listed = [actions] if isinstance(actions, str) else actions
+            for action in listed:
                 assert "*" not in action, f"{stack}: {action}"
-            if actions != "ecr:GetAuthorizationToken":  # it knows no resource
+            if not all(action.startswith(WITHOUT_RESOURCE) for action in listed):
                 assert statement["Resource"] != "*", f"{stack}: {actions}"
+
+
+# --- operators' tools ---
+
+
+def _tools(template: Template) -> dict[str, Any]:
+    (container,) = template("worker")["Resources"]["Tools"]["Properties"]["ContainerDefinitions"]
+    found: dict[str, Any] = container
+    return found
+
+
+def test_what_operators_see_in_the_tools_shell_goes_into_no_log(template: Template) -> None:
+    assert "LogConfiguration" not in _tools(template)
+    cluster = template("worker")["Resources"]["Cluster"]["Properties"]
+    assert cluster["Configuration"]["ExecuteCommandConfiguration"] == {"Logging": "NONE"}
+
+
+def test_the_tools_work_on_the_state_dynamics_and_pipelines_of_the_worker(
+    template: Template,
+) -> None:
+    of_the_worker = {v["Name"]: v["Value"] for v in _containers(template)["worker"]["Environment"]}
+    of_the_tools = {v["Name"]: v["Value"] for v in _tools(template)["Environment"]}
+    assert of_the_tools.items() <= of_the_worker.items()
+    named = {PREFIX + name for name in ("STATE", "SECRET", "ENVIRONMENT_URL", "PIPELINES")}
+    assert named <= of_the_tools.keys()
+    assert _tools(template)["Image"] == _containers(template)["worker"]["Image"]
+
+
+def test_the_tools_change_nothing_at_aws_unless_that_was_asked(template: Template) -> None:
+    role = template("worker")["Resources"]["ToolsRole"]["Properties"]
+    (policy,) = role["Policies"]
+    always = [one for one in policy["PolicyDocument"]["Statement"] if "Fn::If" not in one]
+    allowed = {
+        action
+        for statement in always
+        for action in (
+            [statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"]
+        )
+    }
+    assert {action for action in allowed if action.startswith("dynamodb:")} == {
+        "dynamodb:BatchGetItem",
+        "dynamodb:DescribeTable",
+        "dynamodb:Query",
+    }
+    assert template("worker")["Parameters"]["ToolsMayChange"]["Default"] == "no"
 
 
 def test_the_dashboard_can_be_read(template: Template) -> None:

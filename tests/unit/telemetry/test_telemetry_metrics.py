@@ -16,6 +16,7 @@ from worker.clock import Clock
 from worker.definitions import find
 from worker.dynamics.errors import Forbidden, Privilege, Throttled
 from worker.dynamics.gate import make_gate
+from worker.dynamics.reasons import Reason
 from worker.engine.ingest import Tally
 from worker.heartbeat import Health
 from worker.stores.memory import MemoryStore
@@ -311,7 +312,7 @@ async def test_a_closed_gate_is_degraded_for_its_reason(
         assert scraped()["gate_in_flight",] == 1
     readings.gates["user"].breaker.failed(Throttled("test", retry_after_s=5))
     degraded = {k[1]: v for k, v in scraped().items() if k[0] == "degraded"}
-    others = ("outage", "unauthorized", "forbidden", "doubt", "surplus")
+    others = {one.value for one in Reason} - {"", "throttled"}
     assert degraded == {"throttled": 1, **dict.fromkeys(others, 0)}
     assert scraped()["gate_slots",] == 2
 
