@@ -97,7 +97,7 @@ _AT, _WHAT, _PLACE, _STEPS = (_NAMES.index(name) for name in ("at", "what", "pla
 _WHY, _TIMES = (_NAMES.index(name) for name in ("why", "times"))
 
 #: What is done on purpose: it has reasons too, and begins anew.
-ON_PURPOSE: Final = frozenset(("retried", "dropped", "untold"))
+ON_PURPOSE: Final = frozenset(("retried", "dropped", "untold", "rebound"))
 
 #: What makes one failure the same as another.
 _SAME: Final = [_NAMES.index(name) for name in ("what", "place", "steps", "status", "code", "why")]
