@@ -329,29 +329,25 @@ def verify_command(
 
 
 @contextmanager
-def _verifying() -> Iterator[Callable[[int, int], None] | None]:
-    """A progress bar while contacts are compared, where somebody sees it."""
+def _verifying() -> Iterator[Callable[[str, int, int, int], None] | None]:
+    """A progress bar while messages are read and contacts compared, where somebody sees it."""
     if not sys.stderr.isatty():
         yield None
         return
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+    from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-    text, left = TextColumn("{task.description}"), TextColumn("left")
-    columns = (text, BarColumn(), TimeElapsedColumn(), left, TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("verifying", total=None)
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, TextColumn("left"), console=Console(stderr=True)) as progress:
+        begun: dict[str, TaskID] = {}
 
-        def watch(compared: int, total: int) -> None:
-            rate = progress.tasks[task].speed or 0.0
-            text = f"{compared:,} of {total:,} contacts, {rate:,.0f}/s"
-            progress.update(task, description=text, completed=compared, total=total)
+        def watch(what: str, count: int, done: int, total: int) -> None:
+            if what not in begun:
+                begun[what] = progress.add_task(what, total=None)
+            task = progress.tasks[begun[what]]
+            rate = count / task.elapsed if task.elapsed else 0.0
+            text = f"{count:,} {what}, {rate:,.0f} a second"
+            progress.update(task.id, description=text, completed=done, total=total or None)
 
         yield watch
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 import time
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from pipelines.pipeline import Pipeline
 from pipelines.plan import Terms
@@ -44,9 +45,12 @@ class Options:
     sample: int | None = None
 
 
-async def verify(
-    options: Options, settings: Settings, on_progress: OnProgress | None = None
-) -> Verified:
+#: Called with what is counted (``messages`` while an archive is read, then ``contacts``), how many
+#: came so far, and how much of how much is done.
+Watch = Callable[[str, int, int, int], None]
+
+
+async def verify(options: Options, settings: Settings, watch: Watch | None = None) -> Verified:
     """Compare the contacts of a state, or of an archive, with what Dynamics holds.
 
     Raises:
@@ -58,12 +62,13 @@ async def verify(
     started = time.time()
     async with facts as keeper, opened(options.dynamics, settings, options.state) as target:
         if options.sources:
-            await replay.take_in(archived, settings, keeper.store, None, asyncio.Event())
+            reading = watch and partial(watch, "messages")
+            await replay.take_in(archived, settings, keeper.store, reading, asyncio.Event())
         else:
             await _see_whose_state(options, keeper.store, target)
         found = await _verification(options, settings, keeper.store, target)
         due = () if options.sources else None
-        await verify_store(keeper.store, found, options.sample, due, on_progress)
+        await verify_store(keeper.store, found, options.sample, due, _comparing(watch))
         if not options.sample:
             period = period_of(options.period, found.seen, started, archived=bool(options.sources))
             await found.find_unexpected(period)
@@ -79,6 +84,11 @@ async def _see_whose_state(options: Options, store: ContactStore, target: Target
     for way in target.ways:
         if way.organization is not None:
             await Binding(way.organization, options.dynamics, store).check()
+
+
+def _comparing(watch: Watch | None) -> OnProgress | None:
+    """Tells whoever watches how many contacts were compared, of all."""
+    return watch and (lambda compared, total: watch("contacts", compared, compared, total))
 
 
 async def _verification(
