@@ -6,6 +6,7 @@ A command imports what it runs, so that none waits for what only others need.
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import warnings
 
@@ -16,21 +17,20 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from worker.commands import completion
 from worker.commands.contact import contact_app
 from worker.commands.desktop import desktop_app
 from worker.commands.options import LEFT_ASIDE, Group, SettingsFile, State, finished
 from worker.commands.parked import parked_app
+from worker.commands.person import person_app
 from worker.commands.quarantine import quarantine_app
 from worker.commands.state import state_app
 from worker.errors import ConfigError, WorkerError
-from worker.terminal import pretty, print_tables, show, shown
+from worker.terminal import pretty, show, shown
 
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from worker.commands.preview import Preview
-    from worker.commands.replay import OnProgress, Report
     from worker.settings import Settings
 
 
@@ -52,6 +52,7 @@ tables_app = typer.Typer(help="The DynamoDB tables.", no_args_is_help=True)
 app.add_typer(contact_app, name="contact", cls=Group)
 app.add_typer(desktop_app, name="desktop", cls=Group)
 app.add_typer(parked_app, name="parked", cls=Group)
+app.add_typer(person_app, name="person", cls=Group)
 app.add_typer(quarantine_app, name="quarantine", cls=Group)
 app.add_typer(state_app, name="state", cls=Group)
 app.add_typer(tables_app, name="tables", cls=Group)
@@ -134,7 +135,10 @@ def unseen(*packages: str) -> Iterator[None]:
 @app.command("replay")
 def replay_command(
     sources: Annotated[list[str], typer.Argument(help="Files, folders or s3://bucket/prefix.")],
-    pipeline: Annotated[list[str] | None, typer.Option(help="Shipped name or TOML file.")] = None,
+    pipeline: Annotated[
+        list[str] | None,
+        typer.Option(help="Shipped name or TOML file.", autocompletion=completion.pipelines),
+    ] = None,
     state: Annotated[
         str,
         typer.Option(
@@ -150,6 +154,9 @@ def replay_command(
         ),
     ] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Send nothing.")] = False,
+    values: Annotated[
+        bool, typer.Option("--values", help="Of --dry-run: with values. Shows personal data.")
+    ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Overwrite existing records, whoever made them.")
     ] = False,
@@ -164,6 +171,7 @@ def replay_command(
     settings: SettingsFile = None,
 ) -> None:
     """Replay archived messages into Dynamics. Exit status 3: something was set aside."""
+    from worker.commands.progress import watching
     from worker.commands.replay import Options, replay
     from worker.definitions import find_all
     from worker.settings import load_settings
@@ -186,29 +194,19 @@ def replay_command(
         rate=rate,
         dump=dump,
         schema=schema,
+        values=values,
+        typed=shlex.join(["connect-dynamics", *sys.argv[1:]]),
     )
-    if options.until and options.since >= options.until:
-        raise typer.BadParameter("nothing is between --since and --until", param_hint="--until")
-    with _progress() as watch:
+    with watching() as watch:
         result = finished(replay(options, loaded, watch))
     if report == "json":
-        sys.stdout.write(result.to_json().decode() + "\n")
+        show(result.to_json().decode())
     else:
-        print_tables(_report_table(result))
-    if not result.used:
-        typer.echo(_nothing_of_use(result), err=True)
+        for line in result.texts():
+            show(line)
+    for line in result.next_steps():
+        typer.echo(shown(line), err=True)
     raise typer.Exit(0 if result.clean else LEFT_ASIDE)
-
-
-def _nothing_of_use(report: Report) -> str:
-    """What to say of a replay that found nothing about a contact, and what it found instead."""
-    found = {"ignored": report.ignored_by_reason, "quarantined": report.quarantined_by_reason}
-    why = "; ".join(
-        f"{fate} were " + ", ".join(f"{count} x {shown(reason)}" for reason, count in by.items())
-        for fate, by in found.items()
-        if by
-    )
-    return f"nothing in these sources is of use; {why or 'there were no messages at all'}"
 
 
 def _writable(dump: Path | None) -> None:
@@ -231,62 +229,16 @@ def _time(text: str, option: str) -> str:
     return found
 
 
-@contextmanager
-def _progress() -> Iterator[OnProgress | None]:
-    """A progress bar while messages are read, where somebody sees it."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("reading", total=None)
-
-        def watch(messages: int, read: int, total: int) -> None:
-            done = read >= total > 0
-            text = f"{messages:,} messages" + (", pushing" if done else "")
-            progress.update(task, description=text, completed=read, total=total or None)
-
-        yield watch
-
-
-def _report_table(report: Report) -> Table:
-    from dataclasses import asdict
-
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table("replay", "", title="dry run: nothing was sent" if report.dry_run else None)
-    table.columns[1].justify = "right"
-    counts = asdict(report)
-    table.add_row("target", escape(shown(report.target)))
-    table.add_row("state", escape(shown(report.state or "of this run alone")))
-    if report.state and report.organization:
-        since = " (bound to it by this run)" if report.bound else ""
-        table.add_row("organization", f"{escape(shown(report.organization))}{since}")
-    for name in ("events", "contacts", "ignored", "quarantined", "parked"):
-        table.add_row(name, f"{counts[name]:,}")
-    for reason, count in report.ignored_by_reason.items():
-        table.add_row(f"  ignored: {escape(shown(reason))}", f"{count:,}")
-    for reason, count in report.quarantined_by_reason.items():
-        table.add_row(f"  quarantined: {escape(shown(reason))}", f"{count:,}")
-    if report.unfinished:
-        table.add_row("unfinished: Dynamics gave no answer", f"{report.unfinished:,}")
-    table.add_row("writes", f"{report.writes:,}")
-    table.add_row("requests", f"{report.requests:,}")
-    table.add_row("seconds", f"{report.seconds:.1f}")
-    return table
-
-
 @app.command("verify")
 def verify_command(
     sources: Annotated[
         list[str] | None,
         typer.Argument(help="Archives, as for replay; without any, the state's contacts."),
     ] = None,
-    pipeline: Annotated[list[str] | None, typer.Option(help="Shipped name or TOML file.")] = None,
+    pipeline: Annotated[
+        list[str] | None,
+        typer.Option(help="Shipped name or TOML file.", autocompletion=completion.pipelines),
+    ] = None,
     state: State = "",
     dynamics: Annotated[
         str, typer.Option(help="The environment's address; 'sandbox:PATH'. Default: the setting.")
@@ -354,8 +306,10 @@ def _verifying() -> Iterator[Callable[[str, int, int, int], None] | None]:
 
 @app.command("preview")
 def preview_command(
-    pipeline: Annotated[str, typer.Argument(help="Shipped name or TOML file.")],
-    step: Annotated[str, typer.Argument(help="The step's name.")],
+    pipeline: Annotated[
+        str, typer.Argument(help="Shipped name or TOML file.", autocompletion=completion.pipelines)
+    ],
+    step: Annotated[str, typer.Argument(help="The step's name.", autocompletion=completion.steps)],
     event: Annotated[list[str], typer.Option(help="File of messages; may be repeated.")],
     contact: Annotated[str, typer.Option(help="Contact id, if the files hold several.")] = "",
     send_it: Annotated[bool, typer.Option("--send", help="Send it and show the answer.")] = False,
@@ -417,7 +371,10 @@ async def _send(found: list[Preview], settings: Settings) -> None:
 
 @app.command("check")
 def check_command(
-    pipeline: Annotated[list[str] | None, typer.Option(help="Pipelines to check instead.")] = None,
+    pipeline: Annotated[
+        list[str] | None,
+        typer.Option(help="Pipelines to check instead.", autocompletion=completion.pipelines),
+    ] = None,
     online: Annotated[bool, typer.Option("--online", help="Ask AWS and Dynamics as well.")] = False,
     output: Annotated[Literal["text", "json"], typer.Option(help="Form of the output.")] = "text",
     settings: SettingsFile = None,
@@ -439,7 +396,7 @@ def check_command(
     if output == "json":
         from worker.commands.check_online import to_json
 
-        sys.stdout.write(f"{to_json(findings, told.matrices)}\n")
+        show(to_json(findings, told.matrices))
     else:
         for finding in findings:
             mark = {"ok": "ok  ", "error": "FAIL", "note": "note"}[finding.severity]
@@ -451,7 +408,10 @@ def check_command(
 
 @app.command("lint")
 def lint_command(
-    pipelines: Annotated[list[str], typer.Argument(help="TOML files, or shipped names.")],
+    pipelines: Annotated[
+        list[str],
+        typer.Argument(help="TOML files, or shipped names.", autocompletion=completion.pipelines),
+    ],
     output: Annotated[Literal["text", "json"], typer.Option(help="Form of the output.")] = "text",
 ) -> None:
     """Find what is wrong with pipeline files; no settings are needed. Exit status 1: something."""
@@ -459,7 +419,7 @@ def lint_command(
 
     problems = lint(pipelines)
     if output == "json":
-        sys.stdout.write(f"{to_json(problems)}\n")
+        show(to_json(problems))
     else:
         for problem in problems:
             show(str(problem))

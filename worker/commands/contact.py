@@ -1,31 +1,138 @@
-"""``connect-dynamics contact``: show one contact, or erase it."""
+"""``connect-dynamics contact``: find, show and erase contacts."""
 
 from __future__ import annotations
 
 import time
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from worker.commands import options
+from worker.commands import completion, options, output
 from worker.terminal import pretty, show, shown
 
 
 if TYPE_CHECKING:
+    from pipelines.labels import Keyed
+    from worker.operations.contacts import ContactRow
     from worker.operations.erasure import Traces
+    from worker.operations.listing import Listed
+    from worker.stores.protocol import ContactStore
 
-contact_app = typer.Typer(help="Show one contact, or erase it.", no_args_is_help=True)
+ContactId = Annotated[
+    str, typer.Argument(help="The contact's id.", autocompletion=completion.contacts)
+]
+
+contact_app = typer.Typer(help="Find, show and erase contacts.", no_args_is_help=True)
+
+#: A contact, as it is listed.
+CONTACTS = (
+    output.Column("contact"),
+    output.Column("began", text=output.age),
+    output.Column("channel"),
+    output.Column("state"),
+    output.Column("expired", "late"),
+    output.Column("queue", wide=True),
+    output.Column("failing", wide=True),
+)
+
+NOTHING = "no contact"
+
+
+@contact_app.command("list")
+def contact_list(
+    due: Annotated[bool, typer.Option("--due", help="Only those to be pushed now.")] = False,
+    parked: Annotated[bool, typer.Option("--parked", help="Only with parked writes.")] = False,
+    expired: Annotated[
+        bool, typer.Option("--expired", help="Only where a page or write-back came too late.")
+    ] = False,
+    failing: Annotated[
+        str, typer.Option(help="Only with writes parked with this HTTP status or code.")
+    ] = "",
+    since: Annotated[str, typer.Option(help="Only begun since this ISO time, or 2h, 3d ago.")] = "",
+    until: Annotated[str, typer.Option(help="Only begun until then.")] = "",
+    channel: Annotated[str, typer.Option(help="Only of this channel: VOICE, CHAT, …")] = "",
+    queue: Annotated[str, typer.Option(help="Only of this queue, by name or id.")] = "",
+    limit: options.Limit = options.LIMIT,
+    form: options.Output = "table",
+    state: options.State = "",
+    settings: options.SettingsFile = None,
+) -> None:
+    """List contacts, newest first: by what is the matter with them, by time, channel and queue."""
+    from worker.operations.contacts import Wanted, listed
+
+    wanted = Wanted(
+        due,
+        parked,
+        expired,
+        failing,
+        options.moment(since, "--since"),
+        options.moment(until, "--until"),
+        channel,
+        queue,
+    )
+    if wanted.until and wanted.until < wanted.since:
+        raise typer.BadParameter("--until is before --since", param_hint="--until")
+    spec = options.spec_of(state, settings)
+    found = options.on(spec, lambda store: listed(store, wanted, limit, time.time()))
+    output.write(options.finished(found), CONTACTS, form, NOTHING)
+
+
+@contact_app.command("find")
+def contact_find(
+    phone: Annotated[str, typer.Option(help="With this number, +4930901820.")] = "",
+    email: Annotated[str, typer.Option(help="With this mail address.")] = "",
+    agent: Annotated[str, typer.Option(help="With this agent, by user name.")] = "",
+    record: Annotated[
+        str, typer.Option(help="With this record: its id, or its address as Dynamics shows it.")
+    ] = "",
+    limit: options.Limit = options.LIMIT,
+    form: options.Output = "table",
+    state: options.State = "",
+    settings: options.SettingsFile = None,
+) -> None:
+    """Find contacts by whom they are with, or by a record in Dynamics; newest first."""
+    from worker import aws
+    from worker.operations.contacts import pasted, with_label
+    from worker.operations.index import index_key, label_in
+    from worker.settings import load_settings
+
+    given: list[tuple[Keyed, str]] = [
+        ("phone", phone),
+        ("email", email),
+        ("agent", agent),
+        ("record", pasted(record)),
+    ]
+    named = [(kind, text) for kind, text in given if text]
+    if len(named) != 1:
+        raise typer.BadParameter("name one of --phone, --email, --agent, --record")
+    [(kind, text)] = named
+    loaded = load_settings(settings)
+
+    async def work(store: ContactStore) -> Listed[ContactRow]:
+        key = await index_key(loaded.index_key, aws.secrets)
+        label = await label_in(store, kind, text, key)
+        return await with_label(store, label, limit, time.time())
+
+    found = options.finished(options.on(state or loaded.state, work))
+    output.write(found, CONTACTS, form, NOTHING)
 
 
 @contact_app.command("show")
 def contact_show(
-    contact_id: Annotated[str, typer.Argument(help="The contact's id.")],
+    contact_id: ContactId,
     state: options.State = "",
-    pipeline: Annotated[list[str] | None, typer.Option(help="Pipelines to use instead.")] = None,
+    pipeline: Annotated[
+        list[str] | None,
+        typer.Option(help="Pipelines to use instead.", autocompletion=completion.pipelines),
+    ] = None,
+    form: Annotated[
+        Literal["text", "json"], typer.Option("--output", "-o", help=options.FORM)
+    ] = "text",
     settings: options.SettingsFile = None,
 ) -> None:
-    """Show a contact: its facts and history, each step, what is next. Shows personal data."""
+    """Show a contact: what is wrong, each step, what happened when. JSON has all, with values."""
+    from worker.commands.contact_page import page
     from worker.definitions import find_all
     from worker.operations.contact import contact_entry, described
     from worker.operations.state import opened
@@ -41,12 +148,18 @@ def contact_show(
             terms = await remembered_terms(store, pipelines, loaded.constants, loaded.files)
             return described(entry, pipelines, terms, time.time())
 
-    show(pretty(options.finished(work())))
+    told = options.finished(work())
+    if form == "json":
+        show(pretty(told))
+        return
+    for line in page(told, output.width()):
+        show(line)
 
 
 @contact_app.command("forget")
 def contact_forget(
-    contact_id: Annotated[str, typer.Argument(help="The contact's id.")],
+    contact_id: ContactId,
+    why: options.Why = "",
     state: options.State = "",
     yes: options.Yes = False,
     settings: options.SettingsFile = None,
@@ -71,7 +184,7 @@ def contact_forget(
 
     async def work() -> None:
         async with opened(spec) as store:
-            await erasure.erase(store, uuid)
+            await erasure.erase(store, uuid, by=options.user(), why=why)
 
     show(_traces(options.finished(look())))
     if not yes:

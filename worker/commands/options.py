@@ -40,6 +40,9 @@ class Group(TyperGroup):
 #: Exit status when something was or stays parked or quarantined.
 LEFT_ASIDE = 3
 
+#: Help of ``--output``.
+FORM = "Form of the output."
+
 SettingsFile = Annotated[
     Path | None, typer.Option("--settings", help="TOML file; environment variables override it.")
 ]
@@ -47,7 +50,7 @@ State = Annotated[str, typer.Option(help="sqlite:PATH or dynamodb:TABLE; default
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
 All = Annotated[bool, typer.Option("--all", help="All of them.")]
 Why = Annotated[str, typer.Option(help="The reason, kept with your user name; no names of people.")]
-Output = Annotated[Form, typer.Option("--output", "-o", help="Form of the output.")]
+Output = Annotated[Form, typer.Option("--output", "-o", help=FORM)]
 Limit = Annotated[int, typer.Option(min=0, help="At most so many rows; 0: all.")]
 
 #: How many rows a list has if nobody says.

@@ -194,9 +194,12 @@ class _Share:
 
     async def _sync(self, stop: asyncio.Event) -> None:
         begin = Position(TRIM_HORIZON if self._start == EARLIEST else AT_TIMESTAMP)
+        obsolete: dict[str, float] = {}
 
         async def sync() -> bool | None:
-            return await run_until(stop, sync_leases(self._table, self._context.shards, begin))
+            now = self._clock.monotonic()
+            adding = sync_leases(self._table, self._context.shards, begin, obsolete, now)
+            return await run_until(stop, adding)
 
         while not stop.is_set():
             if await self._context.retry(sync, stop):

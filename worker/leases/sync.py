@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
 
 import structlog
 
@@ -18,6 +19,12 @@ from worker.sources.shards import Shard
 log = structlog.get_logger(__name__)
 
 
+#: How long (s) a finished lease is seen to be obsolete before it is removed. A worker may be
+#: stopped just before it adds a lease, and go on minutes later: by then others may have read that
+#: shard to its end, and if its lease were gone, it would be added, and the shard read, once more.
+KEPT_S: Final = 600.0
+
+
 class ListingIncomplete(StoreUnavailable):
     """The listed shards do not cover all hash keys; a later listing will."""
 
@@ -27,7 +34,11 @@ class ParentMissing(StoreUnavailable):
 
 
 async def sync_leases(
-    table: LeaseTable, list_shards: Callable[[], Awaitable[list[Shard]]], begin: Position
+    table: LeaseTable,
+    list_shards: Callable[[], Awaitable[list[Shard]]],
+    begin: Position,
+    obsolete: dict[str, float],
+    now: float,
 ) -> bool:
     """Add the missing leases, remove the obsolete ones.
 
@@ -35,6 +46,8 @@ async def sync_leases(
         table: Where the leases are.
         list_shards: Lists all of the stream's shards.
         begin: Where to begin a shard that no worker has begun yet.
+        obsolete: Since when (monotonic s) leases are seen to be so; kept from call to call.
+        now: Monotonic time (s).
 
     Returns:
         Whether a lease was added.
@@ -47,8 +60,12 @@ async def sync_leases(
     shards = await list_shards()
     if not leases and not complete(shards):
         raise ListingIncomplete("not all shards are listed yet")
+    before = dict(obsolete)
+    obsolete.clear()
     for lease in obsolete_leases(shards, leases):
-        if await table.delete(lease):
+        obsolete[lease.key] = before.get(lease.key, now)
+        kept_s = KEPT_S if lease.over else 0.0
+        if now >= obsolete[lease.key] + kept_s and await table.delete(lease):
             log.info("lease.deleted", shard=lease.key, over=lease.over)
     missing = missing_leases(shards, leases, begin) if leases else first_leases(shards, begin)
     return await _create(table, missing)

@@ -32,7 +32,10 @@ async def contact_entry(store: ContactStore, contact_id: str) -> Entry:
     """
     (entry,) = await store.load([contact_id.strip().lower()])
     if not entry.version:
-        raise ConfigError(f"the store knows no contact {contact_id}")
+        raise ConfigError(
+            f"the store knows no contact {contact_id}; connect-dynamics contact find finds contacts"
+            " by number, address, agent or record"
+        )
     return entry
 
 

@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import fcntl
 import json
+import os
+import pty
 import re
+import struct
+import subprocess
+import sys
+import termios
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +27,8 @@ from worker.stores.sqlite import SqliteStore
 
 
 Command = Callable[..., Any]
+
+PROGRAM = Path(sys.executable).parent / "connect-dynamics"
 
 STATE = ("--state", "sqlite:state.db")
 CALL = "00000000-0000-4000-a000-000000000001"
@@ -64,7 +74,7 @@ def test_a_contact_is_shown_with_what_came_in_and_what_dynamics_has(
     command: Command, day: Path
 ) -> None:
     replayed(command, day)
-    ended = command("contact", "show", CALL.upper(), *STATE)
+    ended = command("contact", "show", CALL.upper(), "--output", "json", *STATE)
     assert ended.status == 0
     shown = ended.report
     assert shown["contact"] == CALL
@@ -86,13 +96,13 @@ def test_a_contact_is_shown_with_what_came_in_and_what_dynamics_has(
 def test_a_contact_shows_what_is_owed_and_why_it_waits(command: Command, day: Path) -> None:
     replayed(command, day, "--dry-run")
     replayed(command, day, "--until", "2026-01-02T09:03:00Z")
-    shown = command("contact", "show", CALL, *STATE).report
+    shown = command("contact", "show", CALL, *STATE, "-o", "json").report
     assert shown["waiting"]["phonecall/STEP4"].startswith("for ")
     assert shown["waiting"]["phonecall/CLOSE-OUTBOUND"]
 
 
 def test_a_parked_write_is_shown_with_request_and_answer(command: Command, refused: Path) -> None:
-    shown = command("contact", "show", CALL, *STATE, "--pipeline", refused).report
+    shown = command("contact", "show", CALL, *STATE, "--pipeline", refused, "-o", "json").report
     (parked,) = shown["parked"].values()
     assert parked["status"] == 400
     assert parked["request"]["body"]["kategory"] == "VOICE"
@@ -148,7 +158,7 @@ def test_only_a_whole_id_is_forgotten(
 def test_forgetting_says_which_records_are_left_in_dynamics(command: Command, day: Path) -> None:
     dumped = replayed(command, day, "--dump", "dump.json")
     assert dumped.status == 0
-    records = command("contact", "show", CALL, *STATE).report["records"]
+    records = command("contact", "show", CALL, *STATE, "-o", "json").report["records"]
     told = command("contact", "forget", CALL, *STATE, answer="y\n").out
     assert [line.strip() for line in told.splitlines() if "phonecalls(" in line] == [
         f"{name}: there" for name in records
@@ -275,6 +285,26 @@ def test_dropping_asks_first(command: Command, refused: Path, day: Path) -> None
     assert (ended.status, ended.report["writes"]) == (0, 0)  # let go of for good
 
 
+@pytest.mark.parametrize("words", [("parked", "list"), ("parked", "list", "--ids")])
+def test_on_a_terminal_of_80_columns_a_list_is_no_wider_and_has_no_boxes(
+    refused: Path, words: tuple[str, ...]
+) -> None:
+    controller, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    subprocess.run([PROGRAM, *words, *STATE], stdout=terminal, env=environment, check=True)
+    os.close(terminal)
+    shown = b""
+    with contextlib.suppress(OSError):  # the terminal is closed
+        while part := os.read(controller, 65_536):
+            shown += part
+    os.close(controller)
+    lines = shown.decode().splitlines()
+    assert f"{refused.stem}/MAKE" in shown.decode()
+    assert 60 < max(map(len, lines)) <= 80
+    assert all(line.isascii() or "\u2026" in line for line in lines)
+
+
 # quarantine
 
 
@@ -324,7 +354,7 @@ def test_after_an_upgrade_that_can_use_them_messages_are_taken_in_as_they_came(
         f"{len(bodies)} of {len(bodies)} quarantined messages could be used\n",
     )
     assert command("quarantine", "retry", "--all", *STATE).out.startswith("0 of 0")
-    shown = command("contact", "show", CALL, *STATE).report
+    shown = command("contact", "show", CALL, *STATE, "-o", "json").report
     assert "record" in shown["facts"]
     assert shown["owed"]
     assert shown["due_at"] is not None

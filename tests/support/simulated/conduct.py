@@ -37,6 +37,9 @@ CONTACT = "activityadditionalparams"
 REVISION = "sortdate"  # of a contact record: its number is the second
 MOOD = "lastonholdtime"  # one of two days
 
+#: What the name of an application user's notice begins with; the client id follows.
+NOTICE = "gate/"
+
 #: By when (s) after a notice all workers that share a gate must know of it: they look before a
 #: request, though not twice within a second.
 KNOWN_S = 2.0
@@ -101,10 +104,10 @@ class Conduct:
     revisions: dict[str, str] = field(default_factory=dict)
     store_is_good: bool = True
     clocks_agree: bool = True
-    _notice: _Ban = field(default_factory=_Ban)
-    _version: int = 0
+    _notices: dict[str, _Ban] = field(default_factory=dict)
+    _versions: dict[str, int] = field(default_factory=dict)
     _claims: dict[str, _Claim] = field(default_factory=dict)
-    _bans: dict[Process, _Ban] = field(default_factory=dict)
+    _bans: dict[tuple[Process, str], _Ban] = field(default_factory=dict)
     _entered: dict[object, float] = field(default_factory=dict)
     _in_hand: list[tuple[Process, Request]] = field(default_factory=list)
     _passed: dict[object, float] = field(default_factory=dict)
@@ -171,17 +174,18 @@ class Conduct:
         """A request, or a probe, is past the gate and needs a token."""
         self._passed[asyncio.current_task()] = self.story.time()
 
-    def leaves(self, process: Process, request: Request) -> Sent:
-        """A request leaves its process."""
+    def leaves(self, process: Process, user: str, request: Request) -> Sent:
+        """A request of an application user's leaves its process."""
         task = asyncio.current_task()
         passed_s = self._passed.get(task, 0.0)
-        ban = self._bans.get(process)
+        ban = self._bans.get((process, user))
         # What has passed the gate already is on its way, also if the process was stopped just then.
         if ban and max(ban.heard_s, process.woken_at) < passed_s < ban.until_s - ROUNDING_S:
             self.story.breach("Retry-After", f"{process.name} sent before {ban.until_s:.3f}")
-        known_s = max(self._notice.heard_s + KNOWN_S, process.woken_at)
-        if self.store_is_good and known_s < passed_s < self._notice.until_s - ROUNDING_S:
-            until = f"{self._notice.until_s:.3f}"
+        notice = self._notices.get(NOTICE + user, _Ban())
+        known_s = max(notice.heard_s + KNOWN_S, process.woken_at)
+        if self.store_is_good and known_s < passed_s < notice.until_s - ROUNDING_S:
+            until = f"{notice.until_s:.3f}"
             self.story.breach("Retry-After", f"{process.name} sent before {until} as all knew")
         late = process.woken_at >= self._entered.get(task, 0.0) > 0
         sent = Sent(request, key_of(request), late)
@@ -192,21 +196,23 @@ class Conduct:
         """A request is carried out now or never."""
         self.going.discard(sent)
 
-    def throttled(self, process: Process, retry_after_s: float) -> None:
-        """A process has heard of a 429."""
+    def throttled(self, process: Process, user: str, retry_after_s: float) -> None:
+        """A process has heard of a 429 for an application user."""
         now = self.story.time()
-        ban = self._bans.setdefault(process, _Ban())
+        ban = self._bans.setdefault((process, user), _Ban())
         ban.heard_s, ban.until_s = now, max(ban.until_s, now + retry_after_s)
 
-    def agreed(self, text: str) -> None:
-        """The workers that share a gate have a new notice."""
+    def agreed(self, name: str, text: str) -> None:
+        """Workers agreed on something; it may be a new notice of those that share a gate."""
+        if not name.startswith(NOTICE):
+            return
         notice, now = Notice.from_text(text), self.story.time()
-        if notice.version == self._version:
+        if notice.version == self._versions.get(name, 0):
             return  # somebody who followed it counts from when he read it
-        self._version = notice.version
+        self._versions[name] = notice.version
         # The seconds count from when it was sent, which is a moment ago.
         for_s = notice.retry_s - QUICK_S[1] if notice.reason is Reason.THROTTLED else 0.0
-        self._notice = _Ban(now, now + for_s)
+        self._notices[name] = _Ban(now, now + for_s)
 
     def carried_out(self, sent: Sent, status: int) -> None:
         """Dataverse did what a request asks."""

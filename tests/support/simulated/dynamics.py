@@ -27,6 +27,7 @@ from worker.sandbox.dataverse.faults import Ending, InjectedFault
 from worker.sandbox.dataverse.odata.refusals import Refusal
 from worker.sandbox.dataverse.odata.wire import Reply
 from worker.sandbox.dataverse.rules import InjectedFaults
+from worker.sandbox.inprocess import InProcessDynamics
 
 
 ENVIRONMENT = "https://dataverse.invalid"
@@ -43,6 +44,8 @@ class Mood:
 
     Attributes:
         throttled_until: Virtual time (s) until which everything is answered 429.
+        throttled_users: The same for what one application user sends.
+        users_out: Application users that Entra does not let in.
         hangs: No answer ever.
         breaks: A status for everything (503, 500, 403), or 0.
         tokens: How many tokens have been withdrawn: older ones are answered 401.
@@ -53,6 +56,8 @@ class Mood:
     """
 
     throttled_until: float = 0.0
+    throttled_users: dict[str, float] = field(default_factory=dict)
+    users_out: set[str] = field(default_factory=set)
     hangs: bool = False
     breaks: int = 0
     tokens: int = 0
@@ -64,6 +69,8 @@ class Mood:
     def clear(self) -> None:
         """Nothing is wrong any more but what somebody must mend."""
         self.throttled_until = 0.0
+        self.throttled_users.clear()
+        self.users_out.clear()
         self.hangs = False
         self.breaks = 0
         self.entra = ""
@@ -107,17 +114,18 @@ class Dataverse:
         """
         self.conduct.arrived(sent)
         self.asked += 1
-        refusal = self._refusal(sent, token)
+        number, _, user = token.partition(" ")
+        refusal = self._refusal(sent, int(number), user)
         if refusal is not None:
             return refusal
         organisation = self.memory.organisation
         fault = self.faults.take(self.memory.call(sent.request), organisation.row_is_missing)
         if fault is None:
-            return self._carry_out(sent)
+            return self._carry_out(sent, user)
         self.spoilt[sent.key] += 1
         self.conduct.story.tell("dataverse", f"{shown(fault)} for {sent.key[:8]}")
         if fault.acts:
-            self._carry_out(sent)
+            self._carry_out(sent, user)
         match fault.answer, fault.ending:
             case _, Ending.HANG:
                 return None
@@ -128,22 +136,23 @@ class Dataverse:
                 return httpx.Response(page.status, content=page.body)
         raise httpx.ReadError("the connection was closed")
 
-    def _carry_out(self, sent: Sent) -> httpx.Response:
-        reply = self.memory.ask(sent.request)
+    def _carry_out(self, sent: Sent, user: str) -> httpx.Response:
+        reply = InProcessDynamics(self.memory.organisation, user).ask(sent.request)
         if httpx.codes.is_success(reply.status):
             self.conduct.carried_out(sent, reply.status)
         return self._said(reply.status, reply.body, dict(reply.headers))
 
-    def _refusal(self, sent: Sent, token: str) -> httpx.Response | None:
+    def _refusal(self, sent: Sent, token: int, user: str) -> httpx.Response | None:
         """What is said instead of doing it, if anything."""
         mood = self.mood
-        wait_s = mood.throttled_until - self.loop.time()
+        until_s = max(mood.throttled_until, mood.throttled_users.get(user, 0.0))
+        wait_s = until_s - self.loop.time()
         if mood.untrue is not None:
             return httpx.Response(200, content=mood.untrue)
         if wait_s > 0:
             seconds = 0 if mood.retry_at_once else int(wait_s) + 1
             return self._said(429, _error(limits.TOO_MANY), {"Retry-After": str(seconds)})
-        if int(token) < mood.tokens:
+        if token < mood.tokens:
             return self._said(401)
         if mood.breaks or (mood.read_only and sent.request.method != "GET"):
             return self._said(mood.breaks or 503)
@@ -158,12 +167,13 @@ class Dataverse:
 
 
 class Wire:
-    """Carries the requests of one process's ``DataverseClient`` (see ``transport.Opens``)."""
+    """Carries what a process sends as an application user (see ``transport.Opens``)."""
 
-    def __init__(self, dataverse: Dataverse, network: Network, process: Process) -> None:
+    def __init__(self, dataverse: Dataverse, network: Network, process: Process, user: str) -> None:
         self._dataverse = dataverse
         self._network = network
         self._process = process
+        self._user = user
         self._conduct = dataverse.conduct
         self._throttled: Counter[str] = Counter()
 
@@ -180,7 +190,8 @@ class Wire:
         body = None if content is None else orjson.loads(content)
         path = url.removeprefix(_BASE)
         named = dict(headers)
-        sent = self._conduct.leaves(self._process, Request(method, path, named, body))
+        request = Request(method, path, named, body)
+        sent = self._conduct.leaves(self._process, self._user, request)
         token = named["Authorization"].removeprefix("Bearer ")
         if self._dataverse.mood.hangs:
             self._conduct.arrived(sent)
@@ -206,16 +217,18 @@ class Wire:
         self._throttled[sent.key] += 1
         own = self._dataverse.spoilt[sent.key] and self._throttled[sent.key] >= OWN_FROM
         if code in PROTECTION and not own:
-            self._conduct.throttled(self._process, float(response.headers["Retry-After"]))
+            retry_s = float(response.headers["Retry-After"])
+            self._conduct.throttled(self._process, self._user, retry_s)
 
 
 class Tokens:
-    """One process's tokens (see ``worker.dynamics.auth.Tokens``)."""
+    """A process's tokens of an application user (see ``worker.dynamics.auth.Tokens``)."""
 
-    def __init__(self, dataverse: Dataverse, network: Network, weather: Weather) -> None:
+    def __init__(self, dataverse: Dataverse, network: Network, weather: Weather, user: str) -> None:
         self._dataverse = dataverse
         self._network = network
         self._weather = weather
+        self._user = user
         self._token: str | None = None
 
     async def token(self) -> str:
@@ -231,12 +244,12 @@ class Tokens:
             self._token = None
 
     def _ask(self) -> str:
-        match self._dataverse.mood.entra:
-            case "unavailable":
-                raise _entra_away()
-            case "unauthorized":
-                raise Unauthorized("Entra refuses: AADSTS7000222")
-        return str(self._dataverse.mood.tokens)
+        mood = self._dataverse.mood
+        if mood.entra == "unavailable":
+            raise _entra_away()
+        if mood.entra == "unauthorized" or self._user in mood.users_out:
+            raise Unauthorized("Entra refuses: AADSTS7000222")
+        return f"{mood.tokens} {self._user}"
 
 
 class Entrance:

@@ -62,7 +62,8 @@ class Nemesis:
                     at_s = self._rng.random() * until_s
                     over_s = max(over_s, at_s + kind(at_s))
         over_s = self._begin_odd(until_s, over_s)
-        return self._begin_particular(until_s, over_s)
+        over_s = self._begin_particular(until_s, over_s)
+        return self._begin_users(until_s, over_s)
 
     def _begin_odd(self, until_s: float, over_s: float) -> float:
         if not self.afflicted:
@@ -81,6 +82,16 @@ class Nemesis:
             return over_s
         c, chance = self.contents, self._services.content
         for kind in (c.poison, c.doubt, c.forbid, c.throttle_queries):
+            if chance.random() < SHARE:
+                for _ in range(chance.randint(1, TIMES)):
+                    over_s = max(over_s, (at_s := chance.random() * until_s) + kind(at_s))
+        return over_s
+
+    def _begin_users(self, until_s: float, over_s: float) -> float:
+        if len(self._services.users) == 1:
+            return over_s
+        o, chance = self.outages, self._services.several
+        for kind in (o.throttle_user, o.keep_user_out):
             if chance.random() < SHARE:
                 for _ in range(chance.randint(1, TIMES)):
                     over_s = max(over_s, (at_s := chance.random() * until_s) + kind(at_s))

@@ -37,6 +37,7 @@ class Outages:
         self._services = schedule.services
         self._rng = schedule.services.rng
         self._odd = schedule.services.odd
+        self._several = schedule.services.several
         self._mood = schedule.services.dataverse.mood
 
     def store(self, at_s: float) -> float:
@@ -64,6 +65,32 @@ class Outages:
             self._mood.throttled_until = at_s + for_s
 
         return self._schedule.during(at_s, for_s, "dataverse throttles", begin, lambda: None)
+
+    def throttle_user(self, at_s: float) -> float:
+        """429 for all that one application user sends."""
+        user, for_s = self._user(), self._several.uniform(2, 120)
+        throttled = self._mood.throttled_users
+
+        def begin() -> None:
+            throttled[user] = at_s + for_s
+
+        what = f"dataverse throttles {user[-2:]}"
+        return self._schedule.during(at_s, for_s, what, begin, lambda: None)
+
+    def keep_user_out(self, at_s: float) -> float:
+        """One application user's secret has expired; its tokens are accepted no more."""
+        user, mood = self._user(), self._mood
+
+        def begin() -> None:
+            mood.tokens += 1
+            mood.users_out.add(user)
+
+        for_s = self._several.choice((20.0, 100.0, 400.0))
+        what = f"entra lets {user[-2:]} in no more"
+        return self._schedule.during(at_s, for_s, what, begin, lambda: mood.users_out.discard(user))
+
+    def _user(self) -> str:
+        return self._several.choice(self._services.users)
 
     def away(self, at_s: float) -> float:
         """However long Dataverse is away, push saves little: nothing is claimed (I9)."""

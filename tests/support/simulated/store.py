@@ -27,7 +27,7 @@ class RemoteStore:
         saved: Told of every entry that was.
         put_back: Told of every contact that was, and of its fault.
         expired: Told of contacts that were removed.
-        agreed: Told of every value that workers agreed on.
+        agreed: Told of the name of every value that workers agreed on, and of the value.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class RemoteStore:
         saved: Callable[[Entry], None],
         put_back: Callable[[str, FaultNote | None], None],
         expired: Callable[[Collection[str]], None],
-        agreed: Callable[[str], None],
+        agreed: Callable[[str, str], None],
     ) -> None:
         self._store = store
         self._network = network
@@ -107,7 +107,7 @@ class RemoteStore:
     def _replace(self, name: str, old: str | None, new: str) -> bool:
         done = at_once(self._store.replace(name, old, new))
         if done and name != NOTE:  # which the gates do not share
-            self._agreed(new)
+            self._agreed(name, new)
         return done
 
     def _save(self, entries: list[Entry]) -> list[Saved]:

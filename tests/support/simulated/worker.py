@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -14,7 +14,7 @@ from typing import cast
 
 from pipelines.plan import Terms
 from simulated.bugs import DESKTOP, INGEST, PERFORMER, SHARED_STATE, STORE, Bugs
-from simulated.conduct import Conduct
+from simulated.conduct import NOTICE, Conduct
 from simulated.damage import Rows
 from simulated.dynamics import ENVIRONMENT, Dataverse, Entrance, Tokens, Wire
 from simulated.indexes import Indexes
@@ -35,6 +35,7 @@ from worker.dynamics.gate_sync import GateSync
 from worker.dynamics.lookup import make_lookups
 from worker.dynamics.performer import Performer
 from worker.dynamics.slots import Slots
+from worker.dynamics.users import Users
 from worker.engine.far_ahead import FarAhead
 from worker.engine.ingest import Ingest
 from worker.engine.interests import Interests
@@ -101,6 +102,7 @@ class Services:
         pace: How often workers look for work.
         shares_gate: Whether the workers' gates are one.
         particular: Something goes wrong by what requests are about.
+        users: Client ids of the application users that each worker has.
         pushed: Entries that push saved.
         started: Workers that started.
         build: What release runs on workers that are started now.
@@ -111,6 +113,7 @@ class Services:
     rng: Random
     odd: Random
     content: Random
+    several: Random
     story: Story
     network: Network
     stream: Stream
@@ -125,6 +128,7 @@ class Services:
     pace: Pace
     shares_gate: bool
     particular: bool
+    users: Sequence[str]
     weathers: dict[str, Weather] = field(default_factory=dict)
     pushed: int = 0
     started: int = 0
@@ -189,12 +193,17 @@ class Worker:
         self.done = False
         self._services = services
         self._outside = host.outside_time()
-        gate, self._gate_sync = _gate(services, self.process, host)
-        self.ingest, self.push, self._interests = _parts(
-            services, self.process, host, self._outside, gate
+        gates = {user: _gate(services, self.process, host, user) for user in services.users}
+        self._gate_syncs = [sync for _, sync in gates.values()]
+        self.ingest, self.pushes, self._interests = _parts(
+            services,
+            self.process,
+            host,
+            self._outside,
+            {user: gate for user, (gate, _) in gates.items()},
         )
         self._source = _source(services, name, host, self._outside)
-        work = self.push.transactions
+        work = self.pushes.transactions
         self._far_ahead = FarAhead(
             work.store,
             work.planner.plan,
@@ -210,14 +219,15 @@ class Worker:
                 handle = partial(self.ingest.handle, stop=self.stop)
                 self._start(group, "source", lambda: self._source.run(handle, self.stop))
                 if shares:
-                    await self._gate_sync.join()
-                    sharing = self._start(group, "gate", self._gate_sync.run)
+                    for sync in self._gate_syncs:
+                        await sync.join()
+                    sharing = [self._start(group, "gate", sync.run) for sync in self._gate_syncs]
                 house = [
                     self._start(group, "housekeeping", loop)
                     for loop in (self._keep_house, self._far_ahead.run, self._interests.run)
                 ]
-                await self._start(group, "push", lambda: Pushes(self.push).run(self.stop))
-                for task in (*house, *([sharing] if shares else [])):
+                await self._start(group, "push", lambda: self.pushes.run(self.stop))
+                for task in (*house, *(sharing if shares else [])):
                     task.cancel()
         except Exception as error:  # noqa: BLE001 - no worker may ever end like this
             story.breach("worker", f"{self.name} died: {_innermost(error)!r}")
@@ -230,29 +240,26 @@ class Worker:
             await asyncio.sleep(EXPIRE_EVERY_S)
             with suppress(StoreUnavailable):
                 if (now := self._outside.at_least()) is not None:
-                    await self.push.transactions.store.expire(now, 1000)
+                    await self.pushes.transactions.store.expire(now, 1000)
 
     def _start(
         self, group: asyncio.TaskGroup, boundary: str, loop: Callable[[], Awaitable[None]]
     ) -> asyncio.Task[None]:
         """Begin a loop as the service does."""
-        work = self.push.transactions
+        work = self.pushes.transactions
         return group.create_task(work.faults.again(boundary, loop, work.clock, stop=self.stop))
 
 
 def _parts(
-    services: Services, process: Process, host: Host, outside: OutsideTime, gate: Gate
-) -> tuple[Ingest, Push, Interests]:
+    services: Services,
+    process: Process,
+    host: Host,
+    outside: OutsideTime,
+    gates: Mapping[str, Gate],
+) -> tuple[Ingest, Pushes, Interests]:
     dataverse, network, loop = services.dataverse, services.network, services.loop
     bugs, conduct = services.bugs, services.conduct
     chance, began_s = services.rng.random, loop.time()
-    client = DataverseClient(
-        ENVIRONMENT,
-        Wire(dataverse, network, process),
-        Tokens(dataverse, network, services.weather("entra")),
-        gate,
-        dated=lambda at: None if host.deaf else outside.observe("dynamics", at),
-    )
 
     async def sleep(seconds: float) -> None:
         await asyncio.sleep(seconds + chance() * services.pace.lazy_s)
@@ -271,34 +278,49 @@ def _parts(
         conduct.put_back(process, contact_id, fault, knows_time=knows_time())
 
     clock = Clock(outside.now, loop.time, sleep, chance)
-    entrance, lookups = Entrance(client, conduct, process), make_lookups(clock, wildcard=True)
-    performer = Performer(entrance, clock, MemoryFiles(), lookups=lookups)
+    lookups = make_lookups(clock, wildcard=True)
     terms = Terms({"AppId": "app"}, live=True)
     loaded = pipelines(noted=services.particular)
-    transactions = Transactions(
-        store=bugs.haunted(_store(services, pushed, put_back), STORE),
-        performer=bugs.haunted(performer, PERFORMER),
-        gate=gate,
-        desktop=bugs.haunted(MemoryScreenPop(), DESKTOP),
-        connect=MemoryConnect(),
-        planner=Planner(bugs.pipelines(loaded), terms, clock),
-        build=services.build,
-        clock=clock,
-    )
-    push = Push(transactions, client.probe)
+    planner = Planner(bugs.pipelines(loaded), terms, clock)
+    pushing = bugs.haunted(_store(services, pushed, put_back), STORE)
+
+    def push(user: str, gate: Gate) -> Push:
+        client = DataverseClient(
+            ENVIRONMENT,
+            Wire(dataverse, network, process, user),
+            Tokens(dataverse, network, services.weather("entra"), user),
+            gate,
+            dated=lambda at: None if host.deaf else outside.observe("dynamics", at),
+        )
+        entrance = Entrance(client, conduct, process)
+        users = Users(entrance, pushing, clock) if len(gates) > 1 else None
+        performer = Performer(entrance, clock, MemoryFiles(), lookups=lookups, users=users)
+        transactions = Transactions(
+            store=pushing,
+            performer=bugs.haunted(performer, PERFORMER),
+            gate=gate,
+            desktop=bugs.haunted(MemoryScreenPop(), DESKTOP),
+            connect=MemoryConnect(),
+            planner=planner,
+            build=services.build,
+            clock=clock,
+        )
+        return Push(transactions, client.probe, user)
+
+    pushes = Pushes(*(push(user, gate) for user, gate in gates.items()))
     store = bugs.haunted(_store(services, services.safekeeping.saved), INGEST)
     shared = bugs.haunted(_store(services, services.safekeeping.saved), SHARED_STATE)
     name = f"{process.name}-{services.started}"
-    interests = Interests(shared, loaded, name, clock, transactions.faults)
+    interests = Interests(shared, loaded, name, clock, pushes.transactions.faults)
     ingest = Ingest(
         store,
         interest=interests.read,
         clock=Clock(outside.now, loop.time, chance=chance),
         arrived=outside.arrived,
-        news=push.news,
-        faults=transactions.faults,
+        news=pushes.news,
+        faults=pushes.transactions.faults,
     )
-    return ingest, push, interests
+    return ingest, pushes, interests
 
 
 def _store(
@@ -348,15 +370,15 @@ def _source(services: Services, name: str, host: Host, outside: OutsideTime) -> 
     )
 
 
-def _gate(services: Services, process: Process, host: Host) -> tuple[Gate, GateSync]:
-    """A worker's gate, and what keeps it in sync with the others'."""
+def _gate(services: Services, process: Process, host: Host, user: str) -> tuple[Gate, GateSync]:
+    """An application user's gate, and what keeps it in sync with those of other workers."""
     store = services.bugs.haunted(_store(services, services.safekeeping.saved), SHARED_STATE)
     services.started += 1
     name = f"{process.name}-{services.started}"  # a restarted worker is another one
     clock = host.clock
     slots = Slots(clock)
     breaker = Breaker(slots, clock)
-    sync = GateSync(slots, breaker, store, "gate", name, clock=clock)
+    sync = GateSync(slots, breaker, store, NOTICE + user, name, clock=clock)
     return Gate(slots, breaker, clock, sync.refresh), sync
 
 

@@ -34,6 +34,7 @@ from twins.dynamics import ScriptedDynamics
 from worker.leases.memory import MemoryLeases
 from worker.sandbox.dataverse.rules import InjectedFaults
 from worker.sandbox.dataverse.schema.tables import TABLES
+from worker.sandbox.dataverse.users import CLIENT_ID, add_user
 from worker.sandbox.oracle.verdict import Expected, Records, differences
 from worker.stores.memory import MemoryStore
 
@@ -46,6 +47,9 @@ PARK_S: Final = 12_000.0
 SHARED: Final = 0.3
 #: Share of runs in which something goes wrong by what requests are about: see ``Contents``.
 PARTICULAR: Final = 0.3
+#: Share of runs in which workers have several application users, and how many there may be.
+SEVERAL: Final = 0.3
+USERS: Final = (CLIENT_ID, *(f"{CLIENT_ID[:-2]}{number}" for number in (56, 57)))
 #: How often it is looked whether it is (s).
 LOOK_S: Final = 5.0
 #: Longer than anything waits that is waited for on purpose (s): a call of an hour is told in
@@ -112,7 +116,11 @@ class _World:
         self.traffic = traffic(rng, rng.randint(1, 4), over_s, noted=particular)
         odd = Random(f"afflictions {seed}")
         self.services = _services(
-            self.loop, (rng, odd, content), self.story, self.traffic, particular=particular
+            self.loop,
+            (rng, odd, content, Random(f"users {seed}")),
+            self.story,
+            self.traffic,
+            particular=particular,
         )
         hosts = [
             Host(self.services, rng.uniform(-CLOCK_S, CLOCK_S)) for _ in range(rng.randint(2, 4))
@@ -257,13 +265,13 @@ class _World:
 
 def _services(
     loop: VirtualLoop,
-    chances: tuple[Random, Random, Random],
+    chances: tuple[Random, Random, Random, Random],
     story: Story,
     told: Traffic,
     *,
     particular: bool,
 ) -> Services:
-    rng, odd, content = chances
+    rng, odd, content, several = chances
 
     def wall() -> float:
         return services.wall()
@@ -273,6 +281,9 @@ def _services(
     store = MemoryStore()
     conduct = Conduct(story, told.contacts, told.calls)
     memory = ScriptedDynamics(refuse_closed=rng.random() < 0.5)
+    users = USERS[: several.randint(2, len(USERS)) if several.random() < SEVERAL else 1]
+    for user in users:
+        add_user(memory.organisation.records, user)
     dataverse = Dataverse(loop, conduct, wall, memory, InjectedFaults(content, TABLES))
     rows = Rows(story, store)
     services = Services(
@@ -280,6 +291,7 @@ def _services(
         rng,
         odd,
         content,
+        several,
         story,
         network,
         stream,
@@ -294,6 +306,7 @@ def _services(
         Pace(rng.choice((5.0, 20.0)), rng.choice((15.0, 45.0)), rng.choice((5.0, 25.0))),
         rng.random() < SHARED,
         particular,
+        users,
         {"dataverse": dataverse.weather, "doorstep": dataverse.doorstep},
     )
     return services

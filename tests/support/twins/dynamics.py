@@ -54,7 +54,7 @@ def in_turn(*failures: Failure | None) -> Script:
 
 
 class Records(MutableMapping[tuple[str, str], Record]):
-    """Rows by (entity set, key), without our application user.
+    """Rows by (entity set, key), without our application users.
 
     A record is a copy, null where a column has no value, without the columns that say when it was
     written: assign it to change the row. What is assigned is kept unchecked.
@@ -93,7 +93,11 @@ class Records(MutableMapping[tuple[str, str], Record]):
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         places = [(name, row.id) for name in TABLES for row in self._rows.all(TABLES[name])]
-        return iter([place for place in places if place != ("systemusers", USER_ID)])
+        return iter([place for place in places if not self._is_ours(*place)])
+
+    def _is_ours(self, name: str, key: str) -> bool:
+        row = self._rows.get(TABLES[name], key) if name == "systemusers" else None
+        return row is not None and "applicationid" in row.columns
 
     def __len__(self) -> int:
         return len(list(iter(self)))

@@ -44,6 +44,16 @@ def test_a_good_pipeline_has_nothing_to_mend_and_needs_no_settings() -> None:
 
 
 @pytest.mark.usefixtures("files")
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_what_a_file_says_reaches_no_terminal_raw_in_any_form(form: str) -> None:
+    path = Path("mine\x9b2J\u202e.toml")
+    path.write_text(WRONG)
+    _, output = linted(str(path), "--output", form)
+    assert [c for c in output if not c.isprintable() and c != "\n"] == []
+    assert "mine\\u009b2J\\u202e" in output
+
+
+@pytest.mark.usefixtures("files")
 def test_each_mistake_is_a_line_that_editors_understand() -> None:
     status, output = linted("good.toml", "wrong.toml")
     assert status == 1

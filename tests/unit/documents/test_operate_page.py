@@ -15,15 +15,22 @@ from alarms import alarms
 from command_line import commands
 from document_tables import ROOT, code, rows, written
 from exposed_metrics import families
+from pipelines.contact import Contact
 from pipelines.effect import Outcome
 from pipelines.expectation import Finding
 from pipelines.happening import WORDS
+from pipelines.plan import Terms
 from worker.dynamics.gate import make_gate
 from worker.dynamics.reasons import Reason
 from worker.heartbeat import Health
+from worker.operations.contact import described
+from worker.operations.contacts import ContactRow
+from worker.operations.dynamics_search import InDynamics
+from worker.operations.person import Certificate
 from worker.operations.pile import Exported, ParkedCause, ParkedLine
 from worker.operations.quarantine import QuarantineLine, QuarantineReason
 from worker.operations.verified import FINE, OWED, UNEXPECTED, UNSURE, Line, Verified
+from worker.stores.protocol import Entry
 from worker.telemetry.metrics import PREFIX, Metrics
 from worker.telemetry.pages import pages
 
@@ -34,6 +41,7 @@ METRIC = ("metric", "type", "labels", "unit", "what it is", "normal", "alarm")
 
 #: What the rows of each list are.
 LISTS: dict[str, type[Any]] = {
+    "contact list": ContactRow,
     "parked list": ParkedCause,
     "parked list --ids": ParkedLine,
     "parked export": Exported,
@@ -112,6 +120,20 @@ def test_the_page_for_operators_has_a_row_for_every_field_of_a_list() -> None:
 def test_the_page_for_operators_says_of_every_word_of_a_history_when_it_is_noted() -> None:
     found = [row[0] for row in rows(PAGE, "what", "when it is noted")]
     assert sorted(re.findall(r"`(\w+)`", " ".join(found))) == sorted(WORDS)
+
+
+def test_the_page_for_operators_has_a_row_for_every_field_of_a_certificate() -> None:
+    found = rows(PAGE, "field of the certificate", "what it is")
+    assert [row[0] for row in found] == [code(one.name) for one in fields(Certificate)]
+    [dynamics] = (row[1] for row in found if row[0] == code("dynamics"))
+    assert [one.name for one in fields(InDynamics) if code(one.name) not in dynamics] == []
+
+
+def test_the_page_for_operators_names_every_field_of_a_contact_that_is_shown() -> None:
+    told = described(Entry(Contact("a"), 1), [], Terms(), 0.0)
+    page = (ROOT / PAGE).read_text(encoding="utf-8")
+    paragraph = page.partition("`contact show --output json` has")[2].partition("\n\n")[0]
+    assert {name for name in told if code(name) not in paragraph} == {"contact"}
 
 
 def test_the_page_for_operators_has_a_row_for_every_reason_why_nothing_is_sent() -> None:

@@ -13,7 +13,7 @@ from worker.leases.lease import Lease
 from worker.leases.lineage import LAST_HASH_KEY
 from worker.leases.memory import MemoryLeases
 from worker.leases.position import END, TRIM_HORIZON, Position
-from worker.leases.sync import ParentMissing, end_shard, sync_leases
+from worker.leases.sync import KEPT_S, ParentMissing, end_shard, sync_leases
 from worker.leases.tenure import Tenure
 from worker.sources.shards import Shard
 
@@ -49,9 +49,19 @@ async def test_a_new_stream_gets_a_lease_for_every_shard_open_or_closed() -> Non
     whole = (0, LAST_HASH_KEY)
     table = MemoryLeases()
     shards = [Shard("new", ("old",), whole, begins=2), Shard("old", (), whole, 1, open=False)]
-    assert await sync_leases(table, listing(*shards), HORIZON)
+    assert await sync_leases(table, listing(*shards), HORIZON, {}, 0.0)
     assert list(table.leases) == ["old", "new"]
-    assert not await sync_leases(table, listing(*shards), HORIZON)
+    assert not await sync_leases(table, listing(*shards), HORIZON, {}, 0.0)
+
+
+async def test_a_finished_lease_is_still_there_when_who_was_about_to_add_it_wakes_up() -> None:
+    table = MemoryLeases(GONE, Lease("merged", BEGUN))
+    obsolete: dict[str, float] = {}
+    for now in (0.0, KEPT_S / 2):
+        assert not await sync_leases(table, listing(MERGED), HORIZON, obsolete, now)
+        assert not await table.create(Lease("gone", HORIZON))
+    await sync_leases(table, listing(MERGED), HORIZON, obsolete, KEPT_S)
+    assert list(table.leases) == ["merged"]
 
 
 @pytest.mark.parametrize(
@@ -81,15 +91,16 @@ async def test_a_shard_at_the_end_of_its_stream_ends_without_children() -> None:
 
 
 async def test_leases_that_come_and_go_with_their_shards_are_logged() -> None:
-    table = MemoryLeases(MINE, GONE, Lease("other", BEGUN))
+    table, obsolete = MemoryLeases(MINE, GONE, Lease("other", BEGUN)), dict[str, float]()
     with capture_logs() as lines:
         await end(table, MERGED)
         table.leases["merged"] = table.leases["merged"].moved(BEGUN)
-        await sync_leases(table, listing(MERGED), HORIZON)
+        for now in (0.0, KEPT_S):
+            await sync_leases(table, listing(MERGED), HORIZON, obsolete, now)
     assert lines == [
         {"log_level": "info", "event": "lease.children_created", "shard": "mine", "children": 1},
+        {"log_level": "info", "event": "lease.deleted", "shard": "other", "over": False},
         {"log_level": "info", "event": "lease.deleted", "shard": "mine", "over": True},
         {"log_level": "info", "event": "lease.deleted", "shard": "gone", "over": True},
-        {"log_level": "info", "event": "lease.deleted", "shard": "other", "over": False},
     ]
     assert list(table.leases) == ["merged"]

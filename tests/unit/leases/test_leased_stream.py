@@ -26,6 +26,7 @@ from worker.leases.memory import MemoryLeases
 from worker.leases.position import AT_TIMESTAMP, END, LATEST, TRIM_HORIZON, Position
 from worker.leases.protocol import LeaseConflict, LeasesUnavailable
 from worker.leases.stream import FAILOVER_S, TAKE_S, LeasedStream
+from worker.leases.sync import KEPT_S
 from worker.sources.protocol import Message
 from worker.stores.memory import MemoryStore
 
@@ -402,7 +403,7 @@ async def test_finished_families_are_cleaned_up_and_never_read_again() -> None:
         await asyncio.sleep(20)
         assert set(fleet.leases.leases) >= {left, right, merged}
         stream.put(merged, "1")
-        await asyncio.sleep(100)
+        await asyncio.sleep(2 * KEPT_S + 100)
         assert set(fleet.leases.leases) == {merged}
         await fleet.workers[0].end()
         stream.reads.clear()
