@@ -10,7 +10,7 @@ import shlex
 import sys
 import warnings
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -252,6 +252,7 @@ def verify_command(
     settings: SettingsFile = None,
 ) -> None:
     """Compare what the facts say with what Dynamics holds. Exit status 3: something differs."""
+    from worker.commands.progress import watching
     from worker.commands.verify import Options, verify
     from worker.definitions import find_all
     from worker.operations.verified import Period
@@ -270,7 +271,7 @@ def verify_command(
     )
     if not options.dynamics:
         raise ConfigError("to verify, name --dynamics or set CONNECT_DYNAMICS_ENVIRONMENT_URL")
-    with _verifying() as watch:
+    with watching("verifying") as watch:
         result = finished(verify(options, loaded, watch))
     if report == "json":
         show(pretty(result.document()))
@@ -278,30 +279,6 @@ def verify_command(
         for line in result.texts():
             show(line)
     raise typer.Exit(0 if result.clean else LEFT_ASIDE)
-
-
-@contextmanager
-def _verifying() -> Iterator[Callable[[str, int, int, int], None] | None]:
-    """A progress bar while messages are read and contacts compared, where somebody sees it."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, TextColumn("left"), console=Console(stderr=True)) as progress:
-        begun: dict[str, TaskID] = {}
-
-        def watch(what: str, count: int, done: int, total: int) -> None:
-            if what not in begun:
-                begun[what] = progress.add_task(what, total=None)
-            task = progress.tasks[begun[what]]
-            rate = count / task.elapsed if task.elapsed else 0.0
-            text = f"{count:,} {what}, {rate:,.0f} a second"
-            progress.update(task.id, description=text, completed=done, total=total or None)
-
-        yield watch
 
 
 @app.command("preview")

@@ -8,15 +8,15 @@ from __future__ import annotations
 import asyncio
 import time
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 
 from pipelines.pipeline import Pipeline
 from pipelines.plan import Terms
 from worker.clock import Clock
 from worker.commands import replay
+from worker.commands.progress import Watch
 from worker.commands.target import Target, opened
 from worker.dynamics.binding import Binding
 from worker.dynamics.lookup import make_lookups
@@ -26,7 +26,7 @@ from worker.dynamics.users import Users
 from worker.engine.remembered_steps import recall_steps
 from worker.operations.read_only import ReadOnly
 from worker.operations.state import opened as opened_state
-from worker.operations.verification import OnProgress, Verification, period_of, verify_store
+from worker.operations.verification import Verification, period_of, verify_store
 from worker.operations.verified import ALWAYS, Period, Verified
 from worker.settings import Settings
 from worker.stores.protocol import ContactStore
@@ -45,11 +45,6 @@ class Options:
     sample: int | None = None
 
 
-#: Called with what is counted (``messages`` while an archive is read, then ``contacts``), how many
-#: came so far, and how much of how much is done.
-Watch = Callable[[str, int, int, int], None]
-
-
 async def verify(options: Options, settings: Settings, watch: Watch | None = None) -> Verified:
     """Compare the contacts of a state, or of an archive, with what Dynamics holds.
 
@@ -62,13 +57,12 @@ async def verify(options: Options, settings: Settings, watch: Watch | None = Non
     started = time.time()
     async with facts as keeper, opened(options.dynamics, settings, options.state) as target:
         if options.sources:
-            reading = watch and partial(watch, "messages")
-            await replay.take_in(archived, settings, keeper.store, reading, asyncio.Event())
+            await replay.take_in(archived, settings, keeper.store, watch, asyncio.Event())
         else:
             await _see_whose_state(options, keeper.store, target)
         found = await _verification(options, settings, keeper.store, target)
-        due = () if options.sources else None
-        await verify_store(keeper.store, found, options.sample, due, _comparing(watch))
+        due, told = () if options.sources else None, watch.pushing if watch else None
+        await verify_store(keeper.store, found, options.sample, due, told)
         if not options.sample:
             period = period_of(options.period, found.seen, started, archived=bool(options.sources))
             await found.find_unexpected(period)
@@ -84,11 +78,6 @@ async def _see_whose_state(options: Options, store: ContactStore, target: Target
     for way in target.ways:
         if way.organization is not None:
             await Binding(way.organization, options.dynamics, store).check()
-
-
-def _comparing(watch: Watch | None) -> OnProgress | None:
-    """Tells whoever watches how many contacts were compared, of all."""
-    return watch and (lambda compared, total: watch("contacts", compared, compared, total))
 
 
 async def _verification(
