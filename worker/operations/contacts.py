@@ -19,7 +19,7 @@ from pipelines.lifecycle import PHASES, phase
 from pipelines.names import said
 from pipelines.view import view
 from worker.operations.cause import BUG, cause_of
-from worker.operations.index import found
+from worker.operations.index import ALL_OF_THEM, covered, found
 from worker.operations.listing import Listed, iso
 from worker.stores.protocol import ContactStore, Entry, Found
 
@@ -132,6 +132,8 @@ async def listed(store: ContactStore, wanted: Wanted, limit: int, now: float) ->
             told = f"looked at {'the newest ' if by_time else ''}{looked:,} contacts"
             again = f"; go on with --until {last}" if by_time and last else ""
             return Listed(rows, more=True, note=told + again)
+    if not rows and (by_time or wanted.expired) and (await store.counts(now)).contacts:
+        return Listed(note=f"contacts of an earlier release are not listed by day; {ALL_OF_THEM}")
     return Listed(rows)
 
 
@@ -142,7 +144,7 @@ async def with_label(store: ContactStore, label: str, limit: int, now: float) ->
         if limit and len(rows) == limit:
             return Listed(rows, more=True, note=f"the newest {limit:,}; --limit 0 for all")
         rows.append(row_of(entry, now))
-    return Listed(rows)
+    return Listed(rows, note="" if rows else f"looked among {await covered(store)}")
 
 
 def pasted(text: str) -> str:

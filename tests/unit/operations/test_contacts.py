@@ -151,7 +151,16 @@ async def test_contacts_are_found_by_label_and_only_those_that_still_have_it(
     some = await with_label(store, label, 2, NOW)
     assert [row.contact[-3:] for row in some.rows] == ["005", "004"]
     assert (some.more, some.note) == (True, "the newest 2; --limit 0 for all")
-    assert (await with_label(store, "phone nobody", 0, NOW)).rows == []
+    nobody = await with_label(store, "phone nobody", 0, NOW)
+    assert nobody.rows == []
+    assert nobody.note.startswith("looked among contacts saved since")
+
+
+async def test_a_state_of_an_earlier_release_says_how_its_contacts_come_into_the_list() -> None:
+    store = MemoryStore()
+    assert (await listed(store, Wanted(), 0, NOW)).note == ""
+    await store.save([Entry(told(calls(1)[0], 1))])
+    assert "connect-dynamics state index" in (await listed(store, Wanted(), 0, NOW)).note
 
 
 @pytest.mark.parametrize(
