@@ -73,7 +73,7 @@ async def store() -> MemoryStore:
     [
         ({}, ["005", "004", "003", "002", "001", "000"]),
         ({"due": True}, ["002"]),
-        ({"parked": True}, ["001", "005"]),
+        ({"parked": True}, ["005", "001"]),
         ({"failing": "404"}, ["001"]),
         ({"failing": "0X80040217"}, ["001"]),
         ({"failing": "bug"}, ["005"]),
@@ -113,6 +113,19 @@ async def test_only_the_newest_are_looked_at_for_a_queue_and_it_says_so(
     assert [row.contact[-3:] for row in found.rows] == ["002"]
     assert found.more
     assert found.note == "looked at the newest 4 contacts; go on with --until 2026-01-03T03:00:00Z"
+
+
+async def test_of_very_many_parked_contacts_some_are_looked_at_and_it_says_so(
+    store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    some = await listed(store, Wanted(parked=True), 1, NOW)
+    assert [row.contact[-3:] for row in some.rows] == ["005"]
+    assert (some.more, some.note) == (True, "1 of 2; --limit 0 for all")
+    monkeypatch.setattr("worker.operations.contacts.MOST", 1)
+    monkeypatch.setattr("worker.operations.contacts.PAGE", 1)
+    found = await listed(store, Wanted(parked=True), 0, NOW)
+    assert [row.contact[-3:] for row in found.rows] == ["001"]
+    assert found.note.startswith("looked at 1 of those with something parked")
 
 
 async def test_days_long_before_all_others_are_not_looked_for_unless_since_then(
