@@ -97,7 +97,7 @@ _AT, _WHAT, _PLACE, _STEPS = (_NAMES.index(name) for name in ("at", "what", "pla
 _WHY, _TIMES = (_NAMES.index(name) for name in ("why", "times"))
 
 #: What is done on purpose: it has reasons too, and begins anew.
-_ON_PURPOSE: Final = frozenset(("retried", "dropped", "untold"))
+ON_PURPOSE: Final = frozenset(("retried", "dropped", "untold"))
 
 #: What makes one failure the same as another.
 _SAME: Final = [_NAMES.index(name) for name in ("what", "place", "steps", "status", "code", "why")]
@@ -214,7 +214,7 @@ def _names_within(names: tuple[str, ...], most: int) -> list[str]:
 
 def _failed(row: list[Any]) -> bool:
     """Whether it did not come about."""
-    return bool(_of(row, _WHY)) and row[_WHAT] not in _ON_PURPOSE
+    return bool(_of(row, _WHY)) and row[_WHAT] not in ON_PURPOSE
 
 
 def _about(row: list[Any]) -> Any:

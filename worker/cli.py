@@ -10,10 +10,10 @@ import shlex
 import sys
 import warnings
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -29,16 +29,9 @@ from worker.errors import ConfigError, WorkerError
 from worker.terminal import pretty, show, shown
 
 
-if TYPE_CHECKING:
-    from worker.commands.preview import Preview
-    from worker.settings import Settings
-
-
 #: Exit status of a command that failed.
 FAILED = 1
 
-#: How many ids a message names.
-FEW = 5
 
 app = typer.Typer(
     help="Keeps Microsoft Dynamics 365 in sync with Amazon Connect.",
@@ -313,64 +306,44 @@ def preview_command(
     pipeline: Annotated[
         str, typer.Argument(help="Shipped name or TOML file.", autocompletion=completion.pipelines)
     ],
-    step: Annotated[str, typer.Argument(help="The step's name.", autocompletion=completion.steps)],
-    event: Annotated[list[str], typer.Option(help="File of messages; may be repeated.")],
-    contact: Annotated[str, typer.Option(help="Contact id, if the files hold several.")] = "",
+    step: Annotated[
+        str,
+        typer.Argument(
+            help="The step's name; with --all: up to it.", autocompletion=completion.steps
+        ),
+    ] = "",
+    event: Annotated[
+        list[str] | None, typer.Option(help="File of messages; may be repeated.")
+    ] = None,
+    sample: Annotated[
+        str, typer.Option(help="An invented contact: voice-in, missed, chat, email, task, …")
+    ] = "",
+    contact: Annotated[
+        str, typer.Option(help="Contact id, of several in the files; or one of the state.")
+    ] = "",
+    state: State = "",
+    all_: Annotated[
+        bool, typer.Option("--all", help="All steps in order; lookups are asked.")
+    ] = False,
     send_it: Annotated[bool, typer.Option("--send", help="Send it and show the answer.")] = False,
     settings: SettingsFile = None,
 ) -> None:
-    """Show what a step would send for real messages: method, URI, headers and body."""
-    from worker.commands.preview import previews, read_contacts
+    """Show what a step would send for a contact, or with --all every step, and try it with --send.
+
+    The contact is that of messages (--event), an invented one (--sample) or one of the state
+    (--contact).
+    """
+    from worker.commands.trial import Options, tried
     from worker.definitions import find
     from worker.settings import load_settings
     from worker.telemetry.logs import configure
 
     loaded = load_settings(settings)
     configure("error")
-    contacts = {c.id: c for c in finished(read_contacts(event, loaded))}
-    if len(contacts) > 1 and not contact:
-        raise ConfigError(f"several contacts: choose one with --contact, {_some(contacts)}")
-    chosen = contacts.get(contact.lower()) if contact else next(iter(contacts.values()))
-    if chosen is None:
-        raise ConfigError(f"no message is about contact {contact}; there are {_some(contacts)}")
-    planned = find(pipeline)
-    found, reason = previews(chosen, planned, step, loaded)
-    for one in found:
-        _print_preview(one)
-    for note in planned.guesses(step):
-        show(f"\nnote {shown(note)}")
-    if not found:
-        show(f"{step} sends nothing: {shown(reason)}")
-        raise typer.Exit(FAILED)
-    if send_it:
-        finished(_send(found, loaded))
-
-
-def _some(ids: Iterable[str]) -> str:
-    """The first few ids, for a message."""
-    first = list(ids)
-    return ", ".join(first[:FEW]) + (f" and {len(first) - FEW} more" if len(first) > FEW else "")
-
-
-def _print_preview(one: Preview) -> None:
-    lines = [f"{one.method} {one.uri}", *(f"{k}: {v}" for k, v in one.headers.items())]
-    lines += [f"\nthen, if nobody is found: GET {uri}" for uri in one.then]
-    if one.body is not None:
-        lines += ["", pretty(one.body)]
-    show("\n".join(lines))
-
-
-async def _send(found: list[Preview], settings: Settings) -> None:
-    from worker import aws
-    from worker.commands.preview import send
-    from worker.dynamics.connection import open_dynamics
-
-    async with open_dynamics(settings, aws.secrets) as client:
-        for one in found:
-            if one.request is None:
-                raise ConfigError("a page is opened on the agent's desktop, it cannot be sent")
-            answer = await send(one, client)
-            show(pretty(answer))
+    chosen = Options(
+        find(pipeline), step, tuple(event or ()), sample, contact, state, all_, send_it
+    )
+    raise typer.Exit(0 if finished(tried(chosen, loaded, show)) else FAILED)
 
 
 @app.command("check")
