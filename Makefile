@@ -20,6 +20,7 @@ LOCK := uv pip compile --quiet --universal --python-version 3.11 \
 TSC := .venv/desktop/node_modules/.bin/tsc
 
 IMAGE ?= connect-dynamics
+COMMIT_ARG = --build-arg COMMIT=$$(git rev-parse --short=12 HEAD 2>/dev/null)
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -112,11 +113,11 @@ locks: ## Update the locked dependencies; needs uv
 
 image: desktop ## Build the container image with docker or buildah, which get BUILD_OPTIONS
 	@if docker info >/dev/null 2>&1; then \
-		docker build --file infra/docker/Dockerfile --tag $(IMAGE) $(BUILD_OPTIONS) .; \
+		docker build --file infra/docker/Dockerfile --tag $(IMAGE) $(COMMIT_ARG) $(BUILD_OPTIONS) .; \
 		docker images $(IMAGE); \
 	elif command -v buildah >/dev/null; then \
 		buildah build --format docker --file infra/docker/Dockerfile --tag $(IMAGE) \
-			$(BUILD_OPTIONS) .; \
+			$(COMMIT_ARG) $(BUILD_OPTIONS) .; \
 		buildah images $(IMAGE); \
 	else \
 		echo "not run: no docker engine answers, and there is no buildah"; \

@@ -33,6 +33,9 @@ _TOLD: Final = (
     ),
     RECORD,
 )
+_TELLING: Final = frozenset(_TOLD)
+
+_NONE: Final[Mapping[str, Contact]] = {}
 
 #: How a contact names others.
 NAMED_BY: Final = {
@@ -76,12 +79,17 @@ _HEARD: Final = frozenset(
 _EARLIER_RELEASE: Final = f"{EVENT}LEG"
 
 
-def told(fact: Fact) -> list[Fact]:
-    """What a fact about a contact tells the contacts that it names."""
-    if fact.register not in _TOLD or not _may_name_others(fact):
+def told(fact: Fact, known: Mapping[str, Contact] = _NONE) -> list[Fact]:
+    """What a fact about a contact tells the contacts that it names.
+
+    Args:
+        fact: What came.
+        known: Contacts by id, as they are stored: what these have is not told them again.
+    """
+    if fact.register not in _TELLING or not _may_name_others(fact):
         return []
     named, _ = _heard(fact.body)
-    return list(_addressed(fact, sorted(named - {fact.contact_id})))
+    return list(_addressed(fact, sorted(named - {fact.contact_id}), known))
 
 
 def _may_name_others(fact: Fact) -> bool:
@@ -91,7 +99,9 @@ def _may_name_others(fact: Fact) -> bool:
     return not all(one.startswith(itself) for one in ids)
 
 
-def answers(contact: Contact, came: Iterable[Fact]) -> list[Fact]:
+def answers(
+    contact: Contact, came: Iterable[Fact], known: Mapping[str, Contact] = _NONE
+) -> list[Fact]:
     """What a contact tells those that name it, when these facts have come to it.
 
     Who has just told of itself is told everything, the others what has come. It does not matter
@@ -101,6 +111,7 @@ def answers(contact: Contact, came: Iterable[Fact]) -> list[Fact]:
     Args:
         contact: The contact with all its facts.
         came: Those of them that a batch had, of its own and of those that name it.
+        known: See ``told``.
     """
     told_by = [register for register in contact.facts if register.startswith(KIN)]
     if not told_by:
@@ -112,13 +123,26 @@ def answers(contact: Contact, came: Iterable[Fact]) -> list[Fact]:
     said_to: dict[str, list[Fact]] = {}
     for register in told_by:
         contact_id = _kin(register)[0]
-        if contact_id not in said_to and (wanted := own if contact_id in asking else news):
-            named, _ = _heard(contact.facts[register].body)
-            if contact.id in named:
-                said_to[contact_id] = wanted
+        wanted = own if contact_id in asking else news
+        if (
+            wanted
+            and contact_id not in said_to
+            and _names(contact.facts[register].body, contact.id)
+        ):
+            said_to[contact_id] = wanted
     return [
-        one for to, facts in said_to.items() for fact in facts for one in _addressed(fact, [to])
+        one
+        for to, facts in said_to.items()
+        for fact in facts
+        for one in _addressed(fact, [to], known)
     ]
+
+
+def _names(extract: bytes, contact_id: str) -> bool:
+    """Whether an extract names this contact. Most that do not need not be parsed to know."""
+    if extract.isascii() and contact_id.encode() not in extract.lower():
+        return False
+    return contact_id in _heard(extract)[0]
 
 
 def kin(contact: Contact) -> dict[str, Contact]:
@@ -146,14 +170,16 @@ def _kin(register: str) -> tuple[str, str]:
     return contact_id, source
 
 
-def _addressed(fact: Fact, contact_ids: Iterable[str]) -> Iterator[Fact]:
-    """A fact's extract for these contacts."""
-    _, extract = _heard(fact.body)
+def _addressed(fact: Fact, named: Iterable[str], known: Mapping[str, Contact]) -> Iterator[Fact]:
+    """A fact's extract for those of these contacts that are not known to have it."""
+    register = f"{KIN}{fact.contact_id}/{fact.register}"
     # Two messages of one time must order as they do where the whole of them is kept.
     version = f"{fact.version} {fact.digest}"
-    for contact_id in contact_ids:
-        if known := identified(contact_id):  # else the id that is named is none
-            yield Fact(known, f"{KIN}{fact.contact_id}/{fact.register}", version, extract, fact.at)
+    for contact_id in filter(None, map(identified, named)):  # others are no ids
+        contact = known.get(contact_id)
+        has = contact.facts.get(register) if contact else None
+        if has is None or has.version < version:
+            yield Fact(contact_id, register, version, _heard(fact.body)[1], fact.at)
 
 
 @lru_cache(maxsize=4096)
@@ -164,15 +190,22 @@ def _heard(body: bytes) -> tuple[frozenset[str], bytes]:
 
 
 def _extract(message: Mapping[str, Any]) -> dict[str, Any]:
-    members = dict(_MEMBERS)
-    if message.get("InitiationMethod") == THIRD_PARTY:
-        members["CustomerEndpoint"] = _ENDPOINT
     found = {name: message[name] for name in _PLAIN if name in message}
-    for name, wanted in members.items():
-        if isinstance(structure := message.get(name), dict):
-            kept = {k: v for k, v in structure.items() if k.lower() in wanted and v is not None}
-            found |= {name: kept} if kept else {}
+    for name, wanted in _MEMBERS.items():
+        _take(found, message, name, wanted)
+    if message.get("InitiationMethod") == THIRD_PARTY:
+        _take(found, message, "CustomerEndpoint", _ENDPOINT)
     return found
+
+
+def _take(
+    found: dict[str, Any], message: Mapping[str, Any], name: str, wanted: frozenset[str]
+) -> None:
+    """Add these members of a structure, if it has any."""
+    if isinstance(structure := message.get(name), dict):
+        kept = {k: v for k, v in structure.items() if k.lower() in wanted and v is not None}
+        if kept:
+            found[name] = kept
 
 
 def _named(message: Mapping[str, Any]) -> frozenset[str]:

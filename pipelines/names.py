@@ -178,10 +178,11 @@ def spelt(message: dict[str, Any]) -> dict[str, Any]:
     for key, given in message.items():
         name, read = _spelling(key)
         if name == "Endpoints":  # events keep their one endpoint inside
-            known.update(spelt(given) if isinstance(given, dict) else {})
+            if isinstance(given, dict):
+                known.update(spelt(given))
             continue
         value = read(given)
-        if value is not None and value != {}:
+        if value or (value is not None and type(value) is not dict):
             known[name] = value
     return known
 
@@ -193,13 +194,15 @@ def heard(events: Iterable[Fact]) -> dict[str, Any]:
         events: The events, oldest first.
     """
     known: dict[str, Any] = {}
+    merged: dict[str, dict[str, Any]] = {}  # structures that are nobody else's, by name
     for fact in events:
         for name, value in said(fact.body).items():
-            before = known.get(name)
-            if isinstance(value, dict) and isinstance(before, dict):
-                known[name] = {**before, **value}
-            else:
+            if type(value) is not dict or type(before := known.get(name)) is not dict:
                 known[name] = value
+            elif before is merged.get(name):
+                before.update(value)
+            else:
+                known[name] = merged[name] = {**before, **value}
     return known
 
 

@@ -6,13 +6,14 @@ A command imports what it runs, so that none waits for what only others need.
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import warnings
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -25,22 +26,12 @@ from worker.commands.person import person_app
 from worker.commands.quarantine import quarantine_app
 from worker.commands.state import state_app
 from worker.errors import ConfigError, WorkerError
-from worker.terminal import pretty, print_tables, show, shown
-
-
-if TYPE_CHECKING:
-    from rich.table import Table
-
-    from worker.commands.preview import Preview
-    from worker.commands.replay import OnProgress, Report
-    from worker.settings import Settings
+from worker.terminal import pretty, show, shown
 
 
 #: Exit status of a command that failed.
 FAILED = 1
 
-#: How many ids a message names.
-FEW = 5
 
 app = typer.Typer(
     help="Keeps Microsoft Dynamics 365 in sync with Amazon Connect.",
@@ -156,6 +147,9 @@ def replay_command(
         ),
     ] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Send nothing.")] = False,
+    values: Annotated[
+        bool, typer.Option("--values", help="Of --dry-run: with values. Shows personal data.")
+    ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Overwrite existing records, whoever made them.")
     ] = False,
@@ -170,6 +164,7 @@ def replay_command(
     settings: SettingsFile = None,
 ) -> None:
     """Replay archived messages into Dynamics. Exit status 3: something was set aside."""
+    from worker.commands.progress import watching
     from worker.commands.replay import Options, replay
     from worker.definitions import find_all
     from worker.settings import load_settings
@@ -192,29 +187,19 @@ def replay_command(
         rate=rate,
         dump=dump,
         schema=schema,
+        values=values,
+        typed=shlex.join(["connect-dynamics", *sys.argv[1:]]),
     )
-    if options.until and options.since >= options.until:
-        raise typer.BadParameter("nothing is between --since and --until", param_hint="--until")
-    with _progress() as watch:
+    with watching() as watch:
         result = finished(replay(options, loaded, watch))
     if report == "json":
         show(result.to_json().decode())
     else:
-        print_tables(_report_table(result))
-    if not result.used:
-        typer.echo(_nothing_of_use(result), err=True)
+        for line in result.texts():
+            show(line)
+    for line in result.next_steps():
+        typer.echo(shown(line), err=True)
     raise typer.Exit(0 if result.clean else LEFT_ASIDE)
-
-
-def _nothing_of_use(report: Report) -> str:
-    """What to say of a replay that found nothing about a contact, and what it found instead."""
-    found = {"ignored": report.ignored_by_reason, "quarantined": report.quarantined_by_reason}
-    why = "; ".join(
-        f"{fate} were " + ", ".join(f"{count} x {shown(reason)}" for reason, count in by.items())
-        for fate, by in found.items()
-        if by
-    )
-    return f"nothing in these sources is of use; {why or 'there were no messages at all'}"
 
 
 def _writable(dump: Path | None) -> None:
@@ -235,55 +220,6 @@ def _time(text: str, option: str) -> str:
         message = f"{text!r} is not an ISO time like 2026-01-02T03:04:05Z"
         raise typer.BadParameter(message, param_hint=option)
     return found
-
-
-@contextmanager
-def _progress() -> Iterator[OnProgress | None]:
-    """A progress bar while messages are read, where somebody sees it."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("reading", total=None)
-
-        def watch(messages: int, read: int, total: int) -> None:
-            done = read >= total > 0
-            text = f"{messages:,} messages" + (", pushing" if done else "")
-            progress.update(task, description=text, completed=read, total=total or None)
-
-        yield watch
-
-
-def _report_table(report: Report) -> Table:
-    from dataclasses import asdict
-
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table("replay", "", title="dry run: nothing was sent" if report.dry_run else None)
-    table.columns[1].justify = "right"
-    counts = asdict(report)
-    table.add_row("target", escape(shown(report.target)))
-    table.add_row("state", escape(shown(report.state or "of this run alone")))
-    if report.state and report.organization:
-        since = " (bound to it by this run)" if report.bound else ""
-        table.add_row("organization", f"{escape(shown(report.organization))}{since}")
-    for name in ("events", "contacts", "ignored", "quarantined", "parked"):
-        table.add_row(name, f"{counts[name]:,}")
-    for reason, count in report.ignored_by_reason.items():
-        table.add_row(f"  ignored: {escape(shown(reason))}", f"{count:,}")
-    for reason, count in report.quarantined_by_reason.items():
-        table.add_row(f"  quarantined: {escape(shown(reason))}", f"{count:,}")
-    if report.unfinished:
-        table.add_row("unfinished: Dynamics gave no answer", f"{report.unfinished:,}")
-    table.add_row("writes", f"{report.writes:,}")
-    table.add_row("requests", f"{report.requests:,}")
-    table.add_row("seconds", f"{report.seconds:.1f}")
-    return table
 
 
 @app.command("verify")
@@ -309,6 +245,7 @@ def verify_command(
     settings: SettingsFile = None,
 ) -> None:
     """Compare what the facts say with what Dynamics holds. Exit status 3: something differs."""
+    from worker.commands.progress import watching
     from worker.commands.verify import Options, verify
     from worker.definitions import find_all
     from worker.operations.verified import Period
@@ -327,7 +264,7 @@ def verify_command(
     )
     if not options.dynamics:
         raise ConfigError("to verify, name --dynamics or set CONNECT_DYNAMICS_ENVIRONMENT_URL")
-    with _verifying() as watch:
+    with watching("verifying") as watch:
         result = finished(verify(options, loaded, watch))
     if report == "json":
         show(pretty(result.document()))
@@ -337,97 +274,49 @@ def verify_command(
     raise typer.Exit(0 if result.clean else LEFT_ASIDE)
 
 
-@contextmanager
-def _verifying() -> Iterator[Callable[[int, int], None] | None]:
-    """A progress bar while contacts are compared, where somebody sees it."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    text, left = TextColumn("{task.description}"), TextColumn("left")
-    columns = (text, BarColumn(), TimeElapsedColumn(), left, TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("verifying", total=None)
-
-        def watch(compared: int, total: int) -> None:
-            rate = progress.tasks[task].speed or 0.0
-            text = f"{compared:,} of {total:,} contacts, {rate:,.0f}/s"
-            progress.update(task, description=text, completed=compared, total=total)
-
-        yield watch
-
-
 @app.command("preview")
 def preview_command(
     pipeline: Annotated[
         str, typer.Argument(help="Shipped name or TOML file.", autocompletion=completion.pipelines)
     ],
-    step: Annotated[str, typer.Argument(help="The step's name.", autocompletion=completion.steps)],
-    event: Annotated[list[str], typer.Option(help="File of messages; may be repeated.")],
-    contact: Annotated[str, typer.Option(help="Contact id, if the files hold several.")] = "",
+    step: Annotated[
+        str,
+        typer.Argument(
+            help="The step's name; with --all: up to it.", autocompletion=completion.steps
+        ),
+    ] = "",
+    event: Annotated[
+        list[str] | None, typer.Option(help="File of messages; may be repeated.")
+    ] = None,
+    sample: Annotated[
+        str, typer.Option(help="An invented contact: voice-in, missed, chat, email, task, …")
+    ] = "",
+    contact: Annotated[
+        str, typer.Option(help="Contact id, of several in the files; or one of the state.")
+    ] = "",
+    state: State = "",
+    all_: Annotated[
+        bool, typer.Option("--all", help="All steps in order; lookups are asked.")
+    ] = False,
     send_it: Annotated[bool, typer.Option("--send", help="Send it and show the answer.")] = False,
     settings: SettingsFile = None,
 ) -> None:
-    """Show what a step would send for real messages: method, URI, headers and body."""
-    from worker.commands.preview import previews, read_contacts
+    """Show what a step would send for a contact, or with --all every step, and try it with --send.
+
+    The contact is that of messages (--event), an invented one (--sample) or one of the state
+    (--contact).
+    """
+    from worker.commands.trial import Options, tried
     from worker.definitions import find
     from worker.settings import load_settings
     from worker.telemetry.logs import configure
 
     loaded = load_settings(settings)
     configure("error")
-    contacts = {c.id: c for c in finished(read_contacts(event, loaded))}
-    if len(contacts) > 1 and not contact:
-        raise ConfigError(f"several contacts: choose one with --contact, {_some(contacts)}")
-    chosen = contacts.get(contact.lower()) if contact else next(iter(contacts.values()))
-    if chosen is None:
-        raise ConfigError(f"no message is about contact {contact}; there are {_some(contacts)}")
-    planned = find(pipeline)
-    found, reason = previews(chosen, planned, step, loaded)
-    for one in found:
-        _print_preview(one)
-    for note in planned.guesses(step):
-        show(f"\nnote {shown(note)}")
-    if not found:
-        show(f"{step} sends nothing: {shown(reason)}")
-        raise typer.Exit(FAILED)
-    if send_it:
-        finished(_send(found, loaded))
-
-
-def _some(ids: Iterable[str]) -> str:
-    """The first few ids, for a message."""
-    first = list(ids)
-    return ", ".join(first[:FEW]) + (f" and {len(first) - FEW} more" if len(first) > FEW else "")
-
-
-def _print_preview(one: Preview) -> None:
-    lines = [f"{one.method} {one.uri}", *(f"{k}: {v}" for k, v in one.headers.items())]
-    lines += [f"\nthen, if nobody is found: GET {uri}" for uri in one.then]
-    if one.body is not None:
-        lines += ["", pretty(one.body)]
-    show("\n".join(lines))
-
-
-async def _send(found: list[Preview], settings: Settings) -> None:
-    from worker import aws
-    from worker.commands.preview import send
-    from worker.dynamics.connection import open_dynamics
-
-    async with open_dynamics(settings, aws.secrets) as client:
-        for one in found:
-            if one.request is None:
-                raise ConfigError("a page is opened on the agent's desktop, it cannot be sent")
-            answer = await send(one, client)
-            show(pretty(answer))
+    chosen = Options(
+        find(pipeline), step, tuple(event or ()), sample, contact, state, all_, send_it
+    )
+    raise typer.Exit(0 if finished(tried(chosen, loaded, show)) else FAILED)
 
 
 @app.command("check")
@@ -448,7 +337,7 @@ def check_command(
     from worker.telemetry.logs import configure
 
     loaded = load_settings(settings)
-    configure("error")
+    configure("critical")  # what else is logged is told
     if pipeline:
         loaded = loaded.model_copy(update={"pipelines": tuple(pipeline)})
     findings = finished(check_offline(loaded))

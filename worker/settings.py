@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 
 from datetime import date, datetime
 from difflib import get_close_matches
@@ -36,6 +35,7 @@ from pydantic_settings import (
 )
 
 from pipelines.odata import GUID
+from pipelines.toml_text import read_toml
 from worker.environment import authority_in, authority_of, environment_in
 from worker.errors import ConfigError
 
@@ -47,12 +47,29 @@ Names = Annotated[tuple[str, ...], NoDecode]
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
 _STREAM = re.compile(r"(arn:[a-z-]+:kinesis:[a-z0-9-]*:\d*:stream/)?[A-Za-z0-9_.-]{1,128}")
 
+_QUEUE = re.compile(r"https?://[^/\s]+/[^/\s]+/[^/\s]+/?")
+_QUOTES = "\"'"
+
 #: What a setting with a pattern looks like.
 _EXAMPLES = {"api_version": "v9.2", "metrics": "0.0.0.0:9464"}
+
+#: What pydantic says, as the beginning of an error's type, and what a person is told instead.
+_TOLD = (
+    ("date", "must be a day like 2027-06-30"),
+    ("float_parsing", "must be a number like 0.5, without a unit"),
+    ("int_", "must be a whole number, without a unit"),
+    ("bool_", "must be true or false"),
+    ("tuple_type", "must be a list, in brackets"),
+    ("string_type", "must be text, in quotes"),
+    ("missing", "is missing"),
+)
 
 #: How a record is made: POST with the key in the body, or PATCH that must not find one.
 CreateBy = Literal["post", "patch"]
 
+
+#: The greatest port there is.
+MOST_PORT = 65_535
 
 #: How many application users there are at most: contacts are spread over no more.
 MOST_USERS = 12
@@ -215,6 +232,8 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: Any) -> Any:
         if isinstance(value, str):
+            if re.search(r"[][;\"']", value):
+                raise ValueError("separate names by commas, without brackets, quotes or semicolons")
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
 
@@ -229,6 +248,16 @@ class Settings(BaseSettings):
             raise ValueError(
                 'must be JSON: [{"client_id": "…", "secret": "env:NAME"}, …]'
             ) from None
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _bare(cls, value: Any) -> Any:
+        """Without blanks and quotes around: a file of variables may have kept its quotes."""
+        if not isinstance(value, str):
+            return value
+        text = value.strip()
+        quoted = len(text) > 1 and text[0] == text[-1] and text[0] in _QUOTES
+        return text[1:-1].strip() if quoted else text
 
     @field_validator("application_users")
     @classmethod
@@ -247,7 +276,9 @@ class Settings(BaseSettings):
     @classmethod
     def _buckets(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if not all(map(_BUCKET.fullmatch, value)):
-            raise ValueError("name each bucket alone, without s3://, a path or an ARN")
+            raise ValueError(
+                "name each bucket alone, without s3://, a path or an ARN; several with commas"
+            )
         return value
 
     @field_validator("contact_events", "contact_records")
@@ -260,8 +291,11 @@ class Settings(BaseSettings):
     @field_validator("recordings")
     @classmethod
     def _queue(cls, value: str) -> str:
-        if value and not value.startswith(("https://", "http://")):
-            raise ValueError("must be the queue's URL, which begins with https://; not name or ARN")
+        if value and not _QUEUE.fullmatch(value):
+            raise ValueError(
+                "must be the queue's URL, https://sqs.REGION.amazonaws.com/ACCOUNT/NAME; not its "
+                "name or ARN"
+            )
         return value
 
     @field_validator("environment_url")
@@ -274,10 +308,17 @@ class Settings(BaseSettings):
     def _authority(cls, value: str) -> str:
         return authority_in(value) if value else value
 
-    @field_validator("tenant", "client_id")
+    @field_validator("tenant", "client_id", "app_id")
     @classmethod
     def _id(cls, value: str) -> str:
         return value.strip().strip("{}")
+
+    @field_validator("metrics")
+    @classmethod
+    def _port(cls, value: str) -> str:
+        if int(value.rpartition(":")[2]) > MOST_PORT:
+            raise ValueError(f"must end in a port, which is {MOST_PORT} at most")
+        return value
 
     @field_validator("owner")
     @classmethod
@@ -393,22 +434,45 @@ def _read(path: Path | None) -> dict[str, Any]:
     if path is None:
         return {}
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        # A last line without an end would have no place to tell.
+        values, mistakes = read_toml(f"{path.read_text(encoding='utf-8')}\n")
     except OSError as error:
         raise ConfigError(
             f"{path}: cannot be read ({error.strerror}); is the path right?"
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ConfigError(f"{path}: not TOML: {error}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: is no text in UTF-8; save it in UTF-8") from None
+    except RecursionError:
+        raise ConfigError(f"{path}: not TOML: nested too deeply") from None
+    if mistakes or values is None:
+        places = [f"{path}:{one.line}:{one.column}: {one.message}" for one in mistakes]
+        raise ConfigError("\n".join(places))
+    return values
 
 
 def _line(error: ErrorDetails) -> str:
     """What a setting must be; its value is not repeated, which may be the secret itself."""
     name = ".".join(str(part) for part in error["loc"])
-    message = error["msg"].removeprefix("Value error, ")
     if error["type"] == "extra_forbidden":
-        near = get_close_matches(name, Settings.model_fields, 1)
-        message = f"there is no such setting{f'; did you mean {near[0]}?' if near else ''}"
-    elif error["type"] == "string_pattern_mismatch":
+        return _unknown(name, error)
+    message = error["msg"].removeprefix("Value error, ")
+    message = message.replace("Input should be", "must be")
+    if error["type"] == "string_pattern_mismatch":
         message = f"must be like {_EXAMPLES[name]}"
+    for kind, told in _TOLD:
+        if error["type"].startswith(kind):
+            message = told
     return f"{PREFIX}{str(error['loc'][0]).upper()} ({name}): {message}"
+
+
+def _unknown(name: str, error: ErrorDetails) -> str:
+    """What to write instead of a name that only a file can have."""
+    of_user = len(error["loc"]) > 1
+    fields = ApplicationUser.model_fields if of_user else Settings.model_fields
+    last = str(error["loc"][-1]).lower().removeprefix(PREFIX.lower())
+    near = get_close_matches(last, fields, 1)
+    if not of_user and isinstance(error["input"], dict):
+        more = "; settings stand at the top of the file, without a [section]"
+    else:
+        more = f"; did you mean {near[0]}?" if near else ""
+    return f"{name}: there is no such setting{more}"

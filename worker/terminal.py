@@ -5,11 +5,7 @@ from __future__ import annotations
 import sys
 import unicodedata
 
-from typing import TYPE_CHECKING, Any, Final
-
-
-if TYPE_CHECKING:
-    from rich.table import Table
+from typing import Any, Final
 
 
 #: Categories of Unicode that move the cursor, turn the direction, hide, or are no characters:
@@ -46,10 +42,3 @@ def pretty(value: Any) -> str:
     import orjson
 
     return shown_lines(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
-
-
-def print_tables(*tables: Table) -> None:
-    """Print tables as wide as the terminal; whoever fills them escapes what is foreign."""
-    from rich.console import Console
-
-    Console().print(*tables)

@@ -35,37 +35,40 @@ def decode(
             that a part's wrappings give comes first, the one of its own envelope last.
         place: Where it stands in its stream or archive, see ``Arrival``; "": not known.
     """
-    came = Arrival(arrived, place)
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError:
-        parts = mended(body, came)
+        parts = mended(body, Arrival(arrived, place))
     else:
         if type(value) is dict and ("source" in value or contact_record.FORMAT in value):
-            return [_outcome(value, came, buckets)]  # nearly all: nothing to take off
-        parts = unwrapped(value, came)
+            return [_outcome(value, arrived, place, buckets)]  # nearly all: nothing to take off
+        parts = unwrapped(value, Arrival(arrived, place))
     several = len(parts) > 1
     return [
-        _outcome(payload, came.part(number) if several else came, buckets)
+        _outcome(payload, *(came.part(number) if several else came), buckets)
         if isinstance(payload, dict)
         else payload
         for number, (payload, came) in enumerate(parts)
     ]
 
 
-def _outcome(data: dict[str, Any], came: Arrival, buckets: frozenset[str] | None) -> Decoded:
+def _outcome(
+    data: dict[str, Any], at: float | None, place: str, buckets: frozenset[str] | None
+) -> Decoded:
     """The outcome of one payload that came then and there."""
     found = _read(data, buckets)
     if not isinstance(found, Fact):
         return found
-    contact_id, register, version, body, at, _ = found
-    told = told_in(data) if came.at is None else came.at
+    told = told_in(data) if at is None else at
     arrived = possible(told)
-    if arrived is not None and is_ahead(at, arrived):
+    if arrived is None and found.register != RECORD:
+        return found
+    contact_id, register, version, body, dated, _ = found
+    if arrived is not None and is_ahead(dated, arrived):
         return AHEAD
     if register == RECORD:
-        version = contact_record.placed(version, Arrival(told, came.place))
-    return Fact(contact_id, register, version, body, at, arrived)
+        version = contact_record.placed(version, Arrival(told, place))
+    return Fact(contact_id, register, version, body, dated, arrived)
 
 
 def _read(data: dict[str, Any], buckets: frozenset[str] | None) -> Decoded:

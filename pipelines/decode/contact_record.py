@@ -44,7 +44,9 @@ def read(data: dict[str, Any]) -> Fact | Undecodable:
             break
     contact_id = data.get("ContactId") or field(data, "ContactId")
     fact = seal(contact_id, RECORD, version, data, version)
-    return fact._replace(version=_rank(version, data)) if isinstance(fact, Fact) else fact
+    if not isinstance(fact, Fact):
+        return fact
+    return Fact(fact.contact_id, RECORD, _rank(version, data), fact.body, version)
 
 
 def _rank(at: str, data: dict[str, Any]) -> str:

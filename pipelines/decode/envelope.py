@@ -230,7 +230,7 @@ def _batch(entries: Any, arrived: Arrival, room: _Room) -> list[Part]:
     for entry in entries:
         if len(found) >= MOST_PARTS:
             return [*found, (TOO_MANY, arrived)]
-        found += _entry(entry, arrived, room.deeper)
+        found += [(entry, arrived)] if _is_notice(entry) else _entry(entry, arrived, room.deeper)
     return found or [(NOTHING, arrived)]
 
 
@@ -266,6 +266,11 @@ def _entry(entry: Any, arrived: Arrival, room: _Room) -> list[Part]:
         case _:
             return unwrapped(entry, arrived, room)
     return read(body, _earlier(at, arrived, _in_shard(entry)), room)
+
+
+def _is_notice(entry: Any) -> bool:
+    """Whether this is S3's, of which there are so many that they are told at sight."""
+    return type(entry) is dict and entry.get("eventSource") == "aws:s3" and "s3" in entry
 
 
 def _earlier(given: object, arrived: Arrival, place: str = "") -> Arrival:

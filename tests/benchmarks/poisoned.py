@@ -27,7 +27,8 @@ import structlog
 from pipelines.identity import record_id
 from twins.calls import Call
 from worker.commands import replay as command
-from worker.commands.replay import Options, Report
+from worker.commands.replay import Options
+from worker.commands.replay_report import Report
 from worker.commands.target import Target, Way
 from worker.definitions import find
 from worker.dynamics.auth import StaticTokens

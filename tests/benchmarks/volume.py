@@ -124,6 +124,14 @@ class _Progress:
         self._begin = time.monotonic()
         self._noted = {INGEST: 0, DRAIN: 0}
 
+    def reading(self, messages: int, read: int, total: int) -> None:
+        """So many messages are taken in."""
+        del read, total
+        self.note(INGEST, messages, MESSAGES)
+
+    def pushing(self, done: int, due: int) -> None:
+        """What is drained is noted by requests."""
+
     def note(self, phase: str, count: int, every: int) -> None:
         """So many are done; a line is written now and then."""
         if count // every == self._noted[phase]:
@@ -173,7 +181,7 @@ async def replay(archive: Path, folder: Path) -> dict[str, int]:
         report = await command.replay(
             options,
             Settings(connect_share=0),
-            lambda messages, _read, _total: progress.note(INGEST, messages, MESSAGES),
+            progress,
         )
     return {
         "messages": report.events,

@@ -106,7 +106,7 @@ def test_streams_start_now_at_the_earliest_or_at_a_time(
         ("authority = 'http://x'", "(authority): must begin with https://"),
         ("= x", "not TOML"),
         ("application_users = 'secret:x'", "must be JSON"),
-        ("application_users = [{client_id = 'a'}]", "(application_users.0.secret): Field required"),
+        ("application_users = [{client_id = 'a'}]", "(application_users.0.secret): is missing"),
         (users("a", "A"), "a client id is there twice"),
         ("client_id = 'b'\nsecret = 'env:B'\n" + users("a", "{B}"), "or is the setting client_id"),
         (users(*map(str, range(13))), "there can be 12 users"),

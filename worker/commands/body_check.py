@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
 from typing import Any, Final
 
 from pipelines.conversion import fitted, integer
@@ -20,6 +19,7 @@ from pipelines.odata import GUID
 from pipelines.step import CreateStep, RecordStep
 from pipelines.template import Template
 from pipelines.value import ABSENT
+from worker.commands.date_check import date_text, dated
 from worker.commands.link_check import (
     WORDS,
     Tables,
@@ -125,6 +125,8 @@ def _column(
         kind = holds if holds in ("boolean", "integer", "decimal") else None
         doubt = type_doubt(value, kind, converted=step.table.kind(column) is not None)
         yield from [doubt] if doubt else ()
+        if holds == "date":
+            yield from dated(value, table.columns[column])
         yield from _possible(column, value, step, table, choices)
     elif value is not None:
         yield from _constant(column, value, table)
@@ -181,8 +183,8 @@ def _text(column: str, kind: str, value: str, table: Definition) -> Iterator[str
     length = table.columns[column].get("MaxLength")
     if isinstance(length, int) and len(value.encode("utf-16-le", "surrogatepass")) // 2 > length:
         yield f"is longer than the column's {length} characters; shorten it"
-    if kind == "DateTime" and not _is_moment(value):
-        yield f"{value!r} is no time; write one like 2026-03-04T10:15:00Z"
+    if kind == "DateTime":
+        yield from date_text(value, table.columns[column])
     if kind == "Uniqueidentifier" and not GUID.fullmatch(value.strip("{}")):
         yield f"{value!r} is no id; write a GUID"
     if kind == "MultiSelectPicklist":
@@ -199,7 +201,7 @@ def _options(column: str, values: Iterable[Any], table: Definition) -> Iterator[
 
 
 def _pair(step: RecordStep, table: Definition) -> Iterator[str]:
-    """A status belongs to one state."""
+    """A status belongs to one state, and is reached from that of an open record."""
     state, status = (step.body.get(name) for name in STATE)
     belongs = table.states.get(status) if isinstance(status, int) else None
     if belongs is not None and isinstance(state, int) and belongs != state:
@@ -208,6 +210,22 @@ def _pair(step: RecordStep, table: Definition) -> Iterator[str]:
             f"statuscode: {status} belongs to statecode {belongs}, not {state}; write "
             f"{' or '.join(fitting) or 'another statecode'}"
         )
+    elif belongs and "statecode" not in step.body:
+        yield f"statuscode: {status} belongs to statecode {belongs}; write that as well"
+    elif isinstance(status, int) and (before := _not_before(status, table)):
+        yield (
+            f"statuscode: {status} may not follow that of an open record; of those that may are "
+            f"{', '.join(map(str, before))}"
+        )
+
+
+def _not_before(status: int, table: Definition) -> list[int]:
+    """What may follow an open record's status, if this one may not."""
+    if not table.enforced or table.states.get(status) in (None, 0):
+        return []
+    ways = [to for one, to in table.transitions.items() if table.states.get(one) == 0]
+    after = sorted(frozenset[int]().union(*ways))
+    return after if status not in after else []
 
 
 def _missing(step: CreateStep, table: Definition) -> Iterator[str]:
@@ -235,11 +253,3 @@ def _is_filled(column: str, table: Definition) -> bool:
         kind == "String" and known.get("IsValidForUpdate") is False  # such as quotenumber
     )
     return kind in _FILLED or bool(numbered)
-
-
-def _is_moment(text: str) -> bool:
-    try:
-        datetime.fromisoformat(text)
-    except ValueError:
-        return False
-    return True

@@ -6,7 +6,6 @@ Every finding says what to do about it.
 from __future__ import annotations
 
 import asyncio
-import difflib
 import os
 
 from collections.abc import Iterable, Mapping
@@ -22,13 +21,16 @@ from pipelines.slip import slips
 from pipelines.step import RecordStep, TableStep, tables_of
 from worker import aws
 from worker.commands import check_access
+from worker.commands.advice import advised
+from worker.commands.amazon_check import check_state
 from worker.commands.finding import Finding, good, note
 from worker.commands.link_check import Tables, addressed
-from worker.commands.settings_check import contradictions, misspelt, unset
+from worker.commands.settings_check import contradictions, misspelt, odd_secret, surprises, unset
 from worker.commands.step_check import step_findings
 from worker.definitions import find
 from worker.dynamics.definitions import Definition, read_definition, read_sets
 from worker.dynamics.errors import DynamicsError
+from worker.dynamics.http import tls_context
 from worker.dynamics.protocol import Dynamics
 from worker.dynamics.secret import read_secret
 from worker.engine.remembered_steps import recall_steps
@@ -56,8 +58,11 @@ async def check_offline(settings: Settings) -> list[Finding]:
         *(user.secret for user in settings.application_users),
     ]
     found += [Finding(text) for text in misspelt(os.environ, secrets)]
-    found += [Finding(text) for text in contradictions(settings, datetime.now(UTC).date())]
-    found += [Finding(text, wrong=False) for text in unset(settings, usable(settings))]
+    pipelines, today = usable(settings), datetime.now(UTC).date()
+    found += [Finding(text) for text in contradictions(settings, today, os.environ)]
+    found += [note(text) for text in unset(settings, pipelines)]
+    found += [note(text) for text in surprises(settings, pipelines, today)]
+    found += _authorities(settings)
     found += await _secrets(settings)
     found.append(await _index(settings))
     found += await _state(settings)
@@ -79,6 +84,14 @@ def _unset(name: str) -> str:
     return f"set {PREFIX}{name.upper()}: {Settings.model_fields[name].description}"
 
 
+def _authorities(settings: Settings) -> list[Finding]:
+    try:
+        tls_context(settings.ca_file)
+    except ConfigError as error:
+        return [Finding(f"{PREFIX}CA_FILE: {error}" if settings.ca_file else str(error))]
+    return []
+
+
 async def _secrets(settings: Settings) -> list[Finding]:
     """Whether each application user's secret can be read; one may come without its client id."""
     secrets = {user.client_id: user.secret for user in settings.application_users}
@@ -88,9 +101,12 @@ async def _secrets(settings: Settings) -> list[Finding]:
     found = []
     for name, secret in named.items():
         try:
-            await read_secret(secret, aws.secrets)
+            credential = await read_secret(secret, aws.secrets)
         except WorkerError as error:
             found.append(Finding(f"{name}: {error}"))
+            continue
+        if isinstance(credential, str) and (odd := odd_secret(credential)):
+            found.append(Finding(f"{name}: {odd}"))
     if found or not named:
         return found
     every = "every" if len(named) > 1 else "the"
@@ -119,7 +135,8 @@ async def _state(settings: Settings) -> list[Finding]:
     try:
         versions = await recall_steps(store, pipelines)
     except WorkerError as error:
-        return [Finding(f"{PREFIX}STATE: {error}")]
+        told = [one for one in await check_state(settings.state) if one.wrong]
+        return told or [Finding(f"{PREFIX}STATE: {error}")]
     finally:
         await store.close()
     changes = [
@@ -176,14 +193,14 @@ async def survey(dynamics: Dynamics, settings: Settings, pipelines: Iterable[Pip
     try:
         user = await dynamics.user_id()
     except DynamicsError as error:
-        return Survey([Finding(f"{settings.environment_url}: {error}. {advice_for(error)}")])
+        return Survey([Finding(f"{settings.environment_url}: {advised(error)}")])
     found = [good(f"{settings.environment_url} knows us as user {user}")]
     pipelines = list(pipelines)
     found += await impersonation(dynamics, user, pipelines)
     try:
         sets = await read_sets(dynamics, timeout_s=ASK_S)
     except DynamicsError as error:
-        text = f"the tables' definitions cannot be read: {error}. {advice_for(error)}"
+        text = f"the tables' definitions cannot be read: {advised(error)}"
         return Survey([*found, Finding(text)])
     steps = [step for one in pipelines for step in one.steps if isinstance(step, TableStep)]
     definitions, told = await _definitions(dynamics, steps, sets)
@@ -225,26 +242,16 @@ async def _definitions(
     )
     for name, read in zip(names, answers, strict=True):
         if isinstance(read, DynamicsError):
-            text = f"{name}: its definition cannot be read: {read}. {advice_for(read)}"
+            text = f"{name}: its definition cannot be read: {advised(read)}"
             found.append(Finding(text))
             continue
         if isinstance(read, BaseException):
             raise read
         if read is not None:
             definitions[name] = read
-        if name in tables:
-            found.append(_key(tables[name], read) if read else _no_set(name, sets))
+        if name in tables and read:
+            found.append(_key(tables[name], read))
     return definitions, found
-
-
-def _no_set(name: str, sets: Mapping[str, str]) -> Finding:
-    text = f"there is no entity set {name!r}"
-    right = next((one for one, logical in sets.items() if logical == name), "")
-    if right:
-        return Finding(f"{text}: that is the table's name; write {right}")
-    near = difflib.get_close_matches(name, list(sets), 1)
-    more = f"; did you mean {near[0]}?" if near else ""
-    return Finding(f"{text}; mind the plural and the publisher's prefix{more}")
 
 
 def _key(table: Entity, definition: Definition) -> Finding:
@@ -257,12 +264,3 @@ def _key(table: Entity, definition: Definition) -> Finding:
         f"{table.set}: its key is {definition.key!r}, this program takes it for {table.key!r}; "
         f"{right}"
     )
-
-
-def advice_for(error: DynamicsError) -> str:
-    """What to do about a failure."""
-    if error.status == 403:  # noqa: PLR2004 - HTTP
-        return "Give the application user a security role that may do this."
-    if error.status is None or error.status < 400:  # noqa: PLR2004 - a redirect's
-        return "Check address, network and credentials."
-    return "Check that the application user exists in this environment."

@@ -12,8 +12,9 @@ import orjson
 
 from pipelines.pipeline import Pipeline
 from worker import aws
+from worker.commands.advice import advised
 from worker.commands.amazon_check import check_amazon
-from worker.commands.check import Survey, advice_for, impersonation, survey, usable
+from worker.commands.check import Survey, impersonation, survey, usable
 from worker.commands.finding import Finding, each_once, good, note
 from worker.commands.link_check import Tables
 from worker.commands.role_check import Matrix, Privilege, compare, privileges_of
@@ -108,7 +109,7 @@ async def _let_in(
     try:
         found = await dynamics.user_id()
     except DynamicsError as error:
-        return [Finding(f"application user {user.client_id}: {error}. {advice_for(error)}")]
+        return [Finding(f"application user {user.client_id}: {advised(error)}")]
     known = good(f"{settings.environment_url} knows {user.client_id} as user {found}")
     return [known, *await impersonation(dynamics, found, pipelines)]
 
@@ -125,7 +126,7 @@ async def _matrices(
     try:
         known = await privileges_of(first, _logical(sets, surveyed.tables))
     except DynamicsError as error:
-        text = f"what privileges tables have cannot be read: {error}. {advice_for(error)}"
+        text = f"what privileges tables have cannot be read: {advised(error)}"
         return [Matrix("", findings=[note(text)])]
     return list(
         await asyncio.gather(*(_matrix(client, user, needed, known) for user, client in listed))
@@ -149,5 +150,5 @@ async def _matrix(
     try:
         return await compare(dynamics, who, user.client_id, needed, known)
     except DynamicsError as error:
-        text = f"application user {user.client_id}: what it may do cannot be read: {error}"
-        return Matrix(user.client_id, findings=[note(f"{text}. {advice_for(error)}")])
+        text = f"application user {user.client_id}: what it may do cannot be read: {advised(error)}"
+        return Matrix(user.client_id, findings=[note(f"{text}")])

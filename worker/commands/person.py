@@ -76,6 +76,7 @@ def person_forget(
 
     async def work(store: ContactStore) -> Certificate:
         from worker.clock import Clock
+        from worker.operations.index import covered
         from worker.operations.person import Erasure, certified, forget_person
 
         clock = Clock()
@@ -87,7 +88,7 @@ def person_forget(
             dynamics=records,
             searched=searched,
             buckets=loaded.recording_buckets,
-            since="",
+            covered=await covered(store),
         )
 
     done = options.finished(options.on(spec, work))

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from math import inf
+from pathlib import Path
 from typing import Any
 
 from pipelines.action import Change, Lookup, OpenPage, ReadFile, Reading, Verb
@@ -20,6 +21,7 @@ from pipelines.plan import Plan, Terms, opening, plan
 from pipelines.snapshot import snapshot
 from pipelines.step import OpenStep, Step
 from worker import aws
+from worker.commands.samples import samples
 from worker.dynamics.client import HEADERS
 from worker.dynamics.impersonation import in_name_of
 from worker.dynamics.lookup import look_up, make_lookups
@@ -29,9 +31,11 @@ from worker.dynamics.protocol import Dynamics, Request
 from worker.dynamics.requests import request_for
 from worker.engine.ingest import Ingest
 from worker.errors import ConfigError
+from worker.operations.progress import Progress
 from worker.settings import Settings
 from worker.sources.archive import Archive
 from worker.stores.memory import MemoryStore
+from worker.stores.protocol import Entry
 
 
 #: Timeout of one request of ``--send`` (s).
@@ -42,7 +46,7 @@ SEND_S = 60.0
 class Preview:
     """One request as it would be sent; for a page to open only ``uri`` and ``method`` OPEN.
 
-    ``lookup`` is the lookup it belongs to, if any; ``then`` are the URIs it may request afterwards.
+    ``action`` is what it carries out; ``then`` are the URIs it may request afterwards.
     """
 
     method: str
@@ -50,7 +54,7 @@ class Preview:
     headers: dict[str, str]
     body: dict[str, Any] | None
     request: Request | None = None
-    lookup: Lookup | None = None
+    action: Reading | Change | None = None
     then: tuple[str, ...] = ()
 
 
@@ -60,6 +64,11 @@ async def read_contacts(paths: Sequence[str], settings: Settings) -> list[Contac
     Raises:
         ConfigError: A file cannot be read, or holds nothing about a contact.
     """
+    if missing := await asyncio.to_thread(_first_missing, paths):
+        raise ConfigError(
+            f"{missing}: there is no such file; name one with --event, or an invented contact "
+            f"with --sample ({', '.join(samples())})"
+        )
     store = MemoryStore()
     ingest = Ingest(store, frozenset(settings.recording_buckets) or None)
     await Archive(paths, partial(aws.client, "s3")).run(ingest.handle, asyncio.Event())
@@ -69,6 +78,11 @@ async def read_contacts(paths: Sequence[str], settings: Settings) -> list[Contac
         raise ConfigError(f"{' '.join(paths)}: no message about a contact ({reasons})")
     found = [entry.contact for entry in await store.load(ids)]
     return [contact for contact in found if contact.heard_of]
+
+
+def _first_missing(paths: Sequence[str]) -> str:
+    local = (path for path in paths if not path.startswith("s3://"))
+    return next((path for path in local if not Path(path).exists()), "")
 
 
 def previews(
@@ -85,16 +99,54 @@ def previews(
     if step is None:
         known = ", ".join(step.name for step in pipeline.steps)
         raise ConfigError(f"{pipeline.name} has no step {name!r}; it has {known}")
-    terms = Terms({"EnvironmentUri": _root(settings)} | settings.constants, files=settings.files)
+    terms = terms_of(settings)
     if isinstance(step, OpenStep):
-        page = opening(contact, pipeline, step, terms)
-        return [_page(page)] if page else [], "a value of its page is missing"
+        page = opened_page(contact, pipeline, step, settings)
+        return [page] if page else [], why_nothing(contact, pipeline, step, settings)
     planned = _planned(contact, pipeline, step, terms)
     mine = [one for one in planned.actions if step.path in one.steps]
     if any(isinstance(one, Lookup) and not one.question.strip() for one in mine):
         return [], "no customer can have the value it looks for, so there is no match"
-    shown = [_shown(one, settings) for one in mine if isinstance(one, Reading | Change)]
-    return shown, planned.waiting.get(step.path, "it adds nothing to what the steps before it send")
+    shown = [shown_as(one, settings) for one in mine if isinstance(one, Reading | Change)]
+    reason = _why(contact, pipeline, step, terms, planned)
+    return shown, reason or "it adds nothing to what the steps before it send"
+
+
+def terms_of(settings: Settings) -> Terms:
+    """Under which terms contacts are previewed: everything counts, and nothing is live."""
+    return Terms({"EnvironmentUri": _root(settings)} | settings.constants, files=settings.files)
+
+
+def opened_page(
+    contact: Contact, pipeline: Pipeline, step: OpenStep, settings: Settings
+) -> Preview | None:
+    """The page that a step would open for a contact, if all its values are known."""
+    page = opening(contact, pipeline, step, terms_of(settings))
+    return _page(page) if page else None
+
+
+def why_nothing(contact: Contact, pipeline: Pipeline, step: Step, settings: Settings) -> str:
+    """Why a step does nothing for a contact; "" if it does, or has done it."""
+    terms = terms_of(settings)
+    planned = plan(contact, [replace(pipeline, steps=_without_waits(pipeline.steps))], inf, terms)
+    reason = _why(contact, pipeline, step, terms, planned)
+    return reason or ("a value of its page is missing" if isinstance(step, OpenStep) else "")
+
+
+def _why(contact: Contact, pipeline: Pipeline, step: Step, terms: Terms, planned: Plan) -> str:
+    """The reason in words: of the pipeline if it does not take the contact, else of the step."""
+    seen = snapshot(contact, terms.constants, terms.files)
+    progress = Progress(Entry(contact), seen, planned, {}, terms, inf)
+    told = progress.told([pipeline])[pipeline.name]
+    if told["takes"] is not True:
+        return f"{pipeline.name}: {told['why']}"
+    if step.on not in seen.reached:
+        reached = ", ".join(seen.reached)
+        return f"it waits for {step.on!r}, and this contact has reached {reached}"
+    one = told["steps"].get(step.name, {})
+    reason = planned.waiting.get(step.path, "")
+    reason = f"it waits {reason}" if reason.startswith("for ") else reason
+    return one["why"] if one.get("state") == "skipped" and one["why"] else reason
 
 
 def _planned(contact: Contact, pipeline: Pipeline, step: Step, terms: Terms) -> Plan:
@@ -120,9 +172,10 @@ def _page(action: OpenPage) -> Preview:
     return Preview("OPEN", action.url, {"tab": "new" if action.tab else "embedded"}, None)
 
 
-def _shown(action: Reading | Change, settings: Settings) -> Preview:
+def shown_as(action: Reading | Change, settings: Settings) -> Preview:
+    """The request by which an action is carried out."""
     if isinstance(action, ReadFile):
-        return Preview("READ", action.url, {}, None)
+        return Preview("READ", action.url, {}, None, action=action)
     request = request_for(action, settings.create_by)
     if isinstance(action, Change):
         request = in_name_of(request, action.caller)
@@ -130,14 +183,13 @@ def _shown(action: Reading | Change, settings: Settings) -> Preview:
     if request.body is not None:
         headers["Content-Type"] = "application/json"
     service = f"{_root(settings)}/api/data/{settings.api_version}/"
-    lookup = action if isinstance(action, Lookup) else None
-    search = lookup.search if lookup else None
+    search = action.search if isinstance(action, Lookup) else None
     wild = settings.lookup_wildcard
     chain = search.chain if search else ()
     queries = [query for one in chain for query in one.queries(wildcard=wild)]
     then = tuple(service + query for query in queries[1:])
     uri = service + request.path
-    return Preview(request.method, uri, headers, request.body, request, lookup, then)
+    return Preview(request.method, uri, headers, request.body, request, action, then)
 
 
 def _root(settings: Settings) -> str:
@@ -151,7 +203,8 @@ async def send(preview: Preview, dynamics: Dynamics) -> dict[str, Any]:
         DynamicsError: Dynamics refused it, or did not answer.
     """
     assert preview.request is not None  # noqa: S101 - pages to open are not sent
-    request, lookup = preview.request, preview.lookup
+    request, action = preview.request, preview.action
+    lookup = action if isinstance(action, Lookup) else None
     if lookup is not None and lookup.search is not None:
         tables = Metadata(dynamics)
         return await look_up(dynamics, lookup.search, make_lookups(), tables, timeout_s=SEND_S)

@@ -21,7 +21,7 @@ _PLACEHOLDER: Final = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 _OPTION: Final = re.compile(r"[?&](\$\w+)=([^&]*)")
 _LITERAL: Final = re.compile(r"'(?:[^']|'')*'")
 _COMPARED: Final = re.compile(
-    r"(?<![\w/.@$])([A-Za-z_]\w*)\s+(?:eq|ne|gt|ge|lt|le)\s+('?)"
+    r"(?<![\w/.@$])([A-Za-z_]\w*)\s+(?:eq|ne|gt|ge|lt|le)\s+('|\w*)"
     r"|\b(?:contains|startswith|endswith)\s*\(\s*([A-Za-z_]\w*)\s*,"
 )
 
@@ -49,8 +49,11 @@ def query_mistakes(source: str, reads: Iterable[str], table: Definition) -> Iter
         yield from _named("$orderby", name.split()[0], table)
     yield from _filter(options.get("$filter", ""), table)
     asked = {name.lower() for name in (*selected, *expanded, table.key, *STATUS_NAMES)}
-    for field in sorted(set(reads) - asked) if selected else ():
-        yield f"$select: a later step reads {field!r}, which is not among the columns; add it"
+    for field in sorted(set(reads) - asked):
+        if selected:
+            yield f"$select: a later step reads {field!r}, which is not among the columns; add it"
+        elif "@" not in field and field not in (*table.links, *table.collections):
+            yield from (f"a later step reads {text}" for text in _read(field, table))
 
 
 def _filter(text: str, table: Definition) -> Iterator[str]:
@@ -61,8 +64,22 @@ def _filter(text: str, table: Definition) -> Iterator[str]:
         yield from found
         column = _column(name, table)
         holds = HOLDS.get(table.type_of(column)) if column else None
-        if not found and quote and holds not in (None, "text"):
+        if found or not compared:
+            continue
+        if quote == "'" and holds not in (None, "text"):
             yield f"$filter: {name} holds {holds} values; write the value without quotes"
+        elif quote not in ("'", "null") and holds == "text" and not _column(quote, table):
+            yield f"$filter: {name} holds text; write the value in quotes: eq '{{{{…}}}}'"
+
+
+def _read(field: str, table: Definition) -> Iterator[str]:
+    """A field of a row that a query without ``$select`` has found."""
+    column = _column(field, table)
+    if not column:
+        names = [_read_as(one, table) for one in table.columns]
+        yield f"{field!r}, and {table.set} has no such column; {suggestion(field, names)}"
+    elif field != _read_as(column, table):
+        yield f"{field!r}, a lookup; an answer has it as {_read_as(column, table)}"
 
 
 def _named(option: str, name: str, table: Definition) -> Iterator[str]:

@@ -14,8 +14,9 @@ import time
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from functools import partial
+from itertools import count
 from pathlib import Path
 
 import orjson
@@ -25,7 +26,10 @@ from pipelines.plan import Terms
 from worker import aws
 from worker.amazon_connect.memory import MemoryConnect, MemoryScreenPop
 from worker.clock import Clock
-from worker.commands.target import Target, Way, is_sandbox, nowhere, opened
+from worker.commands.progress import Watch
+from worker.commands.rehearsal import Rehearsal
+from worker.commands.replay_report import Report
+from worker.commands.target import SANDBOX, Target, Way, is_sandbox, nowhere, opened
 from worker.dynamics.binding import NAME, Binding, read
 from worker.dynamics.lookup import Lookups, make_lookups
 from worker.dynamics.metadata import Metadata
@@ -47,20 +51,20 @@ from worker.signals import stopping_on_signals
 from worker.sources.archive import Archive
 from worker.sources.protocol import Message
 from worker.stores import open_store
-from worker.stores.protocol import ContactStore
+from worker.stores.protocol import ContactStore, Counts
 from worker.stores.restoration import SUFFIX, Keeper, mark_of
 
 
 #: So far ahead (s) nothing comes due any more.
 FOREVER_S = 100 * 365 * 86400.0
 
-#: Called with (messages so far, bytes read, bytes in total) while ingesting.
-OnProgress = Callable[[int, int, int], None]
-
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The options of ``connect-dynamics replay``; see its ``--help``."""
+    """The options of ``connect-dynamics replay``; see its ``--help``.
+
+    ``typed`` is the command as it was typed, to be repeated in messages.
+    """
 
     sources: tuple[str, ...]
     pipelines: tuple[Pipeline, ...]
@@ -73,6 +77,8 @@ class Options:
     rate: float | None = None
     dump: Path | None = None
     schema: Path | None = None
+    values: bool = False
+    typed: str = "the same command"
 
     @property
     def target(self) -> str:
@@ -87,62 +93,60 @@ class Options:
         return self.state.startswith("dynamodb:")
 
 
-@dataclass(slots=True)
-class Report:
-    """What a replay did, to which target, from which state.
-
-    ``organization`` is the one whose acknowledgements the state holds; ``bound``: since this run.
-    ``seconds`` is wall-clock time, ``ignored`` counts by reason.
-    ``unfinished`` contacts are still due: Dynamics did not answer for so long that it gave up.
-    """
-
-    target: str = ""
-    state: str = ""
-    organization: str = ""
-    bound: bool = False
-    events: int = 0
-    contacts: int = 0
-    ignored: int = 0
-    quarantined: int = 0
-    parked: int = 0
-    writes: int = 0
-    requests: int = 0
-    seconds: float = 0.0
-    lookups: int = 0
-    dry_run: bool = False
-    ignored_by_reason: dict[str, int] = field(default_factory=dict)
-    quarantined_by_reason: dict[str, int] = field(default_factory=dict)
-    unfinished: int = 0
-
-    def to_json(self) -> bytes:
-        """The report as one JSON object."""
-        return orjson.dumps(asdict(self), option=orjson.OPT_INDENT_2)
-
-    @property
-    def clean(self) -> bool:
-        """Whether nothing was parked, quarantined or left undone."""
-        return not self.parked and not self.quarantined and not self.unfinished
-
-    @property
-    def used(self) -> int:
-        """How many of the events say something about a contact."""
-        return self.events - self.ignored - self.quarantined
-
-
-async def replay(
-    options: Options, settings: Settings, on_progress: OnProgress | None = None
-) -> Report:
+async def replay(options: Options, settings: Settings, watch: Watch | None = None) -> Report:
     """Ingest everything, then push; a report of what was done.
 
     Raises:
         ConfigError: A source, a setting or a target cannot be used.
+        DynamicsError: The state is another organization's, or Dynamics does not say.
+        Interrupted: A signal came; the message says what to type to go on.
     """
     started = time.monotonic()
+    _check(options, settings)
+    stop, own = asyncio.Event(), OwnState()
+    async with state_of(options, own) as keeper, _target(options, settings) as target:
+        store = keeper.store
+        if not options.enqueues:
+            await keeper.look()
+        rehearsal = Rehearsal(options.values) if options.dry_run else None
+        bindings = _bindings(options, store, target)
+        key = await index_key(settings.index_key, aws.secrets)
+        work = _Work(options, settings, keeper, target, bindings, key, rehearsal, watch)
+        await work.check()  # before the archive is read: that may take hours
+        with stopping_on_signals(stop.set):
+            tally = await take_in(options, settings, store, watch, stop)
+            sent, requests = await work.push(stop)
+        if stop.is_set():
+            raise Interrupted(_interrupted(options, own))
+        counts = await store.counts(time.time() + (0 if options.enqueues else FOREVER_S))
+        whose = read(await store.recall(NAME))
+        if options.dump is not None and target.dump is not None:
+            await asyncio.to_thread(_write, options.dump, target.dump())
+        report = _report(options, tally, counts, sent)
+        own.stays = not report.clean and not options.dry_run
+    report.organization, report.bound = whose.organization, work.bound_now
+    report.requests = 0 if options.dry_run else requests
+    report.seconds = round(time.monotonic() - started, 3)
+    report.kept = own.spec if own.stays else ""
+    report.would = rehearsal.found if rehearsal else None
+    return report
+
+
+def _check(options: Options, settings: Settings) -> None:
+    """See that the options go together.
+
+    Raises:
+        ConfigError: They do not.
+    """
     if not (options.dynamics or options.dry_run or options.enqueues):
         own = settings.environment_url or "https://ORG.crm.dynamics.com"
         raise ConfigError(
             f"name where the records go: --dynamics {own}, or --dynamics sandbox to try it out"
         )
+    if options.until and options.since >= options.until:
+        raise ConfigError("nothing is between --since and --until: --until must be later")
+    if options.values and not options.dry_run:
+        raise ConfigError("--values shows what would be written: use it with --dry-run")
     if options.dump is not None and (options.dry_run or not is_sandbox(options.dynamics)):
         raise ConfigError("--dump writes the sandbox's records: use it with --dynamics sandbox")
     if options.schema is not None and not is_sandbox(options.dynamics):
@@ -156,50 +160,41 @@ async def replay(
         raise ConfigError(
             f"--state {options.state} only enqueues; --dry-run, --dump and --overwrite need another"
         )
-    stop = asyncio.Event()
-    async with state_of(options) as keeper, _target(options, settings) as target:
-        store = keeper.store
-        if not options.enqueues:
-            await keeper.look()
-        bindings = _bindings(options, store, target)
-        key = await index_key(settings.index_key, aws.secrets)
-        work = _Work(options, settings, keeper, target, bindings, key)
-        await work.check()  # before the archive is read: that may take hours
-        with stopping_on_signals(stop.set):
-            tally = await take_in(options, settings, store, on_progress, stop)
-            sent, requests = await work.push(stop)
-        if stop.is_set():
-            raise Interrupted(_interrupted(options))
-        counts = await store.counts(time.time() + (0 if options.enqueues else FOREVER_S))
-        whose = read(await store.recall(NAME))
-        if options.dump is not None and target.dump is not None:
-            await asyncio.to_thread(_write, options.dump, target.dump())
+
+
+def _report(options: Options, tally: Tally, counts: Counts, sent: Sent) -> Report:
     ignored = sum(tally.ignored.values())
     return Report(
         target=options.target,
         state=options.state,
-        organization=whose.organization,
-        bound=work.bound_now,
         events=tally.facts + ignored + tally.quarantined,
         contacts=counts.contacts - max(0, tally.only_told),
         ignored=ignored,
         quarantined=tally.quarantined,
         parked=counts.parked,
         writes=sent.writes,
-        requests=0 if options.dry_run else requests,
-        seconds=round(time.monotonic() - started, 3),
         lookups=sent.lookups,
         dry_run=options.dry_run,
         ignored_by_reason=dict(sorted(tally.ignored.items())),
         quarantined_by_reason=dict(sorted(tally.rejected.items())),
+        quarantined_examples=dict(sorted(tally.examples.items())),
         unfinished=0 if options.enqueues else counts.due,
     )
 
 
-def _interrupted(options: Options) -> str:
+def _interrupted(options: Options, own: OwnState) -> str:
+    """What was done, and what to type to go on; a state of this run alone is kept for that."""
+    if options.dry_run:
+        return "interrupted; a dry run keeps nothing"
+    if options.state == "memory" or (not options.state and options.dynamics == SANDBOX):
+        return "interrupted; it was all in memory and is gone: name a --state next time"
     if options.state:
-        return "interrupted; what was done is kept, the same command continues from there"
-    return "interrupted; name a --state next time, and the same command continues from there"
+        return f"interrupted; what was done is kept. To go on from there: {options.typed}"
+    own.stays = True
+    return (
+        f"interrupted; what was done is kept in {own.spec}. To go on from there:"
+        f" {options.typed} --state {own.spec}"
+    )
 
 
 def _write(path: Path, rows: dict[str, list[dict[str, object]]]) -> None:
@@ -213,7 +208,7 @@ async def take_in(
     options: Options,
     settings: Settings,
     store: ContactStore,
-    on_progress: OnProgress | None,
+    watch: Watch | None,
     stop: asyncio.Event,
 ) -> Tally:
     """Take the sources in; what came."""
@@ -230,11 +225,24 @@ async def take_in(
 
     async def handle(messages: Sequence[Message]) -> None:
         await ingest.handle(messages, stop)
-        if on_progress is not None:
-            on_progress(ingest.tally.messages, archive.progress.read, archive.progress.total)
+        if watch is not None:
+            watch.reading(ingest.tally.messages, archive.progress.read, archive.progress.total)
 
-    await archive.run(handle, stop)
+    try:
+        await archive.run(handle, stop)
+    except ConfigError as error:
+        raise ConfigError(f"{error}, then start again; nothing is done twice") from None
     return ingest.tally
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What the pushes of all application users share; ``done`` is called as contacts are done."""
+
+    planner: Planner
+    lookups: Lookups
+    pace: Pace
+    done: Callable[[float], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +252,8 @@ class _Work:
     Attributes:
         bindings: What binds the state to the target, for each way to it; None: nothing is sent.
         index_key: Makes labels of people (``pipelines.labels``), if there is one.
+        rehearsal: Collects what would be written, in a dry run.
+        watch: Is told how far it is.
     """
 
     options: Options
@@ -252,6 +262,8 @@ class _Work:
     target: Target
     bindings: Sequence[Binding | None]
     index_key: bytes | None
+    rehearsal: Rehearsal | None = None
+    watch: Watch | None = None
 
     @property
     def bound_now(self) -> bool:
@@ -276,21 +288,28 @@ class _Work:
         terms = Terms(settings.constants, versions=versions, files=settings.files)
         planner = Planner(options.pipelines, terms, waits_over=True)
         lookups = make_lookups(wildcard=settings.lookup_wildcard)
-        pace = Pace(options.rate)
+        pace, done = Pace(options.rate), await self._telling()
         pushes = Pushes(
             *(
-                self._push(way, binding, planner, lookups, pace)
+                self._push(way, binding, _Shared(planner, lookups, pace, done))
                 for way, binding in zip(self.target.ways, self.bindings, strict=True)
             )
         )
         await pushes.drain(stop)
         return pushes.sent, pace.requests
 
-    def _push(
-        self, way: Way, binding: Binding | None, planner: Planner, lookups: Lookups, pace: Pace
-    ) -> Push:
+    async def _telling(self) -> Callable[[float], None]:
+        """What is called as each contact is done: it tells how far it is."""
+        watch = self.watch
+        if watch is None:
+            return lambda _latency_s: None
+        due, done = (await self.keeper.store.counts(time.time() + FOREVER_S)).due, count(1)
+        watch.pushing(0, due)
+        return lambda _latency_s: watch.pushing(min(next(done), due), due)
+
+    def _push(self, way: Way, binding: Binding | None, shared: _Shared) -> Push:
         options, settings, store = self.options, self.settings, self.keeper.store
-        clock, paced = Clock(), Paced(way.dynamics, pace)
+        clock, paced = Clock(), Paced(way.dynamics, shared.pace)
         transactions = Transactions(
             store=store,
             performer=Performer(
@@ -299,16 +318,18 @@ class _Work:
                 self.target.files,
                 settings.create_by,
                 options.overwrite,
-                lookups=lookups,
+                lookups=shared.lookups,
                 tables=Metadata(paced, store),
                 users=Users(paced, store, clock),
             ),
             gate=way.gate,
             desktop=MemoryScreenPop(),
             connect=MemoryConnect(),
-            planner=planner,
+            planner=shared.planner,
             build=build_of(options.pipelines),
             doubt=self.keeper.doubt,
+            latency=shared.done,
+            carried_out=self.rehearsal.note if self.rehearsal else lambda _contact, _action: None,
             probe_writes=settings.probe_writes,
             index_key=self.index_key,
         )
@@ -323,16 +344,38 @@ def _bindings(options: Options, store: ContactStore, target: Target) -> list[Bin
     ]
 
 
+@dataclass(slots=True)
+class OwnState:
+    """The state of one run alone, in a temporary folder.
+
+    Attributes:
+        spec: How to name it; "": there is none.
+        stays: It is not removed at the end.
+    """
+
+    spec: str = ""
+    stays: bool = False
+
+
 @asynccontextmanager
-async def state_of(options: Options) -> AsyncIterator[Keeper]:
-    """The state to use: the named one, a copy of it for a dry run, or a temporary one."""
+async def state_of(options: Options, own: OwnState | None = None) -> AsyncIterator[Keeper]:
+    """The state to use: the named one, a copy of it for a dry run, or a temporary one.
+
+    Args:
+        options: They name it.
+        own: Told of a temporary one, and says at the end whether that stays.
+    """
     kind, _, path = options.state.partition(":")
+    own = own or OwnState()
     with ExitStack() as folders:
         spec = options.state
         if not spec:
-            spec = f"sqlite:{_folder(folders)}/state.sqlite"
+            folder = _folder()
+            folders.callback(_remove_unless_it_stays, folder, own)
+            spec = own.spec = f"sqlite:{folder}/state.sqlite"
         elif options.dry_run and kind == "sqlite":
-            folder = _folder(folders)
+            folder = _folder()
+            folders.callback(shutil.rmtree, folder, ignore_errors=True)
             spec = f"sqlite:{await asyncio.to_thread(_copied, Path(path), folder)}"
         store = open_store(spec)
         try:
@@ -341,20 +384,24 @@ async def state_of(options: Options) -> AsyncIterator[Keeper]:
             await store.close()
 
 
-def _folder(folders: ExitStack) -> Path:
-    """A temporary folder.
+def _remove_unless_it_stays(folder: Path, own: OwnState) -> None:
+    if not own.stays:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _folder() -> Path:
+    """A temporary folder that nobody else can read.
 
     Raises:
         ConfigError: It cannot be created, as in a container whose root is read-only.
     """
     try:
-        folder = tempfile.TemporaryDirectory(prefix="connect-dynamics-", ignore_cleanup_errors=True)
+        return Path(tempfile.mkdtemp(prefix="connect-dynamics-"))
     except OSError:
         raise ConfigError(
             "there is no writable folder for temporary files: set TMPDIR to one,"
             " or name a --state (memory keeps it in memory)"
         ) from None
-    return Path(folders.enter_context(folder))
 
 
 def _copied(path: Path, folder: Path) -> Path:

@@ -9,10 +9,10 @@ import re
 
 from collections.abc import Iterator
 
-from pipelines.entity import Entity
+from pipelines.entity import HOLDS, Entity
 from pipelines.lookup import column_of, fields_of
 from pipelines.pipeline import Pipeline
-from pipelines.source import Source
+from pipelines.source import Source, meant
 from pipelines.step import CreateStep, LookupStep, RecordStep, TableStep, tables_of
 from worker.commands.body_check import mistakes
 from worker.commands.finding import Finding
@@ -30,20 +30,36 @@ def step_findings(pipeline: Pipeline, tables: Tables) -> list[Finding]:
         if not isinstance(step, TableStep):
             continue
         for table in tables_of(step):
-            if definition := tables.definitions.get(table.set):
+            definition = tables.definitions.get(table.set)
+            if definition:
                 shorter = [_placed(text, source) for text in _shorter(step, table, definition)]
-                wrong = dict.fromkeys(_mistakes(step, table, tables, pipeline))
                 found += [Finding(text, wrong=False) for text in shorter]
-                found += [Finding(_placed(text, source)) for text in wrong]
+                texts = [*dict.fromkeys(_mistakes(step, table, tables, pipeline))]
+            else:
+                texts = [] if table.set in tables.sets else [_no_set(table.set, tables)]
+            found += [Finding(_placed(text, source)) for text in texts]
     return found
 
 
 def _placed(text: str, source: Source) -> str:
-    """A message with file, step, line and column."""
-    column, colon, _ = text.partition(": ")
-    is_column = bool(colon) and f'"{column}"' in source.text
-    about = (f'"{column}"', "body") if is_column else ("", "query")
-    return source.fail(text, about[0], key=about[1]).mistakes[0].text
+    """A message with file, step, line and column: of what it begins with, or of what it quotes."""
+    subject, colon, _ = text.partition(": ")
+    quoted = re.search(r"'([^' ]+)'", text)
+    words = [subject] if colon else []
+    words += [quoted[1]] if quoted else []
+    if text.startswith("$"):  # of a query
+        return source.fail(text, words[-1], key="query").mistakes[0].text
+    at = next((f'"{word}"' for word in words if f'"{word}"' in source.text), "")
+    key = "body" if at and colon else "query"
+    return source.fail(text, at, key=key).mistakes[0].text
+
+
+def _no_set(name: str, tables: Tables) -> str:
+    text = f"there is no entity set {name!r}"
+    if right := tables.set_of(name):
+        return f"{text}: that is the table's name; write {right}"
+    near = meant(name, tables.sets)
+    return f"{text}; mind the plural and the publisher's prefix{near}"
 
 
 def _mistakes(step: TableStep, table: Entity, tables: Tables, pipeline: Pipeline) -> Iterator[str]:
@@ -81,6 +97,11 @@ def _lookup(step: LookupStep, table: Entity, definition: Definition) -> Iterator
     query = step.query.source if step.query else ""
     if query.startswith("?"):
         yield from query_mistakes(query, step.reads, definition)
+    for way in ways:
+        for column in way.columns:
+            holds = HOLDS.get(definition.type_of(column)) if column in known else None
+            if way.by != "attribute" and holds not in (None, "text"):
+                yield f"columns: {column!r} holds {holds} values, and by = {way.by} is for texts"
     for column in sorted(sought | wanted):
         if re.sub(r"^_(\w+)_value$", r"\1", column) not in known:
             yield f"{table.set} has no column {column!r}; {suggestion(column, known)}"

@@ -73,6 +73,16 @@ class StaticTokens:
         """Does nothing: there is no other token."""
 
 
+def _refused_by_msal(credential: Credential) -> str:
+    """What MSAL may not like before it asks anybody; it says so in the credential's own words."""
+    if isinstance(credential, str):
+        return "MSAL refuses tenant or client id: check both, and CONNECT_DYNAMICS_AUTHORITY"
+    return (
+        "MSAL refuses the certificate: the secret must be a PEM with private key and certificate, "
+        "the key without a passphrase; or check the tenant"
+    )
+
+
 class MsalTokens:
     """Client-credentials tokens of one application (see ``Tokens``)."""
 
@@ -102,7 +112,7 @@ class MsalTokens:
         Raises:
             ConfigError: the address is not https.
         """
-        self._authority = str(require_https("the authority", authority_tenant_url))
+        self._authority = str(require_https("CONNECT_DYNAMICS_AUTHORITY", authority_tenant_url))
         self._client_id = client_id
         self._read_credential = credential
         self._scope = scope
@@ -222,7 +232,7 @@ class MsalTokens:
         except Exception as error:  # noqa: BLE001 - two libraries, whose exceptions are not documented
             # Texts are not repeated: they may quote the credential.
             if isinstance(error, ValueError | KeyError | TypeError) or _is_of_jwt(error):
-                raise Unauthorized("MSAL refuses tenant, client id or certificate") from None
+                raise Unauthorized(_refused_by_msal(credential)) from None
             raise Unavailable(f"MSAL gave up: {type(error).__name__}") from None
         if "access_token" not in answer:
             raise read_refusal(answer)

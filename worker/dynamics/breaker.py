@@ -273,9 +273,9 @@ class Breaker:
     def _set_reason(self, reason: Reason, cause: str = "") -> None:
         """Keep why it is closed, and log each reason once."""
         if reason is not self.reason:
-            log = _log.warning if {reason, self.reason} <= ROUTINE else _log.error
             if reason is Reason.NONE:
-                log("dynamics.resumed")
+                _log.warning("dynamics.resumed")  # good news, but it ends bad news of that level
             else:
+                log = _log.warning if {reason, self.reason} <= ROUTINE else _log.error
                 log("dynamics.paused", reason=reason.value, cause=cause)
         self.reason, self.cause = reason, cause

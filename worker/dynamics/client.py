@@ -8,7 +8,7 @@ import uuid
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import httpx
 import orjson
@@ -33,7 +33,7 @@ from worker.dynamics.marks import VERSION, is_dataverses
 from worker.dynamics.privileges import privilege_of
 from worker.dynamics.protocol import WHO_AM_I, Answer, Request
 from worker.dynamics.reasons import GateClosed
-from worker.dynamics.transport import Answering, Broken, Opens, redirect
+from worker.dynamics.transport import Answering, Broken, Opens, Untrusted, redirect
 from worker.retry import retry_until
 
 
@@ -64,6 +64,9 @@ SURE = (Busy, GateClosed, Unauthorized, Forbidden)
 
 #: Time limit of requests that are not made for a contact (s).
 WHO_AM_I_TIMEOUT_S = 30.0
+
+#: How messages name the address, by where it is written.
+ADDRESS: Final = "CONNECT_DYNAMICS_ENVIRONMENT_URL (or --dynamics)"
 
 _ENTITY_SET = re.compile(r"[$\w]*")
 
@@ -134,7 +137,7 @@ class DataverseClient:
         Raises:
             ConfigError: ``environment_url`` is not a plain https address.
         """
-        environment = str(require_https("the environment's address", environment_url))
+        environment = str(require_https(ADDRESS, environment_url))
         self._base = f"{environment.rstrip('/')}/api/data/{api_version}/"
         self._open = http.open
         self._tokens = tokens
@@ -377,4 +380,6 @@ def _is_of_caller(request: Request, reply: _Reply) -> bool:
 def _reason(error: httpx.RequestError) -> str:
     """Why there was no answer; with its text only if that cannot quote what came over the wire."""
     name = type(error).__name__
+    if isinstance(error, Untrusted):
+        return str(error)
     return f"{name}: {error}" if isinstance(error, httpx.ConnectError | Broken) else name

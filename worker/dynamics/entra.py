@@ -21,7 +21,7 @@ import orjson
 
 from worker.dynamics.aadsts import read_refusal
 from worker.dynamics.errors import DynamicsError, Unauthorized, Unavailable
-from worker.dynamics.transport import redirect
+from worker.dynamics.transport import Untrusted, redirect
 
 
 #: Limit of each exchange (s).
@@ -103,6 +103,8 @@ class Entra:
                     body = await _read(response)
         except TimeoutError:
             raise Unavailable("Entra gave no answer in time") from None
+        except Untrusted as error:
+            raise Unavailable(f"Entra gave no answer: {error}") from None
         except httpx.RequestError as error:
             # Not chained, and without its text, which may quote what came over the wire.
             raise Unavailable(f"Entra gave no answer: {type(error).__name__}") from None

@@ -65,7 +65,10 @@ async def read_text(spec: str, secrets_client: SecretsClientFactory | None = Non
     if kind == "arn" and secrets_client is not None:
         return await _from_secrets_manager(spec, secrets_client)
     # The text is not repeated: someone may have put the secret itself here.
-    raise ConfigError("a secret is named env:NAME, file:/path[#NAME] or by the ARN of its secret")
+    hint = "; write file: before a path" if spec.startswith(("/", "./")) else ""
+    raise ConfigError(
+        f"a secret is named env:NAME, file:/path[#NAME] or by the ARN of its secret{hint}"
+    )
 
 
 def parse_credential(text: str) -> Credential:
@@ -93,14 +96,17 @@ def _from_environment(name: str) -> str:
     try:
         return os.environ[name]
     except KeyError:
-        raise ConfigError(f"the environment has no {name}") from None
+        plain = "" if name.isidentifier() else "; name one variable, without $, commas or quotes"
+        raise ConfigError(f"the environment has no {name}{plain}") from None
 
 
 def _from_file(path: str) -> str:
     try:
         return Path(path).read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:  # no text, or no path at all
-        raise ConfigError(f"{path}: {type(error).__name__}") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); is it right?") from None
+    except ValueError:  # no text, or no path at all
+        raise ConfigError(f"{path}: is no text in UTF-8; name the secret's file") from None
 
 
 def _variable(text: str, name: str, path: str) -> str:

@@ -52,6 +52,19 @@ class Broken(httpx.TransportError):
     """The exchange broke off; the text is the type of the underlying error, never its text."""
 
 
+class Untrusted(httpx.ConnectError):
+    """The server's certificate was not believed; the text is OpenSSL's and what to do."""
+
+    def __init__(self, error: Exception) -> None:
+        why = str(getattr(error, "verify_message", "") or type(error).__name__)
+        unknown = any(word in why for word in ("issuer", "self-signed", "self signed"))
+        advice = (
+            "; if its authority is a private one, or a proxy looks into TLS, name that authority's "
+            "PEM in CONNECT_DYNAMICS_CA_FILE"
+        )
+        super().__init__(f"its certificate is not trusted ({why}){advice if unknown else ''}")
+
+
 class Answering(Protocol):
     """An answer whose head has come; who has it reads it, or not, and closes it.
 
@@ -276,7 +289,7 @@ def _declared(error: Exception) -> httpx.RequestError:
         case httpx.RequestError():
             return error
         case aiohttp.ClientConnectorCertificateError():
-            return httpx.ConnectError(str(error.certificate_error))
+            return Untrusted(error.certificate_error)
         case aiohttp.ClientConnectorError():
             return httpx.ConnectError(str(error.os_error))
         case aiohttp.ConnectionTimeoutError():

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import blake2b
@@ -26,7 +26,7 @@ from pipelines.decode import decode
 from pipelines.fact import KIN, Decoded, Fact, Ignored, Undecodable
 from pipelines.interest import Interest, concerns
 from pipelines.kin import answers, told
-from pipelines.labels import relabel
+from pipelines.labels import relabel, tells
 from pipelines.lifecycle import milestones_of, signals
 from worker.clock import Clock
 from worker.errors import StoreUnavailable, WorkerError
@@ -72,6 +72,7 @@ async def everything() -> Interest | None:
 class Tally:
     """What came in so far. ``ignored`` and ``rejected`` (quarantined) count by reason.
 
+    ``examples`` are origins of messages, one for each reason of ``rejected``.
     ``only_told`` are contacts of which no message came, but others of their chain told.
     """
 
@@ -81,6 +82,7 @@ class Tally:
     quarantined: int = 0
     ignored: dict[str, int] = field(default_factory=dict)
     rejected: dict[str, int] = field(default_factory=dict)
+    examples: dict[str, str] = field(default_factory=dict)
     last_at: str = ""
     only_told: int = 0
 
@@ -155,17 +157,24 @@ class Ingest:
             self.arrived(max(times))
         for message in messages:
             try:
-                reasons = self._sort(message, await self._outcomes(message), facts)
+                self._decoded += len(message.body)
+                if message.damage is not None:
+                    outcomes: list[Decoded] = [Undecodable(message.damage)]
+                elif self._decoded <= AT_ONCE_BYTES:
+                    outcomes = decode(message.body, self.buckets, message.arrived, message.place)
+                else:
+                    outcomes = await self._outcomes(message)
+                reasons = self._sort(message, outcomes, facts)
             except Exception as error:  # noqa: BLE001 - our own bug must not hold up a shard for ever
                 reasons = [str(self.faults.note("message", error))]
             rejected += [self._quarantined(message, reason) for reason in reasons]
-        folding = facts
-        for _ in range(ROUNDS):
-            told_others: _Facts = {}
-            rejected += await self._safe(partial(self._fold, folding, told_others), stop)
-            folding = told_others
-            if not folding:
+        stored: dict[str, Entry] = {}
+        rejected += await self._safe(partial(self._fold, facts, stored), stop)
+        news = facts
+        for _ in range(ROUNDS - 1):
+            if not (news := _told(news, stored)):
                 break
+            rejected += await self._safe(partial(self._fold, news, stored), stop)
         if rejected:
             await self._safe(partial(self._set_aside, rejected), stop)
         self.tally.messages += len(messages)
@@ -173,16 +182,12 @@ class Ingest:
         self.tally.quarantined += len(rejected)
 
     async def _outcomes(self, message: Message) -> list[Decoded]:
-        """What a message says."""
-        if message.damage is not None:
-            return [Undecodable(message.damage)]
+        """What a message says, once the other loops ran, or by a thread."""
         body = message.body
         if len(body) > AT_ONCE_BYTES:
             return await self.in_thread(decode, body, self.buckets, message.arrived, message.place)
-        self._decoded += len(body)
-        if self._decoded > AT_ONCE_BYTES:
-            self._decoded = 0
-            await asyncio.sleep(0)  # lets the other loops run
+        self._decoded = 0
+        await asyncio.sleep(0)  # lets the other loops run
         return decode(body, self.buckets, message.arrived, message.place)
 
     def _sort(self, message: Message, outcomes: list[Decoded], facts: _Facts) -> list[str]:
@@ -195,7 +200,9 @@ class Ingest:
                     self._ignore("outside --since and --until")
                     continue
                 self.tally.last_at = max(self.tally.last_at, at)
-                facts.setdefault(found.contact_id, []).append((found, message))
+                if (known := facts.get(found.contact_id)) is None:
+                    known = facts[found.contact_id] = []
+                known.append((found, message))
             elif isinstance(found, Ignored):
                 self._ignore(found.reason)
             else:
@@ -205,45 +212,47 @@ class Ingest:
     def _ignore(self, reason: str, count: int = 1) -> None:
         self.tally.ignored[reason] = self.tally.ignored.get(reason, 0) + count
 
-    async def _fold(self, facts: _Facts, told_others: _Facts) -> list[Quarantined]:
+    async def _fold(self, facts: _Facts, stored: dict[str, Entry]) -> list[Quarantined]:
         """Fold facts into their contacts until all are saved; return what no save can hold.
 
-        Those of contacts that were forgotten are taken out of ``facts``, and ignored. What the
-        contacts tell others is added to ``told_others``: also when nothing is new, for whoever
-        folded it before may have died before that was told.
+        Those of contacts that were forgotten are taken out of ``facts``, and ignored.
+
+        Args:
+            facts: What came.
+            stored: Contacts as this batch left them in the store, which need not be loaded again.
+                An entry is not among them from before it changes until it is saved.
         """
         rejected: list[Quarantined] = []
-        waiting = dict(facts)
+        waiting = facts
         while waiting:
             interest = await self.interest()
-            entries = await self.store.load(list(waiting))
+            absent = [contact_id for contact_id in waiting if contact_id not in stored]
+            loaded = {e.contact.id: e for e in await self.store.load(absent)} if absent else {}
+            entries = [loaded.get(key) or stored.pop(key) for key in waiting]
             stubs = {e.contact.id for e in entries if e.version and not e.contact.heard_of}
             changed = [e for e in entries if self._observe(e, waiting[e.contact.id], interest)]
             saved = await self.store.save(changed)
+            lost: dict[str, Saved] = {}
             for entry, outcome in zip(changed, saved, strict=True):
                 if outcome is Saved.SAVED:
                     now_stub, was_stub = not entry.contact.heard_of, entry.contact.id in stubs
                     self.tally.only_told += now_stub - was_stub
+                    continue
+                lost[entry.contact.id] = outcome
                 if outcome is Saved.REFUSED:
                     rejected += self._too_large(entry, waiting[entry.contact.id])
                 if outcome is Saved.UNREADABLE:
                     rejected += self._unreadable(entry, waiting[entry.contact.id])
-                if outcome is Saved.FORGOTTEN and (own := _own(facts.pop(entry.contact.id))):
-                    self._ignore(FORGOTTEN, own)
-            lost = {
-                entry.contact.id: outcome
-                for entry, outcome in zip(changed, saved, strict=True)
-                if outcome is not Saved.SAVED
-            }
-            for entry in entries:
-                if entry.contact.id not in lost:
-                    _tell(entry.contact, waiting[entry.contact.id], told_others)
+            stored |= {e.contact.id: e for e in entries if e.contact.id not in lost}
             now = self.clock.wall()
             saved_now = [e for e in changed if e.contact.id not in lost]
             if due := [e.contact for e in saved_now if e.due_at is not None and e.due_at <= now]:
                 self.news(due)
             again = [one for one, outcome in lost.items() if outcome is Saved.CONFLICT]
-            waiting = {contact_id: waiting[contact_id] for contact_id in again}
+            for one in [one for one, outcome in lost.items() if outcome is Saved.FORGOTTEN]:
+                if own := _own(facts.pop(one)):
+                    self._ignore(FORGOTTEN, own)
+            waiting = {contact_id: facts[contact_id] for contact_id in again}
         return rejected
 
     def _observe(
@@ -256,8 +265,9 @@ class Ingest:
         if not news and not self._looks_again(entry):
             return False
         self.tally.news += news
-        with self.faults.contained("contact", contact_id=contact.id):
-            relabel(contact, self.index_key)
+        if not contact.labels or any(tells(fact, self.index_key) for fact, _ in facts):
+            with self.faults.contained("contact", contact_id=contact.id):
+                relabel(contact, self.index_key)
         now = self.clock.wall()
         entry.expires_at = now + UNFINISHED_S
         if not contact.heard_of:
@@ -314,6 +324,7 @@ class Ingest:
         await self.store.quarantine(items)
         for item in items:
             self.tally.rejected[item.reason] = self.tally.rejected.get(item.reason, 0) + 1
+            self.tally.examples.setdefault(item.reason, item.origin)
         return len(items)
 
     async def _safe(self, call: Callable[[], Awaitable[T]], stop: asyncio.Event) -> T:
@@ -335,13 +346,23 @@ def _own(facts: list[tuple[Fact, Message]]) -> int:
     return sum(not fact.register.startswith(KIN) for fact, _ in facts)
 
 
-def _tell(contact: Contact, came: list[tuple[Fact, Message]], told_others: _Facts) -> None:
-    """Add what a contact tells those that it names, and those that name it, now that this came."""
-    last = came[-1][1]
-    said = [(one, message) for fact, message in came for one in told(fact)]
-    said += [(one, last) for one in answers(contact, [fact for fact, _ in came])]
-    for one, message in said:
-        told_others.setdefault(one.contact_id, []).append((one, message))
+def _told(facts: _Facts, stored: Mapping[str, Entry]) -> _Facts:
+    """What contacts tell those that they name, and those that name them, now that this came.
+
+    Also when it was not new: whoever folded it before may have died before that was told. Those
+    that could not be stored, or were forgotten, tell nothing.
+    """
+    known = {contact_id: entry.contact for contact_id, entry in stored.items()}
+    told_others: _Facts = {}
+    for contact_id, came in facts.items():
+        if contact_id not in known:
+            continue
+        said = [(one, message) for fact, message in came for one in told(fact, known)]
+        again = answers(known[contact_id], [fact for fact, _ in came], known)
+        said += [(one, came[-1][1]) for one in again]
+        for one, message in said:
+            told_others.setdefault(one.contact_id, []).append((one, message))
+    return told_others
 
 
 def _log_unavailable(error: Exception, pause_s: float) -> None:

@@ -102,6 +102,7 @@ class Transactions:
         wrote: Called with the kind of each action that was acknowledged.
         stepped: Called with the steps, as ``pipeline/step``, of what was done, has failed or was
             parked in Dynamics, and which of these it was.
+        carried_out: Called with each action that was done in Dynamics, and its contact.
         openings: Reports what came of what is done for agents.
         faults: Counts and reports bugs of ours.
         probe_writes: Whether the last acknowledged change may be sent again.
@@ -129,6 +130,7 @@ class Transactions:
     latency: Callable[[float], None] = lambda _seconds: None
     wrote: Callable[[str], None] = lambda _kind: None
     stepped: Callable[[Sequence[str], str], None] = lambda _steps, _outcome: None
+    carried_out: Callable[[Contact, Action], None] = lambda _contact, _action: None
     openings: Openings = field(default_factory=Openings)
     faults: Faults = field(default_factory=Faults)
     probe_writes: bool = True
@@ -362,6 +364,7 @@ class Transactions:
             self._count(action)
             self._report_written(contact, action)
             self._report_stepped(contact, action, "done")
+            self.carried_out(contact, action)
         if len(contact.parked) > parked:
             self._report_parked(contact, action)
 

@@ -19,8 +19,8 @@ from pipelines.lifecycle import PHASES, phase
 from pipelines.names import said
 from pipelines.view import view
 from worker.operations.cause import BUG, cause_of
-from worker.operations.index import found
-from worker.operations.listing import Listed, iso
+from worker.operations.index import ALL_OF_THEM, covered, found
+from worker.operations.listing import Listed, cut, iso
 from worker.stores.protocol import ContactStore, Entry, Found
 
 
@@ -113,14 +113,13 @@ async def listed(store: ContactStore, wanted: Wanted, limit: int, now: float) ->
         limit: How many at most; 0: as many as are found among those looked at.
         now: The time (s since 1970).
     """
-    by_time = not (wanted.due or wanted.parked or wanted.failing)
+    if wanted.parked or wanted.failing:
+        return await _listed_parked(store, wanted, limit, now)
+    by_time = not wanted.due
     rows: list[ContactRow] = []
     looked, last = 0, ""
-    async for ids in _pages(_ids(store, wanted, now)):
-        for entry in await store.load(ids):
-            if not entry.version:
-                continue  # it is no more
-            row = row_of(entry, now)
+    async for page in _read(store, wanted, now):
+        for row in page:
             looked, last = looked + 1, row.began or last
             if wanted.takes(row):
                 if limit and len(rows) == limit:
@@ -132,7 +131,33 @@ async def listed(store: ContactStore, wanted: Wanted, limit: int, now: float) ->
             told = f"looked at {'the newest ' if by_time else ''}{looked:,} contacts"
             again = f"; go on with --until {last}" if by_time and last else ""
             return Listed(rows, more=True, note=told + again)
+    if not rows and by_time and (await store.counts(now)).contacts:
+        return Listed(note=f"contacts of an earlier release are not listed by day; {ALL_OF_THEM}")
     return Listed(rows)
+
+
+async def _listed_parked(
+    store: ContactStore, wanted: Wanted, limit: int, now: float
+) -> Listed[ContactRow]:
+    """Those with something parked, which the state keeps by id."""
+    rows: list[ContactRow] = []
+    looked = 0
+    async for page in _read(store, wanted, now):
+        looked += len(page)
+        rows += filter(wanted.takes, page)
+        if looked >= MOST:
+            break
+    rows.sort(key=lambda row: row.began, reverse=True)
+    if looked >= MOST:
+        told = f"looked at {looked:,} of those with something parked; parked list counts all"
+        return Listed(rows[: limit or None], more=True, note=told)
+    return cut(rows, limit)
+
+
+async def _read(store: ContactStore, wanted: Wanted, now: float) -> AsyncIterator[list[ContactRow]]:
+    """Contacts that may be wanted, in pages."""
+    async for ids in _pages(_ids(store, wanted, now)):
+        yield [row_of(entry, now) for entry in await store.load(ids) if entry.version]
 
 
 async def with_label(store: ContactStore, label: str, limit: int, now: float) -> Listed[ContactRow]:
@@ -142,7 +167,7 @@ async def with_label(store: ContactStore, label: str, limit: int, now: float) ->
         if limit and len(rows) == limit:
             return Listed(rows, more=True, note=f"the newest {limit:,}; --limit 0 for all")
         rows.append(row_of(entry, now))
-    return Listed(rows)
+    return Listed(rows, note="" if rows else f"looked among {await covered(store)}")
 
 
 def pasted(text: str) -> str:

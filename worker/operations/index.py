@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from pipelines.labels import Keyed, label_of, relabel
+from worker.clock import Clock
 from worker.dynamics.secret import SecretsClientFactory, read_text
 from worker.errors import ConfigError
+from worker.moments import text_of
 from worker.stores.protocol import ContactStore, Entry, Saved
 
 
@@ -26,6 +28,10 @@ MAKE: Final = "openssl rand -hex 32"
 
 #: Under this name the state remembers with which key it is indexed: a hash that does not tell it.
 NAME: Final = "index key"
+
+#: Since when workers index people, and with which key all contacts of the state were indexed.
+SINCE: Final = "index since"
+WHOLE: Final = "index whole"
 
 #: How many contacts are read at a time.
 PAGE: Final = 200
@@ -44,6 +50,10 @@ CHANGED: Final = (
     "contacts are indexed with another key, and found again as they are saved: index all of them"
     " now with connect-dynamics state index"
 )
+
+
+#: How those get in that were saved before.
+ALL_OF_THEM: Final = "connect-dynamics state index adds those saved before"
 
 
 async def index_key(spec: str, secrets: SecretsClientFactory | None = None) -> bytes | None:
@@ -67,9 +77,21 @@ async def index_key(spec: str, secrets: SecretsClientFactory | None = None) -> b
     return key.encode()
 
 
-async def is_own(store: ContactStore, key: bytes) -> bool:
+async def is_own(store: ContactStore, key: bytes, clock: Clock | None = None) -> bool:
     """Whether the state is indexed with this key; one that is indexed with none is from now on."""
-    return await store.remember(NAME, _fingerprint(key)) == _fingerprint(key)
+    own = await store.remember(NAME, _fingerprint(key)) == _fingerprint(key)
+    if own:
+        await store.remember(SINCE, text_of((clock or Clock()).wall()))
+    return own
+
+
+async def covered(store: ContactStore) -> str:
+    """Which contacts of a state its index of people knows, in words."""
+    if (whole := await store.recall(WHOLE)) is not None and whole == await store.recall(NAME):
+        return "all contacts of the state, if its workers have had the key ever since"
+    if since := await store.recall(SINCE):
+        return f"contacts saved since {since}; {ALL_OF_THEM}"
+    return f"contacts saved since the worker has the key; {ALL_OF_THEM}"
 
 
 def _fingerprint(key: bytes) -> str:
@@ -145,19 +167,21 @@ async def index_all(
     """
     done, after = Indexed(), ""
     if key is not None:
-        await _make_own(store, key)
+        await _set(store, NAME, _fingerprint(key))
     while ids := await store.ids(after, PAGE):
         await _index(store, ids, key, done)
         after = ids[-1]
         on_page(done)
+    if key is not None:
+        await _set(store, WHOLE, _fingerprint(key))
     return done
 
 
-async def _make_own(store: ContactStore, key: bytes) -> None:
-    """Remember that the state is indexed with this key."""
-    known = await store.recall(NAME)
-    while known != _fingerprint(key) and not await store.replace(NAME, known, _fingerprint(key)):
-        known = await store.recall(NAME)
+async def _set(store: ContactStore, name: str, value: str) -> None:
+    """Remember something, whatever was remembered under its name."""
+    known = await store.recall(name)
+    while known != value and not await store.replace(name, known, value):
+        known = await store.recall(name)
 
 
 async def _index(store: ContactStore, ids: list[str], key: bytes | None, done: Indexed) -> None:

@@ -177,19 +177,18 @@ async def forget_person(
     await store.scrub()
 
 
-def period(now: float, since: str) -> list[str]:
+def period(now: float, covered: str) -> list[str]:
     """Which contacts a search by the index covered.
 
     Args:
         now: When it was (s since 1970).
-        since: Since when the state is indexed by people; "": that is not known.
+        covered: See ``worker.operations.index.covered``.
     """
     days, oldest = KEPT_S / _DAY_S, iso(now - KEPT_S)
     gone = f"contacts are kept for {days:.0f} days after their end: of those that ended before"
-    begun = f"since {since}" if since else "since the worker has the index's key"
     return [
         f"{gone} {oldest} the state has only what is parked or due",
-        f"people are indexed {begun}; connect-dynamics state index adds contacts saved before",
+        f"the index of people knows {covered}",
     ]
 
 
@@ -200,9 +199,9 @@ def certified(
     dynamics: list[InDynamics],
     searched: list[str],
     buckets: Sequence[str],
-    since: str,
+    covered: str,
 ) -> Certificate:
-    """The certificate of an erasure; ``since`` as of ``period``."""
+    """The certificate of an erasure; ``covered`` as of ``period``."""
     return Certificate(
         at=iso(done.at),
         by=done.by,
@@ -214,7 +213,7 @@ def certified(
         parked=kept.parked,
         quarantined=kept.quarantined,
         related=kept.related,
-        period=period(done.at, since),
+        period=period(done.at, covered),
         dynamics=dynamics,
         searched=searched,
         elsewhere=elsewhere(buckets),

@@ -8,7 +8,7 @@ from typing import Any
 
 from pipelines.admission import names_awaited, why_not_admitted
 from pipelines.contact import Contact
-from pipelines.history import Happening, happenings, iso
+from pipelines.history import ON_PURPOSE, Happening, happenings, iso
 from pipelines.lifecycle import AWAITED, FILES
 from pipelines.live import LIVE_WITHIN_S
 from pipelines.patience import Patience
@@ -150,9 +150,12 @@ class Progress:
         )
 
     def _last(self, path: str, *, failed: bool) -> Happening | None:
-        """The last that happened of a step, if it failed, or if it did not."""
+        """The last that happened of a step, if it failed, or if it did not.
+
+        What a person did to it since, for a reason perhaps, is neither.
+        """
         of_step = [one for one in happenings(self.contact) if path in one.steps]
-        if not of_step or bool(of_step[-1].why) is not failed:
+        if not of_step or of_step[-1].what in ON_PURPOSE or bool(of_step[-1].why) is not failed:
             return None
         return of_step[-1]
 

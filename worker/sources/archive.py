@@ -230,8 +230,7 @@ def _readable(name: str) -> Iterator[None]:
         yield
     except aws.FAILURES as error:
         raise ConfigError(
-            f"{name} cannot be read ({aws.code(error)}): check that it exists and may be read,"
-            " then start the replay again; nothing is done twice"
+            f"{name} cannot be read ({aws.code(error)}): check that it exists and may be read"
         ) from error
 
 
@@ -261,6 +260,8 @@ async def _listed(path: str, number: int, client: Any) -> list[_File]:
             found = await asyncio.to_thread(_listed_on_disk, Path(path))
     if in_s3 and not found:
         raise ConfigError(f"nothing is stored under {source}: check bucket and prefix")
+    if not found:
+        raise ConfigError(f"{source} holds no file: check that it is the right folder")
     alone = [file.path for file in found] == [str(Path(path))]
     return [
         replace(file, source=source, place="" if alone else f", file {n} of {len(found)},")

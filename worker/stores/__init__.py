@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from worker.errors import ConfigError
-from worker.stores.dynamodb import DynamoStore
 from worker.stores.memory import MemoryStore
 from worker.stores.protocol import ContactStore
 from worker.stores.sqlite import SqliteStore
@@ -28,5 +27,7 @@ def open_store(spec: str) -> ContactStore:
         case ("sqlite", ":", path) if path:
             return SqliteStore(Path(path))
         case ("dynamodb", ":", table) if table:
+            from worker.stores.dynamodb import DynamoStore  # takes long; a file needs none of it
+
             return DynamoStore(table)
     raise ConfigError(f"no such store: {spec!r}; use memory, sqlite:PATH or dynamodb:TABLE")

@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -127,9 +128,12 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def command(
-    monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+    monkeypatch: pytest.MonkeyPatch,
+    capfdbinary: pytest.CaptureFixture[bytes],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Command]:
     """Runs ``connect-dynamics`` in this process; an exception that escapes fails the test."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("temporary")))
 
     def run(*arguments: object, answer: str = "") -> Outcome:
         monkeypatch.setattr(sys, "argv", ["connect-dynamics", *map(str, arguments)])

@@ -143,14 +143,18 @@ def test_a_line_of_50_mb_is_kept_by_its_head_alone(command: Command, place: Path
     assert (place / "state.db").stat().st_size < 2_000_000
 
 
-def test_empty_files_and_folders_hold_no_messages(command: Command, place: Path) -> None:
+def test_empty_files_hold_no_messages(command: Command, place: Path) -> None:
     (place / "empty").touch()
     (place / "empty.gz").write_bytes(gzip.compress(b""))
-    (place / "folder").mkdir()
-    ended = command(
-        "replay", "--dynamics", "sandbox", "empty", "empty.gz", "folder", "--report", "json"
-    )
+    ended = command("replay", "--dynamics", "sandbox", "empty", "empty.gz", "--report", "json")
     assert (ended.status, ended.report["events"]) == (0, 0)
+
+
+def test_a_folder_that_holds_no_file_is_a_mistake(command: Command, place: Path) -> None:
+    (place / "folder").mkdir()
+    ended = command("replay", "--dynamics", "sandbox", "folder")
+    assert ended.status == 1
+    assert "folder holds no file" in ended.err
 
 
 def test_a_file_that_is_no_text_is_told_from_one_that_is(command: Command, place: Path) -> None:

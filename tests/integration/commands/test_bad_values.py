@@ -16,7 +16,8 @@ import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worker.commands.replay import Options, Report, replay
+from worker.commands.replay import Options, replay
+from worker.commands.replay_report import Report
 from worker.definitions import find_all
 from worker.sandbox import traffic
 from worker.settings import Settings

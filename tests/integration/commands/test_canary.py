@@ -274,7 +274,7 @@ def test_i8_the_commands_tell_standard_error_nothing_of_anybody(
     assert run(*again, *every).status == 3
     run("parked", "list", *state, shows=True)  # what a plug-in says is its own affair
     assert CANARY in run("parked", "export", *state, shows=True).out
-    run("contact", "list", *state)
+    run("contact", "list", *state, shows=True)  # names of queues
     run("quarantine", "list", *state)
     run("quarantine", "retry", "--all", *state)
     run("parked", "retry", "--all", *state, shows=True)

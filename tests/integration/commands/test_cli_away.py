@@ -135,7 +135,8 @@ def test_a_minute_without_dynamics_holds_nothing_up_and_loses_nothing(
     assert worker.versions() == saved  # I9: no save more, however long it lasts
     reached.dataverse.faults.clear()
     assert until(lambda: rows(reached) == 23) < 70
-    assert [line["event"] for line in worker.alarms] == ["dynamics.paused", "dynamics.resumed"]
+    assert [line["event"] for line in worker.alarms] == ["dynamics.paused"]
+    assert any(line["event"] == "dynamics.resumed" for line in worker.log)
 
 
 @pytest.mark.parametrize("outcome", ["AADSTS7000222", "AADSTS7000215"])
@@ -160,7 +161,7 @@ def test_a_secret_that_is_no_longer_good_pauses_push_until_a_new_one_is_there(
     secret.write_text("new secret\n")
     tokens.outcome = ""
     assert until(lambda: rows(reached) == 6) < 70  # the next probe, and no restart
-    paused, resumed = worker.alarms
+    (paused,) = worker.alarms
     assert (paused["event"], paused["reason"]) == ("dynamics.paused", "unauthorized")
     assert outcome in paused["cause"]
-    assert resumed["event"] == "dynamics.resumed"
+    assert any(line["event"] == "dynamics.resumed" for line in worker.log)

@@ -13,11 +13,14 @@ from typing import Any
 
 import pytest
 
+from worker.dynamics.protocol import Request
 from worker.operations.index import index_all
+from worker.sandbox.inprocess import InProcessDynamics
 from worker.stores.sqlite import SqliteStore
 
 
 Command = Callable[..., Any]
+Served = Any
 
 STATE = ("--state", "sqlite:state.db")
 CALL = "00000000-0000-4000-a000-000000000001"
@@ -63,7 +66,8 @@ def test_contacts_are_listed_and_found_by_number_agent_and_record(
     pasted = f"https://org.example/main.aspx?etn=phonecall&id={record[11:-1]}"
     assert ids(command("contact", "find", "--record", pasted, "-o", "ndjson", *STATE).out) == {CALL}
     nobody = command("contact", "find", "--phone", "+4930999999", *STATE)
-    assert (nobody.status, nobody.out, nobody.err) == (0, "", "no contact\n")
+    assert (nobody.status, nobody.out) == (0, "")
+    assert nobody.err.startswith("no contact\nlooked among all contacts of the state")
 
 
 def test_a_list_of_contacts_has_the_same_rows_in_every_form(
@@ -128,3 +132,22 @@ def test_who_has_no_number_and_no_address_is_not_forgotten_by_accident(
     assert numbers
     assert command("person", "forget", *STATE).status == 2
     assert "that is no phone" in command("person", "forget", "--phone", "Ada", *STATE).err
+
+
+def test_records_in_dynamics_that_hold_the_number_are_listed_and_left_as_they_are(
+    command: Command, numbers: dict[str, str], reached: Served
+) -> None:
+    records = reached.dataverse.organisation.records
+    old = "00000000-0000-4000-8000-000000000077"
+    dynamics = InProcessDynamics(reached.dataverse.organisation)
+    body = {"activityid": old, "phonenumber": numbers[CALL], "subject": "of last year"}
+    asyncio.run(dynamics.send(Request("POST", "phonecalls", body=body), timeout_s=5))
+    before = records.dump()
+    named = ("person", "forget", "--phone", numbers[CALL], *STATE, "--yes", "-o", "json")
+    certificate = command(*named).report
+    [found] = certificate["dynamics"]  # those of the state were written to another Dynamics
+    assert (found["record"], found["known_by"]) == (f"phonecalls({old})", "phonenumber")
+    assert certificate["searched"] == ["phonecalls: phonenumber"]
+    assert records.dump() == before
+    reads = {reached.requests.get()[0] for _ in range(reached.requests.qsize())}
+    assert "PATCH" not in reads

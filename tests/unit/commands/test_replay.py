@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import signal
+import tempfile
 import time
 
 from collections.abc import Callable
@@ -14,10 +17,13 @@ import pytest
 
 from pipelines.loader import load
 from worker.clock import Clock
-from worker.commands.replay import Options, Report, replay
+from worker.commands import rehearsal
+from worker.commands.replay import Options, replay
+from worker.commands.replay_report import Report
 from worker.definitions import SHIPPED, find
 from worker.dynamics.errors import WrongOrganization
-from worker.errors import ConfigError
+from worker.engine import push
+from worker.errors import ConfigError, Interrupted
 from worker.operations.rebinding import rebind
 from worker.operations.state import opened
 from worker.sandbox.traffic import history, truth
@@ -56,12 +62,34 @@ async def at_once(_seconds: float) -> None:
     """Nobody uses the state."""
 
 
+class Told:
+    """What was told of how far it is."""
+
+    def __init__(self) -> None:
+        self.read: list[tuple[int, int, int]] = []
+        self.pushed: list[tuple[int, int]] = []
+
+    def reading(self, messages: int, read: int, total: int) -> None:
+        self.read.append((messages, read, total))
+
+    def pushing(self, done: int, due: int) -> None:
+        self.pushed.append((done, due))
+
+
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
 def prepend(path: Path, line: bytes) -> None:
     path.write_bytes(line + path.read_bytes())
+
+
+def begun(archive: Path) -> Path:
+    """An archive of nothing but how the contacts began."""
+    path = archive.with_name("begun.jsonl")
+    lines = archive.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(line for line in lines if b'"INITIATED"' in line))
+    return path
 
 
 def extent(path: Path) -> tuple[int, int]:
@@ -152,11 +180,11 @@ async def test_a_replay_with_a_state_of_another_organization_reads_and_writes_no
     rehearsed = await replay(options(state=state), Settings())
     assert rehearsed.bound
     other = f"sandbox:{tmp_path / 'other.sqlite'}"
-    told: list[object] = []
+    told = Told()
     with pytest.raises(WrongOrganization, match=rehearsed.organization) as refused:
-        await replay(options(state=state, dynamics=other), Settings(), lambda *a: told.append(a))
+        await replay(options(state=state, dynamics=other), Settings(), told)
     assert "state rebind" in str(refused.value)
-    assert told == []
+    assert told.read == []
     await given_up(state)
     real = await replay(options(state=state, dynamics=other), Settings())
     assert real.writes == rehearsed.writes
@@ -207,6 +235,152 @@ async def test_a_replay_that_only_enqueues_takes_no_target_of_its_own(
         await replay(options(state="dynamodb:contacts"), Settings())
 
 
+async def test_a_dry_run_lists_what_it_would_write_by_step_and_one_by_one(
+    options: Callable[..., Options],
+) -> None:
+    would = (await replay(options(dry_run=True), Settings())).would
+    assert would is not None
+    assert would.by_step["phonecall/STEP2"]["create"] == phone_calls()
+    assert would.changed_columns == {}, "nothing is there yet"
+    assert len(would.changes) == 2 * phone_calls()
+    created = next(change for change in would.changes if change.what == "create")
+    assert created.record.startswith("phonecalls(")
+    assert "subject" in created.columns
+    assert created.values == {}, "values are people's"
+
+
+async def test_a_dry_run_tells_which_columns_of_acknowledged_records_would_change(
+    options: Callable[..., Options], archive: Path, tmp_path: Path
+) -> None:
+    kept = {"state": f"sqlite:{tmp_path / 'state.sqlite'}"}
+    await replay(options(sources=(str(begun(archive)),), **kept), Settings())
+    dry = options(dry_run=True, values=True, **kept)
+    report = await replay(dry, Settings())
+    assert report.would is not None
+    updates = [one for one in report.would.changes if one.what == "update"]
+    assert updates
+    columns = {column for one in updates for column in one.columns}
+    counted = {c for counts in report.would.changed_columns.values() for c in counts}
+    assert columns <= counted
+    assert all(one.values.keys() == set(one.columns) for one in report.would.changes)
+    real = await replay(options(**kept), Settings())
+    assert real.writes == len(report.would.changes)
+
+
+async def test_a_dry_run_lists_no_more_than_there_is_room_for_and_counts_the_rest(
+    options: Callable[..., Options], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rehearsal, "MOST_LISTED", 3)
+    would = (await replay(options(dry_run=True), Settings())).would
+    assert would is not None
+    assert (len(would.changes), would.left_out) == (3, 2 * phone_calls() - 3)
+
+
+async def test_values_are_shown_of_a_dry_run_only(options: Callable[..., Options]) -> None:
+    with pytest.raises(ConfigError, match="--dry-run"):
+        await replay(options(values=True), Settings())
+
+
+async def test_what_was_quarantined_by_a_run_with_a_state_of_its_own_is_kept_with_that_state(
+    options: Callable[..., Options], archive: Path
+) -> None:
+    prepend(archive, b"no JSON\n")
+    report = await replay(options(), Settings())
+    [(reason, example)] = report.quarantined_examples.items()
+    assert reason in report.quarantined_by_reason
+    assert example.startswith("archive:")
+    async with opened(report.kept) as store:
+        [message] = await store.quarantined("", 10)
+    assert message.body == b"no JSON"
+    assert Path(report.kept.removeprefix("sqlite:")).parent.stat().st_mode & 0o077 == 0
+    said = "\n".join(report.next_steps())
+    assert f"quarantine list --state {report.kept}" in said
+    shutil.rmtree(Path(report.kept.removeprefix("sqlite:")).parent)
+
+
+@pytest.mark.parametrize("more", [{}, {"dry_run": True}])
+async def test_a_state_of_one_run_alone_is_removed_if_there_is_nothing_to_look_at(
+    options: Callable[..., Options], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: Any
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    report = await replay(options(**more), Settings())
+    assert report.kept == ""
+    assert names(tmp_path) == ["archive.jsonl"]
+
+
+class StopsAfter(Told):
+    """Sends SIGINT, as Ctrl-C does, once so many contacts are done."""
+
+    def __init__(self, contacts: int) -> None:
+        super().__init__()
+        self.contacts = contacts
+
+    def pushing(self, done: int, due: int) -> None:
+        super().pushing(done, due)
+        if done == self.contacts:
+            signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize("named", [True, False])
+async def test_after_ctrl_c_what_was_done_is_kept_and_the_command_to_go_on_is_told(
+    options: Callable[..., Options],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    named: bool,
+) -> None:
+    monkeypatch.setattr(push, "CONTACTS_AT_A_TIME", 1)
+    target = f"sandbox:{tmp_path / 'records.sqlite'}"
+    state = {"state": f"sqlite:{tmp_path / 'state.sqlite'}"} if named else {}
+    given = options(dynamics=target, typed="connect-dynamics replay day", **state)
+    with pytest.raises(Interrupted) as told:
+        await replay(given, Settings(), StopsAfter(2))
+    again = str(told.value).partition("To go on from there: ")[2]
+    assert again.startswith("connect-dynamics replay day")
+    kept = state.get("state") or again.partition(" --state ")[2]
+    rest = await replay(options(dynamics=target, state=kept), Settings())
+    assert 0 < rest.writes < 2 * phone_calls()
+    assert rest.requests == rest.writes, "what was acknowledged is not even read"
+    assert rest.clean
+    if not named:
+        shutil.rmtree(Path(kept.removeprefix("sqlite:")).parent)
+
+
+async def test_after_ctrl_c_a_sandbox_in_memory_is_gone_and_that_is_said(
+    options: Callable[..., Options], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(Interrupted, match="in memory and is gone"):
+        await replay(options(), Settings(), StopsAfter(2))
+    assert names(tmp_path) == ["archive.jsonl"]
+
+
+async def test_a_time_that_ends_before_it_begins_is_refused(
+    options: Callable[..., Options],
+) -> None:
+    with pytest.raises(ConfigError, match="--until must be later"):
+        await replay(options(since="2026-02-01", until="2026-01-01"), Settings())
+
+
+async def test_a_folder_without_files_is_an_error(
+    options: Callable[..., Options], tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ConfigError, match="holds no file"):
+        await replay(options(sources=(str(tmp_path / "empty"),)), Settings())
+
+
+async def test_the_text_of_a_report_begins_with_target_and_state(
+    options: Callable[..., Options], tmp_path: Path
+) -> None:
+    report = await replay(options(state=f"sqlite:{tmp_path / 'state.sqlite'}"), Settings())
+    first, second, third, *_ = report.texts()
+    assert first.split() == ["target", "sandbox"]
+    assert second.split() == ["state", report.state]
+    assert report.organization in third
+    assert "bound to it by this run" in third
+
+
 async def test_only_the_time_asked_for_is_replayed(options: Callable[..., Options]) -> None:
     report = await replay(options(since="2026-02-01", dry_run=True), Settings())
     assert report.contacts == 0
@@ -214,8 +388,12 @@ async def test_only_the_time_asked_for_is_replayed(options: Callable[..., Option
 
 
 async def test_what_cannot_be_read_is_counted_and_the_rest_goes_on(
-    options: Callable[..., Options], archive: Path
+    options: Callable[..., Options],
+    archive: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     prepend(archive, b"no JSON\n")
     report = await replay(options(), Settings())
     assert report.quarantined == 1
@@ -227,9 +405,19 @@ async def test_how_far_it_is_is_told_in_messages_and_bytes(
     options: Callable[..., Options], archive: Path
 ) -> None:
     lines, size = extent(archive)
-    told: list[tuple[int, int, int]] = []
-    await replay(options(dry_run=True), Settings(), lambda *so_far: told.append(so_far))
-    assert told[-1] == (lines, size, size)
+    told = Told()
+    await replay(options(), Settings(), told)
+    assert told.read[-1] == (lines, size, size)
+
+
+async def test_while_it_pushes_it_is_told_of_how_many_contacts_how_many_are_done(
+    options: Callable[..., Options],
+) -> None:
+    told = Told()
+    report = await replay(options(), Settings(), told)
+    due = told.pushed[0][1]
+    assert [done for done, _ in told.pushed] == list(range(due + 1))
+    assert due == report.contacts
 
 
 @pytest.mark.parametrize(

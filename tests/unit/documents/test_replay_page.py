@@ -8,7 +8,7 @@ from dataclasses import fields
 
 from command_line import commands
 from document_tables import ROOT, rows
-from worker.commands.replay import Report
+from worker.commands.replay_report import Report
 
 
 PAGE = "infra/replay.md"

@@ -208,10 +208,10 @@ async def test_each_reason_is_logged_once_and_so_is_the_end() -> None:
     assert told == [
         ("dynamics.paused", "unauthorized", "error"),
         ("dynamics.paused", "outage", "error"),
-        ("dynamics.resumed", None, "error"),
+        ("dynamics.resumed", None, "warning"),
         ("dynamics.paused", "throttled", "warning"),
         ("dynamics.paused", "forbidden", "error"),
-        ("dynamics.resumed", None, "error"),
+        ("dynamics.resumed", None, "warning"),
     ]
     assert lines[0]["cause"] == "AADSTS7000222: the client secret has expired"
 

@@ -63,7 +63,7 @@ async def test_a_secret_is_read_from_the_environment(monkeypatch: pytest.MonkeyP
 
 async def test_a_secret_is_read_from_a_file_as_it_is_now(tmp_path: Path) -> None:
     path = tmp_path / "secret"
-    with pytest.raises(ConfigError, match="FileNotFoundError"):
+    with pytest.raises(ConfigError, match="No such file or directory"):
         await read_secret(f"file:{path}")
     for secret in ("first", "second"):
         path.write_text(f"{secret}\n")

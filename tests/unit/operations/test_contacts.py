@@ -73,7 +73,7 @@ async def store() -> MemoryStore:
     [
         ({}, ["005", "004", "003", "002", "001", "000"]),
         ({"due": True}, ["002"]),
-        ({"parked": True}, ["001", "005"]),
+        ({"parked": True}, ["005", "001"]),
         ({"failing": "404"}, ["001"]),
         ({"failing": "0X80040217"}, ["001"]),
         ({"failing": "bug"}, ["005"]),
@@ -115,6 +115,19 @@ async def test_only_the_newest_are_looked_at_for_a_queue_and_it_says_so(
     assert found.note == "looked at the newest 4 contacts; go on with --until 2026-01-03T03:00:00Z"
 
 
+async def test_of_very_many_parked_contacts_some_are_looked_at_and_it_says_so(
+    store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    some = await listed(store, Wanted(parked=True), 1, NOW)
+    assert [row.contact[-3:] for row in some.rows] == ["005"]
+    assert (some.more, some.note) == (True, "1 of 2; --limit 0 for all")
+    monkeypatch.setattr("worker.operations.contacts.MOST", 1)
+    monkeypatch.setattr("worker.operations.contacts.PAGE", 1)
+    found = await listed(store, Wanted(parked=True), 0, NOW)
+    assert [row.contact[-3:] for row in found.rows] == ["001"]
+    assert found.note.startswith("looked at 1 of those with something parked")
+
+
 async def test_days_long_before_all_others_are_not_looked_for_unless_since_then(
     store: MemoryStore,
 ) -> None:
@@ -151,7 +164,16 @@ async def test_contacts_are_found_by_label_and_only_those_that_still_have_it(
     some = await with_label(store, label, 2, NOW)
     assert [row.contact[-3:] for row in some.rows] == ["005", "004"]
     assert (some.more, some.note) == (True, "the newest 2; --limit 0 for all")
-    assert (await with_label(store, "phone nobody", 0, NOW)).rows == []
+    nobody = await with_label(store, "phone nobody", 0, NOW)
+    assert nobody.rows == []
+    assert nobody.note.startswith("looked among contacts saved since")
+
+
+async def test_a_state_of_an_earlier_release_says_how_its_contacts_come_into_the_list() -> None:
+    store = MemoryStore()
+    assert (await listed(store, Wanted(), 0, NOW)).note == ""
+    await store.save([Entry(told(calls(1)[0], 1))])
+    assert "connect-dynamics state index" in (await listed(store, Wanted(), 0, NOW)).note
 
 
 @pytest.mark.parametrize(

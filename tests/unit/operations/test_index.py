@@ -13,8 +13,17 @@ from hostile_store import HostileStore
 from pipelines.contact import Contact
 from pipelines.fact import Fact
 from pipelines.labels import Keyed
+from worker.clock import Clock
 from worker.errors import ConfigError
-from worker.operations.index import found, index_all, index_key, label_in
+from worker.operations.index import (
+    ALL_OF_THEM,
+    covered,
+    found,
+    index_all,
+    index_key,
+    is_own,
+    label_in,
+)
 from worker.stores.memory import MemoryStore
 from worker.stores.protocol import ContactStore, Entry, Saved
 
@@ -174,3 +183,15 @@ async def test_what_the_state_remembers_of_the_key_does_not_tell_it() -> None:
     kept = repr(store.__dict__)
     assert KEY.decode() not in kept
     assert KEY.hex() not in kept
+
+
+async def test_the_index_says_which_contacts_it_knows() -> None:
+    store = MemoryStore()
+    assert await covered(store) == f"contacts saved since the worker has the key; {ALL_OF_THEM}"
+    assert await is_own(store, KEY, Clock(wall=lambda: 1_767_323_045.0))
+    assert await is_own(store, KEY, Clock(wall=lambda: 1_767_999_999.0))
+    assert await covered(store) == f"contacts saved since 2026-01-02T03:04:05Z; {ALL_OF_THEM}"
+    await index_all(store, KEY)
+    assert (await covered(store)).startswith("all contacts of the state")
+    await index_all(store, None)
+    assert (await covered(store)).startswith("all contacts of the state")

@@ -105,7 +105,7 @@ async def test_a_certificate_says_what_was_erased_which_period_it_covers_and_wha
         dynamics=left,
         searched=["phonecalls: phonenumber"],
         buckets=("recordings",),
-        since="2025-12-01T00:00:00Z",
+        covered="contacts saved since 2025-12-01T00:00:00Z",
     ).document()
     assert NUMBER[1:] not in str(document), "whoever reads it learns no number"
     assert document["person"].startswith("phone ")
@@ -115,7 +115,9 @@ async def test_a_certificate_says_what_was_erased_which_period_it_covers_and_wha
         "ticket 12",
     )
     assert sorted(document["contacts"]) == [call.id for call in calls(3)]
-    assert document["period"] == period(1_767_323_045.0, "2025-12-01T00:00:00Z")
+    assert document["period"] == period(
+        1_767_323_045.0, "contacts saved since 2025-12-01T00:00:00Z"
+    )
     assert "2025-12-03T03:04:05Z" in document["period"][0], "30 days before"
     assert "2025-12-01T00:00:00Z" in document["period"][1]
     assert document["dynamics"][0]["record"] == "phonecalls(1)"

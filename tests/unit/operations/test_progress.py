@@ -127,6 +127,17 @@ async def test_a_parked_step_says_how_to_retry_it(rig: Rig, call: Call) -> None:
     )
 
 
+async def test_a_step_that_was_retried_for_a_reason_is_owed_and_does_not_fail_for_it(
+    rig: Rig, call: Call
+) -> None:
+    rig.dynamics.script = in_turn(REFUSED)
+    await rig.tell(call.begun())
+    await rig.run(5)
+    [write] = [write async for write in parked_writes(rig.store)]
+    await retry_parked(rig.store, write, rig.clock, by="olga", why="the role was mended")
+    assert (await step(rig, call, "STEP2"))["state"] == "owed"
+
+
 async def test_a_step_that_fails_says_why_and_in_how_long_it_is_tried_again(
     rig: Rig, call: Call
 ) -> None:
