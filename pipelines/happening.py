@@ -10,6 +10,7 @@ parked: an operator must look at it. retried, dropped: one did, or it was tried 
 gave_up: Connect or the desktop will not take it. expired: it was too late for it.
 resumed: what was sent last got no answer before its worker ended. late: the claim had lapsed.
 restored: the state was restored. fault: rounds ended in a bug of ours.
+rebound: what Dynamics had acknowledged was given up, for another organization's sake.
 untold: what it knew of another contact, which was forgotten, is gone.
 """
 
@@ -41,7 +42,7 @@ WORDS: Final = frozenset(
         *(verb.value for verb in Verb),
         *("look_up", "read_file", "open", "logged", "write_back", "took_over", "deleted"),
         *("parked", "retried", "dropped", "gave_up", "expired", "resumed", "late", "restored"),
-        *("fault", "untold"),
+        *("fault", "untold", "rebound"),
     )
 )
 

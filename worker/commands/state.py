@@ -78,7 +78,10 @@ def state_restored(
 
 @state_app.command("rebind")
 def state_rebind(
-    state: options.State = "", yes: options.Yes = False, settings: options.SettingsFile = None
+    why: options.Why = "",
+    state: options.State = "",
+    yes: options.Yes = False,
+    settings: options.SettingsFile = None,
 ) -> None:
     """Give up what the state's organization acknowledged, to use the state with another one.
 
@@ -100,7 +103,7 @@ def state_rebind(
             if not yes:
                 again = "Go on giving" if before.giving_up is not None else "Give"
                 typer.confirm(f"{again} that up, for good", abort=True)
-            return await rebind(store, Clock())
+            return await rebind(store, Clock(), by=options.user(), why=why)
 
     done = options.finished(work())
     show(
@@ -109,10 +112,11 @@ def state_rebind(
     )
     if done.damaged:
         show(f"{done.damaged:,} contacts cannot be read, and stay as they are")
+    target = "" if spec.startswith("dynamodb:") else " --dynamics URL"  # there workers write
     show(
         "the state belongs to no organization now: the next run or replay that writes takes its"
         " own, and says so. Contacts that wait are written there at once, others when something new"
         " comes of them; to write all: connect-dynamics replay SOURCES --state"
-        f" {spec} --dynamics URL. Records that are there already, as in a copy of the"
+        f" {spec}{target}. Records that are there already, as in a copy of the"
         " organization, are found and compared; what people deleted there may be made again."
     )

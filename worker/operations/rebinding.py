@@ -6,10 +6,12 @@ after an interruption. From its beginning to its end no worker pushes from this 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pipelines.acknowledgements import GivenUp, give_up_acknowledgements
+from pipelines.happening import by_operator
+from pipelines.history import Happening, note
 from worker.clock import Clock
 from worker.dynamics.binding import GOOD_FOR_S, NAME, Bound, read, written
 from worker.errors import ConfigError
@@ -57,14 +59,16 @@ async def bound(store: ContactStore) -> Bound:
 async def rebind(
     store: ContactStore,
     clock: Clock,
-    on_page: Callable[[Rebound], None] = lambda _so_far: None,
+    by: str = "",
+    why: str = "",
 ) -> Rebound:
     """Give up what the state's organization acknowledged; the state is bound to none then.
 
     Args:
         store: The state.
         clock: Running workers notice within ``GOOD_FOR_S``, which is waited for.
-        on_page: Called with what was given up so far.
+        by: Who does it: a system user.
+        why: The reason given. Both are kept in the contacts' histories.
 
     Raises:
         ConfigError: A newer release keeps a contact: its acknowledgements cannot be given up.
@@ -76,11 +80,11 @@ async def rebind(
         begun = await _note(store, begun, "")
     await clock.sleep(GOOD_FOR_S)
     done = Rebound()
+    told = by_operator("rebound", "", (), clock.wall(), by=by, why=why)
     while ids := await store.ids(after, PAGE):
-        await _give_up(store, ids, clock.wall(), done)
+        await _give_up(store, ids, told, done)
         after = ids[-1]
         begun = await _note(store, begun, after)
-        on_page(done)
     await _replace(store, begun, Bound())
     return done
 
@@ -97,7 +101,7 @@ async def _replace(store: ContactStore, old: Bound, new: Bound) -> Bound:
     return new
 
 
-async def _give_up(store: ContactStore, ids: Sequence[str], now: float, done: Rebound) -> None:
+async def _give_up(store: ContactStore, ids: Sequence[str], told: Happening, done: Rebound) -> None:
     """Give up what these contacts hold, whoever else saves them meanwhile."""
     while ids:
         changed: list[tuple[Entry, GivenUp]] = []
@@ -112,8 +116,9 @@ async def _give_up(store: ContactStore, ids: Sequence[str], now: float, done: Re
             elif given_up := give_up_acknowledgements(entry.contact):
                 # Whoever holds it began before: what it saves now is refused, as out of date.
                 entry.claim, entry.claimed_until = "", 0.0
+                note(entry.contact.history, told)
                 if given_up.parked and entry.due_at is None:
-                    entry.due_at = now
+                    entry.due_at = told.at
                 changed.append((entry, given_up))
         saved = await store.save([entry for entry, _ in changed])
         again = []

@@ -62,8 +62,8 @@ LOOK_EVERY_S: Final = 60.0
 #: What happens after a restoration, and what the operator is to do.
 WHAT_NEXT: Final = (
     "records are read before they are written, people's edits stay; now replay the archive from "
-    "before the copy on (connect-dynamics replay SOURCES --state STATE), and run contact forget "
-    "again for everyone forgotten since"
+    "before the copy on (connect-dynamics replay SOURCES --state STATE, and --dynamics URL unless "
+    "workers share the state), and run contact forget again for everyone forgotten since"
 )
 
 

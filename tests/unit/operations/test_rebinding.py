@@ -8,6 +8,7 @@ import pytest
 
 from pipelines.acknowledgements import has_records
 from pipelines.contact import Parked
+from pipelines.history import happenings
 from twins.calls import calls
 from twins.loop import now, wall
 from twins.rig import Rig
@@ -38,8 +39,10 @@ async def used(rig: Rig) -> None:
 async def test_rebinding_gives_up_what_was_acknowledged_and_binds_the_state_to_nothing() -> None:
     rig = Rig()
     await used(rig)
-    done = await rebind(rig.store, rig.clock)
+    done = await rebind(rig.store, rig.clock, by="root", why="moved")
     assert (done.contacts, done.records, done.parked, done.damaged) == (5, 5, 0, 0)
+    last = [*happenings((await rig.entry(MANY[0].id)).contact)][-1]
+    assert (last.what, last.by, last.why) == ("rebound", "root", "moved")
     assert await bound(rig.store) == Bound()
     assert not any(
         has_records(entry.contact) for entry in await rig.store.load([c.id for c in MANY])
