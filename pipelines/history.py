@@ -9,7 +9,7 @@ goes when there is no room.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -26,10 +26,10 @@ MOST_BYTES: Final = 3072
 
 #: How many bytes of JSON the texts of one happening may take: two have room, whatever they say.
 _MOST_TEXT: Final = {"place": 150, "why": 250, "by": 60, "code": 40}
-_MOST_STEPS: Final = 160
+_MOST_STEPS: Final = 300
 _MOST_COLUMNS: Final = 400
 _MOST_IDS: Final = 3
-_MOST_ID: Final = 80
+_MOST_ID: Final = 50
 
 #: In place of what was cut.
 _CUT: Final = "…"
@@ -140,7 +140,7 @@ def _row(happening: Happening) -> list[Any]:
     """A happening as it is stored, its texts within their bounds."""
     told: dict[str, Any] = {name: getattr(happening, name) for name in _BLANK}
     told |= {name: _cut(told[name], most) for name, most in _MOST_TEXT.items()}
-    told["steps"] = _names_within(told["steps"], _MOST_STEPS)
+    told["steps"] = _names_within(_short(told["steps"]), _MOST_STEPS)
     told["columns"] = _names_within(told["columns"], _MOST_COLUMNS)
     ids = [*told["ids"].items()][:_MOST_IDS]
     told["ids"] = {_cut(whose, _MOST_ID): _cut(one, _MOST_ID) for whose, one in ids}
@@ -155,8 +155,8 @@ def _read(row: list[Any]) -> Happening | None:
     if not _is_row(row):
         return None
     told = dict(zip(_NAMES, row, strict=False))
-    for name in ("steps", "columns"):
-        told[name] = tuple(told.get(name, ()))
+    told["steps"] = _whole(told.get("steps", ()))
+    told["columns"] = tuple(told.get("columns", ()))
     return Happening(**told | {"at": told["at"] / 1000})
 
 
@@ -197,7 +197,25 @@ def _cut(text: str, most: int) -> str:
     return text[: most // 6 - 1] + _CUT  # JSON may write six bytes for a character
 
 
-def _names_within(names: tuple[str, ...], most: int) -> list[str]:
+def _short(steps: tuple[str, ...]) -> Iterator[str]:
+    """Paths of steps as they are stored: without a pipeline that is that of the step before."""
+    before = ""
+    for step in steps:
+        pipeline = step.partition("/")[0]
+        yield step.removeprefix(pipeline) if pipeline == before and "/" in step else step
+        before = pipeline
+
+
+def _whole(stored: Iterable[str]) -> tuple[str, ...]:
+    """The paths that ``_short`` stored."""
+    steps: list[str] = []
+    for step in stored:
+        before = steps[-1].partition("/")[0] if steps and step.startswith("/") else ""
+        steps.append(before + step)
+    return tuple(steps)
+
+
+def _names_within(names: Iterable[str], most: int) -> list[str]:
     """As many of the names, from the first on, as take no more bytes of JSON."""
     kept: list[str] = []
     room = most - len(orjson.dumps([_CUT]))

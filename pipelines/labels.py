@@ -28,7 +28,7 @@ from typing import Any, Final, Literal, get_args
 
 from pipelines.contact import Contact
 from pipelines.effect import Effect
-from pipelines.fact import EVENT
+from pipelines.fact import ENRICHMENT, EVENT, RECORD, Fact
 from pipelines.mail import mailboxes, recipients
 from pipelines.names import said
 from pipelines.odata import GUID
@@ -82,6 +82,11 @@ def relabel(contact: Contact, key: bytes | None) -> None:
     at, known = _seconds(began), contact.labels
     if wanted != known.keys():
         contact.labels = {label: known.get(label, at) for label in sorted(wanted)}
+
+
+def tells(fact: Fact, key: bytes | None) -> bool:
+    """Whether a fact may give a contact that has labels further ones, but for its day."""
+    return key is not None and fact.register.startswith((RECORD, EVENT, ENRICHMENT))
 
 
 def label_of(kind: Keyed, text: str, key: bytes) -> str | None:

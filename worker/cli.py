@@ -10,7 +10,7 @@ import shlex
 import sys
 import warnings
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
@@ -245,6 +245,7 @@ def verify_command(
     settings: SettingsFile = None,
 ) -> None:
     """Compare what the facts say with what Dynamics holds. Exit status 3: something differs."""
+    from worker.commands.progress import watching
     from worker.commands.verify import Options, verify
     from worker.definitions import find_all
     from worker.operations.verified import Period
@@ -263,7 +264,7 @@ def verify_command(
     )
     if not options.dynamics:
         raise ConfigError("to verify, name --dynamics or set CONNECT_DYNAMICS_ENVIRONMENT_URL")
-    with _verifying() as watch:
+    with watching("verifying") as watch:
         result = finished(verify(options, loaded, watch))
     if report == "json":
         show(pretty(result.document()))
@@ -271,34 +272,6 @@ def verify_command(
         for line in result.texts():
             show(line)
     raise typer.Exit(0 if result.clean else LEFT_ASIDE)
-
-
-@contextmanager
-def _verifying() -> Iterator[Callable[[int, int], None] | None]:
-    """A progress bar while contacts are compared, where somebody sees it."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    text, left = TextColumn("{task.description}"), TextColumn("left")
-    columns = (text, BarColumn(), TimeElapsedColumn(), left, TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("verifying", total=None)
-
-        def watch(compared: int, total: int) -> None:
-            rate = progress.tasks[task].speed or 0.0
-            text = f"{compared:,} of {total:,} contacts, {rate:,.0f}/s"
-            progress.update(task, description=text, completed=compared, total=total)
-
-        yield watch
 
 
 @app.command("preview")
@@ -364,7 +337,7 @@ def check_command(
     from worker.telemetry.logs import configure
 
     loaded = load_settings(settings)
-    configure("error")
+    configure("critical")  # what else is logged is told
     if pipeline:
         loaded = loaded.model_copy(update={"pipelines": tuple(pipeline)})
     findings = finished(check_offline(loaded))

@@ -140,6 +140,7 @@ class World:
         overwrite: Whether existing records are overwritten.
         files: What Amazon Connect has stored.
         doubt: What is doubted of a contact that is loaded.
+        index_key: Makes labels of people; None: contacts get none.
     """
 
     dynamics: Dynamics
@@ -151,6 +152,7 @@ class World:
     overwrite: bool = False
     files: Files = field(default_factory=MemoryFiles)
     doubt: Callable[[Contact], None] = lambda _contact: None
+    index_key: bytes | None = None
     store: ContactStore = field(default_factory=MemoryStore)
     clock: Turned = field(default_factory=lambda: Turned(BEGINNING))
     steps: Steps = field(default_factory=Steps)
@@ -181,9 +183,11 @@ class World:
             build="this",
             clock=clock,
             doubt=self.doubt,
+            index_key=self.index_key,
         )
         push = Push(transactions, self.dynamics.user_id)
-        return Ingest(store, clock=clock, news=push.news), push
+        ingest = Ingest(store, clock=clock, news=push.news, index_key=self.index_key)
+        return ingest, push
 
     async def tell(self, *batches: Sequence[bytes], push: bool = False) -> int:
         """Hand in batches of messages, bring Dynamics up to date; how many were acknowledged.

@@ -44,6 +44,7 @@ async def grow(store: SqliteStore, contact_id: str, text: bytes) -> None:
     body = b'{"text":"%b"}' % text
     entry.contact.observe(Fact(contact_id, "record", f"{entry.version:09}", body, ""))
     answer = text.decode()
+    entry.contact.labels[f"phone {answer[:20]}"] = entry.version
     entry.contact.parked["tasks(1)"] = Parked(["p/s"], 1.0, 400, "", {"body": answer}, answer)
     assert await store.save([entry]) == [Saved.SAVED]
 

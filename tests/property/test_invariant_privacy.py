@@ -314,7 +314,9 @@ def test_i8_the_replay_command_tells_of_trouble_without_personal_data(
     bodies = [body.replace(b'"Username":"', b'"Username":"' + shout) for body in messages()]
     archive.write_bytes(b"\n".join([*bodies, f"no {CANARY}".encode()]))
     monkeypatch.setenv("CONNECT_DYNAMICS_LOG_LEVEL", "debug")
-    monkeypatch.setattr(sys, "argv", ["connect-dynamics", "replay", str(archive)])
+    monkeypatch.setattr(
+        sys, "argv", ["connect-dynamics", "replay", str(archive), "--dynamics", "sandbox"]
+    )
     with pytest.raises(SystemExit) as ended:
         main()
     told = capfd.readouterr()

@@ -212,6 +212,20 @@ def _pair(step: RecordStep, table: Definition) -> Iterator[str]:
         )
     elif belongs and "statecode" not in step.body:
         yield f"statuscode: {status} belongs to statecode {belongs}; write that as well"
+    elif isinstance(status, int) and (before := _not_before(status, table)):
+        yield (
+            f"statuscode: {status} may not follow that of an open record; of those that may are "
+            f"{', '.join(map(str, before))}"
+        )
+
+
+def _not_before(status: int, table: Definition) -> list[int]:
+    """What may follow an open record's status, if this one may not."""
+    if not table.enforced or table.states.get(status) in (None, 0):
+        return []
+    ways = [to for one, to in table.transitions.items() if table.states.get(one) == 0]
+    after = sorted(frozenset[int]().union(*ways))
+    return after if status not in after else []
 
 
 def _missing(step: CreateStep, table: Definition) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""How far a replay is: shown on a terminal, told from time to time elsewhere."""
+"""How far a replay or a verification is: shown on a terminal, told from time to time elsewhere."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Watch(Protocol):
         ...
 
     def pushing(self, done: int, due: int) -> None:
-        """So many contacts are done, of those that were due."""
+        """So many contacts are done, of those that were due, or are to be verified."""
         ...
 
 
@@ -41,9 +41,11 @@ class Course:
 
     Attributes:
         clock: A monotonic clock (s).
+        doing: What is done with contacts.
     """
 
     clock: Callable[[], float] = time.monotonic
+    doing: str = "pushing"
     _seen: deque[tuple[float, int]] = field(default_factory=deque)
 
     def text(self, done: int, due: int) -> str:
@@ -55,7 +57,7 @@ class Course:
         (since, before), passed_s = self._seen[0], now - self._seen[0][0]
         rate = (done - before) / passed_s if since < now else 0.0
         left = f", {in_words((due - done) / rate)} left" if rate and due > done else ""
-        return f"pushing: {done:,} of {due:,} contacts, {rate:,.1f} a second{left}"
+        return f"{self.doing}: {done:,} of {due:,} contacts, {rate:,.1f} a second{left}"
 
 
 def in_words(seconds: float) -> str:
@@ -67,14 +69,14 @@ def in_words(seconds: float) -> str:
 
 
 @contextmanager
-def watching() -> Iterator[Watch]:
+def watching(doing: str = "pushing") -> Iterator[Watch]:
     """A bar where somebody sees it, lines elsewhere, both on standard error."""
     if not sys.stderr.isatty():
-        yield Lines(sys.stderr.write)
+        yield Lines(sys.stderr.write, doing=doing)
         return
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task, course = progress.add_task("reading", total=None), Course()
+        task, course = progress.add_task("reading", total=None), Course(doing=doing)
 
         class Bar:
             """Draws it."""
@@ -100,16 +102,18 @@ class Lines:
     Attributes:
         write: Where to.
         clock: A monotonic clock (s).
+        doing: What is done with contacts.
     """
 
     write: Callable[[str], object]
     clock: Callable[[], float] = time.monotonic
+    doing: str = "pushing"
     _next_at: float = field(init=False)
     _course: Course = field(init=False)
 
     def __post_init__(self) -> None:
         self._next_at = self.clock() + LINE_EVERY_S
-        self._course = Course(self.clock)
+        self._course = Course(self.clock, self.doing)
 
     def reading(self, messages: int, read: int, total: int) -> None:
         """See ``Watch``."""

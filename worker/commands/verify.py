@@ -16,6 +16,7 @@ from pipelines.pipeline import Pipeline
 from pipelines.plan import Terms
 from worker.clock import Clock
 from worker.commands import replay
+from worker.commands.progress import Watch
 from worker.commands.target import Target, opened
 from worker.dynamics.binding import Binding
 from worker.dynamics.lookup import make_lookups
@@ -25,7 +26,7 @@ from worker.dynamics.users import Users
 from worker.engine.remembered_steps import recall_steps
 from worker.operations.read_only import ReadOnly
 from worker.operations.state import opened as opened_state
-from worker.operations.verification import OnProgress, Verification, period_of, verify_store
+from worker.operations.verification import Verification, period_of, verify_store
 from worker.operations.verified import ALWAYS, Period, Verified
 from worker.settings import Settings
 from worker.stores.protocol import ContactStore
@@ -44,9 +45,7 @@ class Options:
     sample: int | None = None
 
 
-async def verify(
-    options: Options, settings: Settings, on_progress: OnProgress | None = None
-) -> Verified:
+async def verify(options: Options, settings: Settings, watch: Watch | None = None) -> Verified:
     """Compare the contacts of a state, or of an archive, with what Dynamics holds.
 
     Raises:
@@ -58,12 +57,12 @@ async def verify(
     started = time.time()
     async with facts as keeper, opened(options.dynamics, settings, options.state) as target:
         if options.sources:
-            await replay.take_in(archived, settings, keeper.store, None, asyncio.Event())
+            await replay.take_in(archived, settings, keeper.store, watch, asyncio.Event())
         else:
             await _see_whose_state(options, keeper.store, target)
         found = await _verification(options, settings, keeper.store, target)
-        due = () if options.sources else None
-        await verify_store(keeper.store, found, options.sample, due, on_progress)
+        due, told = () if options.sources else None, watch.pushing if watch else None
+        await verify_store(keeper.store, found, options.sample, due, told)
         if not options.sample:
             period = period_of(options.period, found.seen, started, archived=bool(options.sources))
             await found.find_unexpected(period)

@@ -6,6 +6,8 @@ powerapps-docs ``webapi/query-metadata-web-api`` and ``webapi/use-relationships`
 
 from __future__ import annotations
 
+import re
+
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -24,6 +26,9 @@ _PARTS: Final = (
     ",ManyToManyRelationships($select=Entity1LogicalName,Entity1NavigationPropertyName,"
     "Entity2LogicalName,Entity2NavigationPropertyName)"
 )
+
+#: How a status names one that may follow it (StatusOptionMetadata ``TransitionData``, XML).
+_FOLLOWS: Final = re.compile(r"""tostatusid=["'](\d+)""")
 
 #: Types of columns that hold one of several options.
 CHOICES: Final = ("MultiSelectPicklist", "Picklist", "State", "Status")
@@ -45,6 +50,8 @@ class Definition:
         keys: Columns of each alternate key.
         options: Column -> value -> label, of the columns whose options were asked for.
         states: Status -> the state that it belongs to, likewise.
+        enforced: Whether only certain statuses may follow one another.
+        transitions: Status -> those that may follow it, where that is said.
     """
 
     set: str
@@ -57,6 +64,8 @@ class Definition:
     keys: tuple[frozenset[str], ...] = ()
     options: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
     states: Mapping[int, int] = field(default_factory=dict)
+    enforced: bool = False
+    transitions: Mapping[int, frozenset[int]] = field(default_factory=dict)
 
     def type_of(self, column: str) -> str:
         """A column's attribute type; choices of several are ``Virtual`` but by their full name."""
@@ -133,6 +142,7 @@ def _read(entity_set: str, row: Mapping[str, Any]) -> Definition:
         logical,
         str(row.get("PrimaryIdAttribute")),
         activity=bool(row.get("IsActivity")),
+        enforced=bool(row.get("EnforceStateTransitions")),
         columns={str(one["LogicalName"]): one for one in each("Attributes")},
         links={
             str(one.get("ReferencingEntityNavigationPropertyName")): (
@@ -147,13 +157,18 @@ def _read(entity_set: str, row: Mapping[str, Any]) -> Definition:
 
 
 def _with_options(table: Definition, rows: Iterable[Mapping[str, Any]]) -> Definition:
-    options, states = dict(table.options), dict(table.states)
+    options, states, transitions = dict(table.options), dict(table.states), dict(table.transitions)
     for row in rows:
         known = row.get("OptionSet") or row.get("GlobalOptionSet") or {}
         listed = [one for one in known.get("Options") or () if isinstance(one.get("Value"), int)]
         options[str(row.get("LogicalName"))] = {one["Value"]: _label(one) for one in listed}
         states |= {one["Value"]: one["State"] for one in listed if "State" in one}
-    return replace(table, options=options, states=states)
+        transitions |= {
+            one["Value"]: frozenset(map(int, _FOLLOWS.findall(one["TransitionData"])))
+            for one in listed
+            if one.get("TransitionData")
+        }
+    return replace(table, options=options, states=states, transitions=transitions)
 
 
 def _label(option: Mapping[str, Any]) -> str:

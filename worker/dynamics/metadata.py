@@ -197,7 +197,8 @@ async def definition(
     """
     path = (
         "EntityDefinitions?$select=LogicalName,EntitySetName,PrimaryIdAttribute,"
-        f"PrimaryNameAttribute,IsActivity,TableType&$filter=EntitySetName eq '{quote(entity_set)}'"
+        "PrimaryNameAttribute,IsActivity,TableType,EnforceStateTransitions"
+        f"&$filter=EntitySetName eq '{quote(entity_set)}'"
         f"&$expand={expand}"
     ).replace(" ", "%20")
     body = (await dynamics.send(Request("GET", path), timeout_s=timeout_s)).body

@@ -26,7 +26,7 @@ from pipelines.decode import decode
 from pipelines.fact import KIN, Decoded, Fact, Ignored, Undecodable
 from pipelines.interest import Interest, concerns
 from pipelines.kin import answers, told
-from pipelines.labels import relabel
+from pipelines.labels import relabel, tells
 from pipelines.lifecycle import milestones_of, signals
 from worker.clock import Clock
 from worker.errors import StoreUnavailable, WorkerError
@@ -265,8 +265,9 @@ class Ingest:
         if not news and not self._looks_again(entry):
             return False
         self.tally.news += news
-        with self.faults.contained("contact", contact_id=contact.id):
-            relabel(contact, self.index_key)
+        if not contact.labels or any(tells(fact, self.index_key) for fact, _ in facts):
+            with self.faults.contained("contact", contact_id=contact.id):
+                relabel(contact, self.index_key)
         now = self.clock.wall()
         entry.expires_at = now + UNFINISHED_S
         if not contact.heard_of:

@@ -129,9 +129,22 @@ class DynamoStore:
     async def load(self, contact_ids: Sequence[str]) -> list[Entry]:
         """See ``ContactStore``."""
         wanted = list(dict.fromkeys(contact_ids))
-        found = await self._connection.get([head(CONTACT, key) for key in wanted])
-        known = {layout.named(item, CONTACT): item for item in found}
+        known = await self._heads(wanted)
+        first = [key for key, item in known.items() if layout.version_of(item) == 1]
+        for key in await self._forgotten(first):  # its creator died before it saw that
+            await self.forget([key])
+            del known[key]
         return await together(self._entry(key, known.get(key)) for key in wanted)
+
+    async def _heads(self, contact_ids: Sequence[str]) -> dict[str, Item]:
+        found = await self._connection.get([head(CONTACT, key) for key in contact_ids])
+        return {layout.named(item, CONTACT): item for item in found}
+
+    async def _forgotten(self, contact_ids: Sequence[str]) -> list[str]:
+        """Those of these contacts that were forgotten."""
+        stones = {tombstone(contact_id): contact_id for contact_id in contact_ids}
+        found = await self._connection.get([head(MEMORY, stone) for stone in stones])
+        return [stones[layout.named(item, MEMORY)] for item in found]
 
     async def _entry(self, contact_id: str, item: Item | None) -> Entry:
         for _ in range(READS):
@@ -361,7 +374,8 @@ class DynamoStore:
         """
         for contact_id in dict.fromkeys(contact_ids):
             await self.remember(tombstone(contact_id), "")
-            [entry] = await self.load([contact_id])
+            known = await self._heads([contact_id])
+            entry = await self._entry(contact_id, known.get(contact_id))
             await self._listings.remove(contact_id, entry.labels)
             last = await self._connection.delete(head(CONTACT, contact_id))
             if last is not None:  # it may have been saved once more

@@ -39,13 +39,21 @@ class Relisted:
     @classmethod
     def of(cls, entry: Entry) -> Relisted:
         """The changes of this entry."""
+        if entry.contact.labels == entry.labels:
+            return UNCHANGED
         contact_id = entry.contact.id
         return cls(_rows(contact_id, entry.labels_added), _rows(contact_id, entry.labels_removed))
 
     def write(self, connection: sqlite3.Connection) -> None:
         """Carry them out; the contact's own row must be there."""
-        connection.executemany(ADD, self.added)
-        connection.executemany(REMOVE, self.removed)
+        if self.added:
+            connection.executemany(ADD, self.added)
+        if self.removed:
+            connection.executemany(REMOVE, self.removed)
+
+
+#: Most saves change nothing in the lists.
+UNCHANGED: Final = Relisted([], [])
 
 
 def _rows(contact_id: str, labels: Mapping[str, int]) -> list[dict[str, Any]]:

@@ -118,5 +118,5 @@ def test_on_a_terminal_it_shows_how_many_contacts_are_compared() -> None:
     shown = os.read(ours, 100_000).decode()
     os.close(ours)
     assert ended.returncode == 0
-    assert "2 of 2 contacts" in shown
+    assert "verifying: 2 of 2 contacts" in shown
     assert b"records are right" in ended.stdout

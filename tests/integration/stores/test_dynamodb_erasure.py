@@ -77,9 +77,11 @@ async def test_whoever_is_just_saving_it_leaves_nothing(
     for number in range(20):
         contact_id, requests = f"{number}", count()
         mine = Entry(large(contact_id, size=size))
+        mine.contact.labels = {"day 2026-11-30": 5}
         if begun:
             assert await store.save([mine]) == [Saved.SAVED]
             mine.contact = large(contact_id, seed=2, size=size)
+        mine.contact.labels["phone Ab-_0123456x"] = 5
 
         async def forget(_operation: str, _request: dict[str, Any]) -> None:
             if next(requests) == number:  # noqa: B023 - used within its round
@@ -89,5 +91,30 @@ async def test_whoever_is_just_saving_it_leaves_nothing(
         if next(requests) <= number:
             return
         assert contact_id not in await store.ids("", 100)
-        assert [k for k in keys(await all_items()) if k[0] == f"contact#{contact_id}"] == []
+        left = keys(await all_items())
+        assert [k for k in left if k[0] == f"contact#{contact_id}"] == []
+        assert [k for k in left if k[1].endswith(f"#{contact_id}")] == []
     pytest.fail("a save has no end")
+
+
+async def test_whoever_dies_while_creating_it_again_brings_it_back_for_no_other(
+    store: DynamoStore, meddle: Meddle, large: Large, all_items: AllItems
+) -> None:
+    """It is forgotten just before it is written, and its creator dies just after."""
+    mine = Entry(large(GONE, size=10))
+    mine.contact.labels = {"day 2026-11-30": 5, "phone Ab-_0123456x": 5}
+    written = False
+
+    async def die(operation: str, request: dict[str, Any]) -> None:
+        nonlocal written
+        if written:
+            raise Crash
+        if operation == "put_item" and request["Item"]["sk"] == {"S": "head"}:
+            await store.forget([GONE])
+            written = True
+
+    with pytest.raises(Crash):
+        await meddle(die).save([mine])
+    assert await store.ids("", 9) == [GONE]
+    assert await store.load([GONE]) == [Entry(Contact(GONE))]
+    assert keys(await all_items()) == [(f"memory#{tombstone(GONE)}", "head")]

@@ -97,7 +97,7 @@ class RemoteStore:
         sent = [replace(entry) for entry in entries]
         saved = await self._network.call(lambda: self._save(sent), self._weather, _away)
         for entry, copy in zip(entries, sent, strict=True):
-            entry.version = copy.version
+            entry.version, entry.labels = copy.version, copy.labels
         return saved
 
     async def replace(self, name: str, old: str | None, new: str) -> bool:

@@ -59,6 +59,9 @@ BEGINNING = START.timestamp()
 #: How long after its start a worker is let alone with what it made of others' claims (s).
 SETTLED_S = 60.0
 
+#: All workers' key: what is listed changes nothing of what is promised.
+INDEX_KEY = b"the key of the simulated worlds."
+
 #: How often a worker removes what has expired (s): more often than a real one, runs being short.
 EXPIRE_EVERY_S = 60.0
 
@@ -304,6 +307,7 @@ def _parts(
             planner=planner,
             build=services.build,
             clock=clock,
+            index_key=INDEX_KEY,
         )
         return Push(transactions, client.probe, user)
 
@@ -319,6 +323,7 @@ def _parts(
         arrived=outside.arrived,
         news=pushes.news,
         faults=pushes.transactions.faults,
+        index_key=INDEX_KEY,
     )
     return ingest, pushes, interests
 

@@ -152,7 +152,7 @@ async def test_the_columns_a_lookup_looks_in_and_finds_are_known() -> None:
     [
         (Missing("404", status=404), "the tables' definitions cannot be read"),
         (Forbidden("403", status=403), "Give the application user a security role"),
-        (Unavailable("no answer"), "Check address, network and credentials."),
+        (Unavailable("no answer"), "Check address, network and proxy"),
     ],
 )
 async def test_a_table_that_cannot_be_read_comes_with_advice(
@@ -166,7 +166,7 @@ async def test_a_table_that_cannot_be_read_comes_with_advice(
 async def test_an_environment_that_does_not_know_us_is_asked_nothing_more() -> None:
     ((wrong, text),) = await told(Stranger(Unauthorized("401", status=401)))
     assert wrong
-    assert text.endswith("Check that the application user exists in this environment.")
+    assert "Check that the application user exists in this environment" in text
 
 
 class Some(Answers):

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipelines import contact as contacts
 from pipelines.contact import Contact, Damaged
 from pipelines.history import MOST, MOST_BYTES, Happening, Rows, happenings, merge, note
 
@@ -106,6 +107,12 @@ def test_a_column_too_many_is_left_out_and_that_is_said() -> None:
     assert one.columns[-1] == "…"
 
 
+def test_many_steps_of_one_pipeline_have_room_and_are_read_with_its_name() -> None:
+    steps = (*(f"timeline/PHONECALL-{n}" for n in range(12)), "chat/A", "chat/B", "B", "/C")
+    (one,) = happenings(noted(replace(CREATE, steps=steps[:-1])))
+    assert one.steps == steps[:-1]
+
+
 def test_what_a_newer_release_adds_to_a_row_is_kept_and_does_not_hide_it() -> None:
     contact = noted(CREATE)
     blanks: list[Any] = [1, "", "", 1, {}, ""]
@@ -128,6 +135,18 @@ def test_a_row_that_this_release_cannot_read_is_kept_and_left_out(row: list[Any]
 def test_a_history_that_is_no_list_of_rows_is_damage(history: bytes) -> None:
     with pytest.raises(Damaged, match="its history is not what it should be"):
         Contact.from_bytes("c", b'{"form":1,"facts":{},"history":%s}' % history)
+
+
+def test_a_release_that_knows_no_history_keeps_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A state may be written by two releases in turn while one is rolled out."""
+    stored = noted(CREATE).to_bytes()
+    with monkeypatch.context() as older:
+        older.delitem(contacts._FIELDS, "history")
+        read = Contact.from_bytes("c", stored)
+        read.tries = 3
+        stored = read.to_bytes()
+        assert read.history == []
+    assert happenings(Contact.from_bytes("c", stored)) == [CREATE]
 
 
 # --- copies that went apart ---
@@ -215,6 +234,33 @@ def test_the_first_failure_of_a_streak_is_kept_as_long_as_the_streak_goes_on(
             continue
         first = began.setdefault(one.place, float(n))
         assert first in [h.at for h in happenings(contact) if h.place == one.place]
+
+
+@given(st.lists(st.sampled_from(["a", "b"]), min_size=1, max_size=12))
+def test_the_first_and_the_newest_of_a_streak_have_room_however_much_each_says(
+    places: list[str],
+) -> None:
+    contact = Contact("c")
+    most = Happening(
+        at=9.9e9,
+        what="took_over",
+        steps=tuple(f"{n}/{'s' * 40}" for n in range(20)),
+        columns=("\x00" * 90,) * 20,
+        status=503,
+        duration_ms=10**9,
+        attempts=10**6,
+        code="0" * 100,
+        why="\x00" * 400,
+        times=10**6,
+        ids={f"{n}" * 60: "i" * 90 for n in range(5)},
+        by="b" * 100,
+    )
+    began: dict[str, float] = {}
+    for n, place in enumerate(places):
+        note(contact.history, replace(most, place=place * 300, why=f"{n} {'w' * 400}", at=float(n)))
+        began.setdefault(place, float(n))
+        kept = [one.at for one in happenings(contact)]
+        assert {began[place], float(n)} <= {*kept}
 
 
 @given(st.lists(FEW, max_size=40), st.lists(FEW, max_size=40), st.lists(FEW, max_size=40))

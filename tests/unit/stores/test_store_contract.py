@@ -122,6 +122,7 @@ def contact(key: str, *, size: int = 10, parked: bool = False) -> Contact:
         effects={"p/open": "done"},
         intent={"tasks(1)": {"subject": "ef"}},
         tries=2,
+        history=[[1_767_323_045_678, "create", "tasks(1)", ["p/s"], ["subject"], 201]],
     )
     body = b'{"text":"%s"}' % (b"x" * size)
     made.observe(Fact(key, "record", "1", body, "2026-01-02T03:04:05.678Z"))

@@ -85,6 +85,7 @@ def table_row(table: Table) -> Fields:
         "TableType": "Elastic" if table.elastic else "Standard",
         "IsActivity": table.activity,
         "IsActivityParty": table.is_party,
+        "EnforceStateTransitions": False,
         "HasActivities": table.has_activities,
         "HasNotes": table.has_notes,
         "IsValidForQueue": {"Value": table.in_queues},
