@@ -45,6 +45,7 @@ from worker.engine.openings import Openings
 from worker.engine.planner import Planner
 from worker.engine.push import Push
 from worker.engine.pushes import Pushes
+from worker.engine.reports import Reports
 from worker.engine.transaction import Transactions
 from worker.errors import ConfigError, StoreUnavailable
 from worker.faults import Faults
@@ -217,11 +218,13 @@ def _push(shared: _Shared, user: ApplicationUser, client: DataverseClient) -> Pu
         clock=clock,
         enrichment=shared.enrichment,
         doubt=shared.keeper.doubt,
-        latency=metrics.latency,
-        wrote=metrics.wrote,
-        stepped=metrics.stepped,
-        openings=shared.openings,
-        faults=common.faults,
+        reports=Reports(
+            latency=metrics.latency,
+            wrote=metrics.wrote,
+            stepped=metrics.stepped,
+            openings=shared.openings,
+            faults=common.faults,
+        ),
         probe_writes=settings.probe_writes,
         index_key=shared.index_key,
     )

@@ -153,7 +153,7 @@ def _units(_: Path | None) -> Iterator[Figure]:
         ("write units of the indexes", lambda one: one.table.index_wcu, None),
         ("read units", lambda one: one.table.rcu, None),
         ("calls", lambda one: sum(one.table.calls.values()), None),
-        ("requests to Dynamics", lambda one: one.work.sent.writes, None),
+        ("requests to Dynamics", lambda one: one.work.reports.sent.writes, None),
     )
     for name, number, most in lines:
         each = {told: number(one) / write_units.CALLS for told, one in workers.items()}

@@ -12,5 +12,5 @@ CALLS = 5
 def test_a_call_told_message_by_message_costs_no_more_write_units_than_it_may() -> None:
     worker = write_units.measure("each message by itself", calls=CALLS)
     assert worker.table.wcu / CALLS <= MOST_WRITE_UNITS
-    assert worker.work.sent.writes >= 4 * CALLS
-    assert worker.work.sent.parked == 0
+    assert worker.work.reports.sent.writes >= 4 * CALLS
+    assert worker.work.reports.sent.parked == 0

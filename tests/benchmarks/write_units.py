@@ -277,7 +277,7 @@ def report(workers: Mapping[str, Worker], calls: int = CALLS) -> Table:
         figures = [sum(units.calls.values()), len(units.saved), units.wcu, units.index_wcu]
         row = [f"{one / calls:.1f}" for one in [*figures, units.rcu]]
         mean = sum(units.saved) / len(units.saved)
-        table.add_row(name, *row, f"{mean:.0f}", f"{worker.work.sent.writes / calls:.1f}")
+        table.add_row(name, *row, f"{mean:.0f}", f"{worker.work.reports.sent.writes / calls:.1f}")
     return table
 
 

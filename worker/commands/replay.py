@@ -42,7 +42,8 @@ from worker.engine.planner import Planner
 from worker.engine.push import Push
 from worker.engine.pushes import Pushes
 from worker.engine.remembered_steps import remember_steps
-from worker.engine.transaction import Sent, Transactions
+from worker.engine.reports import Reports, Sent
+from worker.engine.transaction import Transactions
 from worker.errors import ConfigError, Interrupted
 from worker.moments import text_of
 from worker.operations.index import index_key
@@ -310,6 +311,9 @@ class _Work:
     def _push(self, way: Way, binding: Binding | None, shared: _Shared) -> Push:
         options, settings, store = self.options, self.settings, self.keeper.store
         clock, paced = Clock(), Paced(way.dynamics, shared.pace)
+        reports = Reports(latency=shared.done)
+        if self.rehearsal:
+            reports.carried_out = self.rehearsal.note
         transactions = Transactions(
             store=store,
             performer=Performer(
@@ -328,8 +332,7 @@ class _Work:
             planner=shared.planner,
             build=build_of(options.pipelines),
             doubt=self.keeper.doubt,
-            latency=shared.done,
-            carried_out=self.rehearsal.note if self.rehearsal else lambda _contact, _action: None,
+            reports=reports,
             probe_writes=settings.probe_writes,
             index_key=self.index_key,
         )

@@ -28,8 +28,9 @@ from worker.clock import run_until
 from worker.dynamics.reasons import GateState, Reason
 from worker.dynamics.spread import spread
 from worker.engine.push import LONG_PAUSE_S, Push, set_after
+from worker.engine.reports import Sent
 from worker.engine.revival import Revival
-from worker.engine.transaction import Sent, Transactions
+from worker.engine.transaction import Transactions
 from worker.engine.waiting import Waiting
 from worker.errors import StoreUnavailable
 from worker.stores.buckets import bucket_of
@@ -86,7 +87,7 @@ class Pushes:
     @property
     def sent(self) -> Sent:
         """What went out so far, as all users together."""
-        counts = [astuple(push.transactions.sent) for push in self.each]
+        counts = [astuple(push.transactions.reports.sent) for push in self.each]
         return Sent(*map(sum, zip(*counts, strict=True)))
 
     def news(self, contacts: Sequence[Contact] = ()) -> None:

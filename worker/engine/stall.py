@@ -12,7 +12,8 @@ from typing import Final
 import structlog
 
 from worker.dynamics.reasons import ROUTINE, Reason
-from worker.engine.transaction import Sent, Transactions
+from worker.engine.reports import Sent
+from worker.engine.transaction import Transactions
 
 
 _log = structlog.get_logger(__name__)
@@ -53,7 +54,7 @@ class Stall:
         self._begin()
         while clock.monotonic() - self._since < (REFUSED_S if self._refused else AWAY_S):
             await clock.sleep(LOOK_S)
-            sent = self.transactions.sent
+            sent = self.transactions.reports.sent
             counted = self.transactions.suspects.all_counted
             if sent != self._seen or counted != self._counted or not self._in_trouble:
                 self._begin()
@@ -61,7 +62,7 @@ class Stall:
         _log.error("push.given_up", seconds=round(clock.monotonic() - self._since), reason=reason)
 
     def _begin(self) -> None:
-        self._seen = replace(self.transactions.sent)
+        self._seen = replace(self.transactions.reports.sent)
         self._counted = self.transactions.suspects.all_counted
         self._since = self.transactions.clock.monotonic()
         self._probed = False

@@ -8,35 +8,31 @@ contact affects that contact alone (``worker.engine.containment``).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 import structlog
 
 from pipelines import ledger
-from pipelines.action import Action, Change, LiveAction, OpenPage, Reading, WriteBack
+from pipelines.action import Action, Change, LiveAction
 from pipelines.age import KEPT_S
 from pipelines.agenda import Agenda
 from pipelines.contact import Contact
 from pipelines.labels import relabel
 from pipelines.outcome import Delayed, Done, Found, Outcome, Undeliverable
-from pipelines.settle import settle
 from pipelines.snapshot import Snapshot
 from pipelines.waiting import is_waited_for
-from worker.amazon_connect import live
 from worker.amazon_connect.enrichment import Enrichment
 from worker.amazon_connect.protocol import Connect, ScreenPop
 from worker.clock import Clock
-from worker.dynamics.errors import DynamicsError
 from worker.dynamics.gate import Gate
 from worker.dynamics.performer import Performer
-from worker.dynamics.reasons import GateClosed
+from worker.engine.attempts import REQUEST_S, Attempts
 from worker.engine.claims import CLAIM_S, Claims
 from worker.engine.containment import Containment
 from worker.engine.freshness import Freshness
 from worker.engine.notes import Notes
-from worker.engine.openings import Openings
 from worker.engine.planner import Planner
 from worker.engine.policy import (
     AT_ONCE,
@@ -45,14 +41,13 @@ from worker.engine.policy import (
     PutOff,
     SetAside,
     TryAgain,
-    Verdict,
-    is_unanswered,
 )
+from worker.engine.reports import Reports
 from worker.engine.suspects import Suspects
 from worker.engine.waiting import Waiting
 from worker.engine.write_probe import WriteProbe
 from worker.errors import StoreUnavailable
-from worker.exchange import Exchange, collected
+from worker.exchange import Exchange
 from worker.faults import Faults
 from worker.precedence import Since, nobody, waited_for
 from worker.stores.protocol import ContactStore, Entry, Saved
@@ -60,26 +55,11 @@ from worker.stores.protocol import ContactStore, Entry, Saved
 
 _log = structlog.get_logger(__name__)
 
-#: How long one request may take in all its tries (s).
-REQUEST_S = 60.0
-
 #: When a contact that another worker holds is looked at again (s), if somebody waits for it.
 LOOK_AGAIN_S = 1.0
 
 #: Dataverse gives up on a request after this long (s); until then it may still commit.
 SERVER_S = 120.0
-
-
-@dataclass(slots=True)
-class Sent:
-    """What went out so far."""
-
-    writes: int = 0
-    lookups: int = 0
-    shown: int = 0
-    written_back: int = 0
-    expired: int = 0
-    parked: int = 0
 
 
 @dataclass(slots=True)
@@ -98,16 +78,10 @@ class Transactions:
         enrichment: Asks Connect what contacts' events leave out; None: it is not asked.
         doubt: Called with each contact that was loaded: doubts its ledger if the state was
             restored (``worker.stores.restoration``).
-        latency: Called with how long (s) each contact was due when Dynamics came to match it.
-        wrote: Called with the kind of each action that was acknowledged.
-        stepped: Called with the steps, as ``pipeline/step``, of what was done, has failed or was
-            parked in Dynamics, and which of these it was.
-        carried_out: Called with each action that was done in Dynamics, and its contact.
-        openings: Reports what came of what is done for agents.
-        faults: Counts and reports bugs of ours.
+        reports: Counts, measures and logs what is done, and bugs of ours.
         probe_writes: Whether the last acknowledged change may be sent again.
         index_key: Makes labels of people (``pipelines.labels``); None: contacts get none.
-        sent: Counts.
+        faults: Those that the reports count.
         freshness: Knows since when contacts wait that were tried in vain.
         containment: Decides on contacts whose rounds ended in one.
         write_probe: Finds out whether writes are answered.
@@ -127,15 +101,10 @@ class Transactions:
     clock: Clock = field(default_factory=Clock)
     enrichment: Enrichment | None = None
     doubt: Callable[[Contact], None] = lambda _contact: None
-    latency: Callable[[float], None] = lambda _seconds: None
-    wrote: Callable[[str], None] = lambda _kind: None
-    stepped: Callable[[Sequence[str], str], None] = lambda _steps, _outcome: None
-    carried_out: Callable[[Contact, Action], None] = lambda _contact, _action: None
-    openings: Openings = field(default_factory=Openings)
-    faults: Faults = field(default_factory=Faults)
+    reports: Reports = field(default_factory=Reports)
     probe_writes: bool = True
     index_key: bytes | None = None
-    sent: Sent = field(init=False, default_factory=Sent)
+    faults: Faults = field(init=False)
     freshness: Freshness = field(init=False, default_factory=Freshness)
     containment: Containment = field(init=False)
     write_probe: WriteProbe = field(init=False)
@@ -144,8 +113,10 @@ class Transactions:
     waiting: Waiting = field(init=False)
     notes: Notes = field(init=False)
     _claims: Claims = field(init=False)
+    _attempts: Attempts = field(init=False)
 
     def __post_init__(self) -> None:
+        self.faults = self.reports.faults
         patient = not self.planner.waits_over
         self.containment = Containment(
             self.store, self.clock, self.build, self.faults, patient=patient
@@ -164,6 +135,16 @@ class Transactions:
         self._claims = Claims(self.store, self.clock)
         self.notes = Notes(self.clock, self.faults)
         self.waiting = Waiting(self.planner, self.clock)
+        self._attempts = Attempts(
+            self.performer,
+            self.desktop,
+            self.connect,
+            self.clock,
+            self.policy,
+            self.suspects,
+            self.notes,
+            self.reports,
+        )
 
     async def run(self, contact_id: str) -> float | None:
         """Bring Dynamics to match one contact, as far as it can be done now.
@@ -188,7 +169,7 @@ class Transactions:
             raise
         except Exception as error:  # noqa: BLE001 - a bug of ours stays with this contact
             note = await self.containment.failed(contact_id, entry, error)
-            self.sent.parked += note is not None and note.parked
+            self.reports.sent.parked += note is not None and note.parked
         return None
 
     async def _round(self, entry: Entry, due_at: float) -> float | None:
@@ -234,7 +215,7 @@ class Transactions:
         self.freshness.tried(contact.id, contact.owed_since, next_at)
         if again is None:
             self.containment.succeeded(contact.id, note)
-            self._report_done(contact.id, self.clock.wall() - due_at)
+            self.reports.matched(contact.id, self.clock.wall() - due_at)
         return next_at
 
     def _take_up(self, contact: Contact) -> None:
@@ -252,9 +233,7 @@ class Transactions:
         """Note when the contact is due next and how long it is kept; None: it is done for now."""
         contact = entry.contact
         left = self.planner.plan(contact, seen)
-        self.sent.expired += self.openings.left(
-            contact, left, heard_at=due_at, now=self.clock.wall()
-        )
+        self.reports.left(contact, left, heard_at=due_at, now=self.clock.wall())
         self.notes.expired(contact, left.expired)
         for step in left.forgotten:
             ledger.forget(contact, step)
@@ -269,11 +248,6 @@ class Transactions:
             # Not by our clock alone: one that is behind would have it removed at once.
             entry.expires_at = max(self.clock.wall(), seen.ended or 0.0) + KEPT_S
         return again
-
-    def _report_done(self, contact_id: str, latency_s: float) -> None:
-        with self.faults.contained("telemetry", contact_id=contact_id):
-            self.latency(latency_s)
-        _log.info("push.done", contact_id=contact_id, latency_s=round(latency_s, 3))
 
     # --- act ---
 
@@ -303,7 +277,7 @@ class Transactions:
                 return AT_ONCE
             action, exchange = agenda.actions[0], Exchange()
             with waited_for(self._precedence(contact, agenda.actions)):
-                outcome = await self._perform(contact, action, exchange)
+                outcome = await self._attempts.make(contact, action, exchange)
             if isinstance(outcome, TryAgain):
                 return outcome
             if isinstance(outcome, PutOff | SetAside):
@@ -330,25 +304,6 @@ class Transactions:
             return True
         return await self.store.save([entry]) == [Saved.SAVED]
 
-    async def _perform(
-        self, contact: Contact, action: Action, exchange: Exchange
-    ) -> Outcome | Verdict:
-        """Carry out one action; its outcome, or what it means that there is no definitive one."""
-        if isinstance(action, LiveAction):
-            with collected(exchange, self.clock.monotonic):
-                shown = await live.perform(action, self.connect, self.desktop, self.faults)
-            return shown if isinstance(shown, Done) else replace(shown, at=self.clock.wall())
-        if known := self.policy.before(contact, action):
-            return self._judged(contact, action, known, exchange)
-        try:
-            with collected(exchange, self.clock.monotonic):
-                outcome = await self.performer.perform(action, timeout_s=REQUEST_S)
-        except DynamicsError as error:
-            return await self._failed(contact, action, error, exchange)
-        if isinstance(outcome, Done | Found):
-            self.policy.allowed(contact, action, outcome)
-        return outcome
-
     def _settle(
         self, contact: Contact, agenda: Agenda, outcome: Outcome, exchange: Exchange
     ) -> None:
@@ -361,12 +316,9 @@ class Transactions:
         done = agenda.settle(outcome)
         self.notes.settled(contact, action, outcome, exchange, done=done)
         if done:
-            self._count(action)
-            self._report_written(contact, action)
-            self._report_stepped(contact, action, "done")
-            self.carried_out(contact, action)
+            self.reports.done(contact, action)
         if len(contact.parked) > parked:
-            self._report_parked(contact, action)
+            self.reports.parked(contact, action)
 
     def _settle_live(
         self,
@@ -383,68 +335,15 @@ class Transactions:
         agenda.settle(outcome)
         self.notes.settled(contact, action, outcome, exchange)
         now = self.clock.wall()
-        self.openings.settled(contact, action, outcome, seen=seen, now=now, first=first)
+        openings = self.reports.openings
+        openings.settled(contact, action, outcome, seen=seen, now=now, first=first)
         if isinstance(outcome, Delayed):
             # Not now: it does not hold up what else is to be done, one timeout after the other.
             agenda.actions = [one for one in agenda.actions if not isinstance(one, LiveAction)]
         elif isinstance(outcome, Undeliverable):
             agenda.actions = [one for one in agenda.actions if one.steps != action.steps]
         else:
-            self._count(action)
-            self._report_written(contact, action)
-
-    def _count(self, action: Action) -> None:
-        self.sent.lookups += isinstance(action, Reading)
-        self.sent.writes += isinstance(action, Change)
-        self.sent.shown += isinstance(action, OpenPage)
-        self.sent.written_back += isinstance(action, WriteBack)
-
-    async def _failed(
-        self, contact: Contact, action: Reading | Change, error: DynamicsError, exchange: Exchange
-    ) -> Verdict:
-        """Handle an action without a definitive outcome."""
-        contact.intent.clear()
-        if is_unanswered(error):
-            ledger.intend(contact, [action])
-            ledger.mark_unknown(contact)
-        _log.info("push.not_done", contact_id=contact.id, kind=action.kind, reason=str(error))
-        if not isinstance(error, GateClosed):  # nothing was sent: it says nothing about the step
-            self._report_stepped(contact, action, "failed")
-            self.notes.not_done(contact, action, error, exchange)
-        verdict = await self.policy.of_dynamics(contact, action, error)
-        return self._judged(contact, action, verdict, exchange)
-
-    def _judged(
-        self, contact: Contact, action: Reading | Change, verdict: Verdict, exchange: Exchange
-    ) -> Verdict:
-        """Park the action if it is to be set aside."""
-        if isinstance(verdict, SetAside):
-            self.suspects.settled(contact, action)
-            refusal = self.performer.refusal(action, verdict.error)
-            settle(contact, action, refusal)
-            self.notes.settled(contact, action, refusal, exchange)
-            self._report_parked(contact, action)
-        return verdict
-
-    def _report_written(self, contact: Contact, action: Action) -> None:
-        with self.faults.contained("telemetry", contact_id=contact.id):
-            self.wrote(action.kind)
-
-    def _report_stepped(self, contact: Contact, action: Action, outcome: str) -> None:
-        with self.faults.contained("telemetry", contact_id=contact.id):
-            self.stepped(action.steps, outcome)
-
-    def _report_parked(self, contact: Contact, action: Action) -> None:
-        self.sent.parked += 1
-        self._report_stepped(contact, action, "parked")
-        entry = contact.parked[action.place]
-        _log.error(
-            "push.parked",
-            contact_id=contact.id,
-            steps=entry.steps,
-            status=entry.status,
-            code=entry.code,
-        )
+            self.reports.acknowledged(contact, action)
 
 
 def _without_live(plan: Callable[[], list[Action]]) -> Callable[[], list[Action]]:

@@ -36,6 +36,7 @@ from worker.engine.ingest import Ingest
 from worker.engine.planner import Planner
 from worker.engine.push import Push
 from worker.engine.pushes import Pushes
+from worker.engine.reports import Reports
 from worker.engine.transaction import Transactions
 from worker.errors import StoreUnavailable
 from worker.files import MemoryFiles
@@ -170,8 +171,7 @@ async def working(bodies: list[bytes]) -> AsyncIterator[tuple[Service, Dataverse
             connect=MemoryConnect(),
             planner=Planner(pipelines, Terms(settings.constants, live=True)),
             build="this",
-            latency=metrics.latency,
-            wrote=metrics.wrote,
+            reports=Reports(latency=metrics.latency, wrote=metrics.wrote),
         )
         push = Pushes(Push(transactions, client.probe))
         ingest = Ingest(store, news=push.news)

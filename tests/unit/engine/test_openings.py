@@ -40,7 +40,7 @@ class Watched:
         self.counted: list[str] = []
         self.written_back: list[str] = []
         self.measured: list[tuple[str, float]] = []
-        openings = self.rig.push.transactions.openings
+        openings = self.rig.push.transactions.reports.openings
         openings.counted = self.counted.append
         openings.written_back = self.written_back.append
         openings.latency = lambda milestone, seconds: self.measured.append((milestone, seconds))
@@ -214,7 +214,7 @@ async def test_a_bug_in_counting_changes_nothing(make_rig: MakeRig, call: Call) 
         raise TypeError
 
     rig = make_rig(desktop=MemoryScreenPop())
-    rig.push.transactions.openings = Openings(broken)
+    rig.push.transactions.reports.openings = Openings(broken)
     await asyncio.sleep(12)
     await rig.tell(call.begun(), call.answered())
     await rig.run(1)

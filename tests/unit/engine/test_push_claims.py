@@ -17,8 +17,9 @@ from twins.dynamics import Failure, in_turn
 from twins.rig import Rig
 from worker.dynamics.errors import Refused, Unavailable
 from worker.dynamics.protocol import Request
+from worker.engine.attempts import REQUEST_S
 from worker.engine.claims import CLAIM_S
-from worker.engine.transaction import REQUEST_S, SERVER_S
+from worker.engine.transaction import SERVER_S
 from worker.operations.parked import ParkedWrite, retry_parked
 
 
@@ -48,7 +49,7 @@ async def test_afterwards_claim_and_intent_are_gone_and_nothing_is_owed(
     entry = await rig.entry(call.id)
     assert (entry.claim, entry.claimed_until, entry.contact.intent) == ("", 0.0, {})
     assert entry.due_at is None
-    assert rig.push.transactions.sent.writes == 1
+    assert rig.push.transactions.reports.sent.writes == 1
 
 
 async def test_a_contact_that_is_claimed_is_left_alone(rig: Rig, call: Call) -> None:

@@ -166,7 +166,7 @@ async def test_attributes_are_written_while_the_contact_is_on(writing: Rig, call
     written = writing.connect.shared[call.id]
     made = writing.calls[0]["activityid"]
     assert written == {"ms_id": call.id, "ms_activity_id": made, "reason": ""}
-    assert writing.push.transactions.sent.written_back == 1
+    assert writing.push.transactions.reports.sent.written_back == 1
 
 
 async def test_what_connect_tells_of_written_attributes_makes_no_further_request(
@@ -229,7 +229,7 @@ async def test_a_failed_write_back_holds_nothing_up_and_is_repeated_while_it_mat
     await writing.run(1)
     assert len(writing.calls) == 1
     outcomes: list[str] = []
-    writing.push.transactions.openings.written_back = outcomes.append
+    writing.push.transactions.reports.openings.written_back = outcomes.append
     await writing.run(2 * LIVE_WITHIN_S)
     assert set(outcomes) == {"delayed"}
     assert 5 < len(writing.connect.calls) < LIVE_WITHIN_S
@@ -246,7 +246,7 @@ async def test_a_refused_write_back_is_not_repeated(writing: Rig, call: Call) ->
     writing.connect.script = refuse
     await writing.tell(call.begun(instanceArn=INSTANCE))
     outcomes: list[str] = []
-    writing.push.transactions.openings.written_back = outcomes.append
+    writing.push.transactions.reports.openings.written_back = outcomes.append
     await writing.run(30)
     assert len(writing.connect.calls) == 1
     assert outcomes == ["refused"]

@@ -27,7 +27,7 @@ class Watched:
     def __init__(self, make_rig: MakeRig) -> None:
         self.rig = make_rig()
         self.steps: Counter[tuple[str, str]] = Counter()
-        self.rig.push.transactions.stepped = self.count
+        self.rig.push.transactions.reports.stepped = self.count
 
     def count(self, steps: Sequence[str], outcome: str) -> None:
         self.steps.update((step, outcome) for step in steps)

@@ -30,6 +30,7 @@ from worker.dynamics.protocol import Request
 from worker.dynamics.reasons import GateState, Reason
 from worker.engine.ingest import Ingest
 from worker.engine.planner import Planner
+from worker.engine.reports import Reports
 from worker.errors import StoreUnavailable
 from worker.operations.parked import parked_writes, retry_parked
 from worker.sources.protocol import Message
@@ -216,7 +217,7 @@ async def test_what_is_refused_for_good_is_parked_with_request_and_answer_and_ot
     ((parked,),) = [(await rig.entry(first.id)).contact.parked.values()]
     assert parked.answer == "no"
     assert parked.request["body"]["actualstart"] == "2026-01-02T03:00:00Z"
-    assert rig.push.transactions.sent.parked == 1
+    assert rig.push.transactions.reports.sent.parked == 1
 
 
 # --- time ---
@@ -281,7 +282,7 @@ async def test_how_long_a_contact_was_due_is_told_once_dynamics_matches(
     told: list[float] = []
     rig.dynamics.slow = lambda _request: 3.0
     await rig.tell(call.begun())
-    await rig.run(10, rig.another(latency=told.append))
+    await rig.run(10, rig.another(reports=Reports(latency=told.append)))
     assert told == pytest.approx([3.0])
 
 
@@ -369,7 +370,7 @@ async def test_a_record_is_opened_once_for_the_agent_while_the_contact_is_on(
     assert rig.calls[0]["activityid"] in opening.url
     await rig.tell(call.record())
     await rig.run(5)
-    assert rig.push.transactions.sent.shown == 1
+    assert rig.push.transactions.reports.sent.shown == 1
 
 
 async def test_nothing_is_opened_for_an_agent_after_the_contacts_end_or_a_minute(
@@ -380,7 +381,7 @@ async def test_nothing_is_opened_for_an_agent_after_the_contacts_end_or_a_minute
     await rig.tell(ended.answered(at="2026-01-02T03:01:10.000Z"), ended.record(), old.answered())
     await rig.run(5)
     assert not rig.desktop.opened
-    assert rig.push.transactions.sent.expired == 2
+    assert rig.push.transactions.reports.sent.expired == 2
 
 
 @pytest.mark.parametrize("why", ["a side leg has none", "its create is parked"])

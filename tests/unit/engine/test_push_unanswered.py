@@ -100,7 +100,7 @@ async def test_a_record_without_an_answer_is_parked_with_what_was_answered_and_o
     entry = await parked(rig, bad)
     assert (entry.status, entry.code, entry.answer) == (500, "0x80040265", "ISV code")
     assert len(asked_for(rig, bad)) == UNANSWERED_TRIES + 1
-    assert rig.push.transactions.sent.parked == 1
+    assert rig.push.transactions.reports.sent.parked == 1
     assert rig.gate.breaker.state is GateState.OPEN
 
 

@@ -20,6 +20,7 @@ from worker.dynamics.performer import Performer
 from worker.engine.ingest import Ingest
 from worker.engine.planner import Planner
 from worker.engine.push import Push
+from worker.engine.reports import Reports
 from worker.engine.transaction import Transactions
 from worker.files import MemoryFiles
 from worker.heartbeat import Health
@@ -87,8 +88,7 @@ async def run(bodies: list[bytes], metrics: Metrics) -> ScriptedDynamics:
         connect=MemoryConnect(),
         planner=Planner([find("phonecall"), find("chat")], Terms(), waits_over=True),
         build="this",
-        latency=metrics.latency,
-        wrote=metrics.wrote,
+        reports=Reports(latency=metrics.latency, wrote=metrics.wrote),
     )
     ingest = Ingest(store)
     census = StoreCounts(store, Health())
