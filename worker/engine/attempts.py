@@ -1,4 +1,4 @@
-"""Attempts: one action carried out, and what it means where no definitive outcome follows."""
+"""Attempts: one action of a contact carried out, and what came of it settled and reported."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import structlog
 
 from pipelines import ledger
 from pipelines.action import Action, Change, LiveAction, Reading
+from pipelines.agenda import Agenda
 from pipelines.contact import Contact
-from pipelines.outcome import Done, Found, Outcome
+from pipelines.outcome import Delayed, Done, Found, Outcome, Undeliverable
 from pipelines.settle import settle
+from pipelines.snapshot import Snapshot
 from worker.amazon_connect import live
 from worker.amazon_connect.protocol import Connect, ScreenPop
 from worker.clock import Clock
@@ -21,6 +23,7 @@ from worker.engine.notes import Notes
 from worker.engine.policy import Policy, SetAside, Verdict, is_unanswered
 from worker.engine.reports import Reports
 from worker.engine.suspects import Suspects
+from worker.engine.write_probe import WriteProbe
 from worker.exchange import Exchange, collected
 
 
@@ -32,7 +35,7 @@ REQUEST_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Attempts:
-    """Carries out single actions.
+    """Carries out single actions, and settles what came of them.
 
     Attributes:
         performer: Carries out what is done in Dynamics.
@@ -41,6 +44,7 @@ class Attempts:
         clock: Time.
         policy: Decides what failures mean.
         suspects: What got no answer when it was last tried.
+        write_probe: Finds out whether writes are answered.
         notes: Writes the contacts' histories.
         reports: Counts and logs what is done.
     """
@@ -51,6 +55,7 @@ class Attempts:
     clock: Clock
     policy: Policy
     suspects: Suspects
+    write_probe: WriteProbe
     notes: Notes
     reports: Reports
 
@@ -70,6 +75,47 @@ class Attempts:
         if isinstance(outcome, Done | Found):
             self.policy.allowed(contact, action, outcome)
         return outcome
+
+    def settle(
+        self, contact: Contact, agenda: Agenda, outcome: Outcome, exchange: Exchange
+    ) -> None:
+        """Settle the outcome of the next action, and count it."""
+        action, parked = agenda.actions[0], len(contact.parked)
+        if not isinstance(action, LiveAction):
+            self.suspects.settled(contact, action)
+        if isinstance(action, Change) and isinstance(outcome, Done | Found):
+            self.write_probe.acknowledged(action)
+        done = agenda.settle(outcome)
+        self.notes.settled(contact, action, outcome, exchange, done=done)
+        if done:
+            self.reports.done(contact, action)
+        if len(contact.parked) > parked:
+            self.reports.parked(contact, action)
+
+    def settle_live(
+        self,
+        contact: Contact,
+        agenda: Agenda,
+        outcome: Outcome,
+        exchange: Exchange,
+        seen: Snapshot,
+    ) -> None:
+        """Settle the outcome of the next action, which is live, and report it."""
+        action = agenda.actions[0]
+        assert isinstance(action, LiveAction)  # noqa: S101 - what the caller has asked
+        first = action.place not in contact.ledger
+        agenda.settle(outcome)
+        self.notes.settled(contact, action, outcome, exchange)
+        now = self.clock.wall()
+        openings = self.reports.openings
+        openings.settled(contact, action, outcome, seen=seen, now=now, first=first)
+        if isinstance(outcome, Delayed):
+            # Not now: it does not hold up what else is to be done, one timeout after the other.
+            agenda.actions = [one for one in agenda.actions if not isinstance(one, LiveAction)]
+        elif isinstance(outcome, Undeliverable):
+            agenda.actions = [one for one in agenda.actions if one.steps != action.steps]
+        else:
+            self.reports.acknowledged(contact, action)
 
     async def _failed(
         self, contact: Contact, action: Reading | Change, error: DynamicsError, exchange: Exchange

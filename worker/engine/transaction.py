@@ -15,12 +15,12 @@ from functools import partial
 import structlog
 
 from pipelines import ledger
-from pipelines.action import Action, Change, LiveAction
+from pipelines.action import Action, LiveAction
 from pipelines.age import KEPT_S
 from pipelines.agenda import Agenda
 from pipelines.contact import Contact
 from pipelines.labels import relabel
-from pipelines.outcome import Delayed, Done, Found, Outcome, Undeliverable
+from pipelines.outcome import Delayed
 from pipelines.snapshot import Snapshot
 from pipelines.waiting import is_waited_for
 from worker.amazon_connect.enrichment import Enrichment
@@ -142,6 +142,7 @@ class Transactions:
             self.clock,
             self.policy,
             self.suspects,
+            self.write_probe,
             self.notes,
             self.reports,
         )
@@ -289,9 +290,9 @@ class Transactions:
                 again = NOT_TAKEN
                 agenda.plan = _without_live(agenda.plan)
             if isinstance(action, LiveAction):
-                self._settle_live(contact, agenda, outcome, exchange, seen)
+                self._attempts.settle_live(contact, agenda, outcome, exchange, seen)
             else:
-                self._settle(contact, agenda, outcome, exchange)
+                self._attempts.settle(contact, agenda, outcome, exchange)
         return again
 
     def _precedence(self, contact: Contact, actions: list[Action]) -> Since:
@@ -303,47 +304,6 @@ class Transactions:
         if not ledger.intend(entry.contact, actions):
             return True
         return await self.store.save([entry]) == [Saved.SAVED]
-
-    def _settle(
-        self, contact: Contact, agenda: Agenda, outcome: Outcome, exchange: Exchange
-    ) -> None:
-        """Settle the outcome of the next action, and count it."""
-        action, parked = agenda.actions[0], len(contact.parked)
-        if not isinstance(action, LiveAction):
-            self.suspects.settled(contact, action)
-        if isinstance(action, Change) and isinstance(outcome, Done | Found):
-            self.write_probe.acknowledged(action)
-        done = agenda.settle(outcome)
-        self.notes.settled(contact, action, outcome, exchange, done=done)
-        if done:
-            self.reports.done(contact, action)
-        if len(contact.parked) > parked:
-            self.reports.parked(contact, action)
-
-    def _settle_live(
-        self,
-        contact: Contact,
-        agenda: Agenda,
-        outcome: Outcome,
-        exchange: Exchange,
-        seen: Snapshot,
-    ) -> None:
-        """Settle the outcome of the next action, which is live, and report it."""
-        action = agenda.actions[0]
-        assert isinstance(action, LiveAction)  # noqa: S101 - what the caller has asked
-        first = action.place not in contact.ledger
-        agenda.settle(outcome)
-        self.notes.settled(contact, action, outcome, exchange)
-        now = self.clock.wall()
-        openings = self.reports.openings
-        openings.settled(contact, action, outcome, seen=seen, now=now, first=first)
-        if isinstance(outcome, Delayed):
-            # Not now: it does not hold up what else is to be done, one timeout after the other.
-            agenda.actions = [one for one in agenda.actions if not isinstance(one, LiveAction)]
-        elif isinstance(outcome, Undeliverable):
-            agenda.actions = [one for one in agenda.actions if one.steps != action.steps]
-        else:
-            self.reports.acknowledged(contact, action)
 
 
 def _without_live(plan: Callable[[], list[Action]]) -> Callable[[], list[Action]]:
