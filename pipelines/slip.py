@@ -88,8 +88,10 @@ def _twice(text: str, number: int) -> Iterator[Slip]:
     """Columns that the body of a step, counted from 0, has twice: the last one is sent."""
     rows = tomllib.loads(text).get("step", [])
     body = rows[number].get("body") if number < len(rows) else None
-    for name, index in twice_in(body.strip()) if isinstance(body, str) else ():
-        yield Slip(f"body: {name} is there twice; leave one out", body.strip(), index, "body")
+    if isinstance(body, str):
+        body = body.strip()
+        for name, index in twice_in(body):
+            yield Slip(f"body: {name} is there twice; leave one out", body, index, "body")
 
 
 # --- conditions -----------------------------------------------------------------------------------
