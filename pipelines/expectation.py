@@ -15,8 +15,9 @@ from typing import Any
 from pipelines.action import Change, Verb
 from pipelines.contact import Contact, RecordLedger
 from pipelines.entity import entity
-from pipelines.ledger import actor, current, digest, same
+from pipelines.ledger import digest
 from pipelines.link import rivals
+from pipelines.row import actor, current, same
 
 
 @dataclass(slots=True)

@@ -30,7 +30,7 @@ from pipelines.contact import Contact
 from pipelines.effect import Effect
 from pipelines.fact import ENRICHMENT, EVENT, RECORD, Fact
 from pipelines.mail import mailboxes, recipients
-from pipelines.names import said
+from pipelines.names import RENAMED, spelt
 from pipelines.odata import GUID
 from pipelines.phone import Number, visible
 
@@ -43,6 +43,19 @@ EXPIRED: Final = "expired"
 
 #: Endpoints of people other than ourselves.
 THEIRS: Final = ("CustomerEndpoint", "TransferredToEndpoint")
+
+#: The names that labels come from, in lower case, and of what events have them in.
+_NEEDED: Final = frozenset(
+    name.lower()
+    for name in (
+        *THEIRS,
+        "AdditionalEmailRecipients",
+        "Agent",
+        "InitiationTimestamp",
+        *RENAMED,
+        "Endpoints",
+    )
+)
 
 #: Of more mail addresses the first count: Amazon Connect sends to 50.
 MOST_ADDRESSES: Final = 50
@@ -121,9 +134,14 @@ def failing(status: int | None, code: str, place: str) -> str:
 def _told(contact: Contact) -> list[Mapping[str, Any]]:
     """What the contact record says; before it is there, what events and Connect's answers say."""
     if (record := contact.record) is not None:
-        return [said(record.body)]
-    events = [said(f.body) for r, f in contact.facts.items() if r.startswith(EVENT)]
-    return events + [said(fact.body) for fact in contact.enrichment.values()]
+        return [_said(record)]
+    events = [_said(f) for r, f in contact.facts.items() if r.startswith(EVENT)]
+    return events + [_said(fact) for fact in contact.enrichment.values()]
+
+
+def _said(fact: Fact) -> Mapping[str, Any]:
+    """What labels need of what a fact says: to spell all of it is most of what ingest costs."""
+    return spelt({name: value for name, value in fact.data.items() if name.lower() in _NEEDED})
 
 
 def _began(contact: Contact, told: Iterable[Mapping[str, Any]]) -> str:

@@ -1,7 +1,8 @@
 """The ledger: what Dynamics last acknowledged, record by record and column by column.
 
-It holds digests, not values. These functions are the only ones that write it; which of them an
-outcome of an action asks for, and which state a record is in then, is ``pipelines.settle``'s table.
+It holds digests, not values. These functions are the only ones that write it, with
+``pipelines.adoption``, for a record that was there before; which of them an outcome of an action
+asks for, and which state a record is in then, is ``pipelines.settle``'s table.
 """
 
 from __future__ import annotations
@@ -23,16 +24,13 @@ from pipelines.action import (
     WriteBack,
 )
 from pipelines.contact import UNKNOWN, Contact, RecordLedger, State
-from pipelines.decode.timestamp import normalise
 from pipelines.effect import Effect, is_final
-from pipelines.entity import AUTOMATIC_ROLES, STATE, entity, is_party_list
-from pipelines.link import LINK, address, linked, rivals
+from pipelines.link import rivals
 from pipelines.lookup import status
 from pipelines.outcome import (
     Delayed,
     Done,
     Exists,
-    Found,
     Logged,
     Missing,
     Outcome,
@@ -47,9 +45,6 @@ Columns = Mapping[str, Mapping[str, str]]
 
 #: What stands in place of an entity set where attributes are written back to Connect.
 ATTRIBUTES = "attributes"
-
-#: What somebody has done to a record, as its columns name it.
-_DONE = ("created", "modified")
 
 #: A record that these are about may be one that we have never made.
 _FIRST = (Verb.CREATE, Verb.ADOPT)
@@ -270,109 +265,6 @@ def learn_nothing(_contact: Contact, _action: Action, _outcome: Outcome) -> None
     """The ledger is as before, but for the state of the record perhaps."""
 
 
-def adopt(contact: Contact, look: Change, found: Found) -> None:
-    """Settle what to do with an existing record, having read it.
-
-    A record that we made and nobody changed since is brought up to date fully. In anybody else's
-    only columns that are null or at their default are filled, and it is closed if it is open.
-    One that is doubted is judged column by column, see ``_stays``.
-
-    Args:
-        contact: Its contact.
-        look: The ADOPT; its columns are all that are desired.
-        found: The record as read, and who we are.
-    """
-    row = found.row
-    record = record_of(contact, look)
-    table = entity(record.entity)
-    made, changed = (actor(row, did) in found.users for did in _DONE)
-    doubted = record.state == "doubted"
-    if doubted:
-        record.ours &= changed
-        ours = found.overwrite or record.ours
-    else:
-        untouched = made and changed
-        ours = found.overwrite or (record.ours and record.state == "found") or untouched
-        record.ours = untouched
-    # We closed it for facts that the restored state does not have yet: they will come again.
-    behind = contact.restored and ours and row.get("statecode") and not {*STATE} & {*look.columns}
-    for column, value in look.columns.items():
-        actual = current(row, column)
-        free = actual in (None, []) or actual == table.defaults.get(column)
-        if column in STATE:
-            free = row.get("statecode") == 0
-        names = (column, *rivals(column, record.columns))
-        known = NULL if not doubted else _acknowledged(record, names)
-        sent = _as_sent(row, column, value, actual)
-        settled = behind or _stays(known, column, value, sent, free=ours or free, ours=ours)
-        if column in look.forced:
-            settled = same(column, value or None, actual or None)
-        for name in names:
-            record.columns.pop(name, None)
-        if settled or table.fixes(column):
-            record.columns[column] = digest(value)
-        else:  # a link is emptied by the name that it was filled by
-            record.columns[linked(row, column)[1] if value is None else column] = UNKNOWN
-    for column in [
-        c for c in record.columns if not {c, *rivals(c, look.columns)} & {*look.columns}
-    ]:
-        if not (ours or doubted) or current(row, column) in (None, []):
-            del record.columns[column]
-    record.answer = {name: row[name] for name in look.returning if name in row}
-
-
-def actors(row: Mapping[str, Any]) -> set[str]:
-    """Who created and who last modified a record: ids in lower case."""
-    return {actor(row, did) for did in _DONE}
-
-
-def actor(row: Mapping[str, Any], did: str) -> str:
-    """Who created or modified a record: of two, the one who did it on the other's behalf."""
-    who = row.get(f"_{did}onbehalfby_value") or row.get(f"_{did}by_value")
-    return str(who or "").lower()
-
-
-def _acknowledged(record: RecordLedger, names: Iterable[str]) -> str:
-    """The digest that a column was acknowledged with, under whichever of its names."""
-    known = (record.columns.get(name, NULL) for name in names)
-    return next((one for one in known if one != NULL), NULL)
-
-
-def _stays(known: str, column: str, value: Any, sent: list[Any], *, free: bool, ours: bool) -> bool:
-    """Whether a column of a record that was read is left as it is.
-
-    What the ledger has acknowledged is not written again whatever is there now: its facts are
-    unchanged. Otherwise it replaces the value that the ledger acknowledged, no value, and whatever
-    we were the last to write; anything else is what a person did after that ledger was saved.
-
-    Args:
-        known: What the ledger has of the column.
-        column: The column.
-        value: What it should hold.
-        sent: What it holds, first as it was read; see ``_as_sent``.
-        free: Whether nobody's value is lost.
-        ours: Whether nobody else has written the record.
-    """
-    if known == digest(value) or same(column, value, sent[0]):
-        return True
-    if known in (NULL, UNKNOWN):
-        return not free
-    return not (ours or known in map(digest, sent))
-
-
-def _as_sent(row: Mapping[str, Any], column: str, value: Any, actual: Any) -> list[Any]:
-    """The forms in which a value that was read may have been sent, judging by the desired one."""
-    forms = [actual]
-    if isinstance(actual, str):
-        if at := normalise(actual):
-            forms += [at, f"{at[:19]}Z"]
-        if column.endswith(LINK):
-            forms.append(address(row, column))
-            if isinstance(value, str) and value.endswith(")"):  # /contacts(<guid>)
-                forms.append(f"{value.rpartition('(')[0]}({actual})")
-    return forms
-
-
 def forget(contact: Contact, step: str) -> None:
     """What a step has read was redacted or deleted since: nothing is kept of it."""
     contact.lookups.pop(step, None)
@@ -401,37 +293,3 @@ def unpark(contact: Contact, fresh: Contact, name: str) -> None:
         drop(contact, name)
     else:
         contact.parked.pop(name, None)
-
-
-def current(row: Mapping[str, Any], column: str) -> Any:
-    """The value a column written by us has in a record read with annotations."""
-    if column.endswith(LINK):
-        return linked(row, column)[0]
-    value = row.get(column)
-    return _ours(value) if is_party_list(column) and isinstance(value, list) else value
-
-
-def same(column: str, desired: Any, actual: Any) -> bool:
-    """Whether Dynamics' value means what we would write."""
-    if isinstance(desired, list) and isinstance(actual, list):
-        return sorted(map(_party, _ours(desired))) == sorted(map(_party, _ours(actual)))
-    if desired == actual:
-        return True
-    if not isinstance(desired, str) or not isinstance(actual, str):
-        return False
-    if column.endswith(LINK):  # /contacts(<guid>)
-        return desired.rpartition("(")[2].removesuffix(")").lower() == actual.lower()
-    return "" != normalise(desired)[:19] == normalise(actual)[:19]
-
-
-def _ours(parties: list[Any]) -> list[Any]:
-    """The parties without those that Dataverse keeps by itself."""
-    return [one for one in parties if one.get("participationtypemask") not in AUTOMATIC_ROLES]
-
-
-def _party(party: Mapping[str, Any]) -> str:
-    """What of a party counts: its role and who it is."""
-    links = [str(v) for k, v in party.items() if k.endswith(LINK)]
-    who = links[0].rpartition("(")[2].removesuffix(")") if links else party.get("_partyid_value")
-    who = who or party.get("addressused") or party.get("unresolvedpartyname")
-    return f"{party.get('participationtypemask')} {who}".lower()

@@ -12,6 +12,7 @@ from typing import Any, get_args
 
 from pipelines import ledger
 from pipelines.action import Action, Change, Lookup, OpenPage, ReadFile, Verb, WriteBack
+from pipelines.adoption import adopt
 from pipelines.contact import Contact, State
 from pipelines.outcome import (
     REFUSALS,
@@ -78,7 +79,7 @@ SETTLE: Mapping[Case, tuple[Line, ...]] = {
     **{(what, refusal): (_PARK,) for what in (*Verb, Lookup) for refusal in REFUSALS},
     (Verb.CREATE, Done): (Line(ledger.acknowledge_create, after="there", holds=True),),
     (Verb.CREATE, Exists): (Line(ledger.create_conflicted, after="found"),),
-    (Verb.ADOPT, Found): (Line(ledger.adopt, after="there"),),
+    (Verb.ADOPT, Found): (Line(adopt, after="there"),),
     (Verb.ADOPT, Missing): (
         # The 412 was about another record: an alternate key is taken.
         Line(ledger.park, after="unsent", before=("found",)),

@@ -47,7 +47,6 @@ OPERATIONS: Final[Mapping[str, frozenset[str]]] = {
             "PutItem",
             "Query",
             "Scan",
-            "TransactWriteItems",
             "UpdateContinuousBackups",
             "UpdateItem",
             "UpdateTimeToLive",

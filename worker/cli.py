@@ -337,7 +337,7 @@ def check_command(
     from worker.telemetry.logs import configure
 
     loaded = load_settings(settings)
-    configure("error")
+    configure("critical")  # what else is logged is told
     if pipeline:
         loaded = loaded.model_copy(update={"pipelines": tuple(pipeline)})
     findings = finished(check_offline(loaded))

@@ -55,6 +55,7 @@ from worker.sandbox.command import settings
 HOST: Final = "127.0.0.1"
 API: Final = "/api/data/v9.2/"
 USER: Final = "00000000-0000-4000-8000-0000000000aa"
+ORGANIZATION: Final = "dddddddd-0000-4000-8000-000000000004"
 
 #: Part of the lost writes that were carried out.
 COMMITTED: Final = 0.5
@@ -171,7 +172,7 @@ class _Tables:
         place = _PLACE.match(target, len(API))
         table, key = (place[1], place[2]) if place else ("", None)
         if table == "WhoAmI":
-            return _said(200, {"UserId": USER})
+            return _said(200, {"UserId": USER, "OrganizationId": ORGANIZATION})
         if method == "GET":
             return self._read(table, key)
         said = orjson.loads(body) if body else {}

@@ -48,6 +48,18 @@ async def check_amazon(settings: Settings, pipelines: Iterable[Pipeline]) -> lis
     return each_once(found)
 
 
+async def check_state(state: str) -> list[Finding]:
+    """Ask AWS about the state alone; nothing if it is no table of DynamoDB's.
+
+    Raises:
+        ConfigError: No client can be made.
+    """
+    if not state.startswith(_TABLE):
+        return []
+    async with aws.client("dynamodb") as client:
+        return await found_by(*table_check.state_questions(client, state.removeprefix(_TABLE)))
+
+
 def _services(settings: Settings, pipelines: Iterable[Pipeline]) -> Iterator[str]:
     if any(getattr(settings, name) for name in STREAMS):
         yield "kinesis"

@@ -22,6 +22,7 @@ from pipelines.step import RecordStep, TableStep, tables_of
 from worker import aws
 from worker.commands import check_access
 from worker.commands.advice import advised
+from worker.commands.amazon_check import check_state
 from worker.commands.finding import Finding, good, note
 from worker.commands.link_check import Tables, addressed
 from worker.commands.settings_check import contradictions, misspelt, odd_secret, surprises, unset
@@ -33,7 +34,7 @@ from worker.dynamics.http import tls_context
 from worker.dynamics.protocol import Dynamics
 from worker.dynamics.secret import read_secret
 from worker.engine.remembered_steps import recall_steps
-from worker.errors import ConfigError, StoreUnavailable, WorkerError
+from worker.errors import ConfigError, WorkerError
 from worker.operations.index import OFF, index_key
 from worker.operations.state import file_of
 from worker.settings import DYNAMICS, PREFIX, Settings, nothing_to_read
@@ -133,10 +134,9 @@ async def _state(settings: Settings) -> list[Finding]:
     pipelines = usable(settings)
     try:
         versions = await recall_steps(store, pipelines)
-    except StoreUnavailable as error:
-        return [Finding(f"{PREFIX}STATE: {error}; is it reached, and may our role read it?")]
     except WorkerError as error:
-        return [Finding(f"{PREFIX}STATE: {error}")]
+        told = [one for one in await check_state(settings.state) if one.wrong]
+        return told or [Finding(f"{PREFIX}STATE: {error}")]
     finally:
         await store.close()
     changes = [

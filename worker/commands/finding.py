@@ -43,10 +43,11 @@ def each_once(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def each_place_once(offline: Iterable[Finding], online: Iterable[Finding]) -> list[Finding]:
-    """All findings, without those online whose place in a file something was said of offline."""
+    """All findings, each once; without those online of whose place in a file offline ones tell."""
     first = list(offline)
     told = {_place(one) for one in first if one.wrong} - {None}
-    return [*first, *(one for one in online if not one.wrong or _place(one) not in told)]
+    later = (one for one in online if not one.wrong or _place(one) not in told)
+    return each_once([*first, *later])
 
 
 def _place(finding: Finding) -> tuple[str, ...] | None:

@@ -11,10 +11,10 @@ from functools import partial
 from typing import Any
 
 from pipelines.action import Action, Change, Lookup, ReadFile, Reading, Verb
-from pipelines.ledger import actors
 from pipelines.lens import said_in
 from pipelines.lookup import status
 from pipelines.outcome import Done, Found, Outcome, Refusal
+from pipelines.row import actors
 from worker.clock import Clock
 from worker.dynamics.classify import QUERY_THROTTLED
 from worker.dynamics.errors import DynamicsError, Exists, Missing, Refused

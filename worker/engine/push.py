@@ -103,6 +103,8 @@ class Push:
         for contact in contacts:
             with self._faults.contained("contact", contact_id=contact.id):
                 self._waiting.see(contact)
+        if contacts:
+            self._following = self._clock.wall()
         self._news.set()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -329,6 +331,8 @@ class Push:
             self._faults.note("contact", error, contact_id=contact_id)
         finally:
             self._in_hand.pop(contact_id, None)
+            if not self._in_hand:
+                self._following = None  # all that was due is done: ask when something is again
             self._news.set()
 
 

@@ -149,6 +149,10 @@ class Watched(MemoryStore):
         self.asked += 1
         return await super().next_due(buckets)
 
+    async def due(self, now: float, limit: int, buckets: Collection[int] = ALL) -> list[str]:
+        self.asked += 1
+        return await super().due(now, limit, buckets)
+
 
 async def test_a_contact_that_another_worker_holds_is_not_asked_for_all_the_time() -> None:
     store = Watched()
@@ -162,6 +166,21 @@ async def test_a_contact_that_another_worker_holds_is_not_asked_for_all_the_time
     await site.run(15)
     assert site.connect.written[call.id] == pytest.approx(10, abs=1.1)
     assert store.asked < 60
+
+
+async def test_what_just_came_is_asked_for_once_and_when_it_is_done_what_is_next() -> None:
+    store = Watched()
+    site = Backlog(store=store)
+    push = asyncio.create_task(site.push.run(asyncio.Event()))
+    await asyncio.sleep(0.5)
+    before = store.asked
+    await site.tell(old_call(0).event("DISCONNECTED", disconnectTimestamp=iso(wall())))
+    await asyncio.sleep(0.4)
+    (entry,) = await store.load([old_call(0).id])
+    assert entry.due_at is None
+    # What is due; what else is while it is in hand, and when, as nothing is; at its end, when.
+    assert store.asked - before == 4
+    push.cancel()
 
 
 async def test_on_trial_a_contact_that_somebody_waits_for_is_the_only_one_in_hand() -> None:

@@ -142,6 +142,63 @@ class Dying(MemoryStore):
         return await super().save(entries)
 
 
+class Counting(MemoryStore):
+    """Notes which contacts are loaded, and which are saved."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loaded: list[str] = []
+        self.saved: list[str] = []
+
+    async def load(self, contact_ids: Sequence[str]) -> list[Entry]:
+        self.loaded += sorted(contact_ids)
+        return await super().load(contact_ids)
+
+    async def save(self, entries: Sequence[Entry]) -> list[Saved]:
+        self.saved += sorted(entry.contact.id for entry in entries)
+        return await super().save(entries)
+
+
+async def test_legs_of_one_batch_are_loaded_once_and_saved_again_only_for_what_they_were_told() -> (
+    None
+):
+    store = Counting()
+    await tell(Ingest(store), FIRST, SECOND)
+    assert store.loaded == ["a", "b"]
+    assert store.saved == ["a", "b", "a", "b"]
+    store.loaded.clear()
+    store.saved.clear()
+    await tell(Ingest(store), FIRST, SECOND)
+    assert (store.loaded, store.saved) == (["a", "b"], [])
+
+
+async def test_a_leg_that_tells_the_same_again_is_not_told_what_it_has() -> None:
+    store = Counting()
+    await tell(Ingest(store), FIRST, SECOND)
+    store.loaded.clear()
+    await tell(Ingest(store), SECOND)
+    assert store.loaded == ["b", "a"]
+
+
+async def test_a_contact_that_changed_since_this_batch_saved_it_is_loaded_and_told_again() -> None:
+    class Pushed(Counting):
+        """Somebody claims the leg as soon as it is saved."""
+
+        async def save(self, entries: Sequence[Entry]) -> list[Saved]:
+            done = await super().save(entries)
+            if len(self.saved) == 2:
+                (leg,) = await MemoryStore.load(self, ["b"])
+                leg.claim = "another"
+                await MemoryStore.save(self, [leg])
+            return done
+
+    store = Pushed()
+    await tell(Ingest(store), FIRST, SECOND)
+    assert store.loaded == ["a", "b", "b"]
+    (leg,) = await store.load(["b"])
+    assert (leg.claim, view(leg.contact)["Outbound"]) == ("another", True)
+
+
 @pytest.mark.parametrize("order", list(permutations([FIRST, SECOND])))
 @pytest.mark.parametrize("saves", [0, 1])
 async def test_a_worker_that_dies_before_a_leg_was_told_leaves_it_to_who_reads_the_batch_again(

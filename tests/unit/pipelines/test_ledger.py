@@ -10,7 +10,6 @@ from pipelines.action import Action, Change, Lookup, OpenPage, ReadFile, Verb, W
 from pipelines.contact import UNKNOWN, Contact, Parked, RecordLedger, State
 from pipelines.ledger import (
     NULL,
-    current,
     digest,
     digests,
     drop,
@@ -18,9 +17,9 @@ from pipelines.ledger import (
     mark_late_writes,
     mark_unknown,
     record_of,
-    same,
 )
 from pipelines.outcome import Closed, Done, Exists, Found, Logged, Missing, Outcome, Shown
+from pipelines.row import current, same
 from pipelines.settle import settle
 
 
