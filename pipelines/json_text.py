@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+from collections.abc import Callable
 from typing import Any, Final
 
 
@@ -32,34 +33,37 @@ _ADVICE: Final = (
 def read_json(text: str) -> Any:
     r"""The data of a JSON text; text copied from a page's source (\") or with “these” is taken too.
 
+    Of a member that is there twice, the last one holds: see `twice_in`.
+
     Raises:
-        JsonError: It is none, or names a member twice.
+        JsonError: It is none.
     """
+    return _read(text, dict)
+
+
+def twice_in(text: str) -> list[tuple[str, int]]:
+    """The members of a JSON text that are there twice, in quotes, and where the last one is."""
+    found: list[str] = []
+
+    def noted(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        names = [name for name, _ in pairs]
+        found.extend(name for name in dict.fromkeys(names) if names.count(name) > 1)
+        return dict(pairs)
+
+    _read(text, noted)
+    quoted = [json.dumps(name, ensure_ascii=False) for name in found]
+    return [(name, max(text.rfind(name), 0)) for name in quoted]
+
+
+def _read(text: str, made: Callable[[list[tuple[str, Any]]], dict[str, Any]]) -> Any:
     try:
-        return json.loads(text, strict=False, object_pairs_hook=_once)
+        return json.loads(text, strict=False, object_pairs_hook=made)
     except json.JSONDecodeError as error:
         mended = re.sub("[“”„]", '"', text.replace('\\"', '"'))
         try:
-            return json.loads(mended, strict=False, object_pairs_hook=_once)
-        except (json.JSONDecodeError, _TwiceError):
+            return json.loads(mended, strict=False, object_pairs_hook=made)
+        except json.JSONDecodeError:
             raise JsonError(_advice(text, error), error.pos) from error
-    except _TwiceError as error:
-        name = json.dumps(str(error), ensure_ascii=False)
-        found = max(text.rfind(name), 0)
-        raise JsonError(f"{name} is there twice; leave one out", found) from error
-
-
-class _TwiceError(ValueError):
-    """A member that is there twice."""
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in found:
-            raise _TwiceError(name)
-        found[name] = value
-    return found
 
 
 def _advice(text: str, error: json.JSONDecodeError) -> str:

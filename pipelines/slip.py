@@ -7,6 +7,7 @@ that an older release took.
 from __future__ import annotations
 
 import re
+import tomllib
 
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
@@ -15,6 +16,7 @@ from pipelines.address import address_in, named_in
 from pipelines.condition import Condition, Either, Every, Is, Not, Prefix
 from pipelines.entity import ENTITIES, Entity
 from pipelines.filter_use import misused
+from pipelines.json_text import twice_in
 from pipelines.link import LINK, is_bare_link
 from pipelines.note import type_doubt
 from pipelines.pipeline import Pipeline
@@ -56,7 +58,7 @@ def slips(pipeline: Pipeline) -> list[Mistake]:
         source.note(*slip[:3], key="when")
     for number, step in enumerate(pipeline.steps):
         source.enter(step.name, number)
-        for slip in dict.fromkeys(_in_step(step, pipeline)):
+        for slip in dict.fromkeys((*_in_step(step, pipeline), *_twice(pipeline.text, number))):
             source.note(*slip[:3], key=slip.key)
     if pipeline.writeback is not None:
         source.enter("writeback")
@@ -80,6 +82,16 @@ def _in_step(step: Step, pipeline: Pipeline) -> Iterator[Slip]:
             yield Slip(f"query: {text}", source.removeprefix("?"), max(index - 1, 0), "query")
     if isinstance(step, UpdateStep):
         yield from _in_key(step, pipeline.steps)
+
+
+def _twice(text: str, number: int) -> Iterator[Slip]:
+    """Columns that the body of a step, counted from 0, has twice: the last one is sent."""
+    rows = tomllib.loads(text).get("step", [])
+    body = rows[number].get("body") if number < len(rows) else None
+    if isinstance(body, str):
+        body = body.strip()
+        for name, index in twice_in(body):
+            yield Slip(f"body: {name} is there twice; leave one out", body, index, "body")
 
 
 # --- conditions -----------------------------------------------------------------------------------

@@ -19,12 +19,15 @@ from worker.commands.finding import Finding, each_once, good, note
 from worker.commands.link_check import Tables
 from worker.commands.role_check import Matrix, Privilege, compare, privileges_of
 from worker.commands.role_needs import Need, Use, needs
+from worker.dynamics.binding import Binding
+from worker.dynamics.client import DataverseClient
 from worker.dynamics.connection import open_dynamics, users_of
-from worker.dynamics.errors import DynamicsError
+from worker.dynamics.errors import DynamicsError, WrongOrganization
 from worker.dynamics.protocol import Dynamics
 from worker.dynamics.secret import read_secret
 from worker.errors import ConfigError, WorkerError
-from worker.settings import DYNAMICS, ApplicationUser, Settings
+from worker.operations.state import opened
+from worker.settings import DYNAMICS, PREFIX, ApplicationUser, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +92,21 @@ async def _dynamics(
             survey(first, settings, pipelines), asyncio.gather(*letting_in)
         )
         found += [*surveyed.findings, *(one for told in let_in for one in told)]
+        found += await _binding(first, settings)
         matrices = await _matrices(users, surveyed, pipelines)
     return found + [one for matrix in matrices for one in matrix.findings], matrices
+
+
+async def _binding(dynamics: DataverseClient, settings: Settings) -> list[Finding]:
+    """Whether the state holds what another organization acknowledged; it is not bound here."""
+    try:
+        async with opened(settings.state) as store:
+            await Binding(dynamics.organization_id, settings.environment_url, store).check()
+    except WrongOrganization as error:
+        return [Finding(f"{PREFIX}STATE: {error}")]
+    except WorkerError:
+        pass  # there is no state yet, or what is the matter with it or with Dynamics was said
+    return []
 
 
 async def _is_readable(user: ApplicationUser) -> bool:

@@ -120,7 +120,8 @@ class Matrix:
         """The matrix as lines of text; nothing without cells."""
         if not self.cells:
             return
-        rows = [[f"application user {self.user}", *ACCESSES]]
+        yield f"application user {self.user} (has: not needed)"
+        rows = [["table", *ACCESSES]]
         for table in dict.fromkeys(cell.table for cell in self.cells):
             states = {one.access: one.state for one in self.cells if one.table == table}
             rows.append([table, *(states.get(access, "") for access in ACCESSES)])

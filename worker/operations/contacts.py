@@ -132,8 +132,17 @@ async def listed(store: ContactStore, wanted: Wanted, limit: int, now: float) ->
             again = f"; go on with --until {last}" if by_time and last else ""
             return Listed(rows, more=True, note=told + again)
     if not rows and by_time and (await store.counts(now)).contacts:
-        return Listed(note=f"contacts of an earlier release are not listed by day; {ALL_OF_THEM}")
+        return Listed(note=_why_none(wanted))
     return Listed(rows)
+
+
+def _why_none(wanted: Wanted) -> str:
+    """Why none is listed of a state that has contacts."""
+    older = f"contacts of an earlier release are not listed by day; {ALL_OF_THEM}"
+    if wanted.since or wanted.expired:
+        return older
+    end = "--until" if wanted.until else "now"
+    return f"looked {EMPTY_DAYS} days back from {end}; --since 365d looks further; {older}"
 
 
 async def _listed_parked(

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 
 Command = Callable[..., Any]
 
@@ -50,3 +52,17 @@ def test_a_file_that_is_not_there_is_told_of_a_preview_as_of_a_preview(command: 
     assert ended.status == 1
     assert "nofile" in ended.err
     assert "replay" not in ended.err
+
+
+@pytest.mark.usefixtures("reached")
+def test_check_online_finds_a_state_that_holds_what_another_organization_acknowledged(
+    command: Command, day: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONNECT_DYNAMICS_STATE", "sqlite:state.db")
+    rehearsed = command("replay", day, *STATE, *FIRST, *JSON).report
+    ended = command("check", "--online")
+    assert ended.status == 1
+    (told,) = [line for line in ended.out.splitlines() if "CONNECT_DYNAMICS_STATE: " in line]
+    assert told.startswith("FAIL ")
+    assert rehearsed["organization"] in told
+    assert "state rebind" in told

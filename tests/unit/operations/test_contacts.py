@@ -176,6 +176,15 @@ async def test_a_state_of_an_earlier_release_says_how_its_contacts_come_into_the
     assert "connect-dynamics state index" in (await listed(store, Wanted(), 0, NOW)).note
 
 
+async def test_a_state_whose_contacts_are_all_older_says_how_far_back_a_list_has_looked(
+    store: MemoryStore,
+) -> None:
+    much_later = NOW + 90 * 86_400
+    nothing = await listed(store, Wanted(), 0, much_later)
+    assert nothing.note.startswith("looked 31 days back from now; --since 365d looks further; ")
+    assert len((await listed(store, Wanted(since=much_later - 365 * 86_400), 0, much_later)).rows)
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -366,3 +366,9 @@ def test_a_name_of_the_future_has_the_value_that_connect_sends(
     ).actions
     assert isinstance(action, Change)
     assert action.columns["subject"] == "URGENT"
+
+
+def test_a_file_whose_body_has_a_column_twice_is_loaded_and_the_last_one_is_sent() -> None:
+    (step,) = one(CREATE.format('{"subject": "a", "subject": "b"}')).steps
+    assert isinstance(step, CreateStep)
+    assert step.body == {"subject": "b"}
