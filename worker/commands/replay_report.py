@@ -91,6 +91,8 @@ class Report:
         yield "seconds", f"{self.seconds:.1f}"
 
     def _would(self, would: Rehearsed) -> Iterator[str]:
+        if would.by_step:
+            yield "by step; one write serves several, and counts with each:"
         for step, kinds in would.by_step.items():
             counts = ", ".join(f"{count:,} x {kind}" for kind, count in kinds.items())
             yield shown(f"{step} would {counts}")

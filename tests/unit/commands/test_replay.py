@@ -249,6 +249,15 @@ async def test_a_dry_run_lists_what_it_would_write_by_step_and_one_by_one(
     assert created.values == {}, "values are people's"
 
 
+async def test_a_dry_run_says_that_a_write_counts_with_each_step_that_it_serves(
+    options: Callable[..., Options],
+) -> None:
+    report = await replay(options(dry_run=True), Settings())
+    lines = [*report.texts()]
+    first = next(index for index, line in enumerate(lines) if "would" in line)
+    assert lines[first - 1] == "by step; one write serves several, and counts with each:"
+
+
 async def test_a_dry_run_tells_which_columns_of_acknowledged_records_would_change(
     options: Callable[..., Options], archive: Path, tmp_path: Path
 ) -> None:
