@@ -43,7 +43,7 @@ app = typer.Typer(
 )
 tables_app = typer.Typer(help="The DynamoDB tables.", no_args_is_help=True)
 app.add_typer(contact_app, name="contact", cls=Group)
-app.add_typer(desktop_app, name="desktop", cls=Group)
+app.add_typer(desktop_app, name="desktop")
 app.add_typer(parked_app, name="parked", cls=Group)
 app.add_typer(person_app, name="person", cls=Group)
 app.add_typer(quarantine_app, name="quarantine", cls=Group)

@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from typer.core import TyperGroup
-
-from worker.commands.options import SettingsFile, finished
+from worker.commands.options import Group, SettingsFile, finished
 from worker.errors import ConfigError
 from worker.terminal import pretty, show, shown_lines
 
@@ -29,7 +27,7 @@ HOST = "127.0.0.1"
 PORT = 8444
 
 
-class _ServesUnlessTold(TyperGroup):
+class _ServesUnlessTold(Group):
     """``desktop`` alone, or with options, is ``desktop serve``."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:

@@ -13,6 +13,7 @@ from collections import deque
 from datetime import datetime, timedelta
 from random import Random
 from typing import TYPE_CHECKING, Any, Final, TypeVar
+from uuid import uuid4
 
 import orjson
 
@@ -170,7 +171,8 @@ class AmazonConnect:
 
 def _refusal(code: str) -> Response:
     told = orjson.dumps({"Message": "refused by the sandbox"})
-    return Response(told, _STATUS[code], {"x-amzn-ErrorType": code}, JSON)
+    headers = {"x-amzn-ErrorType": code, "x-amzn-RequestId": str(uuid4())}
+    return Response(told, _STATUS[code], headers, JSON)
 
 
 def _id(arn: str) -> str:
