@@ -33,8 +33,12 @@ def _escaped(character: str) -> str:
 
 
 def show(text: str) -> None:
-    """Print text of ours that holds foreign text, harmless, and whole however narrow it gets."""
+    """Print text of ours that holds foreign text, harmless, and whole however narrow it gets.
+
+    At once: a command that serves says where it does, and whoever reads that may be a program.
+    """
     sys.stdout.write(f"{shown_lines(text)}\n")
+    sys.stdout.flush()
 
 
 def pretty(value: Any) -> str:

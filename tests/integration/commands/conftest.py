@@ -158,7 +158,8 @@ def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
     def run(*arguments: object, **environment: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
             [PROGRAM, *map(str, arguments)],
-            env={**os.environ, **environment},
+            # As most people's: what a command says while it serves must not lie in a buffer.
+            env={**os.environ, "PYTHONUNBUFFERED": "", **environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
