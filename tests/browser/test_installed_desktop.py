@@ -93,9 +93,9 @@ async def site(
     dynamics.dataverse.close()
 
 
-@pytest.fixture
-def refusals(page: Page) -> list[str]:
-    """What a policy made the browser refuse."""
+@pytest_asyncio.fixture(loop_scope="session")
+async def refusals(page: Page) -> list[str]:
+    """What a policy made the browser refuse; to listen to a page takes the loop it lives in."""
     found: list[str] = []
 
     def note(message: ConsoleMessage) -> None:
