@@ -49,6 +49,7 @@ SettingsFile = Annotated[
 State = Annotated[str, typer.Option(help="sqlite:PATH or dynamodb:TABLE; default: the setting.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
 All = Annotated[bool, typer.Option("--all", help="All of them.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be touched, only.")]
 Why = Annotated[str, typer.Option(help="The reason, kept with your user name; no names of people.")]
 Output = Annotated[Form, typer.Option("--output", "-o", help=FORM)]
 Limit = Annotated[int, typer.Option(min=0, help="At most so many rows; 0: all.")]

@@ -54,7 +54,6 @@ Step = Annotated[
 ]
 Code = Annotated[str, typer.Option(help="Only with this HTTP status or code; bug: a bug of ours.")]
 Since = Annotated[str, typer.Option(help="Only parked since this ISO time, or 2h, 3d ago.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be touched, only.")]
 
 NOTHING = "nothing is parked"
 
@@ -121,7 +120,7 @@ def parked_retry(
     code: Code = "",
     since: Since = "",
     why: options.Why = "",
-    dry_run: DryRun = False,
+    dry_run: options.DryRun = False,
     state: options.State = "",
     settings: options.SettingsFile = None,
 ) -> None:
@@ -146,7 +145,7 @@ def parked_drop(
     code: Code = "",
     since: Since = "",
     why: options.Why = "",
-    dry_run: DryRun = False,
+    dry_run: options.DryRun = False,
     state: options.State = "",
     yes: options.Yes = False,
     settings: options.SettingsFile = None,

@@ -30,9 +30,7 @@ def person_forget(
     phone: Annotated[str, typer.Option(help="With this number, +4930901820.")] = "",
     email: Annotated[str, typer.Option(help="With this mail address.")] = "",
     why: options.Why = "",
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would be touched, only.")
-    ] = False,
+    dry_run: options.DryRun = False,
     form: Annotated[
         Literal["text", "json"], typer.Option("--output", "-o", help=options.FORM)
     ] = "text",

@@ -42,7 +42,6 @@ Items = Annotated[
 ]
 Reason = Annotated[str, typer.Option(help="Only those whose reason contains this.")]
 Since = Annotated[str, typer.Option(help="Only set aside since this ISO time, or 2h, 3d ago.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be touched, only.")]
 
 NOTHING = "nothing is in quarantine"
 
@@ -114,14 +113,14 @@ def quarantine_retry(
     all_: options.All = False,
     reason: Reason = "",
     since: Since = "",
-    dry_run: DryRun = False,
+    dry_run: options.DryRun = False,
     state: options.State = "",
     settings: options.SettingsFile = None,
 ) -> None:
     """Read quarantined messages again, for example after an upgrade."""
     from worker import aws
     from worker.engine.ingest import Ingest
-    from worker.operations.index import index_key
+    from worker.operations.index import own_key
     from worker.operations.quarantine import Reasons, retry_quarantined, selected
     from worker.settings import load_settings
     from worker.telemetry.logs import configure
@@ -138,7 +137,7 @@ def quarantine_retry(
         return
 
     async def work(store: ContactStore) -> tuple[int, int, Reasons]:
-        key = await index_key(loaded.index_key, aws.secrets)
+        key = await own_key(store, loaded.index_key, aws.secrets)
         ingest = Ingest(store, frozenset(loaded.recording_buckets) or None, index_key=key)
         used, tried, left = 0, 0, Reasons()
         async for item in selected(store, selection):
@@ -160,7 +159,7 @@ def quarantine_drop(
     all_: options.All = False,
     reason: Reason = "",
     since: Since = "",
-    dry_run: DryRun = False,
+    dry_run: options.DryRun = False,
     state: options.State = "",
     yes: options.Yes = False,
     settings: options.SettingsFile = None,

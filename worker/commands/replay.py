@@ -46,7 +46,7 @@ from worker.engine.reports import Reports, Sent
 from worker.engine.transaction import Transactions
 from worker.errors import ConfigError, Interrupted
 from worker.moments import text_of
-from worker.operations.index import index_key
+from worker.operations.index import own_key
 from worker.settings import Settings
 from worker.signals import stopping_on_signals
 from worker.sources.archive import Archive
@@ -111,11 +111,11 @@ async def replay(options: Options, settings: Settings, watch: Watch | None = Non
             await keeper.look()
         rehearsal = Rehearsal(options.values) if options.dry_run else None
         bindings = _bindings(options, store, target)
-        key = await index_key(settings.index_key, aws.secrets)
+        key = await own_key(store, settings.index_key, aws.secrets)
         work = _Work(options, settings, keeper, target, bindings, key, rehearsal, watch)
         await work.check()  # before the archive is read: that may take hours
         with stopping_on_signals(stop.set):
-            tally = await take_in(options, settings, store, watch, stop)
+            tally = await take_in(options, settings, store, watch, stop, index_key=key)
             sent, requests = await work.push(stop)
         if stop.is_set():
             raise Interrupted(_interrupted(options, own))
@@ -211,17 +211,18 @@ async def take_in(
     store: ContactStore,
     watch: Watch | None,
     stop: asyncio.Event,
+    *,
+    index_key: bytes | None = None,
 ) -> Tally:
-    """Take the sources in; what came."""
+    """Take the sources in; what came. For ``index_key`` see ``Ingest``."""
     archive = Archive(options.sources, partial(aws.client, "s3"))
-    key = await index_key(settings.index_key, aws.secrets)
     ingest = Ingest(
         store,
         frozenset(settings.recording_buckets) or None,
         rank=1,
         since=options.since,
         until=options.until,
-        index_key=key,
+        index_key=index_key,
     )
 
     async def handle(messages: Sequence[Message]) -> None:

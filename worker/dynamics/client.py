@@ -72,7 +72,7 @@ _ENTITY_SET = re.compile(r"[$\w]*")
 
 #: Paths that httpx would make nothing else of.
 _ENCODED = re.compile(r"(?:[A-Za-z0-9\-_~!$&'()*+,;=:@/?]|(?<=[^/])\.|%[0-9A-Fa-f]{2}){0,60000}")
-_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_GUID = re.compile(r"(?![0-]*\Z)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # zeros are nobody's
 _HINT = re.compile(r"0*([1-9][0-9]{0,3})")
 
 _log = structlog.get_logger(__name__)

@@ -42,7 +42,7 @@ OFF: Final = (
     " CONNECT_DYNAMICS_INDEX_KEY, for the worker and here, then connect-dynamics state index"
 )
 OTHER: Final = (
-    "this is not the key with which the state is indexed, so it would find nobody: name the"
+    "this is not the key with which the state is indexed, so nobody would be found: name the"
     " worker's CONNECT_DYNAMICS_INDEX_KEY, or index it anew: connect-dynamics state index"
 )
 
@@ -83,6 +83,21 @@ async def is_own(store: ContactStore, key: bytes, clock: Clock | None = None) ->
     if own:
         await store.remember(SINCE, text_of((clock or Clock()).wall()))
     return own
+
+
+async def own_key(
+    store: ContactStore, spec: str, secrets: SecretsClientFactory | None = None
+) -> bytes | None:
+    """The key with which a command indexes what it saves in a state; None: the setting names none.
+
+    Raises:
+        ConfigError: See ``index_key``; or the state is indexed with another one.
+        Unavailable: See ``index_key``.
+    """
+    key = await index_key(spec, secrets)
+    if key is not None and not await is_own(store, key):
+        raise ConfigError(OTHER)
+    return key
 
 
 async def covered(store: ContactStore) -> str:

@@ -70,6 +70,26 @@ def test_contacts_are_listed_and_found_by_number_agent_and_record(
     assert nobody.err.startswith("no contact\nlooked among all contacts of the state")
 
 
+def test_what_a_replay_saved_is_looked_for_and_added_to_with_the_key_that_it_had(
+    command: Command, day: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else nobody would be found, and a person certified as forgotten who is still there."""
+    replay = ("replay", day, *STATE, "--dynamics", "sandbox:kept.sqlite")
+    monkeypatch.setenv("SECRET_KEY", KEY)
+    monkeypatch.setenv("CONNECT_DYNAMICS_INDEX_KEY", "env:SECRET_KEY")
+    assert command(*replay).status == 0
+    monkeypatch.setenv("SECRET_KEY", KEY[::-1])
+    for words in (
+        ("contact", "find", "--phone", "+4930901820", *STATE),
+        ("person", "forget", "--phone", "+4930901820", "--yes", *STATE),
+        ("quarantine", "retry", "--all", *STATE),
+        replay,
+    ):
+        told = command(*words)
+        assert told.status == 1, words
+        assert "not the key with which the state is indexed" in told.err
+
+
 def test_a_list_of_contacts_has_the_same_rows_in_every_form(
     command: Command, numbers: dict[str, str]
 ) -> None:

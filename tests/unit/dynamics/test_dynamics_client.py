@@ -7,6 +7,7 @@ import gzip
 
 from collections.abc import AsyncIterator, Callable
 from typing import Any
+from uuid import UUID
 
 import httpx
 import orjson
@@ -380,6 +381,17 @@ async def test_a_probe_passes_the_closed_gate_and_opens_it(rig: MakeRig) -> None
 
     assert [sent.url.path for sent in server.requests] == ["/api/data/v9.2/WhoAmI"] * 2
     assert rigged.gate.breaker.state is GateState.OPEN
+
+
+@pytest.mark.parametrize(
+    "told", [{}, {"OrganizationId": None}, {"OrganizationId": str(UUID(int=0))}]
+)
+async def test_an_answer_that_names_no_organization_is_no_answer(
+    rig: MakeRig, told: dict[str, Any]
+) -> None:
+    rigged = rig(Server(found({"UserId": ID, **told})))
+    with pytest.raises(Unavailable, match="without an organization"):
+        await rigged.client.organization_id()
 
 
 async def test_five_requests_in_a_row_without_an_answer_end_the_repeating_and_a_probe_judges(
